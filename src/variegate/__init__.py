@@ -1,0 +1,1 @@
+"""Turn a few labelled pictures into many, reproducibly."""

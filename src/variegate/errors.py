@@ -1,0 +1,66 @@
+"""The exceptions that variegate raises.
+
+```
+VariegateError
+├── UsageError              the user can mend it: one sentence, exit code 2
+│   ├── RecipeError         a recipe, policy or transform parameter
+│   ├── InputError          the data set that was named
+│   └── OutputError         the place where results should go
+├── ShapeError              an array or argument of the wrong shape or kind (a caller's mistake)
+└── PictureError            one picture; the run goes on without it
+    ├── DecodeError         its bytes are not a picture that can be read
+    ├── LimitError          it is larger than the limits allow
+    └── UnsupportedError    it is a picture, of a kind this installation cannot read
+```
+
+Every message says what was expected, what came, where, and what to do about it.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class VariegateError(Exception):
+    """Base of all exceptions raised on purpose by variegate."""
+
+
+class UsageError(VariegateError):
+    """The call, the input or the output is not right, and its user can mend that."""
+
+
+class RecipeError(UsageError):
+    """A recipe, a policy or a transform's parameter is wrong."""
+
+
+class InputError(UsageError):
+    """The named data set cannot be read or understood as a whole."""
+
+
+class OutputError(UsageError):
+    """The results cannot be written where they should go."""
+
+
+class ShapeError(VariegateError, ValueError):
+    """An array has the wrong shape or element type."""
+
+
+class PictureError(VariegateError):
+    """One picture cannot be used. The run goes on; the reason stands in the manifest."""
+
+
+class DecodeError(PictureError):
+    """The bytes are not a picture, or a broken one."""
+
+
+class LimitError(PictureError):
+    """The picture is larger than the limits allow."""
+
+
+class UnsupportedError(PictureError):
+    """A picture of a kind that this installation cannot read."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" for the closest known word, or an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,74 @@
+"""Where all randomness comes from.
+
+The rules:
+
+1. There is no global generator and no shared stream. Whoever needs a random number is handed an
+   ``rng``, made by `generator` from the run's seed and a *path* that names the place of the draw:
+   the source's key, the choices that led to the variant, the step.
+2. The same seed and path give the same numbers, in any process, on any worker, in any order.
+   Different paths give independent numbers.
+3. The generator is Philox, counter-based: making one is cheap and needs no warm-up.
+4. Randomness that an operation needs for each pixel (noise) is not stored: the operation stores a
+   64-bit `noise_key` and makes its generator from that, so that it can be repeated from the
+   manifest.
+"""
+
+import hashlib
+
+import numpy as np
+
+from variegate.errors import RecipeError
+
+Path = tuple[int | str, ...]
+
+_SEED_LIMIT = 2**63
+
+
+def check_seed(seed: object) -> int:
+    """Return `seed` as an int.
+
+    Raises:
+        RecipeError: it is not an integer, or outside 0 ... 2**63 - 1.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise RecipeError(f"seed: expected an integer, got {seed!r}; use for example seed: 7")
+    if not 0 <= seed < _SEED_LIMIT:
+        raise RecipeError(f"seed: expected 0 to 2**63 - 1, got {seed}")
+    return seed
+
+
+def generator(seed: int, *path: int | str) -> np.random.Generator:
+    """Make the generator that belongs to one place of one run.
+
+    Args:
+        seed: the run's seed, 0 ... 2**63 - 1.
+        path: what the draw is for, for example ("cats/7.jpg", 0, 3).
+    """
+    # Every part carries its type and length, so that ("1",) and (1,), or ("a", "b") and ("ab",),
+    # are different paths.
+    words = [f"{seed}"]
+    for part in path:
+        words.append(f"i{part}" if isinstance(part, int) else f"s{len(part)}:{part}")
+    text = "/".join(words).encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(text, digest_size=16, person=b"variegate").digest()
+    return np.random.Generator(np.random.Philox(key=np.frombuffer(digest, dtype="<u8")))
+
+
+def noise_key(rng: np.random.Generator) -> int:
+    """Draw a 53-bit key for an operation's own per-pixel randomness.
+
+    53 bits, so that it survives every JSON reader.
+    """
+    return int(rng.integers(0, 2**53))
+
+
+def noise_generator(key: int, *path: int | str) -> np.random.Generator:
+    """Make the generator of an operation's per-pixel randomness from its `noise_key`."""
+    return generator(key, "noise", *path)
+
+
+def uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """Draw a Python float, uniformly from [low, high]."""
+    return low + (high - low) * float(rng.random())
+
+
