@@ -1,0 +1,118 @@
+"""What every operation can do."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Self
+
+import cv2
+import numpy as np
+
+from variegate.sample import Image, Sample, Size
+
+
+@dataclass(frozen=True)
+class Operation(ABC):
+    """A fixed action on a sample: nothing about it is random any more.
+
+    Operations are values: equal parameters mean equal operations, and equal operations give equal
+    bytes. They never change the sample they are given.
+    """
+
+    def apply(self, sample: Sample) -> Sample:
+        """Return the changed sample: the same kind of image, every label moved along."""
+        return replace(sample, image=self.apply_image(sample.image))
+
+    def apply_image(self, image: Image) -> Image:
+        """Return the changed image.
+
+        Args:
+            image: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) uint8.
+
+        Returns:
+            uint8 with as many dimensions and channels; its size is `output_size` of the size given.
+        """
+        if image.ndim == 3 and image.shape[2] == 1:
+            return self._act(np.ascontiguousarray(image[..., 0]))[..., np.newaxis]
+        return self._act(image)
+
+    @abstractmethod
+    def _act(self, image: Image) -> Image:
+        """Change an image of shape (H, W), (H, W, 3) or (H, W, 4); the argument stays as it is."""
+
+    def output_size(self, size: Size) -> Size:
+        """Return the (height, width) that comes out when `size` goes in."""
+        return size
+
+    def then(self, other: "Operation") -> "Operation | None":
+        """Return one operation that does this one and then `other`, or None where there is none."""
+        return other.after(self)
+
+    def after(self, first: "Operation") -> "Operation | None":
+        """Answer `first.then(self)` where `first` does not know this kind of operation."""
+        del first
+        return None
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the operation returns every sample as it is, bit for bit."""
+        return False
+
+
+@dataclass(frozen=True)
+class Identity(Operation):
+    """Nothing. It joins with everything."""
+
+    def _act(self, image: Image) -> Image:
+        return image
+
+    def then(self, other: Operation) -> Operation:
+        return other
+
+    def after(self, first: Operation) -> Operation:
+        return first
+
+    @property
+    def is_identity(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Pixels(Operation):
+    """An action on pixel values that depends on their neighbours, their place or the whole picture.
+
+    It joins with nothing and nothing moves past it. Alpha is left alone.
+    """
+
+    def _act(self, image: Image) -> Image:
+        if image.ndim == 3 and image.shape[2] == 4:
+            colors = self._act_on_colors(cv2.cvtColor(image, cv2.COLOR_RGBA2RGB))
+            return np.dstack([colors, image[..., 3]])
+        return self._act_on_colors(image)
+
+    @abstractmethod
+    def _act_on_colors(self, image: Image) -> Image:
+        """Change an image of shape (H, W) or (H, W, 3)."""
+
+
+class Pointwise(Operation):
+    """An action on each pixel by its own value alone: `Lut` and `ColorMatrix`.
+
+    It can change places with a geometric operation, which moves pixels and does not change them.
+    """
+
+    @abstractmethod
+    def on_color(self, color: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Return what becomes of one RGB color."""
+
+
+class Geometric(Operation):
+    """An action that moves pixels: `Warp` and `Field`."""
+
+    @property
+    @abstractmethod
+    def paints(self) -> bool:
+        """Whether what lies beyond the source is filled with a color (border "constant")."""
+
+    @abstractmethod
+    def repainted(self, change: Pointwise) -> Self:
+        """Return this operation with its fill color changed as `change` changes colors."""

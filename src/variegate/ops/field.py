@@ -1,0 +1,219 @@
+"""`Field`: an uneven change of coordinates, and any chain of fields and warps.
+
+A displacement says for each output point where in the source it looks; a field is a list of
+displacements and warps, first to last, and resamples the source once, however long the list.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Self
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from variegate.ops.base import Geometric, Operation, Pointwise
+from variegate.ops.warp import View, Warp
+from variegate.sample import Image, Size
+
+Map = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Displacement(ABC):
+    """Where each point of a canvas looks, relative to itself.
+
+    Attributes:
+        size: (height, width) of the canvas; a displacement does not change it.
+    """
+
+    size: Size
+
+    @abstractmethod
+    def offsets(self) -> Map:
+        """Return (H, W, 2) float32: x and y offsets, pixels, at every pixel centre."""
+
+
+@dataclass(frozen=True)
+class Lattice(Displacement):
+    """Offsets at the nodes of a coarse lattice over the canvas, smoothly filled in between.
+
+    Attributes:
+        nodes: (rows, columns) of the lattice; its outer nodes lie on the canvas edges.
+        values: rows * columns * 2 float32 (x then y offset, pixels), as bytes.
+    """
+
+    nodes: tuple[int, int]
+    values: bytes
+
+    def offsets(self) -> Map:
+        rows, columns = self.nodes
+        coarse = np.frombuffer(self.values, np.float32).reshape(rows, columns, 2)
+        height, width = self.size
+        # From pixel centres to lattice coordinates, in which nodes are whole numbers.
+        matrix = np.array(
+            [
+                [(columns - 1) / width, 0, 0.5 * (columns - 1) / width],
+                [0, (rows - 1) / height, 0.5 * (rows - 1) / height],
+            ]
+        )
+        dense = cv2.warpAffine(
+            coarse,
+            matrix,
+            (width, height),
+            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        return dense.astype(np.float32, copy=False)
+
+
+@dataclass(frozen=True)
+class Wave(Displacement):
+    """A sine that runs in one direction and shifts at right angles to it.
+
+    Attributes:
+        amplitude: pixels.
+        wavelength: pixels.
+        direction: radians; 0 runs along x and shifts along y.
+        phase: radians.
+    """
+
+    amplitude: float
+    wavelength: float
+    direction: float
+    phase: float
+
+    def offsets(self) -> Map:
+        height, width = self.size
+        across = np.arange(0.5, width, dtype=np.float32) * np.float32(np.cos(self.direction))
+        down = np.arange(0.5, height, dtype=np.float32) * np.float32(np.sin(self.direction))
+        turns = (across[np.newaxis, :] + down[:, np.newaxis]) * np.float32(
+            2 * np.pi / self.wavelength
+        )
+        shift = np.float32(self.amplitude) * np.sin(turns + np.float32(self.phase))
+        return np.dstack(
+            [
+                shift * np.float32(-np.sin(self.direction)),
+                shift * np.float32(np.cos(self.direction)),
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Lens(Displacement):
+    """Radial distortion: barrel (above 0) or pincushion (below 0).
+
+    The point at radius r looks at radius r * (1 + coefficient * r**2), with r = 1 in the corners.
+
+    Attributes:
+        coefficient: about -0.5 ... 0.5.
+    """
+
+    coefficient: float
+
+    def offsets(self) -> Map:
+        height, width = self.size
+        x = np.arange(0.5, width, dtype=np.float32) - np.float32(width / 2)
+        y = np.arange(0.5, height, dtype=np.float32) - np.float32(height / 2)
+        corner = np.float32((width**2 + height**2) / 4)
+        bend = np.float32(self.coefficient) * (x[np.newaxis] ** 2 + y[:, np.newaxis] ** 2) / corner
+        return np.dstack([bend * x[np.newaxis], bend * y[:, np.newaxis]])
+
+
+@dataclass(frozen=True)
+class Field(Geometric):
+    """A chain of displacements and warps, done in one resampling.
+
+    Attributes:
+        parts: first to last.
+        view: how the source is sampled.
+    """
+
+    parts: tuple[Displacement | Warp, ...]
+    view: View = View()
+
+    @property
+    def paints(self) -> bool:
+        return self.view.border == "constant"
+
+    def repainted(self, change: Pointwise) -> Self:
+        return replace(self, view=replace(self.view, fill=change.on_color(self.view.fill)))
+
+    def output_size(self, size: Size) -> Size:
+        return self.parts[-1].size
+
+    def then(self, other: Operation) -> Operation | None:
+        return _joined(self, other) if isinstance(other, Warp | Field) else super().then(other)
+
+    def after(self, first: Operation) -> Operation | None:
+        return _joined(first, self) if isinstance(first, Warp) else super().after(first)
+
+    def source_points(self) -> Map:
+        """Return (H, W, 2) float32: the source point that each output pixel's centre shows."""
+        matrix = np.eye(3)
+        points: Map | None = None
+        for part in reversed(self.parts):
+            if isinstance(part, Warp):
+                matrix = np.linalg.inv(part.array) @ matrix
+                continue
+            straight = points is None and np.array_equal(matrix, np.eye(3))
+            points = _projected(_centres(self.parts[-1].size) if points is None else points, matrix)
+            matrix = np.eye(3)
+            offsets = part.offsets()
+            points = points + (offsets if straight else _sampled(offsets, points))
+        return _projected(_centres(self.parts[-1].size) if points is None else points, matrix)
+
+    def _act(self, image: Image) -> Image:
+        remapped = cv2.remap(
+            image,
+            self.source_points() - np.float32(0.5),
+            None,
+            self.view.cv_interpolation,
+            borderMode=self.view.cv_border,
+            borderValue=self.view.cv_fill(image),
+        )
+        return remapped.astype(np.uint8, copy=False)
+
+
+def _joined(first: Warp | Field, second: Warp | Field) -> Field | None:
+    """Return the chain of two as one operation, or None where their borders contradict."""
+    view = first.view.joined(second.view)
+    if view is None:
+        return None
+    parts: list[Displacement | Warp] = []
+    for part in (*_parts(first), *_parts(second)):
+        before = parts[-1] if parts else None
+        if isinstance(before, Warp) and isinstance(part, Warp):
+            parts[-1] = Warp.of(part.array @ before.array, part.size)
+        else:
+            parts.append(part)
+    return Field(tuple(parts), view)
+
+
+def _parts(operation: Warp | Field) -> tuple[Displacement | Warp, ...]:
+    return operation.parts if isinstance(operation, Field) else (operation,)
+
+
+def _centres(size: Size) -> Map:
+    """Return (H, W, 2) float32: the centre of every pixel."""
+    x, y = np.meshgrid(
+        np.arange(0.5, size[1], dtype=np.float32), np.arange(0.5, size[0], dtype=np.float32)
+    )
+    return np.dstack([x, y])
+
+
+def _projected(points: Map, matrix: npt.NDArray[np.float64]) -> Map:
+    if np.array_equal(matrix, np.eye(3)):
+        return points
+    if matrix[2, :2].any():
+        return cv2.perspectiveTransform(points, matrix).astype(np.float32, copy=False)
+    moved = cv2.transform(points, matrix[:2] / matrix[2, 2])
+    return moved.astype(np.float32, copy=False)
+
+
+def _sampled(offsets: Map, points: Map) -> Map:
+    """Return the offsets at `points`; those of the nearest edge beyond the canvas."""
+    sampled = cv2.remap(
+        offsets, points - np.float32(0.5), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return sampled.astype(np.float32, copy=False)

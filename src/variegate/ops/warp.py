@@ -1,0 +1,283 @@
+"""`Warp`: a projective change of coordinates onto a canvas of any size.
+
+Crop, pad, resize, flip, rotate, shear and perspective are all of this kind, and a chain of them is
+one of them again: its matrix is the product, and the source is resampled once.
+
+A matrix takes source points to output points in continuous coordinates (see `variegate.sample`),
+so it moves labels as it stands. Only `cv2`, which counts from pixel centres, needs the half-pixel
+shift.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from variegate.errors import ShapeError
+from variegate.ops.base import Geometric, Operation, Pointwise
+from variegate.sample import Image, Size
+
+Border = Literal["reflect", "edge", "constant", "wrap"]
+Interpolation = Literal["nearest", "linear", "cubic"]
+Color = tuple[int, int, int]
+Matrix = npt.NDArray[np.float64]
+
+BORDERS: dict[Border, int] = {
+    "reflect": cv2.BORDER_REFLECT_101,
+    "edge": cv2.BORDER_REPLICATE,
+    "constant": cv2.BORDER_CONSTANT,
+    "wrap": cv2.BORDER_WRAP,
+}
+INTERPOLATIONS: dict[Interpolation, int] = {
+    "nearest": cv2.INTER_NEAREST,
+    "linear": cv2.INTER_LINEAR,
+    "cubic": cv2.INTER_CUBIC,
+}
+
+# Entries this close to an integer are that integer: cos(90 degrees) is 6e-17.
+_SNAP = 1e-9
+
+
+def translation(x: float, y: float) -> Matrix:
+    """Return the (3, 3) matrix that moves points by (x, y) pixels."""
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
+
+
+def scaling(x: float, y: float) -> Matrix:
+    """Return the (3, 3) matrix that scales about the origin."""
+    return np.diag([x, y, 1.0])
+
+
+def about(matrix: Matrix, x: float, y: float) -> Matrix:
+    """Return `matrix` acting about the point (x, y) instead of the origin."""
+    return translation(x, y) @ matrix @ translation(-x, -y)
+
+
+@dataclass(frozen=True)
+class View:
+    """How a geometric operation samples its source.
+
+    Attributes:
+        border: what lies beyond the source; None where that is never seen.
+        fill: RGB, for border "constant".
+        interpolation: how values between pixels are found; None where none are needed.
+    """
+
+    border: Border | None = None
+    fill: Color = (0, 0, 0)
+    interpolation: Interpolation | None = None
+
+    def joined(self, other: "View") -> "View | None":
+        """Return the view of a chain of two, or None where they contradict each other."""
+        if self.border and other.border:
+            if self.border != other.border:
+                return None
+            if self.border == "constant" and self.fill != other.fill:
+                return None
+        if self.interpolation and other.interpolation and self.interpolation != other.interpolation:
+            return None
+        edge = self if self.border else other
+        return View(edge.border, edge.fill, self.interpolation or other.interpolation)
+
+    @property
+    def cv_border(self) -> int:
+        """The border for cv2; where none is asked for, half-pixel overhangs repeat the edge."""
+        return BORDERS[self.border or "edge"]
+
+    @property
+    def cv_interpolation(self) -> int:
+        """The interpolation for cv2."""
+        return INTERPOLATIONS[self.interpolation or "linear"]
+
+    def cv_fill(self, image: Image) -> tuple[float, ...]:
+        """Return the fill for an image of this kind: its luminance for gray, alpha 0 for RGBA."""
+        r, g, b = self.fill
+        if image.ndim == 2:
+            return (float(round(0.299 * r + 0.587 * g + 0.114 * b)),)
+        return (float(r), float(g), float(b), 0.0)
+
+
+@dataclass(frozen=True)
+class Warp(Geometric):
+    """A projective transformation.
+
+    Attributes:
+        matrix: (3, 3) source to output, row by row.
+        size: (height, width) of the output canvas.
+        view: how the source is sampled.
+    """
+
+    matrix: tuple[float, ...]
+    size: Size
+    view: View = View()
+
+    @classmethod
+    def of(cls, matrix: npt.ArrayLike, size: Size, view: View | None = None) -> "Warp":
+        """Make one from a (3, 3) array.
+
+        Raises:
+            ShapeError: the matrix is not (3, 3), not invertible, or the canvas has no pixels.
+        """
+        array = np.asarray(matrix, dtype=np.float64)
+        if array.shape != (3, 3) or not np.isfinite(array).all():
+            raise ShapeError(f"matrix: expected finite (3, 3), got {array.tolist()}")
+        if abs(np.linalg.det(array)) < 1e-12 or min(size) < 1:
+            raise ShapeError(f"warp onto {size}: the matrix {array.tolist()} leaves no picture")
+        array = array / array[2, 2]
+        whole = np.rint(array)
+        array = np.where(np.abs(array - whole) < _SNAP, whole, array)
+        return cls(tuple(map(float, array.ravel())), size, view or View())
+
+    @property
+    def array(self) -> Matrix:
+        """(3, 3) float64, source to output."""
+        return np.array(self.matrix).reshape(3, 3)
+
+    @property
+    def paints(self) -> bool:
+        return self.view.border == "constant"
+
+    def repainted(self, change: Pointwise) -> Self:
+        return replace(self, view=replace(self.view, fill=change.on_color(self.view.fill)))
+
+    def output_size(self, size: Size) -> Size:
+        return self.size
+
+    def from_reduced(self, full: Size, reduced: Size) -> "Warp":
+        """Return the warp that takes a smaller copy of the source where this takes the source."""
+        return Warp.of(
+            self.array @ scaling(full[1] / reduced[1], full[0] / reduced[0]), self.size, self.view
+        )
+
+    def then(self, other: Operation) -> Operation | None:
+        if not isinstance(other, Warp):
+            return super().then(other)
+        view = self.view.joined(other.view)
+        return view and Warp.of(other.array @ self.array, other.size, view)
+
+    def moves_pixels_only(self) -> bool:
+        """Whether every output pixel is exactly one source pixel (or border)."""
+        matrix = self.array
+        linear = np.abs(matrix[:2, :2])
+        return (
+            not matrix[2, :2].any()
+            and sorted(linear.ravel().tolist()) == [0.0, 0.0, 1.0, 1.0]
+            and linear[0, 0] == linear[1, 1]
+            and bool((matrix[:2, 2] == np.rint(matrix[:2, 2])).all())
+        )
+
+    def _act(self, image: Image) -> Image:
+        height, width = image.shape[:2]
+        if self.moves_pixels_only():
+            return self._moved(image)
+        matrix = self.array
+        if self.view.interpolation != "nearest":
+            shrunk = _shrunk(image, shrinkage(matrix, (height, width)))
+            if shrunk is not image:
+                small_height, small_width = shrunk.shape[:2]
+                matrix = matrix @ scaling(width / small_width, height / small_height)
+                image = np.ascontiguousarray(shrunk)
+        return _resampled(image, matrix, self.size, self.view)
+
+    def _moved(self, image: Image) -> Image:
+        """Flip, turn, crop and pad without interpolation."""
+        matrix = self.array
+        swapped = matrix[0, 0] == 0
+        if swapped:
+            image = cv2.transpose(image)
+        turned_height, turned_width = image.shape[:2]
+        signs = (matrix[0, 1], matrix[1, 0]) if swapped else (matrix[0, 0], matrix[1, 1])
+        flips = {(1, 1): None, (-1, 1): 1, (1, -1): 0, (-1, -1): -1}[signs]
+        if flips is not None:
+            image = cv2.flip(image, flips)
+        # Where the turned source's top left corner comes to lie on the canvas.
+        left = int(matrix[0, 2]) - (turned_width if signs[0] < 0 else 0)
+        top = int(matrix[1, 2]) - (turned_height if signs[1] < 0 else 0)
+        return _placed(image.astype(np.uint8, copy=False), left, top, self.size, self.view)
+
+
+def shrinkage(matrix: Matrix, size: Size) -> tuple[float, float]:
+    """Return how many times (y, x) the middle of a source of `size` is shrunk; 1.0 for none."""
+    x, y = size[1] / 2, size[0] / 2
+    u, v, w = matrix @ (x, y, 1.0)
+    # The Jacobian of the projective map at (x, y).
+    jacobian = (matrix[:2, :2] - np.outer((u / w, v / w), matrix[2, :2])) / w
+    along_x, along_y = np.hypot(jacobian[0], jacobian[1])
+    return max(1.0, 1 / max(along_y, 1e-9)), max(1.0, 1 / max(along_x, 1e-9))
+
+
+def _shrunk(image: Image, times: tuple[float, float]) -> Image:
+    """Average blocks of pixels where the warp would otherwise skip some of them.
+
+    Bilinear sampling sees two pixels each way: beyond a factor of two it aliases.
+    """
+    height, width = image.shape[:2]
+    down, across = (max(1, math.floor(t + _SNAP)) for t in times)
+    if down == across == 1:
+        return image
+    size = (max(1, round(width / across)), max(1, round(height / down)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def _resampled(image: Image, matrix: Matrix, size: Size, view: View) -> Image:
+    """Resample by `matrix` (continuous coordinates) onto a canvas of `size`."""
+    if view.interpolation != "nearest" and _covers(matrix, image.shape[:2], size):
+        return cv2.resize(image, size[::-1], interpolation=view.cv_interpolation).astype(
+            np.uint8, copy=False
+        )
+    centred = translation(-0.5, -0.5) @ matrix @ translation(0.5, 0.5)
+    # cv2 warps four channels in two thirds of the time of three: benchmarks/kernels.py.
+    padded = image.ndim == 3 and image.shape[2] == 3
+    source = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA) if padded else image
+    warp, transform = (
+        (cv2.warpPerspective, centred)
+        if centred[2, :2].any()
+        else (cv2.warpAffine, centred[:2] / centred[2, 2])
+    )
+    warped = warp(
+        source,
+        transform,
+        size[::-1],
+        flags=view.cv_interpolation,
+        borderMode=view.cv_border,
+        borderValue=view.cv_fill(image),
+    )
+    if padded:
+        warped = cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB)
+    return warped.astype(np.uint8, copy=False)
+
+
+def _covers(matrix: Matrix, source: tuple[int, ...], size: Size) -> bool:
+    """Whether `matrix` is a plain resize of the whole source onto the whole canvas."""
+    resize = scaling(size[1] / source[1], size[0] / source[0])
+    return bool(np.allclose(matrix, resize, rtol=0, atol=_SNAP * max(size)))
+
+
+def _placed(image: Image, left: int, top: int, size: Size, view: View) -> Image:
+    """Lay `image` on a canvas with its corner at (left, top); crop and pad as that needs."""
+    height, width = image.shape[:2]
+    canvas_height, canvas_width = size
+    pads = [max(0, top), max(0, canvas_height - top - height)]
+    pads += [max(0, left), max(0, canvas_width - left - width)]
+    if max(pads[0], pads[1]) >= canvas_height or max(pads[2], pads[3]) >= canvas_width:
+        return _resampled(image, translation(left, top), size, view)
+    rows = slice(max(0, -top), min(height, canvas_height - top))
+    columns = slice(max(0, -left), min(width, canvas_width - left))
+    if not any(pads):
+        return np.ascontiguousarray(image[rows, columns])
+    if view.border == "constant":
+        return cv2.copyMakeBorder(
+            np.ascontiguousarray(image[rows, columns]),
+            *pads,
+            borderType=cv2.BORDER_CONSTANT,
+            value=view.cv_fill(image),
+        ).astype(np.uint8, copy=False)
+    # The other borders are made of the picture's own pixels: pad the whole, then crop.
+    whole = cv2.copyMakeBorder(image, *pads, borderType=view.cv_border)
+    y, x = max(0, -top), max(0, -left)
+    return np.ascontiguousarray(whole[y : y + canvas_height, x : x + canvas_width]).astype(
+        np.uint8, copy=False
+    )

@@ -1,0 +1,232 @@
+"""What every transform is: ranges from which one operation is drawn.
+
+A transform is a validated value. `parameters` draws (all randomness is there), `operation` builds
+from what was drawn (nothing random is left), and the drawn parameters are what the manifest keeps.
+They are relative to the picture's size, so the same draw means the same on any picture.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from variegate.errors import RecipeError, did_you_mean
+from variegate.ops import Identity, Operation
+from variegate.sample import Size
+from variegate.seeding import uniform
+
+Parameters = Mapping[str, Any]
+
+#: Bounds (low, high) from which a number is drawn; in a recipe one number stands for both.
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The least and the greatest value that a `Range` may hold; use as `Annotated[Range, ...]`.
+
+    Attributes:
+        low, high: inclusive.
+        above: the range must lie above this, exclusive; for factors that cannot be 0.
+        whole: only integers.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: float = -math.inf
+    whole: bool = False
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        del source, handler
+        return core_schema.no_info_plain_validator_function(
+            self._checked, serialization=core_schema.plain_serializer_function_ser_schema(_shortest)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        del schema, handler
+        number: JsonSchemaValue = {"type": "integer" if self.whole else "number"}
+        if math.isfinite(self.low):
+            number["minimum"] = self.low
+        if math.isfinite(self.high):
+            number["maximum"] = self.high
+        if math.isfinite(self.above):
+            number["exclusiveMinimum"] = self.above
+        pair = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
+        return {"anyOf": [number, pair]}
+
+    def _checked(self, value: object) -> Range:
+        pair = value if isinstance(value, list | tuple) else (value, value)
+        if len(pair) != 2 or not all(_is_number(end) for end in pair):
+            raise ValueError(f"expected a number or [low, high], got {value!r}")
+        low, high = float(pair[0]), float(pair[1])
+        if low > high:
+            raise ValueError(f"expected low <= high, got [{low:g}, {high:g}]")
+        if self.whole and not (low.is_integer() and high.is_integer()):
+            raise ValueError(f"expected whole numbers, got {value!r}")
+        if low < self.low or high > self.high or low <= self.above:
+            raise ValueError(f"expected {self._described()}, got {value!r}")
+        return low, high
+
+    def _described(self) -> str:
+        if math.isfinite(self.above):
+            upper = f" and at most {self.high:g}" if math.isfinite(self.high) else ""
+            return f"more than {self.above:g}{upper}"
+        if not math.isfinite(self.high):
+            return f"at least {self.low:g}"
+        return f"{self.low:g} to {self.high:g}"
+
+
+def _is_number(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(float(value))  # type: ignore[arg-type]
+
+
+def _shortest(value: Range) -> float | list[float]:
+    return value[0] if value[0] == value[1] else list(value)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One way of making a transform stronger, from 0 (the identity) to 1.
+
+    Attributes:
+        name: as in reports and recipes, for example "brightness+".
+        parameter: the parameter that moves along.
+        start: its value at intensity 0, where the transform changes nothing.
+        end: its value at intensity 1, the strongest sensible one.
+        scale: "linear", or "log" for factors.
+        fixed: other parameters, where the axis needs them to have a certain value.
+    """
+
+    name: str
+    parameter: str
+    start: float
+    end: float
+    scale: Literal["linear", "log"] = "linear"
+    fixed: tuple[tuple[str, Any], ...] = ()
+
+    def value(self, intensity: float) -> float:
+        """Return the parameter's value at an intensity from 0 to 1.
+
+        Raises:
+            RecipeError: the intensity lies outside.
+        """
+        if not 0 <= intensity <= 1:
+            raise RecipeError(f"{self.name}: intensity: expected 0 to 1, got {intensity:g}")
+        if self.scale == "log":
+            return self.start * (self.end / self.start) ** intensity
+        return self.start + (self.end - self.start) * intensity
+
+
+def both_ways(name: str, parameter: str, start: float, up: float, down: float, **more: Any) -> tuple[Axis, ...]:
+    """Return the axes `name+` and `name-`."""
+    return (
+        Axis(f"{name}+", parameter, start, up, **more),
+        Axis(f"{name}-", parameter, start, down, **more),
+    )
+
+
+#: Every transform by its name; a class that has a `name` enters itself.
+TRANSFORMS: "dict[str, type[Transform]]" = {}
+
+
+class Transform(BaseModel, ABC):
+    """Ranges from which one operation is drawn. See the module's docstring."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    name: ClassVar[str]
+    axes: ClassVar[tuple[Axis, ...]] = ()
+
+    p: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Probability that the transform is applied where a policy picks it."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in cls.__dict__:
+            TRANSFORMS[cls.name] = cls
+
+    @abstractmethod
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        """Draw exact parameters: JSON values, relative to the picture's size."""
+
+    @classmethod
+    @abstractmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        """Build the operation that drawn `parameters` mean on a picture of (height, width) `size`.
+
+        It depends on nothing else, so that a manifest's row is enough to repeat it.
+        """
+
+    def draw(self, rng: np.random.Generator, size: Size) -> Operation:
+        """Draw an operation for a picture of (height, width) `size`."""
+        return self.operation(self.parameters(rng), size)
+
+    @classmethod
+    def axis(cls, name: str) -> Axis:
+        """Return the axis of that name.
+
+        Raises:
+            RecipeError: the transform has no such axis.
+        """
+        for axis in cls.axes:
+            if axis.name == name:
+                return axis
+        known = [axis.name for axis in cls.axes]
+        raise RecipeError(
+            f"{cls.name}: unknown axis {name!r}{did_you_mean(name, known)}; "
+            f"it has {', '.join(known) or 'none'}"
+        )
+
+    @classmethod
+    def at(cls, axis: str, intensity: float, rng: np.random.Generator) -> Parameters:
+        """Return the parameters at one intensity of an axis; what else is random comes from `rng`.
+
+        The same generator state at two intensities gives the same direction, place and noise, only
+        weaker or stronger.
+        """
+        chosen = cls.axis(axis)
+        ranges = {chosen.parameter: chosen.value(intensity), **dict(chosen.fixed)}
+        return cls.model_validate(ranges).parameters(rng)
+
+    @classmethod
+    def operation_at(
+        cls, axis: str, intensity: float, rng: np.random.Generator, size: Size
+    ) -> Operation:
+        """Return the operation at one intensity of an axis; the identity at 0.
+
+        Raises:
+            RecipeError: there is no such axis, or the intensity is not 0 to 1.
+        """
+        parameters = cls.at(axis, intensity, rng)
+        return cls.operation(parameters, size) if intensity > 0 else Identity()
+
+
+def draw_from(rng: np.random.Generator, bounds: Range) -> float:
+    """Draw uniformly from [low, high]."""
+    return uniform(rng, *bounds)
+
+
+def draw_log(rng: np.random.Generator, bounds: Range) -> float:
+    """Draw from [low, high] so that a factor of 2 is as likely as one of 1/2."""
+    low, high = bounds
+    if low <= 0:
+        return uniform(rng, low, high)
+    return math.exp(uniform(rng, math.log(low), math.log(high)))
+
+
+def draw_whole(rng: np.random.Generator, bounds: Range) -> int:
+    """Draw an integer from low to high, both included."""
+    return int(rng.integers(int(bounds[0]), int(bounds[1]) + 1))
