@@ -6,6 +6,7 @@ from typing import Self
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from variegate.sample import Image, Sample, Size
 
@@ -88,6 +89,11 @@ class Pixels(Operation):
             colors = self._act_on_colors(cv2.cvtColor(image, cv2.COLOR_RGBA2RGB))
             return np.dstack([colors, image[..., 3]])
         return self._act_on_colors(image)
+
+    def visible(self, size: Size) -> npt.NDArray[np.bool_] | None:
+        """Return (H, W) where the source still shows, or None where the operation hides nothing."""
+        del size
+        return None
 
     @abstractmethod
     def _act_on_colors(self, image: Image) -> Image:

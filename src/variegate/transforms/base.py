@@ -104,7 +104,7 @@ class Axis:
         parameter: the parameter that moves along.
         start: its value at intensity 0, where the transform changes nothing.
         end: its value at intensity 1, the strongest sensible one.
-        scale: "linear", or "log" for factors.
+        scale: "linear"; "log" for factors; "bits" where the change goes with 2**-value.
         fixed: other parameters, where the axis needs them to have a certain value.
     """
 
@@ -112,7 +112,7 @@ class Axis:
     parameter: str
     start: float
     end: float
-    scale: Literal["linear", "log"] = "linear"
+    scale: Literal["linear", "log", "bits"] = "linear"
     fixed: tuple[tuple[str, Any], ...] = ()
 
     def value(self, intensity: float) -> float:
@@ -125,14 +125,25 @@ class Axis:
             raise RecipeError(f"{self.name}: intensity: expected 0 to 1, got {intensity:g}")
         if self.scale == "log":
             return self.start * (self.end / self.start) ** intensity
+        if self.scale == "bits":
+            return -math.log2(2**-self.start + (2**-self.end - 2**-self.start) * intensity)
         return self.start + (self.end - self.start) * intensity
 
 
-def both_ways(name: str, parameter: str, start: float, up: float, down: float, **more: Any) -> tuple[Axis, ...]:
+def both_ways(
+    name: str,
+    parameter: str,
+    start: float,
+    *,
+    up: float,
+    down: float,
+    scale: Literal["linear", "log"] = "linear",
+    fixed: tuple[tuple[str, Any], ...] = (),
+) -> tuple[Axis, ...]:
     """Return the axes `name+` and `name-`."""
     return (
-        Axis(f"{name}+", parameter, start, up, **more),
-        Axis(f"{name}-", parameter, start, down, **more),
+        Axis(f"{name}+", parameter, start, up, scale, fixed),
+        Axis(f"{name}-", parameter, start, down, scale, fixed),
     )
 
 

@@ -141,7 +141,7 @@ class Posterize(Transform):
     """Keep fewer levels of each channel, evenly spread from black to white."""
 
     name: ClassVar = "posterize"
-    axes: ClassVar = (Axis("posterize", "bits", 8.0, 1.0),)
+    axes: ClassVar = (Axis("posterize", "bits", 8.0, 1.0, "bits"),)
 
     bits: Annotated[Range, Bounds(1, 8)] = (3.0, 6.0)
     """Bits a channel: 2**bits levels, rounded; 8 is the identity."""
