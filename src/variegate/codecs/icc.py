@@ -1,0 +1,108 @@
+"""From a picture's own colour space to sRGB."""
+
+import functools
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms
+
+Array = np.ndarray[Any, Any]
+
+# Press profiles reach 3 MB. A longer one is ignored, like a broken one.
+MAX_PROFILE_BYTES = 8 * 2**20
+
+_MODES = {"gray": "L", "rgb": "RGB", "cmyk": "CMYK", "lab": "LAB"}
+_SIGNATURES = {"gray": b"GRAY", "rgb": b"RGB ", "cmyk": b"CMYK"}
+# Converting by bands keeps Pillow's copies small.
+_BAND_PIXELS = 2**20
+
+
+def to_srgb(samples: Array, space: str, profile: bytes | None) -> Array:
+    """Convert samples to sRGB (gray stays gray).
+
+    A profile that is broken, or that is for another colour space than the picture's, is ignored.
+
+    Args:
+        samples: uint8; (H, W) gray, (H, W, 3) rgb or lab, (H, W, 4) cmyk.
+        space: "gray", "rgb", "cmyk" (255 is full ink) or "lab" (a and b offset by 128).
+        profile: the picture's ICC profile, or None.
+
+    Returns:
+        uint8; (H, W) for gray, else (H, W, 3).
+    """
+    if space == "lab":
+        return _through(samples, _lab_transform(), "LAB")
+    usable = profile is not None and profile[16:20] == _SIGNATURES[space]
+    if space == "gray":
+        table = _gray_table(profile) if usable and profile is not None else None
+        return samples if table is None else table[samples]
+    transform = _transform(profile, space) if usable and profile is not None else None
+    if transform is not None:
+        return _through(samples, transform, _MODES[space])
+    return _inks_to_rgb(samples) if space == "cmyk" else samples
+
+
+def _inks_to_rgb(samples: Array) -> Array:
+    """CMYK without a profile: each ink takes its share of the light, (1 - c) * (1 - k)."""
+    light = 255 - samples.astype(np.uint16)
+    return ((light[..., :3] * light[..., 3:] + 127) // 255).astype(np.uint8)
+
+
+def _through(samples: Array, transform: ImageCms.ImageCmsTransform, mode: str) -> Array:
+    height, width = samples.shape[:2]
+    result = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        band = np.ascontiguousarray(samples[top : top + rows])
+        image = Image.frombytes(mode, (width, band.shape[0]), band.tobytes())
+        result[top : top + rows] = np.asarray(transform.apply(image))
+    return result
+
+
+def _build(profile: Any, mode: str) -> ImageCms.ImageCmsTransform:
+    # Relative colorimetric with black point compensation: what editors and browsers show.
+    return ImageCms.ImageCmsTransform(
+        profile,
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")),
+        mode,
+        "RGB",
+        intent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _lab_transform() -> ImageCms.ImageCmsTransform:
+    return _build(ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")), "LAB")
+
+
+# A camera writes the same profile into every picture, so each is judged once.
+@functools.lru_cache(maxsize=8)
+def _transform(profile: bytes, space: str) -> ImageCms.ImageCmsTransform | None:
+    """The way from a profile to sRGB, or None where there is nothing to do or nothing to trust."""
+    if len(profile) > MAX_PROFILE_BYTES:
+        return None
+    try:
+        transform = _build(ImageCms.ImageCmsProfile(io.BytesIO(profile)), _MODES[space])
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+    if space != "rgb":
+        return transform
+    # Judged by what it does, not by its name: if no colour moves by more than one level, it is
+    # sRGB, whoever wrote it, and the pixels are left alone.
+    steps = np.arange(0, 256, 15, dtype=np.uint8)
+    cube = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+    moved = _through(cube, transform, "RGB").astype(np.int16) - cube
+    return None if int(np.abs(moved).max()) <= 1 else transform
+
+
+@functools.lru_cache(maxsize=8)
+def _gray_table(profile: bytes) -> Array | None:
+    transform = _transform(profile, "gray")
+    if transform is None:
+        return None
+    ramp = np.arange(256, dtype=np.uint8)[np.newaxis]
+    # Green: closest to lightness where a profile's white is not quite neutral.
+    table: Array = _through(ramp, transform, "L")[0, :, 1].copy()
+    return table

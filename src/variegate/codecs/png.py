@@ -1,0 +1,182 @@
+"""PNG: our own walk over the chunks, the pixels by libpng (OpenCV).
+
+libpng gets the chunks that make the picture and no other, each with its checksum verified: no text
+can swell in memory, no animation can hide the picture, nothing is printed.
+"""
+
+import functools
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from variegate.codecs.exif import orientation_of
+from variegate.codecs.icc import MAX_PROFILE_BYTES
+from variegate.codecs.limits import Limits
+from variegate.codecs.raster import Array, Parsed, Raster, to_eight_bits
+from variegate.errors import DecodeError, LimitError
+
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_PIXEL_CHUNKS = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND"))
+# The smallest chunk is 12 bytes: without a limit, a list of them would be larger than the file.
+_MAX_CHUNKS = 200_000
+
+
+@dataclass
+class _Header:
+    height: int = 0
+    width: int = 0
+    depth: int = 0
+    color: int = 0
+    # (type, offset of the chunk, its whole length)
+    chunks: list[tuple[bytes, int, int]] = field(default_factory=list)
+    complete: bool = False
+    frames: int = 1
+    orientation: int = 1
+
+
+def parse(data: bytes, limits: Limits) -> Parsed:
+    """Read the header of a PNG.
+
+    An animated PNG counts as its static image: what every reader shows, animated or not part of
+    the animation, and what is there even if the animation is broken.
+
+    Raises:
+        DecodeError: it is broken.
+        LimitError: it is larger than the limits.
+    """
+    header = _Header()
+    if len(data) < 33 or data[8:16] != b"\0\0\0\rIHDR" or not _intact(data, 8, 25):
+        raise DecodeError("corrupt PNG: it does not begin with a sound header")
+    header.width, header.height, header.depth, header.color = struct.unpack_from(">IIBB", data, 16)
+    limits.check_size(header.height, header.width, "PNG")
+    if header.depth not in _DEPTHS.get(header.color, ()):
+        raise DecodeError(f"corrupt PNG: color type {header.color} with {header.depth} bits")
+    _walk(data, header)
+    limits.check_frames(header.frames, "PNG")
+    return Parsed(
+        height=header.height,
+        width=header.width,
+        load=functools.partial(_load, data, header),
+        frames=header.frames,
+        orientation=header.orientation,
+        profile=functools.partial(_profile, data, header),
+    )
+
+
+def _walk(data: bytes, header: _Header) -> None:
+    at = 8
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big") + 12
+        kind = data[at + 4 : at + 8]
+        if at + length > len(data):
+            break
+        header.chunks.append((kind, at, length))
+        if len(header.chunks) > _MAX_CHUNKS:
+            raise LimitError(f"PNG with more than {_MAX_CHUNKS:,} chunks")
+        if kind == b"acTL" and length >= 16 and _intact(data, at, length):
+            header.frames = max(1, int.from_bytes(data[at + 8 : at + 12], "big"))
+        elif kind == b"eXIf" and _intact(data, at, length):
+            header.orientation = orientation_of(data[at + 8 : at + length - 4])
+        elif kind == b"IEND":
+            header.complete = True
+            break
+        at += length
+
+
+def _intact(data: bytes, at: int, length: int) -> bool:
+    body = memoryview(data)[at + 4 : at + length - 4]
+    return zlib.crc32(body) == int.from_bytes(data[at + length - 4 : at + length], "big")
+
+
+def _bodies(data: bytes, header: _Header, wanted: bytes) -> Iterator[bytes]:
+    for kind, at, length in header.chunks:
+        if kind == wanted and _intact(data, at, length):
+            yield data[at + 8 : at + length - 4]
+
+
+def _profile(data: bytes, header: _Header) -> bytes | None:
+    body = next(_bodies(data, header, b"iCCP"), b"")
+    _, _, packed = body.partition(b"\0")
+    inflate = zlib.decompressobj()
+    try:
+        # The first byte is the method; there is only one.
+        profile = inflate.decompress(packed[1:], MAX_PROFILE_BYTES)
+    except zlib.error:
+        return None
+    return profile if profile and inflate.eof else None
+
+
+def _load(data: bytes, header: _Header, reduce: int) -> Raster:  # noqa: ARG001 - always 1
+    if not header.complete:
+        raise DecodeError(f"truncated PNG (it ends after {len(data):,} bytes)")
+    _check_plausible(header)
+    clean = _clean(data, header)
+    transparent = next(_bodies(data, header, b"tRNS"), None) if header.color in (0, 2) else None
+    direct_rgb = header.color == 2 and header.depth == 8
+    flags = cv2.IMREAD_COLOR_RGB if direct_rgb else cv2.IMREAD_UNCHANGED
+    pixels = cv2.imdecode(np.frombuffer(clean, np.uint8), flags)
+    if pixels is None:
+        raise DecodeError("corrupt PNG: its compressed pixels are broken")
+    if pixels.dtype == np.uint16 and header.depth != 16:
+        raise DecodeError("corrupt PNG: decoded to another depth than declared")
+    if not direct_rgb and pixels.ndim == 3:
+        code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+        pixels = cv2.cvtColor(pixels, code)
+    alpha = _keyed(pixels, header, transparent) if transparent is not None else None
+    # OpenCV has spread 1, 2 and 4 bits over 8 already.
+    pixels = to_eight_bits(pixels, 16 if header.depth == 16 else 8)
+    if pixels.ndim == 2:
+        return Raster(pixels, "gray", alpha)
+    if pixels.shape[2] == 4:
+        pixels, alpha = pixels[..., :3], pixels[..., 3]
+    if header.color in (0, 4):
+        return Raster(np.ascontiguousarray(pixels[..., 0]), "gray", alpha)
+    return Raster(np.ascontiguousarray(pixels), "rgb", alpha)
+
+
+def _keyed(pixels: Array, header: _Header, transparent: bytes) -> Array | None:
+    """Alpha from the one transparent color of a gray or RGB picture, compared in full depth."""
+    count = _CHANNELS[header.color]
+    if len(transparent) < 2 * count:
+        return None
+    key = np.frombuffer(transparent, ">u2", count).astype(np.uint32)
+    key &= 2**header.depth - 1
+    if header.depth < 8:
+        key = key * 255 // (2**header.depth - 1)
+    hit = pixels == key[0] if pixels.ndim == 2 else (pixels[..., :3] == key).all(axis=-1)
+    return np.where(hit, np.uint8(0), np.uint8(255))
+
+
+def _clean(data: bytes, header: _Header) -> bytes:
+    """The file with nothing in it but what makes the picture."""
+    wanted = _PIXEL_CHUNKS | {b"tRNS"} if header.color == 3 else _PIXEL_CHUNKS
+    for kind, at, length in header.chunks:
+        # The fifth bit of the first letter tells a chunk that must be understood.
+        if not kind[0] & 0x20 and not _intact(data, at, length):
+            raise DecodeError(f"corrupt PNG: checksum of the {kind!r} chunk at byte {at:,}")
+    if all(kind in wanted for kind, _, _ in header.chunks):
+        return data
+    view = memoryview(data)
+    kept = (
+        view[at : at + length]
+        for kind, at, length in header.chunks
+        if kind in wanted and (kind != b"tRNS" or _intact(data, at, length))
+    )
+    return b"".join((view[:8], *kept))
+
+
+def _check_plausible(header: _Header) -> None:
+    """Refuse, before memory is asked for, what cannot hold the pixels that it claims."""
+    packed = sum(length - 12 for kind, _, length in header.chunks if kind == b"IDAT")
+    bits = header.height * header.width * header.depth * _CHANNELS[header.color]
+    # Deflate packs 1,032 bytes into one at best.
+    if bits // 8 > 1032 * (packed + 64):
+        raise DecodeError(
+            f"truncated PNG ({packed:,} bytes cannot hold"
+            f" {header.width:,} x {header.height:,} pixels)"
+        )

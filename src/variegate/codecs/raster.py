@@ -1,0 +1,138 @@
+"""From decoded samples of any depth and colour space to the one form variegate works on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from variegate.codecs import icc
+
+Array = np.ndarray[Any, Any]
+Space = Literal["gray", "rgb", "cmyk", "lab"]
+
+
+@dataclass(frozen=True)
+class Raster:
+    """Decoded samples, as stored: not yet turned upright, not yet sRGB.
+
+    Attributes:
+        samples: uint8; (H, W) gray, (H, W, 3) rgb or lab, (H, W, 4) cmyk.
+        space: "cmyk" has 255 for full ink; "lab" is CIELAB (D50), a and b offset by 128.
+        alpha: (H, W) uint8, straight, or None for an opaque picture.
+    """
+
+    samples: Array
+    space: Space
+    alpha: Array | None = None
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A picture whose header has been read and found within the limits.
+
+    Attributes:
+        height: pixels, as stored (before it is turned upright).
+        width: pixels, as stored.
+        load: decodes the pixels; takes the factor to reduce by.
+        frames: of the animation, or pages.
+        orientation: EXIF's, 1 to 8.
+        profile: finds the ICC profile, when it is needed.
+        reducible: whether `load` takes 2, 4 and 8 too.
+    """
+
+    height: int
+    width: int
+    load: Callable[[int], Raster]
+    frames: int = 1
+    orientation: int = 1
+    profile: Callable[[], bytes | None] = lambda: None
+    reducible: bool = False
+
+
+def to_eight_bits(samples: Array, bits: int) -> Array:
+    """Scale unsigned integers of `bits` bits to uint8: v * 255 / (2**bits - 1), rounded."""
+    if bits == 8:
+        return samples.astype(np.uint8, copy=False)
+    top = 2**bits - 1
+    if bits < 8:
+        table = (np.arange(256, dtype=np.uint32) * 255 + top // 2) // top
+        return table.astype(np.uint8)[samples]
+    if bits == 16:
+        # v * 255 / 65535 is v / 257: in 32 bits, since 65535 + 128 does not fit in 16.
+        return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return ((samples.astype(np.uint64) * 255 + top // 2) // top).astype(np.uint8)
+
+
+def float_to_eight_bits(samples: Array) -> Array:
+    """Scale floating point samples to uint8.
+
+    0 to 1 is the full scale, as image editors write it. If the largest value is above 1, the full
+    scale is that of the smallest unsigned integer that holds it: 255, 65,535 or 4,294,967,295:
+    such files hold integers in floating point. Negative values and NaN are black, and infinity is
+    white.
+    """
+    finite = samples[np.isfinite(samples)]
+    largest = float(finite.max()) if finite.size else 0.0
+    scale = next((top for top in (1.0, 255.0, 65535.0, 4294967295.0) if largest <= top), largest)
+    scaled = np.nan_to_num(samples.astype(np.float64), nan=0.0, posinf=scale, neginf=0.0)
+    np.multiply(scaled, 255.0 / scale, out=scaled)
+    return np.rint(np.clip(scaled, 0, 255, out=scaled), out=scaled).astype(np.uint8)
+
+
+def finish(raster: Raster, parsed: Parsed, *, keep_alpha: bool) -> Array:
+    """Turn a raster into upright sRGB or gray.
+
+    Returns:
+        uint8, C-contiguous; (H, W), (H, W, 3), or (H, W, 4) if keep_alpha and the picture has
+        transparency.
+    """
+    samples, alpha = raster.samples, raster.alpha
+    profile = parsed.profile()
+    if profile is not None or raster.space in ("cmyk", "lab"):
+        samples = icc.to_srgb(samples, raster.space, profile)
+    if alpha is not None and int(alpha.min()) < 255:
+        samples = with_alpha(samples, alpha) if keep_alpha else over_white(samples, alpha)
+    return np.ascontiguousarray(upright(samples, parsed.orientation))
+
+
+def with_alpha(samples: Array, alpha: Array) -> Array:
+    """Join (H, W) or (H, W, 3) and (H, W) to (H, W, 4) RGBA."""
+    if samples.ndim == 2:
+        return cv2.merge((samples, samples, samples, np.ascontiguousarray(alpha)))
+    return np.dstack((samples, alpha))
+
+
+def over_white(samples: Array, alpha: Array) -> Array:
+    """Lay a straight-alpha picture over white: c * a + 255 * (1 - a), rounded."""
+    weight = alpha.astype(np.uint16)
+    white = 255 * (255 - weight) + 127
+    if samples.ndim == 3:
+        weight, white = weight[..., np.newaxis], white[..., np.newaxis]
+    # 255 * 255 + 127 is the largest value there can be: it fits.
+    blended = samples * weight
+    blended += white
+    blended //= np.uint16(255)
+    return blended.astype(np.uint8)
+
+
+def upright(samples: Array, orientation: int) -> Array:
+    """Undo an EXIF orientation, 1 to 8; 5 to 8 exchange height and width."""
+    match orientation:
+        case 2:
+            return samples[:, ::-1]
+        case 3:
+            return samples[::-1, ::-1]
+        case 4:
+            return samples[::-1]
+        case 5:
+            return samples.swapaxes(0, 1)
+        case 6:
+            return samples.swapaxes(0, 1)[:, ::-1]
+        case 7:
+            return samples.swapaxes(0, 1)[::-1, ::-1]
+        case 8:
+            return samples.swapaxes(0, 1)[::-1]
+        case _:
+            return samples

@@ -1,0 +1,130 @@
+"""From bytes to a header, and to pixels: whatever the kind, by the same rules."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from variegate.codecs import jpeg, png
+from variegate.codecs.kinds import NAMES, kind_of
+from variegate.codecs.limits import Limits
+from variegate.codecs.raster import Parsed, finish
+from variegate.errors import DecodeError, LimitError, PictureError, ShapeError, UnsupportedError
+
+# Each reads a header; a kind that is known but not here cannot be read.
+_PARSERS: dict[str, Callable[[bytes, Limits], Parsed]] = {
+    "jpeg": jpeg.parse,
+    "png": png.parse,
+}
+_DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Header:
+    """What can be told about a picture without decoding it.
+
+    Attributes:
+        kind: one of those that `kind_of` gives.
+        height: pixels, shown upright.
+        width: pixels, shown upright.
+        frames: of an animation, or pages; `decode` gives the first.
+        reducible: whether `decode` can reduce while decoding.
+    """
+
+    kind: str
+    height: int
+    width: int
+    frames: int
+    reducible: bool
+
+
+def probe(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Header:
+    """Read a picture's header; no pixel is decoded.
+
+    Raises:
+        DecodeError: the bytes are no picture, or its header is broken.
+        LimitError: it is larger than the limits.
+        UnsupportedError: it is of a kind that cannot be read, or not without an extra.
+    """
+    kind, parsed = _parse(data, limits)
+    height, width = parsed.height, parsed.width
+    if parsed.orientation >= 5:
+        height, width = width, height
+    return Header(kind, height, width, parsed.frames, parsed.reducible)
+
+
+def decode(
+    data: bytes,
+    *,
+    limits: Limits = _DEFAULT_LIMITS,
+    keep_alpha: bool = False,
+    reduce: int = 1,
+) -> np.ndarray:
+    """Decode the first frame of a picture: upright, sRGB, 8 bits.
+
+    Transparency is laid over white. Integer samples of other depths become
+    v * 255 / (2**bits - 1), rounded, where bits is the declared depth.
+
+    Args:
+        data: the file's content.
+        limits: checked on the header, before any pixel is decoded.
+        keep_alpha: keep transparency as a fourth channel instead, if there is any.
+        reduce: 1, 2, 4 or 8: decode a `reducible` JPEG at that fraction of its size, rounded up.
+
+    Returns:
+        uint8, C-contiguous; (H, W) for a gray picture, (H, W, 3) RGB, or (H, W, 4) RGBA, straight,
+        if keep_alpha and any alpha is below 255.
+
+    Raises:
+        DecodeError: the bytes are no picture, or broken, or not all there.
+        LimitError: it is larger than the limits.
+        UnsupportedError: it is of a kind that cannot be read, or not without an extra.
+        ShapeError: reduce is none of the four, or not 1 for a picture that is not reducible.
+    """
+    if reduce not in (1, 2, 4, 8):
+        raise ShapeError(f"reduce: expected 1, 2, 4 or 8, got {reduce!r}")
+    kind, parsed = _parse(data, limits)
+    if reduce != 1 and not parsed.reducible:
+        raise ShapeError(f"reduce: this {NAMES[kind]} can only be decoded in full, got {reduce}")
+    with _faults_named(kind):
+        raster = parsed.load(reduce)
+        size = (-(-parsed.height // reduce), -(-parsed.width // reduce))
+        if raster.samples.shape[:2] != size:
+            raise DecodeError(
+                f"corrupt {NAMES[kind]}: {size[1]} x {size[0]} pixels in its header,"
+                f" {raster.samples.shape[1]} x {raster.samples.shape[0]} in its data"
+            )
+        return finish(raster, parsed, keep_alpha=keep_alpha)
+
+
+def _parse(data: bytes, limits: Limits) -> tuple[str, Parsed]:
+    limits.check_bytes(len(data))
+    kind = kind_of(data)
+    if kind is None:
+        raise DecodeError(_no_picture(data))
+    parse = _PARSERS.get(kind)
+    if parse is None:
+        raise UnsupportedError(f"{NAMES[kind]} pictures are not read; convert it to PNG first")
+    with _faults_named(kind):
+        return kind, parse(data, limits)
+
+
+def _no_picture(data: bytes) -> str:
+    if not data:
+        return "empty file (0 bytes)"
+    return f"not a picture ({len(data):,} bytes that begin with {data[:16]!r})"
+
+
+@contextmanager
+def _faults_named(kind: str) -> Iterator[None]:
+    """Whatever a decoder raises on bad bytes, raise the fitting PictureError."""
+    try:
+        yield
+    except PictureError:
+        raise
+    except MemoryError as fault:
+        raise LimitError(f"{NAMES[kind]} too large for this machine's memory") from fault
+    except Exception as fault:
+        text = " ".join(str(fault).split())
+        raise DecodeError(f"corrupt {NAMES[kind]}: {text or type(fault).__name__}") from fault
