@@ -46,10 +46,8 @@ def generator(seed: int, *path: int | str) -> np.random.Generator:
     """
     # Every part carries its type and length, so that ("1",) and (1,), or ("a", "b") and ("ab",),
     # are different paths.
-    words = [f"{seed}"]
-    for part in path:
-        words.append(f"i{part}" if isinstance(part, int) else f"s{len(part)}:{part}")
-    text = "/".join(words).encode("utf-8", "surrogatepass")
+    words = (f"i{part}" if isinstance(part, int) else f"s{len(part)}:{part}" for part in path)
+    text = "/".join((f"{seed}", *words)).encode("utf-8", "surrogatepass")
     digest = hashlib.blake2b(text, digest_size=16, person=b"variegate").digest()
     return np.random.Generator(np.random.Philox(key=np.frombuffer(digest, dtype="<u8")))
 
@@ -70,5 +68,3 @@ def noise_generator(key: int, *path: int | str) -> np.random.Generator:
 def uniform(rng: np.random.Generator, low: float, high: float) -> float:
     """Draw a Python float, uniformly from [low, high]."""
     return low + (high - low) * float(rng.random())
-
-

@@ -107,7 +107,9 @@ class ColorMatrix(Pointwise):
             raise ShapeError(
                 f"expected a (3, 3) matrix and (3,) offsets, got {weights.shape}, {offsets.shape}"
             )
-        r, g, b = ((*map(float, row), float(end)) for row, end in zip(weights, offsets, strict=True))
+        r, g, b = (
+            (*map(float, row), float(end)) for row, end in zip(weights, offsets, strict=True)
+        )
         return cls((r, g, b))  # type: ignore[arg-type]
 
     @property
@@ -136,16 +138,16 @@ class ColorMatrix(Pointwise):
             return _translated(image, _gray(self))
         matrix = self.array.astype(np.float32)
         if image.shape[2] == 3:
-            return cv2.transform(image, matrix).astype(np.uint8, copy=False)
+            return cv2.transform(image, matrix)
         colors = cv2.transform(cv2.cvtColor(image, cv2.COLOR_RGBA2RGB), matrix)
-        return np.dstack([colors, image[..., 3]]).astype(np.uint8, copy=False)
+        return np.dstack([colors, image[..., 3]])
 
 
 def _translated(image: Image, table: bytes) -> Image:
     """Send every byte of `image` through `table` (256 bytes)."""
     # 13 us for 512 x 512 x 4, against 250 us of cv2.LUT: benchmarks/kernels.py.
     changed = np.array(image, order="C")
-    stringzilla.translate(memoryview(changed.reshape(-1)), table, inplace=True)
+    stringzilla.translate(changed.reshape(-1).data, table, inplace=True)
     return changed
 
 

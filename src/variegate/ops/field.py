@@ -36,10 +36,10 @@ class Displacement(ABC):
 
 @dataclass(frozen=True)
 class Lattice(Displacement):
-    """Offsets at the nodes of a coarse lattice over the canvas, smoothly filled in between.
+    """Offsets given on a coarse lattice and smoothly filled in between.
 
     Attributes:
-        nodes: (rows, columns) of the lattice; its outer nodes lie on the canvas edges.
+        nodes: (rows, columns): the canvas has so many cells, and a node in the middle of each.
         values: rows * columns * 2 float32 (x then y offset, pixels), as bytes.
     """
 
@@ -47,24 +47,8 @@ class Lattice(Displacement):
     values: bytes
 
     def offsets(self) -> Map:
-        rows, columns = self.nodes
-        coarse = np.frombuffer(self.values, np.float32).reshape(rows, columns, 2)
-        height, width = self.size
-        # From pixel centres to lattice coordinates, in which nodes are whole numbers.
-        matrix = np.array(
-            [
-                [(columns - 1) / width, 0, 0.5 * (columns - 1) / width],
-                [0, (rows - 1) / height, 0.5 * (rows - 1) / height],
-            ]
-        )
-        dense = cv2.warpAffine(
-            coarse,
-            matrix,
-            (width, height),
-            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        return dense.astype(np.float32, copy=False)
+        coarse = np.frombuffer(self.values, np.float32).reshape(*self.nodes, 2)
+        return cv2.resize(coarse, self.size[::-1], interpolation=cv2.INTER_CUBIC)
 
 
 @dataclass(frozen=True)
@@ -164,7 +148,7 @@ class Field(Geometric):
         return _projected(_centres(self.parts[-1].size) if points is None else points, matrix)
 
     def _act(self, image: Image) -> Image:
-        remapped = cv2.remap(
+        return cv2.remap(
             image,
             self.source_points() - np.float32(0.5),
             None,
@@ -172,7 +156,6 @@ class Field(Geometric):
             borderMode=self.view.cv_border,
             borderValue=self.view.cv_fill(image),
         )
-        return remapped.astype(np.uint8, copy=False)
 
 
 def _joined(first: Warp | Field, second: Warp | Field) -> Field | None:
@@ -206,14 +189,12 @@ def _projected(points: Map, matrix: npt.NDArray[np.float64]) -> Map:
     if np.array_equal(matrix, np.eye(3)):
         return points
     if matrix[2, :2].any():
-        return cv2.perspectiveTransform(points, matrix).astype(np.float32, copy=False)
-    moved = cv2.transform(points, matrix[:2] / matrix[2, 2])
-    return moved.astype(np.float32, copy=False)
+        return cv2.perspectiveTransform(points, matrix)
+    return cv2.transform(points, matrix[:2] / matrix[2, 2])
 
 
 def _sampled(offsets: Map, points: Map) -> Map:
     """Return the offsets at `points`; those of the nearest edge beyond the canvas."""
-    sampled = cv2.remap(
+    return cv2.remap(
         offsets, points - np.float32(0.5), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    return sampled.astype(np.float32, copy=False)

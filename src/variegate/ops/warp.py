@@ -156,7 +156,7 @@ class Warp(Geometric):
         if not isinstance(other, Warp):
             return super().then(other)
         view = self.view.joined(other.view)
-        return view and Warp.of(other.array @ self.array, other.size, view)
+        return Warp.of(other.array @ self.array, other.size, view) if view else None
 
     def moves_pixels_only(self) -> bool:
         """Whether every output pixel is exactly one source pixel (or border)."""
@@ -196,7 +196,7 @@ class Warp(Geometric):
         # Where the turned source's top left corner comes to lie on the canvas.
         left = int(matrix[0, 2]) - (turned_width if signs[0] < 0 else 0)
         top = int(matrix[1, 2]) - (turned_height if signs[1] < 0 else 0)
-        return _placed(image.astype(np.uint8, copy=False), left, top, self.size, self.view)
+        return _placed(image, left, top, self.size, self.view)
 
 
 def shrinkage(matrix: Matrix, size: Size) -> tuple[float, float]:
@@ -219,7 +219,7 @@ def _shrunk(image: Image, times: tuple[float, float]) -> Image:
     if down == across == 1:
         return image
     size = (max(1, round(width / across)), max(1, round(height / down)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def _resampled(image: Image, matrix: Matrix, size: Size, view: View) -> Image:
@@ -247,7 +247,7 @@ def _resampled(image: Image, matrix: Matrix, size: Size, view: View) -> Image:
     )
     if padded:
         warped = cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB)
-    return warped.astype(np.uint8, copy=False)
+    return warped
 
 
 def _covers(matrix: Matrix, source: tuple[int, ...], size: Size) -> bool:
@@ -260,24 +260,25 @@ def _placed(image: Image, left: int, top: int, size: Size, view: View) -> Image:
     """Lay `image` on a canvas with its corner at (left, top); crop and pad as that needs."""
     height, width = image.shape[:2]
     canvas_height, canvas_width = size
-    pads = [max(0, top), max(0, canvas_height - top - height)]
-    pads += [max(0, left), max(0, canvas_width - left - width)]
-    if max(pads[0], pads[1]) >= canvas_height or max(pads[2], pads[3]) >= canvas_width:
+    above, below = max(0, top), max(0, canvas_height - top - height)
+    before, after = max(0, left), max(0, canvas_width - left - width)
+    if max(above, below) >= canvas_height or max(before, after) >= canvas_width:
         return _resampled(image, translation(left, top), size, view)
     rows = slice(max(0, -top), min(height, canvas_height - top))
     columns = slice(max(0, -left), min(width, canvas_width - left))
-    if not any(pads):
+    if above == below == before == after == 0:
         return np.ascontiguousarray(image[rows, columns])
     if view.border == "constant":
         return cv2.copyMakeBorder(
             np.ascontiguousarray(image[rows, columns]),
-            *pads,
-            borderType=cv2.BORDER_CONSTANT,
+            above,
+            below,
+            before,
+            after,
+            cv2.BORDER_CONSTANT,
             value=view.cv_fill(image),
-        ).astype(np.uint8, copy=False)
+        )
     # The other borders are made of the picture's own pixels: pad the whole, then crop.
-    whole = cv2.copyMakeBorder(image, *pads, borderType=view.cv_border)
+    whole = cv2.copyMakeBorder(image, above, below, before, after, view.cv_border)
     y, x = max(0, -top), max(0, -left)
-    return np.ascontiguousarray(whole[y : y + canvas_height, x : x + canvas_width]).astype(
-        np.uint8, copy=False
-    )
+    return np.ascontiguousarray(whole[y : y + canvas_height, x : x + canvas_width])

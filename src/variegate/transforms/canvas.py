@@ -1,0 +1,133 @@
+"""Transforms that give the canvas another size. They draw nothing."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field as Bound
+
+from variegate.ops import Operation, Warp
+from variegate.ops.warp import Border, scaling, translation
+from variegate.sample import Size
+from variegate.transforms.base import Parameters
+from variegate.transforms.geometry import Viewed, inner_view, view
+
+Side = Annotated[int, Bound(ge=1, le=65_500)]
+Canvas = Annotated[Side | tuple[Side, Side], Bound(union_mode="left_to_right")]
+
+
+def canvas_size(size: int | tuple[int, int] | list[int]) -> Size:
+    """Return (height, width); one number stands for both."""
+    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+
+
+class _Sized(Viewed):
+    """A step that ends on a canvas of a given size."""
+
+    size: Canvas = 224
+    """(height, width) of the result, pixels, or one number for both."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {"size": list(canvas_size(self.size)), **self.view_parameters()}
+
+
+class Resize(_Sized):
+    """Bring the picture to a size, whatever its shape."""
+
+    name: ClassVar = "resize"
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return _resized(parameters, size, canvas_size(parameters["size"]))
+
+
+class _OneSide(Viewed):
+    size: Side = 224
+    """Length of that side in the result, pixels."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {"size": self.size, **self.view_parameters()}
+
+
+class LongestSide(_OneSide):
+    """Bring the longer side to a length; the shape is kept."""
+
+    name: ClassVar = "longest_side"
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return _proportional(parameters, size, parameters["size"] / max(size))
+
+
+class ShortestSide(_OneSide):
+    """Bring the shorter side to a length; the shape is kept."""
+
+    name: ClassVar = "shortest_side"
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return _proportional(parameters, size, parameters["size"] / min(size))
+
+
+class CenterCrop(_Sized):
+    """Cut the middle out; where the picture is smaller, the border shows."""
+
+    name: ClassVar = "center_crop"
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return _centred_on(parameters, size, canvas_size(parameters["size"]))
+
+
+class Pad(_Sized):
+    """Put the picture in the middle of a larger canvas; a side already larger stays."""
+
+    name: ClassVar = "pad"
+    border: Border = "constant"
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        height, width = canvas_size(parameters["size"])
+        return _centred_on(parameters, size, (max(size[0], height), max(size[1], width)))
+
+
+class Square(Viewed):
+    """Make the picture square, by padding to its longer side or cropping to its shorter one."""
+
+    name: ClassVar = "square"
+    border: Border = "constant"
+
+    by: Literal["pad", "crop"] = "pad"
+    """How the picture becomes square."""
+    size: Side | None = None
+    """Side of the result, pixels; as it comes where none is given."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        drawn: dict[str, Any] = {"by": self.by, **self.view_parameters()}
+        return {**drawn, "size": self.size} if self.size else drawn
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        side = max(size) if parameters["by"] == "pad" else min(size)
+        squared = _centred_on(parameters, size, (side, side))
+        wanted = parameters.get("size", side)
+        resized = squared.then(_resized(parameters, (side, side), (wanted, wanted)))
+        return resized or squared
+
+
+def _resized(parameters: Parameters, size: Size, canvas: Size) -> Warp:
+    matrix = scaling(canvas[1] / size[1], canvas[0] / size[0])
+    return Warp.of(matrix, canvas, inner_view(parameters))
+
+
+def _proportional(parameters: Parameters, size: Size, factor: float) -> Warp:
+    canvas = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
+    return _resized(parameters, size, canvas)
+
+
+def _centred_on(parameters: Parameters, size: Size, canvas: Size) -> Warp:
+    # Whole pixels, so that cropping and padding interpolate nothing.
+    left, top = (canvas[1] - size[1]) // 2, (canvas[0] - size[0]) // 2
+    sees_border = canvas[0] > size[0] or canvas[1] > size[1]
+    return Warp.of(
+        translation(left, top), canvas, view(parameters) if sees_border else inner_view(parameters)
+    )

@@ -1,0 +1,383 @@
+"""Transforms that draw one `Warp` and keep the canvas, or give it the size of what they show."""
+
+import math
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field as Bound
+
+from variegate.ops import Operation, View, Warp
+from variegate.ops.warp import Border, Color, Interpolation, Matrix, about, scaling, translation
+from variegate.sample import Size
+from variegate.transforms.base import (
+    Axis,
+    Bounds,
+    Parameters,
+    Range,
+    Transform,
+    both_ways,
+    draw_from,
+    draw_log,
+    draw_whole,
+)
+
+Channel = Annotated[int, Bound(ge=0, le=255)]
+
+
+class Viewed(Transform):
+    """A geometric transform: how it samples its source."""
+
+    border: Border = "reflect"
+    """What shows beyond the source: its mirror image, its edge, a constant color, or itself again."""
+    fill: tuple[Channel, Channel, Channel] = (0, 0, 0)
+    """RGB color for border "constant"."""
+    interpolation: Interpolation = "linear"
+    """How values between pixels are found."""
+
+    def view_parameters(self) -> dict[str, Any]:
+        """Return what `view` needs, without what it takes for granted."""
+        drawn: dict[str, Any] = {"border": self.border}
+        if self.border == "constant":
+            drawn["fill"] = list(self.fill)
+        if self.interpolation != "linear":
+            drawn["interpolation"] = self.interpolation
+        return drawn
+
+
+def view(parameters: Parameters) -> View:
+    """Return the view that drawn parameters describe."""
+    fill: Color = tuple(parameters.get("fill", (0, 0, 0)))
+    return View(parameters["border"], fill, parameters.get("interpolation", "linear"))
+
+
+def inner_view(parameters: Parameters) -> View:
+    """Return the view of an operation that never looks beyond its source."""
+    return View(None, (0, 0, 0), parameters.get("interpolation", "linear"))
+
+
+def centred(matrix: Matrix, size: Size) -> Matrix:
+    """Return `matrix` acting about the middle of a canvas of `size`."""
+    return about(matrix, size[1] / 2, size[0] / 2)
+
+
+class Flip(Transform):
+    """Mirror the picture."""
+
+    name: ClassVar = "flip"
+
+    axis: Literal["horizontal", "vertical", "both", "any"] = "horizontal"
+    """Horizontal mirrors left and right; both is a half turn; any draws one of the three."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        axes = ("horizontal", "vertical", "both")
+        return {"axis": axes[int(rng.integers(3))] if self.axis == "any" else self.axis}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        x = -1.0 if parameters["axis"] in ("horizontal", "both") else 1.0
+        y = -1.0 if parameters["axis"] in ("vertical", "both") else 1.0
+        return Warp.of(centred(scaling(x, y), size), size)
+
+
+class Rotate90(Transform):
+    """Turn by quarter turns; the canvas turns along."""
+
+    name: ClassVar = "rotate90"
+
+    k: Annotated[Range, Bounds(0, 3, whole=True)] = (1.0, 3.0)
+    """Quarter turns, counterclockwise; 0 is the identity."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {"k": draw_whole(rng, self.k)}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        height, width = size
+        k = parameters["k"]
+        turned = size if k % 2 == 0 else (width, height)
+        matrix = translation(turned[1] / 2, turned[0] / 2) @ _rotation(90.0 * k)
+        return Warp.of(matrix @ translation(-width / 2, -height / 2), turned)
+
+
+class Transpose(Transform):
+    """Exchange rows and columns."""
+
+    name: ClassVar = "transpose"
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return Warp.of([[0, 1, 0], [1, 0, 0], [0, 0, 1]], (size[1], size[0]))
+
+
+class Rotate(Viewed):
+    """Turn about the middle."""
+
+    name: ClassVar = "rotate"
+    axes: ClassVar = both_ways("rotate", "angle_degrees", 0.0, up=180.0, down=-180.0)
+
+    angle_degrees: Annotated[Range, Bounds(-360, 360)] = (-30.0, 30.0)
+    """Counterclockwise, degrees; 0 is the identity."""
+    fit: Literal["keep", "expand", "inside"] = "keep"
+    """Keep the canvas, expand it to hold all, or zoom just enough that no border shows."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        angle = draw_from(rng, self.angle_degrees)
+        return {"angle_degrees": angle, "fit": self.fit, **self.view_parameters()}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        height, width = size
+        turn = _rotation(parameters["angle_degrees"])
+        cos, sin = abs(turn[0, 0]), abs(turn[0, 1])
+        if parameters["fit"] == "inside":
+            # A corner of the canvas, turned back, has to stay within the source on both axes.
+            zoom = cos + sin * max(height / width, width / height)
+            return Warp.of(centred(scaling(zoom, zoom) @ turn, size), size, inner_view(parameters))
+        if parameters["fit"] == "keep":
+            return Warp.of(centred(turn, size), size, view(parameters))
+        # A millionth of a pixel less, so that a right angle does not add a row for rounding.
+        canvas = (
+            math.ceil(width * sin + height * cos - 1e-6),
+            math.ceil(width * cos + height * sin - 1e-6),
+        )
+        matrix = translation(canvas[1] / 2, canvas[0] / 2) @ turn
+        return Warp.of(matrix @ translation(-width / 2, -height / 2), canvas, view(parameters))
+
+
+class Scale(Viewed):
+    """Enlarge or shrink about the middle; the canvas stays."""
+
+    name: ClassVar = "scale"
+    axes: ClassVar = both_ways("scale", "factor", 1.0, up=2.0, down=0.5, scale="log")
+
+    factor: Annotated[Range, Bounds(high=20, above=0)] = (0.8, 1.25)
+    """Factor, drawn on a log scale; 1 is the identity."""
+    independent: bool = False
+    """Draw a factor of its own for each axis."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        x, y = draw_log(rng, self.factor), draw_log(rng, self.factor)
+        return {"x": x, "y": y if self.independent else x, **self.view_parameters()}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        matrix = scaling(parameters["x"], parameters["y"])
+        return Warp.of(centred(matrix, size), size, view(parameters))
+
+
+class Zoom(Viewed):
+    """Show a window of the picture at full size."""
+
+    name: ClassVar = "zoom"
+    axes: ClassVar = (Axis("zoom", "factor", 1.0, 3.0, "log"),)
+
+    factor: Annotated[Range, Bounds(1, 20)] = (1.0, 1.5)
+    """How many times the window is enlarged; 1 is the identity."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        factor = draw_log(rng, self.factor)
+        x, y = float(rng.random()), float(rng.random())
+        return {"factor": factor, "x": x, "y": y, **self.view_parameters()}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        factor = parameters["factor"]
+        window = (size[0] / factor, size[1] / factor)
+        return _window(parameters, size, window, size)
+
+
+class Translate(Viewed):
+    """Move the picture on its canvas."""
+
+    name: ClassVar = "translate"
+    axes: ClassVar = (
+        *both_ways("translate_x", "x", 0.0, up=0.5, down=-0.5, fixed=(("y", 0.0),)),
+        *both_ways("translate_y", "y", 0.0, up=0.5, down=-0.5, fixed=(("x", 0.0),)),
+    )
+
+    x: Annotated[Range, Bounds(-1, 1)] = (-0.1, 0.1)
+    """To the right, as a fraction of the width."""
+    y: Annotated[Range, Bounds(-1, 1)] = (-0.1, 0.1)
+    """Down, as a fraction of the height."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        x, y = draw_from(rng, self.x), draw_from(rng, self.y)
+        return {"x": x, "y": y, **self.view_parameters()}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        matrix = translation(parameters["x"] * size[1], parameters["y"] * size[0])
+        return Warp.of(matrix, size, view(parameters))
+
+
+class Shear(Viewed):
+    """Slant the picture about its middle."""
+
+    name: ClassVar = "shear"
+    axes: ClassVar = (
+        *both_ways("shear_x", "x_degrees", 0.0, up=45.0, down=-45.0, fixed=(("y_degrees", 0.0),)),
+        *both_ways("shear_y", "y_degrees", 0.0, up=45.0, down=-45.0, fixed=(("x_degrees", 0.0),)),
+    )
+
+    x_degrees: Annotated[Range, Bounds(-60, 60)] = (-10.0, 10.0)
+    """Slant of vertical lines, degrees."""
+    y_degrees: Annotated[Range, Bounds(-60, 60)] = (0.0, 0.0)
+    """Slant of horizontal lines, degrees."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        x, y = draw_from(rng, self.x_degrees), draw_from(rng, self.y_degrees)
+        return {"x_degrees": x, "y_degrees": y, **self.view_parameters()}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        matrix = _shear(parameters["x_degrees"], parameters["y_degrees"])
+        return Warp.of(centred(matrix, size), size, view(parameters))
+
+
+class Perspective(Viewed):
+    """Move the four corners, as if seen from another place."""
+
+    name: ClassVar = "perspective"
+    axes: ClassVar = (Axis("perspective", "amount", 0.0, 0.3),)
+
+    amount: Annotated[Range, Bounds(0, 0.45)] = (0.0, 0.12)
+    """Greatest displacement of a corner, as a fraction of the sides; 0 is the identity."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        amount = draw_from(rng, self.amount)
+        corners = [[draw_from(rng, (-1, 1)), draw_from(rng, (-1, 1))] for _ in range(4)]
+        return {"amount": amount, "corners": corners, **self.view_parameters()}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        height, width = size
+        corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+        shift = parameters["amount"] * np.array(parameters["corners"]) * (width, height)
+        return Warp.of(homography(corners, corners + shift), size, view(parameters))
+
+
+class Affine(Viewed):
+    """Rotate, scale, shear and translate at once."""
+
+    name: ClassVar = "affine"
+    axes: ClassVar = (
+        Axis(
+            "affine",
+            "amount",
+            0.0,
+            1.0,
+            fixed=(
+                ("angle_degrees", (-180.0, 180.0)),
+                ("factor", (0.5, 2.0)),
+                ("x", (-0.5, 0.5)),
+                ("y", (-0.5, 0.5)),
+                ("x_degrees", (-45.0, 45.0)),
+                ("y_degrees", (0.0, 0.0)),
+            ),
+        ),
+    )
+
+    angle_degrees: Annotated[Range, Bounds(-360, 360)] = (-15.0, 15.0)
+    """Counterclockwise, degrees."""
+    factor: Annotated[Range, Bounds(high=20, above=0)] = (0.9, 1.1)
+    """Scale, drawn on a log scale."""
+    x: Annotated[Range, Bounds(-1, 1)] = (-0.05, 0.05)
+    """To the right, as a fraction of the width."""
+    y: Annotated[Range, Bounds(-1, 1)] = (-0.05, 0.05)
+    """Down, as a fraction of the height."""
+    x_degrees: Annotated[Range, Bounds(-60, 60)] = (-5.0, 5.0)
+    """Slant of vertical lines, degrees."""
+    y_degrees: Annotated[Range, Bounds(-60, 60)] = (0.0, 0.0)
+    """Slant of horizontal lines, degrees."""
+    amount: Annotated[Range, Bounds(0, 1)] = (1.0, 1.0)
+    """Share of everything above that is applied; 0 is the identity."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        share = draw_from(rng, self.amount)
+        return {
+            "angle_degrees": share * draw_from(rng, self.angle_degrees),
+            "factor": draw_log(rng, self.factor) ** share,
+            "x": share * draw_from(rng, self.x),
+            "y": share * draw_from(rng, self.y),
+            "x_degrees": share * draw_from(rng, self.x_degrees),
+            "y_degrees": share * draw_from(rng, self.y_degrees),
+            **self.view_parameters(),
+        }
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        matrix = (
+            scaling(parameters["factor"], parameters["factor"])
+            @ _rotation(parameters["angle_degrees"])
+            @ _shear(parameters["x_degrees"], parameters["y_degrees"])
+        )
+        move = translation(parameters["x"] * size[1], parameters["y"] * size[0])
+        return Warp.of(move @ centred(matrix, size), size, view(parameters))
+
+
+class RandomCrop(Viewed):
+    """Cut a random window out and bring it to the original size, or to one given."""
+
+    name: ClassVar = "random_crop"
+    axes: ClassVar = (Axis("random_crop", "area", 1.0, 0.25, fixed=(("aspect_ratio", 1.0),)),)
+
+    area: Annotated[Range, Bounds(high=1, above=0)] = (0.4, 1.0)
+    """Fraction of the area that is kept; 1 is the identity."""
+    aspect_ratio: Annotated[Range, Bounds(high=10, above=0)] = (0.75, 4 / 3)
+    """Width to height of the window, relative to the picture's own; 1 keeps it."""
+    size: tuple[Annotated[int, Bound(ge=1)], Annotated[int, Bound(ge=1)]] | None = None
+    """(height, width) of the result; the picture's own where none is given."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        area, aspect = draw_from(rng, self.area), draw_log(rng, self.aspect_ratio)
+        x, y = float(rng.random()), float(rng.random())
+        drawn = {"area": area, "aspect_ratio": aspect, "x": x, "y": y, **self.view_parameters()}
+        return {**drawn, "size": list(self.size)} if self.size else drawn
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        height, width = size
+        aspect = math.sqrt(parameters["aspect_ratio"])
+        side = math.sqrt(parameters["area"])
+        window = (min(height, height * side / aspect), min(width, width * side * aspect))
+        canvas = parameters.get("size", size)
+        return _window(parameters, size, window, (int(canvas[0]), int(canvas[1])))
+
+
+def homography(source: Matrix, target: Matrix) -> Matrix:
+    """Return the (3, 3) matrix that takes four points to four others.
+
+    Args:
+        source, target: (4, 2) float64, no three points of either on a line.
+    """
+    rows = []
+    for (x, y), (u, v) in zip(source, target, strict=True):
+        rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y])
+        rows.append([0, 0, 0, x, y, 1, -v * x, -v * y])
+    solution = np.linalg.solve(np.array(rows), target.ravel())
+    return np.append(solution, 1.0).reshape(3, 3)
+
+
+def _window(
+    parameters: Parameters, size: Size, window: tuple[float, float], canvas: Size
+) -> Operation:
+    """Show a window of (height, width) `window`, placed by the drawn x and y, on `canvas`."""
+    top = parameters["y"] * (size[0] - window[0])
+    left = parameters["x"] * (size[1] - window[1])
+    matrix = scaling(canvas[1] / window[1], canvas[0] / window[0]) @ translation(-left, -top)
+    return Warp.of(matrix, canvas, inner_view(parameters))
+
+
+def _rotation(degrees: float) -> Matrix:
+    """Return the counterclockwise rotation about the origin (y points down)."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1.0]])
+
+
+def _shear(x_degrees: float, y_degrees: float) -> Matrix:
+    along_x = np.array([[1, math.tan(math.radians(x_degrees)), 0], [0, 1, 0], [0, 0, 1.0]])
+    along_y = np.array([[1, 0, 0], [math.tan(math.radians(y_degrees)), 1, 0], [0, 0, 1.0]])
+    return along_y @ along_x
