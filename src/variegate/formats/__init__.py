@@ -1,0 +1,24 @@
+"""Layouts of data sets: one file a format, found automatically, overridable by name.
+
+To add one, write a file with a subclass of `Layout` and put the class into `FORMATS`, before the
+formats that would also accept such data sets.
+"""
+
+from variegate.formats import detection
+from variegate.formats.base import Labelled, Layout, Source
+from variegate.formats.classes import ClassFolders
+from variegate.formats.flat import FlatNames
+from variegate.formats.unlabelled import Unlabelled
+from variegate.storage import Storage
+
+FORMATS: tuple[type[Layout], ...] = (ClassFolders, FlatNames, Unlabelled)
+
+
+def detect(
+    storage: Storage, *, layout: str | None = None, label_pattern: str | None = None
+) -> Layout:
+    """Say how the data set is laid out; see `detection.detect`."""
+    return detection.detect(storage, FORMATS, layout=layout, label_pattern=label_pattern)
+
+
+__all__ = ["FORMATS", "Labelled", "Layout", "Source", "detect"]

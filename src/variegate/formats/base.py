@@ -1,0 +1,131 @@
+"""What a layout is: how a data set tells, by its files' names, what they are."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from variegate.formats.survey import SPLITS, Survey, is_hidden
+from variegate.storage import OnSkip, Storage, key_to_text, log_skip
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file of the input, as its layout understands it.
+
+    Attributes:
+        key: its path inside the data set.
+        size: in bytes.
+        split: "train", "val", "test", or None where the layout gives this file none.
+        label: its class, or None where the layout gives this file none.
+    """
+
+    key: str
+    size: int
+    split: str | None
+    label: str | None
+
+
+class Labelled(Protocol):
+    """An output with what an index says of it; a `Source` is one."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def split(self) -> str | None: ...
+    @property
+    def label(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout(ABC):
+    """How one data set is laid out.
+
+    Attributes:
+        root: the folder that holds it all, "" or with a slash at its end ("dataset/"). Files
+            elsewhere have neither split nor label.
+        split_folders: folder below the root -> canonical split; empty without such folders.
+        classes: the labels, in code-point order.
+        pictures: pictures by split ("" for none), judged by their names.
+        notes: what else the user should know, one sentence each.
+    """
+
+    name: ClassVar[str]
+
+    root: str
+    split_folders: Mapping[str, str]
+    classes: tuple[str, ...]
+    pictures: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    @abstractmethod
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> "Layout | str":
+        """Return the layout, or a clause that says why the data set is not laid out like this.
+
+        Args:
+            survey: what the names say.
+            storage: for formats with files of their own, such as a table.
+            chosen: the user asked for this format: take it wherever that is possible.
+        """
+
+    @property
+    @abstractmethod
+    def heading(self) -> str:
+        """The kind of layout in a few words, such as "folder per class"."""
+
+    @abstractmethod
+    def label(self, key: str) -> str | None:
+        """Return the label of one file."""
+
+    def split(self, key: str) -> str | None:
+        """Return the split of one file."""
+        inside = self.inside(key)
+        return self.split_folders.get(inside.partition("/")[0]) if inside else None
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that there are, of "train", "val", "test" in this order."""
+        return tuple(split for split in SPLITS if self.pictures.get(split))
+
+    @property
+    def description(self) -> str:
+        """The layout in one plain sentence."""
+        below = f" below {key_to_text(self.root)}" if self.root else ""
+        classes = f"{counted(len(self.classes), 'class', 'classes')}, " if self.classes else ""
+        pictures = counted(sum(self.pictures.values()), "picture", "pictures")
+        return f"{self.heading}{below}: {classes}{pictures}, {self._about_splits()}"
+
+    def _about_splits(self) -> str:
+        if not self.splits:
+            return "no splits (all of it is treated as training data)"
+        parts = [f"{split} {self.pictures[split]:,}" for split in self.splits]
+        if unsplit := self.pictures.get("", 0):
+            parts.append(f"in no split {unsplit:,}")
+        return f"split ({', '.join(parts)})"
+
+    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
+        """Yield every file of the data set, pictures or not, in the order of the listing."""
+        for entry in storage.list(on_skip=on_skip):
+            yield Source(entry.key, entry.size, self.split(entry.key), self.label(entry.key))
+
+    def write_index(self, storage: Storage, rows: Iterable[Labelled]) -> None:  # noqa: B027
+        """Write the files that this layout keeps beside its pictures; most keep none."""
+
+    def inside(self, key: str) -> str | None:
+        """Return `key` below the root, or None for files outside and hidden ones."""
+        if not key.startswith(self.root) or is_hidden(key):
+            return None
+        return key[len(self.root) :]
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Return "1 picture", "2,000 pictures"."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def named(names: Iterable[str], most: int = 3) -> str:
+    """Return "'a', 'b', 'c' and 7 more"."""
+    listed = list(names)
+    shown = ", ".join(repr(key_to_text(name)) for name in listed[:most])
+    return f"{shown} and {len(listed) - most:,} more" if len(listed) > most else shown

@@ -1,0 +1,73 @@
+"""Folder per class: ``cats/7.jpg``, or ``train/cats/7.jpg`` with splits above."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from variegate.formats.base import Layout, named
+from variegate.formats.survey import Survey
+from variegate.storage import Storage
+
+# Folder names that say what the files are for, and not what they show.
+_ANNOTATIONS = {
+    *("annotation", "annotations", "label", "labels", "mask", "masks"),
+    *("segmentation", "segmentations", "segmentationclass", "segmentationobject"),
+}
+_ROLES = _ANNOTATIONS | {"image", "images", "imgs", "jpegimages"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassFolders(Layout):
+    """The label is the first folder below the root or the split; deeper folders say nothing."""
+
+    name: ClassVar[str] = "classes"
+
+    @classmethod
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | str:
+        root, groups = survey.root, survey.groups
+        if chosen and root and not groups and not survey.split_folders:
+            # One class only: its folder was taken for a wrapping around everything.
+            groups, root = {root[-1]: survey.direct}, root[:-1]
+        elif problem := _problem(survey, chosen=chosen):
+            return problem
+        return cls(
+            root="".join(f"{part}/" for part in root),
+            split_folders=survey.split_folders,
+            classes=tuple(sorted(groups)),
+            pictures=survey.pictures,
+        )
+
+    @property
+    def heading(self) -> str:
+        return "folder per class"
+
+    def label(self, key: str) -> str | None:
+        folders = (self.inside(key) or "").split("/")[:-1]
+        if self.split_folders:
+            folders = folders[1:] if folders and folders[0] in self.split_folders else []
+        return folders[0] if folders else None
+
+
+def _problem(survey: Survey, *, chosen: bool) -> str | None:
+    if survey.tally.crowded:
+        return "there are too many folders to be classes"
+    if not survey.groups:
+        return "there are no class folders"
+    if chosen:
+        return None
+    if strays := survey.stray_folders:
+        splits = named(sorted(survey.split_folders))
+        return f"the folders {named(strays)} stand beside those of the splits, {splits}"
+    if count := survey.direct.total():
+        return f"pictures ({count:,}) stand beside the folders {named(sorted(survey.groups))}"
+    if len(survey.groups) == 1:
+        return f"{named(survey.groups)} is the only folder"
+    if roles := _roles(survey):
+        return f"the folders {named(roles)} look like parts of an annotated set"
+    return None
+
+
+def _roles(survey: Survey) -> list[str]:
+    """Return the folders that cannot be classes, as in ``images/`` beside ``masks/``."""
+    deeper = {part for folder in survey.tally.folders for part in folder[len(survey.root) :]}
+    found = {part for part in deeper if part.lower() in _ANNOTATIONS}
+    return sorted(found | {group for group in survey.groups if group.lower() in _ROLES})

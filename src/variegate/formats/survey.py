@@ -1,0 +1,183 @@
+"""One look through a listing: what the names of the files say, as counts.
+
+Only counts are kept, never keys, so that ten million files need no more memory than ten thousand.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from variegate.codecs.kinds import IMAGE_ENDINGS
+from variegate.storage import Storage
+
+SPLITS = ("train", "val", "test")
+_SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+# Files without an ending may be pictures; these are not.
+_PAPERS = {
+    *("authors", "changelog", "contributing", "copying", "dockerfile", "licence", "license"),
+    *("makefile", "notice", "readme", "version"),
+}
+_TABLE_ENDINGS = frozenset({".csv", ".tsv"})
+
+# Two folders around it all, a split and a class: deeper folders decide nothing.
+_DEPTH = 4
+_ROOT_DEPTH = 2
+_MOST_FOLDERS = 100_000
+_MOST_LABELS = 20_000
+_MOST_TABLES = 20
+
+LabelRule = Callable[[str], str | None]
+"""From a key to the label that its name holds, if it holds one."""
+
+
+def canonical_split(name: str) -> str | None:
+    """Return "train", "val" or "test" for a name that means one of them, in any case."""
+    return _SPLIT_NAMES.get(name.strip().lower())
+
+
+def is_hidden(key: str) -> bool:
+    """Say whether a file, or a folder above it, is one that systems leave behind unseen."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in key.split("/"))
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts over some of the pictures.
+
+    Attributes:
+        folders: pictures by the first four folders above them.
+        labels: rule -> pictures by label; None where there are too many labels to be labels.
+    """
+
+    count: int = 0
+    folders: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    labels: dict[str, Counter[str] | None] = field(default_factory=dict)
+    crowded: bool = False
+
+    def add(self, key: str, rules: Mapping[str, LabelRule]) -> None:
+        self.count += 1
+        folder = tuple(key.split("/")[:-1][:_DEPTH])
+        if len(self.folders) < _MOST_FOLDERS or folder in self.folders:
+            self.folders[folder] += 1
+        else:
+            self.crowded = True
+        for name, rule in rules.items():
+            counts = self.labels.setdefault(name, Counter())
+            if counts is not None and (label := rule(key)) is not None:
+                counts[label] += 1
+                if len(counts) > _MOST_LABELS:
+                    self.labels[name] = None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the names say.
+
+    Attributes:
+        url: the data set, for messages.
+        files: how many there are of any kind.
+        tally: the pictures: files with a picture's ending or, where there is none at all, files
+            without any ending.
+        tables: the keys of the first tables (CSV) that stand at most two folders deep.
+        others: files that are no pictures, by ending.
+        rules: how labels were looked for in names.
+    """
+
+    url: str
+    files: int
+    tally: Tally
+    tables: tuple[str, ...]
+    others: Counter[str]
+    rules: Mapping[str, LabelRule]
+
+    @cached_property
+    def root(self) -> tuple[str, ...]:
+        """The lone folders around everything, as in a zip file of one folder."""
+        root: tuple[str, ...] = ()
+        while len(root) < _ROOT_DEPTH and root not in self.tally.folders:
+            tops = {folder[len(root)] for folder in self.tally.folders}
+            if len(tops) != 1 or canonical_split(next(iter(tops))):
+                break
+            root += (tops.pop(),)
+        return root
+
+    @cached_property
+    def split_folders(self) -> dict[str, str]:
+        """The folders below the root that name splits -> canonical split."""
+        inner = [folder[len(self.root) :] for folder in self.tally.folders]
+        found = {f[0]: split for f in inner if f and (split := canonical_split(f[0]))}
+        others = {f[0] for f in inner if f} - found.keys()
+        deep = any(len(f) > 1 and f[0] in found for f in inner)
+        if others and len(set(found.values())) == 1 and not deep:
+            return {}  # "train" beside "bus" and "car" is a vehicle
+        return found
+
+    @cached_property
+    def direct(self) -> Counter[str]:
+        """Pictures that stand in no folder but a split's, by split ("" for none)."""
+        return self._grouped.get("", Counter())
+
+    @cached_property
+    def groups(self) -> dict[str, Counter[str]]:
+        """Pictures by the first folder below the root or the split, and by split."""
+        return {name: counts for name, counts in self._grouped.items() if name}
+
+    @cached_property
+    def pictures(self) -> Counter[str]:
+        """Pictures by split ("" for none)."""
+        return sum(self._grouped.values(), Counter())
+
+    @cached_property
+    def _grouped(self) -> dict[str, Counter[str]]:
+        grouped: dict[str, Counter[str]] = {}
+        for folder, count in self.tally.folders.items():
+            inner = folder[len(self.root) :]
+            split = self.split_folders.get(inner[0], "") if inner else ""
+            group = inner[1:2] if split else inner[0:1]
+            grouped.setdefault("".join(group), Counter())[split] += count
+        return grouped
+
+    @property
+    def stray_folders(self) -> list[str]:
+        """Folders with pictures that stand beside the folders of the splits."""
+        tops = {f[len(self.root)] for f in self.tally.folders if len(f) > len(self.root)}
+        return sorted(tops - self.split_folders.keys()) if self.split_folders else []
+
+
+def survey(storage: Storage, rules: Mapping[str, LabelRule]) -> Survey:
+    """List the storage once and count."""
+    named, bare, others = Tally(), Tally(), Counter[str]()
+    tables: list[str] = []
+    files = 0
+    for entry in storage.list(on_skip=_ignore):
+        files += 1
+        if is_hidden(entry.key):
+            continue
+        name = PurePosixPath(entry.key.lower())
+        ending = name.suffix
+        if ending in IMAGE_ENDINGS:
+            named.add(entry.key, rules)
+        elif ending == "" and name.name not in _PAPERS:
+            bare.add(entry.key, rules)
+        else:
+            if len(others) < _MOST_LABELS:
+                others[ending] += 1
+            near = entry.key.count("/") <= _ROOT_DEPTH
+            if ending in _TABLE_ENDINGS and near and len(tables) < _MOST_TABLES:
+                tables.append(entry.key)
+    return Survey(storage.url, files, named if named.count else bare, tuple(tables), others, rules)
+
+
+def _ignore(key: str, reason: str) -> None:
+    """Leave it to `Layout.sources` to name what is passed over."""

@@ -1,0 +1,84 @@
+"""What every place with keys can do."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from variegate.storage.keys import key_to_text
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a storage. `size` is in bytes."""
+
+    key: str
+    size: int
+
+
+OnSkip = Callable[[str, str], None]
+"""Told of a file that a listing passes over: its key (perhaps an impossible one), and why."""
+
+
+def log_skip(key: str, reason: str) -> None:
+    """The `OnSkip` that writes a warning to the log."""
+    _log.warning("%s: skipped: %s", key_to_text(key), reason)
+
+
+class Storage(ABC):
+    """A place with keys. Small, picklable, cheap to open in every process.
+
+    Failures of reading raise `InputError`, of writing `OutputError`. An `InputError` from `read`,
+    `size` or `open_read` is about that one key.
+    """
+
+    url: str
+    """How the user named the place; for messages and records."""
+
+    @abstractmethod
+    def list(self, prefix: str = "", *, on_skip: OnSkip = log_skip) -> Iterator[Entry]:
+        """Yield every file below the folder `prefix`, in the code-point order of whole keys.
+
+        A folder that is not there has no files. Unfinished files are never shown.
+        """
+
+    @abstractmethod
+    def read(self, key: str, *, limit: int | None = None) -> bytes:
+        """Return the whole content.
+
+        Raises:
+            InputError: no such file, or it cannot be read.
+            LimitError: it is larger than `limit` bytes; found out before reading more than that.
+        """
+
+    @abstractmethod
+    def open_read(self, key: str) -> BinaryIO:
+        """Open for reading in pieces; the caller closes it."""
+
+    @abstractmethod
+    def size(self, key: str) -> int:
+        """Return the number of bytes, as declared where it is stored."""
+
+    @abstractmethod
+    def exists(self, key: str) -> bool:
+        """Say whether `key` is a file."""
+
+    @abstractmethod
+    def write(self, key: str, data: bytes) -> None:
+        """Put the whole content, or nothing: no reader ever sees half of it."""
+
+    @abstractmethod
+    def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
+        """Write in pieces. The file appears when the block ends; after an exception, never."""
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Remove the file, if there is one."""
+
+    def place(self, key: str) -> str:
+        """Return the file's place as text for a message."""
+        return f"{key_to_text(self.url.rstrip('/'))}/{key_to_text(key)}"

@@ -1,0 +1,182 @@
+"""A local folder as a storage."""
+
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from variegate.errors import InputError, LimitError, OutputError, UsageError
+from variegate.storage.base import Entry, OnSkip, Storage, log_skip
+from variegate.storage.failures import reading, writing
+from variegate.storage.keys import TEMPORARY_PREFIX, check_key
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStorage(Storage):
+    """The files below `root`, an absolute path without symbolic links.
+
+    Symbolic links to files inside the root are files. Links to folders are passed over, because
+    what they lead to is listed under its own name (and so no circle can trap a listing). Links
+    that lead outside are refused: a data set's names must not reach the rest of the disk.
+    """
+
+    root: str
+    url: str
+
+    def list(self, prefix: str = "", *, on_skip: OnSkip = log_skip) -> Iterator[Entry]:
+        prefix = prefix.rstrip("/")
+        if prefix:
+            self._inside(prefix, InputError)
+        # Holds the names still to come of one folder at each level. Folders carry their slash, so
+        # that sorting one folder's names puts whole keys in order ("a-b" before "a/b").
+        pending = [f"{prefix}/" if prefix else ""]
+        while pending:
+            key = pending.pop()
+            if key == "" or key.endswith("/"):
+                pending.extend(sorted(self._scan(key, on_skip), reverse=True))
+                continue
+            try:
+                size = Path(self.root, key).stat().st_size
+            except FileNotFoundError:
+                on_skip(key, "it vanished while the folder was being listed")
+                continue
+            yield Entry(key, size)
+
+    def _scan(self, folder: str, on_skip: OnSkip) -> Iterator[str]:
+        path = f"{self.root}/{folder}"
+        if folder and not Path(path).is_dir():
+            return
+        with reading(self.place(folder)), os.scandir(path) as entries:
+            for entry in entries:
+                if entry.name.startswith(TEMPORARY_PREFIX):
+                    continue
+                key = folder + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    yield key + "/"
+                elif problem := self._problem(entry):
+                    on_skip(key, problem)
+                else:
+                    yield key
+
+    def _problem(self, entry: "os.DirEntry[str]") -> str | None:
+        """Say why something that is no folder cannot be listed as a file."""
+        if entry.is_symlink():
+            target = os.path.realpath(entry.path)
+            if not self._holds(target):
+                return "it is a symbolic link that leads out of the data set"
+            if Path(target).is_dir():
+                return "it is a symbolic link to a folder, which is listed under its own name"
+            if not Path(target).exists():
+                return "it is a symbolic link that leads nowhere"
+        if not entry.is_file():
+            return "it is neither a file nor a folder"
+        return None
+
+    def read(self, key: str, *, limit: int | None = None) -> bytes:
+        place = self.place(key)
+        with self.open_read(key) as file, reading(place):
+            if limit is None:
+                return file.read()
+            size = os.fstat(file.fileno()).st_size
+            # One byte more than allowed: the file may be growing while it is read.
+            data = file.read(limit + 1) if size <= limit else b""
+            size = max(size, len(data))
+        if size > limit:
+            raise LimitError(f"{place}: {size:,} bytes, the limit is {limit:,}")
+        return data
+
+    def open_read(self, key: str) -> BinaryIO:
+        path = self._inside(key, InputError)
+        with reading(self.place(key)):
+            # Opening a pipe would wait for its writer for ever.
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.close(descriptor)
+                raise InputError(f"{self.place(key)}: expected a file, found something else")
+            return os.fdopen(descriptor, "rb")
+
+    def size(self, key: str) -> int:
+        path = self._inside(key, InputError)
+        with reading(self.place(key)):
+            return path.stat().st_size
+
+    def exists(self, key: str) -> bool:
+        return self._inside(key, InputError).is_file()
+
+    def write(self, key: str, data: bytes) -> None:
+        with self.open_write(key) as file:
+            file.write(data)
+
+    @contextmanager
+    def open_write(self, key: str) -> Iterator[BinaryIO]:
+        path = self._inside(key, OutputError)
+        place = self.place(key)
+        temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+        with writing(place):
+            file = _create(temporary)
+        try:
+            # No fsync: a power cut may lose a finished file, `verify` finds that and the run
+            # makes it again; waiting for the disk after every picture would cost far more.
+            with writing(place), file:
+                yield file
+            with writing(place):
+                temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+
+    def delete(self, key: str) -> None:
+        path = self._inside(key, OutputError)
+        with writing(self.place(key)):
+            path.unlink(missing_ok=True)
+
+    def delete_leftovers(self, *, older_than_s: float = 0.0) -> int:
+        """Remove the unfinished files of killed runs; return how many.
+
+        Args:
+            older_than_s: spare files younger than this many seconds, where another run may still
+                be writing here.
+        """
+        newest = time.time() - older_than_s
+        count = 0
+        for folder, _, names in os.walk(self.root):
+            for name in names:
+                path = Path(folder, name)
+                if name.startswith(TEMPORARY_PREFIX) and path.lstat().st_mtime <= newest:
+                    with writing(str(path)):
+                        path.unlink(missing_ok=True)
+                    count += 1
+        return count
+
+    def _inside(self, key: str, error: type[UsageError]) -> Path:
+        """Return the path of `key`, after making sure that no link leads it out of the root."""
+        check_key(key, error)
+        path = Path(self.root, key)
+        # What is written replaces a link instead of following it: there the folder counts.
+        followed = path if error is InputError else path.parent
+        if not self._holds(os.path.realpath(followed)):
+            raise error(
+                f"{self.place(key)}: a symbolic link leads out of {self.url}; "
+                "put the file itself there instead"
+            )
+        return path
+
+    def _holds(self, path: str) -> bool:
+        return path == self.root or path.startswith(self.root.rstrip("/") + "/")
+
+
+def _create(path: Path) -> BinaryIO:
+    """Create a new file, and its folders where they are missing."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, flags, 0o666)
+    return os.fdopen(descriptor, "wb")

@@ -1,0 +1,115 @@
+"""From what a user types to a storage."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from variegate.errors import InputError, OutputError, did_you_mean
+from variegate.storage.base import Storage
+from variegate.storage.failures import reading, writing
+from variegate.storage.keys import key_to_text
+from variegate.storage.local import LocalStorage
+from variegate.storage.zipped import ZipStorage
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+
+# Object stores will be opened from here: scheme -> what to call it.
+SCHEMES = {"s3": "Amazon S3", "gs": "Google Cloud Storage", "az": "Azure Blob Storage"}
+
+
+def open_storage(location: str | os.PathLike[str], *, create: bool = False) -> Storage:
+    """Open a folder, or a zip file for reading.
+
+    Args:
+        location: a path, absolute or relative to the working folder.
+        create: make the folder, with its parents, where it is missing; for outputs.
+
+    Raises:
+        InputError: nothing is there, or it is neither a folder nor a zip file.
+        OutputError: with `create`: the folder cannot be made.
+    """
+    url = os.fspath(location)
+    if url == "":
+        raise InputError("the place is empty; name a folder, '.' for the working folder")
+    if scheme := _SCHEME.match(url):
+        raise InputError(_about_scheme(url, scheme[1].lower()))
+    path = Path(url)
+    if create:
+        _make_folder(path, url)
+    with reading(key_to_text(url)):
+        if path.is_dir():
+            return LocalStorage(root=os.path.realpath(path), url=url)
+        if path.is_file() and path.suffix.lower() == ".zip":
+            return ZipStorage(os.path.realpath(path), url=url)
+        raise InputError(_about_missing(path, url))
+
+
+def check_apart(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Make sure that writing to `target` cannot touch `source`.
+
+    Both are locations as for `open_storage`; `target` need not exist. Symbolic links, other
+    spellings and mounts of the same folder are seen through.
+
+    Raises:
+        OutputError: they are the same, or one lies inside the other.
+    """
+    inner, outer = os.fspath(source), os.fspath(target)
+    if _SCHEME.match(inner) or _SCHEME.match(outer):
+        return
+    source_path, target_path = (Path(os.path.realpath(path)) for path in (inner, outer))
+    source_inside = target_path in _ancestry(source_path) or _same_file(target_path, source_path)
+    target_inside = source_path in _ancestry(target_path) or _same_file(source_path, target_path)
+    remedy = "choose an output beside the input, so that the input stays as it is"
+    names = f"the output {key_to_text(outer)}", f"the input {key_to_text(inner)}"
+    if source_inside and target_inside:
+        raise OutputError(f"{names[0]} is {names[1]} itself; {remedy}")
+    if target_inside:
+        raise OutputError(f"{names[0]} lies inside {names[1]}; {remedy}")
+    if source_inside:
+        raise OutputError(f"{names[1]} lies inside {names[0]}; {remedy}")
+
+
+def _ancestry(path: Path) -> Iterator[Path]:
+    yield path
+    yield from path.parents
+
+
+def _same_file(folder: Path, path: Path) -> bool:
+    """Say whether `folder` exists and is `path` or above it, by identity, whatever the spelling."""
+    if not folder.exists():
+        return False
+    return any(step.exists() and step.samefile(folder) for step in _ancestry(path))
+
+
+def _make_folder(path: Path, url: str) -> None:
+    if path.suffix.lower() == ".zip" and not path.is_dir():
+        raise OutputError(
+            f"{key_to_text(url)}: a zip file cannot be written into; "
+            "write to a folder and pack it with pack_zip"
+        )
+    with writing(key_to_text(url)):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def _about_scheme(url: str, scheme: str) -> str:
+    if scheme in SCHEMES:
+        return (
+            f"{url}: {SCHEMES[scheme]} cannot be read or written by this version; "
+            "copy the data to a local folder and name that"
+        )
+    if scheme == "file":
+        return f"{url}: write a local place as a plain path, without 'file://'"
+    return f"{url}: unknown kind of place {scheme + '://'!r}{did_you_mean(scheme, SCHEMES)}"
+
+
+def _about_missing(path: Path, url: str) -> str:
+    place = key_to_text(url)
+    if path.is_file():
+        return f"{place}: expected a folder or a .zip file, found another file; name its folder"
+    if path.exists():
+        return f"{place}: expected a folder or a .zip file, found a device or pipe"
+    parent = path.parent
+    siblings = (entry.name for entry in parent.iterdir()) if parent.is_dir() else iter(())
+    hint = did_you_mean(path.name, siblings) or "; check the spelling and the working folder"
+    return f"{place}: not found{hint}"
