@@ -5,7 +5,7 @@ displacements and warps, first to last, and resamples the source once, however l
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import cv2
@@ -114,7 +114,7 @@ class Field(Geometric):
     """
 
     parts: tuple[Displacement | Warp, ...]
-    view: View = View()
+    view: View = field(default_factory=View)
 
     @property
     def paints(self) -> bool:

@@ -9,7 +9,7 @@ shift.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 import cv2
@@ -112,7 +112,7 @@ class Warp(Geometric):
 
     matrix: tuple[float, ...]
     size: Size
-    view: View = View()
+    view: View = field(default_factory=View)
 
     @classmethod
     def of(cls, matrix: npt.ArrayLike, size: Size, view: View | None = None) -> "Warp":

@@ -186,7 +186,7 @@ class Transform(BaseModel, ABC):
         return self.operation(self.parameters(rng), size)
 
     @classmethod
-    def axis(cls, name: str) -> Axis:
+    def find_axis(cls, name: str) -> Axis:
         """Return the axis of that name.
 
         Raises:
@@ -208,7 +208,7 @@ class Transform(BaseModel, ABC):
         The same generator state at two intensities gives the same direction, place and noise, only
         weaker or stronger.
         """
-        chosen = cls.axis(axis)
+        chosen = cls.find_axis(axis)
         ranges = {chosen.parameter: chosen.value(intensity), **dict(chosen.fixed)}
         return cls.model_validate(ranges).parameters(rng)
 

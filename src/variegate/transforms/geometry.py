@@ -28,7 +28,7 @@ class Viewed(Transform):
     """A geometric transform: how it samples its source."""
 
     border: Border = "reflect"
-    """What shows beyond the source: its mirror image, its edge, a constant color, or itself again."""
+    """What shows beyond the source: mirror image, edge, constant color, or a repeat."""
     fill: tuple[Channel, Channel, Channel] = (0, 0, 0)
     """RGB color for border "constant"."""
     interpolation: Interpolation = "linear"
