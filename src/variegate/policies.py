@@ -1,0 +1,446 @@
+"""How transforms combine: from one picture to the list of its variants.
+
+A policy *expands* into chains of steps. Each step carries the path of choices that led to it, and
+its randomness is drawn from ``generator(seed, key, *path)``: two variants that begin with the same
+choices share the same draws, and no variant depends on which others are made.
+
+| policy | variants |
+| --- | --- |
+| `Sequence` | all steps in order; the product of the variants of its steps |
+| `Subsets` | the power set: N steps give 2**N, the source counted as one |
+| `Each` | every step alone, `draws` times |
+| `SampleOf` | `n` random choices of `k_min` to `k_max` steps |
+| `OneOf` | one, of one step chosen at random |
+| `Trivial` | `n` of one axis at a random strength (Mueller and Hutter 2021) |
+| `Rand` | `n` of `k` axes at one strength (Cubuk et al. 2020) |
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from variegate.errors import did_you_mean
+from variegate.seeding import Path, generator
+from variegate.transforms import Transform, all_transforms
+from variegate.transforms.base import Axis, Bounds, Drawn, Range, draw_from
+
+#: The operations of TrivialAugment and RandAugment, as transforms of this catalogue.
+STANDARD = (
+    *("rotate", "translate", "shear", "brightness", "saturation", "contrast", "sharpen"),
+    *("posterize", "solarize", "autocontrast", "equalize"),
+)
+
+
+class Along(BaseModel):
+    """One transform at a strength between 0 (the identity) and 1, on one of its axes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    name: ClassVar = "along"
+
+    axis: str
+    """Name of the axis, for example "brightness+"."""
+    intensity: Annotated[Range, Bounds(0, 1)] = (0.0, 1.0)
+    """Strength, drawn uniformly."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        find_axis(self.axis)
+        return self
+
+    def drawn(self, rng: np.random.Generator) -> Drawn | None:
+        """Draw the strength and what else the transform leaves to chance."""
+        transform, _ = find_axis(self.axis)
+        return Drawn(transform.name, transform.at(self.axis, draw_from(rng, self.intensity), rng))
+
+
+def find_axis(name: str) -> tuple[type[Transform], Axis]:
+    """Return the transform that has the axis of that name, and the axis.
+
+    Raises:
+        ValueError: no transform has it.
+    """
+    axes = all_axes()
+    if name not in axes:
+        raise ValueError(f"unknown axis {name!r}{did_you_mean(name, axes)}")
+    return axes[name]
+
+
+def all_axes() -> dict[str, tuple[type[Transform], Axis]]:
+    """Return every strength axis of every transform, by its name."""
+    return {
+        axis.name: (transform, axis)
+        for transform in all_transforms().values()
+        for axis in transform.axes
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A draw that is to be made, and the path of choices its randomness comes from."""
+
+    source: Transform | Along
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Some steps, in order, and the path of choices behind the last of them."""
+
+    steps: tuple[Step, ...]
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose variants are expanded: random choices come from generator(seed, key, *path)."""
+
+    seed: int
+    key: str
+
+    def rng(self, path: Path) -> np.random.Generator:
+        """Return the generator of one choice."""
+        return generator(self.seed, self.key, *path)
+
+
+class Policy(BaseModel, ABC):
+    """A way of combining steps."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        arbitrary_types_allowed=True,
+        use_attribute_docstrings=True,
+    )
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def count(self) -> int:
+        """Return how many variants every picture gets."""
+
+    @abstractmethod
+    def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
+        """Yield every variant as a chain, always in the same order.
+
+        Args:
+            place: whose variants.
+            path: the choices made before.
+            depth: how deeply the policy is nested; it keeps paths of different levels apart.
+        """
+
+
+Node = Transform | Along | Policy
+
+
+class _Steps(Policy):
+    steps: Annotated[tuple[Node, ...], Field(min_length=1)]
+    """Transforms and policies."""
+
+
+def count(node: Node) -> int:
+    """Return how many variants a node gives."""
+    return node.count() if isinstance(node, Policy) else 1
+
+
+def expand(node: Node, place: Place, path: Path, depth: int) -> Iterator[Chain]:
+    """Yield the variants of a node; a transform is one chain of one step."""
+    if isinstance(node, Policy):
+        yield from node.expand(place, path, depth)
+    else:
+        yield Chain((Step(node, path),), path)
+
+
+def _mark(depth: int, index: int) -> str:
+    return f"{depth}.{index}"
+
+
+class Sequence(_Steps):
+    """All steps, one after the other."""
+
+    name: ClassVar = "sequence"
+
+    p: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Probability that the sequence is applied; otherwise it does nothing."""
+
+    def count(self) -> int:
+        product = 1
+        for step in self.steps:
+            product *= count(step)
+        return product
+
+    @model_validator(mode="after")
+    def _one_if_left_out(self) -> Self:
+        if self.p < 1 and self.count() != 1:
+            raise ValueError(
+                f"p: a sequence of {self.count()} variants cannot be left out; give p to its steps"
+            )
+        return self
+
+    def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
+        if self.p < 1 and place.rng((*path, "p")).random() >= self.p:
+            yield Chain((), path)
+            return
+        yield from self._from(0, Chain((), path), place, depth)
+
+    def _from(self, index: int, before: Chain, place: Place, depth: int) -> Iterator[Chain]:
+        if index == len(self.steps):
+            yield before
+            return
+        path = (*before.path, _mark(depth, index))
+        for chain in expand(self.steps[index], place, path, depth + 1):
+            longer = Chain(before.steps + chain.steps, chain.path)
+            yield from self._from(index + 1, longer, place, depth)
+
+
+class Subsets(_Steps):
+    """Every subset of the steps, in their order: 2**N variants for N transforms."""
+
+    name: ClassVar = "subsets"
+
+    def count(self) -> int:
+        product = 1
+        for step in self.steps:
+            product *= 1 + count(step)
+        return product
+
+    def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
+        yield from self._from(0, Chain((), path), place, depth)
+
+    def _from(self, index: int, before: Chain, place: Place, depth: int) -> Iterator[Chain]:
+        if index == len(self.steps):
+            yield before
+            return
+        yield from self._from(index + 1, before, place, depth)
+        path = (*before.path, _mark(depth, index))
+        for chain in expand(self.steps[index], place, path, depth + 1):
+            longer = Chain(before.steps + chain.steps, chain.path)
+            yield from self._from(index + 1, longer, place, depth)
+
+
+class Each(_Steps):
+    """Every step alone."""
+
+    name: ClassVar = "each"
+
+    draws: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """How often each step is drawn."""
+
+    def count(self) -> int:
+        return self.draws * sum(count(step) for step in self.steps)
+
+    def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
+        for index, step in enumerate(self.steps):
+            for draw in range(self.draws):
+                yield from expand(step, place, (*path, _mark(depth, index), draw), depth + 1)
+
+
+class _SingleSteps(_Steps):
+    """Steps of which some are chosen: each must be one variant."""
+
+    weights: tuple[Annotated[float, Field(gt=0)], ...] | None = None
+    """How often each step is chosen, relative to the others; equally often where none are given."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for index, step in enumerate(self.steps):
+            if count(step) != 1:
+                raise ValueError(
+                    f"steps[{index}]: expected one variant, got {step.name} of {count(step)}"
+                )
+        if self.weights is not None and len(self.weights) != len(self.steps):
+            raise ValueError(
+                f"weights: expected one for each of {len(self.steps)} steps, "
+                f"got {len(self.weights)}"
+            )
+        return self
+
+    def _weights(self) -> list[float]:
+        return list(self.weights or (1.0,) * len(self.steps))
+
+
+class OneOf(_SingleSteps):
+    """One step, chosen at random."""
+
+    name: ClassVar = "one_of"
+
+    def count(self) -> int:
+        return 1
+
+    def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
+        index = _choose(place.rng((*path, "choice")), self._weights())
+        yield from expand(self.steps[index], place, (*path, _mark(depth, index)), depth + 1)
+
+
+class SampleOf(_SingleSteps):
+    """A number of variants, each of some steps chosen at random, in the order of the list."""
+
+    name: ClassVar = "sample"
+
+    n: Annotated[int, Field(ge=1, le=1_000_000)]
+    """How many variants."""
+    k_min: Annotated[int, Field(ge=0)] = 1
+    """Least number of steps in a variant."""
+    k_max: Annotated[int, Field(ge=1)] | None = None
+    """Greatest number of steps; all that the groups allow where none is given."""
+    groups: tuple[tuple[str, ...], ...] = ()
+    """Names of steps that exclude each other: of each group at most one is chosen."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        names = {step.name for step in self.steps}
+        grouped = [name for group in self.groups for name in group]
+        for name in grouped:
+            if name not in names:
+                raise ValueError(f"groups: no step is named {name!r}{did_you_mean(name, names)}")
+            if grouped.count(name) > 1:
+                raise ValueError(f"groups: {name!r} stands in more than one place")
+        most = self._most()
+        if self.k_max is not None and self.k_max > most:
+            raise ValueError(f"k_max: expected at most {most} (steps and groups), got {self.k_max}")
+        if self.k_min > (self.k_max or most):
+            raise ValueError(f"k_min: expected at most {self.k_max or most}, got {self.k_min}")
+        return self
+
+    def _group(self, index: int) -> str:
+        """Return what names the group of a step; a step without one is its own."""
+        name = self.steps[index].name
+        return next((f"group {i}" for i, g in enumerate(self.groups) if name in g), f"step {index}")
+
+    def _most(self) -> int:
+        return len({self._group(index) for index in range(len(self.steps))})
+
+    def count(self) -> int:
+        return self.n
+
+    def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
+        for draw in range(self.n):
+            here = (*path, f"{depth}:{draw}")
+            steps: tuple[Step, ...] = ()
+            for index in self._chosen(place.rng((*here, "choice"))):
+                for chain in expand(
+                    self.steps[index], place, (*here, _mark(depth, index)), depth + 1
+                ):
+                    steps += chain.steps
+            yield Chain(steps, here)
+
+    def _chosen(self, rng: np.random.Generator) -> list[int]:
+        wanted = int(rng.integers(self.k_min, (self.k_max or self._most()) + 1))
+        weights, chosen = self._weights(), list[int]()
+        while len(chosen) < wanted:
+            index = _choose(rng, weights)
+            chosen.append(index)
+            for other in range(len(weights)):
+                if self._group(other) == self._group(index):
+                    weights[other] = 0.0
+        return sorted(chosen)
+
+
+class _OnAxes(Policy):
+    """Variants on strength axes."""
+
+    n: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """How many variants."""
+    transforms: Annotated[tuple[str, ...], Field(min_length=1)] = STANDARD
+    """Names of transforms (any of its axes is taken) or of single axes."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        self.axes()
+        return self
+
+    def axes(self) -> list[list[str]]:
+        """Return, for each entry, the names of its axes.
+
+        Raises:
+            ValueError: an entry is neither a transform with an axis nor an axis.
+        """
+        every, axes = all_transforms(), all_axes()
+        found = []
+        for entry in self.transforms:
+            names = [axis.name for axis in every[entry].axes] if entry in every else []
+            if not names and entry not in axes:
+                raise ValueError(
+                    f"transforms: no transform with a strength axis, and no axis, is named "
+                    f"{entry!r}{did_you_mean(entry, [*every, *axes])}"
+                )
+            found.append(names or [entry])
+        return found
+
+    def count(self) -> int:
+        return self.n
+
+
+class Trivial(_OnAxes):
+    """TrivialAugment: one operation for a variant, at a strength drawn uniformly.
+
+    Source: Mueller and Hutter, TrivialAugment, ICCV 2021.
+    """
+
+    name: ClassVar = "trivial"
+
+    strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Greatest strength."""
+
+    def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
+        axes = self.axes()
+        for draw in range(self.n):
+            here = (*path, f"{depth}:{draw}")
+            rng = place.rng((*here, "choice"))
+            names = axes[int(rng.integers(len(axes)))]
+            along = Along(axis=names[int(rng.integers(len(names)))], intensity=(0.0, self.strength))
+            yield Chain((Step(along, here),), here)
+
+
+class Rand(_OnAxes):
+    """RandAugment: several operations for a variant, all at the same strength.
+
+    Source: Cubuk, Zoph, Shlens and Le, RandAugment, CVPR workshops 2020.
+    """
+
+    name: ClassVar = "rand"
+
+    k: Annotated[int, Field(ge=1, le=20)] = 2
+    """How many operations, drawn with replacement."""
+    strength: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """The strength of all of them."""
+
+    def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
+        axes = self.axes()
+        for draw in range(self.n):
+            here = (*path, f"{depth}:{draw}")
+            rng = place.rng((*here, "choice"))
+            steps = []
+            for position in range(self.k):
+                names = axes[int(rng.integers(len(axes)))]
+                axis = names[int(rng.integers(len(names)))]
+                along = Along(axis=axis, intensity=(self.strength, self.strength))
+                steps.append(Step(along, (*here, position)))
+            yield Chain(tuple(steps), here)
+
+
+def _choose(rng: np.random.Generator, weights: list[float]) -> int:
+    """Draw an index with a probability proportional to its weight."""
+    rest = float(rng.random()) * sum(weights)
+    for index, weight in enumerate(weights):
+        rest -= weight
+        if rest < 0 and weight > 0:
+            return index
+    return max(index for index, weight in enumerate(weights) if weight > 0)
+
+
+POLICIES: dict[str, type[Policy]] = {
+    policy.name: policy for policy in (Sequence, Subsets, Each, SampleOf, OneOf, Trivial, Rand)
+}
+
+
+def to_data(node: Node) -> dict[str, Any]:
+    """Return a node as it stands in a recipe: {name: parameters}, without defaults."""
+    if isinstance(node, _Steps):
+        fields = node.model_dump(mode="json", exclude_defaults=True, exclude={"steps"})
+        return {node.name: {"steps": [to_data(step) for step in node.steps], **fields}}
+    return {node.name: node.model_dump(mode="json", exclude_defaults=True)}

@@ -1,0 +1,1 @@
+"""Recipes that come with variegate, one YAML file each."""

@@ -1,0 +1,276 @@
+"""Recipes: what is to be made of every picture, as YAML or as Python objects.
+
+```yaml
+seed: 7
+variants:
+  subsets:
+    - rotate: {angle_degrees: [-30, 30], fit: inside}
+    - contrast: {factor: [0.7, 1.4]}
+    - flip
+output: {format: jpeg, quality: 95}
+```
+
+A recipe is data: nothing in it is evaluated, and what it does not know is an error.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from variegate.errors import RecipeError, did_you_mean
+from variegate.plan import Variant, execute, variants
+from variegate.policies import POLICIES, Along, Node, count, to_data
+from variegate.sample import Image, Sample, check_image
+from variegate.seeding import check_seed
+from variegate.transforms import all_transforms, find_transform
+from variegate.transforms.base import Drawn
+from variegate.transforms.canvas import Canvas, canvas_size
+
+M = TypeVar("M", bound=BaseModel)
+
+_LISTS = ("sequence", "subsets", "each", "one_of")
+
+
+class Output(BaseModel):
+    """How results are stored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    format: Literal["same", "jpeg", "png", "webp"] = "same"
+    """File format; "same" is that of the source, or PNG where it cannot be written."""
+    quality: Annotated[int, Field(ge=1, le=100)] = 95
+    """Of JPEG and WebP."""
+    subsampling: Literal["4:4:4", "4:2:2", "4:2:0"] = "4:2:0"
+    """Color resolution of JPEG."""
+    size: Canvas | None = None
+    """(height, width) to which every result is brought at the end, or one number for both."""
+    alpha: Literal["keep", "white"] = "keep"
+    """Keep transparency where the format can, or lay the picture over white."""
+
+
+class Recipe(BaseModel):
+    """What is to be made of every picture."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True
+    )
+
+    variants: Node
+    """A policy, or one transform."""
+    description: str = ""
+    """In the words of who wrote it."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Where all randomness begins."""
+    output: Output = Output()
+    """How results are stored."""
+
+    @classmethod
+    def load(cls, source: str | Path) -> Self:
+        """Read a recipe file, or a preset by its name.
+
+        Raises:
+            RecipeError: there is no such file or preset, or it is not a valid recipe.
+        """
+        path = Path(source)
+        if str(source) in presets():
+            return cls.parse(_preset_text(str(source)), where=str(source))
+        try:
+            return cls.parse(path.read_text(encoding="utf-8"), where=str(source))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise RecipeError(
+                f"{source}: cannot be read as a recipe ({reason}){did_you_mean(path.stem, presets())}"
+            ) from error
+
+    @classmethod
+    def parse(cls, text: str, *, where: str = "recipe") -> Self:
+        """Read a recipe from YAML text; `where` is what errors call it.
+
+        Raises:
+            RecipeError: it is not a valid recipe.
+        """
+        try:
+            data = yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
+        except yaml.YAMLError as error:
+            raise RecipeError(f"{where}: not valid YAML: {_one_line(error)}") from error
+        return cls.from_data(data, where=where)
+
+    @classmethod
+    def from_data(cls, data: object, *, where: str = "recipe") -> Self:
+        """Read a recipe from parsed YAML or JSON.
+
+        Raises:
+            RecipeError: it is not a valid recipe.
+        """
+        if not isinstance(data, Mapping):
+            raise RecipeError(f"{where}: expected seed, variants and output, got {data!r}")
+        if "seed" in data:
+            try:
+                check_seed(data["seed"])
+            except RecipeError as error:
+                raise RecipeError(f"{where}: {error}") from error
+        if "variants" not in data and not set(data) - set(cls.model_fields):
+            raise RecipeError(f"{where}: variants is missing; what is to be made of each picture?")
+        fields = dict(data)
+        if "variants" in fields:
+            fields["variants"] = parse_node(fields["variants"], f"{where}: variants")
+        return _validated(cls, fields, where)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the recipe as JSON values, such that `from_data` gives an equal one."""
+        fields = self.model_dump(mode="json", exclude_defaults=True, exclude={"variants"})
+        return {**fields, "variants": to_data(self.variants)}
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal digest of all that decides results, but for the seed."""
+        data = {
+            "variants": to_data(self.variants),
+            "output": self.output.model_dump(mode="json"),
+        }
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+    def count(self) -> int:
+        """Return how many variants every picture gets."""
+        return count(self.variants)
+
+    @property
+    def finish(self) -> tuple[Drawn, ...]:
+        """What is done to every variant at its end."""
+        if self.output.size is None:
+            return ()
+        size = list(canvas_size(self.output.size))
+        return (Drawn("resize", {"size": size}),)
+
+    def plan(self, *, key: str, size: tuple[int, int]) -> list[Variant]:
+        """Draw the variants of the picture `key` of (height, width) `size`."""
+        return variants(self.variants, seed=self.seed, key=key, size=size, finish=self.finish)
+
+    def apply(self, image: Image, *, key: str) -> Iterator[tuple[Variant, Image]]:
+        """Make all variants of one picture in memory.
+
+        Args:
+            image: (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, uint8.
+            key: names the picture; the same key, seed and recipe give the same variants.
+
+        Yields:
+            Each variant with its image, in the order in which they appear.
+
+        Raises:
+            ShapeError: `image` is none of these.
+        """
+        sample = Sample(check_image(image))
+        planned = self.plan(key=key, size=sample.size)
+        for variant, result in execute(
+            planned, lambda _: sample, size=sample.size, reducible=False
+        ):
+            yield variant, result.image
+
+
+def presets() -> list[str]:
+    """Return the names of the recipes that come with variegate."""
+    files = resources.files("variegate.presets").iterdir()
+    return sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml"))
+
+
+def _preset_text(name: str) -> str:
+    return (resources.files("variegate.presets") / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def parse_node(data: object, where: str) -> Node:
+    """Read a transform or a policy.
+
+    Args:
+        data: "flip", {"rotate": {...}}, {"subsets": [...]} or {"sample": {"steps": [...], ...}}.
+        where: its place, for errors.
+
+    Raises:
+        RecipeError: it is none of these.
+    """
+    name, value = _named(data, where)
+    if name in POLICIES:
+        fields = {"steps": value} if isinstance(value, list) and name in _LISTS else value
+        if not isinstance(fields, Mapping):
+            expected = "a list of steps" if name in _LISTS else "parameters"
+            raise RecipeError(f"{where}: {name}: expected {expected}, got {value!r}")
+        fields = dict(fields)
+        if isinstance(steps := fields.get("steps"), list):
+            inner = f"{where}: {name}" if isinstance(value, list) else f"{where}: {name}.steps"
+            fields["steps"] = tuple(
+                parse_node(step, f"{inner}[{index}]") for index, step in enumerate(steps)
+            )
+        return _validated(POLICIES[name], fields, f"{where}: {name}")
+    try:
+        kind = Along if name == Along.name else find_transform(name)
+    except RecipeError as error:
+        close = did_you_mean(name, [*POLICIES, Along.name, *all_transforms()])
+        raise RecipeError(f"{where}: unknown transform or policy {name!r}{close}") from error
+    if value is not None and not isinstance(value, Mapping):
+        raise RecipeError(f"{where}: {name}: expected parameters, got {value!r}")
+    return _validated(kind, dict(value or {}), f"{where}: {name}")
+
+
+def _named(data: object, where: str) -> tuple[str, object]:
+    """Return the name and the parameters of a step."""
+    if isinstance(data, str):
+        return data, None
+    if isinstance(data, Mapping) and len(data) == 1:
+        name, value = next(iter(data.items()))
+        return str(name), value
+    if isinstance(data, Mapping) and data:
+        names = ", ".join(repr(str(name)) for name in data)
+        raise RecipeError(
+            f"{where}: expected one name, got {names}; write parameters as name: {{p: 0.5}}"
+        )
+    raise RecipeError(f"{where}: expected a transform or a policy, got {data!r}")
+
+
+def _validated(model: type[M], fields: dict[str, Any], where: str) -> M:
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {_sentence(error, model)}") from error
+
+
+def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
+    """Return what is wrong in one sentence: the first thing."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"] if isinstance(part, str | int))
+    name = str(first["loc"][-1]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        fields = Output.model_fields if place.startswith("output.") else model.model_fields
+        close = did_you_mean(name, fields)
+        return f"unknown parameter {name!r}{close or '; it knows ' + ', '.join(fields)}"
+    if first["type"] == "missing":
+        return f"{place} is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] != "value_error":
+        message = f"{message[0].lower()}{message[1:]}, got {first['input']!r}"
+    return f"{place}: {message}" if place else message
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without repeated keys: the second would silently replace the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if isinstance(key, str) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key!r} stands twice", key_node.start_mark
+                )
+            seen.add(key if isinstance(key, str) else repr(key))
+        return super().construct_mapping(node, deep)
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error)
+    return f"line {mark.line + 1}: {problem}" if mark else str(problem)
