@@ -8,10 +8,12 @@ from variegate.formats import detection
 from variegate.formats.base import Labelled, Layout, Source
 from variegate.formats.classes import ClassFolders
 from variegate.formats.flat import FlatNames
+from variegate.formats.names import CollisionCheck, output_key
+from variegate.formats.table import CsvTable
 from variegate.formats.unlabelled import Unlabelled
 from variegate.storage import Storage
 
-FORMATS: tuple[type[Layout], ...] = (ClassFolders, FlatNames, Unlabelled)
+FORMATS: tuple[type[Layout], ...] = (CsvTable, ClassFolders, FlatNames, Unlabelled)
 
 
 def detect(
@@ -21,4 +23,12 @@ def detect(
     return detection.detect(storage, FORMATS, layout=layout, label_pattern=label_pattern)
 
 
-__all__ = ["FORMATS", "Labelled", "Layout", "Source", "detect"]
+__all__ = [
+    "FORMATS",
+    "CollisionCheck",
+    "Labelled",
+    "Layout",
+    "Source",
+    "detect",
+    "output_key",
+]

@@ -37,6 +37,19 @@ class Labelled(Protocol):
     def label(self) -> str | None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a data set is not laid out in one way.
+
+    Attributes:
+        reason: a clause without place and full stop.
+        noteworthy: the user should hear of it even where another layout fits.
+    """
+
+    reason: str
+    noteworthy: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout(ABC):
     """How one data set is laid out.
@@ -60,8 +73,8 @@ class Layout(ABC):
 
     @classmethod
     @abstractmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> "Layout | str":
-        """Return the layout, or a clause that says why the data set is not laid out like this.
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> "Layout | Refusal":
+        """Return the layout, or why the data set is not laid out like this.
 
         Args:
             survey: what the names say.

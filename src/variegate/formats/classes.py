@@ -1,9 +1,11 @@
 """Folder per class: ``cats/7.jpg``, or ``train/cats/7.jpg`` with splits above."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from variegate.formats.base import Layout, named
+from variegate.formats.base import Layout, Refusal, counted, named
 from variegate.formats.survey import Survey
 from variegate.storage import Storage
 
@@ -22,18 +24,19 @@ class ClassFolders(Layout):
     name: ClassVar[str] = "classes"
 
     @classmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | str:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
         root, groups = survey.root, survey.groups
         if chosen and root and not groups and not survey.split_folders:
             # One class only: its folder was taken for a wrapping around everything.
             groups, root = {root[-1]: survey.direct}, root[:-1]
         elif problem := _problem(survey, chosen=chosen):
-            return problem
+            return Refusal(problem)
         return cls(
             root="".join(f"{part}/" for part in root),
             split_folders=survey.split_folders,
             classes=tuple(sorted(groups)),
             pictures=survey.pictures,
+            notes=_notes(survey, groups),
         )
 
     @property
@@ -47,16 +50,22 @@ class ClassFolders(Layout):
         return folders[0] if folders else None
 
 
+def _notes(survey: Survey, groups: Mapping[str, Counter[str]]) -> tuple[str, ...]:
+    outside = survey.pictures.total() - sum(counts.total() for counts in groups.values())
+    count = counted(outside, "picture stands", "pictures stand")
+    return (f"{count} in no class folder and without a label",) if outside else ()
+
+
 def _problem(survey: Survey, *, chosen: bool) -> str | None:
     if survey.tally.crowded:
         return "there are too many folders to be classes"
     if not survey.groups:
         return "there are no class folders"
-    if chosen:
-        return None
     if strays := survey.stray_folders:
         splits = named(sorted(survey.split_folders))
         return f"the folders {named(strays)} stand beside those of the splits, {splits}"
+    if chosen:
+        return None
     if count := survey.direct.total():
         return f"pictures ({count:,}) stand beside the folders {named(sorted(survey.groups))}"
     if len(survey.groups) == 1:

@@ -1,6 +1,7 @@
 """Which layout a data set has."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from variegate.errors import InputError, UsageError, did_you_mean
 from variegate.formats.base import Layout, counted
@@ -35,12 +36,15 @@ def detect(
     place = key_to_text(storage.url)
     if not seen.tally.count:
         raise InputError(_no_pictures(place, seen))
-    reasons = []
+    reasons: list[str] = []
+    notes: list[str] = []
     for kind in chosen or formats:
         result = kind.recognise(seen, storage, chosen=bool(chosen))
         if isinstance(result, Layout):
-            return result
-        reasons.append(f"{kind.name}: {result}")
+            return replace(result, notes=(*result.notes, *notes))
+        reasons.append(f"{kind.name}: {result.reason}")
+        if result.noteworthy:
+            notes.append(f"not taken as {kind.name}: {result.reason}")
     if label_pattern is not None:
         raise UsageError(f"--label-pattern {label_pattern!r}: matches no picture in {place}")
     if chosen:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from variegate.errors import UsageError
-from variegate.formats.base import Layout, counted, named
+from variegate.formats.base import Layout, Refusal, counted, named
 from variegate.formats.survey import LabelRule, Survey
 from variegate.storage import Storage, key_to_text
 
@@ -80,10 +80,10 @@ class FlatNames(Layout):
     rule: NameRule
 
     @classmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | str:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
         by_pattern = "pattern" in survey.rules
         if survey.groups and not chosen:
-            return "pictures stand in folders"
+            return Refusal("pictures stand in folders")
         problem = "no rule fits"
         for name, rule in survey.rules.items():
             counts = survey.tally.labels.get(name)
@@ -91,7 +91,7 @@ class FlatNames(Layout):
             problem = _problem(counts, survey.tally.count, trusted=trusted)
             if not problem and counts and isinstance(rule, NameRule):
                 return cls._of(survey, rule, counts)
-        return problem
+        return Refusal(problem)
 
     @classmethod
     def _of(cls, survey: Survey, rule: NameRule, counts: Counter[str]) -> Layout:

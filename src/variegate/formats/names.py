@@ -1,21 +1,28 @@
 """From the name of a source to the names of its variants.
 
-The rules: the folder stays. A source whose ending already says what the output is keeps it, in its
-own spelling, and the suffix goes before it: ``IMG.JPG`` -> ``IMG-v05.JPG``. In every other case the
-whole file name is the stem: ``a.png`` -> ``a.png-v05.jpg``, so that ``a.png`` and ``a.jpg`` do not
-meet. Where a name would be longer than a file system takes, the stem's end gives way to a digest
-of the whole name.
+The rules:
+
+1. The folder stays.
+2. A source whose ending already says what the output is keeps it, in its own spelling, and the
+   suffix goes before it: ``IMG.JPG`` -> ``IMG-v05.JPG``. In every other case the whole file name is
+   the stem, so that ``a.png`` -> ``a.png-v05.jpg`` does not meet ``a.jpg`` -> ``a-v05.jpg``.
+3. Where the name would be longer than file systems take, the end of the stem gives way to ``~`` and
+   a digest of the whole stem. So that no other name can be mistaken for such a one, stems that look
+   like it get a digest too.
 """
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection
 
-# Bytes in one file name: ext4, XFS, APFS, NTFS (in UTF-16 units, which are fewer).
+from variegate.errors import OutputError
+from variegate.storage import key_to_text
+
+# Bytes in one file name: ext4, XFS, APFS; NTFS counts UTF-16 units, of which there are fewer.
 NAME_LIMIT = 255
 
 _DIGEST_BYTES = 8
-_SHORTENED = re.compile(rf"~[0-9a-f]{{{2 * _DIGEST_BYTES}}}\Z")
+_DIGESTED = re.compile(f"~[0-9a-f]{{{2 * _DIGEST_BYTES}}}")
 
 
 def output_key(source_key: str, *, suffix: str, ending: str, own_endings: tuple[str, ...]) -> str:
@@ -27,92 +34,116 @@ def output_key(source_key: str, *, suffix: str, ending: str, own_endings: tuple[
         ending: the canonical ending of the output's kind, such as ".jpg".
         own_endings: all endings that mean this kind, in lower case, such as (".jpg", ".jpeg").
     """
-    folder, slash, name = source_key.rpartition("/")
-    stem, tail = _split(name, ending, own_endings)
-    return f"{folder}{slash}{_join(stem, suffix, tail)}"
+    folder, stem, tail = _parts(source_key, ending, own_endings)
+    return folder + _join(stem, suffix, tail)
 
 
-def find_collisions(
-    names: Iterable[str],
-    *,
-    suffixes: Collection[str],
-    ending: str,
-    own_endings: tuple[str, ...],
-) -> tuple[str, str] | None:
-    """Return two sources that would share an output, or None where no two do.
+class CollisionCheck:
+    """Finds two sources that would share an output, while their keys stream by.
 
-    Outputs meet for ``a.png`` and ``a.png.jpg`` (both are ``a.png-v05.jpg``), and for ``a.jpg`` with
-    the suffix "-v05" and ``a-v05.jpg`` with the suffix "".
+    One suffix alone lets only ``a.png`` and ``a.png.jpg`` meet, when both become JPEG. Two suffixes
+    of which one may be empty also let ``a.jpg`` with "-v05" meet ``a-v05.jpg`` with "".
 
-    Args:
-        names: the sources of one folder (keys or file names); each only once.
-        suffixes: all suffixes that any of them may get.
-        ending, own_endings: as for `output_key`.
+    Memory does not grow with the number of keys: they come in order, so that a key is close behind
+    those which it starts with; and the second case, rare, is asked of the storage.
     """
-    longest = max((len(_encode(suffix)) for suffix in suffixes), default=0)
-    sources: dict[tuple[str, str], str] = {}
-    unusual: list[tuple[str, str, str]] = []
-    for name in names:
-        stem, tail = _split(name[name.rfind("/") + 1 :], ending, own_endings)
-        if (other := sources.setdefault((stem, tail), name)) != name:
-            return other, name
-        if _SHORTENED.search(stem) or len(_encode(stem + tail)) + longest > NAME_LIMIT:
-            unusual.append((stem, tail, name))
-    return _across_suffixes(sources, suffixes) or _among_shortened(unusual, suffixes)
+
+    def __init__(
+        self,
+        *,
+        suffixes: Collection[str],
+        ending: str,
+        own_endings: tuple[str, ...],
+        exists: Callable[[str], bool],
+    ) -> None:
+        """Prepare for one run.
+
+        Args:
+            suffixes: all that any source may get; "" where some pass through unchanged.
+            ending, own_endings: as for `output_key`.
+            exists: says whether a key is among the sources.
+        """
+        self._suffixes = suffixes
+        self._ending = ending
+        self._own_endings = own_endings
+        self._exists = exists
+        self._beginnings: list[str] = []
+        # By how much one suffix is longer than another that it ends with.
+        self._surplus = {
+            longer.removesuffix(shorter)
+            for longer in suffixes
+            for shorter in suffixes
+            if longer != shorter and longer.endswith(shorter)
+        }
+        self._surplus_lengths = {len(part) for part in self._surplus}
+
+    def add(self, key: str) -> None:
+        """Take the next key, in the order of `Storage.list`.
+
+        Raises:
+            OutputError: an earlier source would share an output with this one.
+        """
+        while self._beginnings and not key.startswith(self._beginnings[-1]):
+            self._beginnings.pop()
+        other = self._same_suffix(key) or self._other_suffix(key)
+        if other is not None:
+            texts = sorted((key_to_text(key), key_to_text(other)))
+            raise OutputError(
+                f"{texts[0]!r} and {texts[1]!r} would share an output's name; rename one of them"
+            )
+        self._beginnings.append(key)
+
+    def _same_suffix(self, key: str) -> str | None:
+        folder, stem, tail = self._parts(key)
+        for other in self._beginnings:
+            if other == folder + stem and self._parts(other) == (folder, stem, tail):
+                return other
+        return None
+
+    def _other_suffix(self, key: str) -> str | None:
+        folder, stem, tail = self._parts(key)
+        for length in self._surplus_lengths:
+            if stem[-length:] not in self._surplus:
+                continue
+            shorter = stem[:-length]
+            for other in (folder + shorter + tail, folder + shorter):
+                matches = shorter and self._parts(other) == (folder, shorter, tail)
+                if matches and self._outputs(other) & self._outputs(key) and self._exists(other):
+                    return other
+        return None
+
+    def _outputs(self, key: str) -> set[str]:
+        folder, stem, tail = self._parts(key)
+        return {folder + _join(stem, suffix, tail) for suffix in self._suffixes}
+
+    def _parts(self, key: str) -> tuple[str, str, str]:
+        return _parts(key, self._ending, self._own_endings)
 
 
-def _across_suffixes(
-    sources: dict[tuple[str, str], str], suffixes: Collection[str]
-) -> tuple[str, str] | None:
-    """Find a stem that is another stem and the part by which one suffix is longer than another."""
-    surplus = {
-        long.removesuffix(short)
-        for long in suffixes
-        for short in suffixes
-        if long != short and long.endswith(short)
-    }
-    for (stem, tail), name in sources.items():
-        for length in {len(part) for part in surplus}:
-            if stem[-length:] in surplus and (other := sources.get((stem[:-length], tail))):
-                return other, name
-    return None
-
-
-def _among_shortened(
-    sources: list[tuple[str, str, str]], suffixes: Collection[str]
-) -> tuple[str, str] | None:
-    """Compare the outputs of names that are shortened, or look as if they had been."""
-    outputs: dict[str, str] = {}
-    for stem, tail, name in sources:
-        for suffix in suffixes:
-            other = outputs.setdefault(_join(stem, suffix, tail), name)
-            if other != name:
-                return other, name
-    return None
-
-
-def _split(name: str, ending: str, own_endings: tuple[str, ...]) -> tuple[str, str]:
-    """Return the stem, and the ending of the output."""
-    start = name.rfind(".")
-    if start > 0 and name[start:].lower() in own_endings:
-        return name[:start], name[start:]
-    return name, ending
+def _parts(key: str, ending: str, own_endings: tuple[str, ...]) -> tuple[str, str, str]:
+    """Return the folder with its slash, the stem, and the ending of the output."""
+    cut = key.rfind("/") + 1
+    folder, name = key[:cut], key[cut:]
+    dot = name.rfind(".")
+    if dot > 0 and name[dot:].lower() in own_endings:
+        return folder, name[:dot], name[dot:]
+    return folder, name, ending
 
 
 def _join(stem: str, suffix: str, tail: str) -> str:
-    name = f"{stem}{suffix}{tail}"
-    if len(_encode(name)) <= NAME_LIMIT:
-        return name
-    digest = hashlib.blake2b(_encode(stem), digest_size=_DIGEST_BYTES).hexdigest()
-    rest = f"~{digest}{suffix}{tail}"
-    return _cut(stem, NAME_LIMIT - len(_encode(rest))) + rest
+    """Return the file name; see rule 3."""
+    room = NAME_LIMIT - _size(suffix + tail)
+    if _size(stem) > room or _DIGESTED.search(stem):
+        digest = hashlib.blake2b(_encode(stem), digest_size=_DIGEST_BYTES).hexdigest()
+        room -= 1 + len(digest)
+        while _size(stem) > room:
+            stem = stem[:-1]
+        stem = f"{stem}~{digest}"
+    return f"{stem}{suffix}{tail}"
 
 
-def _cut(stem: str, size: int) -> str:
-    """Return the longest beginning of `stem` that takes at most `size` bytes."""
-    while len(_encode(stem)) > size:
-        stem = stem[:-1]
-    return stem
+def _size(name: str) -> int:
+    return len(_encode(name))
 
 
 def _encode(name: str) -> bytes:

@@ -92,6 +92,7 @@ class Survey:
         tables: the keys of the first tables (CSV) that stand at most two folders deep.
         others: files that are no pictures, by ending.
         rules: how labels were looked for in names.
+        bare: the pictures are the files without an ending.
     """
 
     url: str
@@ -100,6 +101,12 @@ class Survey:
     tables: tuple[str, ...]
     others: Counter[str]
     rules: Mapping[str, LabelRule]
+    bare: bool
+
+    def is_picture(self, key: str) -> bool:
+        """Say whether `key` was counted as a picture."""
+        ending = _ending(key)
+        return ending is not None and (ending == "" if self.bare else ending in IMAGE_ENDINGS)
 
     @cached_property
     def root(self) -> tuple[str, ...]:
@@ -160,24 +167,36 @@ def survey(storage: Storage, rules: Mapping[str, LabelRule]) -> Survey:
     named, bare, others = Tally(), Tally(), Counter[str]()
     tables: list[str] = []
     files = 0
-    for entry in storage.list(on_skip=_ignore):
+    for entry in storage.list(on_skip=leave_unsaid):
         files += 1
-        if is_hidden(entry.key):
+        ending = _ending(entry.key)
+        if ending is None:
             continue
-        name = PurePosixPath(entry.key.lower())
-        ending = name.suffix
         if ending in IMAGE_ENDINGS:
             named.add(entry.key, rules)
-        elif ending == "" and name.name not in _PAPERS:
+        elif ending == "":
             bare.add(entry.key, rules)
-        else:
-            if len(others) < _MOST_LABELS:
-                others[ending] += 1
-            near = entry.key.count("/") <= _ROOT_DEPTH
-            if ending in _TABLE_ENDINGS and near and len(tables) < _MOST_TABLES:
-                tables.append(entry.key)
-    return Survey(storage.url, files, named if named.count else bare, tuple(tables), others, rules)
+        elif len(others) < _MOST_LABELS:
+            others[ending] += 1
+        near = entry.key.count("/") <= _ROOT_DEPTH and len(tables) < _MOST_TABLES
+        if ending in _TABLE_ENDINGS and near:
+            tables.append(entry.key)
+    return Survey(
+        url=storage.url,
+        files=files,
+        tally=named if named.count else bare,
+        tables=tuple(tables),
+        others=others,
+        rules=rules,
+        bare=not named.count,
+    )
 
 
-def _ignore(key: str, reason: str) -> None:
-    """Leave it to `Layout.sources` to name what is passed over."""
+def _ending(key: str) -> str | None:
+    """Return the ending in lower case; None for files that are surely no part of the data."""
+    name = PurePosixPath(key.lower())
+    return None if is_hidden(key) or name.name in _PAPERS else name.suffix
+
+
+def leave_unsaid(key: str, reason: str) -> None:
+    """Pass over a file that `Layout.sources` will name."""

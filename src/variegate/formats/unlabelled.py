@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from variegate.formats.base import Layout
+from variegate.formats.base import Layout, Refusal, counted
 from variegate.formats.survey import Survey
 from variegate.storage import Storage
 
@@ -15,15 +15,16 @@ class Unlabelled(Layout):
     name: ClassVar[str] = "unlabelled"
 
     @classmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | str:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
         tops = sorted({*survey.groups, *survey.stray_folders})
         if not chosen and (len(tops) > 1 or (tops and survey.direct.total())):
-            return "the folders may mean something"
+            return Refusal("the folders may mean something")
         return cls(
             root="".join(f"{part}/" for part in survey.root),
             split_folders=survey.split_folders,
             classes=(),
             pictures=survey.pictures,
+            notes=_notes(survey),
         )
 
     @property
@@ -32,3 +33,16 @@ class Unlabelled(Layout):
 
     def label(self, key: str) -> str | None:
         return None
+
+
+def _notes(survey: Survey) -> tuple[str, ...]:
+    """Say so where labels may be lost: in files of annotations, which are not read."""
+    least = {".json": 1, ".xml": 1, ".txt": survey.pictures.total() // 2 + 1}
+    counts = {
+        ending: survey.others[ending] for ending, n in least.items() if survey.others[ending] >= n
+    }
+    return tuple(
+        f"{counted(count, f'{ending} file', f'{ending} files')} may hold labels: "
+        "this version does not read them"
+        for ending, count in counts.items()
+    )

@@ -1,0 +1,192 @@
+"""Reading and writing tables of files and labels: delimiters, headers, rows."""
+
+import csv
+import io
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from variegate.errors import InputError
+from variegate.formats.survey import SPLITS, canonical_split
+from variegate.storage import Storage, key_to_text
+
+# The usual names, the most telling first: names of classes before their numbers.
+_FILE_NAMES = (
+    *("file", "filename", "file_name", "filepath", "file_path", "path"),
+    *("image", "image_name", "image_file", "image_path", "img", "picture", "photo"),
+    *("image_id", "id"),
+)
+_LABEL_NAMES = (
+    *("label_name", "class_name", "category_name", "label", "class", "category"),
+    *("class_label", "labels", "species", "target"),
+)
+_SPLIT_NAMES = ("split", "subset", "set", "partition")
+_BOX_NAMES = {"bbox", "box", "xmin", "x_min", "x1", "x", "left", "x_center", "xcenter"}
+_DELIMITERS = ",;\t"
+_HEADER_LIMIT = 1 << 16
+_DRIVE = re.compile("[A-Za-z]:")
+
+Place = tuple[str | None, str | None]
+"""The label and the split of one row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where a table has what: indices and names of its columns."""
+
+    delimiter: str
+    header: tuple[str, ...]
+    file: int
+    label: int
+    split: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a table says.
+
+    Attributes:
+        rows: file, as the table names it, relative and with forward slashes -> label and split.
+        split_names: canonical split -> the table's own word for it.
+        outside: files named by an absolute path or one that climbs out of the data set.
+    """
+
+    rows: dict[str, Place]
+    split_names: dict[str, str]
+    outside: tuple[str, ...]
+
+
+def find_columns(storage: Storage, key: str) -> Columns | str:
+    """Find the columns by the header, or say why this is no table of files and labels."""
+    with storage.open_read(key) as file:
+        line = file.readline(_HEADER_LIMIT)
+    try:
+        text = line.decode("utf-8-sig").strip("\r\n")
+    except UnicodeDecodeError:
+        return "it is not in UTF-8"
+    delimiter = max(_DELIMITERS, key=text.count)
+    header = tuple(name.strip() for name in next(csv.reader([text], delimiter=delimiter), []))
+    names = [re.sub(r"[\s-]+", "_", name.lower()) for name in header]
+    file_at, label_at = _first(names, _FILE_NAMES), _first(names, _LABEL_NAMES)
+    if file_at is None:
+        return f"it has no column for the file, such as '{_FILE_NAMES[0]}'"
+    if label_at is None:
+        return "it has no column for the label, such as 'label'"
+    if _BOX_NAMES & set(names):
+        return "it holds boxes, which this version does not read"
+    return Columns(delimiter, header, file_at, label_at, _first(names, _SPLIT_NAMES))
+
+
+def _first(names: list[str], wanted: Iterable[str]) -> int | None:
+    return next((names.index(name) for name in wanted if name in names), None)
+
+
+def read_table(storage: Storage, key: str, columns: Columns) -> Table:
+    """Read the rows.
+
+    Raises:
+        InputError: a row is too short, its split is none, or it contradicts an earlier row.
+    """
+    place = storage.place(key)
+    table = Table({}, {}, ())
+    outside: list[str] = []
+    shared: dict[Place, Place] = {}
+    with _rows(storage, key, columns) as rows:
+        for line, row in rows:
+            name, label, split = _cells(row, columns, f"{place}: line {line:,}")
+            file = _relative(name, posixpath.dirname(key))
+            if file is None:
+                outside.append(name)
+                continue
+            canonical = _split_of(split, f"{place}: line {line:,}")
+            if canonical:
+                table.split_names.setdefault(canonical, split)
+            # A million rows share a few dozen pairs.
+            value = shared.setdefault((label or None, canonical), (label or None, canonical))
+            if table.rows.setdefault(file, value) != value:
+                raise InputError(
+                    f"{place}: line {line:,}: {name!r} stands in an earlier line too, with another "
+                    f"label or split ({table.rows[file][0]!r}, here {label!r}); keep one line"
+                )
+    return Table(table.rows, table.split_names, tuple(outside))
+
+
+@contextmanager
+def _rows(
+    storage: Storage, key: str, columns: Columns
+) -> Iterator[Iterator[tuple[int, list[str]]]]:
+    """Open the table; yield its rows but the header, with the numbers of their lines."""
+    place = storage.place(key)
+    with (
+        storage.open_read(key) as file,
+        io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text,
+    ):
+        reader = csv.reader(text, delimiter=columns.delimiter, strict=True)
+        try:
+            next(reader)
+            yield ((reader.line_num, row) for row in reader if any(cell.strip() for cell in row))
+        except csv.Error as error:
+            raise InputError(
+                f"{place}: line {reader.line_num:,}: {error}; check the quotes in this line"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{place}: not in UTF-8 after line {reader.line_num:,}; save it as CSV UTF-8"
+            ) from error
+
+
+def _cells(row: list[str], columns: Columns, place: str) -> tuple[str, str, str]:
+    """Return file, label and split of one row."""
+    needed = max(columns.file, columns.label, columns.split or 0) + 1
+    if len(row) < needed:
+        raise InputError(
+            f"{place}: expected {len(columns.header)} columns like the header, found {len(row)}"
+        )
+    split = "" if columns.split is None else row[columns.split].strip()
+    return row[columns.file].strip(), row[columns.label].strip(), split
+
+
+def _split_of(split: str, place: str) -> str | None:
+    canonical = canonical_split(split)
+    if split and canonical is None:
+        raise InputError(f"{place}: split {split!r}: expected one of {', '.join(SPLITS)}")
+    return canonical
+
+
+def _relative(name: str, folder: str) -> str | None:
+    """Return a row's file as a relative path, or None where it lies outside the data set."""
+    name = name.replace("\\", "/")
+    if not name or name.startswith("/") or _DRIVE.match(name):
+        return None
+    if ".." in name.split("/"):
+        name = posixpath.normpath(posixpath.join(folder, name))
+        return None if name.startswith("..") else name
+    return posixpath.normpath(name)
+
+
+def write_table(
+    storage: Storage, key: str, columns: Columns, rows: Iterable[tuple[str, str, str]]
+) -> None:
+    """Write files, labels and, where the input had such a column, splits, row by row."""
+    picked = [columns.file, columns.label]
+    if columns.split is not None:
+        picked.append(columns.split)
+    with storage.open_write(key) as file:
+        # A name's stray bytes are written as they are; see `variegate.storage.keys`.
+        text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+        writer = csv.writer(text, delimiter=columns.delimiter, lineterminator="\n")
+        writer.writerow([columns.header[index] for index in picked])
+        folder = posixpath.dirname(key) or "."
+        for name, label, split in rows:
+            writer.writerow([posixpath.relpath(name, folder), label, split][: len(picked)])
+        text.flush()
+        text.detach()
+
+
+def describe(columns: Columns, key: str) -> str:
+    """Return "labels.csv (columns 'file', 'label')"."""
+    used = [columns.file, columns.label, *([] if columns.split is None else [columns.split])]
+    names = ", ".join(repr(columns.header[index]) for index in used)
+    return f"{key_to_text(key)} (columns {names})"
