@@ -51,7 +51,7 @@ class Variant:
         return "+".join(drawn.transform for drawn in self.drawn) or "source"
 
 
-def variants(
+def draw_variants(
     policy: Node,
     *,
     seed: int,

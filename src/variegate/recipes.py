@@ -24,11 +24,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from variegate.errors import RecipeError, did_you_mean
-from variegate.plan import Variant, execute, variants
+from variegate.plan import Variant, draw_variants, execute
 from variegate.policies import POLICIES, Along, Node, count, to_data
 from variegate.sample import Image, Sample, check_image
 from variegate.seeding import check_seed
-from variegate.transforms import all_transforms, find_transform
+from variegate.transforms import Transform, all_transforms, find_transform
 from variegate.transforms.base import Drawn
 from variegate.transforms.canvas import Canvas, canvas_size
 
@@ -58,11 +58,15 @@ class Recipe(BaseModel):
     """What is to be made of every picture."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        use_attribute_docstrings=True,
+        populate_by_name=True,
     )
 
-    variants: Node
-    """A policy, or one transform."""
+    policy: Annotated[Node, Field(alias="variants")]
+    """A policy, or one transform; in YAML it is called `variants`."""
     description: str = ""
     """In the words of who wrote it."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -85,7 +89,8 @@ class Recipe(BaseModel):
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise RecipeError(
-                f"{source}: cannot be read as a recipe ({reason}){did_you_mean(path.stem, presets())}"
+                f"{source}: cannot be read as a recipe ({reason})"
+                f"{did_you_mean(path.stem, presets())}"
             ) from error
 
     @classmethod
@@ -115,8 +120,6 @@ class Recipe(BaseModel):
                 check_seed(data["seed"])
             except RecipeError as error:
                 raise RecipeError(f"{where}: {error}") from error
-        if "variants" not in data and not set(data) - set(cls.model_fields):
-            raise RecipeError(f"{where}: variants is missing; what is to be made of each picture?")
         fields = dict(data)
         if "variants" in fields:
             fields["variants"] = parse_node(fields["variants"], f"{where}: variants")
@@ -124,21 +127,21 @@ class Recipe(BaseModel):
 
     def to_data(self) -> dict[str, Any]:
         """Return the recipe as JSON values, such that `from_data` gives an equal one."""
-        fields = self.model_dump(mode="json", exclude_defaults=True, exclude={"variants"})
-        return {**fields, "variants": to_data(self.variants)}
+        fields = self.model_dump(mode="json", exclude_defaults=True, exclude={"policy"})
+        return {**fields, "variants": to_data(self.policy)}
 
     @property
     def digest(self) -> str:
         """Hexadecimal digest of all that decides results, but for the seed."""
         data = {
-            "variants": to_data(self.variants),
+            "variants": to_data(self.policy),
             "output": self.output.model_dump(mode="json"),
         }
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
     def count(self) -> int:
         """Return how many variants every picture gets."""
-        return count(self.variants)
+        return count(self.policy)
 
     @property
     def finish(self) -> tuple[Drawn, ...]:
@@ -150,9 +153,9 @@ class Recipe(BaseModel):
 
     def plan(self, *, key: str, size: tuple[int, int]) -> list[Variant]:
         """Draw the variants of the picture `key` of (height, width) `size`."""
-        return variants(self.variants, seed=self.seed, key=key, size=size, finish=self.finish)
+        return draw_variants(self.policy, seed=self.seed, key=key, size=size, finish=self.finish)
 
-    def apply(self, image: Image, *, key: str) -> Iterator[tuple[Variant, Image]]:
+    def variants(self, image: Image, *, key: str) -> Iterator[tuple[Variant, Image]]:
         """Make all variants of one picture in memory.
 
         Args:
@@ -207,7 +210,7 @@ def parse_node(data: object, where: str) -> Node:
             )
         return _validated(POLICIES[name], fields, f"{where}: {name}")
     try:
-        kind = Along if name == Along.name else find_transform(name)
+        kind: type[Along | Transform] = Along if name == Along.name else find_transform(name)
     except RecipeError as error:
         close = did_you_mean(name, [*POLICIES, Along.name, *all_transforms()])
         raise RecipeError(f"{where}: unknown transform or policy {name!r}{close}") from error
@@ -240,15 +243,18 @@ def _validated(model: type[M], fields: dict[str, Any], where: str) -> M:
 
 def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
     """Return what is wrong in one sentence: the first thing."""
-    first = error.errors(include_url=False)[0]
+    # A misspelt name explains why the right one is missing: it comes first.
+    found = error.errors(include_url=False)
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     place = ".".join(str(part) for part in first["loc"] if isinstance(part, str | int))
     name = str(first["loc"][-1]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
-        fields = Output.model_fields if place.startswith("output.") else model.model_fields
+        inner = Output if place.startswith("output.") else model
+        fields = [field.alias or key for key, field in inner.model_fields.items()]
         close = did_you_mean(name, fields)
         return f"unknown parameter {name!r}{close or '; it knows ' + ', '.join(fields)}"
     if first["type"] == "missing":
-        return f"{place} is missing"
+        return f"{place}: expected, but missing"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] != "value_error":
         message = f"{message[0].lower()}{message[1:]}, got {first['input']!r}"
@@ -261,7 +267,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if isinstance(key, str) and key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"{key!r} stands twice", key_node.start_mark
