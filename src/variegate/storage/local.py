@@ -15,6 +15,8 @@ from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.failures import reading, writing
 from variegate.storage.keys import TEMPORARY_PREFIX, check_key
 
+_NO_FILE = "expected a file, found a folder or a device; name a file"
+
 
 @dataclass(frozen=True, slots=True)
 class LocalStorage(Storage):
@@ -41,7 +43,8 @@ class LocalStorage(Storage):
                 pending.extend(sorted(self._scan(key, on_skip), reverse=True))
                 continue
             try:
-                size = Path(self.root, key).stat().st_size
+                # No Path here: it would intern the name of every file.
+                size = os.stat(f"{self.root}/{key}").st_size  # noqa: PTH116
             except FileNotFoundError:
                 on_skip(key, "it vanished while the folder was being listed")
                 continue
@@ -97,13 +100,16 @@ class LocalStorage(Storage):
             descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 os.close(descriptor)
-                raise InputError(f"{self.place(key)}: expected a file, found something else")
+                raise InputError(f"{self.place(key)}: {_NO_FILE}")
             return os.fdopen(descriptor, "rb")
 
     def size(self, key: str) -> int:
         path = self._inside(key, InputError)
         with reading(self.place(key)):
-            return path.stat().st_size
+            status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{self.place(key)}: {_NO_FILE}")
+        return status.st_size
 
     def exists(self, key: str) -> bool:
         return self._inside(key, InputError).is_file()

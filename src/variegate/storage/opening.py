@@ -100,7 +100,7 @@ def _about_scheme(url: str, scheme: str) -> str:
         )
     if scheme == "file":
         return f"{url}: write a local place as a plain path, without 'file://'"
-    return f"{url}: unknown kind of place {scheme + '://'!r}{did_you_mean(scheme, SCHEMES)}"
+    return f"{url}: unknown kind of place {scheme + '://'!r}; expected a folder or a .zip file"
 
 
 def _about_missing(path: Path, url: str) -> str:
