@@ -1,4 +1,4 @@
-"""Transforms of sharpness: blurs, sharpening."""
+"""Transforms of sharpness."""
 
 from typing import Annotated, ClassVar
 
@@ -7,6 +7,7 @@ import numpy as np
 from variegate.ops import Operation
 from variegate.ops import blur as ops
 from variegate.sample import Size
+from variegate.seeding import noise_key
 from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform, draw_from
 
 
@@ -16,7 +17,7 @@ class GaussianBlur(Transform):
     name: ClassVar = "gaussian_blur"
     axes: ClassVar = (Axis("gaussian_blur", "sigma", 0.0, 0.05),)
 
-    sigma: Annotated[Range, Bounds(0, 0.5)] = (0.002, 0.012)
+    sigma: Annotated[Range, Bounds(0, 0.5)] = (0.001, 0.008)
     """Standard deviation, as a fraction of the shorter side; 0 is the identity."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
@@ -25,3 +26,119 @@ class GaussianBlur(Transform):
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         return ops.GaussianBlur(parameters["sigma"] * min(size))
+
+
+class MotionBlur(Transform):
+    """Blur along a line, as where camera or thing moved while the shutter was open."""
+
+    name: ClassVar = "motion_blur"
+    axes: ClassVar = (Axis("motion_blur", "length", 0.0, 0.2),)
+
+    length: Annotated[Range, Bounds(0, 1)] = (0.005, 0.04)
+    """Length of the line, as a fraction of the shorter side; 0 is the identity."""
+
+    angle_degrees: Annotated[Range, Bounds(-360, 360)] = (0.0, 180.0)
+    """Direction of the line, degrees: 0 along a row, 90 along a column."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {
+            "length": draw_from(rng, self.length),
+            "angle_degrees": draw_from(rng, self.angle_degrees),
+        }
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return ops.MotionBlur(parameters["length"] * min(size), parameters["angle_degrees"])
+
+
+class Defocus(Transform):
+    """Blur with a disk, as a lens does off its focus: bright points become bright disks."""
+
+    name: ClassVar = "defocus"
+    axes: ClassVar = (Axis("defocus", "radius", 0.0, 0.08),)
+
+    radius: Annotated[Range, Bounds(0, 0.5)] = (0.002, 0.015)
+    """Radius of the disk, as a fraction of the shorter side; 0 is the identity."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {"radius": draw_from(rng, self.radius)}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return ops.Defocus(parameters["radius"] * min(size))
+
+
+class ZoomBlur(Transform):
+    """Blur towards the centre, as where the lens zoomed while the shutter was open."""
+
+    name: ClassVar = "zoom_blur"
+    axes: ClassVar = (Axis("zoom_blur", "amount", 0.0, 0.5),)
+
+    amount: Annotated[Range, Bounds(0, 2)] = (0.01, 0.1)
+    """How much larger the last moment is than the first; 0 is the identity."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {"amount": draw_from(rng, self.amount)}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return ops.ZoomBlur(parameters["amount"])
+
+
+class GlassBlur(Transform):
+    """Show the picture through frosted glass: every point is moved a little, by chance."""
+
+    name: ClassVar = "glass_blur"
+    axes: ClassVar = (Axis("glass_blur", "amount", 0.0, 0.03),)
+
+    amount: Annotated[Range, Bounds(0, 0.2)] = (0.001, 0.006)
+    """Standard deviation of the shifts, as a fraction of the shorter side; 0 is the identity."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {"amount": draw_from(rng, self.amount), "noise_key": noise_key(rng)}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        shorter = min(size)
+        return ops.GlassBlur(
+            parameters["amount"] * shorter, max(1.0, shorter / 120), parameters["noise_key"]
+        )
+
+
+class MedianBlur(Transform):
+    """Replace every value by the median about it: fine detail goes, edges stay."""
+
+    name: ClassVar = "median_blur"
+    axes: ClassVar = (Axis("median_blur", "size", 0.0, 0.08),)
+
+    size: Annotated[Range, Bounds(0, 0.5)] = (0.003, 0.02)
+    """Side of the square less one pixel, as a fraction of the picture's shorter side; 0 is the
+    identity."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {"size": draw_from(rng, self.size)}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return ops.MedianBlur(1 + parameters["size"] * min(size))
+
+
+class Sharpen(Transform):
+    """Strengthen fine detail (unsharp mask)."""
+
+    name: ClassVar = "sharpen"
+    axes: ClassVar = (Axis("sharpen", "amount", 0.0, 4.0),)
+
+    amount: Annotated[Range, Bounds(0, 20)] = (0.2, 1.0)
+    """How many times the detail is added once more; 0 is the identity."""
+
+    radius: Annotated[Range, Bounds(0, 0.1)] = (0.003, 0.003)
+    """Size of what counts as detail (standard deviation of the blur that takes it away), as a
+    fraction of the shorter side, but at least 0.7 pixels."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {"amount": draw_from(rng, self.amount), "radius": draw_from(rng, self.radius)}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return ops.Sharpen(parameters["amount"], max(0.7, parameters["radius"] * min(size)))

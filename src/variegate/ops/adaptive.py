@@ -1,0 +1,104 @@
+"""Operations on color that look at the whole picture first."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from variegate.ops.base import Pixels
+from variegate.ops.color import round_to_bytes
+from variegate.ops.grain import looked_up
+from variegate.sample import Image
+
+_LEVELS = np.arange(256, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class _Table(Pixels):
+    """A table for each channel, made from that channel's histogram.
+
+    Attributes:
+        mix: share of the changed picture in the result; 0 is the identity.
+    """
+
+    mix: float
+
+    @property
+    def is_identity(self) -> bool:
+        return self.mix == 0
+
+    def _act_on_colors(self, image: Image) -> Image:
+        if image.ndim == 2:
+            return self._changed(image)
+        return cv2.merge([self._changed(channel) for channel in cv2.split(image)])
+
+    def _changed(self, channel: Image) -> Image:
+        counts = np.bincount(channel.ravel(), minlength=256)
+        mixed = _LEVELS + self.mix * (self._table(counts) - _LEVELS)
+        return looked_up(channel, round_to_bytes(mixed))
+
+    @abstractmethod
+    def _table(self, counts: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+        """Return the new level of each level, given how often each occurs."""
+
+
+@dataclass(frozen=True)
+class Autocontrast(_Table):
+    """Stretch every channel from black to white.
+
+    Attributes:
+        cutoff: share of the pixels that may saturate at each end.
+    """
+
+    cutoff: float
+
+    def _table(self, counts: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+        below = np.cumsum(counts)
+        allowed = self.cutoff * int(below[-1])
+        low = int(np.argmax(below > allowed))
+        high = 255 - int(np.argmax(np.cumsum(counts[::-1]) > allowed))
+        return _LEVELS if high <= low else (_LEVELS - low) * (255 / (high - low))
+
+
+@dataclass(frozen=True)
+class Equalize(_Table):
+    """Spread every channel so that all levels are about equally frequent."""
+
+    def _table(self, counts: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+        below = np.cumsum(counts)
+        first = int(counts[np.argmax(counts > 0)])
+        spread = int(below[-1]) - first
+        return _LEVELS if spread == 0 else (below - first).astype(np.float64) * (255 / spread)
+
+
+@dataclass(frozen=True)
+class Clahe(Pixels):
+    """Equalize luminance by regions, with limited contrast (CLAHE); colors keep their differences.
+
+    Attributes:
+        mix: share of the changed picture in the result; 0 is the identity.
+        clip_limit: greatest slope of the curve of a region, about.
+        tiles: regions along each side.
+    """
+
+    mix: float
+    clip_limit: float
+    tiles: int
+
+    @property
+    def is_identity(self) -> bool:
+        return self.mix == 0
+
+    def _act_on_colors(self, image: Image) -> Image:
+        luminance = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        height, width = luminance.shape
+        tiles = min(self.tiles, width), min(self.tiles, height)
+        equalized = cv2.createCLAHE(self.clip_limit, tiles).apply(luminance)
+        share = round_to_bytes(self.mix * _LEVELS)
+        brighter = looked_up(cv2.subtract(equalized, luminance), share)
+        darker = looked_up(cv2.subtract(luminance, equalized), share)
+        if image.ndim == 3:
+            brighter, darker = cv2.merge([brighter] * 3), cv2.merge([darker] * 3)
+        return cv2.subtract(cv2.add(image, brighter), darker)

@@ -1,0 +1,213 @@
+"""Operations that hide parts of a picture. What is hidden only grows with their strength."""
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from variegate.ops.base import Pixels
+from variegate.ops.blur import gaussian_blurred
+from variegate.ops.grain import even_bytes, even_words
+from variegate.sample import Image, Size
+from variegate.seeding import noise_generator
+
+Mask = npt.NDArray[np.bool_]
+
+#: What stands where the source is hidden: a color; the picture's mean color; even noise; the
+#: picture, blurred by a tenth of its shorter side.
+Fill = Literal["constant", "mean", "noise", "blur"]
+
+_REC_601 = (299, 587, 114)
+
+#: Cells are numbered in 16 bits; very long pictures get larger ones.
+_MOST_CELLS = 60_000
+
+
+@dataclass(frozen=True)
+class Occluder(Pixels):
+    """What hides pixels and shows something else instead.
+
+    Attributes:
+        fill: what is shown.
+        color: RGB of the fill "constant"; a gray picture gets its luminance.
+        noise_key: the key of the fill "noise", and of whatever else is left to chance.
+    """
+
+    fill: Fill
+    color: tuple[int, int, int]
+    noise_key: int
+
+    def visible(self, size: Size) -> Mask:
+        return ~self._hidden(size)
+
+    @abstractmethod
+    def _hidden(self, size: Size) -> Mask:
+        """Return where the source is hidden, (H, W)."""
+
+    def _act_on_colors(self, image: Image) -> Image:
+        hidden = self._hidden((image.shape[0], image.shape[1]))
+        changed = np.array(image, order="C")
+        cv2.copyTo(self._cover(image), hidden.view(np.uint8), changed)
+        return changed
+
+    def _cover(self, image: Image) -> Image:
+        if self.fill == "noise":
+            return even_bytes(self.noise_key, image.shape, "fill")
+        if self.fill == "blur":
+            return gaussian_blurred(image, min(image.shape[:2]) / 10)
+        color = self.color if self.fill == "constant" else _mean_color(image)
+        if image.ndim == 2:
+            gray = sum(weight * level for weight, level in zip(_REC_601, color, strict=True))
+            return np.full(image.shape, (gray + 500) // 1000, np.uint8)
+        return cv2.merge([np.full(image.shape[:2], level, np.uint8) for level in color])
+
+
+@dataclass(frozen=True)
+class PixelDropout(Occluder):
+    """Hide single pixels.
+
+    Attributes:
+        fraction: share of the pixels; 0 is the identity.
+    """
+
+    fraction: float
+
+    @property
+    def is_identity(self) -> bool:
+        return self.fraction == 0
+
+    def _hidden(self, size: Size) -> Mask:
+        return even_words(self.noise_key, size) < round(self.fraction * 2**16)
+
+
+@dataclass(frozen=True)
+class Cutout(Occluder):
+    """Hide squares.
+
+    Attributes:
+        side: of each square, pixels; 0 is the identity.
+        centers: (x, y) of each, pixels.
+    """
+
+    side: float
+    centers: tuple[tuple[float, float], ...]
+
+    @property
+    def is_identity(self) -> bool:
+        return self.side == 0 or not self.centers
+
+    def _hidden(self, size: Size) -> Mask:
+        hidden = np.zeros(size, np.bool_)
+        half = self.side / 2
+        for x, y in self.centers:
+            rows = slice(max(0, round(y - half)), max(0, round(y + half)))
+            columns = slice(max(0, round(x - half)), max(0, round(x + half)))
+            hidden[rows, columns] = True
+        return hidden
+
+
+@dataclass(frozen=True)
+class GridDropout(Occluder):
+    """Hide a square in every cell of a regular grid.
+
+    Attributes:
+        ratio: side of the square as a share of the cell's; 0 is the identity, 1 hides everything.
+        cell: side of a cell, pixels.
+        origin: (x, y) of a cell's corner, pixels.
+    """
+
+    ratio: float
+    cell: float
+    origin: tuple[float, float]
+
+    @property
+    def is_identity(self) -> bool:
+        return self.ratio == 0
+
+    def _hidden(self, size: Size) -> Mask:
+        across = self._covered(size[1], self.origin[0])
+        down = self._covered(size[0], self.origin[1])
+        return down[:, np.newaxis] & across
+
+    def _covered(self, length: int, origin: float) -> Mask:
+        """Return which of `length` pixels lie within a square, along one side."""
+        place = (np.arange(length) + 0.5 - origin) / self.cell
+        from_centre = np.abs(place - np.floor(place) - 0.5)
+        return (2 * from_centre < self.ratio) | (self.ratio == 1)
+
+
+@dataclass(frozen=True)
+class Superpixels(Pixels):
+    """Replace irregular cells by their mean color. The cells are those of the nearest seed.
+
+    Attributes:
+        fraction: share of the cells; 0 is the identity.
+        cell: mean side of a cell, pixels.
+        noise_key: the key of the seeds, and of which cells are replaced first.
+    """
+
+    fraction: float
+    cell: float
+    noise_key: int
+
+    @property
+    def is_identity(self) -> bool:
+        return self.fraction == 0
+
+    def _act_on_colors(self, image: Image) -> Image:
+        if self.fraction == 0:
+            return image.copy()
+        cells = self._cells((image.shape[0], image.shape[1]))
+        places = cells.astype(np.intp).ravel()
+        sizes = np.bincount(places)
+        ranks = noise_generator(self.noise_key, "ranks").permutation(sizes.size)
+        chosen = ranks < round(self.fraction * sizes.size)
+        hidden = _looked_up(cells, np.where(chosen, 255, 0))
+        changed = [
+            cv2.copyTo(_looked_up(cells, _means(plane, places, sizes)), hidden, plane.copy())
+            for plane in cv2.split(image)
+        ]
+        return changed[0] if image.ndim == 2 else cv2.merge(changed)
+
+    def _cells(self, size: Size) -> npt.NDArray[np.uint16]:
+        """Return the number of each pixel's cell."""
+        cell = max(self.cell, math.sqrt(size[0] * size[1] / _MOST_CELLS))
+        rows, columns = (max(1, int(side / cell)) for side in size)
+        jitter = noise_generator(self.noise_key, "seeds").random((rows, columns, 2))
+        down = (jitter[..., 0] + np.arange(rows)[:, np.newaxis]) * (size[0] / rows)
+        across = (jitter[..., 1] + np.arange(columns)) * (size[1] / columns)
+        elsewhere = np.full(size, 255, np.uint8)
+        elsewhere[down.astype(np.intp).ravel(), across.astype(np.intp).ravel()] = 0
+        _, labels = cv2.distanceTransformWithLabels(
+            elsewhere, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        return (labels - 1).astype(np.uint16)
+
+
+def _looked_up(cells: npt.NDArray[np.uint16], values: npt.NDArray[np.intp]) -> Image:
+    """Return the value (0 ... 255) of each pixel's cell."""
+    table = np.zeros((1, 2**16), np.uint8)
+    table[0, : values.size] = values
+    return cv2.LUT(cells, table)
+
+
+def _means(
+    plane: Image, places: npt.NDArray[np.intp], sizes: npt.NDArray[np.intp]
+) -> npt.NDArray[np.intp]:
+    # Floats hold these sums exactly, so that their order makes no difference.
+    sums = np.bincount(places, weights=plane.ravel()).astype(np.intp)
+    return (2 * sums + sizes) // (2 * sizes)
+
+
+def _mean_color(image: Image) -> tuple[int, int, int]:
+    planes = [image] * 3 if image.ndim == 2 else cv2.split(image)
+    r, g, b = (_rounded_mean(plane) for plane in planes)
+    return r, g, b
+
+
+def _rounded_mean(plane: Image) -> int:
+    return (2 * int(np.sum(plane, dtype=np.int64)) + plane.size) // (2 * plane.size)

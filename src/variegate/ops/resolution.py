@@ -1,0 +1,55 @@
+"""Loss of detail by fewer pixels or stronger compression."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import simplejpeg
+
+from variegate.ops.base import Pixels
+from variegate.sample import Image
+
+
+@dataclass(frozen=True)
+class Downscale(Pixels):
+    """Make the picture smaller, then as large as it was.
+
+    Attributes:
+        height, width: between the two, pixels; the picture's own are the identity.
+    """
+
+    height: int
+    width: int
+
+    def _act_on_colors(self, image: Image) -> Image:
+        height, width = image.shape[:2]
+        if (height, width) == (self.height, self.width):
+            return image.copy()
+        small = cv2.resize(image, (self.width, self.height), interpolation=cv2.INTER_AREA)
+        return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+@dataclass(frozen=True)
+class Jpeg(Pixels):
+    """Compress as a JPEG file and decompress.
+
+    Attributes:
+        quality: 1 to 99, as libjpeg counts; color at half the resolution. 100 is the identity.
+    """
+
+    quality: int
+
+    @property
+    def is_identity(self) -> bool:
+        return self.quality == 100
+
+    def _act_on_colors(self, image: Image) -> Image:
+        if self.quality == 100:
+            return image.copy()
+        kind = "GRAY" if image.ndim == 2 else "RGB"
+        whole = np.ascontiguousarray(image).reshape(*image.shape[:2], -1)
+        data = simplejpeg.encode_jpeg(
+            whole, quality=self.quality, colorspace=kind, colorsubsampling="420"
+        )
+        decoded: Image = simplejpeg.decode_jpeg(data, colorspace=kind)
+        return decoded.reshape(image.shape)

@@ -1,0 +1,138 @@
+"""Transforms that hide parts of the picture."""
+
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from variegate.ops import Operation
+from variegate.ops import occlusion as ops
+from variegate.sample import Size
+from variegate.seeding import noise_key
+from variegate.transforms.base import (
+    Axis,
+    Bounds,
+    Parameters,
+    Range,
+    Transform,
+    draw_from,
+    draw_whole,
+)
+
+Level = Annotated[int, Field(ge=0, le=255)]
+
+
+class _Occluder(Transform):
+    """What hides pixels and shows something else instead."""
+
+    fill: ops.Fill = "constant"
+    """What is shown instead: `constant` (a color), `mean` (the picture's mean color), `noise`
+    (even, colored) or `blur` (the picture, strongly blurred)."""
+
+    color: tuple[Level, Level, Level] = (0, 0, 0)
+    """RGB of the fill `constant`, 0 to 255."""
+
+    def _fill(self, rng: np.random.Generator) -> dict[str, Any]:
+        return {"fill": self.fill, "color": list(self.color), "noise_key": noise_key(rng)}
+
+    @staticmethod
+    def _filled(parameters: Parameters) -> tuple[ops.Fill, tuple[int, int, int], int]:
+        r, g, b = parameters["color"]
+        return parameters["fill"], (r, g, b), parameters["noise_key"]
+
+
+class PixelDropout(_Occluder):
+    """Hide single pixels."""
+
+    name: ClassVar = "pixel_dropout"
+    axes: ClassVar = (Axis("pixel_dropout", "fraction", 0.0, 1.0),)
+
+    fraction: Annotated[Range, Bounds(0, 1)] = (0.005, 0.08)
+    """Share of the pixels that are hidden; 0 is the identity."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {"fraction": draw_from(rng, self.fraction), **self._fill(rng)}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return ops.PixelDropout(*cls._filled(parameters), parameters["fraction"])
+
+
+class Cutout(_Occluder):
+    """Hide squares (Cutout, DeVries and Taylor 2017). They may reach over the edge."""
+
+    name: ClassVar = "cutout"
+    axes: ClassVar = (Axis("cutout", "size", 0.0, 0.75),)
+
+    size: Annotated[Range, Bounds(0, 2)] = (0.1, 0.3)
+    """Side of the squares, as a fraction of the picture's shorter side; 0 is the identity."""
+
+    holes: Annotated[Range, Bounds(1, 64, whole=True)] = (1.0, 3.0)
+    """Number of squares."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {
+            "size": draw_from(rng, self.size),
+            **self._fill(rng),
+            "centers": rng.random((draw_whole(rng, self.holes), 2)).tolist(),
+        }
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        centers = tuple((x * size[1], y * size[0]) for x, y in parameters["centers"])
+        return ops.Cutout(*cls._filled(parameters), parameters["size"] * min(size), centers)
+
+
+class GridDropout(_Occluder):
+    """Hide a square in every cell of a regular grid (GridMask, Chen et al. 2020)."""
+
+    name: ClassVar = "grid_dropout"
+    axes: ClassVar = (Axis("grid_dropout", "ratio", 0.0, 1.0),)
+
+    ratio: Annotated[Range, Bounds(0, 1)] = (0.3, 0.6)
+    """Side of the square as a share of the cell's; 0 is the identity, 1 hides everything."""
+
+    cell: Annotated[Range, Bounds(0.01, 1)] = (0.12, 0.3)
+    """Side of a cell, as a fraction of the picture's shorter side."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {
+            "ratio": draw_from(rng, self.ratio),
+            **self._fill(rng),
+            "cell": draw_from(rng, self.cell),
+            "origin": rng.random(2).tolist(),
+        }
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        cell = parameters["cell"] * min(size)
+        x, y = parameters["origin"]
+        return ops.GridDropout(
+            *cls._filled(parameters), parameters["ratio"], cell, (x * cell, y * cell)
+        )
+
+
+class Superpixels(Transform):
+    """Replace irregular cells by their mean color: detail goes, coarse shapes stay."""
+
+    name: ClassVar = "superpixels"
+    axes: ClassVar = (Axis("superpixels", "fraction", 0.0, 1.0),)
+
+    fraction: Annotated[Range, Bounds(0, 1)] = (0.1, 0.5)
+    """Share of the cells that are replaced; 0 is the identity."""
+
+    cell: Annotated[Range, Bounds(0.01, 1)] = (0.03, 0.06)
+    """Mean side of a cell, as a fraction of the picture's shorter side."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {
+            "fraction": draw_from(rng, self.fraction),
+            "cell": draw_from(rng, self.cell),
+            "noise_key": noise_key(rng),
+        }
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return ops.Superpixels(
+            parameters["fraction"], parameters["cell"] * min(size), parameters["noise_key"]
+        )

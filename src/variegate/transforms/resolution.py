@@ -1,0 +1,63 @@
+"""Transforms that lose detail as small or strongly compressed files do."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+
+from variegate.ops import Operation
+from variegate.ops import resolution as ops
+from variegate.sample import Size
+from variegate.transforms.base import (
+    Axis,
+    Bounds,
+    Parameters,
+    Range,
+    Transform,
+    draw_from,
+    draw_log,
+)
+
+
+class Downscale(Transform):
+    """Make the picture smaller and then as large as it was; the detail is gone."""
+
+    name: ClassVar = "downscale"
+    axes: ClassVar = (Axis("downscale", "factor", 1.0, 0.125, "log"),)
+
+    factor: Annotated[Range, Bounds(high=1, above=0)] = (0.35, 0.9)
+    """Share of the sides that is kept in between, drawn on a log scale; 1 is the identity."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {"factor": draw_log(rng, self.factor)}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        height, width = (max(1, round(parameters["factor"] * side)) for side in size)
+        return ops.Downscale(height, width)
+
+
+@dataclass(frozen=True)
+class _QualityAxis(Axis):
+    """An axis of JPEG qualities along which the loss grows evenly: fast at first, then slower."""
+
+    def value(self, intensity: float) -> float:
+        super().value(intensity)
+        return self.end + (self.start - self.end) * (1 - intensity) ** 2
+
+
+class Jpeg(Transform):
+    """Compress as a JPEG file, with its blocks and its ringing."""
+
+    name: ClassVar = "jpeg"
+    axes: ClassVar = (_QualityAxis("jpeg", "quality", 100.0, 1.0),)
+
+    quality: Annotated[Range, Bounds(1, 100)] = (25.0, 90.0)
+    """Quality as libjpeg counts, rounded; 1 is the worst, and 100 leaves the picture as it is."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {"quality": draw_from(rng, self.quality)}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return ops.Jpeg(round(parameters["quality"]))
