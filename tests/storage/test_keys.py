@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from variegate.errors import InputError, OutputError
-from variegate.storage import check_key, key_from_text, key_to_text
+from variegate.storage import check_key, key_from_text, key_to_text, printable
 
 names = st.binary(min_size=1, max_size=20).filter(lambda b: b"\0" not in b).map(os.fsdecode)
 
@@ -50,3 +50,10 @@ def test_different_names_have_different_texts(one, other):
 def test_a_valid_name_is_its_own_text():
     assert key_to_text("früh/写真 (1).jpg") == "früh/写真 (1).jpg"
     assert key_to_text(os.fsdecode(b"caf\xe9.jpg")) == "caf\\xe9.jpg"
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", os.fsdecode(b"\xff"), "写真"])
+def test_no_name_can_disturb_a_message(name):
+    shown = printable(name)
+    assert shown.isprintable()
+    assert (shown == name) == name.isprintable()

@@ -9,6 +9,7 @@ from variegate.formats.base import Labelled, Layout, Source
 from variegate.formats.classes import ClassFolders
 from variegate.formats.flat import FlatNames
 from variegate.formats.names import CollisionCheck, output_key
+from variegate.formats.survey import is_hidden
 from variegate.formats.table import CsvTable
 from variegate.formats.unlabelled import Unlabelled
 from variegate.storage import Storage
@@ -30,5 +31,6 @@ __all__ = [
     "Layout",
     "Source",
     "detect",
+    "is_hidden",
     "output_key",
 ]

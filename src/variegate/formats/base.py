@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from variegate.formats.survey import SPLITS, Survey, is_hidden
-from variegate.storage import OnSkip, Storage, key_to_text, log_skip
+from variegate.storage import OnSkip, Storage, log_skip, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Layout(ABC):
     @property
     def description(self) -> str:
         """The layout in one plain sentence."""
-        below = f" below {key_to_text(self.root)}" if self.root else ""
+        below = f" below {printable(self.root)}" if self.root else ""
         classes = f"{counted(len(self.classes), 'class', 'classes')}, " if self.classes else ""
         pictures = counted(sum(self.pictures.values()), "picture", "pictures")
         return f"{self.heading}{below}: {classes}{pictures}, {self._about_splits()}"
@@ -140,5 +140,5 @@ def counted(count: int, one: str, many: str) -> str:
 def named(names: Iterable[str], most: int = 3) -> str:
     """Return "'a', 'b', 'c' and 7 more"."""
     listed = list(names)
-    shown = ", ".join(repr(key_to_text(name)) for name in listed[:most])
+    shown = ", ".join(repr(name) for name in listed[:most])
     return f"{shown} and {len(listed) - most:,} more" if len(listed) > most else shown

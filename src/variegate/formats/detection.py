@@ -7,7 +7,7 @@ from variegate.errors import InputError, UsageError, did_you_mean
 from variegate.formats.base import Layout, counted
 from variegate.formats.flat import NAME_RULES, pattern_rules
 from variegate.formats.survey import Survey, survey
-from variegate.storage import Storage, key_to_text
+from variegate.storage import Storage, printable
 
 
 def detect(
@@ -33,7 +33,7 @@ def detect(
     chosen = _chosen(formats, layout, label_pattern)
     rules = NAME_RULES if label_pattern is None else pattern_rules(label_pattern)
     seen = survey(storage, rules)
-    place = key_to_text(storage.url)
+    place = printable(storage.url)
     if not seen.tally.count:
         raise InputError(_no_pictures(place, seen))
     reasons: list[str] = []

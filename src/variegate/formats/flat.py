@@ -9,7 +9,7 @@ from typing import ClassVar
 from variegate.errors import UsageError
 from variegate.formats.base import Layout, Refusal, counted, named
 from variegate.formats.survey import LabelRule, Survey
-from variegate.storage import Storage, key_to_text
+from variegate.storage import Storage, printable
 
 # A label has at least one letter; what follows it must not be part of another label.
 _LETTER = r"[^\W\d_]"
@@ -108,7 +108,7 @@ class FlatNames(Layout):
 
     @property
     def heading(self) -> str:
-        return key_to_text(self.rule.heading)
+        return printable(self.rule.heading)
 
     def label(self, key: str) -> str | None:
         return None if self.inside(key) is None else self.rule(key)

@@ -16,7 +16,6 @@ import re
 from collections.abc import Callable, Collection
 
 from variegate.errors import OutputError
-from variegate.storage import key_to_text
 
 # Bytes in one file name: ext4, XFS, APFS; NTFS counts UTF-16 units, of which there are fewer.
 NAME_LIMIT = 255
@@ -87,9 +86,9 @@ class CollisionCheck:
             self._beginnings.pop()
         other = self._same_suffix(key) or self._other_suffix(key)
         if other is not None:
-            texts = sorted((key_to_text(key), key_to_text(other)))
+            first, second = sorted((key, other))
             raise OutputError(
-                f"{texts[0]!r} and {texts[1]!r} would share an output's name; rename one of them"
+                f"{first!r} and {second!r} would share an output's name; rename one of them"
             )
         self._beginnings.append(key)
 

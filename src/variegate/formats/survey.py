@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePosixPath
 
 from variegate.codecs.kinds import IMAGE_ENDINGS
 from variegate.storage import Storage
@@ -48,7 +47,8 @@ def canonical_split(name: str) -> str | None:
 
 def is_hidden(key: str) -> bool:
     """Say whether a file, or a folder above it, is one that systems leave behind unseen."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in key.split("/"))
+    path = f"/{key}"
+    return "/." in path or "/__MACOSX/" in path
 
 
 @dataclass(slots=True)
@@ -194,8 +194,12 @@ def survey(storage: Storage, rules: Mapping[str, LabelRule]) -> Survey:
 
 def _ending(key: str) -> str | None:
     """Return the ending in lower case; None for files that are surely no part of the data."""
-    name = PurePosixPath(key.lower())
-    return None if is_hidden(key) or name.name in _PAPERS else name.suffix
+    # No PurePath here: it would intern the name of every file.
+    name = key[key.rfind("/") + 1 :].lower()
+    if is_hidden(key) or name in _PAPERS:
+        return None
+    dot = name.rfind(".")
+    return name[dot:] if dot > 0 else ""
 
 
 def leave_unsaid(key: str, reason: str) -> None:

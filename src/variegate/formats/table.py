@@ -18,7 +18,7 @@ from variegate.formats.table_file import (
     read_table,
     write_table,
 )
-from variegate.storage import Storage, key_to_text
+from variegate.storage import Storage, printable
 
 # A table that lists fewer of the pictures is about something else.
 _LISTED = 0.5
@@ -43,11 +43,11 @@ class CsvTable(Layout):
         found = {key: find_columns(storage, key) for key in survey.tables}
         fitting = {key: columns for key, columns in found.items() if isinstance(columns, Columns)}
         if not fitting:
-            problems = [f"{key_to_text(key)}: {problem}" for key, problem in found.items()]
+            problems = [f"{printable(key)}: {problem}" for key, problem in found.items()]
             return Refusal("; ".join(problems) or "there is no table", noteworthy=bool(problems))
         if len(fitting) > 1:
             raise InputError(
-                f"{key_to_text(storage.url)}: several tables could hold the labels, "
+                f"{printable(storage.url)}: several tables could hold the labels, "
                 f"{named(fitting)}; keep one of them there, or choose another --layout"
             )
         ((key, columns),) = fitting.items()
@@ -80,17 +80,17 @@ class CsvTable(Layout):
             else:
                 raise InputError(
                     f"{storage.place(self.key)}: {row!r} fits several files, one of them "
-                    f"{key_to_text(entry.key)!r}; write paths with folder and ending"
+                    f"{entry.key!r}; write paths with folder and ending"
                 )
         total = pictures.total()
         listed = total - len(unlisted)
         if not listed or (listed < _LISTED * total and not chosen):
-            reason = f"{key_to_text(self.key)} lists {listed:,} of {total:,} pictures"
+            reason = f"{printable(self.key)} lists {listed:,} of {total:,} pictures"
             return Refusal(reason, noteworthy=True)
         return replace(self, pictures=pictures, notes=tuple(self._notes(missing, unlisted)))
 
     def _notes(self, missing: set[str], unlisted: list[str]) -> Iterator[str]:
-        key = key_to_text(self.key)
+        key = printable(self.key)
         if outside := self.table.outside:
             count = counted(len(outside), "file lies", "files lie")
             yield f"{count} outside the data set, says {key}: {named(outside)}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from variegate.errors import InputError
 from variegate.formats.survey import SPLITS, canonical_split
-from variegate.storage import Storage, key_to_text
+from variegate.storage import Storage, printable
 
 # The usual names, the most telling first: names of classes before their numbers.
 _FILE_NAMES = (
@@ -189,4 +189,4 @@ def describe(columns: Columns, key: str) -> str:
     """Return "labels.csv (columns 'file', 'label')"."""
     used = [columns.file, columns.label, *([] if columns.split is None else [columns.split])]
     names = ", ".join(repr(columns.header[index]) for index in used)
-    return f"{key_to_text(key)} (columns {names})"
+    return f"{printable(key)} (columns {names})"

@@ -5,7 +5,7 @@ zip files today; object stores come as further files here and further lines in `
 """
 
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
-from variegate.storage.keys import check_key, key_from_text, key_to_text
+from variegate.storage.keys import check_key, key_from_text, key_to_text, printable
 from variegate.storage.local import LocalStorage
 from variegate.storage.opening import check_apart, open_storage
 from variegate.storage.packing import pack_zip
@@ -24,4 +24,5 @@ __all__ = [
     "log_skip",
     "open_storage",
     "pack_zip",
+    "printable",
 ]

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from variegate.storage.keys import key_to_text
+from variegate.storage.keys import printable
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ OnSkip = Callable[[str, str], None]
 
 def log_skip(key: str, reason: str) -> None:
     """The `OnSkip` that writes a warning to the log."""
-    _log.warning("%s: skipped: %s", key_to_text(key), reason)
+    _log.warning("%s: skipped: %s", printable(key), reason)
 
 
 class Storage(ABC):
@@ -81,4 +81,4 @@ class Storage(ABC):
 
     def place(self, key: str) -> str:
         """Return the file's place as text for a message."""
-        return f"{key_to_text(self.url.rstrip('/'))}/{key_to_text(key)}"
+        return f"{printable(self.url.rstrip('/'))}/{printable(key)}"

@@ -46,10 +46,15 @@ def check_key(key: str, error: type[UsageError] = InputError) -> str:
     problem = key_problem(key)
     if problem is not None:
         raise error(
-            f"key {key_to_text(key)!r}: {problem}; "
+            f"key {key!r}: {problem}; "
             "expected a relative path with forward slashes, such as 'cats/7.jpg'"
         )
     return key
+
+
+def printable(name: str) -> str:
+    """Return `name` for a message: one line, without control characters or stray bytes."""
+    return repr(name)[1:-1]
 
 
 def key_to_text(key: str) -> str:

@@ -32,8 +32,8 @@ class LocalStorage(Storage):
 
     def list(self, prefix: str = "", *, on_skip: OnSkip = log_skip) -> Iterator[Entry]:
         prefix = prefix.rstrip("/")
-        if prefix:
-            self._inside(prefix, InputError)
+        if prefix and not self._inside(prefix, InputError).is_dir():
+            return
         # Holds the names still to come of one folder at each level. Folders carry their slash, so
         # that sorting one folder's names puts whole keys in order ("a-b" before "a/b").
         pending = [f"{prefix}/" if prefix else ""]
@@ -51,10 +51,7 @@ class LocalStorage(Storage):
             yield Entry(key, size)
 
     def _scan(self, folder: str, on_skip: OnSkip) -> Iterator[str]:
-        path = f"{self.root}/{folder}"
-        if folder and not Path(path).is_dir():
-            return
-        with reading(self.place(folder)), os.scandir(path) as entries:
+        with reading(self.place(folder)), os.scandir(f"{self.root}/{folder}") as entries:
             for entry in entries:
                 if entry.name.startswith(TEMPORARY_PREFIX):
                     continue

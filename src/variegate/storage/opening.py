@@ -8,7 +8,7 @@ from pathlib import Path
 from variegate.errors import InputError, OutputError, did_you_mean
 from variegate.storage.base import Storage
 from variegate.storage.failures import reading, writing
-from variegate.storage.keys import key_to_text
+from variegate.storage.keys import printable
 from variegate.storage.local import LocalStorage
 from variegate.storage.zipped import ZipStorage
 
@@ -37,7 +37,7 @@ def open_storage(location: str | os.PathLike[str], *, create: bool = False) -> S
     path = Path(url)
     if create:
         _make_folder(path, url)
-    with reading(key_to_text(url)):
+    with reading(printable(url)):
         if path.is_dir():
             return LocalStorage(root=os.path.realpath(path), url=url)
         if path.is_file() and path.suffix.lower() == ".zip":
@@ -61,7 +61,7 @@ def check_apart(source: str | os.PathLike[str], target: str | os.PathLike[str]) 
     source_inside = target_path in _ancestry(source_path) or _same_file(target_path, source_path)
     target_inside = source_path in _ancestry(target_path) or _same_file(source_path, target_path)
     remedy = "choose an output beside the input, so that the input stays as it is"
-    names = f"the output {key_to_text(outer)}", f"the input {key_to_text(inner)}"
+    names = f"the output {printable(outer)}", f"the input {printable(inner)}"
     if source_inside and target_inside:
         raise OutputError(f"{names[0]} is {names[1]} itself; {remedy}")
     if target_inside:
@@ -85,10 +85,10 @@ def _same_file(folder: Path, path: Path) -> bool:
 def _make_folder(path: Path, url: str) -> None:
     if path.suffix.lower() == ".zip" and not path.is_dir():
         raise OutputError(
-            f"{key_to_text(url)}: a zip file cannot be written into; "
+            f"{printable(url)}: a zip file cannot be written into; "
             "write to a folder and pack it with pack_zip"
         )
-    with writing(key_to_text(url)):
+    with writing(printable(url)):
         path.mkdir(parents=True, exist_ok=True)
 
 
@@ -104,7 +104,7 @@ def _about_scheme(url: str, scheme: str) -> str:
 
 
 def _about_missing(path: Path, url: str) -> str:
-    place = key_to_text(url)
+    place = printable(url)
     if path.is_file():
         return f"{place}: expected a folder or a .zip file, found another file; name its folder"
     if path.exists():

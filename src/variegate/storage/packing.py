@@ -10,7 +10,7 @@ from pathlib import Path
 from variegate.errors import OutputError
 from variegate.storage.base import Entry, Storage
 from variegate.storage.failures import writing
-from variegate.storage.keys import TEMPORARY_PREFIX, key_to_text
+from variegate.storage.keys import TEMPORARY_PREFIX, key_to_text, printable
 from variegate.storage.local import LocalStorage
 
 # The earliest date that zip can hold. The same files give the same archive, whenever it is made.
@@ -30,9 +30,11 @@ def pack_zip(storage: Storage, path: str | os.PathLike[str]) -> int:
         OutputError: it cannot be written, lies inside `storage`, or a name fits no zip file.
     """
     target = Path(os.path.realpath(path))
-    place = key_to_text(str(path))
+    place = printable(str(path))
     if isinstance(storage, LocalStorage) and target.is_relative_to(storage.root):
-        raise OutputError(f"{place}: lies inside {storage.url}, which it is to hold; move it out")
+        raise OutputError(
+            f"{place}: lies inside {printable(storage.url)}, which it is to hold; move it out"
+        )
     temporary = target.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
     count = 0
     try:

@@ -12,7 +12,7 @@ from typing import BinaryIO, NoReturn, cast
 from variegate.errors import InputError, LimitError, OutputError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.failures import read_failure
-from variegate.storage.keys import check_key, key_problem, key_to_text
+from variegate.storage.keys import check_key, key_problem, printable
 
 # A member's size where the caller sets no limit. Deflate grows at most 1,032 times, so that a
 # 2 MB archive could otherwise fill 2 GB of memory.
@@ -100,7 +100,7 @@ class ZipStorage(Storage):
         self._refuse()
 
     def _refuse(self) -> NoReturn:
-        raise OutputError(f"{key_to_text(self.url)}: zip files are only read; write to a folder")
+        raise OutputError(f"{printable(self.url)}: zip files are only read; write to a folder")
 
     def _member(self, key: str) -> zipfile.ZipInfo:
         check_key(key)
@@ -112,7 +112,7 @@ class ZipStorage(Storage):
     def _open(self) -> zipfile.ZipFile:
         # A forked child shares its parent's file position, so it has to open the file for itself.
         if self._archive is None or self._process != os.getpid():
-            with self._explained(key_to_text(self.url)):
+            with self._explained(printable(self.url)):
                 self._archive = zipfile.ZipFile(self.path)
             self._process = os.getpid()
             self._members, self._skipped = _sort_members(self._archive)

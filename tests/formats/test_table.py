@@ -1,0 +1,198 @@
+"""CSV of files and labels, as people write it."""
+
+import csv
+import io
+
+import pytest
+
+from variegate.errors import InputError
+from variegate.formats import Source, detect
+from variegate.storage import open_storage
+
+
+@pytest.fixture
+def make(tmp_path):
+    def make_set(table, *keys, name="labels.csv"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(table if isinstance(table, bytes) else table.encode())
+        for key in keys:
+            (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / key).touch()
+        return open_storage(tmp_path)
+
+    return make_set
+
+
+def labels(storage, **choice):
+    layout = detect(storage, **choice)
+    assert layout.name == "csv"
+    sources = layout.sources(storage)
+    return {source.key: source.label for source in sources if source.key.endswith("g")}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "file,label\n1.jpg,cat\n2.jpg,dog\n",
+        "\ufefffile,label\r\n1.jpg,cat\r\n2.jpg,dog\r\n",
+        "label;who;Image Name\ncat;me;1.jpg\ndog;me;2.jpg",
+        'File_Name\tClass\n"1.jpg"\t"cat"\n2.jpg\tdog\n\n\n',
+        '"path","species","note"\n"1.jpg","cat","a, ""b""\nc"\n./2.jpg,dog,\n',
+        "image_id,label,class_name\n1,7,cat\n2,8,dog\n",
+    ],
+)
+def test_usual_headers_delimiters_and_quotes_are_understood(make, table):
+    assert labels(make(table, "1.jpg", "2.jpg")) == {"1.jpg": "cat", "2.jpg": "dog"}
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("labels.csv", ("pics/1.jpg", "pics/2.jpg")),
+        ("labels.csv", ("1.jpg", "2.jpg")),
+        ("labels.csv", ("1", "pics/2")),
+        ("labels.csv", ("pics\\1.jpg", ".\\pics\\2.jpg")),
+        ("pics/labels.csv", ("1.jpg", "2.jpg")),
+        ("tables/labels.csv", ("../pics/1.jpg", "../pics/2.jpg")),
+        ("tables/labels.tsv", ("pics/1.jpg", "pics/2.jpg")),
+    ],
+)
+def test_files_are_found_by_relative_paths_and_bare_names(make, name, rows):
+    table = f"file,label\n{rows[0]},cat\n{rows[1]},dog\n"
+    assert labels(make(table, "pics/1.jpg", "pics/2.jpg", name=name)) == {
+        "pics/1.jpg": "cat",
+        "pics/2.jpg": "dog",
+    }
+
+
+def test_the_split_stands_in_a_column_or_in_the_folder(make, tmp_path):
+    storage = make(
+        "file,label,Split\n1.jpg,a,Validation\n2.jpg,b,train\n3.jpg,b,\n", "1.jpg", "2.jpg", "3.jpg"
+    )
+    layout = detect(storage)
+    assert layout.description == (
+        "table labels.csv (columns 'file', 'label', 'Split'): 2 classes, 3 pictures, "
+        "split (train 1, val 1, in no split 1)"
+    )
+    assert [source.split for source in layout.sources(storage)] == ["val", "train", None, None]
+
+    (tmp_path / "labels.csv").unlink()
+    for number in "123":
+        (tmp_path / f"{number}.jpg").unlink()
+    storage = make("file,label\n1.jpg,a\n2.jpg,b\n", "Train/1.jpg", "test/2.jpg")
+    layout = detect(storage)
+    assert list(layout.sources(storage))[:2] == [
+        Source("Train/1.jpg", 0, "train", "a"),
+        Source("labels.csv", 27, None, None),
+    ]
+    assert layout.splits == ("train", "test")
+
+
+def test_what_does_not_match_is_counted_and_named(make):
+    rows = [
+        "1.jpg,cat",
+        "2.jpg,dog",
+        "gone.jpg,cat",
+        "3.jpg,",
+        "/x.jpg,cat",
+        "../../y.jpg,cat",
+        "C:\\z.jpg,dog",
+    ]
+    storage = make("file,label\n" + "\n".join(rows), "1.jpg", "2.jpg", "3.jpg", "new.jpg")
+    layout = detect(storage)
+    assert layout.notes == (
+        r"3 files lie outside the data set, says labels.csv: '/x.jpg', '../../y.jpg', 'C:\\z.jpg'",
+        "1 file is listed in labels.csv but missing: 'gone.jpg'",
+        "1 picture is not listed in labels.csv and without a label: 'new.jpg'",
+        "1 file has an empty label in labels.csv: '3.jpg'",
+    )
+    assert labels(storage) == {"1.jpg": "cat", "2.jpg": "dog", "3.jpg": None, "new.jpg": None}
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ("file,label\n1.jpg,cat\n1.jpg,dog\n", "line 3: '1.jpg' stands in an earlier line too"),
+        ("file,label\n1.jpg,cat\n2.jpg\n", "line 3: expected 2 columns like the header, found 1"),
+        ('file,label\n1.jpg,"cat\n2.jpg,dog\n', "check the quotes"),
+        (b"file,label\n1.jpg,f\xfch\n", "save it as CSV UTF-8"),
+        ("file,label,split\n1.jpg,cat,holdout\n", "line 2: split 'holdout': expected one of train"),
+        ("file,label\n1,cat\n", r"'1' fits several files, one of them '1\.png'"),
+    ],
+)
+def test_broken_tables_are_told_with_their_line(make, table, sentence):
+    storage = make(table, "1.jpg", "2.jpg", "1.png")
+    with pytest.raises(InputError, match=sentence):
+        detect(storage)
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        ("file,who\n1.jpg,me\n", "no column for the label"),
+        ("label\ncat\n", "no column for the file"),
+        ("", "no column for the file"),
+        (b"\xff\xfef\0i\0l\0e\0", "not in UTF-8"),
+        ("image,label,xmin,ymin\n1.jpg,cat,1,2\n", "boxes"),
+        ("file,label\nother.jpg,cat\n", "lists 0 of 3 pictures"),
+        ("file,label\n1.jpg,cat\n", "lists 1 of 3 pictures"),
+    ],
+)
+def test_tables_about_something_else_are_noted_and_left(make, table, reason):
+    storage = make(table, "1.jpg", "2.jpg", "3.jpg")
+    layout = detect(storage)
+    assert layout.name == "unlabelled"
+    [note] = layout.notes
+    assert reason in note
+    assert note.startswith("not taken as csv: labels.csv")
+
+
+def test_a_table_of_few_is_taken_when_the_user_says_so(make):
+    storage = make("file,label\n1.jpg,cat\n", "1.jpg", "2.jpg", "3.jpg")
+    assert labels(storage, layout="csv") == {"1.jpg": "cat", "2.jpg": None, "3.jpg": None}
+    with pytest.raises(InputError, match=r"--layout csv: .*lists 0 of"):
+        detect(make("file,label\nx.jpg,cat\n"), layout="csv")
+
+
+def test_a_table_goes_before_folders_unless_the_user_says_otherwise(make):
+    storage = make("file,label\n1.jpg,cat\n2.jpg,dog\n", "a/1.jpg", "b/2.jpg")
+    assert labels(storage) == {"a/1.jpg": "cat", "b/2.jpg": "dog"}
+    assert detect(storage, layout="classes").classes == ("a", "b")
+
+
+def test_several_tables_are_refused(make):
+    make("file,label\n1.jpg,cat\n", "1.jpg", name="old.csv")
+    with pytest.raises(InputError, match=r"several tables.*'labels.csv', 'old.csv'"):
+        detect(make("file,label\n1.jpg,cat\n"))
+
+
+def test_the_index_of_the_output_is_a_table_like_the_inputs(make, tmp_path):
+    table = "who;Split;File;class\nme;Validation;pics/1.jpg;cat\nme;train;pics/2.jpg;a;b\n"
+    storage = make(table.replace("a;b", '"a;b"'), "pics/1.jpg", "pics/2.jpg", name="t/l.csv")
+    layout = detect(storage)
+    out = open_storage(tmp_path / "out", create=True)
+    rows = [
+        Source("pics/1.jpg", 1, "val", "cat"),
+        Source("pics/2-v0 (ü).jpg", 1, "train", "a;b"),
+        Source("pics/3.jpg", 1, None, None),
+    ]
+    layout.write_index(out, iter(rows))
+    written = csv.reader(io.StringIO(out.read("t/l.csv").decode()), delimiter=";")
+    assert list(written) == [
+        ["File", "class", "Split"],
+        ["../pics/1.jpg", "cat", "Validation"],
+        ["../pics/2-v0 (ü).jpg", "a;b", "train"],
+        ["../pics/3.jpg", "", ""],
+    ]
+    for row in rows:
+        out.write(row.key, b".")
+    again = detect(out)
+    assert [source for source in again.sources(out) if source.key.startswith("pics")] == rows
+
+
+def test_other_layouts_write_no_index(tmp_path):
+    (tmp_path / "1.jpg").touch()
+    out = open_storage(tmp_path / "out", create=True)
+    detect(open_storage(tmp_path)).write_index(out, [])
+    assert list(out.list()) == []
