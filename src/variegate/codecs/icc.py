@@ -25,7 +25,7 @@ def to_srgb(samples: Array, space: str, profile: bytes | None) -> Array:
 
     Args:
         samples: uint8; (H, W) gray, (H, W, 3) rgb or lab, (H, W, 4) cmyk.
-        space: "gray", "rgb", "cmyk" (255 is full ink) or "lab" (a and b offset by 128).
+        space: "gray", "rgb", "cmyk" (255 is full ink) or "lab" (a and b signed, two's complement).
         profile: the picture's ICC profile, or None.
 
     Returns:

@@ -16,7 +16,7 @@ import numpy as np
 from variegate.codecs.exif import orientation_of
 from variegate.codecs.icc import MAX_PROFILE_BYTES
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Array, Parsed, Raster, to_eight_bits
+from variegate.codecs.raster import Array, Parsed, Raster, is_gray, to_eight_bits
 from variegate.errors import DecodeError, LimitError
 
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
@@ -134,9 +134,14 @@ def _load(data: bytes, header: _Header, reduce: int) -> Raster:  # noqa: ARG001 
         return Raster(pixels, "gray", alpha)
     if pixels.shape[2] == 4:
         pixels, alpha = pixels[..., :3], pixels[..., 3]
-    if header.color in (0, 4):
+    if header.color in (0, 4) or (header.color == 3 and _gray_palette(data, header)):
         return Raster(np.ascontiguousarray(pixels[..., 0]), "gray", alpha)
     return Raster(np.ascontiguousarray(pixels), "rgb", alpha)
+
+
+def _gray_palette(data: bytes, header: _Header) -> bool:
+    palette = np.frombuffer(next(_bodies(data, header, b"PLTE"), b""), np.uint8)
+    return is_gray(palette[: len(palette) // 3 * 3].reshape(-1, 3))
 
 
 def _keyed(pixels: Array, header: _Header, transparent: bytes) -> Array | None:

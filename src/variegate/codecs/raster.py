@@ -12,6 +12,9 @@ from variegate.codecs import icc
 Array = np.ndarray[Any, Any]
 Space = Literal["gray", "rgb", "cmyk", "lab"]
 
+# Four stops above white.
+_BRIGHTEST_HIGHLIGHT = 16.0
+
 
 @dataclass(frozen=True)
 class Raster:
@@ -19,7 +22,7 @@ class Raster:
 
     Attributes:
         samples: uint8; (H, W) gray, (H, W, 3) rgb or lab, (H, W, 4) cmyk.
-        space: "cmyk" has 255 for full ink; "lab" is CIELAB (D50), a and b offset by 128.
+        space: "cmyk" has 255 for full ink; "lab" is CIELAB (D50), a and b signed, two's complement.
         alpha: (H, W) uint8, straight, or None for an opaque picture.
     """
 
@@ -68,17 +71,48 @@ def to_eight_bits(samples: Array, bits: int) -> Array:
 def float_to_eight_bits(samples: Array) -> Array:
     """Scale floating point samples to uint8.
 
-    0 to 1 is the full scale, as image editors write it. If the largest value is above 1, the full
-    scale is that of the smallest unsigned integer that holds it: 255, 65,535 or 4,294,967,295:
-    such files hold integers in floating point. Negative values and NaN are black, and infinity is
-    white.
+    0 to 1 is the full scale, as image editors write it, and values up to 16 are highlights beyond
+    white. If any is larger, the file holds integers in floating point, and the full scale is that
+    of the smallest unsigned integer that holds them: 255, 65,535 or 4,294,967,295. Negative values
+    and NaN are black, and infinity is white.
     """
     finite = samples[np.isfinite(samples)]
     largest = float(finite.max()) if finite.size else 0.0
-    scale = next((top for top in (1.0, 255.0, 65535.0, 4294967295.0) if largest <= top), largest)
+    scale = 1.0
+    if largest > _BRIGHTEST_HIGHLIGHT:
+        scale = next((top for top in (255.0, 65535.0, 4294967295.0) if largest <= top), largest)
     scaled = np.nan_to_num(samples.astype(np.float64), nan=0.0, posinf=scale, neginf=0.0)
     np.multiply(scaled, 255.0 / scale, out=scaled)
     return np.rint(np.clip(scaled, 0, 255, out=scaled), out=scaled).astype(np.uint8)
+
+
+def unpremultiplied(colors: Array, alpha: Array, top: int) -> Array:
+    """Take premultiplied alpha out of unsigned integer colors whose full scale is `top`."""
+    share = np.maximum(alpha, 1)[..., np.newaxis]
+    straight = np.rint(colors * (top / share))
+    return np.minimum(straight, top).astype(colors.dtype)
+
+
+def from_palette(indices: Array, palette: Array, alpha: Array | None = None) -> Raster:
+    """Look colors up. A palette of nothing but grays makes a gray picture.
+
+    Args:
+        indices: (H, W), unsigned integers; those beyond the palette are black.
+        palette: (N, 3) uint8.
+        alpha: (N,) uint8, or None.
+    """
+    beyond = max(0, int(indices.max()) + 1 - len(palette))
+    palette = np.concatenate((palette, np.zeros((beyond, 3), np.uint8)))
+    if alpha is not None:
+        alpha = np.concatenate((alpha, np.full(beyond, 255, np.uint8)))[indices]
+    if is_gray(palette):
+        return Raster(palette[:, 0][indices], "gray", alpha)
+    return Raster(palette[indices], "rgb", alpha)
+
+
+def is_gray(palette: Array) -> bool:
+    """Whether all colors, (N, 3), are grays."""
+    return bool((palette == palette[:, :1]).all())
 
 
 def finish(raster: Raster, parsed: Parsed, *, keep_alpha: bool) -> Array:

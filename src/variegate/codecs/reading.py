@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from variegate.codecs import jpeg, png
+from variegate.codecs import avif, bmp, gif, heif, ico, jp2, jpeg, png, pnm, svg, tga, tiff, webp
 from variegate.codecs.kinds import NAMES, kind_of
 from variegate.codecs.limits import Limits
 from variegate.codecs.raster import Parsed, finish
@@ -16,6 +16,17 @@ from variegate.errors import DecodeError, LimitError, PictureError, ShapeError, 
 _PARSERS: dict[str, Callable[[bytes, Limits], Parsed]] = {
     "jpeg": jpeg.parse,
     "png": png.parse,
+    "webp": webp.parse,
+    "gif": gif.parse,
+    "tiff": tiff.parse,
+    "bmp": bmp.parse,
+    "ppm": pnm.parse,
+    "ico": ico.parse,
+    "tga": tga.parse,
+    "avif": avif.parse,
+    "heif": heif.parse,
+    "jp2": jp2.parse,
+    "svg": svg.parse,
 }
 _DEFAULT_LIMITS = Limits()
 

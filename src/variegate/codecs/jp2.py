@@ -1,0 +1,148 @@
+"""JPEG 2000: the size and structure by our own walk, the pixels by OpenJPEG."""
+
+import functools
+import io
+import struct
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Jpeg2KImagePlugin
+
+from variegate.codecs.limits import Limits
+from variegate.codecs.raster import Array, Parsed, Raster, to_eight_bits
+from variegate.errors import DecodeError, LimitError, UnsupportedError
+
+# OpenJPEG keeps some kilobytes for each tile from the start, used or not.
+_MAX_TILES = 5_000
+_START, _SIZE, _CODING, _COMPONENT_CODING = 0xFF4F, 0xFF51, 0xFF52, 0xFF53
+_TILE_PART, _END = 0xFF90, 0xFFD9
+
+
+@dataclass(frozen=True)
+class _Header:
+    height: int
+    width: int
+    components: int
+    bits: int
+    stream_at: int
+    profile: bytes | None
+
+
+def parse(data: bytes, limits: Limits) -> Parsed:
+    """Read the header of a JPEG 2000, in its boxes or bare.
+
+    Raises:
+        DecodeError: it is broken.
+        LimitError: picture or structure is larger than the limits.
+        UnsupportedError: it has more than 4 components, or signed ones.
+    """
+    stream_at, profile = (0, None) if data[:2] == b"\xff\x4f" else _unboxed(data)
+    header = _read_size(data, stream_at, profile, limits)
+    return Parsed(
+        height=header.height,
+        width=header.width,
+        load=functools.partial(_load, data, header),
+        profile=lambda: profile,
+    )
+
+
+def _unboxed(data: bytes) -> tuple[int, bytes | None]:
+    """The offset of the codestream, and the ICC profile."""
+    at, profile = 0, None
+    while at + 8 <= len(data):
+        size, kind, start = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], at + 8
+        if size == 1:
+            size, start = int.from_bytes(data[at + 8 : at + 16], "big"), at + 16
+        if kind == b"jp2c":
+            return start, profile
+        if kind == b"colr" and data[start] in (2, 3):
+            profile = data[start + 3 : at + size]
+        if kind == b"jp2h":
+            # Its boxes are walked like those around it.
+            at = start
+            continue
+        if size < 8:
+            break
+        at += size
+    raise DecodeError(f"truncated JPEG 2000 (the {len(data):,} bytes end before its pixels)")
+
+
+def _read_size(data: bytes, at: int, profile: bytes | None, limits: Limits) -> _Header:
+    if data[at : at + 4] != b"\xff\x4f\xff\x51":
+        raise DecodeError("corrupt JPEG 2000: its codestream does not begin with a size")
+    width, height, left, top, tile_width, tile_height, tile_left, tile_top, components = (
+        struct.unpack_from(">IIIIIIIIH", data, at + 8)
+    )
+    size = (max(0, height - top), max(0, width - left))
+    limits.check_size(*size, "JPEG 2000")
+    if not 1 <= components <= 4:
+        raise UnsupportedError(f"JPEG 2000 with {components} components; 1 to 4 are read")
+    depths = [data[at + 42 + 3 * index] for index in range(components)]
+    if any(depth & 0x80 for depth in depths) or max(depths) > 15:
+        raise UnsupportedError("JPEG 2000 with signed samples, or above 16 bits, is not read")
+    limits.check_size(tile_height, 1, "JPEG 2000 tile")
+    limits.check_size(1, tile_width, "JPEG 2000 tile")
+    tiles = -(-(width - tile_left) // tile_width) * -(-(height - tile_top) // tile_height)
+    if tiles > _MAX_TILES:
+        raise LimitError(f"JPEG 2000 of {tiles:,} tiles; {_MAX_TILES:,} are allowed")
+    return _Header(*size, components, 1 + max(depths), at, profile)
+
+
+def _load(data: bytes, header: _Header, reduce: int) -> Raster:  # noqa: ARG001 - always 1
+    _check_structure(data, header)
+    if header.bits > 8 and header.components != 2:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if pixels is None:
+            raise DecodeError("corrupt JPEG 2000: its compressed pixels are broken")
+        if pixels.ndim == 3:
+            code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+            pixels = cv2.cvtColor(pixels, code)
+        return _raster(to_eight_bits(pixels, header.bits))
+    with Jpeg2KImagePlugin.Jpeg2KImageFile(io.BytesIO(data)) as image:
+        image.load()
+        return _raster(np.asarray(image.convert("RGB") if image.mode == "P" else image))
+
+
+def _raster(pixels: Array) -> Raster:
+    if pixels.ndim == 2:
+        return Raster(to_eight_bits(pixels, 16) if pixels.itemsize == 2 else pixels, "gray")
+    if pixels.shape[2] == 2:
+        return Raster(pixels[..., 0], "gray", pixels[..., 1])
+    return Raster(pixels[..., :3], "rgb", pixels[..., 3] if pixels.shape[2] == 4 else None)
+
+
+def _check_structure(data: bytes, header: _Header) -> None:
+    """Walk over all marker segments and tile parts up to the end of the codestream."""
+    at = header.stream_at + 2
+    while True:
+        if at + 2 > len(data):
+            raise DecodeError(f"truncated JPEG 2000 (it ends after {len(data):,} bytes)")
+        (marker,) = struct.unpack_from(">H", data, at)
+        if marker == _END:
+            return
+        (length,) = struct.unpack_from(">H", data, at + 2)
+        if marker in (_CODING, _COMPONENT_CODING):
+            wide = 2 if header.components > 256 else 1
+            start = at + 4 if marker == _CODING else at + 4 + wide
+            # Style, then 4 bytes for the whole in the first kind; then levels.
+            levels_at = start + 5 if marker == _CODING else start + 1
+            if data[start] & 1:
+                _check_precincts(data[levels_at + 5 : at + 2 + length], header)
+        if marker == _TILE_PART:
+            (part,) = struct.unpack_from(">I", data, at + 6)
+            # 0: the last one, which goes on to the end.
+            at = at + part if part else data.rfind(b"\xff\xd9")
+            if at < 0 or (part and part < 14):
+                raise DecodeError(f"truncated JPEG 2000 (it ends after {len(data):,} bytes)")
+        else:
+            at += 2 + length
+
+
+def _check_precincts(sizes: bytes, header: _Header) -> None:
+    """OpenJPEG takes some hundred bytes for every precinct, however small it is."""
+    for size in sizes[1:]:
+        width, height = 1 << (size & 15), 1 << (size >> 4)
+        count = -(-header.width // width) * -(-header.height // height) * header.components
+        if count > 10_000 + header.height * header.width // 256:
+            raise LimitError(f"JPEG 2000 of {count:,} precincts for its size")

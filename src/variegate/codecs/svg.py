@@ -1,0 +1,157 @@
+"""SVG, through the optional package resvg-py, closed off from everything outside of the file."""
+
+import functools
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+from xml.etree import ElementTree as ET
+
+import numpy as np
+
+from variegate.codecs import png
+from variegate.codecs.limits import Limits
+from variegate.codecs.raster import Parsed, Raster
+from variegate.codecs.svg_cost import MAX_ELEMENTS, check_cost
+from variegate.errors import DecodeError, LimitError, UnsupportedError
+
+_SVG = "http://www.w3.org/2000/svg"
+_HREFS = ("href", "{http://www.w3.org/1999/xlink}href")
+_MAX_DEPTH = 200
+_READ_AT_ONCE = 2**16
+_LENGTH = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(px|pt|pc|in|cm|mm|)\s*")
+_UNITS = {"": 1.0, "px": 1.0, "pt": 96 / 72, "pc": 16.0, "in": 96.0, "cm": 96 / 2.54}
+_UNITS["mm"] = _UNITS["cm"] / 10
+
+
+def parse(data: bytes, limits: Limits) -> Parsed:
+    """Read the size of an SVG, from its width and height, or its viewBox where they are missing.
+
+    Raises:
+        DecodeError: it is broken, or has no size.
+        LimitError: its size, or what it would take to draw, is larger than the limits.
+        UnsupportedError: resvg-py is not installed; or it embeds or refers to other pictures; or
+            it holds text, which the fonts of every machine show differently.
+    """
+    root = _read_tree(data)
+    height, width = _size(root)
+    limits.check_size(height, width, "SVG")
+    check_cost(root, height, width)
+    try:
+        import resvg_py
+    except ImportError as missing:
+        raise UnsupportedError(
+            "SVG is read through resvg-py; install it with: pip install 'variegate[svg]'"
+        ) from missing
+    return Parsed(
+        height=height,
+        width=width,
+        load=functools.partial(_load, resvg_py, root, height, width, limits),
+    )
+
+
+def _read_tree(data: bytes) -> ET.Element:
+    """Parse, with names free of namespaces, and nothing in it that leads out of the file.
+
+    Expat itself stops entities that swell, and never follows one out of the file.
+    """
+    root: ET.Element | None = None
+    count = depth = 0
+    for event, element in _events(data):
+        if event == "end":
+            depth -= 1
+            _close_off(element)
+            continue
+        root = element if root is None else root
+        count, depth = count + 1, depth + 1
+        if count > MAX_ELEMENTS or depth > _MAX_DEPTH:
+            raise LimitError(
+                f"SVG of more than {MAX_ELEMENTS:,} elements, or {_MAX_DEPTH} in one another"
+            )
+    if root is None or root.tag != "svg":
+        raise DecodeError("corrupt SVG: its root is no svg element")
+    return root
+
+
+def _events(data: bytes) -> Iterator[tuple[str, ET.Element]]:
+    """The elements as they begin and end, so that too many are noticed while they come."""
+    parser: ET.XMLPullParser[Any] = ET.XMLPullParser(("start", "end"))
+    for at in range(0, len(data), _READ_AT_ONCE):
+        parser.feed(data[at : at + _READ_AT_ONCE])
+        yield from cast("Iterator[tuple[str, ET.Element]]", parser.read_events())
+    parser.close()
+    yield from cast("Iterator[tuple[str, ET.Element]]", parser.read_events())
+
+
+def _close_off(element: ET.Element) -> None:
+    """Keep of an element what is SVG and stays within the file."""
+    namespace, _, name = element.tag.rpartition("}")
+    element.tag = name if namespace in ("", "{" + _SVG) else "foreign"
+    reference = next((element.attrib[key] for key in _HREFS if key in element.attrib), None)
+    if element.tag in ("image", "feImage") and reference is not None:
+        raise UnsupportedError("SVG with other pictures in it is not read; convert it to PNG first")
+    if element.tag == "text" and "".join(element.itertext()).strip():
+        raise UnsupportedError("SVG with text is not read; convert its text to paths first")
+    for key in [key for key in element.attrib if key.startswith("{")]:
+        del element.attrib[key]
+    element.attrib.pop("href", None)
+    if reference is not None and reference.startswith("#"):
+        element.set("href", reference)
+    for child in [child for child in element if child.tag in ("foreign", "script")]:
+        element.remove(child)
+
+
+def _size(root: ET.Element) -> tuple[int, int]:
+    """Height and width, pixels; also written into the root, so that the renderer agrees."""
+    box = re.split(r"[\s,]+", root.get("viewBox", "").strip())
+    try:
+        _, _, box_width, box_height = (float(value) for value in box)
+    except ValueError:
+        box_width = box_height = 0.0
+    width, height = _length(root.get("width")), _length(root.get("height"))
+    if not width and not height:
+        width, height = box_width, box_height
+    elif box_width > 0 and box_height > 0:
+        width = width or height * box_width / box_height
+        height = height or width * box_height / box_width
+    if not (0 < width < math.inf and 0 < height < math.inf):
+        raise DecodeError("SVG without width, height or viewBox: there is no size to draw it at")
+    if not (box_width > 0 and box_height > 0):
+        root.set("viewBox", f"0 0 {width} {height}")
+    rounded = max(1, round(height)), max(1, round(width))
+    root.set("height", str(rounded[0]))
+    root.set("width", str(rounded[1]))
+    return rounded
+
+
+def _length(text: str | None) -> float:
+    """A length in pixels; 0 for none, or one in percent, or relative to a font."""
+    found = _LENGTH.fullmatch(text or "")
+    return float(found[1]) * _UNITS[found[2]] if found else 0.0
+
+
+def _load(
+    renderer: Any,
+    root: ET.Element,
+    height: int,
+    width: int,
+    limits: Limits,
+    reduce: int,  # noqa: ARG001 - always 1
+) -> Raster:
+    root.set("xmlns", _SVG)
+    text = ET.tostring(root, encoding="unicode")
+    try:
+        # No fonts of the system: the same picture on every machine.
+        drawn = bytes(renderer.svg_to_bytes(svg_string=text, skip_system_fonts=True))
+    except BaseException as fault:
+        # A panic of the Rust library is no Exception.
+        if isinstance(fault, Exception) or type(fault).__name__ == "PanicException":
+            raise DecodeError(f"corrupt SVG: {fault}") from fault
+        raise
+    parsed = png.parse(drawn, limits)
+    if (parsed.height, parsed.width) != (height, width):
+        raise DecodeError(f"corrupt SVG: drawn as {parsed.width} x {parsed.height} pixels")
+    raster = parsed.load(1)
+    if raster.space == "gray":
+        return Raster(np.dstack([raster.samples] * 3), "rgb", raster.alpha)
+    return raster

@@ -1,0 +1,204 @@
+"""TIFF: what the samples mean, for every depth, sample format and color space in use.
+
+Pillow and OpenCV each read a part of what is about, and some of that wrong. So only the undoing of
+the compression is left to libtiff (in tiff_chunks.py); what the bytes mean is decided here.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from variegate.codecs import tiff_chunks
+from variegate.codecs.exif import legal_orientation
+from variegate.codecs.limits import Limits
+from variegate.codecs.raster import (
+    Array,
+    Parsed,
+    Raster,
+    Space,
+    float_to_eight_bits,
+    from_palette,
+    to_eight_bits,
+    unpremultiplied,
+)
+from variegate.codecs.tiff_directory import Directory, Tag, read_directories
+from variegate.errors import DecodeError, UnsupportedError
+
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _INKS, _YCBCR = range(7)
+_CIELAB, _ICCLAB = 8, 9
+_COLORS = {
+    _WHITE_IS_ZERO: 1,
+    _BLACK_IS_ZERO: 1,
+    _RGB: 3,
+    _PALETTE: 1,
+    _MASK: 1,
+    _INKS: 4,
+    _YCBCR: 3,
+    _CIELAB: 3,
+    _ICCLAB: 3,
+}
+_UNSIGNED, _SIGNED, _FLOAT, _VOID = 1, 2, 3, 4
+_PREMULTIPLIED, _STRAIGHT = 1, 2
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    """What the samples of a pixel are.
+
+    Attributes:
+        photometric: one of the codes above.
+        colors: samples that are color; those after them are extra.
+        alpha: index of the sample that is alpha, or None.
+        premultiplied: whether alpha is in the colors already.
+    """
+
+    photometric: int
+    colors: int
+    alpha: int | None
+    premultiplied: bool
+
+
+def parse(data: bytes, limits: Limits) -> Parsed:
+    """Read the first directory of a TIFF, and count the others.
+
+    Raises:
+        DecodeError: it is broken.
+        LimitError: picture, tile or number of pages is larger than the limits.
+        UnsupportedError: a compression, color space or depth that is not read, or a camera's raw
+            file, whose first directory is but a thumbnail.
+    """
+    directory, pages = read_directories(data, limits)
+    height, width = directory.number(Tag.HEIGHT), directory.number(Tag.WIDTH)
+    limits.check_size(height, width, "TIFF")
+    _refuse_raw(data, directory)
+    layout = tiff_chunks.layout_of(directory, limits)
+    meaning = _meaning_of(directory, layout)
+    return Parsed(
+        height=height,
+        width=width,
+        load=functools.partial(_load, directory, layout, meaning),
+        frames=pages,
+        orientation=legal_orientation(directory.number(Tag.ORIENTATION, 1)),
+        profile=lambda: directory.raw(Tag.ICC_PROFILE),
+    )
+
+
+def _refuse_raw(data: bytes, directory: Directory) -> None:
+    thumbnail = directory.number(Tag.SUBFILE, 0) & 1
+    if (
+        Tag.DNG_VERSION in directory
+        or data[8:10] == b"CR"
+        or (thumbnail and Tag.SUB_DIRECTORIES in directory)
+    ):
+        raise UnsupportedError("a camera's raw file is not read; convert it to JPEG or TIFF first")
+
+
+def _meaning_of(directory: Directory, layout: tiff_chunks.Layout) -> _Meaning:
+    # Left out by some writers; libtiff guesses the same.
+    fax = layout.compression in (2, 3, 4)
+    guess = _RGB if layout.samples >= 3 else _WHITE_IS_ZERO if fax else _BLACK_IS_ZERO
+    photometric = directory.number(Tag.PHOTOMETRIC, guess)
+    if photometric not in _COLORS:
+        raise UnsupportedError(f"TIFF with photometric interpretation {photometric} is not read")
+    colors = _COLORS[photometric]
+    if layout.samples < colors:
+        raise DecodeError(f"corrupt TIFF: {layout.samples} samples a pixel, expected {colors}")
+    if photometric == _INKS and directory.number(Tag.INK_SET, 1) != 1:
+        raise UnsupportedError("TIFF with other inks than CMYK is not read")
+    extras = directory.numbers(Tag.EXTRA_SAMPLES, ())
+    if not extras and layout.samples == colors + 1:
+        # Without the tag, a lone extra sample is nearly always alpha.
+        extras = (_STRAIGHT,)
+    for index, extra in enumerate(extras[: layout.samples - colors]):
+        if extra in (_PREMULTIPLIED, _STRAIGHT):
+            return _Meaning(photometric, colors, colors + index, extra == _PREMULTIPLIED)
+    return _Meaning(photometric, colors, None, False)
+
+
+def _load(
+    directory: Directory,
+    layout: tiff_chunks.Layout,
+    meaning: _Meaning,
+    reduce: int,  # noqa: ARG001
+) -> Raster:
+    samples = tiff_chunks.read_samples(directory, layout)
+    if layout.sample_format == _SIGNED:
+        # The declared range is the full scale, so the lowest value is black and nothing is cut.
+        unsigned = samples.view(samples.dtype.str.replace("i", "u"))
+        samples = unsigned ^ unsigned.dtype.type(1 << (layout.bits - 1))
+    colors = samples[..., : meaning.colors]
+    alpha = None if meaning.alpha is None else samples[..., meaning.alpha]
+    if alpha is not None and meaning.premultiplied:
+        colors = _divided(colors, alpha, layout)
+    if meaning.photometric == _PALETTE:
+        raster = _looked_up(directory, colors[..., 0], layout)
+    else:
+        raster = _colored(colors, layout, meaning)
+    if alpha is None:
+        return raster
+    return Raster(raster.samples, raster.space, _eight_bits(alpha, layout))
+
+
+def _eight_bits(samples: Array, layout: tiff_chunks.Layout) -> Array:
+    if layout.sample_format == _FLOAT:
+        return float_to_eight_bits(samples)
+    return to_eight_bits(samples, layout.bits)
+
+
+def _divided(colors: Array, alpha: Array, layout: tiff_chunks.Layout) -> Array:
+    """Take premultiplied alpha out of the colors, in full depth."""
+    if layout.sample_format != _FLOAT:
+        return unpremultiplied(colors, alpha, 2**layout.bits - 1)
+    share = alpha[..., np.newaxis]
+    return np.where(share > 0, colors / np.where(share > 0, share, 1), 0)
+
+
+def _looked_up(directory: Directory, indices: Array, layout: tiff_chunks.Layout) -> Raster:
+    stored = np.array(directory.numbers(Tag.COLOR_MAP), np.uint16)
+    if layout.sample_format == _FLOAT or layout.bits > 16 or len(stored) < 3 * 2**layout.bits:
+        raise DecodeError(f"corrupt TIFF: palette of {len(stored):,} values")
+    # 16 bits; but some writers fill it with 8-bit values, and libtiff looks at it the same way.
+    palette = stored.astype(np.uint8) if stored.max() < 256 else to_eight_bits(stored, 16)
+    return from_palette(indices, palette[: 3 * 2**layout.bits].reshape(3, -1).T)
+
+
+def _colored(colors: Array, layout: tiff_chunks.Layout, meaning: _Meaning) -> Raster:
+    if meaning.photometric in (_CIELAB, _ICCLAB):
+        return Raster(_lab(colors, layout, signed=meaning.photometric == _CIELAB), "lab")
+    eight = _eight_bits(colors, layout)
+    # JPEG and WebP chunks come as RGB already.
+    if meaning.photometric == _YCBCR and not layout.self_contained:
+        return Raster(_from_ycbcr(eight), "rgb")
+    if meaning.photometric == _WHITE_IS_ZERO:
+        return Raster(255 - eight[..., 0], "gray")
+    if meaning.colors == 1:
+        return Raster(eight[..., 0], "gray")
+    space: Space = "cmyk" if meaning.photometric == _INKS else "rgb"
+    return Raster(eight, space)
+
+
+def _lab(colors: Array, layout: tiff_chunks.Layout, *, signed: bool) -> Array:
+    """Lab of 8 or 16 bits to 8, a and b signed.
+
+    They are signed in CIELAB, and offset in ICCLAB; in 16 bits, 256 make a unit.
+    """
+    if layout.bits not in (8, 16) or layout.sample_format == _FLOAT:
+        raise UnsupportedError(f"Lab TIFF of {layout.bits} bits; 8 and 16 are read")
+    if not signed:
+        flip = np.array([0, 1, 1], colors.dtype) << (layout.bits - 1)
+        colors = colors ^ flip.astype(colors.dtype)
+    if layout.bits == 8:
+        return colors
+    lightness = to_eight_bits(colors[..., :1], 16)
+    chroma = np.minimum((colors[..., 1:].view(np.int16).astype(np.int32) + 128) >> 8, 127)
+    return np.concatenate((lightness, chroma.astype(np.uint8)), axis=-1)
+
+
+def _from_ycbcr(samples: Array) -> Array:
+    """ITU-R BT.601, full range, as the TIFF specification gives it by default."""
+    y, cb, cr = np.moveaxis(samples.astype(np.float32), -1, 0)
+    red = y + 1.402 * (cr - 128)
+    green = y - 0.344136 * (cb - 128) - 0.714136 * (cr - 128)
+    blue = y + 1.772 * (cb - 128)
+    return np.rint(np.clip(np.stack((red, green, blue), axis=-1), 0, 255)).astype(np.uint8)
