@@ -58,7 +58,9 @@ def test_create_makes_folders_once_and_again(place):
     assert open_storage("new/out", create=True).read("a") == b"1"
 
 
-@pytest.mark.parametrize("location", ["photos/notes.txt", "photos/notes.txt/x", "new.zip"])
+@pytest.mark.parametrize(
+    "location", ["photos/notes.txt", "photos/notes.txt/x", "new.zip", "s3://b"]
+)
 def test_create_says_why_it_cannot(location):
     with pytest.raises(OutputError, match=location.split("/")[-1]):
         open_storage(location, create=True)

@@ -150,11 +150,14 @@ class LocalStorage(Storage):
         count = 0
         for folder, _, names in os.walk(self.root):
             for name in names:
+                if not name.startswith(TEMPORARY_PREFIX):
+                    continue
                 path = Path(folder, name)
-                if name.startswith(TEMPORARY_PREFIX) and path.lstat().st_mtime <= newest:
-                    with writing(str(path)):
-                        path.unlink(missing_ok=True)
-                    count += 1
+                # A neighbour may finish its file, and so take the name away, at any moment.
+                with writing(str(path)), suppress(FileNotFoundError):
+                    if path.lstat().st_mtime <= newest:
+                        path.unlink()
+                        count += 1
         return count
 
     def _inside(self, key: str, error: type[UsageError]) -> Path:

@@ -33,7 +33,8 @@ def open_storage(location: str | os.PathLike[str], *, create: bool = False) -> S
     if url == "":
         raise InputError("the place is empty; name a folder, '.' for the working folder")
     if scheme := _SCHEME.match(url):
-        raise InputError(_about_scheme(url, scheme[1].lower()))
+        error = OutputError if create else InputError
+        raise error(_about_scheme(url, scheme[1].lower()))
     path = Path(url)
     if create:
         _make_folder(path, url)
