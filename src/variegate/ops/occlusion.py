@@ -161,31 +161,43 @@ class Superpixels(Pixels):
     def _act_on_colors(self, image: Image) -> Image:
         if self.fraction == 0:
             return image.copy()
-        cells = self._cells((image.shape[0], image.shape[1]))
+        seeds = self._seeds((image.shape[0], image.shape[1]))
+        cells, numbers = _nearest(seeds, (image.shape[0], image.shape[1]))
         places = cells.astype(np.intp).ravel()
         sizes = np.bincount(places)
-        ranks = noise_generator(self.noise_key, "ranks").permutation(sizes.size)
-        chosen = ranks < round(self.fraction * sizes.size)
-        hidden = _looked_up(cells, np.where(chosen, 255, 0))
+        ranks = noise_generator(self.noise_key, "ranks").permutation(len(seeds))[numbers]
+        hidden = _looked_up(cells, np.where(ranks < round(self.fraction * len(seeds)), 255, 0))
         changed = [
             cv2.copyTo(_looked_up(cells, _means(plane, places, sizes)), hidden, plane.copy())
             for plane in cv2.split(image)
         ]
         return changed[0] if image.ndim == 2 else cv2.merge(changed)
 
-    def _cells(self, size: Size) -> npt.NDArray[np.uint16]:
-        """Return the number of each pixel's cell."""
+    def _seeds(self, size: Size) -> npt.NDArray[np.intp]:
+        """Return (y, x) of a pixel in each square of a grid, (N, 2)."""
         cell = max(self.cell, math.sqrt(size[0] * size[1] / _MOST_CELLS))
         rows, columns = (max(1, int(side / cell)) for side in size)
         jitter = noise_generator(self.noise_key, "seeds").random((rows, columns, 2))
         down = (jitter[..., 0] + np.arange(rows)[:, np.newaxis]) * (size[0] / rows)
         across = (jitter[..., 1] + np.arange(columns)) * (size[1] / columns)
-        elsewhere = np.full(size, 255, np.uint8)
-        elsewhere[down.astype(np.intp).ravel(), across.astype(np.intp).ravel()] = 0
-        _, labels = cv2.distanceTransformWithLabels(
-            elsewhere, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-        )
-        return (labels - 1).astype(np.uint16)
+        return np.stack([down.ravel(), across.ravel()], axis=-1).astype(np.intp)
+
+
+def _nearest(
+    seeds: npt.NDArray[np.intp], size: Size
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.intp]]:
+    """Return the label of the seed nearest to each pixel, and the number of each label's seed."""
+    elsewhere = np.full(size, 255, np.uint8)
+    elsewhere[seeds[:, 0], seeds[:, 1]] = 0
+    _, labels = cv2.distanceTransformWithLabels(
+        elsewhere, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    labels -= 1
+    # Labels count pixels row by row; the seeds keep their own order whatever the picture's size.
+    own = labels[seeds[:, 0], seeds[:, 1]]
+    numbers = np.zeros(int(own.max()) + 1, np.intp)
+    numbers[own] = np.arange(len(seeds))
+    return labels.astype(np.uint16), numbers
 
 
 def _looked_up(cells: npt.NDArray[np.uint16], values: npt.NDArray[np.intp]) -> Image:

@@ -1,0 +1,218 @@
+"""Light and air: shadow, fog, sun flare.
+
+Sizes and places are fractions of the picture's sides; what is left to chance (folds, clouds) comes
+from the `noise_key`, and only the strength of what it paints depends on `strength`.
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from variegate.ops.base import Pixels
+from variegate.ops.grain import NORMALS, normal_bytes
+from variegate.sample import Image, Size
+from variegate.seeding import noise_generator
+
+Floats = npt.NDArray[np.float32]
+
+#: Shorter side at which smooth things are painted before they are enlarged, pixels.
+_PAINTED = 160
+
+
+@dataclass(frozen=True)
+class Shadow(Pixels):
+    """Cast the shadow of something long, such as a pole, a wall or a branch.
+
+    Attributes:
+        strength: 0 is the identity, 1 leaves a quarter of the light.
+        center: (x, y) of a point of its axis, fractions of the width and the height.
+        angle_degrees: direction of the axis, 0 along a row.
+        width: fraction of the shorter side.
+        noise_key: the key of its outline.
+    """
+
+    strength: float
+    center: tuple[float, float]
+    angle_degrees: float
+    width: float
+    noise_key: int
+
+    #: Light kept out at strength 1, RGB: shadows are lit by the blue sky.
+    _darkness = (0.78, 0.74, 0.66)
+
+    @property
+    def is_identity(self) -> bool:
+        return self.strength == 0
+
+    def _act_on_colors(self, image: Image) -> Image:
+        size = image.shape[0], image.shape[1]
+        x, y = _places(size)
+        angle = math.radians(self.angle_degrees)
+        away = (x - self.center[0] * size[1] / min(size)) * math.sin(angle) - (
+            y - self.center[1] * size[0] / min(size)
+        ) * math.cos(angle)
+        edge = self.width / 2 - np.abs(away) + 0.025 * cloud(self.noise_key, size, x.shape, 5)
+        shade = _smooth(edge / 0.05 + 0.5)
+        if image.ndim == 2:
+            return _dimmed(image, shade, self.strength * self._darkness[1])
+        planes = [
+            _dimmed(plane, shade, self.strength * darkness)
+            for plane, darkness in zip(cv2.split(image), self._darkness, strict=True)
+        ]
+        return cv2.merge(planes)
+
+
+@dataclass(frozen=True)
+class Fog(Pixels):
+    """Veil the picture with fog, thicker at the top, where things are usually farther away.
+
+    Attributes:
+        strength: 0 is the identity; 1 hides nearly everything.
+        noise_key: the key of its clouds.
+    """
+
+    strength: float
+    noise_key: int
+
+    @property
+    def is_identity(self) -> bool:
+        return self.strength == 0
+
+    def _act_on_colors(self, image: Image) -> Image:
+        size = image.shape[0], image.shape[1]
+        _, y = _places(size)
+        height = y * (min(size) / size[0])
+        clouds = cloud(self.noise_key, size, y.shape, 3, octaves=4)
+        density = np.clip(0.78 + 0.11 * clouds + 0.24 * (0.5 - height), 0.2, 0.97)
+        return blended(image, _enlarged(density * (255 * self.strength), size), (219, 223, 228))
+
+
+@dataclass(frozen=True)
+class SunFlare(Pixels):
+    """Let the sun shine into the lens: a glow with rays, and its reflections along a line.
+
+    Attributes:
+        strength: 0 is the identity.
+        center: (x, y) of the sun, fractions of the width and the height.
+        noise_key: the key of the rays and reflections.
+    """
+
+    strength: float
+    center: tuple[float, float]
+    noise_key: int
+
+    @property
+    def is_identity(self) -> bool:
+        return self.strength == 0
+
+    def _act_on_colors(self, image: Image) -> Image:
+        size = image.shape[0], image.shape[1]
+        light = _enlarged(self._light(size) * (255 * self.strength), size)
+        if image.ndim == 2:
+            light = cv2.cvtColor(light, cv2.COLOR_RGB2GRAY)
+        # "Screen": light is added to light, and white stays white.
+        left = cv2.multiply(cv2.bitwise_not(image), cv2.bitwise_not(light), scale=1 / 255)
+        return cv2.bitwise_not(left)
+
+    def _light(self, size: Size) -> Floats:
+        """Return (H, W, 3) at the painted scale; 1 and more is white."""
+        x, y = _places(size)
+        width, height = size[1] / min(size), size[0] / min(size)
+        sun_x, sun_y = self.center[0] * width, self.center[1] * height
+        across, down = x - sun_x, y - sun_y
+        squared = across * across + down * down
+        chance = _chance(self.noise_key, 32, "flare")
+        glow = 1.6 / (1 + squared / 0.003) + 0.5 / (1 + squared / 0.09)
+        for ray in range(5):
+            angle = math.pi * (ray + 0.6 * chance[ray]) / 5
+            beside = across * math.sin(angle) - down * math.cos(angle)
+            length = 0.05 + 0.25 * chance[5 + ray] ** 2
+            glow += 0.35 / ((1 + (beside / 0.006) ** 2) * (1 + squared / length))
+        light = cv2.merge([glow, 0.94 * glow, 0.8 * glow])
+        for ghost in range(7):
+            place, radius, warmth = chance[10 + 3 * ghost : 13 + 3 * ghost]
+            depth = ghost / 6
+            # Reflections lie on the line from the sun through the picture's centre and beyond.
+            along = 0.35 + 1.5 * depth + 0.15 * place
+            across = x - (sun_x + along * (width / 2 - sun_x))
+            down = y - (sun_y + along * (height / 2 - sun_y))
+            disk = _ring(across, down, 0.015 + 0.09 * radius * radius + 0.03 * depth)
+            tint = 0.9 - 0.5 * warmth, 0.7, 0.35 + 0.6 * warmth
+            light += cv2.merge([np.float32(0.22 * share) * disk for share in tint])
+        return light
+
+
+def _ring(across: Floats, down: Floats, radius: float) -> Floats:
+    """Return a disk of light with a brighter rim."""
+    distance = cv2.sqrt(across * across + down * down) / np.float32(radius)
+    return _smooth((1 - distance) * 6) * (0.5 + 0.5 * np.minimum(distance, 1) ** 2)
+
+
+def cloud(key: int, size: Size, shape: Size, cells: float, octaves: int = 3) -> Floats:
+    """Return a smooth random texture, about standard normal, as (H, W) of `shape`.
+
+    Args:
+        key: the noise key.
+        size: the picture's (height, width): only its proportions count.
+        shape: (height, width) of what is returned.
+        cells: independent values along the picture's shorter side, in the coarsest octave.
+        octaves: how often detail of half the size and half the height is added.
+    """
+    texture = np.zeros(shape, np.float32)
+    for octave in range(octaves):
+        many = cells * 2**octave
+        nodes = max(2, round(many * size[0] / min(size))), max(2, round(many * size[1] / min(size)))
+        values = NORMALS.astype(np.float32)[normal_bytes(key, nodes, "cloud", octave)]
+        wide = cv2.resize(values, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+        texture += wide * np.float32(0.5**octave)
+    # Interpolation leaves 0.75 of the deviation; the octaves add up as squares.
+    spread = 0.75 * math.sqrt(sum(0.25**octave for octave in range(octaves)))
+    return texture / np.float32(spread)
+
+
+def blended(image: Image, share: Image, color: tuple[int, int, int]) -> Image:
+    """Return `image` with as much of `color` (RGB) as `share` (H, W), 0 ... 255, says."""
+    if image.ndim == 2:
+        r, g, b = color
+        levels = [round(0.299 * r + 0.587 * g + 0.114 * b)]
+        kept = cv2.bitwise_not(share)
+    else:
+        levels = list(color)
+        kept = cv2.merge([cv2.bitwise_not(share)] * 3)
+    added = [cv2.convertScaleAbs(share, alpha=level / 255) for level in levels]
+    rest = cv2.multiply(image, kept, scale=1 / 255)
+    return cv2.add(rest, added[0] if image.ndim == 2 else cv2.merge(added))
+
+
+def _places(size: Size) -> tuple[Floats, Floats]:
+    """Return x and y of each painted pixel in units of the shorter side, each (H, W)."""
+    scale = min(1.0, _PAINTED / min(size))
+    rows, columns = (max(1, round(side * scale)) for side in size)
+    x = (np.arange(columns, dtype=np.float32) + 0.5) * np.float32(size[1] / min(size) / columns)
+    y = (np.arange(rows, dtype=np.float32) + 0.5) * np.float32(size[0] / min(size) / rows)
+    return np.tile(x, (rows, 1)), np.repeat(y[:, np.newaxis], columns, axis=1)
+
+
+def _enlarged(painted: Floats, size: Size) -> Image:
+    """Return what was painted as bytes of the picture's size."""
+    # Enlarged as bytes: half the time, and integer arithmetic is the same everywhere.
+    levels = cv2.convertScaleAbs(painted)
+    return cv2.resize(levels, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+
+
+def _dimmed(plane: Image, shade: Floats, darkness: float) -> Image:
+    kept = _enlarged(255 - np.float32(255 * darkness) * shade, (plane.shape[0], plane.shape[1]))
+    return cv2.multiply(plane, kept, scale=1 / 255)
+
+
+def _smooth(value: Floats) -> Floats:
+    """Return 0 below 0, 1 above 1 and a smooth step between."""
+    clipped = np.clip(value, 0, 1)
+    return clipped * clipped * (3 - 2 * clipped)
+
+
+def _chance(key: int, count: int, *path: int | str) -> list[float]:
+    return noise_generator(key, *path).random(count).tolist()

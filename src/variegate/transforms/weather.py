@@ -1,0 +1,151 @@
+"""Transforms of light, air and weather."""
+
+from typing import Annotated, ClassVar
+
+import numpy as np
+
+from variegate.ops import Operation, precipitation, weather
+from variegate.sample import Size
+from variegate.seeding import noise_key
+from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform, draw_from
+
+
+class Shadow(Transform):
+    """Cast a long shadow with a soft, uneven edge."""
+
+    name: ClassVar = "shadow"
+    axes: ClassVar = (Axis("shadow", "strength", 0.0, 1.0),)
+
+    strength: Annotated[Range, Bounds(0, 1)] = (0.3, 0.7)
+    """Share of the light that is kept out, 1 being a quarter left; 0 is the identity."""
+
+    width: Annotated[Range, Bounds(0, 4)] = (0.3, 0.8)
+    """Width of the shadow, as a fraction of the shorter side."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {
+            "strength": draw_from(rng, self.strength),
+            "width": draw_from(rng, self.width),
+            "center": [draw_from(rng, (0.2, 0.8)), draw_from(rng, (0.2, 0.8))],
+            "angle_degrees": draw_from(rng, (0.0, 180.0)),
+            "noise_key": noise_key(rng),
+        }
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        x, y = parameters["center"]
+        return weather.Shadow(
+            parameters["strength"],
+            (x, y),
+            parameters["angle_degrees"],
+            parameters["width"],
+            parameters["noise_key"],
+        )
+
+
+class Fog(Transform):
+    """Veil the picture with fog, thicker at the top."""
+
+    name: ClassVar = "fog"
+    axes: ClassVar = (Axis("fog", "strength", 0.0, 1.0),)
+
+    strength: Annotated[Range, Bounds(0, 1)] = (0.2, 0.6)
+    """Density; 0 is the identity, 1 hides nearly everything."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {"strength": draw_from(rng, self.strength), "noise_key": noise_key(rng)}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return weather.Fog(parameters["strength"], parameters["noise_key"])
+
+
+class SunFlare(Transform):
+    """Let the sun shine into the lens: glow, rays and reflections."""
+
+    name: ClassVar = "sun_flare"
+    axes: ClassVar = (Axis("sun_flare", "strength", 0.0, 1.0),)
+
+    strength: Annotated[Range, Bounds(0, 1)] = (0.3, 0.8)
+    """Brightness; 0 is the identity."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {
+            "strength": draw_from(rng, self.strength),
+            "center": [draw_from(rng, (0.05, 0.95)), draw_from(rng, (0.0, 0.45))],
+            "noise_key": noise_key(rng),
+        }
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        x, y = parameters["center"]
+        return weather.SunFlare(parameters["strength"], (x, y), parameters["noise_key"])
+
+
+class Rain(Transform):
+    """Let it rain: streaks at three distances and a gray veil."""
+
+    name: ClassVar = "rain"
+    axes: ClassVar = (Axis("rain", "strength", 0.0, 1.0),)
+
+    strength: Annotated[Range, Bounds(0, 1)] = (0.2, 0.7)
+    """Density; 0 is the identity."""
+
+    slant_degrees: Annotated[Range, Bounds(-80, 80)] = (-20.0, 20.0)
+    """Direction of the fall from the vertical, degrees; above 0 it falls to the right."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {
+            "strength": draw_from(rng, self.strength),
+            "slant_degrees": draw_from(rng, self.slant_degrees),
+            "noise_key": noise_key(rng),
+        }
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return precipitation.Rain(
+            parameters["strength"], parameters["slant_degrees"], parameters["noise_key"]
+        )
+
+
+class Snow(Transform):
+    """Let it snow: flakes at three distances and a white veil."""
+
+    name: ClassVar = "snow"
+    axes: ClassVar = (Axis("snow", "strength", 0.0, 1.0),)
+
+    strength: Annotated[Range, Bounds(0, 1)] = (0.2, 0.7)
+    """Density; 0 is the identity."""
+
+    slant_degrees: Annotated[Range, Bounds(-80, 80)] = (-30.0, 30.0)
+    """Direction of the fall from the vertical, degrees; above 0 it falls to the right."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {
+            "strength": draw_from(rng, self.strength),
+            "slant_degrees": draw_from(rng, self.slant_degrees),
+            "noise_key": noise_key(rng),
+        }
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return precipitation.Snow(
+            parameters["strength"], parameters["slant_degrees"], parameters["noise_key"]
+        )
+
+
+class Spatter(Transform):
+    """Throw mud at the lens."""
+
+    name: ClassVar = "spatter"
+    axes: ClassVar = (Axis("spatter", "strength", 0.0, 1.0),)
+
+    strength: Annotated[Range, Bounds(0, 1)] = (0.1, 0.4)
+    """0 is the identity, 1 covers two fifths of the picture."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {"strength": draw_from(rng, self.strength), "noise_key": noise_key(rng)}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return precipitation.Spatter(parameters["strength"], parameters["noise_key"])
