@@ -11,13 +11,41 @@ for variant, image in recipe.variants(image, key="cats/7.jpg"):
 ```
 """
 
-from importlib.metadata import version
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from variegate.errors import VariegateError
-from variegate.recipes import Recipe
-from variegate.runs import Options, Summary, augment
-from variegate.sample import Sample
+if TYPE_CHECKING:
+    from variegate.errors import VariegateError
+    from variegate.recipes import Recipe
+    from variegate.runs import Options, Summary, augment
+    from variegate.sample import Sample
 
-__version__ = version("variegate")
+    __version__: str
+
+# Loaded when first asked for: `variegate --help` needs neither numpy nor OpenCV.
+_HOMES = {
+    "Options": "runs",
+    "Recipe": "recipes",
+    "Sample": "sample",
+    "Summary": "runs",
+    "VariegateError": "errors",
+    "augment": "runs",
+}
 
 __all__ = ["Options", "Recipe", "Sample", "Summary", "VariegateError", "__version__", "augment"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("variegate")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'variegate' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"variegate.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -172,11 +172,23 @@ def make_variant(job: Job, source: Source, index: int) -> bytes:
     Raises:
         PictureError: the source cannot be read as a picture any more.
     """
-    worker = _worker(json.dumps(job.to_json()))
-    data = worker.input.read(source.key, limit=job.limits.max_bytes)
-    for _, encoded, _ in worker.variants(source, data, only=index):
+    for _, encoded in make_variants(job, source, only=index):
         return encoded
     raise InputError(f"{key_to_text(source.key)}: the recipe has no variant {index}")
+
+
+def make_variants(
+    job: Job, source: Source, *, only: int | None = None
+) -> Iterator[tuple[Variant, bytes]]:
+    """Make all results of a source, or one, in memory: nothing is written.
+
+    Raises:
+        PictureError: the source cannot be read as a picture.
+    """
+    worker = _worker(json.dumps(job.to_json()))
+    data = worker.input.read(source.key, limit=job.limits.max_bytes)
+    for variant, encoded, _ in worker.variants(source, data, only=only):
+        yield variant, encoded
 
 
 @lru_cache(maxsize=4)

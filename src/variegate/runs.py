@@ -237,6 +237,13 @@ def _record(prepared: Prepared) -> dict[str, Any]:
         "sources": prepared.listing.total,
         "layout": prepared.layout.name,
         "splits": bool(prepared.layout.splits),
+        **machine(),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Return what decides bytes besides input, recipe and seed: libraries and processor."""
+    return {
         "versions": {name: version(name) for name in _LIBRARIES},
         "python": platform.python_version(),
         "processor": _processor(),
