@@ -129,6 +129,9 @@ def _indices(data: bytes, frame: _Frame) -> Array:
     if not 1 <= bits <= 11:
         raise DecodeError(f"corrupt GIF: codes of {bits} bits")
     codes = data[frame.data_at + 1 :]
+    # A code of 12 bits stands for 4,096 pixels at best.
+    if width * height > 2731 * (len(codes) + 2):
+        raise DecodeError(f"truncated GIF ({len(data):,} bytes cannot hold its pixels)")
     try:
         image = Image.frombytes("L", (width, height), codes, "gif", bits, int(frame.interlaced))
     except ValueError as fault:

@@ -37,6 +37,8 @@ class _Header:
     orientation: int = 1
     adobe_transform: int | None = None
     icc: dict[int, bytes] = field(default_factory=dict)
+    # (marker, start, stop) of each segment
+    segments: list[tuple[int, int, int]] = field(default_factory=list)
     scan_at: int = 0
 
 
@@ -90,6 +92,7 @@ def _scan(data: bytes) -> _Header:
             break
         length = (data[at + 2] << 8) + data[at + 3]
         _read_segment(header, marker, data, at + 4, at + 2 + length)
+        header.segments.append((marker, at, at + 2 + length))
         at += 2 + length
     return header
 
@@ -221,7 +224,14 @@ def _load_with_pillow(data: bytes, header: _Header) -> Raster:
     """Decode a subsampling that TurboJPEG does not know. Pillow notices truncation only."""
     if data.rfind(b"\xff\xd9") < header.scan_at:
         raise DecodeError(f"truncated JPEG (it ends after {len(data):,} bytes)")
-    with JpegImagePlugin.JpegImageFile(io.BytesIO(data)) as image:
+    # Pillow reads metadata too, and warns of faults in them.
+    parts = [
+        data[start:stop]
+        for marker, start, stop in header.segments
+        if marker == 0xEE or not (0xE0 <= marker <= 0xEF or marker == 0xFE)
+    ]
+    clean = b"".join((b"\xff\xd8", *parts, data[header.scan_at :]))
+    with JpegImagePlugin.JpegImageFile(io.BytesIO(clean)) as image:
         image.load()
         samples = np.asarray(image)
     # Pillow has turned Adobe's inks round already.

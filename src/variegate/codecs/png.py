@@ -164,15 +164,15 @@ def _clean(data: bytes, header: _Header) -> bytes:
         # The fifth bit of the first letter tells a chunk that must be understood.
         if not kind[0] & 0x20 and not _intact(data, at, length):
             raise DecodeError(f"corrupt PNG: checksum of the {kind!r} chunk at byte {at:,}")
-    if all(kind in wanted for kind, _, _ in header.chunks):
-        return data
-    view = memoryview(data)
-    kept = (
-        view[at : at + length]
+    kept = [
+        (at, length)
         for kind, at, length in header.chunks
         if kind in wanted and (kind != b"tRNS" or _intact(data, at, length))
-    )
-    return b"".join((view[:8], *kept))
+    ]
+    if len(kept) == len(header.chunks):
+        return data
+    view = memoryview(data)
+    return b"".join((view[:8], *(view[at : at + length] for at, length in kept)))
 
 
 def _check_plausible(header: _Header) -> None:

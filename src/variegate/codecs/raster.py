@@ -12,6 +12,8 @@ from variegate.codecs import icc
 Array = np.ndarray[Any, Any]
 Space = Literal["gray", "rgb", "cmyk", "lab"]
 
+# Wide intermediate values are made for so much of a picture at a time.
+_BAND_PIXELS = 2**20
 # Four stops above white.
 _BRIGHTEST_HIGHLIGHT = 16.0
 
@@ -58,6 +60,9 @@ def to_eight_bits(samples: Array, bits: int) -> Array:
     """Scale unsigned integers of `bits` bits to uint8: v * 255 / (2**bits - 1), rounded."""
     if bits == 8:
         return samples.astype(np.uint8, copy=False)
+    if bits > 32:
+        # v * 255 must fit in 64 bits.
+        samples, bits = samples >> samples.dtype.type(bits - 32), 32
     top = 2**bits - 1
     if bits < 8:
         table = (np.arange(256, dtype=np.uint32) * 255 + top // 2) // top
@@ -76,14 +81,16 @@ def float_to_eight_bits(samples: Array) -> Array:
     of the smallest unsigned integer that holds them: 255, 65,535 or 4,294,967,295. Negative values
     and NaN are black, and infinity is white.
     """
-    finite = samples[np.isfinite(samples)]
-    largest = float(finite.max()) if finite.size else 0.0
+    with np.errstate(invalid="ignore", over="ignore"):
+        largest = float(np.max(samples, where=np.isfinite(samples), initial=0.0))
+        scaled = samples.astype(np.float32)
     scale = 1.0
     if largest > _BRIGHTEST_HIGHLIGHT:
         scale = next((top for top in (255.0, 65535.0, 4294967295.0) if largest <= top), largest)
-    scaled = np.nan_to_num(samples.astype(np.float64), nan=0.0, posinf=scale, neginf=0.0)
-    np.multiply(scaled, 255.0 / scale, out=scaled)
-    return np.rint(np.clip(scaled, 0, 255, out=scaled), out=scaled).astype(np.uint8)
+    np.nan_to_num(scaled, copy=False, nan=0.0, posinf=scale, neginf=0.0)
+    np.clip(scaled, 0, scale, out=scaled)
+    scaled *= np.float32(255.0 / scale)
+    return np.rint(scaled, out=scaled).astype(np.uint8)
 
 
 def unpremultiplied(colors: Array, alpha: Array, top: int) -> Array:
@@ -128,7 +135,7 @@ def finish(raster: Raster, parsed: Parsed, *, keep_alpha: bool) -> Array:
         samples = icc.to_srgb(samples, raster.space, profile)
     if alpha is not None and int(alpha.min()) < 255:
         samples = with_alpha(samples, alpha) if keep_alpha else over_white(samples, alpha)
-    return np.ascontiguousarray(upright(samples, parsed.orientation))
+    return upright(samples, parsed.orientation)
 
 
 def with_alpha(samples: Array, alpha: Array) -> Array:
@@ -140,33 +147,36 @@ def with_alpha(samples: Array, alpha: Array) -> Array:
 
 def over_white(samples: Array, alpha: Array) -> Array:
     """Lay a straight-alpha picture over white: c * a + 255 * (1 - a), rounded."""
-    weight = alpha.astype(np.uint16)
-    white = 255 * (255 - weight) + 127
-    if samples.ndim == 3:
-        weight, white = weight[..., np.newaxis], white[..., np.newaxis]
-    # 255 * 255 + 127 is the largest value there can be: it fits.
-    blended = samples * weight
-    blended += white
-    blended //= np.uint16(255)
-    return blended.astype(np.uint8)
+    result = np.empty(samples.shape, np.uint8)
+    rows = max(1, _BAND_PIXELS // samples.shape[1])
+    for top in range(0, samples.shape[0], rows):
+        weight = alpha[top : top + rows].astype(np.uint16)
+        if samples.ndim == 3:
+            weight = weight[..., np.newaxis]
+        # At most 255 * 255 + 127: it fits.
+        blended = samples[top : top + rows] * weight
+        blended += 255 * (255 - weight) + 127
+        result[top : top + rows] = blended // np.uint16(255)
+    return result
 
 
 def upright(samples: Array, orientation: int) -> Array:
-    """Undo an EXIF orientation, 1 to 8; 5 to 8 exchange height and width."""
+    """Undo an EXIF orientation, 1 to 8; 5 to 8 exchange height and width. C-contiguous."""
+    samples = np.ascontiguousarray(samples)
     match orientation:
         case 2:
-            return samples[:, ::-1]
+            return cv2.flip(samples, 1)
         case 3:
-            return samples[::-1, ::-1]
+            return cv2.rotate(samples, cv2.ROTATE_180)
         case 4:
-            return samples[::-1]
+            return cv2.flip(samples, 0)
         case 5:
-            return samples.swapaxes(0, 1)
+            return cv2.transpose(samples)
         case 6:
-            return samples.swapaxes(0, 1)[:, ::-1]
+            return cv2.rotate(samples, cv2.ROTATE_90_CLOCKWISE)
         case 7:
-            return samples.swapaxes(0, 1)[::-1, ::-1]
+            return cv2.flip(cv2.transpose(samples), -1)
         case 8:
-            return samples.swapaxes(0, 1)[::-1]
+            return cv2.rotate(samples, cv2.ROTATE_90_COUNTERCLOCKWISE)
         case _:
             return samples

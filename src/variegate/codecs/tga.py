@@ -96,6 +96,9 @@ def _pixels(data: bytes, header: _Header) -> Array:
 
 def _unpacked(data: bytes, header: _Header, each: int) -> Array:
     mode, size = _MODES[each], (header.width, header.height)
+    # A packet of 128 pixels takes one of them, and a byte.
+    if header.width * header.height * (1 + each) > 128 * len(data):
+        raise DecodeError(f"truncated TGA ({len(data):,} bytes cannot hold its pixels)")
     # 1: the first row stored is the uppermost; 8 * each: the bits of a pixel.
     try:
         image = Image.frombytes(mode, size, data[header.pixels_at :], "tga_rle", mode, 1, 8 * each)

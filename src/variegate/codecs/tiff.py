@@ -23,6 +23,7 @@ from variegate.codecs.raster import (
     unpremultiplied,
 )
 from variegate.codecs.tiff_directory import Directory, Tag, read_directories
+from variegate.codecs.tiff_layout import FAX, FLOAT, SIGNED, Layout, layout_of
 from variegate.errors import DecodeError, UnsupportedError
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _INKS, _YCBCR = range(7)
@@ -38,7 +39,6 @@ _COLORS = {
     _CIELAB: 3,
     _ICCLAB: 3,
 }
-_UNSIGNED, _SIGNED, _FLOAT, _VOID = 1, 2, 3, 4
 _PREMULTIPLIED, _STRAIGHT = 1, 2
 
 
@@ -72,7 +72,7 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     height, width = directory.number(Tag.HEIGHT), directory.number(Tag.WIDTH)
     limits.check_size(height, width, "TIFF")
     _refuse_raw(data, directory)
-    layout = tiff_chunks.layout_of(directory, limits)
+    layout = layout_of(directory, limits)
     meaning = _meaning_of(directory, layout)
     return Parsed(
         height=height,
@@ -94,9 +94,9 @@ def _refuse_raw(data: bytes, directory: Directory) -> None:
         raise UnsupportedError("a camera's raw file is not read; convert it to JPEG or TIFF first")
 
 
-def _meaning_of(directory: Directory, layout: tiff_chunks.Layout) -> _Meaning:
+def _meaning_of(directory: Directory, layout: Layout) -> _Meaning:
     # Left out by some writers; libtiff guesses the same.
-    fax = layout.compression in (2, 3, 4)
+    fax = layout.compression in FAX
     guess = _RGB if layout.samples >= 3 else _WHITE_IS_ZERO if fax else _BLACK_IS_ZERO
     photometric = directory.number(Tag.PHOTOMETRIC, guess)
     if photometric not in _COLORS:
@@ -118,12 +118,12 @@ def _meaning_of(directory: Directory, layout: tiff_chunks.Layout) -> _Meaning:
 
 def _load(
     directory: Directory,
-    layout: tiff_chunks.Layout,
+    layout: Layout,
     meaning: _Meaning,
     reduce: int,  # noqa: ARG001
 ) -> Raster:
     samples = tiff_chunks.read_samples(directory, layout)
-    if layout.sample_format == _SIGNED:
+    if layout.sample_format == SIGNED:
         # The declared range is the full scale, so the lowest value is black and nothing is cut.
         unsigned = samples.view(samples.dtype.str.replace("i", "u"))
         samples = unsigned ^ unsigned.dtype.type(1 << (layout.bits - 1))
@@ -140,30 +140,30 @@ def _load(
     return Raster(raster.samples, raster.space, _eight_bits(alpha, layout))
 
 
-def _eight_bits(samples: Array, layout: tiff_chunks.Layout) -> Array:
-    if layout.sample_format == _FLOAT:
+def _eight_bits(samples: Array, layout: Layout) -> Array:
+    if layout.sample_format == FLOAT:
         return float_to_eight_bits(samples)
     return to_eight_bits(samples, layout.bits)
 
 
-def _divided(colors: Array, alpha: Array, layout: tiff_chunks.Layout) -> Array:
+def _divided(colors: Array, alpha: Array, layout: Layout) -> Array:
     """Take premultiplied alpha out of the colors, in full depth."""
-    if layout.sample_format != _FLOAT:
+    if layout.sample_format != FLOAT:
         return unpremultiplied(colors, alpha, 2**layout.bits - 1)
     share = alpha[..., np.newaxis]
     return np.where(share > 0, colors / np.where(share > 0, share, 1), 0)
 
 
-def _looked_up(directory: Directory, indices: Array, layout: tiff_chunks.Layout) -> Raster:
+def _looked_up(directory: Directory, indices: Array, layout: Layout) -> Raster:
     stored = np.array(directory.numbers(Tag.COLOR_MAP), np.uint16)
-    if layout.sample_format == _FLOAT or layout.bits > 16 or len(stored) < 3 * 2**layout.bits:
+    if layout.sample_format == FLOAT or layout.bits > 16 or len(stored) < 3 * 2**layout.bits:
         raise DecodeError(f"corrupt TIFF: palette of {len(stored):,} values")
     # 16 bits; but some writers fill it with 8-bit values, and libtiff looks at it the same way.
     palette = stored.astype(np.uint8) if stored.max() < 256 else to_eight_bits(stored, 16)
     return from_palette(indices, palette[: 3 * 2**layout.bits].reshape(3, -1).T)
 
 
-def _colored(colors: Array, layout: tiff_chunks.Layout, meaning: _Meaning) -> Raster:
+def _colored(colors: Array, layout: Layout, meaning: _Meaning) -> Raster:
     if meaning.photometric in (_CIELAB, _ICCLAB):
         return Raster(_lab(colors, layout, signed=meaning.photometric == _CIELAB), "lab")
     eight = _eight_bits(colors, layout)
@@ -178,12 +178,12 @@ def _colored(colors: Array, layout: tiff_chunks.Layout, meaning: _Meaning) -> Ra
     return Raster(eight, space)
 
 
-def _lab(colors: Array, layout: tiff_chunks.Layout, *, signed: bool) -> Array:
+def _lab(colors: Array, layout: Layout, *, signed: bool) -> Array:
     """Lab of 8 or 16 bits to 8, a and b signed.
 
     They are signed in CIELAB, and offset in ICCLAB; in 16 bits, 256 make a unit.
     """
-    if layout.bits not in (8, 16) or layout.sample_format == _FLOAT:
+    if layout.bits not in (8, 16) or layout.sample_format == FLOAT:
         raise UnsupportedError(f"Lab TIFF of {layout.bits} bits; 8 and 16 are read")
     if not signed:
         flip = np.array([0, 1, 1], colors.dtype) << (layout.bits - 1)

@@ -9,7 +9,6 @@ decoded as such.
 
 import io
 import struct
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import TiffImagePlugin
@@ -18,150 +17,11 @@ from variegate.codecs import jpeg, webp
 from variegate.codecs.limits import Limits
 from variegate.codecs.raster import Array
 from variegate.codecs.tiff_directory import Directory, Tag
-from variegate.errors import DecodeError, LimitError, UnsupportedError
+from variegate.codecs.tiff_layout import DIFFERENCE, FAX, FLOAT_DIFFERENCE, JPEG, NONE, Layout
+from variegate.errors import DecodeError, UnsupportedError
 
-_NONE, _JPEG, _WEBP = 1, 7, 50001
-_FAX = (2, 3, 4)
-# None, LZW, Deflate (both numbers), PackBits, LZMA, Zstandard
-_BYTEWISE = (_NONE, 5, 8, 32946, 32773, 34925, 50000)
-_NO_PREDICTOR, _DIFFERENCE, _FLOAT_DIFFERENCE = 1, 2, 3
-_DEPTHS = {1: (*range(1, 17), 32, 64), 2: (8, 16, 32, 64), 3: (16, 32, 64)}
-_DEPTHS[4] = _DEPTHS[1]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the samples lie in the file.
-
-    Attributes:
-        height: of the picture, pixels.
-        width: of the picture, pixels.
-        compression: TIFF's number for it.
-        bits: a sample.
-        sample_format: 1 unsigned, 2 signed, 3 floating point.
-        samples: a pixel.
-        planar: whether each sample has chunks of its own.
-        predictor: TIFF's number for it.
-        tiled: whether the chunks are tiles, else strips.
-        chunk_height: pixels.
-        chunk_width: pixels.
-        offsets: of each chunk in the file.
-        sizes: of each chunk, bytes.
-    """
-
-    height: int
-    width: int
-    compression: int
-    bits: int
-    sample_format: int
-    samples: int
-    planar: bool
-    predictor: int
-    tiled: bool
-    chunk_height: int
-    chunk_width: int
-    offsets: tuple[int, ...]
-    sizes: tuple[int, ...]
-
-    @property
-    def self_contained(self) -> bool:
-        """Whether every chunk is a picture file by itself."""
-        return self.compression in (_JPEG, _WEBP)
-
-    @property
-    def rows(self) -> int:
-        """Of chunks."""
-        return -(-self.height // self.chunk_height)
-
-    @property
-    def columns(self) -> int:
-        """Of chunks."""
-        return -(-self.width // self.chunk_width)
-
-    @property
-    def together(self) -> int:
-        """Samples that lie side by side in a chunk."""
-        return 1 if self.planar else self.samples
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of a row of a chunk."""
-        return (self.chunk_width * self.together * self.bits + 7) // 8
-
-
-def layout_of(directory: Directory, limits: Limits) -> Layout:
-    """Read how the samples lie, and check that they can.
-
-    Raises:
-        DecodeError: contradictions.
-        LimitError: a chunk would take far more memory than the picture.
-        UnsupportedError: a compression or depth that is not read.
-    """
-    height, width = directory.number(Tag.HEIGHT), directory.number(Tag.WIDTH)
-    tiled = Tag.TILE_WIDTH in directory
-    samples = directory.number(Tag.SAMPLES, 1)
-    depths = directory.numbers(Tag.BITS, (1,))
-    formats = directory.numbers(Tag.SAMPLE_FORMAT, (1,))
-    if len(set(depths[:samples])) != 1 or len(set(formats[:samples])) != 1:
-        raise UnsupportedError("TIFF whose samples differ in depth is not read")
-    chunk_height = min(directory.number(Tag.ROWS_PER_STRIP, height), height)
-    layout = Layout(
-        height=height,
-        width=width,
-        compression=directory.number(Tag.COMPRESSION, _NONE),
-        bits=depths[0],
-        sample_format=1 if formats[0] == 4 else formats[0],
-        samples=samples,
-        planar=directory.number(Tag.PLANAR, 1) == 2 and samples > 1,
-        predictor=directory.number(Tag.PREDICTOR, _NO_PREDICTOR),
-        tiled=tiled,
-        chunk_height=directory.number(Tag.TILE_HEIGHT) if tiled else chunk_height,
-        chunk_width=directory.number(Tag.TILE_WIDTH) if tiled else width,
-        offsets=directory.numbers(Tag.TILE_OFFSETS if tiled else Tag.STRIP_OFFSETS),
-        sizes=directory.numbers(Tag.TILE_BYTES if tiled else Tag.STRIP_BYTES, ()),
-    )
-    limits.check_size(layout.chunk_height, layout.chunk_width, "TIFF chunk")
-    _check_readable(layout)
-    _check_memory(layout)
-    return layout
-
-
-def _check_readable(layout: Layout) -> None:
-    known = (*_FAX, *_BYTEWISE, _JPEG, _WEBP)
-    if layout.compression not in known:
-        raise UnsupportedError(f"TIFF with compression {layout.compression} is not read")
-    if layout.bits not in _DEPTHS.get(layout.sample_format, ()):
-        raise UnsupportedError(
-            f"TIFF with {layout.bits} bits a sample of format {layout.sample_format} is not read"
-        )
-    single = layout.bits == 1 and layout.together == 1
-    if layout.compression in _FAX and not single:
-        raise DecodeError("corrupt TIFF: fax compression of something else than 1 bit a pixel")
-    if layout.self_contained and layout.bits != 8:
-        raise UnsupportedError(f"TIFF with JPEG or WebP of {layout.bits} bits is not read")
-    if layout.predictor not in (_NO_PREDICTOR, _DIFFERENCE, _FLOAT_DIFFERENCE) or (
-        layout.predictor != _NO_PREDICTOR and layout.bits % 8
-    ):
-        raise UnsupportedError(
-            f"TIFF with predictor {layout.predictor} at {layout.bits} bits is not read"
-        )
-
-
-def _check_memory(layout: Layout) -> None:
-    """Many samples a pixel, or tiles far larger than the picture: a small file, a large array."""
-    planes = layout.samples if layout.planar else 1
-    taken = layout.rows * layout.columns * layout.chunk_height * layout.row_bytes * planes
-    allowed = 64 * 2**20 + 16 * layout.height * layout.width
-    if taken > allowed:
-        raise LimitError(
-            f"TIFF chunks of {taken:,} bytes for {layout.width:,} x {layout.height:,} pixels;"
-            f" {allowed:,} are allowed"
-        )
-    expected = layout.rows * layout.columns * planes
-    if len(layout.offsets) < expected:
-        raise DecodeError(
-            f"corrupt TIFF: {len(layout.offsets):,} strips or tiles, expected {expected:,}"
-        )
+# Bytes out of one at the very best: LZW, Deflate, PackBits.
+_BEST_RATIO = {5: 2731, 8: 1032, 32946: 1032, 32773: 64}
 
 
 def read_samples(directory: Directory, layout: Layout) -> Array:
@@ -191,7 +51,7 @@ def _chunks(directory: Directory, layout: Layout, wanted: range) -> list[tuple[i
         length = layout.sizes[index] if index < len(layout.sizes) else max(0, size - at)
         if at + length > size:
             raise DecodeError(f"truncated TIFF ({size:,} of {at + length:,} bytes)")
-        if layout.compression == _NONE:
+        if layout.compression == NONE:
             index_in_plane = index % (layout.rows * layout.columns)
             top = index_in_plane // layout.columns * layout.chunk_height
             rows = layout.chunk_height
@@ -203,12 +63,16 @@ def _chunks(directory: Directory, layout: Layout, wanted: range) -> list[tuple[i
                     f" expected {rows * layout.row_bytes:,})"
                 )
         found.append((at, length))
+    best = _BEST_RATIO.get(layout.compression)
+    claimed = layout.height * ((layout.width * layout.together * layout.bits + 7) // 8)
+    if best and claimed > best * (64 * len(found) + sum(length for _, length in found)):
+        raise DecodeError(f"truncated TIFF ({size:,} bytes cannot hold its pixels)")
     return found
 
 
 def _read_bytes(directory: Directory, layout: Layout, chunks: list[tuple[int, int]]) -> Array:
     """Undo the compression: (rows, columns * row_bytes), uint8; with bits spread for fax."""
-    fax = layout.compression in _FAX
+    fax = layout.compression in FAX
     row_width = layout.chunk_width if fax else layout.row_bytes
     width = row_width * layout.columns
     height = layout.rows * layout.chunk_height if layout.tiled else layout.height
@@ -266,7 +130,7 @@ def _interpret(stored: Array, directory: Directory, layout: Layout) -> Array:
     """Bytes to (H, W, samples in a chunk)."""
     height = stored.shape[0]
     count = layout.chunk_width * layout.together
-    if layout.compression in _FAX:
+    if layout.compression in FAX:
         values = stored.reshape(height, layout.columns, count)
     else:
         rows = stored.reshape(height, layout.columns, layout.row_bytes)
@@ -281,9 +145,9 @@ def _values(rows: Array, count: int, order: str, layout: Layout) -> Array:
         return _unpacked(rows, count, layout.bits)
     letter = {1: "u", 2: "i", 3: "f"}[layout.sample_format]
     size = layout.bits // 8
-    if layout.predictor == _FLOAT_DIFFERENCE:
+    if layout.predictor == FLOAT_DIFFERENCE:
         return _undo_float_difference(rows, count, layout).view(f">f{size}").astype(f"=f{size}")
-    if layout.predictor == _DIFFERENCE:
+    if layout.predictor == DIFFERENCE:
         # Differences wrap around, so they are summed as unsigned integers.
         words = rows.view(f"{order}u{size}").astype(f"=u{size}")
         steps = words.reshape(*words.shape[:2], layout.chunk_width, layout.together)
@@ -321,7 +185,7 @@ def _read_pictures(directory: Directory, layout: Layout, chunks: list[tuple[int,
         left = index % layout.columns * layout.chunk_width
         place = result[top : top + layout.chunk_height, left : left + layout.chunk_width]
         chunk = directory.data[at : at + length]
-        picture = _jpeg(chunk, directory, layout) if layout.compression == _JPEG else _webp(chunk)
+        picture = _jpeg(chunk, directory, layout) if layout.compression == JPEG else _webp(chunk)
         if picture.ndim == 2:
             picture = picture[:, :, np.newaxis]
         fits = picture.shape[0] >= place.shape[0] and picture.shape[1] >= place.shape[1]
