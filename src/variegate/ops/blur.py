@@ -51,8 +51,8 @@ class MotionBlur(Pixels):
     angle_degrees: float
 
     #: Longest piece of line that is one kernel, pixels: cv2 turns to Fourier transforms, slower
-    #: and less exact, from 11 x 11 on.
-    _piece = 8.0
+    #: and less exact, beyond 11 x 11.
+    _piece = 10.0
 
     @property
     def is_identity(self) -> bool:
@@ -67,10 +67,10 @@ class MotionBlur(Pixels):
         kernel = _line(self.length / pieces, direction)
         if pieces == 1:
             return cv2.filter2D(image, -1, kernel, borderType=_BORDER)
-        # A long line is a short one, repeated along itself: 13 sums, not a kernel of 100 x 70.
+        # A long line is a short one, repeated along itself: 44 sums, not a kernel of 100 x 70.
         short = cv2.filter2D(image, -1, kernel, borderType=_BORDER)
         steps = (np.arange(pieces) - (pieces - 1) / 2) * (self.length / pieces)
-        return _repeated(short, [(round(direction[0] * s), round(direction[1] * s)) for s in steps])
+        return _repeated(short, [(direction[0] * s, direction[1] * s) for s in steps.tolist()])
 
 
 @dataclass(frozen=True)
@@ -252,16 +252,13 @@ def _enlarged(small: Image | Floats, image: Image) -> Image:
 def _line(length: float, direction: tuple[float, float]) -> Floats:
     """Return a kernel that is a line of this length (pixels) through its centre."""
     half = math.ceil(length / 2)
-    kernel = np.zeros((2 * half + 1, 2 * half + 1))
+    kernel = np.zeros((2 * half + 2, 2 * half + 2))
     points = max(2, math.ceil(8 * length))
-    for step in (np.arange(points) + 0.5) / points - 0.5:
+    for step in ((np.arange(points) + 0.5) / points - 0.5).tolist():
         x, y = half + length * step * direction[0], half + length * step * direction[1]
-        left, top = min(int(x), 2 * half - 1), min(int(y), 2 * half - 1)
-        right, bottom = x - left, y - top
-        kernel[top, left] += (1 - right) * (1 - bottom)
-        kernel[top, left + 1] += right * (1 - bottom)
-        kernel[top + 1, left] += (1 - right) * bottom
-        kernel[top + 1, left + 1] += right * bottom
+        for column, row, weight in _corners(x - int(x), y - int(y)):
+            kernel[int(y) + row, int(x) + column] += weight
+    kernel = kernel[:-1, :-1]
     return (kernel / points).astype(np.float32)
 
 
@@ -278,15 +275,31 @@ def _disk(radius_x: float, radius_y: float) -> Floats:
     return (counts / counts.sum()).astype(np.float32)
 
 
-def _repeated(picture: Image, offsets: list[tuple[int, int]]) -> Image:
-    """Return the mean of `picture` moved by each (x, y) of `offsets`."""
+def _repeated(picture: Image, offsets: list[tuple[float, float]]) -> Image:
+    """Return the mean of `picture` moved by each (x, y) of `offsets`, in fractions of pixels."""
     height, width = picture.shape[:2]
-    across, down = (max(abs(offset[axis]) for offset in offsets) for axis in (0, 1))
-    wide = cv2.copyMakeBorder(picture, down, down, across, across, _BORDER)
+    across, down = (math.ceil(max(abs(offset[axis]) for offset in offsets)) for axis in (0, 1))
+    borders = down, down + 1, across, across + 1
+    wide = cv2.copyMakeBorder(picture.astype(np.float32), *borders, _BORDER)
     total = np.zeros(picture.shape, np.float32)
     for x, y in offsets:
-        cv2.accumulate(wide[down + y : down + y + height, across + x : across + x + width], total)
-    return cv2.convertScaleAbs(total, alpha=1 / len(offsets))
+        left, top = math.floor(x), math.floor(y)
+        for column, row, weight in _corners(x - left, y - top):
+            first_row, first_column = down + top + row, across + left + column
+            part = wide[first_row : first_row + height, first_column : first_column + width]
+            total = cv2.scaleAdd(part, weight / len(offsets), total, total)
+    return cv2.convertScaleAbs(total)
+
+
+def _corners(x: float, y: float) -> list[tuple[int, int, float]]:
+    """Return (column, row, weight) of the pixels that share a point between them."""
+    corners = [
+        (0, 0, (1 - x) * (1 - y)),
+        (1, 0, x * (1 - y)),
+        (0, 1, (1 - x) * y),
+        (1, 1, x * y),
+    ]
+    return [corner for corner in corners if corner[2] > 0]
 
 
 def _zoomed(image: Image, factor: float) -> Image:

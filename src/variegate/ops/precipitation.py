@@ -1,7 +1,7 @@
 """What falls before the lens, or onto it: rain, snow, mud.
 
-Sizes are fractions of the picture's shorter side. All drops and flakes are drawn from the
-`noise_key` once; more strength shows more of the same.
+Sizes are fractions of the picture's shorter side (more exactly, of its `unit`). All drops and flakes
+are drawn from the `noise_key` once; more strength shows more of the same.
 """
 
 import math
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.ops.base import Pixels
-from variegate.ops.weather import Floats, blended, cloud
+from variegate.ops.weather import Floats, blended, cloud, unit
 from variegate.sample import Image, Size
 from variegate.seeding import noise_generator
 
@@ -74,19 +74,19 @@ class _Falling(Pixels):
         return changed
 
     def _drawn(self, layer: _Layer, number: int, size: Size) -> Image:
-        shorter = min(size)
-        most = math.ceil(layer.count * size[0] * size[1] / shorter**2)
+        scale = unit(size)
+        most = math.ceil(layer.count * size[0] * size[1] / scale**2)
         chance = noise_generator(self.noise_key, "layer", number).random((most, 3))
         shown = chance[: round(most * self.strength)]
         low, high = layer.length
-        lengths = (low + (high - low) * shown[:, 2]) * shorter
+        lengths = (low + (high - low) * shown[:, 2]) * scale
         angle = math.radians(self.slant_degrees)
         half = np.stack([lengths * math.sin(angle), lengths * math.cos(angle)], axis=-1) / 2
         # Some begin above the picture and some end below.
         middles = shown[:, :2] * [size[1] * 1.1, size[0] * 1.1] - [size[1] * 0.05, size[0] * 0.05]
         ends = np.stack([middles - half, middles + half], axis=1)
         # Lines are at least a pixel wide; thinner ones are fainter instead.
-        thickness = layer.thickness * shorter
+        thickness = layer.thickness * scale
         opacity = layer.opacity * min(1.0, thickness)
         mask = np.zeros(size, np.uint8)
         cv2.polylines(
@@ -98,7 +98,7 @@ class _Falling(Pixels):
             lineType=cv2.LINE_AA,
             shift=_SHIFT,
         )
-        sigma = layer.softness * shorter
+        sigma = layer.softness * scale
         if sigma < 0.3:
             return mask
         side = 2 * math.ceil(2.5 * sigma) + 1

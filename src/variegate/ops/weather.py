@@ -158,19 +158,27 @@ def cloud(key: int, size: Size, shape: Size, cells: float, octaves: int = 3) -> 
         key: the noise key.
         size: the picture's (height, width): only its proportions count.
         shape: (height, width) of what is returned.
-        cells: independent values along the picture's shorter side, in the coarsest octave.
+        cells: independent values along the `unit` of the size, in the coarsest octave.
         octaves: how often detail of half the size and half the height is added.
     """
     texture = np.zeros(shape, np.float32)
     for octave in range(octaves):
         many = cells * 2**octave
-        nodes = max(2, round(many * size[0] / min(size))), max(2, round(many * size[1] / min(size)))
+        nodes = tuple(max(2, round(many * side / unit(size))) for side in size)
         values = NORMALS.astype(np.float32)[normal_bytes(key, nodes, "cloud", octave)]
         wide = cv2.resize(values, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
         texture += wide * np.float32(0.5**octave)
     # Interpolation leaves 0.75 of the deviation; the octaves add up as squares.
     spread = 0.75 * math.sqrt(sum(0.25**octave for octave in range(octaves)))
     return texture / np.float32(spread)
+
+
+def unit(size: Size) -> float:
+    """Return the length that weather is measured by: the shorter side, or a quarter of the longer.
+
+    So that a strip of 1 x 10,000 pixels has not 10,000 times the drops of a square.
+    """
+    return max(min(size), max(size) / 4)
 
 
 def blended(image: Image, share: Image, color: tuple[int, int, int]) -> Image:
@@ -183,8 +191,9 @@ def blended(image: Image, share: Image, color: tuple[int, int, int]) -> Image:
         levels = list(color)
         kept = cv2.merge([cv2.bitwise_not(share)] * 3)
     added = [cv2.convertScaleAbs(share, alpha=level / 255) for level in levels]
-    rest = cv2.multiply(image, kept, scale=1 / 255)
-    return cv2.add(rest, added[0] if image.ndim == 2 else cv2.merge(added))
+    # Into the arrays that are there: new ones cost more in page faults than the sums.
+    rest = cv2.multiply(image, kept, kept, scale=1 / 255)
+    return cv2.add(rest, added[0] if image.ndim == 2 else cv2.merge(added), rest)
 
 
 def _places(size: Size) -> tuple[Floats, Floats]:
