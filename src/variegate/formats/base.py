@@ -2,10 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
+from variegate.annotations import Annotation, Skeleton
+from variegate.formats.plain import PlainWriter
 from variegate.formats.survey import SPLITS, Survey, is_hidden
+from variegate.formats.writing import Writer
 from variegate.storage import OnSkip, Storage, log_skip, printable
 
 
@@ -18,12 +21,19 @@ class Source:
         size: in bytes.
         split: "train", "val", "test", or None where the layout gives this file none.
         label: its class, or None where the layout gives this file none.
+        annotation: what else is known about it.
+        problems: what was wrong with its annotation and is mended or left out now, each with
+            file, line and what was done ("Annotations/7.xml:12: box with no area; object dropped").
+        unusable: why the picture cannot be used at all with this annotation, or None.
     """
 
     key: str
     size: int
     split: str | None
     label: str | None
+    annotation: Annotation | None = None
+    problems: tuple[str, ...] = ()
+    unusable: str | None = None
 
 
 class Labelled(Protocol):
@@ -61,15 +71,19 @@ class Layout(ABC):
         classes: the labels, in code-point order.
         pictures: pictures by split ("" for none), judged by their names.
         notes: what else the user should know, one sentence each.
+        skeletons: category -> its keypoints, for formats that have them.
     """
 
     name: ClassVar[str]
+    annotated: ClassVar[bool] = False
+    """Whether sources come with annotations, which results must carry, too."""
 
     root: str
     split_folders: Mapping[str, str]
     classes: tuple[str, ...]
     pictures: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    skeletons: Mapping[str, Skeleton] = field(default_factory=dict)
 
     @classmethod
     @abstractmethod
@@ -121,6 +135,10 @@ class Layout(ABC):
         """Yield every file of the data set, pictures or not, in the order of the listing."""
         for entry in storage.list(on_skip=on_skip):
             yield Source(entry.key, entry.size, self.split(entry.key), self.label(entry.key))
+
+    def writer(self) -> Writer:
+        """Return what lays results out like this data set."""
+        return PlainWriter(classes=self.classes)
 
     def write_index(self, storage: Storage, rows: Iterable[Labelled]) -> None:  # noqa: B027
         """Write the files that this layout keeps beside its pictures; most keep none."""
