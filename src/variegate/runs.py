@@ -27,7 +27,14 @@ from variegate.listing import Listing, spool
 from variegate.manifest import FOLDER, MANIFEST, Counts
 from variegate.recipes import Recipe
 from variegate.seeding import check_seed
-from variegate.storage import LocalStorage, Storage, check_apart, open_storage, pack_zip
+from variegate.storage import (
+    LocalStorage,
+    Storage,
+    check_apart,
+    key_to_text,
+    open_storage,
+    pack_zip,
+)
 
 JOB = f"{FOLDER}/job.json"
 DEFAULT_PRESET = "light"
@@ -237,6 +244,7 @@ def _record(prepared: Prepared) -> dict[str, Any]:
         "sources": prepared.listing.total,
         "layout": prepared.layout.name,
         "splits": bool(prepared.layout.splits),
+        "index": [key_to_text(key) for key in prepared.layout.index_keys],
         **machine(),
     }
 

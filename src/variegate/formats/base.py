@@ -140,6 +140,11 @@ class Layout(ABC):
         """Return what lays results out like this data set."""
         return PlainWriter(classes=self.classes)
 
+    @property
+    def index_keys(self) -> tuple[str, ...]:
+        """The files that `write_index` writes."""
+        return ()
+
     def write_index(self, storage: Storage, rows: Iterable[Labelled]) -> None:  # noqa: B027
         """Write the files that this layout keeps beside its pictures; most keep none."""
 

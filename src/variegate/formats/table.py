@@ -130,6 +130,10 @@ class CsvTable(Layout):
         stems = [posixpath.splitext(name)[0] for name in names]
         return next((name for name in names + stems if name in self.table.rows), None)
 
+    @property
+    def index_keys(self) -> tuple[str, ...]:
+        return (self.key,)
+
     def write_index(self, storage: Storage, rows: Iterable[Labelled]) -> None:
         """Write a table like the input's, with the outputs in `rows`, in their order."""
         words = self.table.split_names
