@@ -25,6 +25,7 @@ class Source:
         problems: what was wrong with its annotation and is mended or left out now, each with
             file, line and what was done ("Annotations/7.xml:12: box with no area; object dropped").
         unusable: why the picture cannot be used at all with this annotation, or None.
+        skip: why the file is not a picture of the set ("a mask", "a label file"), or None.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Source:
     annotation: Annotation | None = None
     problems: tuple[str, ...] = ()
     unusable: str | None = None
+    skip: str | None = None
 
 
 class Labelled(Protocol):
