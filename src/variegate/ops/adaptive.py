@@ -35,12 +35,11 @@ class _Table(Pixels):
         return cv2.merge([self._changed(channel) for channel in cv2.split(image)])
 
     def _changed(self, channel: Image) -> Image:
-        counts = np.bincount(channel.ravel(), minlength=256)
-        mixed = _LEVELS + self.mix * (self._table(counts) - _LEVELS)
+        mixed = _LEVELS + self.mix * (self._table(_histogram(channel)) - _LEVELS)
         return looked_up(channel, round_to_bytes(mixed))
 
     @abstractmethod
-    def _table(self, counts: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    def _table(self, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Return the new level of each level, given how often each occurs."""
 
 
@@ -54,7 +53,7 @@ class Autocontrast(_Table):
 
     cutoff: float
 
-    def _table(self, counts: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    def _table(self, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         below = np.cumsum(counts)
         allowed = self.cutoff * int(below[-1])
         low = int(np.argmax(below > allowed))
@@ -66,7 +65,7 @@ class Autocontrast(_Table):
 class Equalize(_Table):
     """Spread every channel so that all levels are about equally frequent."""
 
-    def _table(self, counts: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    def _table(self, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         below = np.cumsum(counts)
         first = int(counts[np.argmax(counts > 0)])
         spread = int(below[-1]) - first
@@ -102,3 +101,14 @@ class Clahe(Pixels):
         if image.ndim == 3:
             brighter, darker = cv2.merge([brighter] * 3), cv2.merge([darker] * 3)
         return cv2.subtract(cv2.add(image, brighter), darker)
+
+
+def _histogram(channel: Image) -> npt.NDArray[np.int64]:
+    """Return how often each of the 256 levels occurs."""
+    counts = np.zeros(256, np.int64)
+    # cv2 counts in float32: exact up to 2**24.
+    rows = max(1, 2**22 // channel.shape[1])
+    for start in range(0, channel.shape[0], rows):
+        part = cv2.calcHist([channel[start : start + rows]], [0], None, [256], [0, 256])
+        counts += part.ravel().astype(np.int64)
+    return counts

@@ -163,13 +163,12 @@ class Superpixels(Pixels):
             return image.copy()
         seeds = self._seeds((image.shape[0], image.shape[1]))
         cells, numbers = _nearest(seeds, (image.shape[0], image.shape[1]))
-        places = cells.astype(np.intp).ravel()
-        sizes = np.bincount(places)
+        means = _means(image, cells, numbers.size)
         ranks = noise_generator(self.noise_key, "ranks").permutation(len(seeds))[numbers]
         hidden = _looked_up(cells, np.where(ranks < round(self.fraction * len(seeds)), 255, 0))
         changed = [
-            cv2.copyTo(_looked_up(cells, _means(plane, places, sizes)), hidden, plane.copy())
-            for plane in cv2.split(image)
+            cv2.copyTo(_looked_up(cells, mean), hidden, plane.copy())
+            for mean, plane in zip(means, cv2.split(image), strict=True)
         ]
         return changed[0] if image.ndim == 2 else cv2.merge(changed)
 
@@ -207,12 +206,21 @@ def _looked_up(cells: npt.NDArray[np.uint16], values: npt.NDArray[np.intp]) -> I
     return cv2.LUT(cells, table)
 
 
-def _means(
-    plane: Image, places: npt.NDArray[np.intp], sizes: npt.NDArray[np.intp]
-) -> npt.NDArray[np.intp]:
-    # Floats hold these sums exactly, so that their order makes no difference.
-    sums = np.bincount(places, weights=plane.ravel()).astype(np.intp)
-    return (2 * sums + sizes) // (2 * sizes)
+def _means(image: Image, cells: npt.NDArray[np.uint16], count: int) -> npt.NDArray[np.intp]:
+    """Return the mean of each channel in each cell, (C, count)."""
+    planes = cv2.split(image)
+    sizes = np.zeros(count, np.intp)
+    sums = np.zeros((len(planes), count))
+    # By bands of rows: the counting takes eight bytes a pixel.
+    rows = max(1, 2**19 // image.shape[1])
+    for start in range(0, image.shape[0], rows):
+        band = slice(start, start + rows)
+        places = cells[band].astype(np.intp).ravel()
+        sizes += np.bincount(places, minlength=count)
+        for total, plane in zip(sums, planes, strict=True):
+            # Floats hold these sums exactly, so that their order makes no difference.
+            total += np.bincount(places, weights=plane[band].ravel(), minlength=count)
+    return (2 * sums.astype(np.intp) + sizes) // (2 * sizes)
 
 
 def _mean_color(image: Image) -> tuple[int, int, int]:

@@ -1,7 +1,7 @@
 """What falls before the lens, or onto it: rain, snow, mud.
 
-Sizes are fractions of the picture's shorter side (more exactly, of its `unit`). All drops and flakes
-are drawn from the `noise_key` once; more strength shows more of the same.
+Sizes are fractions of the picture's shorter side (more exactly, of its `unit`). All drops and
+flakes are drawn from the `noise_key` once; more strength shows more of the same.
 """
 
 import math

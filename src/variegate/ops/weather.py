@@ -168,8 +168,8 @@ def cloud(key: int, size: Size, shape: Size, cells: float, octaves: int = 3) -> 
         values = NORMALS.astype(np.float32)[normal_bytes(key, nodes, "cloud", octave)]
         wide = cv2.resize(values, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
         texture += wide * np.float32(0.5**octave)
-    # Interpolation leaves 0.75 of the deviation; the octaves add up as squares.
-    spread = 0.75 * math.sqrt(sum(0.25**octave for octave in range(octaves)))
+    # Interpolation leaves 6 / 7 of the deviation; the octaves add up as squares.
+    spread = 6 / 7 * math.sqrt(sum(0.25**octave for octave in range(octaves)))
     return texture / np.float32(spread)
 
 
