@@ -13,6 +13,7 @@ choices share the same draws, and no variant depends on which others are made.
 | `OneOf` | one, of one step chosen at random |
 | `Trivial` | `n` of one axis at a random strength (Mueller and Hutter 2021) |
 | `Rand` | `n` of `k` axes at one strength (Cubuk et al. 2020) |
+| `Untouched` | one: the source itself |
 """
 
 from abc import ABC, abstractmethod
@@ -195,6 +196,18 @@ class Sequence(_Steps):
         for chain in expand(self.steps[index], place, path, depth + 1):
             longer = Chain(before.steps + chain.steps, chain.path)
             yield from self._from(index + 1, longer, place, depth)
+
+
+class Untouched(Policy):
+    """The source as it is: one more variant beside those of other steps."""
+
+    name: ClassVar = "source"
+
+    def count(self) -> int:
+        return 1
+
+    def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
+        yield Chain((), path)
 
 
 class Subsets(_Steps):
@@ -434,7 +447,8 @@ def _choose(rng: np.random.Generator, weights: list[float]) -> int:
 
 
 POLICIES: dict[str, type[Policy]] = {
-    policy.name: policy for policy in (Sequence, Subsets, Each, SampleOf, OneOf, Trivial, Rand)
+    policy.name: policy
+    for policy in (Sequence, Subsets, Each, SampleOf, OneOf, Trivial, Rand, Untouched)
 }
 
 

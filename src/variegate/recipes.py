@@ -199,6 +199,8 @@ def parse_node(data: object, where: str) -> Node:
     name, value = _named(data, where)
     if name in POLICIES:
         fields = {"steps": value} if isinstance(value, list) and name in _LISTS else value
+        if fields is None:
+            fields = {}
         if not isinstance(fields, Mapping):
             expected = "a list of steps" if name in _LISTS else "parameters"
             raise RecipeError(f"{where}: {name}: expected {expected}, got {value!r}")
