@@ -122,7 +122,7 @@ def _thinned(storage: Storage, layout: Layout, limit: int | None) -> Iterator[So
         return
     seen = taken = 0
     for source in layout.sources(storage):
-        if not _seems_picture(source.key):
+        if not seems_picture(source.key):
             continue
         seen += 1
         if taken * pictures < seen * limit:
@@ -130,7 +130,8 @@ def _thinned(storage: Storage, layout: Layout, limit: int | None) -> Iterator[So
             yield source
 
 
-def _seems_picture(key: str) -> bool:
+def seems_picture(key: str) -> bool:
+    """Say whether a file's name is one that pictures have."""
     ending = PurePosixPath(key.lower()).suffix
     return not is_hidden(key) and (ending in IMAGE_ENDINGS or not ending)
 

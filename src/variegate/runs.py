@@ -121,13 +121,21 @@ class Prepared:
     workers: int
 
     @property
-    def outputs(self) -> int:
-        """How many files will come out, if all that seem to be pictures are."""
+    def augmented(self) -> int:
+        """How many sources get variants, if all that seem to be pictures are."""
         pictures = self.layout.pictures
         if not self.layout.splits:
-            return min(sum(pictures.values()), self.listing.total) * self.recipe.count()
-        rest = self.listing.total - self.listing.to_augment
-        return self.listing.to_augment * self.recipe.count() + rest
+            return min(sum(pictures.values()), self.listing.total)
+        return min(pictures.get("train", 0), self.listing.splits["train"])
+
+    @property
+    def outputs(self) -> int:
+        """How many files will come out, if all that seem to be pictures are."""
+        copied = 0
+        if self.layout.splits:
+            others = ((s, n) for s, n in self.layout.pictures.items() if s != "train")
+            copied = sum(min(number, self.listing.splits[split]) for split, number in others)
+        return self.augmented * self.recipe.count() + copied
 
 
 def load_recipe(recipe: "Recipe | str | Path | None", seed: int | None) -> Recipe:
