@@ -83,7 +83,7 @@ class Recipe(BaseModel):
         """
         path = Path(source)
         if str(source) in presets():
-            return cls.parse(_preset_text(str(source)), where=str(source))
+            return cls.parse(preset_text(str(source)), where=str(source))
         try:
             return cls.parse(path.read_text(encoding="utf-8"), where=str(source))
         except (OSError, UnicodeDecodeError) as error:
@@ -182,7 +182,8 @@ def presets() -> list[str]:
     return sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml"))
 
 
-def _preset_text(name: str) -> str:
+def preset_text(name: str) -> str:
+    """Return a preset as its YAML file has it."""
     return (resources.files("variegate.presets") / f"{name}.yaml").read_text(encoding="utf-8")
 
 
