@@ -95,6 +95,23 @@ def _shortest(value: Range) -> float | list[float]:
     return value[0] if value[0] == value[1] else list(value)
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What was drawn: enough to repeat it, and to read it.
+
+    Attributes:
+        transform: its name.
+        parameters: exact and relative to the picture's size; JSON values.
+    """
+
+    transform: str
+    parameters: Parameters
+
+    def to_json(self) -> dict[str, Any]:
+        """Return {"transform": name, parameter: value, ...}."""
+        return {"transform": self.transform, **self.parameters}
+
+
 @dataclass(frozen=True)
 class Axis:
     """One way of making a transform stronger, from 0 (the identity) to 1.
@@ -181,9 +198,16 @@ class Transform(BaseModel, ABC):
         It depends on nothing else, so that a manifest's row is enough to repeat it.
         """
 
+    def drawn(self, rng: np.random.Generator) -> Drawn | None:
+        """Draw; None where the transform's own probability `p` leaves it out."""
+        if self.p < 1 and rng.random() >= self.p:
+            return None
+        return Drawn(self.name, self.parameters(rng))
+
     def draw(self, rng: np.random.Generator, size: Size) -> Operation:
         """Draw an operation for a picture of (height, width) `size`."""
-        return self.operation(self.parameters(rng), size)
+        drawn = self.drawn(rng)
+        return self.operation(drawn.parameters, size) if drawn else Identity()
 
     @classmethod
     def find_axis(cls, name: str) -> Axis:
