@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +19,13 @@ def data_dir() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return place
+
+
+@pytest.fixture(scope="session")
+def photos(data_dir: Path) -> list[np.ndarray]:
+    """Three photos, RGB, about 160 pixels wide."""
+    found = []
+    for name in ("000000000785", "000000007281", "000000006818"):
+        photo = Image.open(data_dir / f"coco_mini/images/val2017/{name}.jpg").convert("RGB")
+        found.append(np.array(photo.reduce(4)))
+    return found
