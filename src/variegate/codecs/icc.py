@@ -14,6 +14,7 @@ MAX_PROFILE_BYTES = 8 * 2**20
 
 _MODES = {"gray": "L", "rgb": "RGB", "cmyk": "CMYK", "lab": "LAB"}
 _SIGNATURES = {"gray": b"GRAY", "rgb": b"RGB ", "cmyk": b"CMYK"}
+_DARKEST_WHITE, _LIGHTEST_BLACK = 224, 96
 # Converting by bands keeps Pillow's copies small.
 _BAND_PIXELS = 2**20
 
@@ -80,12 +81,20 @@ def _lab_transform() -> ImageCms.ImageCmsTransform:
 # A camera writes the same profile into every picture, so each is judged once.
 @functools.lru_cache(maxsize=8)
 def _transform(profile: bytes, space: str) -> ImageCms.ImageCmsTransform | None:
-    """The way from a profile to sRGB, or None where there is nothing to do or nothing to trust."""
+    """The way from a profile to sRGB, or None where there is nothing to do or nothing to trust.
+
+    White must come out as white and black as dark: every profile in use does that, and one that
+    does not would spoil the picture.
+    """
     if len(profile) > MAX_PROFILE_BYTES:
         return None
     try:
         transform = _build(ImageCms.ImageCmsProfile(io.BytesIO(profile)), _MODES[space])
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+    ends = {"gray": [[255], [0]], "rgb": [[255] * 3, [0] * 3], "cmyk": [[0] * 4, [255] * 4]}
+    white, black = _through(np.array([ends[space]], np.uint8), transform, _MODES[space])[0]
+    if white.min() < _DARKEST_WHITE or black.max() > _LIGHTEST_BLACK:
         return None
     if space != "rgb":
         return transform

@@ -198,6 +198,9 @@ def _mend(data: bytes, complaint: str) -> bytes | None:
         at = _scan(data).scan_at
         stop = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         return data[: stop - 3] + b"\0\x3f\0" + data[stop:]
+    if "unknown JFIF revision" in complaint:
+        at = data.find(b"JFIF\0") + 5
+        return data[:at] + b"\x01\x01" + data[at + 2 :]
     return None
 
 

@@ -116,15 +116,16 @@ def _kind_of_weak_magic(data: bytes) -> str | None:
             return "bmp"
     elif _PNM.match(data):
         return "ppm"
-    elif data[:4] in (b"\0\0\1\0", b"\0\0\2\0"):
-        return "ico" if _is_icon(data) else None
+    elif _is_icon(data):
+        return "ico"
     elif _is_svg(data):
         return "svg"
     return "tga" if _is_tga(data) else None
 
 
 def _is_icon(data: bytes) -> bool:
-    if len(data) < 22 or data[9] != 0:
+    # A TGA may begin with the same four bytes.
+    if data[:4] not in (b"\0\0\1\0", b"\0\0\2\0") or len(data) < 22 or data[9] != 0:
         return False
     count = int.from_bytes(data[4:6], "little")
     offset = int.from_bytes(data[18:22], "little")
