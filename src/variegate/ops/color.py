@@ -5,7 +5,7 @@ its luminance (Rec. 601 weights), so that one recipe serves both kinds.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -151,7 +151,7 @@ def _translated(image: Image, table: bytes) -> Image:
     return changed
 
 
-@cache
+@lru_cache(maxsize=256)
 def _gray(change: Pointwise) -> bytes:
     """Return the table that does to a gray picture what `change` does to it in RGB."""
     colors = np.array([change.on_color((level, level, level)) for level in range(256)])

@@ -23,6 +23,8 @@ from variegate.transforms.base import (
 
 Channel = Annotated[int, Bound(ge=0, le=255)]
 
+_UNIT_SQUARE = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+
 
 class Viewed(Transform):
     """A geometric transform: how it samples its source."""
@@ -243,18 +245,24 @@ class Perspective(Viewed):
     name: ClassVar = "perspective"
     axes: ClassVar = (Axis("perspective", "amount", 0.0, 0.3),)
 
-    amount: Annotated[Range, Bounds(0, 0.45)] = (0.0, 0.12)
+    greatest: ClassVar = 0.45
+
+    amount: Annotated[Range, Bounds(0, greatest)] = (0.0, 0.12)
     """Greatest displacement of a corner, as a fraction of the sides; 0 is the identity."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
         amount = draw_from(rng, self.amount)
-        corners = [[draw_from(rng, (-1, 1)), draw_from(rng, (-1, 1))] for _ in range(4)]
-        return {"amount": amount, "corners": corners, **self.view_parameters()}
+        corners = rng.uniform(-1, 1, (4, 2))
+        # From 0.25 on some draws fold the picture over. Those are drawn again, judged at the
+        # greatest amount, so that the corners are the same at every amount.
+        while not _stays_convex(_UNIT_SQUARE + self.greatest * corners):
+            corners = rng.uniform(-1, 1, (4, 2))
+        return {"amount": amount, "corners": corners.tolist(), **self.view_parameters()}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         height, width = size
-        corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+        corners = _UNIT_SQUARE * (width, height)
         shift = parameters["amount"] * np.array(parameters["corners"]) * (width, height)
         return Warp.of(homography(corners, corners + shift), size, view(parameters))
 
@@ -345,6 +353,14 @@ class RandomCrop(Viewed):
         window = (min(height, height * side / aspect), min(width, width * side * aspect))
         canvas = parameters.get("size", size)
         return _window(parameters, size, window, (int(canvas[0]), int(canvas[1])))
+
+
+def _stays_convex(corners: Matrix) -> bool:
+    """Whether each of four corners (4, 2), in order, turns the same way, and not too sharply."""
+    sides = np.roll(corners, -1, axis=0) - corners
+    following = np.roll(sides, -1, axis=0)
+    turns = sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0]
+    return bool(turns.min() > 0.05)
 
 
 def homography(source: Matrix, target: Matrix) -> Matrix:
