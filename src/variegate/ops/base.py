@@ -107,8 +107,13 @@ class Pointwise(Operation):
     """
 
     @abstractmethod
+    def on_colors(self, colors: Image) -> Image:
+        """Return what becomes of RGB colors, (N, 3)."""
+
     def on_color(self, color: tuple[int, int, int]) -> tuple[int, int, int]:
         """Return what becomes of one RGB color."""
+        r, g, b = self.on_colors(np.array([color], np.uint8))[0].tolist()
+        return r, g, b
 
 
 class Geometric(Operation):

@@ -67,9 +67,9 @@ class Lut(Pointwise):
         channels = zip(first * (3 // len(first)), second * (3 // len(second)), strict=True)
         return Lut(b"".join(one.translate(two) for one, two in channels))
 
-    def on_color(self, color: tuple[int, int, int]) -> tuple[int, int, int]:
-        channels = self._channels() * (3 // len(self._channels()))
-        return channels[0][color[0]], channels[1][color[1]], channels[2][color[2]]
+    def on_colors(self, colors: Image) -> Image:
+        tables = np.frombuffer(self.tables, np.uint8).reshape(-1, 256)
+        return np.broadcast_to(tables, (3, 256))[[0, 1, 2], colors]
 
     def _act(self, image: Image) -> Image:
         channels = self._channels()
@@ -129,9 +129,9 @@ class ColorMatrix(Pointwise):
             second[:, :3] @ first[:, :3], second[:, :3] @ first[:, 3] + second[:, 3]
         )
 
-    def on_color(self, color: tuple[int, int, int]) -> tuple[int, int, int]:
-        changed = round_to_bytes(self.array @ np.array([*color, 1.0]))
-        return int(changed[0]), int(changed[1]), int(changed[2])
+    def on_colors(self, colors: Image) -> Image:
+        matrix = self.array
+        return round_to_bytes(colors @ matrix[:, :3].T + matrix[:, 3])
 
     def _act(self, image: Image) -> Image:
         if image.ndim == 2:
@@ -154,5 +154,5 @@ def _translated(image: Image, table: bytes) -> Image:
 @lru_cache(maxsize=256)
 def _gray(change: Pointwise) -> bytes:
     """Return the table that does to a gray picture what `change` does to it in RGB."""
-    colors = np.array([change.on_color((level, level, level)) for level in range(256)])
-    return round_to_bytes(colors @ LUMINANCE).tobytes()
+    grays = np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis], 3, axis=1)
+    return round_to_bytes(change.on_colors(grays) @ LUMINANCE).tobytes()
