@@ -4,6 +4,7 @@ A displacement says for each output point where in the source it looks; a field 
 displacements and warps, first to last, and resamples the source once, however long the list.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.ops.base import Geometric, Operation, Pointwise
-from variegate.ops.warp import View, Warp
+from variegate.ops.warp import View, Warp, averaged
 from variegate.sample import Image, Size
 
 Map = npt.NDArray[np.float32]
@@ -69,28 +70,27 @@ class Wave(Displacement):
 
     def offsets(self) -> Map:
         height, width = self.size
-        across = np.arange(0.5, width, dtype=np.float32) * np.float32(np.cos(self.direction))
-        down = np.arange(0.5, height, dtype=np.float32) * np.float32(np.sin(self.direction))
+        # math, not numpy: numpy takes other roundings of double precision with AVX-512.
+        cos, sin = np.float32(math.cos(self.direction)), np.float32(math.sin(self.direction))
+        across = np.arange(0.5, width, dtype=np.float32) * cos
+        down = np.arange(0.5, height, dtype=np.float32) * sin
         turns = (across[np.newaxis, :] + down[:, np.newaxis]) * np.float32(
             2 * np.pi / self.wavelength
         )
         shift = np.float32(self.amplitude) * np.sin(turns + np.float32(self.phase))
-        return np.dstack(
-            [
-                shift * np.float32(-np.sin(self.direction)),
-                shift * np.float32(np.cos(self.direction)),
-            ]
-        )
+        return np.dstack([shift * -sin, shift * cos])
 
 
 @dataclass(frozen=True)
 class Lens(Displacement):
     """Radial distortion: barrel (above 0) or pincushion (below 0).
 
-    The point at radius r looks at radius r * (1 + coefficient * r**2), with r = 1 in the corners.
+    The point at radius r, with r = 1 in the corners, looks at radius r * (1 + c * r**2) for a
+    coefficient c above 0. Below 0 that would fold the corners over; there it looks at
+    r / (1 + d * r**2), with d such that the corner looks at 1 + c, too.
 
     Attributes:
-        coefficient: about -0.5 ... 0.5.
+        coefficient: -0.5 or more; 0 is the identity.
     """
 
     coefficient: float
@@ -100,7 +100,12 @@ class Lens(Displacement):
         x = np.arange(0.5, width, dtype=np.float32) - np.float32(width / 2)
         y = np.arange(0.5, height, dtype=np.float32) - np.float32(height / 2)
         corner = np.float32((width**2 + height**2) / 4)
-        bend = np.float32(self.coefficient) * (x[np.newaxis] ** 2 + y[:, np.newaxis] ** 2) / corner
+        bend = (x[np.newaxis] ** 2 + y[:, np.newaxis] ** 2) / corner
+        if self.coefficient >= 0:
+            bend *= np.float32(self.coefficient)
+        else:
+            bend *= np.float32(-self.coefficient / (1 + self.coefficient))
+            bend = -bend / (1 + bend)
         return np.dstack([bend * x[np.newaxis], bend * y[:, np.newaxis]])
 
 
@@ -148,9 +153,18 @@ class Field(Geometric):
         return _projected(_centres(self.parts[-1].size) if points is None else points, matrix)
 
     def _act(self, image: Image) -> Image:
+        # How much the whole chain shrinks is a matter of its warps.
+        matrix = np.eye(3)
+        for part in self.parts:
+            if isinstance(part, Warp):
+                matrix = part.array @ matrix
+        small = averaged(image, matrix, self.view)
+        points = self.source_points()
+        if small is not image:
+            points *= np.divide(small.shape[1::-1], image.shape[1::-1], dtype=np.float32)
         return cv2.remap(
-            image,
-            self.source_points() - np.float32(0.5),
+            small,
+            points - np.float32(0.5),
             None,
             self.view.cv_interpolation,
             borderMode=self.view.cv_border,

@@ -119,7 +119,7 @@ class LensTransform(Viewed):
     name: ClassVar = "lens"
     axes: ClassVar = both_ways("lens", "coefficient", 0.0, up=0.5, down=-0.5)
 
-    coefficient: Annotated[Range, Bounds(-0.9, 2)] = (-0.15, 0.15)
+    coefficient: Annotated[Range, Bounds(-0.5, 2)] = (-0.15, 0.15)
     """A corner shows what lay (1 + coefficient) times as far from the middle; 0 is the identity."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
