@@ -4,12 +4,14 @@ Coordinates are continuous: the left edge of the picture is x = 0, its right edg
 centre of the first pixel is (0.5, 0.5). Sizes are (height, width), points are (x, y).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from variegate.errors import ShapeError
+from variegate.targets import Targets
 
 Image = npt.NDArray[np.uint8]
 Size = tuple[int, int]
@@ -21,11 +23,13 @@ class Sample:
 
     Attributes:
         image: (H, W) or (H, W, 1) gray, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha; uint8.
-        label: the class of the whole picture, if it has one.
+        labels: classes of the picture as a whole, each with its share: {"cat": 1.0}.
+        targets: objects and masks, if anything is known of them.
     """
 
     image: Image
-    label: str | None = None
+    labels: Mapping[str, float] = field(default_factory=dict)
+    targets: Targets | None = None
 
     @property
     def size(self) -> Size:

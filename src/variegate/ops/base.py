@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.sample import Image, Sample, Size
+from variegate.targets import Layer, Mask, Points
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,12 @@ class Pixels(Operation):
     It joins with nothing and nothing moves past it. Alpha is left alone.
     """
 
+    def apply(self, sample: Sample) -> Sample:
+        changed = replace(sample, image=self.apply_image(sample.image))
+        if sample.targets is None or (seen := self.visible(sample.size)) is None:
+            return changed
+        return replace(changed, targets=sample.targets.hidden(seen))
+
     def _act(self, image: Image) -> Image:
         if image.ndim == 3 and image.shape[2] == 4:
             colors = self._act_on_colors(cv2.cvtColor(image, cv2.COLOR_RGBA2RGB))
@@ -117,7 +124,42 @@ class Pointwise(Operation):
 
 
 class Geometric(Operation):
-    """An action that moves pixels: `Warp` and `Field`."""
+    """An action that moves pixels, and all that is known of them: `Warp` and `Field`."""
+
+    def apply(self, sample: Sample) -> Sample:
+        changed = replace(sample, image=self.apply_image(sample.image))
+        if sample.targets is None:
+            return changed
+        targets = sample.targets.moved(
+            points=self.move_points,
+            straight=self.straight,
+            mirrored=self.mirrored,
+            mask=self.move_mask,
+            size=self.output_size(sample.size),
+        )
+        return replace(changed, targets=targets)
+
+    @abstractmethod
+    def move_points(self, points: Points) -> Points:
+        """Return (K, 2) where source points come to lie; beyond the canvas, too."""
+
+    @abstractmethod
+    def move_mask(self, layer: Layer) -> Mask:
+        """Return a mask moved as pictures are: by the nearest pixel, amounts by interpolation.
+
+        Classes continue beyond the source as the picture does; objects do not, since their mirror
+        images are none of them.
+        """
+
+    @property
+    @abstractmethod
+    def straight(self) -> bool:
+        """Whether straight lines stay straight."""
+
+    @property
+    @abstractmethod
+    def mirrored(self) -> bool:
+        """Whether right becomes left."""
 
     @property
     @abstractmethod

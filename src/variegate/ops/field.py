@@ -14,10 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.ops.base import Geometric, Operation, Pointwise
-from variegate.ops.warp import View, Warp, averaged
+from variegate.ops.warp import View, Warp, averaged, mask_view
 from variegate.sample import Image, Size
+from variegate.targets import Layer, Mask, Points
 
 Map = npt.NDArray[np.float32]
+
+# An inverse is sought until it is right to this many pixels, or for so many rounds.
+_CLOSE = 0.01
+_ROUNDS = 100
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,24 @@ class Displacement(ABC):
     @abstractmethod
     def offsets(self) -> Map:
         """Return (H, W, 2) float32: x and y offsets, pixels, at every pixel centre."""
+
+    def undone(self, points: Points) -> Points:
+        """Return (K, 2) the points of the canvas that look at `points` of the source.
+
+        Found by repeated correction, which converges as long as the displacement does not fold
+        the picture; beyond the canvas the offset of its edge is taken.
+        """
+        if not len(points):
+            return points
+        offsets = self.offsets()
+        found = points
+        for _ in range(_ROUNDS):
+            at = found[np.newaxis].astype(np.float32)
+            wrong = points - (found + _sampled(offsets, at)[0])
+            found = found + wrong
+            if np.abs(wrong).max() < _CLOSE:
+                break
+        return found
 
 
 @dataclass(frozen=True)
@@ -151,6 +174,22 @@ class Field(Geometric):
             offsets = part.offsets()
             points = points + (offsets if straight else _sampled(offsets, points))
         return _projected(_centres(self.parts[-1].size) if points is None else points, matrix)
+
+    def move_points(self, points: Points) -> Points:
+        for part in self.parts:
+            points = part.move_points(points) if isinstance(part, Warp) else part.undone(points)
+        return points
+
+    def move_mask(self, layer: Layer) -> Mask:
+        return replace(self, view=mask_view(self.view, layer)).apply_image(layer.values)
+
+    @property
+    def straight(self) -> bool:
+        return False
+
+    @property
+    def mirrored(self) -> bool:
+        return sum(part.mirrored for part in self.parts if isinstance(part, Warp)) % 2 == 1
 
     def _act(self, image: Image) -> Image:
         # How much the whole chain shrinks is a matter of its warps.

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from variegate.errors import ShapeError
 from variegate.ops.base import Geometric, Operation, Pointwise
 from variegate.sample import Image, Size
+from variegate.targets import Layer, Mask, Points
 
 Border = Literal["reflect", "edge", "constant", "wrap"]
 Interpolation = Literal["nearest", "linear", "cubic"]
@@ -54,6 +55,11 @@ def scaling(x: float, y: float) -> Matrix:
 def about(matrix: Matrix, x: float, y: float) -> Matrix:
     """Return `matrix` acting about the point (x, y) instead of the origin."""
     return translation(x, y) @ matrix @ translation(-x, -y)
+
+
+def _snapped(entry: float) -> float:
+    whole = float(round(entry))
+    return whole if abs(entry - whole) < _SNAP else entry
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,13 @@ class View:
         return (float(r), float(g), float(b), 0.0)
 
 
+def mask_view(view: View, layer: Layer) -> View:
+    """Return how a mask is sampled where its picture is sampled by `view`."""
+    border: Border | None = "constant" if layer.role == "objects" else view.border
+    value = 0 if layer.role == "objects" else layer.beyond
+    return View(border, (value, value, value), "linear" if layer.role == "soft" else "nearest")
+
+
 @dataclass(frozen=True)
 class Warp(Geometric):
     """A projective transformation.
@@ -122,14 +135,15 @@ class Warp(Geometric):
             ShapeError: the matrix is not (3, 3), not invertible, or the canvas has no pixels.
         """
         array = np.asarray(matrix, dtype=np.float64)
-        if array.shape != (3, 3) or not np.isfinite(array).all():
+        # Plain floats: for nine of them numpy takes three times as long.
+        entries = array.ravel().tolist()
+        if array.shape != (3, 3) or not all(map(math.isfinite, entries)):
             raise ShapeError(f"matrix: expected finite (3, 3), got {array.tolist()}")
-        if abs(np.linalg.det(array)) < 1e-12 or min(size) < 1:
+        a, b, c, d, e, f, g, h, i = entries
+        determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+        if abs(determinant) < 1e-12 or i == 0 or min(size) < 1:
             raise ShapeError(f"warp onto {size}: the matrix {array.tolist()} leaves no picture")
-        array = array / array[2, 2]
-        whole = np.rint(array)
-        array = np.where(np.abs(array - whole) < _SNAP, whole, array)
-        return cls(tuple(map(float, array.ravel())), size, view or View())
+        return cls(tuple(_snapped(entry / i) for entry in entries), size, view or View())
 
     @property
     def array(self) -> Matrix:
@@ -145,6 +159,26 @@ class Warp(Geometric):
 
     def output_size(self, size: Size) -> Size:
         return self.size
+
+    def move_points(self, points: Points) -> Points:
+        matrix = self.array
+        moved = points @ matrix[:2, :2].T + matrix[:2, 2]
+        if matrix[2, :2].any():
+            # A point behind the viewer would come back from the other side: keep it far away.
+            depth = np.maximum(points @ matrix[2, :2] + matrix[2, 2], 1e-6)
+            moved /= depth[:, np.newaxis]
+        return moved
+
+    def move_mask(self, layer: Layer) -> Mask:
+        return replace(self, view=mask_view(self.view, layer)).apply_image(layer.values)
+
+    @property
+    def straight(self) -> bool:
+        return True
+
+    @property
+    def mirrored(self) -> bool:
+        return bool(np.linalg.det(self.array[:2, :2]) < 0)
 
     def from_reduced(self, full: Size, reduced: Size) -> "Warp":
         """Return the warp that takes a smaller copy of the source where this takes the source."""
@@ -224,10 +258,11 @@ def _resampled(image: Image, matrix: Matrix, size: Size, view: View) -> Image:
         # 48 dB from the exact average where bilinear sampling has 35, at 1.99 times smaller.
         how = cv2.INTER_AREA if shrinks else view.cv_interpolation
         return cv2.resize(image, size[::-1], interpolation=how)
-    centred = translation(-0.5, -0.5) @ matrix @ translation(0.5, 0.5)
     # cv2 warps four channels in two thirds of the time of three: benchmarks/kernels.py.
     padded = image.ndim == 3 and image.shape[2] == 3
     source = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA) if padded else image
+    source, matrix = _bordered(source, matrix, size, view)
+    centred = translation(-0.5, -0.5) @ matrix @ translation(0.5, 0.5)
     warp, transform = (
         (cv2.warpPerspective, centred)
         if centred[2, :2].any()
@@ -244,6 +279,30 @@ def _resampled(image: Image, matrix: Matrix, size: Size, view: View) -> Image:
     if padded:
         warped = cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB)
     return warped
+
+
+def _bordered(image: Image, matrix: Matrix, size: Size, view: View) -> tuple[Image, Matrix]:
+    """Lay the border that the canvas sees around the image, where it is a moderate one.
+
+    cv2 looks up what lies beyond a picture pixel by pixel: a warp that never has to takes 0.5 to
+    0.75 of the time, the border's included (benchmarks/kernels.py).
+
+    Returns:
+        The image with its border, and the matrix for it.
+    """
+    height, width = image.shape[:2]
+    above, below, before, after = _overhang(matrix, (height, width), size)
+    tall, wide = height + above + below, width + before + after
+    if view.border in (None, "constant") or tall * wide > 2 * height * width:
+        return image, matrix
+    bordered = cv2.copyMakeBorder(image, above, below, before, after, view.cv_border)
+    return bordered, matrix @ translation(-before, -above)
+
+
+def _overhang(matrix: Matrix, source: Size, canvas: Size) -> tuple[int, int, int, int]:
+    """Return how many pixels the canvas looks beyond the source: above, below, before, after."""
+    corners = np.array([[0, canvas[1], 0, canvas[1]], [0, 0, canvas[0], canvas[0]], [1, 1, 1, 1]])
+    u, v, w = np.linalg.inv(matrix) @ corners
 
 
 def _covers(matrix: Matrix, source: tuple[int, ...], size: Size) -> bool:
