@@ -34,7 +34,7 @@ from variegate.transforms.canvas import Canvas, canvas_size
 
 M = TypeVar("M", bound=BaseModel)
 
-_LISTS = ("sequence", "subsets", "each", "one_of")
+LISTS = ("sequence", "subsets", "each", "one_of")
 
 
 class Output(BaseModel):
@@ -199,11 +199,11 @@ def parse_node(data: object, where: str) -> Node:
     """
     name, value = _named(data, where)
     if name in POLICIES:
-        fields = {"steps": value} if isinstance(value, list) and name in _LISTS else value
+        fields = {"steps": value} if isinstance(value, list) and name in LISTS else value
         if fields is None:
             fields = {}
         if not isinstance(fields, Mapping):
-            expected = "a list of steps" if name in _LISTS else "parameters"
+            expected = "a list of steps" if name in LISTS else "parameters"
             raise RecipeError(f"{where}: {name}: expected {expected}, got {value!r}")
         fields = dict(fields)
         if isinstance(steps := fields.get("steps"), list):
