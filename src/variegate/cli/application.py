@@ -1,0 +1,144 @@
+"""The application that commands enter themselves into, and what becomes of their errors."""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from variegate.cli.console import Interrupted, fault, note
+from variegate.errors import VariegateError
+
+FAILED, USAGE, QUARANTINED, INTERRUPTED = 1, 2, 3, 130
+
+# What the parser raises about options and arguments: ClickException, of click or of typer's copy.
+_ParserError: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+class Application(TyperGroup):
+    """Turns every error into one sentence and an exit code."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        given = list(sys.argv[1:] if args is None else args)
+        arguments, debug = _without_debug(given)
+        try:
+            code = super().main(
+                arguments, prog_name or "variegate", complete_var, False, windows_expand_args
+            )
+        except Exception as error:
+            if debug:
+                raise
+            sys.exit(_answered(error))
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
+    """Move `--debug` to the front, so that it may stand anywhere."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    if "--debug" not in arguments[:end]:
+        return arguments, False
+    rest = [one for one in arguments[:end] if one != "--debug"]
+    return ["--debug", *rest, *arguments[end:]], True
+
+
+def _answered(error: Exception) -> int:
+    """Say in one sentence what is wrong; return the exit code."""
+    if isinstance(error, Interrupted):
+        note(str(error))
+        return INTERRUPTED
+    if isinstance(error, VariegateError):
+        fault(str(error))
+        return USAGE
+    if isinstance(error, _ParserError):
+        fault(_parser_sentence(error))
+        return USAGE
+    if isinstance(error, typer.Abort):
+        return FAILED
+    kind = type(error).__name__
+    fault(
+        f"{kind}: {error}; this is a defect of variegate: "
+        "run the command again with --debug and report what it shows"
+    )
+    return FAILED
+
+
+def _parser_sentence(error: Exception) -> str:
+    sentence: str = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+    sentence = f"{sentence[:1].lower()}{sentence[1:]}"
+    context = getattr(error, "ctx", None)
+    return f"{sentence}; see {context.command_path} --help" if context else sentence
+
+
+app = typer.Typer(
+    cls=Application,
+    name="variegate",
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def command(name: str, *examples: str, to: typer.Typer = app) -> Callable[..., Any]:
+    """Enter a function as a command; its help ends with the examples."""
+    lines = "\n\n".join(f"  {example}" for example in examples)
+    return to.command(name, epilog=f"[bold]Examples[/bold]\n\n{lines}", no_args_is_help=False)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from variegate import __version__
+
+        typer.echo(f"variegate {__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    invoke_without_command=True,
+    epilog="[bold]Examples[/bold]\n\n  variegate augment photos/ more/\n\n"
+    "  variegate augment photos/ more/ --preset chain --seed 7",
+)
+def start(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback answers
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks and what the libraries log.")
+    ] = False,
+) -> None:
+    """Turn a few labelled pictures into many: realistic, reproducible, with a record of each."""
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING,
+        handlers=[_Notes()],
+        format="%(name)s: %(message)s" if debug else "%(message)s",
+        force=True,
+    )
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+class _Notes(logging.Handler):
+    """What the library logs, as notes that a progress bar makes room for."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(self.format(record))
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # File names are bytes: one that no encoding knows must not end the program.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    app()

@@ -1,0 +1,193 @@
+"""variegate augment: make the variants of every picture."""
+
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from variegate.cli.application import QUARANTINED, command
+from variegate.cli.console import (
+    Interrupted,
+    note,
+    show,
+    show_json,
+    size_text,
+    tell,
+    time_text,
+)
+from variegate.cli.options import (
+    AsJson,
+    In,
+    LabelPattern,
+    LayoutName,
+    Limit,
+    MaxMegabytes,
+    MaxPixels,
+    Out,
+    Preset,
+    RecipeFile,
+    Seed,
+    Workers,
+    chosen_options,
+    chosen_recipe,
+    recipe_name,
+)
+from variegate.cli.progress import RunProgress, done_words, run_progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from variegate.manifest import Counts
+    from variegate.runs import Prepared, Summary
+
+# Faults that are shown; all of them stand in the manifest.
+_SHOWN = 5
+
+
+@command(
+    "augment",
+    "variegate augment photos/ more/",
+    "variegate augment photos.zip more/ --preset chain --seed 7",
+    "variegate augment photos/ try/ --recipe recipe.yaml --limit 10",
+)
+def augment(
+    source: In,
+    output: Out,
+    recipe: RecipeFile = None,
+    preset: Preset = None,
+    seed: Seed = None,
+    workers: Workers = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with exit code 3 if anything was quarantined.")
+    ] = False,
+    limit: Limit = None,
+    layout: LayoutName = None,
+    label_pattern: LabelPattern = None,
+    max_pixels: MaxPixels = None,
+    max_megabytes: MaxMegabytes = None,
+    shard_size: Annotated[int | None, typer.Option("--shard-size", hidden=True)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the variants of every picture of IN, into OUT.
+
+    OUT is a new folder, or a zip file to be written. A run that was stopped goes on where it
+    stopped when the same command is given again. IN is never touched.
+    """
+    from variegate.runs import augment as run
+
+    loaded = chosen_recipe(recipe, preset, seed)
+    options = chosen_options(
+        layout=layout,
+        label_pattern=label_pattern,
+        limit=limit,
+        workers=workers,
+        shard_size=shard_size,
+        max_pixels=max_pixels,
+        max_megabytes=max_megabytes,
+    )
+
+    def on_start(prepared: "Prepared") -> None:
+        tell_start(source, prepared)
+        name = recipe_name(recipe, preset)
+        tell(
+            f"recipe: {name}, {loaded.count():,} for each picture, seed {loaded.seed}: "
+            f"{prepared.outputs:,} files into {output}"
+        )
+
+    with run_progress() as (figures, on_progress):
+        try:
+            summary = run(
+                source,
+                output,
+                recipe=loaded,
+                options=options,
+                on_start=on_start,
+                on_progress=on_progress,
+            )
+        except KeyboardInterrupt:
+            raise Interrupted(_how_to_go_on(figures)) from None
+    if as_json:
+        show_json(_as_data(summary))
+    else:
+        _show_summary(summary, figures)
+    if strict and summary.counts.quarantined:
+        raise typer.Exit(QUARANTINED)
+
+
+def tell_start(source: Path, prepared: "Prepared") -> None:
+    """Say what an input was recognised as."""
+    tell(f"input:  {source}: {prepared.layout.description}")
+    for one in prepared.layout.notes:
+        note(f"        {one}")
+
+
+def _how_to_go_on(figures: RunProgress) -> str:
+    again = shlex.join(["variegate", *sys.argv[1:]])
+    if figures.last is None:
+        return f"interrupted before anything was made; to begin again: {again}"
+    done = done_words(figures.last.counts, figures.last.total)
+    return f"interrupted: {done}; the same command goes on from there: {again}"
+
+
+def _show_summary(summary: "Summary", figures: RunProgress) -> None:
+    counts = summary.counts
+    show("")
+    show(_table(counts, summary.variants))
+    show("")
+    made = f"{counts.outputs:,} files, {size_text(counts.bytes)}, in {summary.output}"
+    if figures.last is None:
+        show(f"{made}; they were complete before")
+    else:
+        so_far = " (continued)" if summary.continued else ""
+        took = time_text(summary.elapsed_s)
+        show(f"{made}; {took}{so_far}, {figures.rate:,.0f} a second")
+    show(f"digest {summary.digest}")
+    for line in _faults(summary.output, counts):
+        show(line)
+    show("")
+    show(f"look at them:  variegate preview {shlex.quote(summary.output)}")
+    show(f"check them:    variegate verify {shlex.quote(summary.output)}")
+
+
+def _table(counts: "Counts", variants: int) -> "Table":
+    """Return what became of the inputs; the lines add up to all of them."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    rows = [
+        ("augmented", counts.augmented, f"x {variants:,} = {counts.augmented * variants:,} files"),
+        ("passed through", counts.copied, "not for training: unchanged"),
+        ("quarantined", counts.quarantined, "could not be read; the reasons stand in the manifest"),
+        ("skipped", counts.skipped, "no pictures"),
+    ]
+    for name, number, remark in rows:
+        if number or name in ("augmented", "quarantined"):
+            style = "yellow" if name == "quarantined" and number else None
+            table.add_row(name, f"{number:,}", remark if number else "", style=style)
+    table.add_row("inputs", f"{counts.sources:,}", "", style="bold")
+    return table
+
+
+def _faults(output: str, counts: "Counts") -> list[str]:
+    """Return lines about the first quarantined inputs."""
+    if not counts.quarantined:
+        return []
+    from variegate.verifying import read_manifest
+
+    found = read_manifest(
+        output, columns=["key", "reason"], filters=[("status", "==", "quarantined")]
+    )
+    lines = [f"quarantined: {row['key']}: {row['reason']}" for row in found[:_SHOWN].to_pylist()]
+    more = counts.quarantined - len(lines)
+    return ["", *lines, *([f"... and {more:,} more, in the manifest"] if more > 0 else [])]
+
+
+def _as_data(summary: "Summary") -> dict[str, Any]:
+    data = asdict(summary)
+    return {**data, "counts": {**asdict(summary.counts), "inputs": summary.counts.sources}}

@@ -1,0 +1,35 @@
+"""Single files that commands write."""
+
+from pathlib import Path
+
+from variegate.sample import Image
+
+
+def save_png(path: Path, image: Image) -> None:
+    """Write a picture; the file appears whole.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from variegate.codecs import encode
+    from variegate.storage import open_storage
+
+    data = encode(image, format="png", compression=6)
+    open_storage(path.parent, create=True).write(path.name, data)
+
+
+def load_picture(path: Path) -> Image:
+    """Read one picture.
+
+    Raises:
+        InputError: there is none.
+        PictureError: it cannot be decoded.
+    """
+    from variegate.codecs import decode
+    from variegate.errors import PictureError
+    from variegate.storage import open_storage
+
+    try:
+        return decode(open_storage(path.parent).read(path.name), keep_alpha=True)
+    except PictureError as error:
+        raise type(error)(f"{path}: {error}; name another picture") from error

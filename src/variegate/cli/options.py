@@ -1,0 +1,158 @@
+"""Arguments and options that several commands share, and what they mean in Python."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from variegate.errors import RecipeError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from variegate.codecs import Limits
+    from variegate.recipes import Recipe
+    from variegate.runs import Options
+
+_RECIPE, _INPUT, _RUN = "Recipe", "Input", "Run"
+
+In = Annotated[Path, typer.Argument(metavar="IN", help="Folder or zip file of pictures.")]
+Out = Annotated[Path, typer.Argument(metavar="OUT", help="Folder or zip file of results.")]
+RecipeFile = Annotated[
+    Path | None,
+    typer.Option("--recipe", "-r", metavar="FILE", help="Recipe file.", rich_help_panel=_RECIPE),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        "-p",
+        metavar="NAME",
+        help="Recipe that comes with variegate (see: variegate recipe presets); light if none.",
+        rich_help_panel=_RECIPE,
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed",
+        "-s",
+        metavar="N",
+        help="Where all randomness begins, instead of the recipe's.",
+        rich_help_panel=_RECIPE,
+    ),
+]
+LayoutName = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        metavar="NAME",
+        help="Layout of IN, where it should not be guessed: csv, classes, flat, unlabelled.",
+        rich_help_panel=_INPUT,
+    ),
+]
+LabelPattern = Annotated[
+    str | None,
+    typer.Option(
+        "--label-pattern",
+        metavar="REGEX",
+        help="Where labels stand in file names, with a group called label.",
+        rich_help_panel=_INPUT,
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        metavar="N",
+        help="Only so many pictures, evenly spread: try it on a few first.",
+        rich_help_panel=_INPUT,
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels",
+        metavar="N",
+        min=1,
+        help="Quarantine pictures of more pixels unread; 250 million if none.",
+        rich_help_panel=_INPUT,
+    ),
+]
+MaxMegabytes = Annotated[
+    int | None,
+    typer.Option(
+        "--max-megabytes",
+        metavar="N",
+        min=1,
+        help="Quarantine files that are larger unread; 512 if none.",
+        rich_help_panel=_INPUT,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        "-w",
+        metavar="N",
+        help="Worker processes; one a processor if none; 0 to work in this process.",
+        rich_help_panel=_RUN,
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output instead.")
+]
+
+
+def chosen_recipe(file: Path | None, preset: str | None, seed: int | None) -> "Recipe":
+    """Load the recipe that the options name."""
+    from variegate.recipes import presets
+    from variegate.runs import load_recipe
+
+    if file is not None and preset is not None:
+        raise UsageError("--recipe and --preset: expected one of them, got both; leave one out")
+    if preset is not None and preset not in presets():
+        raise RecipeError(
+            f"--preset {preset}: expected one of {', '.join(presets())}"
+            f"{did_you_mean(preset, presets())}"
+        )
+    return load_recipe(file or preset, seed)
+
+
+def recipe_name(file: Path | None, preset: str | None) -> str:
+    """Return what to call the recipe that the options name."""
+    from variegate.runs import DEFAULT_PRESET
+
+    return str(file) if file is not None else preset or DEFAULT_PRESET
+
+
+def chosen_limits(max_pixels: int | None, max_megabytes: int | None) -> "Limits":
+    """Return the limits that the options name."""
+    from variegate.codecs import Limits
+
+    default = Limits()
+    return Limits(
+        max_pixels=default.max_pixels if max_pixels is None else max_pixels,
+        max_bytes=default.max_bytes if max_megabytes is None else max_megabytes << 20,
+    )
+
+
+def chosen_options(
+    *,
+    layout: str | None = None,
+    label_pattern: str | None = None,
+    limit: int | None = None,
+    workers: int | None = None,
+    shard_size: int | None = None,
+    max_pixels: int | None = None,
+    max_megabytes: int | None = None,
+) -> "Options":
+    """Return what the options say about how to read and run."""
+    from variegate.runs import Options
+
+    return Options(
+        layout=layout,
+        label_pattern=label_pattern,
+        limit=limit,
+        workers=workers,
+        shard_size=shard_size,
+        limits=chosen_limits(max_pixels, max_megabytes),
+    )

@@ -1,0 +1,117 @@
+"""How far a run is: a live bar on a terminal, now and then a plain line elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from variegate.cli.console import note, talk, time_text
+
+if TYPE_CHECKING:
+    from variegate.manifest import Counts
+    from variegate.runs import Progress
+
+# Between plain lines, where there is no terminal: seldom enough for the log of a long run.
+_PLAIN_INTERVAL_S = 30.0
+
+
+class RunProgress:
+    """The figures of a run, updated as it goes.
+
+    Attributes:
+        last: what was told last; None before anything was.
+    """
+
+    def __init__(self) -> None:
+        self.last: Progress | None = None
+        self._begun = time.monotonic()
+
+    def update(self, progress: "Progress") -> None:
+        """Take what `variegate.augment` tells."""
+        if self.last is None:
+            self._begun = time.monotonic()
+        self.last = progress
+
+    @property
+    def rate(self) -> float:
+        """Outputs a second, of this run."""
+        if self.last is None:
+            return 0.0
+        made = self.last.counts.outputs - self.last.before.outputs
+        return made / max(1e-3, time.monotonic() - self._begun)
+
+    def words(self) -> str:
+        """The figures in words: outputs, rate, time left, quarantined."""
+        if self.last is None:
+            return ""
+        counts = self.last.counts
+        parts = [f"{counts.outputs:,} files"]
+        if self.rate > 0:
+            left = max(0, self.last.outputs - counts.outputs) / self.rate
+            parts.append(f"{self.rate:,.0f} a second")
+            if counts.sources < self.last.total:
+                parts.append(f"{time_text(left)} left")
+        if counts.quarantined:
+            parts.append(f"{counts.quarantined:,} quarantined")
+        return ", ".join(parts)
+
+
+@contextmanager
+def run_progress() -> Iterator[tuple[RunProgress, Callable[["Progress"], None]]]:
+    """Show a run's progress while the block runs; give its figures and what to call with news."""
+    figures = RunProgress()
+    if talk().is_terminal:
+        with _bar() as show:
+
+            def update(progress: "Progress") -> None:
+                figures.update(progress)
+                show(progress.counts.sources, progress.total, figures.words())
+
+            yield figures, update
+        return
+    last = time.monotonic()
+
+    def write(progress: "Progress") -> None:
+        nonlocal last
+        figures.update(progress)
+        if time.monotonic() - last >= _PLAIN_INTERVAL_S:
+            last = time.monotonic()
+            note(f"{progress.counts.sources:,} of {progress.total:,} inputs, {figures.words()}")
+
+    yield figures, write
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a plain count, for work that takes seconds; silent without a terminal.
+
+    Gives a function to be called with (done, total).
+    """
+    if not talk().is_terminal:
+        yield lambda _done, _total: None
+        return
+    with _bar() as show:
+        yield lambda done, total: show(done, total, what)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int, str], None]]:
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (
+        BarColumn(bar_width=28),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f}", style="bold", markup=False),
+        TextColumn("{task.fields[words]}", markup=False),
+    )
+    with Progress(*columns, console=talk(), transient=True) as bar:
+        task = bar.add_task("", total=None, words="", visible=False)
+
+        def show(done: int, total: int, words: str) -> None:
+            bar.update(task, completed=done, total=total, words=words, visible=True)
+
+        yield show
+
+
+def done_words(counts: "Counts", total: int) -> str:
+    """Return how much of a run is done: "34 of 250 inputs are done"."""
+    return f"{counts.sources:,} of {total:,} inputs are done"

@@ -1,0 +1,72 @@
+"""variegate sample: draw a labelled data set to try things on."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from variegate.cli.application import command
+from variegate.cli.console import show, size_text
+from variegate.cli.progress import counting
+from variegate.errors import OutputError, UsageError
+
+_SIZE = re.compile(r"(\d+)x(\d+)")
+_QUALITY = 95
+
+
+@command("sample", "variegate sample parts/", "variegate sample parts/ --count 1000 --size 480x640")
+def sample(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="New or empty folder for the pictures.")
+    ],
+    count: Annotated[
+        int, typer.Option("--count", "-n", metavar="N", min=1, help="How many pictures.")
+    ] = 250,
+    seed: Annotated[
+        int, typer.Option("--seed", "-s", metavar="N", help="Another seed, another set.")
+    ] = 7,
+    objects: Annotated[
+        int,
+        typer.Option("--objects", metavar="N", min=1, help="Parts in each picture."),
+    ] = 1,
+    size: Annotated[
+        str, typer.Option("--size", metavar="HxW", help="Height and width, pixels.")
+    ] = "240x320",
+) -> None:
+    """Draw electronic parts of five kinds: a data set to try variegate on, a folder for each kind.
+
+    The same seed gives the same pictures, on every machine.
+    """
+    from variegate.codecs import encode
+    from variegate.errors import ShapeError
+    from variegate.seeding import check_seed
+    from variegate.specimens import KINDS, Specimen, specimens
+    from variegate.storage import open_storage
+
+    match = _SIZE.fullmatch(size)
+    if match is None:
+        raise UsageError(f"--size {size}: expected HxW in pixels, such as 240x320")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise OutputError(f"{folder}: is not empty; name a new folder")
+    shape = (int(match[1]), int(match[2]))
+    drawn = specimens(count, seed=check_seed(seed), size=shape, objects=objects)
+    written = 0
+    with counting("pictures") as on_progress:
+        try:
+            # The first one tells whether the size is possible: before that no folder is made.
+            ready: tuple[str, Specimen] | None = next(drawn)
+        except ShapeError as error:
+            raise UsageError(f"--{error}") from error
+        storage = open_storage(folder, create=True)
+        done = 0
+        while ready is not None:
+            key, specimen = ready
+            data = encode(specimen.image, format="jpeg", quality=_QUALITY)
+            storage.write(key, data)
+            done, written = done + 1, written + len(data)
+            on_progress(done, count)
+            ready = next(drawn, None)
+    kinds = ", ".join(KINDS[:count])
+    show(f"{done:,} pictures, {size_text(written)}, in {folder}: {kinds}")
+    show(f"now:  variegate augment {folder} {folder}-augmented")

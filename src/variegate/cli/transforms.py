@@ -1,0 +1,199 @@
+"""variegate transforms: the catalogue."""
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from variegate.cli.application import command
+from variegate.cli.console import show
+from variegate.cli.files import load_picture, save_png
+from variegate.errors import UsageError
+
+if TYPE_CHECKING:
+    from variegate.sample import Image
+    from variegate.transforms import Transform
+
+# In this order; families of plug-ins come behind.
+_FAMILIES = ("geometry", "fields", "canvas", "color", "adaptive", "blur", "resolution", "noise")
+
+
+@command(
+    "transforms",
+    "variegate transforms",
+    "variegate transforms rotate",
+    "variegate transforms rotate --picture rotate.png --source photo.jpg",
+)
+def transforms(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Explain this one; without, list all.")
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--picture", metavar="FILE", help="PNG to write: NAME along its axes."),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--source", metavar="FILE", help="Photo for --picture; drawn if none."),
+    ] = None,
+) -> None:
+    """List all transforms, or explain one: parameters, strength axes, and a picture of it."""
+    from variegate.transforms import find_transform
+
+    if name is None:
+        if picture is not None or source is not None:
+            raise UsageError("--picture and --source: expected with the NAME of a transform")
+        _list()
+        return
+    transform = find_transform(name)
+    if source is not None and picture is None:
+        raise UsageError("--source: expected with --picture FILE, which is to be drawn of it")
+    if picture is None:
+        _explain(transform)
+        return
+    from variegate.reports import strip
+
+    save_png(picture, strip(transform, _photo(source)))
+    show(f"{picture}: {name} on {source or 'a drawn picture'}")
+
+
+def _photo(source: Path | None) -> "Image":
+    if source is not None:
+        return load_picture(source)
+    from variegate.seeding import generator
+    from variegate.specimens import draw_specimen
+
+    return draw_specimen(generator(7, "strip"), label="chip", size=(240, 320)).image
+
+
+def family(transform: type["Transform"]) -> str:
+    """Return the name of the file that a transform stands in."""
+    return transform.__module__.rpartition(".")[2]
+
+
+def _list() -> None:
+    from rich.table import Table
+
+    from variegate.transforms import all_transforms
+
+    found = all_transforms().values()
+    names = sorted({family(one) for one in found} - set(_FAMILIES))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("transform", style="bold", no_wrap=True)
+    table.add_column("axes", no_wrap=True, style="cyan")
+    table.add_column("what it does")
+    for group in (*_FAMILIES, *names):
+        members = [one for one in found if family(one) == group]
+        if not members:
+            continue
+        table.add_row()
+        table.add_row(f"[{group}]", "", "", style="dim")
+        for one in members:
+            table.add_row(one.name, _axes(one), about(one))
+    show(table)
+    show("\none of them:  variegate transforms NAME")
+
+
+def _axes(transform: type["Transform"]) -> str:
+    """Return the axes in short: "x+ x-" for shear_x+, shear_x-, and so on."""
+    names = [axis.name for axis in transform.axes]
+    prefix = transform.name
+    short = [name.removeprefix(prefix).removeprefix("_") or "+" for name in names]
+    return " ".join(short)
+
+
+def about(transform: type["Transform"]) -> str:
+    """Return the first sentence of a transform's description."""
+    return inspect.cleandoc(transform.__doc__ or "").partition("\n")[0]
+
+
+def _explain(transform: type["Transform"]) -> None:
+    from rich.table import Table
+
+    show(f"{transform.name}  ({family(transform)})")
+    show("")
+    show(inspect.cleandoc(transform.__doc__ or ""))
+    show("")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("parameter", "type", "default", "meaning"):
+        table.add_column(title, style="bold" if title == "parameter" else None)
+    properties = transform.model_json_schema()["properties"]
+    for name in sorted(properties, key=lambda one: one == "p"):
+        one = properties[name]
+        table.add_row(name, type_text(one), _default(one), one.get("description", ""))
+    show(table)
+    show("")
+    if transform.axes:
+        axes = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for title in ("axis", "moves", "from (identity)", "to (strongest)"):
+            axes.add_column(title, style="bold" if title == "axis" else None)
+        for axis in transform.axes:
+            axes.add_row(axis.name, axis.parameter, f"{axis.start:g}", f"{axis.end:g}")
+        show(axes)
+    else:
+        show("no strength axis")
+    show("")
+    show(f"in a recipe:  {example(transform)}")
+    show(f"look at it:   variegate transforms {transform.name} --picture {transform.name}.png")
+
+
+def example(transform: type["Transform"]) -> str:
+    """Return one step of a recipe, with the transform's main parameter."""
+    schema = transform.model_json_schema()["properties"]
+    main = next((a.parameter for a in transform.axes if a.parameter in schema), None)
+    if main is None:
+        return f"- {transform.name}"
+    return f"- {transform.name}: {{{main}: {_default(schema[main])}}}"
+
+
+def _default(schema: dict[str, Any]) -> str:
+    return plain(schema["default"]) if "default" in schema else "required"
+
+
+def plain(value: Any) -> str:
+    """Return a value as a recipe would have it."""
+    if isinstance(value, list | tuple):
+        if len(value) == 2 and value[0] == value[1]:
+            return plain(value[0])
+        return f"[{', '.join(plain(one) for one in value)}]"
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def type_text(schema: dict[str, Any]) -> str:
+    """Return what values a JSON Schema allows, in a few words."""
+    if "enum" in schema:
+        return ", ".join(map(plain, schema["enum"]))
+    if "const" in schema:
+        return plain(schema["const"])
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(map(type_text, schema["anyOf"])))
+    kind = schema.get("type")
+    if kind in ("number", "integer"):
+        return _number_text(schema)
+    if kind == "array":
+        items = schema.get("prefixItems") or [schema.get("items", {})] * schema.get("minItems", 1)
+        same = len({type_text(item) for item in items}) == 1
+        if same and len(items) == 2:
+            return "[low, high]" if "items" in schema else f"[2 of {type_text(items[0])}]"
+        return f"[{len(items)} of {type_text(items[0])}]" if same else "list"
+    return {"boolean": "true or false", "string": "text", "null": "none"}.get(str(kind), "any")
+
+
+def _number_text(schema: dict[str, Any]) -> str:
+    kind = "whole number" if schema["type"] == "integer" else "number"
+    low, high, above = (schema.get(k) for k in ("minimum", "maximum", "exclusiveMinimum"))
+    if low is not None and high is not None:
+        return f"{kind} {plain(low)} to {plain(high)}"
+    parts = [kind]
+    if above is not None:
+        parts.append(f"above {plain(above)}")
+    if low is not None:
+        parts.append(f"from {plain(low)}")
+    if high is not None:
+        parts.append(f"to {plain(high)}")
+    return " ".join(parts)

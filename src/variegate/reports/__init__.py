@@ -1,0 +1,8 @@
+"""Pictures for people: contact sheets and strips."""
+
+from variegate.reports.captions import caption
+from variegate.reports.preview import preview, preview_output
+from variegate.reports.sheet import Cell, Row, contact_sheet
+from variegate.reports.strip import strip
+
+__all__ = ["Cell", "Row", "caption", "contact_sheet", "preview", "preview_output", "strip"]

@@ -1,0 +1,157 @@
+"""Contact sheets of what a recipe would make, and of what a run has made."""
+
+import json
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from variegate.codecs import Limits, decode, probe
+from variegate.errors import InputError, PictureError, UsageError
+from variegate.estimating import evenly, spread
+from variegate.formats import Source
+from variegate.manifest import Row as ManifestRow
+from variegate.plan import execute
+from variegate.recipes import Recipe
+from variegate.reports.captions import caption, from_operations
+from variegate.reports.sheet import Cell, Row, contact_sheet
+from variegate.runs import JOB, Options, Prepared, load_recipe, prepare
+from variegate.sample import Image, Sample
+from variegate.storage import Storage, key_to_text, open_storage
+from variegate.verifying import read_manifest
+
+# Some of the chosen may not be readable; others take their place.
+_SPARE = 3
+
+
+def preview(
+    source: str | Path,
+    *,
+    recipe: Recipe | str | Path | None = None,
+    options: Options | None = None,
+    pictures: int = 6,
+    variants: int = 7,
+    name: str = "",
+) -> Image:
+    """Draw what a recipe would make of some pictures, evenly spread; nothing is written.
+
+    Args:
+        source: a folder or zip file.
+        recipe: as for `variegate.augment`.
+        options: how the input is read.
+        pictures: rows.
+        variants: columns besides the source, evenly spread over all variants.
+        name: what to call the recipe in the title.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        UsageError: input, recipe or an option is not right.
+    """
+    loaded, options = load_recipe(recipe, None), options or Options()
+    chosen = evenly(variants, loaded.count())
+    with prepare(source, loaded, options) as prepared:
+        rows: list[Row] = []
+        for one in spread(prepared, pictures * _SPARE):
+            try:
+                rows.append(_previewed(prepared, one, chosen, options.limits))
+            except (PictureError, InputError):
+                continue
+        if not rows:
+            raise InputError(
+                f"{source}: none of the pictures tried can be read; try another folder"
+            )
+        rows = [rows[number] for number in evenly(pictures, len(rows))]
+    return contact_sheet(
+        rows,
+        title=f"{name or 'recipe'}: {_results(loaded.count())} a picture, seed {loaded.seed}",
+        subtitle=loaded.description,
+        header=["source", *(f"variant {index}" for index in chosen)],
+    )
+
+
+def _results(count: int) -> str:
+    return "1 result" if count == 1 else f"{count:,} results"
+
+
+def _previewed(prepared: Prepared, one: Source, chosen: list[int], limits: Limits) -> Row:
+    """Make a row: the source and the chosen variants, as a run would make them."""
+    data = prepared.source.read(one.key, limit=limits.max_bytes)
+    header = probe(data, limits)
+    size = (header.height, header.width)
+    planned = prepared.recipe.plan(key=one.key, size=size)
+
+    def load(times: int) -> Sample:
+        return Sample(decode(data, limits=limits, reduce=times))
+
+    made = execute(
+        [planned[index] for index in chosen], load, size=size, reducible=header.reducible
+    )
+    cells = {variant.index: Cell(s.image, caption(variant.drawn)) for variant, s in made}
+    first = Cell(load(1).image, _source_caption(one.key, one.label))
+    return Row((first, *(cells[index] for index in chosen)))
+
+
+def _source_caption(key: str, label: str | None) -> str:
+    name = key_to_text(key).rpartition("/")[2]
+    return f"{name} ({label})" if label is not None else name
+
+
+def preview_output(output: str | Path, *, pictures: int = 6, variants: int = 7) -> Image:
+    """Draw some of what a finished run has made, evenly spread, beside their sources.
+
+    Raises:
+        InputError: it is no finished output.
+    """
+    storage = open_storage(output)
+    record = json.loads(storage.read(JOB))
+    table = read_manifest(output, columns=["source", "status"])
+    sources = pc.unique(table.filter(pc.equal(table["status"], "output"))["source"]).to_pylist()
+    if not sources:
+        raise InputError(f"{output}: the run made no variants; there is nothing to preview")
+    wanted = [sources[number] for number in evenly(pictures, len(sources))]
+    found = read_manifest(output, filters=[("source", "in", wanted)]).to_pylist()
+    count = max(row["variant"] for row in found) + 1
+    chosen = evenly(variants, count)
+    inputs = _inputs(record["input"])
+    rows = []
+    for number in wanted:
+        made = {
+            row["variant"]: ManifestRow.from_fields(row) for row in found if row["source"] == number
+        }
+        cells = (_made_cell(storage, made.get(index)) for index in chosen)
+        rows.append(Row((_source_cell(inputs, made[chosen[0]]), *cells)))
+    recipe = Recipe.from_data(record["recipe"])
+    return contact_sheet(
+        rows,
+        title=f"{len(sources):,} pictures x {count:,}, seed {record['seed']}",
+        subtitle=recipe.description,
+        header=["source", *(f"variant {index}" for index in chosen)],
+    )
+
+
+def _inputs(place: str) -> Storage | None:
+    """Open the sources, if they are still there."""
+    try:
+        return open_storage(place)
+    except UsageError:
+        return None
+
+
+def _source_cell(inputs: Storage | None, row: ManifestRow) -> Cell | None:
+    if inputs is None:
+        return None
+    try:
+        return Cell(decode(inputs.read(row.key)), _source_caption(row.key, row.label))
+    except (UsageError, PictureError):
+        return None
+
+
+def _made_cell(storage: Storage, row: ManifestRow | None) -> Cell | None:
+    if row is None or row.output is None:
+        return None
+    try:
+        image = decode(storage.read(row.output), keep_alpha=True)
+    except (UsageError, PictureError):
+        return None
+    return Cell(image, caption(from_operations(json.loads(row.operations or "[]"))))

@@ -1,0 +1,131 @@
+"""The contact sheet: sources by variants, each with what was done to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from variegate.reports.drawing import ACCENT, FAINT, TEXT, Canvas, wrap
+from variegate.sample import Image
+
+# A sheet stays below these, so that every viewer opens it.
+WIDEST, HIGHEST = 3_600, 8_000
+
+_LARGEST_PICTURE = 220
+_SMALLEST_PICTURE = 72
+_MARGIN, _GAP, _PAD = 24, 10, 6
+_TITLE, _SMALL, _CAPTION = 26, 15, 13
+_LINE = 17
+_CAPTION_LINES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One picture with its caption."""
+
+    image: Image
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Some pictures in a line; they all come from the first one.
+
+    Attributes:
+        cells: None where there is nothing.
+    """
+
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Where things are."""
+
+    height: int
+    width: int
+    cell: tuple[int, int]
+    picture: tuple[int, int]
+    top: int
+
+
+def contact_sheet(
+    rows: Sequence[Row], *, title: str, subtitle: str = "", header: Sequence[str] = ()
+) -> Image:
+    """Draw a contact sheet.
+
+    Args:
+        rows: at least one; the first cell of each stands out.
+        title: the largest line.
+        subtitle: under it, up to two lines.
+        header: over the columns.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    columns = max(len(row.cells) for row in rows)
+    lines = _lines(subtitle, columns)
+    grid = _grid(rows, columns, subtitle_lines=len(lines), header=bool(header))
+    canvas = Canvas(grid.height, grid.width)
+    canvas.text((_MARGIN, _MARGIN - 6), title, size=_TITLE)
+    for number, line in enumerate(lines):
+        place = (_MARGIN, _MARGIN + 30 + number * (_LINE + 3))
+        canvas.text(place, line, size=_SMALL, color=FAINT)
+    for column, words in enumerate(header):
+        x = _MARGIN + column * (grid.cell[1] + _GAP)
+        color = ACCENT if column == 0 else FAINT
+        canvas.text((x + _PAD, grid.top - _LINE - 7), words, size=_SMALL, color=color)
+    for number, row in enumerate(rows):
+        y = grid.top + number * (grid.cell[0] + _GAP)
+        for column, cell in enumerate(row.cells):
+            if cell is not None:
+                x = _MARGIN + column * (grid.cell[1] + _GAP)
+                _draw_cell(canvas, cell, (x, y), grid, first=column == 0)
+    return canvas.pixels()
+
+
+def _lines(subtitle: str, columns: int) -> list[str]:
+    width = columns * (_LARGEST_PICTURE // 2)
+    return wrap(subtitle, width=max(400, width), size=_SMALL, lines=2) if subtitle else []
+
+
+def _grid(rows: Sequence[Row], columns: int, *, subtitle_lines: int, header: bool) -> _Grid:
+    """Choose the largest pictures for which the sheet is not too large."""
+    top = _MARGIN + 34 + subtitle_lines * (_LINE + 3) + (_LINE + 12 if header else 6)
+    highest, widest = _needed(rows)
+    captions = _CAPTION_LINES * _LINE + _PAD
+    across = (WIDEST - 2 * _MARGIN) // columns - _GAP - 2 * _PAD
+    down = (HIGHEST - top - _MARGIN) // len(rows) - _GAP - 2 * _PAD - captions
+    picture = (
+        max(_SMALLEST_PICTURE, min(_LARGEST_PICTURE, down, highest)),
+        max(_SMALLEST_PICTURE, min(_LARGEST_PICTURE, across, widest)),
+    )
+    cell = (picture[0] + captions + 2 * _PAD, max(picture[1], 120) + 2 * _PAD)
+    return _Grid(
+        height=top + len(rows) * (cell[0] + _GAP) - _GAP + _MARGIN,
+        width=max(columns * (cell[1] + _GAP) - _GAP + 2 * _MARGIN, 460),
+        cell=cell,
+        picture=(picture[0], cell[1] - 2 * _PAD),
+        top=top,
+    )
+
+
+def _needed(rows: Sequence[Row]) -> tuple[int, int]:
+    """Return the greatest height and width of the pictures, each brought to the largest size."""
+    sizes = [cell.image.shape[:2] for row in rows for cell in row.cells if cell is not None]
+    scales = [min(1, _LARGEST_PICTURE / max(size)) for size in sizes]
+    highest = max(size[0] * scale for size, scale in zip(sizes, scales, strict=True))
+    widest = max(size[1] * scale for size, scale in zip(sizes, scales, strict=True))
+    return round(highest), round(widest)
+
+
+def _draw_cell(
+    canvas: Canvas, cell: Cell, at: tuple[int, int], grid: _Grid, *, first: bool
+) -> None:
+    x, y = at
+    canvas.panel(at, grid.cell)
+    canvas.picture((x + _PAD, y + _PAD), grid.picture, cell.image)
+    below = y + _PAD + grid.picture[0] + _PAD
+    width = grid.picture[1]
+    lines = wrap(cell.caption, width=width, size=_CAPTION, lines=_CAPTION_LINES)
+    for number, line in enumerate(lines):
+        color = TEXT if first and number == 0 else FAINT
+        canvas.text((x + _PAD, below + number * _LINE), line, size=_CAPTION, color=color)

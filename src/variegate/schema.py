@@ -1,0 +1,131 @@
+"""The JSON Schema of recipes: what editors complete, explain and check them by.
+
+It is generated from the transforms and policies themselves, and describes every form that
+`variegate.recipes.parse_node` reads. A few rules that a schema cannot say (low <= high, weights for
+each step, `k_max` against groups) are left to the parser.
+"""
+
+import inspect
+from typing import Any
+
+from pydantic import BaseModel
+
+from variegate.policies import POLICIES, Along, all_axes
+from variegate.recipes import LISTS, Output
+from variegate.transforms import all_transforms
+
+Schema = dict[str, Any]
+
+_ID = "urn:variegate:recipe"
+
+
+def recipe_schema() -> Schema:
+    """Return the JSON Schema (draft 2020-12) of a recipe file."""
+    return {
+        "$id": _ID,
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "variegate recipe",
+        "description": "What is to be made of every picture.",
+        "type": "object",
+        "properties": {
+            "description": {"type": "string", "description": "In the words of who wrote it."},
+            "seed": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 2**63 - 1,
+                "default": 0,
+                "description": "Where all randomness begins.",
+            },
+            "variants": {
+                "$ref": "#/$defs/node",
+                "description": "A policy, or one transform: what results every picture gets.",
+            },
+            "output": _fields(Output),
+        },
+        "required": ["variants"],
+        "additionalProperties": False,
+        "$defs": {"node": _node(), **_parameters()},
+    }
+
+
+def _node() -> Schema:
+    """What may stand where a step is expected: a bare name, or one name with its parameters."""
+    transforms = all_transforms()
+    kinds: dict[str, type[BaseModel]] = {Along.name: Along, **POLICIES}
+    every: dict[str, type[BaseModel]] = {**kinds, **transforms}
+    bare = [_bare(name, kind) for name, kind in every.items() if _alone(kind)]
+    properties: Schema = {}
+    for name, kind in kinds.items():
+        accepted: list[Schema] = [{"$ref": f"#/$defs/{name}"}]
+        if name in LISTS:
+            accepted.append({**_steps(), "description": "The steps, without other parameters."})
+        if _alone(kind):
+            accepted.append({"type": "null"})
+        properties[name] = {"description": about(kind), "anyOf": accepted}
+    for name, transform in transforms.items():
+        accepted = [{"$ref": f"#/$defs/{name}"}, {"type": "null"}]
+        properties[name] = {"description": about(transform), "anyOf": accepted}
+    return {
+        "description": "A transform or a policy: its name alone, or its name with parameters.",
+        "anyOf": [
+            {"type": "string", "anyOf": bare},
+            {
+                "type": "object",
+                "properties": properties,
+                "minProperties": 1,
+                "maxProperties": 1,
+                "additionalProperties": False,
+            },
+        ],
+    }
+
+
+def _bare(name: str, kind: type[BaseModel]) -> Schema:
+    return {"const": name, "description": about(kind)}
+
+
+def _alone(kind: type[BaseModel]) -> bool:
+    """Whether a name may stand without parameters: it needs none."""
+    return not any(field.is_required() for field in kind.model_fields.values())
+
+
+def about(kind: type[BaseModel]) -> str:
+    """Return the first line of a class's description."""
+    return inspect.cleandoc(kind.__doc__ or "").partition("\n")[0]
+
+
+def _steps() -> Schema:
+    return {"type": "array", "items": {"$ref": "#/$defs/node"}, "minItems": 1}
+
+
+def _parameters() -> dict[str, Schema]:
+    """The parameters of every transform and policy, by its name."""
+    schemas = {name: _fields(kind) for name, kind in all_transforms().items()}
+    for name, policy in POLICIES.items():
+        schemas[name] = _policy_fields(policy)
+    along = _fields(Along)
+    along["properties"]["axis"]["enum"] = list(all_axes())
+    return {**schemas, Along.name: along}
+
+
+def _policy_fields(policy: type[BaseModel]) -> Schema:
+    # Its steps are parsed as nodes, whatever pydantic would make of them.
+    schema = _fields(policy)
+    schema.pop("$defs", None)
+    properties = schema["properties"]
+    if "steps" in properties:
+        properties["steps"] = {**_steps(), "description": properties["steps"]["description"]}
+    if "transforms" in properties:
+        with_axes = [name for name, kind in all_transforms().items() if kind.axes]
+        properties["transforms"]["items"] = {"enum": [*with_axes, *all_axes()]}
+    return schema
+
+
+def _fields(kind: type[BaseModel]) -> Schema:
+    """Return the schema of a class's fields, without the titles that only repeat names."""
+    schema = kind.model_json_schema()
+    schema.pop("title", None)
+    schema["description"] = inspect.cleandoc(kind.__doc__ or "")
+    for field in schema.get("properties", {}).values():
+        field.pop("title", None)
+    return schema
