@@ -54,6 +54,22 @@ class Output(BaseModel):
     """Keep transparency where the format can, or lay the picture over white."""
 
 
+class LabelRule(BaseModel):
+    """What becomes of labels when the picture under them changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    box: Literal["corners", "ellipse"] = "corners"
+    """A box without polygon or mask is moved by its corners, which encloses all that it may hold,
+    or by the ellipse inside it, which is tighter after a rotation."""
+    min_visible: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """An object of which less is still in sight is left out."""
+    min_side: Annotated[float, Field(ge=0)] = 2.0
+    """An object whose box has a shorter side is left out, pixels."""
+    mask_fill: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """Class of a semantic mask where the picture is filled with a constant color."""
+
+
 class Recipe(BaseModel):
     """What is to be made of every picture."""
 
@@ -73,6 +89,8 @@ class Recipe(BaseModel):
     """Where all randomness begins."""
     output: Output = Output()
     """How results are stored."""
+    labels: LabelRule = LabelRule()
+    """What becomes of labels."""
 
     @classmethod
     def load(cls, source: str | Path) -> Self:
@@ -136,6 +154,7 @@ class Recipe(BaseModel):
         data = {
             "variants": to_data(self.policy),
             "output": self.output.model_dump(mode="json"),
+            "labels": self.labels.model_dump(mode="json"),
         }
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -252,7 +271,7 @@ def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in first["loc"] if isinstance(part, str | int))
     name = str(first["loc"][-1]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
-        inner = Output if place.startswith("output.") else model
+        inner = {"output": Output, "labels": LabelRule}.get(place.partition(".")[0], model)
         fields = [field.alias or key for key, field in inner.model_fields.items()]
         close = did_you_mean(name, fields)
         return f"unknown parameter {name!r}{close or '; it knows ' + ', '.join(fields)}"
