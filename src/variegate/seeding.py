@@ -14,8 +14,11 @@ The rules:
 """
 
 import hashlib
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+from numpy.random.bit_generator import ISeedSequence
 
 from variegate.errors import RecipeError
 
@@ -49,7 +52,17 @@ def generator(seed: int, *path: int | str) -> np.random.Generator:
     words = (f"i{part}" if isinstance(part, int) else f"s{len(part)}:{part}" for part in path)
     text = "/".join((f"{seed}", *words)).encode("utf-8", "surrogatepass")
     digest = hashlib.blake2b(text, digest_size=16, person=b"variegate").digest()
-    return np.random.Generator(np.random.Philox(key=np.frombuffer(digest, dtype="<u8")))
+    return np.random.Generator(np.random.Philox(_Key(digest)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Key(ISeedSequence):
+    """A key as it is. Given as Philox(key=...) it would first ask the system for a random one."""
+
+    digest: bytes
+
+    def generate_state(self, n_words: int, dtype: object = None) -> npt.NDArray[np.uint64]:
+        return np.frombuffer(self.digest, dtype="<u8")
 
 
 def noise_key(rng: np.random.Generator) -> int:
