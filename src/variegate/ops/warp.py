@@ -40,6 +40,8 @@ INTERPOLATIONS: dict[Interpolation, int] = {
 
 # Entries this close to an integer are that integer: cos(90 degrees) is 6e-17.
 _SNAP = 1e-9
+# cv2 counts a warp's pixels in 16 bits.
+_LARGEST_SIDE = 2**15 - 1
 
 
 def translation(x: float, y: float) -> Matrix:
@@ -276,9 +278,8 @@ def _resampled(image: Image, matrix: Matrix, size: Size, view: View) -> Image:
         borderMode=view.cv_border,
         borderValue=view.cv_fill(image),
     )
-    if padded:
-        warped = cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB)
-    return warped
+    del source
+    return cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB) if padded else warped
 
 
 def _bordered(image: Image, matrix: Matrix, size: Size, view: View) -> tuple[Image, Matrix]:
@@ -288,27 +289,36 @@ def _bordered(image: Image, matrix: Matrix, size: Size, view: View) -> tuple[Ima
     0.75 of the time, the border's included (benchmarks/kernels.py).
 
     Returns:
-        The image with its border, and the matrix for it.
+        The image with its border, and the matrix that takes it where `matrix` takes the image.
     """
+    if view.border in (None, "constant"):
+        return image, matrix
     height, width = image.shape[:2]
-    above, below, before, after = _overhang(matrix, (height, width), size)
-    tall, wide = height + above + below, width + before + after
-    if view.border in (None, "constant") or tall * wide > 2 * height * width:
+    corners = [[0, size[1], 0, size[1]], [0, 0, size[0], size[0]], [1, 1, 1, 1]]
+    u, v, w = np.linalg.inv(matrix) @ corners
+    if w.min() < 1e-6:
+        # The canvas reaches the horizon: what it sees has no end.
+        return image, matrix
+    before, after = _overhang(u / w, width)
+    above, below = _overhang(v / w, height)
+    tall, wide = above + height + below, before + width + after
+    if tall * wide > 2 * height * width or max(tall, wide) > _LARGEST_SIDE:
         return image, matrix
     bordered = cv2.copyMakeBorder(image, above, below, before, after, view.cv_border)
     return bordered, matrix @ translation(-before, -above)
 
 
-def _overhang(matrix: Matrix, source: Size, canvas: Size) -> tuple[int, int, int, int]:
-    """Return how many pixels the canvas looks beyond the source: above, below, before, after."""
-    corners = np.array([[0, canvas[1], 0, canvas[1]], [0, 0, canvas[0], canvas[0]], [1, 1, 1, 1]])
-    u, v, w = np.linalg.inv(matrix) @ corners
+def _overhang(corners: Matrix, length: int) -> tuple[int, int]:
+    """Return how many pixels corners lie before 0 and after `length`."""
+    # Two more, for the neighbours that an interpolation looks at.
+    before, after = 2 - corners.min(), 2 + corners.max() - length
+    return max(0, math.ceil(before)), max(0, math.ceil(after))
 
 
 def _covers(matrix: Matrix, source: tuple[int, ...], size: Size) -> bool:
     """Whether `matrix` is a plain resize of the whole source onto the whole canvas."""
     resize = scaling(size[1] / source[1], size[0] / source[0])
-    return bool(np.allclose(matrix, resize, rtol=0, atol=_SNAP * max(size)))
+    return bool(np.abs(matrix - resize).max() <= _SNAP * max(size))
 
 
 def _placed(image: Image, left: int, top: int, size: Size, view: View) -> Image:
