@@ -19,6 +19,7 @@ The rules of `fuse`, for pointwise P, geometric G and anything A:
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 from variegate.ops import Geometric, Identity, Operation, Pointwise, Warp
 from variegate.ops.warp import shrinkage
@@ -192,6 +193,7 @@ def execute(
     Yields:
         Each variant with its result, in the order in which they appear.
     """
+    _keep_freed_memory()
     roots: dict[int, _Node] = {}
     for variant in planned:
         times = reduction(variant, size) if reducible else 1
@@ -201,6 +203,17 @@ def execute(
         node.ends.append(variant)
     for times, root in roots.items():
         yield from _walk(root, load(times))
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Let this process use the memory of freed pictures again; once is enough.
+
+    glibc hands large blocks back to the system as they are freed, and to fault the next picture's
+    pages in takes longer than to warp it: benchmarks/kernels.py. It stops doing so for blocks up to
+    the largest that it has seen freed, 32 MB at most. No page of this one is ever touched.
+    """
+    bytearray(31 * 2**20)
 
 
 def _from_reduced(
