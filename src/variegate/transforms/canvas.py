@@ -83,6 +83,7 @@ class Pad(_Sized):
 
     name: ClassVar = "pad"
     border: Border = "constant"
+    """What shows beyond the source: constant color, edge, mirror image, or a repeat."""
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -95,6 +96,7 @@ class Square(Viewed):
 
     name: ClassVar = "square"
     border: Border = "constant"
+    """What shows beyond the source: constant color, edge, mirror image, or a repeat."""
 
     by: Literal["pad", "crop"] = "pad"
     """How the picture becomes square."""
