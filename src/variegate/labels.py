@@ -1,12 +1,12 @@
 """From annotations to targets, and back to annotations of the result.
 
-`Labelled.read` makes arrays of what a format read; operations move them; `Labelled.written` drops
-what has left the picture and says the rest as an annotation again. Nothing is invented: an object
+`read` makes arrays of what a format read; operations move them; `written` drops what has left
+the picture and says the rest as an annotation again. Nothing is invented: an object
 keeps the kinds of description that it had, and its other fields.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -16,170 +16,147 @@ import numpy.typing as npt
 from variegate.annotations import Annotation, Object, Point, Skeleton
 from variegate.errors import PictureError
 from variegate.formats import rle
+from variegate.outlines import Outlines, Points, box_ring
 from variegate.recipes import LabelRule
 from variegate.sample import Size
 from variegate.targets import (
     Keypoints,
     Layer,
     Mask,
-    Outlines,
-    Points,
     Targets,
-    box_ring,
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Region:
-    """Where an object's mask is: the pixels of a layer that have a value."""
+def read(
+    annotation: Annotation,
+    size: Size,
+    *,
+    rule: LabelRule,
+    skeletons: Mapping[str, Skeleton],
+    load_mask: Callable[[str], Mask],
+) -> Targets:
+    """Make targets of an annotation.
 
-    layer: int
-    value: int
+    Args:
+        annotation: of the picture.
+        size: the picture's (height, width).
+        rule: what becomes of labels.
+        skeletons: category -> its keypoints.
+        load_mask: returns the mask (H, W) that a key names.
 
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """An annotation made ready to be moved.
-
-    Attributes:
-        annotation: as it was read, fitted to the picture's real size.
-        targets: to be moved along with the picture.
-        regions: the masks of the objects that have one.
-        semantic: number of the layer that is the semantic mask.
+    Raises:
+        PictureError: the annotation is for another picture: its size or a mask's disagrees.
     """
-
-    annotation: Annotation
-    targets: Targets
-    rule: LabelRule
-    regions: Mapping[int, _Region] = field(default_factory=dict)
-    semantic: int | None = None
-
-    @classmethod
-    def read(
-        cls,
-        annotation: Annotation,
-        size: Size,
-        *,
-        rule: LabelRule,
-        skeletons: Mapping[str, Skeleton],
-        load_mask: Callable[[str], Mask],
-    ) -> "Labelled":
-        """Make targets of an annotation.
-
-        Args:
-            annotation: of the picture.
-            size: the picture's (height, width).
-            rule: what becomes of labels.
-            skeletons: category -> its keypoints.
-            load_mask: returns the mask (H, W) that a key names.
-
-        Raises:
-            PictureError: the annotation is for another picture: its size or a mask's disagrees.
-        """
-        annotation = fitted(annotation, size)
-        layers, regions, semantic = _Layers(size, load_mask).read(annotation, rule)
-        rings: list[tuple[int, Points]] = []
-        boxes = np.full((len(annotation.objects), 4), np.nan)
-        for number, one in enumerate(annotation.objects):
-            if one.box is not None:
-                boxes[number] = one.box
-            region = regions.get(number)
-            mask = layers[region.layer].values == region.value if region else None
-            rings += [(number, ring) for ring in _outline(one, rule, mask)]
-        targets = Targets(
-            boxes=boxes,
-            outlines=Outlines.of(rings),
-            keypoints=_keypoints(annotation.objects, skeletons),
-            visible=np.ones(len(annotation.objects)),
-            layers=tuple(layers),
-        )
-        return cls(annotation, targets, rule, regions, semantic)
-
-    def written(
-        self, targets: Targets, size: Size, mask_key: Callable[[str], str]
-    ) -> tuple[Annotation, dict[str, Mask]]:
-        """Return the annotation of a result and the masks that it names.
-
-        Args:
-            targets: as they came out.
-            size: the result's (height, width).
-            mask_key: takes the key of a source's mask to that of the result's.
-        """
-        masks: dict[str, Mask] = {}
-        objects = []
-        bounds = {number: _bounds(targets, region) for number, region in self.regions.items()}
-        for number, one in enumerate(self.annotation.objects):
-            kept = self._kept(number, one, targets, bounds.get(number))
-            if kept is not None:
-                objects.append(self._named(number, kept, targets, mask_key, masks))
-        changed = replace(self.annotation, size=size, objects=tuple(objects))
-        if self.semantic is not None and self.annotation.mask_file is not None:
-            key = mask_key(self.annotation.mask_file)
-            masks[key] = targets.layers[self.semantic].values
-            changed = replace(changed, mask_file=key)
-        return changed, masks
-
-    def _kept(
-        self, number: int, one: Object, targets: Targets, mask_bounds: Points | None
-    ) -> Object | None:
-        """Return an object as it is described now, or None if it is out of sight."""
-        described: dict[str, Any] = {}
-        if one.keypoints is not None:
-            described["keypoints"] = _keypoints_of(targets.keypoints, number)
-        region = self.regions.get(number)
-        only_points = one.box is None and one.corners is None and one.polygons is None
-        if only_points and region is None:
-            if one.keypoints is not None and not any(v for _, _, v in described["keypoints"]):
-                return None
-            return replace(one, **described)
-        box = targets.boxes[number] if mask_bounds is None else mask_bounds
-        if targets.kept_boxes:
-            box = targets.boxes[number] if one.box is not None else box
-        if not self._large_enough(number, box, targets):
-            return None
-        rings = targets.outlines.of_object(number)
-        if one.polygons is not None:
-            described["polygons"] = tuple(_points(ring) for ring in rings)
-        if one.corners is not None:
-            described["corners"] = _corners(rings)
+    annotation = fitted(annotation, size)
+    layers, layer_of = _Layers(size, load_mask).read(annotation, rule)
+    rings: list[tuple[int, Points]] = []
+    boxes = np.full((len(annotation.objects), 4), np.nan)
+    for number, one in enumerate(annotation.objects):
         if one.box is not None:
-            described["box"] = tuple(box.tolist())
-        return replace(one, **described)
+            boxes[number] = one.box
+        layer = layer_of[number]
+        mask = layers[layer].values == number + 1 if layer >= 0 else None
+        rings += [(number, ring) for ring in _outline(one, rule, mask)]
+    return Targets(
+        objects=annotation.objects,
+        boxes=boxes,
+        outlines=Outlines.of(rings),
+        keypoints=_keypoints(annotation.objects, skeletons),
+        visible=np.ones(len(annotation.objects)),
+        layers=tuple(layers),
+        layer_of=tuple(layer_of),
+    )
 
-    def _large_enough(self, number: int, box: Points, targets: Targets) -> bool:
-        if targets.visible[number] < self.rule.min_visible:
-            return False
-        if targets.kept_boxes:
-            return True
-        if not np.isfinite(box).all():
-            return False
-        return min(box[2] - box[0], box[3] - box[1]) >= self.rule.min_side
 
-    def _named(
-        self,
-        number: int,
-        one: Object,
-        targets: Targets,
-        mask_key: Callable[[str], str],
-        masks: dict[str, Mask],
-    ) -> Object:
-        """Put an object's mask where it belongs, and say where that is."""
-        region = self.regions.get(number)
-        if region is None:
-            return one
-        here = targets.layers[region.layer].values == region.value
-        if one.rle is not None:
-            return replace(one, rle=rle.encode(here.astype(np.uint8)))
-        assert one.mask_file is not None
-        key = mask_key(one.mask_file)
-        if one.mask_value is None:
-            masks[key] = here.astype(np.uint8) * np.uint8(255)
-        else:
-            shared = masks.setdefault(key, np.zeros(here.shape, _dtype(one.mask_value)))
-            if one.mask_value > np.iinfo(shared.dtype).max:
-                masks[key] = shared = shared.astype(np.uint32)
-            shared[here] = one.mask_value
+def written(
+    annotation: Annotation,
+    targets: Targets,
+    size: Size,
+    *,
+    rule: LabelRule,
+    mask_key: Callable[[str], str],
+) -> tuple[Annotation, dict[str, Mask]]:
+    """Return the annotation of a result and the masks that it names.
+
+    Args:
+        annotation: of the source.
+        targets: as they came out.
+        size: the result's (height, width).
+        rule: decides which objects are still worth naming.
+        mask_key: takes the key of a source's mask to that of the result's.
+    """
+    masks: dict[str, Mask] = {}
+    objects = []
+    for number, one in enumerate(targets.objects):
+        mask = targets.mask_of(number)
+        kept = _kept(number, one, targets, mask, rule)
+        if kept is not None:
+            objects.append(kept if mask is None else _with_mask(kept, mask, mask_key, masks))
+    changed = replace(annotation, size=size, objects=tuple(objects))
+    if annotation.mask_file is not None and targets.semantic is not None:
+        key = mask_key(annotation.mask_file)
+        masks[key] = targets.semantic.values
+        changed = replace(changed, mask_file=key)
+    return changed, masks
+
+
+def _kept(
+    number: int,
+    one: Object,
+    targets: Targets,
+    mask: npt.NDArray[np.bool_] | None,
+    rule: LabelRule,
+) -> Object | None:
+    """Return an object as it is described now, or None if it is out of sight."""
+    described: dict[str, Any] = {}
+    if one.keypoints is not None:
+        described["keypoints"] = _keypoints_of(targets.keypoints, number)
+    if mask is None and one.box is None and one.corners is None and one.polygons is None:
+        seen = one.keypoints is None or any(v for _, _, v in described["keypoints"])
+        return replace(one, **described) if seen else None
+    box = targets.boxes[number]
+    if mask is not None and not (targets.kept_boxes and one.box is not None):
+        box = _bounds(mask)
+    if targets.visible[number] < rule.min_visible:
+        return None
+    if not targets.kept_boxes and not _large_enough(box, rule):
+        return None
+    rings = targets.outlines.of_object(number)
+    if one.polygons is not None:
+        described["polygons"] = tuple(_points(ring) for ring in rings)
+    if one.corners is not None:
+        described["corners"] = _corners(rings)
+    if one.box is not None:
+        described["box"] = tuple(box.tolist())
+    return replace(one, **described)
+
+
+def _large_enough(box: Points, rule: LabelRule) -> bool:
+    if not np.isfinite(box).all():
+        return False
+    return bool(min(box[2] - box[0], box[3] - box[1]) >= rule.min_side)
+
+
+def _with_mask(
+    one: Object,
+    mask: npt.NDArray[np.bool_],
+    mask_key: Callable[[str], str],
+    masks: dict[str, Mask],
+) -> Object:
+    """Put an object's mask where it belongs, and say where that is."""
+    if one.rle is not None:
+        return replace(one, rle=rle.encode(mask.astype(np.uint8)))
+    assert one.mask_file is not None
+    key = mask_key(one.mask_file)
+    if one.mask_value is None:
+        masks[key] = mask.astype(np.uint8) * np.uint8(255)
         return replace(one, mask_file=key)
+    shared = masks.setdefault(key, np.zeros(mask.shape, np.uint8))
+    if one.mask_value > np.iinfo(shared.dtype).max:
+        wider = np.uint16 if one.mask_value < 65536 else np.uint32
+        masks[key] = shared = shared.astype(wider)
+    shared[mask] = one.mask_value
+    return replace(one, mask_file=key)
 
 
 def fitted(annotation: Annotation, size: Size) -> Annotation:
@@ -227,23 +204,17 @@ class _Layers:
         self._packed: list[Mask] = []
         self._files: dict[str, Mask] = {}
 
-    def read(
-        self, annotation: Annotation, rule: LabelRule
-    ) -> tuple[list[Layer], dict[int, _Region], int | None]:
-        """Return the layers, where each object's mask is, and the semantic mask's layer."""
-        regions = {}
+    def read(self, annotation: Annotation, rule: LabelRule) -> tuple[list[Layer], list[int]]:
+        """Return the layers, and the number of the layer with each object's mask, or -1."""
+        layer_of = []
         for number, one in enumerate(annotation.objects):
             mask = self._mask(one)
-            if mask is not None:
-                regions[number] = _Region(self._place(mask, number + 1), number + 1)
+            layer_of.append(-1 if mask is None else self._place(mask, number + 1))
         layers = [Layer(values, "objects") for values in self._packed]
-        semantic = None
         if annotation.mask_file is not None:
             values = self._loaded(annotation.mask_file)
-            role = "soft" if annotation.soft else "classes"
-            semantic = len(layers)
-            layers.append(Layer(values, role, rule.mask_fill))  # type: ignore[arg-type]
-        return layers, regions, semantic
+            layers.append(Layer(values, "soft" if annotation.soft else "classes", rule.mask_fill))
+        return layers, layer_of
 
     def _mask(self, one: Object) -> npt.NDArray[np.bool_] | None:
         if one.rle is not None:
@@ -347,14 +318,9 @@ def _corners(rings: list[Points]) -> tuple[Point, ...]:
     return _points(ring)
 
 
-def _bounds(targets: Targets, region: _Region) -> Points:
+def _bounds(mask: npt.NDArray[np.bool_]) -> Points:
     """Return the box (4,) around the pixels of a mask; NaN if there are none."""
-    here = targets.layers[region.layer].values == region.value
-    columns, rows = np.flatnonzero(here.any(axis=0)), np.flatnonzero(here.any(axis=1))
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     if not len(columns):
         return np.full(4, np.nan)
     return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float64)
-
-
-def _dtype(value: int) -> type[np.unsignedinteger[Any]]:
-    return np.uint8 if value < 256 else np.uint16 if value < 65536 else np.uint32

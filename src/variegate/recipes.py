@@ -271,7 +271,8 @@ def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in first["loc"] if isinstance(part, str | int))
     name = str(first["loc"][-1]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
-        inner = {"output": Output, "labels": LabelRule}.get(place.partition(".")[0], model)
+        parts: dict[str, type[BaseModel]] = {"output": Output, "labels": LabelRule}
+        inner = parts.get(place.partition(".")[0], model)
         fields = [field.alias or key for key, field in inner.model_fields.items()]
         close = did_you_mean(name, fields)
         return f"unknown parameter {name!r}{close or '; it knows ' + ', '.join(fields)}"

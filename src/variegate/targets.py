@@ -10,16 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-Points = npt.NDArray[np.float64]
+from variegate.annotations import Object
+from variegate.outlines import Outlines, Points, Size, rasterised
+
 Indices = npt.NDArray[np.intp]
 #: (H, W) uint8 or uint16.
 Mask = npt.NDArray[Any]
-Size = tuple[int, int]
-
 
 Role = Literal["objects", "classes", "soft"]
 
@@ -45,125 +44,6 @@ MoveMask = Callable[[Layer], Mask]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outlines:
-    """Rings of points, and whose they are.
-
-    Attributes:
-        points: (P, 2) x, y of all rings, one after the other.
-        starts: (R + 1,) ring r is points[starts[r]:starts[r + 1]].
-        owners: (R,) number of the object of each ring, ascending.
-    """
-
-    points: Points
-    starts: Indices
-    owners: Indices
-
-    @classmethod
-    def of(cls, rings: list[tuple[int, Points]]) -> "Outlines":
-        """Make them from (owner, (K, 2) points), ordered by owner."""
-        if not rings:
-            return cls(np.empty((0, 2)), np.zeros(1, np.intp), np.empty(0, np.intp))
-        lengths = [len(points) for _, points in rings]
-        starts = np.concatenate(([0], np.cumsum(lengths))).astype(np.intp)
-        owners = np.array([owner for owner, _ in rings], np.intp)
-        return cls(np.concatenate([points for _, points in rings]), starts, owners)
-
-    def ring(self, index: int) -> Points:
-        """Return the (K, 2) points of one ring."""
-        return self.points[self.starts[index] : self.starts[index + 1]]
-
-    def of_object(self, number: int) -> list[Points]:
-        """Return the rings of one object."""
-        first, last = np.searchsorted(self.owners, [number, number + 1])
-        return [self.ring(index) for index in range(first, last)]
-
-    def areas(self, count: int) -> npt.NDArray[np.float64]:
-        """Return (count,) the area that each object's rings enclose, added up."""
-        areas = np.zeros(count)
-        if len(self.owners):
-            after = np.roll(self.points, -1, axis=0)
-            # The point behind the last of a ring is its first.
-            after[self.starts[1:] - 1] = self.points[self.starts[:-1]]
-            crosses = self.points[:, 0] * after[:, 1] - after[:, 0] * self.points[:, 1]
-            rings = np.abs(np.add.reduceat(crosses, self.starts[:-1])) / 2
-            np.add.at(areas, self.owners, rings)
-        return areas
-
-    def bounds(self, count: int) -> Points:
-        """Return (count, 4) x1, y1, x2, y2 of each object; NaN for those without rings."""
-        boxes = np.full((count, 4), np.nan)
-        if len(self.owners):
-            low = np.minimum.reduceat(self.points, self.starts[:-1])
-            high = np.maximum.reduceat(self.points, self.starts[:-1])
-            firsts = np.flatnonzero(np.diff(self.owners, prepend=-1))
-            objects = self.owners[firsts]
-            boxes[objects, :2] = np.minimum.reduceat(low, firsts)
-            boxes[objects, 2:] = np.maximum.reduceat(high, firsts)
-        return boxes
-
-    def clipped(self, size: Size) -> "Outlines":
-        """Return what lies within the canvas of (height, width) `size`."""
-        if not len(self.owners):
-            return self
-        edges = np.array([size[1], size[0]], np.float64)
-        low = np.minimum.reduceat(self.points, self.starts[:-1])
-        high = np.maximum.reduceat(self.points, self.starts[:-1])
-        inside = np.all(low >= 0, axis=1) & np.all(high <= edges, axis=1)
-        if inside.all():
-            return self
-        outside = np.any(high <= 0, axis=1) | np.any(low >= edges, axis=1)
-        rings = []
-        for index in np.flatnonzero(~outside).tolist():
-            ring = self.ring(index)
-            if not inside[index]:
-                ring = _clip(ring, size)
-            if len(ring) >= 3:
-                rings.append((int(self.owners[index]), ring))
-        return Outlines.of(rings)
-
-    def densified(self, longest: float) -> "Outlines":
-        """Return the same rings with points added, so that no edge is longer than `longest`."""
-        rings = []
-        for index, owner in enumerate(self.owners):
-            ring = self.ring(index)
-            after = np.roll(ring, -1, axis=0)
-            pieces = np.maximum(1, np.ceil(np.hypot(*(after - ring).T) / longest).astype(np.intp))
-            along = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-            share = (along / np.repeat(pieces, pieces))[:, np.newaxis]
-            first, second = np.repeat(ring, pieces, axis=0), np.repeat(after, pieces, axis=0)
-            rings.append((int(owner), first + share * (second - first)))
-        return Outlines.of(rings)
-
-
-def _clip(ring: Points, size: Size) -> Points:
-    """Cut a ring at the canvas (Sutherland and Hodgman 1974)."""
-    for axis, limit, keep_below in (
-        (0, 0, False),
-        (0, size[1], True),
-        (1, 0, False),
-        (1, size[0], True),
-    ):
-        if not len(ring):
-            break
-        before: Points = np.roll(ring, 1, axis=0)
-        over = np.asarray(ring[:, axis] - limit)
-        keep = np.asarray(over <= 0 if keep_below else over >= 0)
-        kept_before = np.roll(keep, 1)
-        points: list[Points] = []
-        for index in range(len(ring)):
-            if keep[index] != kept_before[index]:
-                one, two = before[index], ring[index]
-                share = (limit - one[axis]) / (two[axis] - one[axis])
-                crossing = one + share * (two - one)
-                crossing[axis] = limit
-                points.append(crossing)
-            if keep[index]:
-                points.append(ring[index])
-        ring = np.array(points).reshape(-1, 2)
-    return ring
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Keypoints:
     """The keypoints of all objects.
 
@@ -179,14 +59,13 @@ class Keypoints:
     starts: Indices
     partners: Indices
 
-    @classmethod
-    def none(cls, count: int) -> "Keypoints":
-        """Return those of `count` objects without any."""
-        return cls(
-            np.empty((0, 2)),
-            np.empty(0, np.uint8),
-            np.zeros(count + 1, np.intp),
-            np.empty(0, np.intp),
+    def joined(self, other: "Keypoints") -> "Keypoints":
+        """Return these and those of further objects."""
+        return Keypoints(
+            np.concatenate([self.points, other.points]),
+            np.concatenate([self.visibility, other.visibility]),
+            np.concatenate([self.starts, other.starts[1:] + self.starts[-1]]),
+            np.concatenate([self.partners, other.partners + len(self.points)]),
         )
 
     def moved(self, points: Points, *, mirrored: bool, size: Size) -> "Keypoints":
@@ -210,25 +89,40 @@ class Targets:
     """What is known about a picture, moved along with it.
 
     Attributes:
+        objects: as they were read; what does not move is found there.
         boxes: (N, 4) x1, y1, x2, y2; NaN for objects without one.
         outlines: of the objects.
         keypoints: of the objects.
         visible: (N,) share of each object that is still seen, 0 ... 1.
         layers: masks.
+        layer_of: (N,) number of the layer with an object's mask, where its number plus one is its
+            value; -1 for objects without a mask.
         kept_boxes: no geometry has touched the boxes: they are as they were read.
     """
 
+    objects: tuple[Object, ...]
     boxes: Points
     outlines: Outlines
     keypoints: Keypoints
     visible: npt.NDArray[np.float64]
     layers: tuple[Layer, ...] = ()
+    layer_of: tuple[int, ...] = ()
     kept_boxes: bool = True
 
     @property
     def count(self) -> int:
         """How many objects there were, those out of sight included."""
-        return len(self.boxes)
+        return len(self.objects)
+
+    @property
+    def semantic(self) -> Layer | None:
+        """The semantic mask, if there is one."""
+        return next((layer for layer in self.layers if layer.role != "objects"), None)
+
+    def mask_of(self, number: int) -> npt.NDArray[np.bool_] | None:
+        """Return (H, W) where an object is, or None if it has no mask."""
+        layer = self.layer_of[number]
+        return None if layer < 0 else np.asarray(self.layers[layer].values == number + 1)
 
     def moved(
         self,
@@ -258,7 +152,8 @@ class Targets:
             share = np.divide(after, before, out=np.ones(self.count), where=has_outline)
             visible = visible * np.clip(share, 0, 1)
         layers = tuple(replace(one, values=mask(one)) for one in self.layers)
-        return Targets(
+        return replace(
+            self,
             boxes=cut.bounds(self.count),
             outlines=cut,
             keypoints=self.keypoints.moved(
@@ -267,6 +162,30 @@ class Targets:
             visible=visible,
             layers=layers,
             kept_boxes=False,
+        )
+
+    def joined(self, other: "Targets") -> "Targets":
+        """Return the targets of a picture made of two, which have the same canvas.
+
+        The semantic mask stays this one's; see `variegate.ops.mixing` for what is pasted into it.
+        """
+        count, layers = self.count, len(self.layers)
+        moved = [
+            replace(one, values=np.where(one.values > 0, one.values + np.uint16(count), 0))
+            for one in other.layers
+            if one.role == "objects"
+        ]
+        numbers = iter(range(layers, layers + len(moved)))
+        places = [next(numbers) if one.role == "objects" else -1 for one in other.layers]
+        return Targets(
+            objects=self.objects + other.objects,
+            boxes=np.concatenate([self.boxes, other.boxes]),
+            outlines=self.outlines.joined(other.outlines, count),
+            keypoints=self.keypoints.joined(other.keypoints),
+            visible=np.concatenate([self.visible, other.visible]),
+            layers=(*self.layers, *moved),
+            layer_of=self.layer_of + tuple(-1 if i < 0 else places[i] for i in other.layer_of),
+            kept_boxes=self.kept_boxes and other.kept_boxes,
         )
 
     def hidden(self, seen: npt.NDArray[np.bool_]) -> "Targets":
@@ -306,48 +225,3 @@ def _seen_share(rings: list[Points], seen: npt.NDArray[np.bool_]) -> float:
     if not area:
         return 1.0
     return float(np.count_nonzero(seen[top:bottom, left:right] & (shape > 0)) / area)
-
-
-def rasterised(rings: list[Points], size: Size) -> npt.NDArray[np.uint8]:
-    """Return (H, W) uint8, 1 for the pixels whose centre lies within a ring."""
-    mask = np.zeros(size, np.uint8)
-    for ring in rings:
-        # cv2 counts from pixel centres, in 1/16 pixels here.
-        fixed = np.rint((ring - 0.5) * 16).astype(np.int32)
-        cv2.fillPoly(mask, [fixed], 1, lineType=cv2.LINE_8, shift=4)
-    return mask
-
-
-def box_ring(box: Points, *, ellipse: bool) -> Points:
-    """Return the outline of a box.
-
-    Args:
-        box: (4,) x1, y1, x2, y2.
-        ellipse: the ellipse that touches its sides, instead of its corners.
-
-    Returns:
-        (4, 2), or (32, 2) with the four points where the ellipse touches the sides.
-    """
-    x1, y1, x2, y2 = box
-    if not ellipse:
-        return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
-    ring = np.empty((32, 2))
-    ring[:, 0] = (x1 + x2) / 2 + (x2 - x1) / 2 * _UNIT[:, 0]
-    ring[:, 1] = (y1 + y2) / 2 + (y2 - y1) / 2 * _UNIT[:, 1]
-    # Exactly the sides, not their rounded middle plus half their rounded distance.
-    ring[0, 0], ring[8, 1], ring[16, 0], ring[24, 1] = x2, y2, x1, y1
-    return ring
-
-
-_TURNS = np.arange(32) * (2 * np.pi / 32)
-_UNIT = np.stack([np.cos(_TURNS), np.sin(_TURNS)], axis=1)
-
-
-def empty(count: int = 0) -> Targets:
-    """Return the targets of a picture with `count` objects of which nothing is known."""
-    return Targets(
-        boxes=np.full((count, 4), np.nan),
-        outlines=Outlines.of([]),
-        keypoints=Keypoints.none(count),
-        visible=np.ones(count),
-    )

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from variegate.outlines import Points
 from variegate.sample import Image, Sample, Size
-from variegate.targets import Layer, Mask, Points
+from variegate.targets import Layer, Mask
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from variegate.ops.base import Geometric, Operation, Pointwise
 from variegate.ops.warp import View, Warp, averaged, mask_view
+from variegate.outlines import Points
 from variegate.sample import Image, Size
-from variegate.targets import Layer, Mask, Points
+from variegate.targets import Layer, Mask
 
 Map = npt.NDArray[np.float32]
 

@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from variegate.errors import ShapeError
 from variegate.ops.base import Geometric, Operation, Pointwise
+from variegate.outlines import Points
 from variegate.sample import Image, Size
-from variegate.targets import Layer, Mask, Points
+from variegate.targets import Layer, Mask
 
 Border = Literal["reflect", "edge", "constant", "wrap"]
 Interpolation = Literal["nearest", "linear", "cubic"]

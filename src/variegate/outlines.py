@@ -1,0 +1,173 @@
+"""Rings of points: the outlines of objects, moved and cut all at once."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Points = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outlines:
+    """Rings of points, and whose they are.
+
+    Attributes:
+        points: (P, 2) x, y of all rings, one after the other.
+        starts: (R + 1,) ring r is points[starts[r]:starts[r + 1]].
+        owners: (R,) number of the object of each ring, ascending.
+    """
+
+    points: Points
+    starts: Indices
+    owners: Indices
+
+    @classmethod
+    def of(cls, rings: list[tuple[int, Points]]) -> "Outlines":
+        """Make them from (owner, (K, 2) points), ordered by owner."""
+        if not rings:
+            return cls(np.empty((0, 2)), np.zeros(1, np.intp), np.empty(0, np.intp))
+        lengths = [len(points) for _, points in rings]
+        starts = np.concatenate(([0], np.cumsum(lengths))).astype(np.intp)
+        owners = np.array([owner for owner, _ in rings], np.intp)
+        return cls(np.concatenate([points for _, points in rings]), starts, owners)
+
+    def ring(self, index: int) -> Points:
+        """Return the (K, 2) points of one ring."""
+        return self.points[self.starts[index] : self.starts[index + 1]]
+
+    def of_object(self, number: int) -> list[Points]:
+        """Return the rings of one object."""
+        first, last = np.searchsorted(self.owners, [number, number + 1])
+        return [self.ring(index) for index in range(first, last)]
+
+    def areas(self, count: int) -> npt.NDArray[np.float64]:
+        """Return (count,) the area that each object's rings enclose, added up."""
+        areas = np.zeros(count)
+        if len(self.owners):
+            after = np.roll(self.points, -1, axis=0)
+            # The point behind the last of a ring is its first.
+            after[self.starts[1:] - 1] = self.points[self.starts[:-1]]
+            crosses = self.points[:, 0] * after[:, 1] - after[:, 0] * self.points[:, 1]
+            rings = np.abs(np.add.reduceat(crosses, self.starts[:-1])) / 2
+            np.add.at(areas, self.owners, rings)
+        return areas
+
+    def bounds(self, count: int) -> Points:
+        """Return (count, 4) x1, y1, x2, y2 of each object; NaN for those without rings."""
+        boxes = np.full((count, 4), np.nan)
+        if len(self.owners):
+            low = np.minimum.reduceat(self.points, self.starts[:-1])
+            high = np.maximum.reduceat(self.points, self.starts[:-1])
+            firsts = np.flatnonzero(np.diff(self.owners, prepend=-1))
+            objects = self.owners[firsts]
+            boxes[objects, :2] = np.minimum.reduceat(low, firsts)
+            boxes[objects, 2:] = np.maximum.reduceat(high, firsts)
+        return boxes
+
+    def clipped(self, size: Size) -> "Outlines":
+        """Return what lies within the canvas of (height, width) `size`."""
+        if not len(self.owners):
+            return self
+        edges = np.array([size[1], size[0]], np.float64)
+        low = np.minimum.reduceat(self.points, self.starts[:-1])
+        high = np.maximum.reduceat(self.points, self.starts[:-1])
+        inside = np.all(low >= 0, axis=1) & np.all(high <= edges, axis=1)
+        if inside.all():
+            return self
+        outside = np.any(high <= 0, axis=1) | np.any(low >= edges, axis=1)
+        rings = []
+        for index in np.flatnonzero(~outside).tolist():
+            ring = self.ring(index)
+            if not inside[index]:
+                ring = _clip(ring, size)
+            if len(ring) >= 3:
+                rings.append((int(self.owners[index]), ring))
+        return Outlines.of(rings)
+
+    def joined(self, other: "Outlines", count: int) -> "Outlines":
+        """Return these and those of `other`, whose objects are numbered on from `count`."""
+        return Outlines(
+            np.concatenate([self.points, other.points]),
+            np.concatenate([self.starts, other.starts[1:] + self.starts[-1]]),
+            np.concatenate([self.owners, other.owners + count]),
+        )
+
+    def densified(self, longest: float) -> "Outlines":
+        """Return the same rings with points added, so that no edge is longer than `longest`."""
+        rings = []
+        for index, owner in enumerate(self.owners):
+            ring = self.ring(index)
+            after = np.roll(ring, -1, axis=0)
+            pieces = np.maximum(1, np.ceil(np.hypot(*(after - ring).T) / longest).astype(np.intp))
+            along = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+            share = (along / np.repeat(pieces, pieces))[:, np.newaxis]
+            first, second = np.repeat(ring, pieces, axis=0), np.repeat(after, pieces, axis=0)
+            rings.append((int(owner), first + share * (second - first)))
+        return Outlines.of(rings)
+
+
+def _clip(ring: Points, size: Size) -> Points:
+    """Cut a ring at the canvas (Sutherland and Hodgman 1974)."""
+    for axis, limit, keep_below in (
+        (0, 0, False),
+        (0, size[1], True),
+        (1, 0, False),
+        (1, size[0], True),
+    ):
+        if not len(ring):
+            break
+        before: Points = np.roll(ring, 1, axis=0)
+        over = np.asarray(ring[:, axis] - limit)
+        keep = np.asarray(over <= 0 if keep_below else over >= 0)
+        kept_before = np.roll(keep, 1)
+        points: list[Points] = []
+        for index in range(len(ring)):
+            if keep[index] != kept_before[index]:
+                one, two = before[index], ring[index]
+                share = (limit - one[axis]) / (two[axis] - one[axis])
+                crossing = one + share * (two - one)
+                crossing[axis] = limit
+                points.append(crossing)
+            if keep[index]:
+                points.append(ring[index])
+        ring = np.array(points).reshape(-1, 2)
+    return ring
+
+
+def rasterised(rings: list[Points], size: Size) -> npt.NDArray[np.uint8]:
+    """Return (H, W) uint8, 1 for the pixels whose centre lies within a ring."""
+    mask = np.zeros(size, np.uint8)
+    for ring in rings:
+        # cv2 counts from pixel centres, in 1/16 pixels here.
+        fixed = np.rint((ring - 0.5) * 16).astype(np.int32)
+        cv2.fillPoly(mask, [fixed], 1, lineType=cv2.LINE_8, shift=4)
+    return mask
+
+
+def box_ring(box: Points, *, ellipse: bool) -> Points:
+    """Return the outline of a box.
+
+    Args:
+        box: (4,) x1, y1, x2, y2.
+        ellipse: the ellipse that touches its sides, instead of its corners.
+
+    Returns:
+        (4, 2), or (32, 2) with the four points where the ellipse touches the sides.
+    """
+    x1, y1, x2, y2 = box
+    if not ellipse:
+        return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
+    ring = np.empty((32, 2))
+    ring[:, 0] = (x1 + x2) / 2 + (x2 - x1) / 2 * _UNIT[:, 0]
+    ring[:, 1] = (y1 + y2) / 2 + (y2 - y1) / 2 * _UNIT[:, 1]
+    # Exactly the sides, not their rounded middle plus half their rounded distance.
+    ring[0, 0], ring[8, 1], ring[16, 0], ring[24, 1] = x2, y2, x1, y1
+    return ring
+
+
+_TURNS = np.arange(32) * (2 * np.pi / 32)
+_UNIT = np.stack([np.cos(_TURNS), np.sin(_TURNS)], axis=1)
