@@ -1,5 +1,6 @@
 """The application that commands enter themselves into, and what becomes of their errors."""
 
+import inspect
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -10,6 +11,8 @@ from typer.core import TyperGroup
 
 from variegate.cli.console import Interrupted, fault, note
 from variegate.errors import VariegateError
+
+Command = Callable[..., None]
 
 FAILED, USAGE, QUARANTINED, INTERRUPTED = 1, 2, 3, 130
 
@@ -89,10 +92,20 @@ app = typer.Typer(
 )
 
 
-def command(name: str, *examples: str, to: typer.Typer = app) -> Callable[..., Any]:
+def command(
+    name: str, *examples: str, to: typer.Typer = app
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Enter a function as a command; its help ends with the examples."""
     lines = "\n\n".join(f"  {example}" for example in examples)
-    return to.command(name, epilog=f"[bold]Examples[/bold]\n\n{lines}", no_args_is_help=False)
+    epilog = f"[bold]Examples[/bold]\n\n{lines}"
+
+    def enter(function: Command) -> Command:
+        paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+        text = "\n\n".join(" ".join(one.split()) for one in paragraphs)
+        to.command(name, help=text, epilog=epilog)(function)
+        return function
+
+    return enter
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,12 +1,16 @@
 """Where the command line writes: results to standard output, talk to standard error."""
 
 import json
+import os
 import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+
+_WIDE = 240
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the user wants it
@@ -17,7 +21,11 @@ class Interrupted(Exception):  # noqa: N818 - not an error: the user wants it
 def _console(stderr: bool) -> "Console":
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # Lines for other programs: each record in one of them.
+        console = Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=_WIDE)
+    return console
 
 
 def talk() -> "Console":

@@ -74,13 +74,14 @@ def family(transform: type["Transform"]) -> str:
 
 def _list() -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from variegate.transforms import all_transforms
 
     found = all_transforms().values()
     names = sorted({family(one) for one in found} - set(_FAMILIES))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("transform", style="bold", no_wrap=True)
+    table.add_column("transform", no_wrap=True)
     table.add_column("axes", no_wrap=True, style="cyan")
     table.add_column("what it does")
     for group in (*_FAMILIES, *names):
@@ -88,7 +89,7 @@ def _list() -> None:
         if not members:
             continue
         table.add_row()
-        table.add_row(f"[{group}]", "", "", style="dim")
+        table.add_row(Text(group, style="bold yellow"))
         for one in members:
             table.add_row(one.name, _axes(one), about(one))
     show(table)
@@ -119,7 +120,9 @@ def _explain(transform: type["Transform"]) -> None:
     for title in ("parameter", "type", "default", "meaning"):
         table.add_column(title, style="bold" if title == "parameter" else None)
     properties = transform.model_json_schema()["properties"]
-    for name in sorted(properties, key=lambda one: one == "p"):
+    # Its own first, then those that it shares with its family, then p.
+    own = transform.__annotations__
+    for name in sorted(properties, key=lambda one: (one not in own, one == "p")):
         one = properties[name]
         table.add_row(name, type_text(one), _default(one), one.get("description", ""))
     show(table)

@@ -8,7 +8,7 @@ from variegate.transforms import Transform, find_transform
 from variegate.transforms.base import Drawn
 
 # Values of one transform that are shown.
-_MOST = 3
+_MOST = 2
 
 
 def caption(drawn: Iterable[Drawn]) -> str:
@@ -26,7 +26,8 @@ def step_caption(drawn: Drawn) -> str:
 def value_text(name: str, value: float) -> str:
     """Return one parameter's value with its unit."""
     if name.endswith("degrees"):
-        return f"{value:.0f}°" if abs(value) >= 99.5 else f"{value:.1f}°"
+        whole = abs(value) >= 99.5 or float(value).is_integer()
+        return f"{value:.0f}°" if whole else f"{value:.1f}°"
     if name == "factor":
         return f"x{_short(value)}"
     return _short(value)
@@ -58,10 +59,10 @@ def _telling(value: Any) -> bool:
 
 def _is_given(kind: type[Transform] | None, name: str, value: Any) -> bool:
     """Whether a value is worth its place: no zero, no word that is the transform's default."""
-    if isinstance(value, int | float):
-        return value != 0
+    if not isinstance(value, str):
+        return bool(value)
     default = kind.model_fields[name].default if kind and name in kind.model_fields else None
-    return bool(name == "axis" or value not in (default, "reflect", [default, default]))
+    return name == "axis" or value not in (default, "reflect")
 
 
 def _signed(kind: type[Transform] | None, name: str, value: float) -> str:

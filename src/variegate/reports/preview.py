@@ -11,6 +11,7 @@ from variegate.estimating import evenly, spread
 from variegate.formats import Source
 from variegate.manifest import Row as ManifestRow
 from variegate.plan import execute
+from variegate.policies import Place, expand
 from variegate.recipes import Recipe
 from variegate.reports.captions import caption, from_operations
 from variegate.reports.sheet import Cell, Row, contact_sheet
@@ -49,7 +50,7 @@ def preview(
         UsageError: input, recipe or an option is not right.
     """
     loaded, options = load_recipe(recipe, None), options or Options()
-    chosen = evenly(variants, loaded.count())
+    chosen = _chosen(loaded, variants)
     with prepare(source, loaded, options) as prepared:
         rows: list[Row] = []
         for one in spread(prepared, pictures * _SPARE):
@@ -68,6 +69,13 @@ def preview(
         subtitle=loaded.description,
         header=["source", *(f"variant {index}" for index in chosen)],
     )
+
+
+def _chosen(recipe: Recipe, variants: int) -> list[int]:
+    """Return numbers of variants, evenly spread; the source stands beside them anyway."""
+    first = next(expand(recipe.policy, Place(recipe.seed, ""), (), 0))
+    skipped = int(not first.steps and recipe.count() > 1)
+    return [skipped + index for index in evenly(variants, recipe.count() - skipped)]
 
 
 def _results(count: int) -> str:

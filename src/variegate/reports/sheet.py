@@ -14,7 +14,7 @@ _SMALLEST_PICTURE = 72
 _MARGIN, _GAP, _PAD = 24, 10, 6
 _TITLE, _SMALL, _CAPTION = 26, 15, 13
 _LINE = 17
-_CAPTION_LINES = 3
+_MOST_LINES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +91,22 @@ def _grid(rows: Sequence[Row], columns: int, *, subtitle_lines: int, header: boo
     """Choose the largest pictures for which the sheet is not too large."""
     top = _MARGIN + 34 + subtitle_lines * (_LINE + 3) + (_LINE + 12 if header else 6)
     highest, widest = _needed(rows)
-    captions = _CAPTION_LINES * _LINE + _PAD
     across = (WIDEST - 2 * _MARGIN) // columns - _GAP - 2 * _PAD
-    down = (HIGHEST - top - _MARGIN) // len(rows) - _GAP - 2 * _PAD - captions
+    down = (HIGHEST - top - _MARGIN) // len(rows) - _GAP - 2 * _PAD
+    down -= _MOST_LINES * _LINE + _PAD
     picture = (
         max(_SMALLEST_PICTURE, min(_LARGEST_PICTURE, down, highest)),
         max(_SMALLEST_PICTURE, min(_LARGEST_PICTURE, across, widest)),
     )
-    cell = (picture[0] + captions + 2 * _PAD, max(picture[1], 120) + 2 * _PAD)
+    width = max(picture[1], 120)
+    cells = [cell for row in rows for cell in row.cells if cell is not None]
+    lines = max(len(_caption_lines(cell.caption, width)) for cell in cells)
+    cell = (picture[0] + lines * _LINE + 3 * _PAD, width + 2 * _PAD)
     return _Grid(
         height=top + len(rows) * (cell[0] + _GAP) - _GAP + _MARGIN,
         width=max(columns * (cell[1] + _GAP) - _GAP + 2 * _MARGIN, 460),
         cell=cell,
-        picture=(picture[0], cell[1] - 2 * _PAD),
+        picture=(picture[0], width),
         top=top,
     )
 
@@ -117,6 +120,14 @@ def _needed(rows: Sequence[Row]) -> tuple[int, int]:
     return round(highest), round(widest)
 
 
+def _caption_lines(text: str, width: int) -> list[str]:
+    """Break a caption into lines; a line feed in it stays one."""
+    lines: list[str] = []
+    for part in text.split("\n"):
+        lines += wrap(part, width=width, size=_CAPTION, lines=_MOST_LINES)
+    return lines[:_MOST_LINES]
+
+
 def _draw_cell(
     canvas: Canvas, cell: Cell, at: tuple[int, int], grid: _Grid, *, first: bool
 ) -> None:
@@ -124,8 +135,6 @@ def _draw_cell(
     canvas.panel(at, grid.cell)
     canvas.picture((x + _PAD, y + _PAD), grid.picture, cell.image)
     below = y + _PAD + grid.picture[0] + _PAD
-    width = grid.picture[1]
-    lines = wrap(cell.caption, width=width, size=_CAPTION, lines=_CAPTION_LINES)
-    for number, line in enumerate(lines):
+    for number, line in enumerate(_caption_lines(cell.caption, grid.picture[1])):
         color = TEXT if first and number == 0 else FAINT
         canvas.text((x + _PAD, below + number * _LINE), line, size=_CAPTION, color=color)
