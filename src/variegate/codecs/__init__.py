@@ -3,22 +3,28 @@
 `probe` tells a picture's kind and size without decoding it. `decode` gives it as every other part
 of variegate expects it: upright, sRGB or gray, 8 bits. `encode` writes it. A kind of file is told
 by its content, never by its name, and everything that is wrong with one is a `PictureError`.
+`decode_mask` and `encode_mask` are for pictures whose values are numbers.
 
 A format is one file here, with `parse(data, limits)`.
 """
 
 from variegate.codecs.kinds import EXTENSIONS, IMAGE_ENDINGS, kind_of
 from variegate.codecs.limits import Limits
+from variegate.codecs.masks import MASK_ENDING, decode_mask, encode_mask, read_palette
 from variegate.codecs.reading import Header, decode, probe
 from variegate.codecs.writing import encode
 
 __all__ = [
     "EXTENSIONS",
     "IMAGE_ENDINGS",
+    "MASK_ENDING",
     "Header",
     "Limits",
     "decode",
+    "decode_mask",
     "encode",
+    "encode_mask",
     "kind_of",
     "probe",
+    "read_palette",
 ]

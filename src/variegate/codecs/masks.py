@@ -1,0 +1,212 @@
+"""Masks: pictures whose values are numbers, classes or objects, and not colors.
+
+So nothing may touch a value: no color conversion, no profile, no palette looked up, no scaling of
+1, 2 and 4 bits to 8. A mask in color holds one number a pixel, R + 256 G + 65536 B, as in COCO's
+panoptic masks.
+"""
+
+import io
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from variegate.codecs import bmp, gif, jpeg, png, tiff, webp
+from variegate.codecs.kinds import NAMES, kind_of
+from variegate.codecs.limits import Limits
+from variegate.codecs.raster import Array, Parsed, upright
+from variegate.errors import DecodeError, LimitError, PictureError, ShapeError, UnsupportedError
+
+MASK_ENDING = ".png"
+
+_Parse = Callable[[bytes, Limits], Parsed]
+_KINDS: dict[str, tuple[_Parse, type[ImageFile.ImageFile]]] = {
+    "png": (png.parse, PngImagePlugin.PngImageFile),
+    "bmp": (bmp.parse, BmpImagePlugin.BmpImageFile),
+    "tiff": (tiff.parse, TiffImagePlugin.TiffImageFile),
+    "gif": (gif.parse, GifImagePlugin.GifImageFile),
+    "webp": (webp.parse, WebPImagePlugin.WebPImageFile),
+    "jpeg": (jpeg.parse, JpegImagePlugin.JpegImageFile),
+}
+_DEFAULT_LIMITS = Limits()
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+# Bits a value -> by what Pillow multiplies gray values when it spreads them over eight bits.
+_SPREAD = {2: 85, 4: 17}
+_MOST_IDS = 1 << 24
+
+
+def decode_mask(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Array:
+    """Decode a mask to the values that it stores, upright.
+
+    Args:
+        data: the file's content: PNG, or BMP, TIFF, GIF, WebP, JPEG.
+        limits: checked on the header, before any pixel is decoded.
+
+    Returns:
+        (H, W), C-contiguous: uint8 for 1 to 8 bits gray and for palettes (the indices); uint16 for
+        16 bits gray; uint32 for RGB, R + 256 G + 65536 B. Alpha is left out where it is opaque.
+
+    Raises:
+        DecodeError: the bytes are no picture, or broken, or not all there.
+        LimitError: it is larger than the limits.
+        UnsupportedError: it is of a kind that holds no such values.
+    """
+    limits.check_bytes(len(data))
+    kind = kind_of(data)
+    if kind is None:
+        raise DecodeError(f"not a mask ({len(data):,} bytes that begin with {data[:16]!r})")
+    if kind not in _KINDS:
+        raise UnsupportedError(f"{NAMES[kind]} masks are not read; convert it to PNG first")
+    parse, opener = _KINDS[kind]
+    try:
+        parsed = parse(data, limits)
+        values = _load(data, kind, opener, parsed)
+    except PictureError:
+        raise
+    except MemoryError as fault:
+        raise LimitError(f"{NAMES[kind]} mask too large for this machine's memory") from fault
+    except Exception as fault:
+        text = " ".join(str(fault).split())
+        raise DecodeError(f"corrupt {NAMES[kind]} mask: {text or type(fault).__name__}") from fault
+    return _joined(upright(values, parsed.orientation))
+
+
+def encode_mask(mask: np.ndarray, palette: bytes | None = None) -> bytes:
+    """Encode a mask as PNG: the same values, the same bytes.
+
+    Args:
+        mask: (H, W); uint8 or bool as 8 bits gray, uint16 as 16 bits gray, uint32 below 2**24 as
+            RGB.
+        palette: R, G, B of index 0, 1, ...: uint8 values are written as indices into it. Values
+            beyond it are black.
+
+    Raises:
+        ShapeError: the array is not one of these, or the palette is not whole.
+    """
+    if mask.ndim != 2 or not mask.size:
+        raise ShapeError(f"mask: expected (H, W) with at least one pixel, got {mask.shape}")
+    mask = np.ascontiguousarray(mask.astype(np.uint8) if mask.dtype == np.bool_ else mask)
+    if palette is not None:
+        return _with_palette(mask, palette)
+    if mask.dtype == np.uint32:
+        if int(mask.max()) >= _MOST_IDS:
+            raise ShapeError(f"mask: expected values below 2**24, got {int(mask.max()):,}")
+        # Little-endian bytes R, G, B, 0; OpenCV wants B, G, R.
+        mask = mask.astype("<u4").view(np.uint8).reshape(*mask.shape, 4)[:, :, 2::-1].copy()
+    elif mask.dtype not in (np.uint8, np.uint16):
+        raise ShapeError(f"mask: expected uint8, uint16 or uint32, got {mask.dtype}")
+    _, coded = cv2.imencode(".png", mask)
+    return coded.tobytes()
+
+
+def read_palette(data: bytes) -> bytes | None:
+    """Return R, G, B of index 0, 1, ... of a PNG with a palette; None for every other file.
+
+    The beginning of the file up to the palette is enough.
+    """
+    if data[:8] != _PNG_START or len(data) < 33 or data[25] != 3:
+        return None
+    for kind, body in _chunks(data):
+        if kind == b"PLTE":
+            return bytes(body[: len(body) // 3 * 3])
+        if kind == b"IDAT":
+            break
+    return None
+
+
+def _load(data: bytes, kind: str, opener: type[ImageFile.ImageFile], parsed: Parsed) -> Array:
+    """Return (H, W) or (H, W, 3) as stored."""
+    if kind == "png":
+        _check_png(data, parsed)
+    with opener(io.BytesIO(data)) as image:
+        if image.size != (parsed.width, parsed.height):
+            raise DecodeError(f"corrupt {NAMES[kind]} mask: two sizes in its header")
+        image.load()
+        values = _values(image)
+    if kind == "png" and data[25] == 0 and data[24] in _SPREAD:
+        values = values // np.uint8(_SPREAD[data[24]])
+    return values
+
+
+def _values(image: Image.Image) -> Array:
+    pixels = np.asarray(image)
+    if image.mode == "1":
+        return pixels.astype(np.uint8)
+    if image.mode in ("L", "P", "RGB"):
+        return pixels
+    if image.mode in ("LA", "PA", "RGBA"):
+        if int(pixels[:, :, -1].min()) < 255:
+            raise UnsupportedError("a mask that is partly transparent; save it without alpha")
+        return pixels[:, :, 0] if pixels.shape[2] == 2 else pixels[:, :, :3]
+    if image.mode.startswith("I;16"):
+        return pixels.astype(np.uint16)
+    raise UnsupportedError(
+        f"a mask of mode {image.mode!r}; expected 1 to 16 bits gray, a palette, or RGB"
+    )
+
+
+def _joined(values: Array) -> Array:
+    """Return R + 256 G + 65536 B of (H, W, 3); (H, W) as it is."""
+    if values.ndim == 2:
+        return values
+    red, green, blue = (values[:, :, channel].astype(np.uint32) for channel in range(3))
+    return red | green << np.uint32(8) | blue << np.uint32(16)
+
+
+def _with_palette(mask: Array, palette: bytes) -> bytes:
+    if mask.dtype != np.uint8:
+        raise ShapeError(f"mask: expected uint8 with a palette, got {mask.dtype}")
+    if not palette or len(palette) % 3 or len(palette) > 768:
+        raise ShapeError(f"palette: expected 3 to 768 bytes, three a color, got {len(palette)}")
+    image = Image.fromarray(mask, "L")
+    image.putpalette(palette.ljust(3 * (int(mask.max()) + 1), b"\0"))
+    coded = io.BytesIO()
+    image.save(coded, "PNG", compress_level=1)
+    return coded.getvalue()
+
+
+def _check_png(data: bytes, parsed: Parsed) -> None:
+    """Refuse damage that Pillow would not notice, before memory is asked for."""
+    if data[24] == 16 and data[25] in (2, 4, 6):
+        raise UnsupportedError("a mask of 16 bits with several channels; expected 8 bits, or gray")
+    bits = parsed.height * parsed.width * data[24]
+    # Deflate packs 1,032 bytes into one at best.
+    if bits // 8 > 1032 * len(data):
+        raise DecodeError(f"truncated PNG mask ({len(data):,} bytes cannot hold its pixels)")
+    last = deque(_chunks(data, checked=True), maxlen=1)
+    if not last or last[0][0] != b"IEND":
+        raise DecodeError(f"truncated PNG mask (it ends after {len(data):,} bytes)")
+
+
+def _chunks(data: bytes, *, checked: bool = False) -> Iterator[tuple[bytes, memoryview]]:
+    """Yield type and body of the whole chunks of a PNG.
+
+    Raises:
+        DecodeError: with `checked`: the checksum of a chunk that must be understood is wrong.
+    """
+    view, at = memoryview(data), 8
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        if at + 12 + length > len(data):
+            return
+        kind, body = data[at + 4 : at + 8], view[at + 8 : at + 8 + length]
+        stored = int.from_bytes(data[at + 8 + length : at + 12 + length], "big")
+        # The fifth bit of the first letter tells a chunk that must be understood.
+        if checked and not kind[0] & 0x20 and zlib.crc32(body, zlib.crc32(kind)) != stored:
+            raise DecodeError(f"corrupt PNG mask: checksum of the {kind!r} chunk at byte {at:,}")
+        yield kind, body
+        if kind == b"IEND":
+            return
+        at += 12 + length
