@@ -2,7 +2,7 @@
 
 A data set may hold more files than memory should be spent on. The list is spooled to a temporary
 file, in the order of the storage's listing, and read again from there; what is kept is its
-length and one digest, by which a continued run knows that it is the same list.
+length and some digests, by which a continued run knows that it is the same list.
 """
 
 import hashlib
@@ -11,15 +11,20 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from itertools import islice
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from variegate.codecs import EXTENSIONS, IMAGE_ENDINGS
 from variegate.formats import CollisionCheck, Layout, Source, is_hidden
-from variegate.job import Shard, source_from_json, source_to_json, variant_suffix
+from variegate.job import Shard, source_from_json, source_to_json
+from variegate.making import format_by_name, variant_suffix
 from variegate.recipes import Recipe
 from variegate.storage import Storage
+from variegate.storage.failures import writing
+
+# Lines that are read at a time; the place of the first of so many is remembered.
+_STRIDE = 500
 
 
 @dataclass(slots=True)
@@ -28,15 +33,13 @@ class Listing:
 
     Attributes:
         total: how many sources.
-        digest: of all keys, sizes, splits and labels.
+        identity: by which it is told from another list: numbers and digests, JSON values.
         splits: sources by split ("" for none), files that are no pictures included.
-        to_augment: sources that the recipe will be applied to, if they are pictures.
     """
 
     file: IO[bytes]
     total: int = 0
-    digest: str = ""
-    to_augment: int = 0
+    identity: dict[str, Any] = field(default_factory=dict)
     splits: Counter[str] = field(default_factory=Counter)
     offsets: list[int] = field(default_factory=list)
 
@@ -52,37 +55,21 @@ class Listing:
         self.file.close()
 
     def sources(self, start: int = 0, stop: int | None = None) -> Iterator[Source]:
-        """Yield the sources numbered `start` to before `stop`."""
-        end = self.total if stop is None else stop
-        if start >= end:
-            return
-        # One offset is kept for every so many lines: a few bytes a thousand sources.
-        near = start // _STRIDE
-        self.file.seek(self.offsets[near])
-        for number in range(near * _STRIDE, end):
-            position = self.file.readline()
-            if number >= start:
-                # Two readers may take turns.
-                here = self.file.tell()
-                yield source_from_json(json.loads(position))
-                self.file.seek(here)
+        """Yield the sources numbered `start` to before `stop`; several readers may take turns."""
+        end = self.total if stop is None else min(stop, self.total)
+        for block in range(start // _STRIDE, -(-end // _STRIDE)):
+            first = block * _STRIDE
+            self.file.seek(self.offsets[block])
+            lines = list(islice(self.file, min(_STRIDE, end - first)))
+            for line in lines[max(0, start - first) :]:
+                yield source_from_json(json.loads(line))
 
     def shards(self, ranges: Iterator[tuple[int, int]], size: int) -> Iterator[Shard]:
         """Cut ranges of sources into shards of at most `size`."""
         for start, stop in ranges:
-            batch: list[Source] = []
-            first = start
-            for source in self.sources(start, stop):
-                batch.append(source)
-                if len(batch) == size:
-                    yield Shard(first, tuple(batch))
-                    first += len(batch)
-                    batch.clear()
-            if batch:
-                yield Shard(first, tuple(batch))
-
-
-_STRIDE = 1000
+            sources = self.sources(start, stop)
+            for first in range(start, stop, size):
+                yield Shard(first, tuple(islice(sources, size)))
 
 
 def spool(storage: Storage, layout: Layout, recipe: Recipe, *, limit: int | None = None) -> Listing:
@@ -98,20 +85,42 @@ def spool(storage: Storage, layout: Layout, recipe: Recipe, *, limit: int | None
         OutputError: two sources would share an output's name.
     """
     listing = Listing(tempfile.TemporaryFile())  # noqa: SIM115 - the listing closes it
-    digest = hashlib.sha256()
+    try:
+        _fill(listing, storage, layout, recipe, limit)
+    except BaseException:
+        listing.file.close()
+        raise
+    return listing
+
+
+def _fill(
+    listing: Listing, storage: Storage, layout: Layout, recipe: Recipe, limit: int | None
+) -> None:
+    names, sizes, labels = (hashlib.sha256() for _ in range(3))
     check = _NameCheck(storage, layout, recipe)
+    size = 0
     for source in _thinned(storage, layout, limit):
         check.add(source)
-        if listing.total % _STRIDE == 0:
-            listing.offsets.append(listing.file.tell())
-        line = json.dumps(source_to_json(source)).encode() + b"\n"
-        listing.file.write(line)
-        digest.update(line)
+        data = source_to_json(source)
+        with writing(f"the list of the input's files, in {tempfile.gettempdir()}"):
+            if listing.total % _STRIDE == 0:
+                listing.offsets.append(listing.file.tell())
+            listing.file.write(json.dumps(data).encode() + b"\n")
+        names.update(f"{data.pop('key')}\n".encode())
+        size += data.pop("size")
+        sizes.update(f"{source.size}\n".encode())
+        labels.update(f"{json.dumps(data)}\n".encode())
         listing.total += 1
         listing.splits[source.split or ""] += 1
-        listing.to_augment += not layout.splits or source.split == "train"
-    listing.digest = digest.hexdigest()[:16]
-    return listing
+    with writing(f"the list of the input's files, in {tempfile.gettempdir()}"):
+        listing.file.flush()
+    listing.identity = {
+        "files": listing.total,
+        "names": names.hexdigest()[:16],
+        "bytes": size,
+        "sizes": sizes.hexdigest()[:16],
+        "labels": labels.hexdigest()[:16],
+    }
 
 
 def _thinned(storage: Storage, layout: Layout, limit: int | None) -> Iterator[Source]:
@@ -132,15 +141,17 @@ def _thinned(storage: Storage, layout: Layout, limit: int | None) -> Iterator[So
 
 def seems_picture(key: str) -> bool:
     """Say whether a file's name is one that pictures have."""
-    ending = PurePosixPath(key.lower()).suffix
-    return not is_hidden(key) and (ending in IMAGE_ENDINGS or not ending)
+    # No PurePath here: it would intern the name of every file.
+    name = key[key.rfind("/") + 1 :].lower()
+    dot = name.rfind(".")
+    return not is_hidden(key) and (dot <= 0 or name[dot:] in IMAGE_ENDINGS)
 
 
 class _NameCheck:
     """Refuses a run in which two sources would share an output's name.
 
     Formats are judged by the sources' names; a file whose content is of another kind than its
-    name says is looked at again when it is made (see `variegate.job`).
+    name says is looked at again when it is made (see `variegate.making`).
     """
 
     def __init__(self, storage: Storage, layout: Layout, recipe: Recipe) -> None:
@@ -159,12 +170,4 @@ class _NameCheck:
         }
 
     def add(self, source: Source) -> None:
-        self._checks[self._predicted(source.key)].add(source.key)
-
-    def _predicted(self, key: str) -> str:
-        if self._format != "same":
-            return self._format
-        for name, endings in EXTENSIONS.items():
-            if key.lower().endswith(endings):
-                return name
-        return "png"
+        self._checks[format_by_name(self._format, source.key)].add(source.key)

@@ -5,46 +5,46 @@ where it stopped; another job is refused. The order that makes this safe: the jo
 shard's files, then the shard's part of the manifest, at the end the manifest.
 """
 
-import json
-import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from variegate import manifest
 from variegate.backends import local
+from variegate.claims import JOB, Claim, delete_leftovers, machine
 from variegate.codecs import Limits
-from variegate.errors import InputError, OutputError, RecipeError
+from variegate.errors import InputError, RecipeError
 from variegate.formats import Layout, Source, detect
 from variegate.job import Job
 from variegate.listing import Listing, spool
-from variegate.manifest import FOLDER, MANIFEST, Counts
+from variegate.manifest import Counts
 from variegate.recipes import Recipe
 from variegate.seeding import check_seed
-from variegate.storage import (
-    LocalStorage,
-    Storage,
-    check_apart,
-    key_to_text,
-    open_storage,
-    pack_zip,
-)
+from variegate.storage import Storage, check_apart, key_to_text, open_storage
 
-JOB = f"{FOLDER}/job.json"
+__all__ = [
+    "JOB",
+    "Options",
+    "Prepared",
+    "Progress",
+    "Summary",
+    "augment",
+    "load_recipe",
+    "machine",
+    "prepare",
+]
+
 DEFAULT_PRESET = "light"
 
-# What decides bytes: another version of one of these may round differently.
-_LIBRARIES = ("variegate", "opencv-python-headless", "numpy", "simplejpeg", "pillow")
-
-# Enough shards that the progress of the last ones is seen, few enough that they cost nothing.
-_LARGEST_SHARD = 32
+# Outputs in a shard: enough that handing it out costs nothing, few enough that a killed run loses
+# little. In a small data set fewer, so that all workers end together; in a very large one more, so
+# that the parts of its manifest do not become too many for one folder.
+_SHARD_OUTPUTS = 400
 _SHARDS_PER_WORKER = 8
+_MOST_PARTS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +100,7 @@ class Options:
         workers: processes; 0 for none but this one, None for one a processor.
         shard_size: sources in a shard; None for a sensible number.
         limits: larger pictures are quarantined.
+        silence_limit_s: a worker process that finishes no result for so long is taken to hang.
     """
 
     layout: str | None = None
@@ -108,6 +109,7 @@ class Options:
     workers: int | None = None
     shard_size: int | None = None
     limits: Limits = field(default_factory=Limits)
+    silence_limit_s: float = local.SILENCE_LIMIT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,10 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
     ):
         if value is not None and value < least:
             raise RecipeError(f"{name}: expected at least {least}, got {value}")
+    if not options.silence_limit_s > 0:
+        raise RecipeError(
+            f"silence_limit_s: expected a positive number of seconds, got {options.silence_limit_s}"
+        )
     storage = open_storage(source)
     layout = detect(storage, layout=options.layout, label_pattern=options.label_pattern)
     if layout.splits and "train" not in layout.splits:
@@ -201,158 +207,114 @@ def augment(
     loaded = load_recipe(recipe, seed)
     options = options or Options()
     check_apart(source, output)
-    folder = _staging(Path(output))
     begun = time.monotonic()
     with prepare(source, loaded, options) as prepared:
+        claim = Claim(output, _record(prepared, options))
+        check_apart(source, claim.folder)
+        finished = claim.is_finished()
         if on_start:
             on_start(prepared)
-        record = _record(prepared)
-        if Path(output) != folder and Path(output).is_file():
-            _check_packed(Path(output), record)
-        target = _claimed(folder, record)
-        job = Job(
-            recipe=loaded.to_data(),
-            input=str(source),
-            output=str(folder),
-            splits=bool(prepared.layout.splits),
-            limits=options.limits,
-        )
         before = Counts()
-        if not target.exists(MANIFEST):
-            before = _run(job, prepared, target, options, on_progress)
-            _finish(target, prepared)
-        summary = _summary(target, prepared, str(output), time.monotonic() - begun, before)
-    if Path(output) != folder:
-        pack_zip(target, output)
-    return summary
+        if not finished:
+            job = Job(
+                recipe=loaded.to_data(),
+                input=str(source),
+                output=str(claim.folder),
+                splits=bool(prepared.layout.splits),
+                limits=options.limits,
+            )
+            with claim.held() as target:
+                before = _carry_out(job, prepared, target, options, on_progress)
+                claim.pack(target)
+        claim.clean()
+        totals = manifest.totals(open_storage(output))
+    return Summary(
+        output=str(output),
+        counts=totals.counts,
+        variants=loaded.count(),
+        digest=totals.digest,
+        layout=prepared.layout.description,
+        notes=prepared.layout.notes,
+        elapsed_s=time.monotonic() - begun,
+        continued=before.sources > 0,
+    )
 
 
-def _staging(output: Path) -> Path:
-    """Return the folder in which an output is made: itself, or one beside a zip file."""
-    if output.suffix.lower() == ".zip" and not output.is_dir():
-        return output.with_name(f"{output.name}.unpacked")
-    return output
-
-
-def _check_packed(output: Path, record: dict[str, Any]) -> None:
-    archive = open_storage(output)
-    if not archive.exists(JOB):
-        raise OutputError(f"{output}: exists and is not an output of variegate; choose another")
-    _compare(str(output), json.loads(archive.read(JOB)), record)
-
-
-def _record(prepared: Prepared) -> dict[str, Any]:
+def _record(prepared: Prepared, options: Options) -> dict[str, Any]:
     """Return what a run is known by."""
     return {
         "recipe": prepared.recipe.to_data(),
         "recipe_digest": prepared.recipe.digest,
         "seed": prepared.recipe.seed,
         "input": prepared.source.url,
-        "input_digest": prepared.listing.digest,
-        "sources": prepared.listing.total,
+        "input_files": prepared.listing.identity,
         "layout": prepared.layout.name,
         "splits": bool(prepared.layout.splits),
         "index": [key_to_text(key) for key in prepared.layout.index_keys],
+        "limits": asdict(options.limits),
         **machine(),
     }
 
 
-def machine() -> dict[str, Any]:
-    """Return what decides bytes besides input, recipe and seed: libraries and processor."""
-    return {
-        "versions": {name: version(name) for name in _LIBRARIES},
-        "python": platform.python_version(),
-        "processor": _processor(),
-    }
-
-
-def _processor() -> str:
-    """Return the machine and the widest vector instructions that OpenCV finds on it."""
-    # For example "SSE SSE2 SSE3 *SSE4.1 *AVX2 *AVX512-SKX?": a question mark is for those missing.
-    features = {name.lstrip("*") for name in cv2.getCPUFeaturesLine().split()}
-    levels = ("AVX512-SKX", "AVX2", "AVX", "SSE4.2", "NEON")
-    found = next((level for level in levels if level in features), "baseline")
-    return f"{platform.machine()} {found}"
-
-
-def _claimed(folder: Path, record: dict[str, Any]) -> Storage:
-    """Open an output for a job; make it the job's if it is new.
-
-    Raises:
-        OutputError: it holds something else.
-    """
-    if folder.is_dir() and any(folder.iterdir()):
-        target = open_storage(folder, create=True)
-        if not target.exists(JOB):
-            if any(entry.key != JOB for entry in target.list()):
-                raise OutputError(
-                    f"{folder}: is not empty and not an output of variegate; choose a new folder"
-                )
-            target.write(JOB, json.dumps(record, indent=2).encode())
-        _compare(str(folder), json.loads(target.read(JOB)), record)
-    else:
-        target = open_storage(folder, create=True)
-        target.write(JOB, json.dumps(record, indent=2).encode())
-    if isinstance(target, LocalStorage):
-        target.delete_leftovers()
-    return target
-
-
-def _compare(place: str, there: dict[str, Any], here: dict[str, Any]) -> None:
-    """Refuse an output that another job made, and say how the two differ."""
-    names = {
-        "recipe_digest": "recipe",
-        "seed": "seed",
-        "input_digest": f"files of the input {here['input']}",
-        "layout": "layout",
-        "versions": "library versions",
-    }
-    found = []
-    for key, name in names.items():
-        one, two = there.get(key), here[key]
-        if key == "versions" and one != two:
-            changed = [lib for lib in two if (one or {}).get(lib) != two[lib]]
-            one, two = ({lib: (v or {}).get(lib) for lib in changed} for v in (one, two))
-        if one != two:
-            found.append(f"{name} ({one} there, {two} now)")
-    if found:
-        raise OutputError(
-            f"{place}: holds the results of another job; it differs in {' and '.join(found)}; "
-            "choose another output, or delete this one"
-        )
-
-
-def _run(
+def _carry_out(
     job: Job,
     prepared: Prepared,
     target: Storage,
     options: Options,
     on_progress: Callable[[Progress], None] | None,
 ) -> Counts:
-    """Run every shard that has no part yet; return what was done before."""
-    listing = prepared.listing
+    """Do all that is not done yet; return what was done before."""
+    if target.exists(manifest.MANIFEST):
+        # Killed after writing it.
+        manifest.delete_parts(target)
+        return manifest.totals(target).counts
     counts = Counts()
     for _, _, key in manifest.parts(target):
         counts.add(Counts.of(manifest.read_part(target, key)))
-    before = Counts(**asdict(counts))
+    before = replace(counts)
 
     def tell(in_flight: Counts) -> None:
         if on_progress:
-            now = Counts(**asdict(counts))
+            now = replace(counts)
             now.add(in_flight)
             on_progress(
-                Progress(counts=now, total=listing.total, outputs=prepared.outputs, before=before)
+                Progress(
+                    counts=now,
+                    total=prepared.listing.total,
+                    outputs=prepared.outputs,
+                    before=before,
+                )
             )
 
     tell(Counts())
-    even = listing.total // (max(1, prepared.workers) * _SHARDS_PER_WORKER)
-    size = options.shard_size or min(_LARGEST_SHARD, max(1, even))
-    gaps = iter(list(manifest.gaps(target, listing.total)))
-    shards = listing.shards(gaps, size)
-    for report in local.run(job, shards, workers=prepared.workers, on_progress=tell):
-        counts.add(report.counts)
-        tell(Counts())
+    try:
+        shards = prepared.listing.shards(
+            iter(list(manifest.gaps(target, prepared.listing.total))),
+            _shard_size(prepared, options),
+        )
+        for report in local.run(
+            job,
+            shards,
+            workers=prepared.workers,
+            on_progress=tell,
+            silence_limit_s=options.silence_limit_s,
+        ):
+            counts.add(report.counts)
+            tell(Counts())
+    finally:
+        delete_leftovers(target)
+    _finish(target, prepared)
     return before
+
+
+def _shard_size(prepared: Prepared, options: Options) -> int:
+    """Return the number of sources in a shard."""
+    if options.shard_size is not None:
+        return options.shard_size
+    total = prepared.listing.total
+    even = total // (max(1, prepared.workers) * _SHARDS_PER_WORKER)
+    fitting = _SHARD_OUTPUTS // prepared.recipe.count()
+    return max(1, min(even, fitting), total // _MOST_PARTS)
 
 
 def _finish(target: Storage, prepared: Prepared) -> None:
@@ -364,18 +326,4 @@ def _finish(target: Storage, prepared: Prepared) -> None:
     )
     prepared.layout.write_index(target, outputs)
     manifest.merge(target)
-
-
-def _summary(
-    target: Storage, prepared: Prepared, output: str, elapsed_s: float, before: Counts
-) -> Summary:
-    return Summary(
-        output=output,
-        counts=Counts.of(manifest.rows(target)),
-        variants=prepared.recipe.count(),
-        digest=manifest.digest(manifest.rows(target)),
-        layout=prepared.layout.description,
-        notes=prepared.layout.notes,
-        elapsed_s=elapsed_s,
-        continued=before.sources > 0,
-    )
+    manifest.delete_parts(target)

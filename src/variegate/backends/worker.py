@@ -1,8 +1,9 @@
-"""A worker process of the local back end: `python -m variegate.backends.worker`.
+"""A worker process of the local back end.
 
 It reads one JSON value a line from standard input, first the job, then shards, and answers on
-standard output with {"ready": true}, {"progress": counts}, {"report": report} or {"error": ...}.
-It ends when its input does, so it never outlives the run that started it for long.
+standard output with {"ready": true}, {"at": source, "progress": counts}, {"report": report} or
+{"error": ...}. It ends at once when its input does, so that it never outlives the run that started
+it, even one that is killed.
 """
 
 import json
@@ -10,7 +11,10 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, BinaryIO
 
 import cv2
@@ -21,6 +25,41 @@ from variegate.manifest import Counts
 
 # Often enough for a live progress bar, seldom enough to cost nothing.
 _PROGRESS_INTERVAL_S = 0.1
+
+
+def main() -> None:
+    """Work until standard input ends."""
+    # An interrupt goes to the whole group; the parent decides what to do about it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+    answers = _Answers()
+    lines: SimpleQueue[bytes] = SimpleQueue()
+    Thread(target=_read, args=(lines,), daemon=True).start()
+    # Without a parent there is nobody to answer.
+    with suppress(BrokenPipeError):
+        _work(lines, answers)
+    # The other thread may be waiting for input, which an orderly end would wait for, too.
+    os._exit(0)
+
+
+def _read(lines: "SimpleQueue[bytes]") -> None:
+    for line in sys.stdin.buffer:
+        lines.put(line)
+    # The parent has closed it, or is dead: what is being made now is made again by another.
+    os._exit(0)
+
+
+def _work(lines: "SimpleQueue[bytes]", answers: "_Answers") -> None:
+    job = Job.from_json(json.loads(lines.get()))
+    answers.send({"ready": True})
+    while True:
+        shard = Shard.from_json(json.loads(lines.get()))
+        try:
+            report = run_shard(job, shard, on_source=answers.begin, on_progress=answers.count)
+        except UsageError as error:
+            answers.send({"error": {"kind": type(error).__name__, "message": str(error)}})
+            return
+        answers.report(report.to_json())
 
 
 class _Answers:
@@ -37,6 +76,10 @@ class _Answers:
         self._pipe.write(json.dumps(message).encode() + b"\n")
         self._pipe.flush()
 
+    def begin(self, number: int) -> None:
+        """Say which source comes next: if this process dies, it is the one to blame."""
+        self.send({"at": number})
+
     def count(self, counts: Counts) -> None:
         """Collect progress and send it now and then."""
         self._since.add(counts)
@@ -44,34 +87,7 @@ class _Answers:
             self.send({"progress": asdict(self._since)})
             self._since, self._last = Counts(), time.monotonic()
 
-    def report(self, message: dict[str, Any]) -> None:
+    def report(self, report: dict[str, Any]) -> None:
         """Send a report, which stands for all progress of its shard."""
         self._since = Counts()
-        self.send(message)
-
-
-def main() -> None:
-    """Work until standard input ends."""
-    # An interrupt goes to the whole group; the parent decides what to do about it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-    answers = _Answers()
-    lines = sys.stdin.buffer
-    job = Job.from_json(json.loads(lines.readline()))
-    answers.send({"ready": True})
-    for line in lines:
-        shard = Shard.from_json(json.loads(line))
-        try:
-            report = run_shard(job, shard, on_progress=answers.count)
-        except UsageError as error:
-            answers.send({"error": {"kind": type(error).__name__, "message": str(error)}})
-            return
-        answers.report({"report": report.to_json()})
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except BrokenPipeError:
-        # The parent is gone: there is nobody to answer.
-        os._exit(1)
+        self.send({"report": report})

@@ -1,0 +1,273 @@
+"""Whom an output belongs to: the job that wrote its record, ``.variegate/job.json``, there first.
+
+The same job may go on with it, every other is refused. A zip file cannot be written piece by piece:
+its results are collected in a folder beside it, and packed at the end.
+"""
+
+import json
+import logging
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from variegate.errors import InputError, OutputError
+from variegate.manifest import FOLDER, MANIFEST, delete_parts
+from variegate.storage import LocalStorage, Storage, open_storage, pack_zip, printable
+from variegate.storage.failures import writing
+from variegate.storage.keys import TEMPORARY_PREFIX
+
+if sys.platform != "win32":
+    import fcntl
+
+JOB = f"{FOLDER}/job.json"
+
+_log = logging.getLogger(__name__)
+
+# What decides bytes: another version of one of these may round or read differently.
+_LIBRARIES = ("variegate", "opencv-python-headless", "numpy", "simplejpeg", "pillow")
+_OPTIONAL_LIBRARIES = ("pillow-heif", "resvg-py")
+
+# Of what differs: so many things are named, and so many letters of each value.
+_SHOWN = 4
+_LONGEST = 120
+
+
+def machine() -> dict[str, Any]:
+    """Return what decides bytes besides input, recipe and seed: libraries and processor."""
+    return {
+        "versions": {name: version(name) for name in _LIBRARIES}
+        | {name: _version(name) for name in _OPTIONAL_LIBRARIES},
+        "python": platform.python_version(),
+        "processor": _processor(),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    """Return the machine and the widest vector instructions that OpenCV finds on it."""
+    # For example "SSE SSE2 SSE3 *SSE4.1 *AVX2 *AVX512-SKX?": a question mark is for those missing.
+    features = {name.lstrip("*") for name in cv2.getCPUFeaturesLine().split()}
+    levels = ("AVX512-SKX", "AVX2", "AVX", "SSE4.2", "NEON")
+    found = next((level for level in levels if level in features), "baseline")
+    return f"{platform.machine()} {found}"
+
+
+class Claim:
+    """One job's claim to an output.
+
+    Attributes:
+        folder: where results are written: the output, or a folder beside the zip file.
+    """
+
+    def __init__(self, output: str | Path, record: dict[str, Any]) -> None:
+        self._output = Path(output)
+        # As it will be read again: without tuples.
+        self._record = json.loads(json.dumps(record))
+        zipped = self._output.suffix.lower() == ".zip" and not self._output.is_dir()
+        self._archive = self._output if zipped else None
+        beside = self._output.with_name(f"{self._output.name}.unpacked")
+        self.folder = beside if zipped else self._output
+
+    def is_finished(self) -> bool:
+        """Say whether the job has been done before. Nothing is written.
+
+        Raises:
+            OutputError: the output holds something else.
+        """
+        if self._archive is not None and self._archive.exists():
+            self._check_archive(self._archive)
+            return True
+        mine = self._check_folder()
+        return mine and self._archive is None and (self.folder / MANIFEST).is_file()
+
+    def _check_archive(self, path: Path) -> None:
+        try:
+            archive = open_storage(path)
+            found = archive.read(JOB) if archive.exists(JOB) else None
+        except InputError as error:
+            raise OutputError(f"{error}; choose another output") from error
+        if found is None or not archive.exists(MANIFEST):
+            raise OutputError(
+                f"{printable(str(path))}: exists and is not an output of variegate; choose another"
+            )
+        self._compare(path, found)
+
+    def _check_folder(self) -> bool:
+        """Say whether the folder is the job's already; False if it is new or empty."""
+        place = printable(str(self.folder))
+        with writing(place):
+            if not os.path.lexists(self.folder):
+                return False
+            if (self.folder / JOB).is_file():
+                self._compare(self.folder, (self.folder / JOB).read_bytes())
+                return True
+            # A run that was killed in its first moment leaves the hidden folder alone.
+            names = {path.name for path in self.folder.iterdir()} - {FOLDER}
+            hidden = (self.folder / FOLDER).rglob("*")
+            names |= {path.name for path in hidden if not path.is_dir()}
+        if any(not name.startswith(TEMPORARY_PREFIX) for name in names):
+            raise OutputError(
+                f"{place}: is not empty and not an output of variegate; choose a new folder"
+            )
+        return False
+
+    def _compare(self, place: Path, there: bytes) -> None:
+        try:
+            record = json.loads(there)
+        except ValueError as error:
+            raise OutputError(
+                f"{printable(str(place / JOB))}: damaged ({error}); delete the output, "
+                "or choose another"
+            ) from error
+        if found := differences(record, self._record):
+            raise OutputError(
+                f"{printable(str(place))}: holds the results of another job; it differs in "
+                f"{' and in '.join(found)}; choose another output, or delete this one"
+            )
+
+    @contextmanager
+    def held(self) -> Iterator[Storage]:
+        """Take the folder for the job, and nobody else's for as long as the block runs.
+
+        Raises:
+            OutputError: it holds something else, or another run is at work there.
+        """
+        target = open_storage(self.folder, create=True)
+        with _alone(self.folder):
+            # Another run may have been quicker.
+            if not self._check_folder():
+                target.write(JOB, json.dumps(self._record, indent=2).encode())
+            yield target
+
+    def pack(self, target: Storage) -> None:
+        """Make the zip file of what is written, if one is wanted."""
+        if self._archive is not None:
+            pack_zip(target, self._archive)
+
+    def clean(self) -> None:
+        """Remove what a finished output does not need any more, and a killed run left."""
+        if self._archive is None:
+            delete_parts(open_storage(self.folder))
+        elif self._is_staging():
+            with _alone(self.folder), writing(printable(str(self.folder))):
+                # The record goes last: it says whose the rest is.
+                for path in self.folder.iterdir():
+                    if path.name != FOLDER:
+                        _remove(path)
+                shutil.rmtree(self.folder)
+
+    def _is_staging(self) -> bool:
+        """Say whether the folder beside the zip file is one of this job."""
+        try:
+            return self._check_folder() or (self.folder / FOLDER).is_dir()
+        except OutputError:
+            return False
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def delete_leftovers(target: Storage) -> None:
+    """Delete the unfinished files of killed processes."""
+    if isinstance(target, LocalStorage):
+        target.delete_leftovers()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder; the system releases it when the process ends, however it ends."""
+    if sys.platform == "win32":
+        yield
+        return
+    with writing(printable(str(folder))):
+        descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"{printable(str(folder))}: another run is at work there; "
+                "wait for its end, or choose another output"
+            ) from error
+        except OSError:
+            _log.debug("%s: no locks on this file system", folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+    """Return what distinguishes two jobs' records, with both values."""
+    found = []
+    for name, one, two in _compared(there, here):
+        found += [
+            f"{name}{path} ({_shown(left)} there, {_shown(right)} now)"
+            for path, left, right in _unequal(one, two)
+        ]
+    return (
+        found if len(found) <= _SHOWN else [*found[:_SHOWN], f"{len(found) - _SHOWN} more things"]
+    )
+
+
+def _compared(there: dict[str, Any], here: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    for part in ("variants", "output"):
+        yield (
+            f"the recipe's {part}",
+            there.get("recipe", {}).get(part),
+            here["recipe"].get(part),
+        )
+    yield "the seed", there.get("seed"), here["seed"]
+    yield _inputs(there.get("input_files", {}), here["input_files"])
+    yield "the layout", there.get("layout"), here["layout"]
+    yield "the limits", there.get("limits"), here["limits"]
+    yield "the versions", there.get("versions"), here["versions"]
+
+
+def _inputs(there: dict[str, Any], here: dict[str, Any]) -> tuple[str, Any, Any]:
+    """Return what distinguishes two listings: the plainest of it."""
+    kinds = {
+        "files": "the number of the input's files",
+        "names": "the names of the input's files, here by their digest",
+        "bytes": "the bytes of the input's files",
+        "sizes": "the sizes of the input's files, here by their digest",
+        "labels": "the labels and splits of the input's files, here by their digest",
+    }
+    key = next((key for key in kinds if there.get(key) != here[key]), "files")
+    return kinds[key], there.get(key), here[key]
+
+
+def _unequal(one: Any, two: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield the places where two JSON values differ, as deep inside as their shapes are alike."""
+    if isinstance(one, dict) and isinstance(two, dict) and one.keys() & two.keys():
+        for key in sorted(one.keys() | two.keys()):
+            yield from _unequal(one.get(key), two.get(key), f"{path}.{key}")
+    elif isinstance(one, list) and isinstance(two, list) and len(one) == len(two):
+        for index, (left, right) in enumerate(zip(one, two, strict=True)):
+            yield from _unequal(left, right, f"{path}[{index}]")
+    elif one != two:
+        yield path, one, two
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    text = f"{value:,}" if type(value) is int else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
