@@ -17,13 +17,14 @@ The rules of `fuse`, for pointwise P, geometric G and anything A:
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from variegate.ops import Geometric, Identity, Operation, Pointwise, Warp
+from variegate.errors import PictureError
+from variegate.ops import Combination, Geometric, Identity, Operation, Pointwise, Warp
 from variegate.ops.warp import shrinkage
-from variegate.policies import Chain, Node, Place, expand
+from variegate.policies import Chain, Node, Place, Step, expand
 from variegate.sample import Sample, Size
 from variegate.seeding import Path
 from variegate.transforms import find_transform
@@ -47,6 +48,11 @@ class Variant:
     size: Size
 
     @property
+    def parents(self) -> tuple[str, ...]:
+        """Keys of the other pictures that it is made of."""
+        return tuple(key for one in self.drawn for key in one.parameters.get("partners", ()))
+
+    @property
     def name(self) -> str:
         """The names of its transforms, joined by "+"; "source" where there are none."""
         return "+".join(drawn.transform for drawn in self.drawn) or "source"
@@ -60,6 +66,7 @@ def draw_variants(
     size: Size,
     finish: tuple[Drawn, ...] = (),
     fused: bool = True,
+    pool: Sequence[str] = (),
 ) -> list[Variant]:
     """Draw all variants of one picture.
 
@@ -70,9 +77,13 @@ def draw_variants(
         size: the picture's (height, width).
         finish: what is done to every variant at its end.
         fused: bring the operations into normal form; without it every step is done by itself.
+        pool: keys of the pictures from which partners are chosen, for transforms of several.
+
+    Raises:
+        PictureError: a transform of several pictures was drawn, and there is no other.
     """
     place = Place(seed, key)
-    draws = _Draws(place)
+    draws = _Draws(place, pool)
     made = []
     for index, chain in enumerate(expand(policy, place, (), 0)):
         drawn = (*draws.of(chain), *finish)
@@ -96,16 +107,29 @@ class _Draws:
     """The draws of one picture: variants that begin alike share what they begin with."""
 
     place: Place
+    pool: Sequence[str] = ()
     made: dict[Path, Drawn | None] = field(default_factory=dict)
 
     def of(self, chain: Chain) -> list[Drawn]:
         drawn = []
         for step in chain.steps:
             if step.path not in self.made:
-                self.made[step.path] = step.source.drawn(self.place.rng(step.path))
+                self.made[step.path] = self._drawn(step)
             if (one := self.made[step.path]) is not None:
                 drawn.append(one)
         return drawn
+
+    def _drawn(self, step: Step) -> Drawn | None:
+        drawn = step.source.drawn(self.place.rng(step.path))
+        if drawn is None or "partners" not in drawn.parameters:
+            return drawn
+        others = [key for key in self.pool if key != self.place.key]
+        if not others:
+            raise PictureError(
+                f"{drawn.transform} needs another picture of the same split, and there is none"
+            )
+        chosen = [others[int(share * len(others))] for share in drawn.parameters["partners"]]
+        return Drawn(drawn.transform, {**drawn.parameters, "partners": chosen})
 
 
 def fuse(operations: Iterable[Operation]) -> tuple[Operation, ...]:
@@ -180,7 +204,12 @@ class _Node:
 
 
 def execute(
-    planned: Iterable[Variant], load: Callable[[int], Sample], *, size: Size, reducible: bool
+    planned: Iterable[Variant],
+    load: Callable[[int], Sample],
+    *,
+    size: Size,
+    reducible: bool,
+    partner: Callable[[str], Sample] | None = None,
 ) -> Iterator[tuple[Variant, Sample]]:
     """Make variants, each as soon as it can be had.
 
@@ -189,6 +218,7 @@ def execute(
         load: returns the picture, decoded at 1/times of its size.
         size: the picture's (height, width).
         reducible: whether it can be decoded at 1/2, 1/4 and 1/8; otherwise `times` is always 1.
+        partner: returns another picture by its key, for operations on several.
 
     Yields:
         Each variant with its result, in the order in which they appear.
@@ -202,7 +232,7 @@ def execute(
             node = node.children.setdefault(operation, _Node())
         node.ends.append(variant)
     for times, root in roots.items():
-        yield from _walk(root, load(times))
+        yield from _walk(root, load(times), partner)
 
 
 @cache
@@ -227,13 +257,19 @@ def _from_reduced(
     return (*operations[:place], warp.from_reduced(size, small), *operations[place + 1 :])
 
 
-def _walk(root: _Node, source: Sample) -> Iterator[tuple[Variant, Sample]]:
+def _walk(
+    root: _Node, source: Sample, partner: Callable[[str], Sample] | None
+) -> Iterator[tuple[Variant, Sample]]:
     # A stack instead of recursion: a parent's picture is let go with the last of its children.
     waiting: list[tuple[_Node, Operation, Sample]] = [(root, Identity(), source)]
     del source
     while waiting:
         node, operation, parent = waiting.pop()
-        sample = operation.apply(parent)
+        if isinstance(operation, Combination):
+            assert partner is not None
+            sample = operation.combine(parent, tuple(partner(key) for key in operation.partners))
+        else:
+            sample = operation.apply(parent)
         del parent
         for variant in node.ends:
             yield variant, sample

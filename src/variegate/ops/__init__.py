@@ -7,16 +7,19 @@
 | `Warp` | `Warp` | matrix product: one resampling |
 | `Field` | `Warp`, `Field` | one remap |
 | `Pixels` | nothing | a barrier |
+| `Combination` | nothing | a barrier: one picture of several |
 | `Identity` | everything | the other one |
 """
 
 from variegate.ops.base import Geometric, Identity, Operation, Pixels, Pointwise
 from variegate.ops.color import ColorMatrix, Lut
 from variegate.ops.field import Displacement, Field, Lattice, Lens, Wave
+from variegate.ops.mixing import Combination
 from variegate.ops.warp import View, Warp
 
 __all__ = [
     "ColorMatrix",
+    "Combination",
     "Displacement",
     "Field",
     "Geometric",

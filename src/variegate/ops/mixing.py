@@ -1,0 +1,298 @@
+"""Operations that make one picture of several: `Mixup`, `Cutmix`, `Mosaic`, `CopyPaste`.
+
+Their partners are named by key; whoever executes them finds the pictures. A partner comes as it
+was photographed, and is brought to the canvas here.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from variegate.errors import ShapeError
+from variegate.ops.base import Operation
+from variegate.ops.warp import View, Warp, scaling, translation
+from variegate.outlines import Outlines, rasterised
+from variegate.sample import Image, Sample, Size
+from variegate.targets import Targets
+
+#: (top, left, bottom, right), pixels.
+Region = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Combination(Operation):
+    """An operation on several samples.
+
+    Attributes:
+        partners: keys of the others.
+    """
+
+    partners: tuple[str, ...]
+
+    @abstractmethod
+    def combine(self, sample: Sample, partners: tuple[Sample, ...]) -> Sample:
+        """Return one sample of several; `partners` in the order of the keys."""
+
+    def apply(self, sample: Sample) -> Sample:
+        raise ShapeError(f"{type(self).__name__}: it takes several samples; use combine")
+
+    def _act(self, image: Image) -> Image:
+        raise ShapeError(f"{type(self).__name__}: it takes several pictures; use combine")
+
+
+@dataclass(frozen=True)
+class Mixup(Combination):
+    """Two pictures, one shining through the other.
+
+    Source: Zhang, Cisse, Dauphin and Lopez-Paz, mixup, ICLR 2018.
+
+    Attributes:
+        share: of the partner, 0 ... 1.
+    """
+
+    share: float
+
+    @property
+    def is_identity(self) -> bool:
+        return self.share == 0
+
+    def combine(self, sample: Sample, partners: tuple[Sample, ...]) -> Sample:
+        other = covering(partners[0], sample)
+        image = cv2.addWeighted(sample.image, 1 - self.share, other.image, self.share, 0)
+        return Sample(
+            image.reshape(sample.image.shape),
+            mixed_labels([(sample.labels, 1 - self.share), (other.labels, self.share)]),
+            _joined(sample.targets, other.targets),
+        )
+
+
+@dataclass(frozen=True)
+class Cutmix(Combination):
+    """A piece of another picture in place of a piece of this one.
+
+    Source: Yun et al., CutMix, ICCV 2019.
+
+    Attributes:
+        region: what is replaced.
+    """
+
+    region: Region
+
+    @property
+    def is_identity(self) -> bool:
+        top, left, bottom, right = self.region
+        return top == bottom or left == right
+
+    def combine(self, sample: Sample, partners: tuple[Sample, ...]) -> Sample:
+        top, left, bottom, right = self.region
+        piece = within(covering(partners[0], sample), self.region)
+        image = sample.image.copy()
+        image[top:bottom, left:right] = piece.image
+        share = (bottom - top) * (right - left) / (sample.size[0] * sample.size[1])
+        targets = sample.targets
+        if targets is not None and piece.targets is not None:
+            placed = shifted(piece.targets, self.region, sample.size)
+            targets = _pasted(targets, self.region, piece.targets).joined(placed)
+        labels = mixed_labels([(sample.labels, 1 - share), (piece.labels, share)])
+        return Sample(image, labels, targets)
+
+
+@dataclass(frozen=True)
+class Mosaic(Combination):
+    """Four pictures around a point, each in a corner.
+
+    Source: Bochkovskiy, Wang and Liao, YOLOv4, 2020.
+
+    Attributes:
+        center: (y, x) where they meet, pixels.
+    """
+
+    center: tuple[int, int]
+
+    @property
+    def is_identity(self) -> bool:
+        # A picture of a single row or column has no corners to fill.
+        return 0 in self.center
+
+    def combine(self, sample: Sample, partners: tuple[Sample, ...]) -> Sample:
+        height, width = sample.size
+        y, x = self.center
+        corners = ((0, 0, y, x), (0, x, y, width), (y, 0, height, x), (y, x, height, width))
+        image = np.empty_like(sample.image)
+        shares: list[tuple[Mapping[str, float], float]] = []
+        targets: Targets | None = None
+        classes: npt.NDArray[np.generic] | None = None
+        for region, one in zip(corners, (sample, *partners), strict=True):
+            top, left, bottom, right = region
+            tile = covering(one, Sample(image[top:bottom, left:right]))
+            image[top:bottom, left:right] = tile.image
+            shares.append((tile.labels, (bottom - top) * (right - left) / (height * width)))
+            if tile.targets is None:
+                continue
+            placed = shifted(tile.targets, region, (height, width))
+            targets = placed if targets is None else targets.joined(placed)
+            if placed.semantic is not None:
+                classes = np.zeros_like(placed.semantic.values) if classes is None else classes
+                classes[top:bottom, left:right] = placed.semantic.values[top:bottom, left:right]
+        if targets is not None and classes is not None:
+            targets = _with_classes(targets, classes)
+        return Sample(image, mixed_labels(shares), targets)
+
+
+@dataclass(frozen=True)
+class CopyPaste(Combination):
+    """Objects of another picture on top of this one.
+
+    Source: Ghiasi et al., Simple Copy-Paste, CVPR 2021.
+
+    Attributes:
+        chosen: for each object of the partner, in turn, whether it is taken; repeated as needed.
+    """
+
+    chosen: tuple[bool, ...]
+
+    @property
+    def is_identity(self) -> bool:
+        return not any(self.chosen)
+
+    def combine(self, sample: Sample, partners: tuple[Sample, ...]) -> Sample:
+        other = covering(partners[0], sample)
+        if sample.targets is None or other.targets is None:
+            return sample
+        taken = [
+            number
+            for number in range(other.targets.count)
+            if self.chosen[number % len(self.chosen)]
+        ]
+        shape = np.zeros(sample.size, bool)
+        for number in taken:
+            mask = other.targets.mask_of(number)
+            if mask is None:
+                rings = other.targets.outlines.of_object(number)
+                mask = rasterised(rings, sample.size) > 0
+            shape |= mask
+        image = sample.image.copy()
+        image[shape] = other.image[shape]
+        below = _cleared(sample.targets.hidden(~shape), shape)
+        return replace(sample, image=image, targets=below.joined(_only(other.targets, set(taken))))
+
+
+def covering(sample: Sample, canvas: Sample) -> Sample:
+    """Return the middle of a sample, scaled to cover the canvas of another, and of its kind."""
+    height, width = canvas.size
+    scale = max(height / sample.size[0], width / sample.size[1])
+    top, left = (height - sample.size[0] * scale) / 2, (width - sample.size[1] * scale) / 2
+    matrix = translation(left, top) @ scaling(scale, scale)
+    fitted = Warp.of(matrix, (height, width), View("edge")).apply(sample)
+    return replace(fitted, image=like(fitted.image, canvas.image))
+
+
+def like(image: Image, other: Image) -> Image:
+    """Return an image with the channels of another: gray, RGB or RGBA."""
+    channels = 1 if other.ndim == 2 else other.shape[2]
+    own = 1 if image.ndim == 2 else image.shape[2]
+    if channels != own:
+        flat = image[..., 0] if image.ndim == 3 and own == 1 else image
+        codes = {
+            (1, 3): cv2.COLOR_GRAY2RGB,
+            (1, 4): cv2.COLOR_GRAY2RGBA,
+            (3, 1): cv2.COLOR_RGB2GRAY,
+            (3, 4): cv2.COLOR_RGB2RGBA,
+            (4, 1): cv2.COLOR_RGBA2GRAY,
+            (4, 3): cv2.COLOR_RGBA2RGB,
+        }
+        image = cv2.cvtColor(flat, codes[own, channels])
+    return image.reshape(*image.shape[:2], *other.shape[2:])
+
+
+def within(sample: Sample, region: Region) -> Sample:
+    """Return what of a sample lies in a region, as a picture of its own."""
+    top, left, bottom, right = region
+    crop = Warp.of(translation(-left, -top), (bottom - top, right - left), View("edge"))
+    return crop.apply(sample)
+
+
+def shifted(targets: Targets, region: Region, size: Size) -> Targets:
+    """Return the targets of a piece where it lies on a canvas of `size`."""
+    move = Warp.of(translation(region[1], region[0]), size, View("constant"))
+    return targets.moved(
+        points=move.move_points, straight=True, mirrored=False, mask=move.move_mask, size=size
+    )
+
+
+def mixed_labels(parts: list[tuple[Mapping[str, float], float]]) -> dict[str, float]:
+    """Return the shares of all labels, added up."""
+    labels: dict[str, float] = {}
+    for own, share in parts:
+        for label, part in own.items():
+            labels[label] = labels.get(label, 0.0) + share * part
+    return labels
+
+
+def _joined(one: Targets | None, two: Targets | None) -> Targets | None:
+    return one if two is None else two if one is None else one.joined(two)
+
+
+def _pasted(targets: Targets, region: Region, piece: Targets) -> Targets:
+    """Return the targets of a picture of which a region is covered by a piece of another."""
+    top, left, bottom, right = region
+    covered = np.zeros(_canvas(targets, region), bool)
+    covered[top:bottom, left:right] = True
+    changed = _cleared(targets.hidden(~covered), covered)
+    if targets.semantic is None or piece.semantic is None:
+        return changed
+    classes = targets.semantic.values.copy()
+    classes[top:bottom, left:right] = piece.semantic.values
+    return _with_classes(changed, classes)
+
+
+def _canvas(targets: Targets, region: Region) -> Size:
+    """Return a canvas that holds everything seen: the masks' own, or the outlines' and region's."""
+    if targets.layers:
+        height, width = targets.layers[0].values.shape[:2]
+        return height, width
+    corner = np.array([region[3], region[2]], np.float64)
+    if len(targets.outlines.points):
+        corner = np.maximum(corner, np.ceil(targets.outlines.points.max(axis=0)))
+    return int(corner[1]), int(corner[0])
+
+
+def _cleared(targets: Targets, covered: npt.NDArray[np.bool_]) -> Targets:
+    """Take covered pixels out of the masks of objects."""
+    layers = tuple(
+        replace(one, values=np.where(covered, 0, one.values).astype(one.values.dtype))
+        if one.role == "objects"
+        else one
+        for one in targets.layers
+    )
+    return replace(targets, layers=layers)
+
+
+def _with_classes(targets: Targets, classes: npt.NDArray[np.generic]) -> Targets:
+    layers = tuple(
+        one if one.role == "objects" else replace(one, values=classes) for one in targets.layers
+    )
+    return replace(targets, layers=layers)
+
+
+def _only(targets: Targets, numbers: set[int]) -> Targets:
+    """Return the targets with all objects but some out of sight."""
+    rings = [
+        (owner, targets.outlines.ring(index))
+        for index, owner in enumerate(targets.outlines.owners.tolist())
+        if owner in numbers
+    ]
+    gone = np.array([number not in numbers for number in range(targets.count)], bool)
+    keypoints = targets.keypoints
+    owners = np.repeat(np.arange(targets.count), np.diff(keypoints.starts))
+    labelled = np.where(gone[owners], 0, keypoints.visibility).astype(np.uint8)
+    return replace(
+        targets,
+        outlines=Outlines.of(rings),
+        visible=np.where(gone, -1.0, targets.visible),
+        keypoints=replace(keypoints, visibility=labelled),
+    )

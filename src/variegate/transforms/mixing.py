@@ -1,0 +1,110 @@
+"""Transforms that make one picture of several.
+
+Which others is drawn as a number from 0 to 1 for each, and becomes a key when the plan knows whom
+it may choose from: sources of the same split.
+"""
+
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+
+from variegate.ops import Operation
+from variegate.ops.mixing import CopyPaste, Cutmix, Mixup, Mosaic
+from variegate.sample import Size
+from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform, draw_from
+
+
+class MixupTransform(Transform):
+    """Let another picture shine through; labels are shared accordingly."""
+
+    name: ClassVar = "mixup"
+    axes: ClassVar = (Axis("mixup", "share", 0.0, 0.5),)
+    partners: ClassVar = 1
+
+    share: Annotated[Range, Bounds(0, 1)] = (0.1, 0.5)
+    """Share of the other picture; 0 is the identity."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        return {"share": draw_from(rng, self.share), "partners": _others(rng, 1)}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        return Mixup(tuple(parameters["partners"]), parameters["share"])
+
+
+class CutmixTransform(Transform):
+    """Replace a piece by a piece of another picture; labels are shared by area."""
+
+    name: ClassVar = "cutmix"
+    axes: ClassVar = (Axis("cutmix", "area", 0.0, 0.5),)
+    partners: ClassVar = 1
+
+    area: Annotated[Range, Bounds(0, 1)] = (0.1, 0.4)
+    """Area of the piece, as a fraction of the picture's; 0 is the identity."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        area = draw_from(rng, self.area)
+        x, y = float(rng.random()), float(rng.random())
+        return {"area": area, "x": x, "y": y, "partners": _others(rng, 1)}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        side = parameters["area"] ** 0.5
+        height, width = round(size[0] * side), round(size[1] * side)
+        top = round(parameters["y"] * (size[0] - height))
+        left = round(parameters["x"] * (size[1] - width))
+        region = (top, left, top + height, left + width)
+        return Cutmix(tuple(parameters["partners"]), region)
+
+
+class MosaicTransform(Transform):
+    """Put four pictures around a point, each in a corner."""
+
+    name: ClassVar = "mosaic"
+    partners: ClassVar = 3
+
+    center: Annotated[Range, Bounds(0.1, 0.9)] = (0.3, 0.7)
+    """Where the four meet, as a fraction of the height and of the width."""
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        center = [draw_from(rng, self.center), draw_from(rng, self.center)]
+        return {"center": center, "partners": _others(rng, 3)}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        y, x = (
+            min(max(1, round(share * side)), side - 1) if side > 1 else 0
+            for share, side in zip(parameters["center"], size, strict=True)
+        )
+        return Mosaic(tuple(parameters["partners"]), (y, x))
+
+
+class CopyPasteTransform(Transform):
+    """Paste objects of another picture, cut out along their masks, polygons or boxes."""
+
+    name: ClassVar = "copy_paste"
+    axes: ClassVar = (Axis("copy_paste", "fraction", 0.0, 1.0),)
+    partners: ClassVar = 1
+
+    fraction: Annotated[Range, Bounds(0, 1)] = (0.3, 0.8)
+    """Fraction of the other picture's objects that are pasted; 0 is the identity."""
+
+    #: Choices that are drawn; more objects than these repeat them.
+    _choices: ClassVar = 64
+
+    def parameters(self, rng: np.random.Generator) -> Parameters:
+        fraction = draw_from(rng, self.fraction)
+        drawn = rng.random(self._choices)
+        # Nested: what a smaller fraction takes, a larger one takes, too.
+        chosen = "".join("1" if value < fraction else "0" for value in drawn)
+        return {"fraction": fraction, "chosen": chosen, "partners": _others(rng, 1)}
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        chosen = tuple(mark == "1" for mark in parameters["chosen"])
+        return CopyPaste(tuple(parameters["partners"]), chosen)
+
+
+def _others(rng: np.random.Generator, count: int) -> list[Any]:
+    """Draw which others, as numbers from 0 to 1; `variegate.plan` puts keys in their place."""
+    return [float(rng.random()) for _ in range(count)]
