@@ -16,23 +16,45 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from variegate.errors import VariegateError
+    from variegate.estimating import Estimate, estimate
     from variegate.recipes import Recipe
     from variegate.runs import Options, Summary, augment
     from variegate.sample import Sample
+    from variegate.verifying import Verification, read_manifest, rebuild, verify
 
     __version__: str
 
 # Loaded when first asked for: `variegate --help` needs neither numpy nor OpenCV.
 _HOMES = {
+    "Estimate": "estimating",
     "Options": "runs",
     "Recipe": "recipes",
     "Sample": "sample",
     "Summary": "runs",
     "VariegateError": "errors",
+    "Verification": "verifying",
     "augment": "runs",
+    "estimate": "estimating",
+    "read_manifest": "verifying",
+    "rebuild": "verifying",
+    "verify": "verifying",
 }
 
-__all__ = ["Options", "Recipe", "Sample", "Summary", "VariegateError", "__version__", "augment"]
+__all__ = [
+    "Estimate",
+    "Options",
+    "Recipe",
+    "Sample",
+    "Summary",
+    "VariegateError",
+    "Verification",
+    "__version__",
+    "augment",
+    "estimate",
+    "read_manifest",
+    "rebuild",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -24,8 +24,11 @@ _PATIENCE_S = 6.0
 # Starting the worker processes, with their libraries.
 _START_S = 0.5
 
+# Writing a file and its row of the manifest: what a trial in memory leaves out.
+_WRITING_S = 2e-4
+
 # The machine may become idle or busy: what no trial can tell.
-_FASTER, _SLOWER = 0.8, 1.4
+_FASTER, _SLOWER = 0.8, 1.6
 
 # Nine of ten means lie within so many standard errors, for a dozen trials and for few alike.
 _STUDENT = 2.0
@@ -117,11 +120,12 @@ def _try(job: Job, prepared: Prepared) -> tuple[list[_Trial], int]:
             break
         start = time.perf_counter()
         try:
-            size = sum(len(encoded) for _, encoded in make_variants(job, one))
+            sizes = [len(encoded) for _, encoded in make_variants(job, one)]
         except (PictureError, InputError):
             unreadable += 1
             continue
-        trials.append(_Trial(size, time.perf_counter() - start))
+        taken = time.perf_counter() - start + len(sizes) * _WRITING_S
+        trials.append(_Trial(sum(sizes), taken))
     if trials:
         # The first one also loads libraries and fills tables.
         del trials[: len(trials) > 2]

@@ -126,17 +126,12 @@ def start(
     version: Annotated[  # noqa: ARG001 - its callback answers
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
     ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show tracebacks and what the libraries log.")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and the log.")] = False,
 ) -> None:
     """Turn a few labelled pictures into many: realistic, reproducible, with a record of each."""
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING,
-        handlers=[_Notes()],
-        format="%(name)s: %(message)s" if debug else "%(message)s",
-        force=True,
-    )
+    log = logging.getLogger("variegate")
+    log.setLevel(logging.DEBUG if debug else logging.WARNING)
+    log.handlers = [_Notes()]
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

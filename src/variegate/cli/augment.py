@@ -3,7 +3,6 @@
 import shlex
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +10,6 @@ import typer
 from variegate.cli.application import QUARANTINED, command
 from variegate.cli.console import (
     Interrupted,
-    note,
     show,
     show_json,
     size_text,
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from variegate.manifest import Counts
-    from variegate.runs import Prepared, Summary
+    from variegate.runs import Prepared, Progress, Summary
 
 # Faults that are shown; all of them stand in the manifest.
 _SHOWN = 5
@@ -89,15 +87,25 @@ def augment(
         max_megabytes=max_megabytes,
     )
 
+    heading: list[str] = []
+
     def on_start(prepared: "Prepared") -> None:
-        tell_start(source, prepared)
         name = recipe_name(recipe, preset)
-        tell(
+        heading.append(f"input:  {source}: {prepared.layout.description}")
+        heading.extend(f"        {one}" for one in prepared.layout.notes)
+        heading.append(
             f"recipe: {name}, {loaded.count():,} for each picture, seed {loaded.seed}: "
             f"{prepared.outputs:,} files into {output}"
         )
 
-    with run_progress() as (figures, on_progress):
+    with run_progress() as (figures, show_progress):
+
+        def on_progress(progress: "Progress") -> None:
+            # Only now is it certain that the output may be written.
+            while heading:
+                tell(heading.pop(0))
+            show_progress(progress)
+
         try:
             summary = run(
                 source,
@@ -115,13 +123,6 @@ def augment(
         _show_summary(summary, figures)
     if strict and summary.counts.quarantined:
         raise typer.Exit(QUARANTINED)
-
-
-def tell_start(source: Path, prepared: "Prepared") -> None:
-    """Say what an input was recognised as."""
-    tell(f"input:  {source}: {prepared.layout.description}")
-    for one in prepared.layout.notes:
-        note(f"        {one}")
 
 
 def _how_to_go_on(figures: RunProgress) -> str:

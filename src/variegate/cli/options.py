@@ -45,7 +45,7 @@ LayoutName = Annotated[
     typer.Option(
         "--layout",
         metavar="NAME",
-        help="Layout of IN, where it should not be guessed: csv, classes, flat, unlabelled.",
+        help="Layout of IN, where it should not be guessed, such as classes, flat or csv.",
         rich_help_panel=_INPUT,
     ),
 ]

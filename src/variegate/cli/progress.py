@@ -61,7 +61,7 @@ def run_progress() -> Iterator[tuple[RunProgress, Callable[["Progress"], None]]]
     """Show a run's progress while the block runs; give its figures and what to call with news."""
     figures = RunProgress()
     if talk().is_terminal:
-        with _bar() as show:
+        with _bar("inputs") as show:
 
             def update(progress: "Progress") -> None:
                 figures.update(progress)
@@ -90,21 +90,25 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     if not talk().is_terminal:
         yield lambda _done, _total: None
         return
-    with _bar() as show:
-        yield lambda done, total: show(done, total, what)
+    with _bar(what) as show:
+        yield lambda done, total: show(done, total, "")
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[int, int, str], None]]:
+def _bar(unit: str) -> Iterator[Callable[[int, int, str], None]]:
     from rich.progress import BarColumn, Progress, TextColumn
 
     columns = (
         BarColumn(bar_width=28),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f}", style="bold", markup=False),
+        TextColumn(
+            "{task.completed:,.0f} of {task.total:,.0f} {task.fields[unit]}",
+            style="bold",
+            markup=False,
+        ),
         TextColumn("{task.fields[words]}", markup=False),
     )
     with Progress(*columns, console=talk(), transient=True) as bar:
-        task = bar.add_task("", total=None, words="", visible=False)
+        task = bar.add_task("", total=None, unit=unit, words="", visible=False)
 
         def show(done: int, total: int, words: str) -> None:
             bar.update(task, completed=done, total=total, words=words, visible=True)

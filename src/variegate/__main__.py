@@ -1,0 +1,5 @@
+"""`python -m variegate`: the command line."""
+
+from variegate.cli import main
+
+main()
