@@ -32,6 +32,7 @@ from variegate.cli.options import (
     chosen_options,
     chosen_recipe,
     recipe_name,
+    whole,
 )
 from variegate.cli.progress import RunProgress, done_words, run_progress
 
@@ -66,7 +67,9 @@ def augment(
     label_pattern: LabelPattern = None,
     max_pixels: MaxPixels = None,
     max_megabytes: MaxMegabytes = None,
-    shard_size: Annotated[int | None, typer.Option("--shard-size", hidden=True)] = None,
+    shard_size: Annotated[
+        int | None, typer.Option("--shard-size", parser=whole(), hidden=True)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the variants of every picture of IN, into OUT.

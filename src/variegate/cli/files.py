@@ -1,11 +1,13 @@
 """Single files that commands write."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from variegate.sample import Image
+if TYPE_CHECKING:
+    from variegate.sample import Image
 
 
-def save_png(path: Path, image: Image) -> None:
+def save_png(path: Path, image: "Image") -> None:
     """Write a picture; the file appears whole.
 
     Raises:
@@ -18,7 +20,7 @@ def save_png(path: Path, image: Image) -> None:
     open_storage(path.parent, create=True).write(path.name, data)
 
 
-def load_picture(path: Path) -> Image:
+def load_picture(path: Path) -> "Image":
     """Read one picture.
 
     Raises:

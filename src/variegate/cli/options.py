@@ -1,5 +1,6 @@
 """Arguments and options that several commands share, and what they mean in Python."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,27 @@ if TYPE_CHECKING:
     from variegate.runs import Options
 
 _RECIPE, _INPUT, _RUN = "Recipe", "Input", "Run"
+
+
+def whole(low: int | None = None, high: int | None = None) -> Callable[[object], int]:
+    """Return what reads a whole number and says what is wrong with one."""
+    bounds = "" if low is None else f" of at least {low}" if high is None else f" {low} to {high}"
+
+    def number(given: object) -> int:
+        try:
+            value = int(str(given))
+        except ValueError:
+            value = None
+        if (
+            value is None
+            or (low is not None and value < low)
+            or (high is not None and value > high)
+        ):
+            raise typer.BadParameter(f"expected a whole number{bounds}, got {str(given)!r}")
+        return value
+
+    return number
+
 
 In = Annotated[Path, typer.Argument(metavar="IN", help="Folder or zip file of pictures.")]
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Folder or zip file of results.")]
@@ -36,6 +58,7 @@ Seed = Annotated[
         "--seed",
         "-s",
         metavar="N",
+        parser=whole(),
         help="Where all randomness begins, instead of the recipe's.",
         rich_help_panel=_RECIPE,
     ),
@@ -63,6 +86,7 @@ Limit = Annotated[
     typer.Option(
         "--limit",
         metavar="N",
+        parser=whole(),
         help="Only so many pictures, evenly spread: try it on a few first.",
         rich_help_panel=_INPUT,
     ),
@@ -72,7 +96,7 @@ MaxPixels = Annotated[
     typer.Option(
         "--max-pixels",
         metavar="N",
-        min=1,
+        parser=whole(1),
         help="Quarantine pictures of more pixels unread; 250 million if none.",
         rich_help_panel=_INPUT,
     ),
@@ -82,7 +106,7 @@ MaxMegabytes = Annotated[
     typer.Option(
         "--max-megabytes",
         metavar="N",
-        min=1,
+        parser=whole(1),
         help="Quarantine files that are larger unread; 512 if none.",
         rich_help_panel=_INPUT,
     ),
@@ -93,6 +117,7 @@ Workers = Annotated[
         "--workers",
         "-w",
         metavar="N",
+        parser=whole(),
         help="Worker processes; one a processor if none; 0 to work in this process.",
         rich_help_panel=_RUN,
     ),

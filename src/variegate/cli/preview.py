@@ -18,6 +18,7 @@ from variegate.cli.options import (
     chosen_options,
     chosen_recipe,
     recipe_name,
+    whole,
 )
 from variegate.errors import UsageError
 
@@ -50,10 +51,10 @@ def preview(
     ] = None,
     seed: Seed = None,
     pictures: Annotated[
-        int, typer.Option("--pictures", metavar="N", min=1, max=40, help="Rows: sources.")
+        int, typer.Option("--pictures", metavar="N", parser=whole(1, 40), help="Rows: sources.")
     ] = 6,
     variants: Annotated[
-        int, typer.Option("--variants", metavar="N", min=1, max=24, help="Columns: results.")
+        int, typer.Option("--variants", metavar="N", parser=whole(1, 24), help="Columns: results.")
     ] = 7,
     layout: LayoutName = None,
     label_pattern: LabelPattern = None,

@@ -8,6 +8,7 @@ import typer
 
 from variegate.cli.application import command
 from variegate.cli.console import show, size_text
+from variegate.cli.options import whole
 from variegate.cli.progress import counting
 from variegate.errors import OutputError, UsageError
 
@@ -21,14 +22,17 @@ def sample(
         Path, typer.Argument(metavar="DIR", help="New or empty folder for the pictures.")
     ],
     count: Annotated[
-        int, typer.Option("--count", "-n", metavar="N", min=1, help="How many pictures.")
+        int, typer.Option("--count", "-n", metavar="N", parser=whole(1), help="How many pictures.")
     ] = 250,
     seed: Annotated[
-        int, typer.Option("--seed", "-s", metavar="N", help="Another seed, another set.")
+        int,
+        typer.Option(
+            "--seed", "-s", metavar="N", parser=whole(), help="Another seed, another set."
+        ),
     ] = 7,
     objects: Annotated[
         int,
-        typer.Option("--objects", metavar="N", min=1, help="Parts in each picture."),
+        typer.Option("--objects", metavar="N", parser=whole(1), help="Parts in each picture."),
     ] = 1,
     size: Annotated[
         str, typer.Option("--size", metavar="HxW", help="Height and width, pixels.")
