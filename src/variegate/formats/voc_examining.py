@@ -1,0 +1,132 @@
+"""What Pascal VOC files say of a set as a whole: classes, first pixel, masks, kinship to others."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
+
+from variegate.errors import InputError, LimitError
+from variegate.formats.voc_masks import CLASSES, palette_of
+from variegate.formats.voc_pairs import Listed, Pairs
+from variegate.formats.voc_xml import SIZE_LIMIT, Node, XmlError, parse
+from variegate.storage import Storage, printable
+
+# So many XML files are looked at to tell whether they are of this format.
+_LOOKED_AT = 20
+_NO_CLASSES = {"background", "ignored", "void"}
+_TEXT_LIMIT = 1 << 20
+
+
+def read_xml(storage: Storage, key: str) -> Node:
+    """Return the root of a file.
+
+    Raises:
+        XmlError: it is no XML of this format, or refused.
+    """
+    try:
+        root = parse(storage.read(key, limit=SIZE_LIMIT))
+    except (LimitError, InputError) as error:
+        raise XmlError(1, str(error)) from error
+    if root.tag != "annotation":
+        raise XmlError(root.line, f"expected <annotation>, found <{printable(root.tag[:40])}>")
+    name = root.word("filename") or ""
+    if ".." in name.replace("\\", "/").split("/"):
+        line = (root.find("filename") or root).line
+        raise XmlError(line, f"<filename> {printable(name)!r} climbs out of the data set")
+    return root
+
+
+def other_format(storage: Storage, pairs: Pairs, listed: Listed) -> str | None:
+    """Say why the XML files beside the pictures are not of this format, or None."""
+    seen = Counter[str]()
+    for key in islice(pairs.present(listed), _LOOKED_AT):
+        with suppress(XmlError):
+            root = read_xml(storage, key)
+            if is_label_me(root):
+                return f"{printable(key)} is of the old LabelMe tool"
+            seen["voc"] += 1
+            continue
+        seen["other"] += 1
+    if seen["other"] and not seen["voc"]:
+        return "the .xml files beside the pictures are broken or of another format"
+    return None
+
+
+def is_label_me(root: Node) -> bool:
+    """Say whether an <annotation> is one of the old LabelMe web tool."""
+    return any(
+        (polygon := node.find("polygon")) is not None and polygon.find("pt") is not None
+        for node in root.children
+        if node.tag == "object"
+    )
+
+
+def examine(storage: Storage, keys: Iterable[str]) -> tuple[Counter[str], int]:
+    """Look into all these files.
+
+    Returns:
+        How often each class occurs, and the number of the first pixel: 0 where a box starts there.
+    """
+    names: Counter[str] = Counter()
+    origin = 1
+    for key in keys:
+        with suppress(XmlError):
+            for node in _boxed(read_xml(storage, key)):
+                names[node.word("name") or ""] += 1
+                if origin and any(0 <= value < 1 for value in _starts(node)):
+                    origin = 0
+    names.pop("", None)
+    return names, origin
+
+
+def _boxed(root: Node) -> Iterator[Node]:
+    for node in root.children:
+        if node.tag == "object":
+            yield node
+            yield from (part for part in node.children if part.tag == "part")
+
+
+def _starts(node: Node) -> Iterator[float]:
+    box = node.find("bndbox")
+    for tag in ("xmin", "ymin"):
+        try:
+            yield float((box.word(tag) if box else None) or "nan")
+        except ValueError:
+            yield math.nan
+
+
+def class_order(names: Mapping[str, int], labelmap: str | None) -> tuple[str, ...]:
+    """Return the classes: in the order of a label map, others behind it by code point."""
+    mapped = [name for name in labelmap_names(labelmap) if name in names or not _no_class(name)]
+    return (*mapped, *sorted(names.keys() - set(mapped)))
+
+
+def _no_class(name: str) -> bool:
+    return name.lower() in _NO_CLASSES
+
+
+def labelmap_names(labelmap: str | None) -> list[str]:
+    """Return the names in a label map, in order."""
+    lines = (line.strip() for line in (labelmap or "").splitlines())
+    return list(dict.fromkeys(line.split(":")[0] for line in lines if line and line[0] != "#"))
+
+
+def mask_classes(labelmap: str | None, names: Mapping[str, int]) -> tuple[str, ...]:
+    """Return the names of the values in semantic masks, as far as they are known."""
+    if labelmap is not None:
+        return tuple(labelmap_names(labelmap))
+    return CLASSES if set(names) <= {*CLASSES, "head", "hand", "foot"} else ()
+
+
+def read_text(storage: Storage, key: str) -> str:
+    """Return the text of a small file."""
+    return storage.read(key, limit=_TEXT_LIMIT).decode("utf-8", "surrogateescape")
+
+
+def palette(storage: Storage, masks: Iterable[str]) -> str:
+    """Return the palette of the first mask in hexadecimal, if it is not the usual one."""
+    for key in sorted(masks):
+        with suppress(LimitError, InputError):
+            return palette_of(storage.read(key, limit=1 << 26)).hex()
+    return ""

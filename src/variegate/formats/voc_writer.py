@@ -1,0 +1,190 @@
+"""Writing Pascal VOC."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from variegate.annotations import Annotation, Object, Skeleton
+from variegate.formats.voc_masks import read_mask, write_mask
+from variegate.formats.voc_objects import content, outer_objects
+from variegate.formats.voc_pairs import counterpart, flattened, parts_of
+from variegate.formats.voc_sets import Member, lists_for, write_sets
+from variegate.formats.voc_xml import write
+from variegate.formats.writing import Content, Item, Writer
+from variegate.storage import Storage, key_to_text
+
+_BORDER = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class VocWriter(Writer):
+    """Writes an XML file for each picture, its masks, and the lists of pictures.
+
+    Attributes:
+        origin: number of the first pixel; see `variegate.formats.voc_objects`.
+        folders: folder of pictures -> folder of their XML files.
+        lists: names of the lists that there are, of pictures, classes and actions.
+        palette: of the masks, in hexadecimal; empty for the devkit's.
+        labelmap: key and content of "labelmap.txt", if there is one.
+        mask_classes: names of the values of semantic masks.
+    """
+
+    name: ClassVar[str] = "voc"
+    holds: ClassVar[frozenset[Content]] = frozenset(
+        ("boxes", "instance masks", "semantic masks", "other fields")
+    )
+
+    origin: int = 1
+    folders: Mapping[str, str] = field(default_factory=dict)
+    lists: tuple[str, ...] = ()
+    palette: str = ""
+    labelmap: tuple[str, str] | None = None
+    mask_classes: tuple[str, ...] = ()
+
+    @classmethod
+    def fresh(
+        cls,
+        *,
+        classes: tuple[str, ...],
+        skeletons: Mapping[str, Skeleton],
+        splits: tuple[str, ...],
+        extra: Mapping[str, Any],
+    ) -> Self:
+        return cls(
+            classes=classes,
+            skeletons=skeletons,
+            lists=tuple(f"ImageSets/Main/{split}" for split in splits or ("trainval",)),
+            mask_classes=tuple(extra.get("mask_classes", ())),
+        )
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        made = super().from_json(data)
+        labelmap = None if made.labelmap is None else (made.labelmap[0], made.labelmap[1])
+        return replace(
+            made,
+            lists=tuple(made.lists),
+            labelmap=labelmap,
+            mask_classes=tuple(made.mask_classes),
+        )
+
+    @property
+    def set_extra(self) -> Mapping[str, Any]:
+        return {"mask_classes": list(self.mask_classes)} if self.mask_classes else {}
+
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+        return f"JPEGImages/{flattened(key, ending)}"
+
+    def annotation_key(self, picture: str) -> str:
+        """Return the key of a picture's XML file."""
+        folder, stem, _ = parts_of(picture)
+        where = self.folders.get(folder, counterpart(folder, "Annotations"))
+        return f"{where}{stem}.xml"
+
+    def mask_key(self, mask_file: str, *, source: str, output: str) -> str:
+        key = super().mask_key(mask_file, source=source, output=output)
+        folder, stem, _ = parts_of(key)
+        return f"{folder}{stem}.png"
+
+    def read_mask(self, data: bytes) -> np.ndarray:
+        """Return the values of one of this set's masks; see `voc_masks.read_mask`."""
+        return read_mask(data, _labelmap_colors(self.labelmap[1]) if self.labelmap else b"")
+
+    def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
+        if item.annotation is None or item.annotation.extra.get("no_file"):
+            yield from self._masks(item, {})
+            return
+        numbers: dict[tuple[str | None, int | None], int] = {
+            (one.mask_file, one.mask_value): number
+            for number, one in enumerate(outer_objects(item.annotation), 1)
+            if one.mask_file is not None
+        }
+        values = content(
+            item.annotation,
+            filename=key_to_text(item.key.rpartition("/")[2]),
+            size=item.size,
+            origin=self.origin,
+        )
+        text = "\n".join((*write("annotation", values), ""))
+        yield self.annotation_key(item.key), text.encode("utf-8", "replace")
+        yield from self._masks(item, numbers)
+
+    def _masks(
+        self, item: Item, numbers: Mapping[tuple[str | None, int | None], int]
+    ) -> Iterator[tuple[str, bytes]]:
+        """Write the masks. In those of objects the n-th object has the value n, as VOC has it."""
+        palette = bytes.fromhex(self.palette)
+        for key, mask in item.masks.items():
+            wanted = {
+                value: number for (file, value), number in numbers.items() if file == key and value
+            }
+            yield key, write_mask(_renumbered(mask, wanted), palette)
+
+    def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
+        write_sets(storage, map(self._member, items), self.lists)
+        if self.labelmap is not None:
+            storage.write(self.labelmap[0], self.labelmap[1].encode("utf-8", "surrogateescape"))
+
+    def _member(self, item: Item) -> Member:
+        annotation = item.annotation or Annotation()
+        own = annotation.extra.get("image_sets")
+        if own is None:
+            fallback = [name for name in self.lists if name.endswith("Main/trainval")]
+            own = [] if item.split else fallback
+        objects = outer_objects(annotation)
+        classes: dict[str, int] = {}
+        for one in objects:
+            easy = 0 if one.extra.get("difficult") == 1 else 1
+            classes[one.category] = max(easy, classes.get(one.category, 0))
+        return Member(
+            name=self._list_name(item.key),
+            lists=lists_for(own, item.split, self.lists),
+            classes=classes,
+            objects=[row for n, one in enumerate(objects, 1) for row in _object_rows(n, one)],
+        )
+
+    def _list_name(self, key: str) -> str:
+        """Return a picture's name in lists: its path below the folder of pictures."""
+        folder, stem, _ = parts_of(key)
+        root = next((name.partition("ImageSets/")[0] for name in self.lists), "")
+        inside = folder.removeprefix(root)
+        return inside.partition("/")[2] + stem
+
+
+def _object_rows(number: int, one: Object) -> Iterator[tuple[str, int, Mapping[str, int]]]:
+    actions = one.extra.get("actions")
+    for name in one.extra.get("image_sets", ()):
+        yield name, number, actions if isinstance(actions, Mapping) else {}
+
+
+def _renumbered(mask: np.ndarray, wanted: Mapping[int, int]) -> np.ndarray:
+    """Give each object's pixels its new number.
+
+    Pixels of an object that is no more are nobody's, like the border, where their number belongs
+    to another now.
+    """
+    if all(value == number for value, number in wanted.items()):
+        return mask
+    result = mask.astype(np.uint16)
+    new = set(wanted.values())
+    for value in np.unique(mask).tolist():
+        if value in wanted:
+            result[mask == value] = wanted[value]
+        elif value in new and value != _BORDER:
+            result[mask == value] = _BORDER
+    return result if result.max(initial=0) > _BORDER else result.astype(np.uint8)
+
+
+def _labelmap_colors(text: str) -> bytes:
+    colors = b""
+    for line in text.splitlines():
+        fields = line.split(":")
+        if line.startswith("#") or len(fields) < 2:
+            continue
+        parts = [part.strip() for part in fields[1].split(",")]
+        if len(parts) != 3 or not all(part.isdigit() and int(part) < 256 for part in parts):
+            return b""
+        colors += bytes(map(int, parts))
+    return colors
