@@ -1,0 +1,175 @@
+"""COCO: JSON files of boxes, outlines, masks, keypoints and captions.
+
+Any number of files, anywhere: `annotations/instances_train2017.json` beside `images/train2017/` or
+`train2017/`, `_annotations.coco.json` among the pictures, one file for all. They are told by their
+content. What several files say of one picture belongs together. A picture that no file lists is
+no part of the set.
+"""
+
+import heapq
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from variegate.annotations import Skeleton
+from variegate.formats.base import Layout, Refusal, Source, named
+from variegate.formats.coco.file import CocoFile, is_coco, read
+from variegate.formats.coco.found import Found, find
+from variegate.formats.coco.pictures import Picture, all_categories
+from variegate.formats.coco.writer import CocoWriter, File
+from variegate.formats.survey import Survey, is_hidden, leave_unsaid
+from variegate.formats.writing import Writer
+from variegate.storage import OnSkip, Storage, log_skip, printable
+
+# Looked into, the likely ones first; sets with a JSON file for each picture are another format.
+_MOST_FILES = 64
+_LIKELY = re.compile(
+    r"(?:^|/)(?:_annotations\.coco|annotations?\b|coco|instances|person|keypoints|captions|"
+    r"panoptic|stuff|image_info|labels)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coco(Layout):
+    """What the files say has been read when there is a layout, and waits on disk."""
+
+    name: ClassVar[str] = "coco"
+    annotated: ClassVar[bool] = True
+
+    found: Found = field(compare=False, repr=False)
+    url: str
+
+    @classmethod
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+        if not survey.others[".json"]:
+            return Refusal("there is no .json file")
+        keys = [key for key in _candidates(storage) if is_coco(storage, key)]
+        if not keys:
+            return Refusal("no .json file is a COCO file")
+        files = [read(storage, key) for key in sorted(keys)]
+        found = find(storage, survey, files)
+        if not found.pictures:
+            names = named(file.key for file in files)
+            return Refusal(
+                f"none of the pictures that {names} lists is there; name the folder that holds "
+                "both the file and the pictures",
+                noteworthy=True,
+            )
+        splits = Counter(found.split(key) or "" for key in found.pictures)
+        return cls(
+            root="",
+            split_folders={},
+            classes=all_categories(files),
+            pictures=splits,
+            notes=tuple(found.notes()),
+            skeletons=_skeletons(files),
+            found=found,
+            url=storage.url,
+        )
+
+    @property
+    def heading(self) -> str:
+        first, *others = self.found.files
+        more = f" and {len(others)} more" if others else ""
+        return f"COCO ({printable(first.key)}{more})"
+
+    def label(self, key: str) -> str | None:
+        return None
+
+    def split(self, key: str) -> str | None:
+        return self.found.split(key) if key in self.found.pictures else None
+
+    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
+        labels = {file.key for file in self.found.files}
+        masks = tuple(folder for folder in self.found.masks if folder)
+        for entry in storage.list(on_skip=on_skip):
+            key = entry.key
+            if key in self.found.pictures:
+                yield self._picture(key, entry.size)
+                continue
+            skip = None
+            if key in labels:
+                skip = "a label file"
+            elif masks and key.startswith(masks):
+                skip = "a mask"
+            elif self.found.is_picture(key) and not is_hidden(key):
+                skip = "not listed in the COCO files"
+            yield Source(key, entry.size, None, None, skip=skip)
+
+    def _picture(self, key: str, size: int) -> Source:
+        picture = Picture()
+        for number, entry in self.found.pictures[key]:
+            picture.add(self.found.parts[number], entry)
+        splits = self.found.splits(key)
+        unusable = picture.unusable
+        if len(splits) > 1:
+            unusable = f"listed in several splits: {', '.join(sorted(splits))}"
+        return Source(
+            key,
+            size,
+            self.found.split(key),
+            None,
+            annotation=picture.done(),
+            problems=tuple(picture.problems),
+            unusable=unusable,
+        )
+
+    def writer(self) -> Writer:
+        files = [
+            File(
+                key=file.key,
+                kind=file.kind,
+                split=file.split,
+                pictures=folders.first,
+                masks=masks,
+                head=file.head,
+                standard=file.standard,
+            )
+            for file, folders, masks in zip(
+                self.found.files, self.found.folders, self.found.masks, strict=True
+            )
+        ]
+        largest = [file.largest for file in self.found.files]
+        return CocoWriter(
+            classes=self.classes,
+            skeletons=self.skeletons,
+            files=tuple(files),
+            next_image=max(image for image, _ in largest) + 1,
+            next_annotation=max(annotation for _, annotation in largest) + 1,
+        )
+
+    @property
+    def index_keys(self) -> tuple[str, ...]:
+        return tuple(file.key for file in self.found.files)
+
+
+def _candidates(storage: Storage) -> list[str]:
+    """Return the files that may be COCO's: those with a likely name, then the largest."""
+    listed = (
+        (_LIKELY.search(entry.key.lower()) is None, -entry.size, entry.key)
+        for entry in storage.list(on_skip=leave_unsaid)
+        if entry.key.lower().endswith(".json") and not is_hidden(entry.key)
+    )
+    return [key for _, _, key in heapq.nsmallest(_MOST_FILES, listed)]
+
+
+def _skeletons(files: list[CocoFile]) -> Mapping[str, Skeleton]:
+    found: dict[str, Skeleton] = {}
+    for file in files:
+        for one in file.categories:
+            names = one.get("keypoints")
+            if isinstance(names, list) and names and all(isinstance(n, str) for n in names):
+                edges = tuple(_edges(one.get("skeleton"), len(names)))
+                found.setdefault(one["name"], Skeleton.of(tuple(names), edges))
+    return found
+
+
+def _edges(raw: object, points: int) -> Iterator[tuple[int, int]]:
+    """Yield the edges, counted from 0, that join two of the points; COCO counts from 1."""
+    for pair in raw if isinstance(raw, list) else []:
+        if isinstance(pair, list) and len(pair) == 2 and all(type(n) is int for n in pair):
+            start, end = pair
+            if 1 <= start <= points and 1 <= end <= points:
+                yield start - 1, end - 1

@@ -1,0 +1,175 @@
+"""Writing COCO files, entry by entry; nothing but counters and categories is held in memory."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+from variegate.annotations import Annotation, Object, Skeleton
+from variegate.formats import rle as run_lengths
+from variegate.formats.coco import geometry, panoptic
+from variegate.formats.coco.objects import COCO, records
+from variegate.formats.coco.sheets import File, Sheets
+from variegate.formats.survey import SPLITS, canonical_split
+from variegate.formats.writing import Content, Item, Writer
+from variegate.storage import Storage
+
+# Folders that only say that pictures are in them.
+_PLAIN_FOLDERS = frozenset(("images", "imgs", "jpegimages", "data"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CocoWriter(Writer):
+    """Writes the files of a set again, or new ones: "instances", and "captions" and "labels" where
+    there are any, for each split.
+
+    Ids of what passes through stay; everything new is counted on from the largest id.
+
+    Attributes:
+        files: of the set that was read; empty for a new one.
+        next_image, next_annotation: the first free ids.
+        head: info, licenses and categories for new files.
+    """
+
+    name: ClassVar[str] = "coco"
+    holds: ClassVar[frozenset[Content]] = frozenset(
+        ("label", "labels", "boxes", "polygons", "instance masks", "keypoints", "other fields")
+    )
+
+    files: tuple[File, ...] = ()
+    next_image: int = 1
+    next_annotation: int = 1
+    head: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def fresh(
+        cls,
+        *,
+        classes: tuple[str, ...],
+        skeletons: Mapping[str, Skeleton],
+        splits: tuple[str, ...],
+        extra: Mapping[str, Any],
+    ) -> Self:
+        del splits  # files are begun when the first picture of a split comes
+        head = {name: value for name, value in extra.get(COCO, {}).items() if name != "categories"}
+        known = {one["name"]: one for one in extra.get(COCO, {}).get("categories", ())}
+        taken = [one["id"] for one in known.values() if isinstance(one["id"], int)]
+        number = max(taken, default=0)
+        categories = []
+        for name in classes:
+            if name not in known:
+                number += 1
+                known[name] = {"id": number, "name": name, "supercategory": ""}
+            categories.append(known[name] | _keypoint_names(skeletons.get(name)))
+        head["categories"] = categories
+        return cls(classes=classes, skeletons=skeletons, head=head)
+
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+        *folders, name = key.split("/")
+        plain = [
+            folder
+            for folder in folders
+            if folder.lower() not in _PLAIN_FOLDERS
+            and canonical_split(folder.rstrip("0123456789")) is None
+        ]
+        stem, dot, own = name.rpartition(".")
+        file = name if dot and f".{own.lower()}" == ending else f"{stem or name}{ending}"
+        return "/".join(["images", *([split] if split else []), *plain, file])
+
+    def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
+        panoptic_files = {n for n, file in enumerate(self.files) if file.kind == "panoptic"}
+        wanted = {
+            one.mask_file
+            for one in (item.annotation.objects if item.annotation else ())
+            if any(record.get("file", 0) in panoptic_files for record in records(one))
+        }
+        for key, ids in item.masks.items():
+            if key in wanted:
+                yield key, panoptic.png_of(ids)
+
+    def settled(self, item: Item) -> Annotation | None:
+        """Return the annotation without masks that no file will hold, for `write_index`.
+
+        A worker asks for this while it has the masks: those of new sets become run lengths, and
+        those of panoptic files are measured.
+        """
+        if item.annotation is None or not item.masks:
+            return item.annotation
+        objects = [self._settled(one, item) for one in item.annotation.objects]
+        return replace(item.annotation, objects=tuple(one for one in objects if one is not None))
+
+    def _settled(self, one: Object, item: Item) -> Object | None:
+        if one.mask_file is None or one.mask_file not in item.masks:
+            return one
+        values = item.masks[one.mask_file]
+        mask = values != 0 if one.mask_value is None else values == one.mask_value
+        rle = run_lengths.encode(mask)
+        box = run_lengths.bounds(rle)
+        if box is None:
+            return None
+        if not any(self._is_panoptic(record) for record in records(one)):
+            return replace(one, box=one.box or box, rle=rle, mask_file=None, mask_value=None)
+        (record,) = records(one)
+        if one.box is not None and record.get("shape") == geometry.shape_digest(one):
+            return one
+        moved = replace(one, box=box)
+        record = {n: v for n, v in record.items() if n != "bbox"} | {
+            "area": run_lengths.area(rle),
+            "shape": geometry.shape_digest(moved),
+        }
+        return replace(moved, extra={**one.extra, COCO: [record]})
+
+    def _is_panoptic(self, record: Mapping[str, Any]) -> bool:
+        number = record.get("file", 0)
+        return number < len(self.files) and self.files[number].kind == "panoptic"
+
+    def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
+        with ExitStack() as stack:
+            sheets = Sheets(
+                self.files,
+                self._new_file,
+                storage=storage,
+                stack=stack,
+                next_ids=(self.next_image, self.next_annotation),
+            )
+            for item in items:
+                sheets.add(item)
+            sheets.close()
+
+    @property
+    def set_extra(self) -> Mapping[str, Any]:
+        """Info, licences and categories, those of the first file that has them."""
+        found: dict[str, Any] = {}
+        categories: dict[str, Any] = {}
+        for file in self.files:
+            for name, value in file.head.items():
+                found.setdefault(name, value)
+            for one in file.head.get("categories", ()):
+                if isinstance(one, dict) and isinstance(one.get("name"), str) and "id" in one:
+                    categories.setdefault(one["name"], one)
+        distinct = len({repr(one["id"]) for one in categories.values()}) == len(categories)
+        return {COCO: found | {"categories": list(categories.values()) if distinct else []}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        files = [File(**{**f, "standard": tuple(f["standard"])}) for f in data.get("files", ())]
+        return super().from_json({**data, "files": tuple(files)})
+
+    def _new_file(self, kind: str, split: str | None) -> File:
+        """Return a file of a new set."""
+        tail = f"_{split}" if split in SPLITS else ""
+        folder = f"images/{split}/" if split else "images/"
+        return File(
+            key=f"annotations/{kind}{tail}.json",
+            kind=kind,
+            split=split,
+            pictures=folder,
+            head=self.head,
+        )
+
+
+def _keypoint_names(skeleton: Skeleton | None) -> dict[str, Any]:
+    if skeleton is None:
+        return {}
+    edges = [[start + 1, end + 1] for start, end in skeleton.edges]
+    return {"keypoints": list(skeleton.names), "skeleton": edges}
