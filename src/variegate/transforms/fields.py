@@ -49,7 +49,8 @@ class Elastic(Viewed):
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         side = min(size)
-        spacing = parameters["smoothness"] * side
+        # Nodes closer than pixels show nothing more, and of a long picture they would fill memory.
+        spacing = max(1.0, parameters["smoothness"] * side)
         nodes = (math.ceil(size[0] / spacing) + 1, math.ceil(size[1] / spacing) + 1)
         reach = parameters["amplitude"] * side
         return _field(_lattice(size, nodes, (reach, reach), parameters["noise_key"]), parameters)
