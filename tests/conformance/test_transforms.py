@@ -11,8 +11,8 @@ from pathlib import Path
 import digests
 import numpy as np
 import pytest
-from reference import centres, moved
 
+from reference import centres, moved
 from variegate.ops import ColorMatrix, Field, Operation, Warp
 from variegate.policies import to_data
 from variegate.recipes import parse_node
@@ -45,11 +45,11 @@ def drawn(kind: type[Transform], seed: int, size: tuple[int, int]) -> Operation:
 
 def operations(kind: type[Transform], size: tuple[int, int]) -> list[Operation]:
     """Two draws of the defaults, and every axis in the middle and at its end."""
-    found = [drawn(kind, seed, size) for seed in (1, 2)]
-    for axis in kind.axes:
-        for intensity in (0.45, 1.0):
-            found.append(kind.operation_at(axis.name, intensity, generator(4), size))
-    return found
+    strengths = [(axis.name, strength) for axis in kind.axes for strength in (0.45, 1.0)]
+    return [
+        *(drawn(kind, seed, size) for seed in (1, 2)),
+        *(kind.operation_at(axis, strength, generator(4), size) for axis, strength in strengths),
+    ]
 
 
 @each_kind
