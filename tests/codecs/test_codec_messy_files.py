@@ -247,7 +247,7 @@ FILES: dict[str, Good | Bad] = {
     "html_error_page.jpg": Bad(None, DecodeError, NOT_A_PICTURE),
     "icon.ico": Good("ico", (16, 16, 3), exactly(icon_16)),
     "jpeg_inside.PNG": Good("jpeg", RGB128, hopper(0.5)),
-    "lab.tif": Good("tiff", RGB128, hopper(3)),
+    "lab.tif": Good("tiff", RGB128, hopper(2.5)),
     "lfs_pointer.png": Bad(None, DecodeError, NOT_A_PICTURE),
     "lzma.tif": Good("tiff", RGB128, hopper(0.5)),
     "multipage_bad_second_page.tif": Bad("tiff", DecodeError, "cannot be read"),

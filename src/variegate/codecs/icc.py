@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
+from variegate.codecs.bands import by_bands
+
 Array = np.ndarray[Any, Any]
 
 # Press profiles reach 3 MB. A longer one is ignored, like a broken one.
 MAX_PROFILE_BYTES = 8 * 2**20
 
-_MODES = {"gray": "L", "rgb": "RGB", "cmyk": "CMYK", "lab": "LAB"}
+_MODES = {"gray": "L", "rgb": "RGB", "cmyk": "CMYK"}
 _SIGNATURES = {"gray": b"GRAY", "rgb": b"RGB ", "cmyk": b"CMYK"}
 _DARKEST_WHITE, _LIGHTEST_BLACK = 224, 96
-# Converting by bands keeps Pillow's copies small.
-_BAND_PIXELS = 2**20
 
 
 def to_srgb(samples: Array, space: str, profile: bytes | None) -> Array:
@@ -25,23 +25,21 @@ def to_srgb(samples: Array, space: str, profile: bytes | None) -> Array:
     A profile that is broken, or that is for another colour space than the picture's, is ignored.
 
     Args:
-        samples: uint8; (H, W) gray, (H, W, 3) rgb or lab, (H, W, 4) cmyk.
-        space: "gray", "rgb", "cmyk" (255 is full ink) or "lab" (a and b signed, two's complement).
+        samples: uint8; (H, W) gray, (H, W, 3) rgb, (H, W, 4) cmyk.
+        space: "gray", "rgb" or "cmyk" (255 is full ink).
         profile: the picture's ICC profile, or None.
 
     Returns:
         uint8; (H, W) for gray, else (H, W, 3).
     """
-    if space == "lab":
-        return _through(samples, _lab_transform(), "LAB")
     usable = profile is not None and profile[16:20] == _SIGNATURES[space]
     if space == "gray":
         table = _gray_table(profile) if usable and profile is not None else None
         return samples if table is None else table[samples]
     transform = _transform(profile, space) if usable and profile is not None else None
     if transform is not None:
-        return _through(samples, transform, _MODES[space])
-    return _inks_to_rgb(samples) if space == "cmyk" else samples
+        return by_bands(lambda band: _through(band, transform, _MODES[space]), samples)
+    return by_bands(_inks_to_rgb, samples) if space == "cmyk" else samples
 
 
 def _inks_to_rgb(samples: Array) -> Array:
@@ -52,13 +50,8 @@ def _inks_to_rgb(samples: Array) -> Array:
 
 def _through(samples: Array, transform: ImageCms.ImageCmsTransform, mode: str) -> Array:
     height, width = samples.shape[:2]
-    result = np.empty((height, width, 3), np.uint8)
-    rows = max(1, _BAND_PIXELS // width)
-    for top in range(0, height, rows):
-        band = np.ascontiguousarray(samples[top : top + rows])
-        image = Image.frombytes(mode, (width, band.shape[0]), band.tobytes())
-        result[top : top + rows] = np.asarray(transform.apply(image))
-    return result
+    image = Image.frombytes(mode, (width, height), samples.tobytes())
+    return np.asarray(transform.apply(image))
 
 
 def _build(profile: Any, mode: str) -> ImageCms.ImageCmsTransform:
@@ -71,11 +64,6 @@ def _build(profile: Any, mode: str) -> ImageCms.ImageCmsTransform:
         intent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
         flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
     )
-
-
-@functools.lru_cache(maxsize=1)
-def _lab_transform() -> ImageCms.ImageCmsTransform:
-    return _build(ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")), "LAB")
 
 
 # A camera writes the same profile into every picture, so each is judged once.

@@ -16,6 +16,7 @@ _PNM = re.compile(rb"P([1-6])" + _GAP + rb"(\d{1,10})" + _GAP + rb"(\d{1,10})")
 _MAXIMUM = re.compile(_GAP + rb"(\d{1,10})")
 _PFM = re.compile(rb"P([Ff])\s+(\d{1,10})\s+(\d{1,10})\s+([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s")
 _PAM = re.compile(rb"P7\s((?:[^\n]{0,200}\n){0,50}?)ENDHDR\n")
+_PIECE_BYTES = 2**20
 _NOT_DIGITS = bytes(set(range(256)) - set(b"0123456789 \t\n\v\f\r"))
 
 
@@ -158,8 +159,21 @@ def _written_numbers(data: bytes, header: _Header) -> Array:
         digits = np.frombuffer(body.translate(None, b" \t\n\v\f\r"), np.uint8)
         values = 1 - np.minimum(digits - ord("0"), 1)
     else:
-        # Never more numbers than the bytes for them, so that memory follows the file's size.
-        values = np.fromstring(body, np.int64, min(count, len(body)), sep=" ")
+        values = _numbers(body, count)
     if len(values) < count:
         raise DecodeError(f"truncated PNM ({len(values):,} of {count:,} values)")
     return values[:count].astype(np.uint16)
+
+
+def _numbers(body: bytes, count: int) -> Array:
+    """The first `count` numbers, or as many as there are; a piece at a time, to save memory."""
+    parts, found, at = [], 0, 0
+    while found < count and at < len(body):
+        end = min(at + _PIECE_BYTES, len(body))
+        while end < len(body) and body[end] in b"0123456789":
+            end += 1
+        # Not with its `count`: it would fill up what is missing with anything.
+        numbers = np.fromstring(body[at:end], np.int64, sep=" ")
+        parts.append(np.minimum(numbers, 65535).astype(np.uint16))
+        found, at = found + len(numbers), end
+    return np.concatenate(parts) if parts else np.zeros(0, np.uint16)

@@ -8,12 +8,11 @@ import cv2
 import numpy as np
 
 from variegate.codecs import icc
+from variegate.codecs.bands import by_bands
 
 Array = np.ndarray[Any, Any]
-Space = Literal["gray", "rgb", "cmyk", "lab"]
+Space = Literal["gray", "rgb", "cmyk"]
 
-# Wide intermediate values are made for so much of a picture at a time.
-_BAND_PIXELS = 2**20
 # Four stops above white.
 _BRIGHTEST_HIGHLIGHT = 16.0
 
@@ -23,8 +22,8 @@ class Raster:
     """Decoded samples, as stored: not yet turned upright, not yet sRGB.
 
     Attributes:
-        samples: uint8; (H, W) gray, (H, W, 3) rgb or lab, (H, W, 4) cmyk.
-        space: "cmyk" has 255 for full ink; "lab" is CIELAB (D50), a and b signed, two's complement.
+        samples: uint8; (H, W) gray, (H, W, 3) rgb, (H, W, 4) cmyk.
+        space: "cmyk" has 255 for full ink.
         alpha: (H, W) uint8, straight, or None for an opaque picture.
     """
 
@@ -60,17 +59,19 @@ def to_eight_bits(samples: Array, bits: int) -> Array:
     """Scale unsigned integers of `bits` bits to uint8: v * 255 / (2**bits - 1), rounded."""
     if bits == 8:
         return samples.astype(np.uint8, copy=False)
-    if bits > 32:
-        # v * 255 must fit in 64 bits.
-        samples, bits = samples >> samples.dtype.type(bits - 32), 32
     top = 2**bits - 1
-    if bits < 8:
-        table = (np.arange(256, dtype=np.uint32) * 255 + top // 2) // top
+    if bits <= 16:
+        table = (np.arange(top + 1, dtype=np.uint32) * 255 + top // 2) // top
         return table.astype(np.uint8)[samples]
-    if bits == 16:
-        # v * 255 / 65535 is v / 257: in 32 bits, since 65535 + 128 does not fit in 16.
-        return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return ((samples.astype(np.uint64) * 255 + top // 2) // top).astype(np.uint8)
+    # v * 255 must fit in 64 bits.
+    spare = max(0, bits - 32)
+    top >>= spare
+
+    def scale(band: Array) -> Array:
+        wide = (band >> band.dtype.type(spare)).astype(np.uint64)
+        return ((wide * 255 + top // 2) // top).astype(np.uint8)
+
+    return by_bands(scale, samples)
 
 
 def float_to_eight_bits(samples: Array) -> Array:
@@ -81,23 +82,31 @@ def float_to_eight_bits(samples: Array) -> Array:
     of the smallest unsigned integer that holds them: 255, 65,535 or 4,294,967,295. Negative values
     and NaN are black, and infinity is white.
     """
-    with np.errstate(invalid="ignore", over="ignore"):
-        largest = float(np.max(samples, where=np.isfinite(samples), initial=0.0))
-        scaled = samples.astype(np.float32)
-    scale = 1.0
+    largest = float(np.max(samples, where=np.isfinite(samples), initial=0.0))
+    full = 1.0
     if largest > _BRIGHTEST_HIGHLIGHT:
-        scale = next((top for top in (255.0, 65535.0, 4294967295.0) if largest <= top), largest)
-    np.nan_to_num(scaled, copy=False, nan=0.0, posinf=scale, neginf=0.0)
-    np.clip(scaled, 0, scale, out=scaled)
-    scaled *= np.float32(255.0 / scale)
-    return np.rint(scaled, out=scaled).astype(np.uint8)
+        full = next((top for top in (255.0, 65535.0, 4294967295.0) if largest <= top), largest)
+
+    def scale(band: Array) -> Array:
+        # A signaling NaN is no reason to warn.
+        with np.errstate(invalid="ignore"):
+            wide = band.astype(np.float64)
+        np.nan_to_num(wide, copy=False, nan=0.0, posinf=full, neginf=0.0)
+        np.clip(wide, 0, full, out=wide)
+        wide *= 255 / full
+        return np.rint(wide, out=wide).astype(np.uint8)
+
+    return by_bands(scale, samples)
 
 
 def unpremultiplied(colors: Array, alpha: Array, top: int) -> Array:
     """Take premultiplied alpha out of unsigned integer colors whose full scale is `top`."""
-    share = np.maximum(alpha, 1)[..., np.newaxis]
-    straight = np.rint(colors * (top / share))
-    return np.minimum(straight, top).astype(colors.dtype)
+
+    def divide(band: Array, share: Array) -> Array:
+        straight = np.rint(band * (top / np.maximum(share, 1)[..., np.newaxis]))
+        return np.minimum(straight, top).astype(colors.dtype)
+
+    return by_bands(divide, colors, alpha)
 
 
 def from_palette(indices: Array, palette: Array, alpha: Array | None = None) -> Raster:
@@ -131,7 +140,7 @@ def finish(raster: Raster, parsed: Parsed, *, keep_alpha: bool) -> Array:
     """
     samples, alpha = raster.samples, raster.alpha
     profile = parsed.profile()
-    if profile is not None or raster.space in ("cmyk", "lab"):
+    if profile is not None or raster.space == "cmyk":
         samples = icc.to_srgb(samples, raster.space, profile)
     if alpha is not None and int(alpha.min()) < 255:
         samples = with_alpha(samples, alpha) if keep_alpha else over_white(samples, alpha)
@@ -147,17 +156,17 @@ def with_alpha(samples: Array, alpha: Array) -> Array:
 
 def over_white(samples: Array, alpha: Array) -> Array:
     """Lay a straight-alpha picture over white: c * a + 255 * (1 - a), rounded."""
-    result = np.empty(samples.shape, np.uint8)
-    rows = max(1, _BAND_PIXELS // samples.shape[1])
-    for top in range(0, samples.shape[0], rows):
-        weight = alpha[top : top + rows].astype(np.uint16)
-        if samples.ndim == 3:
+
+    def blend(colors: Array, share: Array) -> Array:
+        weight = share.astype(np.uint16)
+        if colors.ndim == 3:
             weight = weight[..., np.newaxis]
         # At most 255 * 255 + 127: it fits.
-        blended = samples[top : top + rows] * weight
+        blended = colors * weight
         blended += 255 * (255 - weight) + 127
-        result[top : top + rows] = blended // np.uint16(255)
-    return result
+        return (blended // np.uint16(255)).astype(np.uint8)
+
+    return by_bands(blend, samples, alpha)
 
 
 def upright(samples: Array, orientation: int) -> Array:

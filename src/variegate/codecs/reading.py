@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from variegate.codecs import avif, bmp, gif, heif, ico, jp2, jpeg, png, pnm, svg, tga, tiff, webp
 from variegate.codecs.kinds import NAMES, kind_of
@@ -136,6 +137,8 @@ def _faults_named(kind: str) -> Iterator[None]:
         raise
     except MemoryError as fault:
         raise LimitError(f"{NAMES[kind]} too large for this machine's memory") from fault
+    except Image.DecompressionBombError as fault:
+        raise LimitError(f"{NAMES[kind]} too large for Pillow: {fault}") from fault
     except Exception as fault:
         text = " ".join(str(fault).split())
         raise DecodeError(f"corrupt {NAMES[kind]}: {text or type(fault).__name__}") from fault

@@ -1,9 +1,13 @@
 """SVG, through the optional package resvg-py, closed off from everything outside of the file."""
 
 import functools
+import importlib.util
 import math
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 from xml.etree import ElementTree as ET
 
@@ -12,12 +16,14 @@ import numpy as np
 from variegate.codecs import png
 from variegate.codecs.limits import Limits
 from variegate.codecs.raster import Parsed, Raster
-from variegate.codecs.svg_cost import MAX_ELEMENTS, check_cost
 from variegate.errors import DecodeError, LimitError, UnsupportedError
 
 _SVG = "http://www.w3.org/2000/svg"
 _HREFS = ("href", "{http://www.w3.org/1999/xlink}href")
-_MAX_DEPTH = 200
+# More than any drawing has, and little enough to keep in memory.
+_MAX_ELEMENTS, _MAX_DEPTH = 200_000, 200
+# What drawing a picture may take, beside 32 bytes a pixel; a usual one takes 16 MiB and 11 ms.
+_MEMORY, _SECONDS = 128 * 2**20, 60
 _READ_AT_ONCE = 2**16
 _LENGTH = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(px|pt|pc|in|cm|mm|)\s*")
 _UNITS = {"": 1.0, "px": 1.0, "pt": 96 / 72, "pc": 16.0, "in": 96.0, "cm": 96 / 2.54}
@@ -36,17 +42,16 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     root = _read_tree(data)
     height, width = _size(root)
     limits.check_size(height, width, "SVG")
-    check_cost(root, height, width)
-    try:
-        import resvg_py
-    except ImportError as missing:
+    found = importlib.util.find_spec("resvg_py")
+    if found is None or found.origin is None:
         raise UnsupportedError(
             "SVG is read through resvg-py; install it with: pip install 'variegate[svg]'"
-        ) from missing
+        )
+    folder = str(Path(found.origin).parents[1])
     return Parsed(
         height=height,
         width=width,
-        load=functools.partial(_load, resvg_py, root, height, width, limits),
+        load=functools.partial(_load, folder, root, height, width, limits),
     )
 
 
@@ -64,9 +69,9 @@ def _read_tree(data: bytes) -> ET.Element:
             continue
         root = element if root is None else root
         count, depth = count + 1, depth + 1
-        if count > MAX_ELEMENTS or depth > _MAX_DEPTH:
+        if count > _MAX_ELEMENTS or depth > _MAX_DEPTH:
             raise LimitError(
-                f"SVG of more than {MAX_ELEMENTS:,} elements, or {_MAX_DEPTH} in one another"
+                f"SVG of more than {_MAX_ELEMENTS:,} elements, or {_MAX_DEPTH} in one another"
             )
     if root is None or root.tag != "svg":
         raise DecodeError("corrupt SVG: its root is no svg element")
@@ -131,7 +136,7 @@ def _length(text: str | None) -> float:
 
 
 def _load(
-    renderer: Any,
+    folder: str,
     root: ET.Element,
     height: int,
     width: int,
@@ -139,15 +144,7 @@ def _load(
     reduce: int,  # noqa: ARG001 - always 1
 ) -> Raster:
     root.set("xmlns", _SVG)
-    text = ET.tostring(root, encoding="unicode")
-    try:
-        # No fonts of the system: the same picture on every machine.
-        drawn = bytes(renderer.svg_to_bytes(svg_string=text, skip_system_fonts=True))
-    except BaseException as fault:
-        # A panic of the Rust library is no Exception.
-        if isinstance(fault, Exception) or type(fault).__name__ == "PanicException":
-            raise DecodeError(f"corrupt SVG: {fault}") from fault
-        raise
+    drawn = _draw(ET.tostring(root, encoding="utf-8"), folder, _MEMORY + 32 * height * width)
     parsed = png.parse(drawn, limits)
     if (parsed.height, parsed.width) != (height, width):
         raise DecodeError(f"corrupt SVG: drawn as {parsed.width} x {parsed.height} pixels")
@@ -155,3 +152,18 @@ def _load(
     if raster.space == "gray":
         return Raster(np.dstack([raster.samples] * 3), "rgb", raster.alpha)
     return raster
+
+
+def _draw(drawing: bytes, folder: str, memory: int) -> bytes:
+    program = Path(__file__).with_name("svg_process.py")
+    # Isolated, and without site: nothing of the user's environment takes part; 11 ms.
+    command = [sys.executable, "-I", "-S", str(program), folder, str(memory), str(_SECONDS)]
+    done = subprocess.run(command, input=drawing, capture_output=True, check=False)
+    if done.returncode < 0:
+        raise LimitError(
+            f"SVG that takes more than {memory / 2**20:,.0f} MiB or {_SECONDS} s to draw"
+        )
+    if done.returncode:
+        complaint = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise DecodeError(f"corrupt SVG: {complaint[-1] if complaint else 'not drawn'}")
+    return done.stdout

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from variegate.codecs import tiff_chunks
+from variegate.codecs.bands import by_bands
 from variegate.codecs.exif import legal_orientation
+from variegate.codecs.lab import lab_to_srgb
 from variegate.codecs.limits import Limits
 from variegate.codecs.raster import (
     Array,
@@ -80,8 +82,12 @@ def parse(data: bytes, limits: Limits) -> Parsed:
         load=functools.partial(_load, directory, layout, meaning),
         frames=pages,
         orientation=legal_orientation(directory.number(Tag.ORIENTATION, 1)),
-        profile=lambda: directory.raw(Tag.ICC_PROFILE),
+        profile=functools.partial(_profile, directory, meaning),
     )
+
+
+def _profile(directory: Directory, meaning: _Meaning) -> bytes | None:
+    return None if meaning.photometric in (_CIELAB, _ICCLAB) else directory.raw(Tag.ICC_PROFILE)
 
 
 def _refuse_raw(data: bytes, directory: Directory) -> None:
@@ -104,6 +110,8 @@ def _meaning_of(directory: Directory, layout: Layout) -> _Meaning:
     colors = _COLORS[photometric]
     if layout.samples < colors:
         raise DecodeError(f"corrupt TIFF: {layout.samples} samples a pixel, expected {colors}")
+    if photometric == _YCBCR and not layout.self_contained and _subsampled(directory):
+        raise UnsupportedError("TIFF with subsampled YCbCr outside of JPEG is not read")
     if photometric == _INKS and directory.number(Tag.INK_SET, 1) != 1:
         raise UnsupportedError("TIFF with other inks than CMYK is not read")
     extras = directory.numbers(Tag.EXTRA_SAMPLES, ())
@@ -114,6 +122,10 @@ def _meaning_of(directory: Directory, layout: Layout) -> _Meaning:
         if extra in (_PREMULTIPLIED, _STRAIGHT):
             return _Meaning(photometric, colors, colors + index, extra == _PREMULTIPLIED)
     return _Meaning(photometric, colors, None, False)
+
+
+def _subsampled(directory: Directory) -> bool:
+    return directory.numbers(Tag.YCBCR_SUBSAMPLING, (2, 2)) != (1, 1)
 
 
 def _load(
@@ -165,11 +177,11 @@ def _looked_up(directory: Directory, indices: Array, layout: Layout) -> Raster:
 
 def _colored(colors: Array, layout: Layout, meaning: _Meaning) -> Raster:
     if meaning.photometric in (_CIELAB, _ICCLAB):
-        return Raster(_lab(colors, layout, signed=meaning.photometric == _CIELAB), "lab")
+        return Raster(_lab(colors, layout, signed=meaning.photometric == _CIELAB), "rgb")
     eight = _eight_bits(colors, layout)
     # JPEG and WebP chunks come as RGB already.
     if meaning.photometric == _YCBCR and not layout.self_contained:
-        return Raster(_from_ycbcr(eight), "rgb")
+        return Raster(by_bands(_from_ycbcr, eight), "rgb")
     if meaning.photometric == _WHITE_IS_ZERO:
         return Raster(255 - eight[..., 0], "gray")
     if meaning.colors == 1:
@@ -179,20 +191,20 @@ def _colored(colors: Array, layout: Layout, meaning: _Meaning) -> Raster:
 
 
 def _lab(colors: Array, layout: Layout, *, signed: bool) -> Array:
-    """Lab of 8 or 16 bits to 8, a and b signed.
+    """Lab of 8 or 16 bits to sRGB.
 
-    They are signed in CIELAB, and offset in ICCLAB; in 16 bits, 256 make a unit.
+    Chroma is signed in CIELAB, and offset in ICCLAB; in 16 bits, 256 make a unit.
     """
     if layout.bits not in (8, 16) or layout.sample_format == FLOAT:
         raise UnsupportedError(f"Lab TIFF of {layout.bits} bits; 8 and 16 are read")
-    if not signed:
-        flip = np.array([0, 1, 1], colors.dtype) << (layout.bits - 1)
-        colors = colors ^ flip.astype(colors.dtype)
-    if layout.bits == 8:
-        return colors
-    lightness = to_eight_bits(colors[..., :1], 16)
-    chroma = np.minimum((colors[..., 1:].view(np.int16).astype(np.int32) + 128) >> 8, 127)
-    return np.concatenate((lightness, chroma.astype(np.uint8)), axis=-1)
+    top, unit = 2**layout.bits - 1, 2 ** (layout.bits - 8)
+    numbers = colors.astype(np.int32)
+    if signed:
+        # Two's complement: what is above half is negative.
+        numbers[..., 1:] -= (numbers[..., 1:] > top // 2) * (top + 1)
+    else:
+        numbers[..., 1:] -= 128 * unit
+    return lab_to_srgb(numbers, scale=(100 / top, 1 / unit))
 
 
 def _from_ycbcr(samples: Array) -> Array:

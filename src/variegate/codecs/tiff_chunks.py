@@ -11,7 +11,7 @@ import io
 import struct
 
 import numpy as np
-from PIL import TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
 from variegate.codecs import jpeg, webp
 from variegate.codecs.limits import Limits
@@ -72,6 +72,9 @@ def _chunks(directory: Directory, layout: Layout, wanted: range) -> list[tuple[i
 
 def _read_bytes(directory: Directory, layout: Layout, chunks: list[tuple[int, int]]) -> Array:
     """Undo the compression: (rows, columns * row_bytes), uint8; with bits spread for fax."""
+    fill_order = directory.number(Tag.FILL_ORDER, 1)
+    if layout.compression == NONE and not layout.tiled and fill_order == 1:
+        return _stored_rows(directory, layout, chunks)
     fax = layout.compression in FAX
     row_width = layout.chunk_width if fax else layout.row_bytes
     width = row_width * layout.columns
@@ -82,7 +85,7 @@ def _read_bytes(directory: Directory, layout: Layout, chunks: list[tuple[int, in
         Tag.BITS: (1 if fax else 8,),
         Tag.COMPRESSION: (layout.compression,),
         Tag.PHOTOMETRIC: (1,),
-        Tag.FILL_ORDER: (directory.number(Tag.FILL_ORDER, 1),),
+        Tag.FILL_ORDER: (fill_order,),
         Tag.SAMPLES: (1,),
         Tag.STRIP_OFFSETS: tuple(at for at, _ in chunks),
         Tag.STRIP_BYTES: tuple(length for _, length in chunks),
@@ -97,8 +100,18 @@ def _read_bytes(directory: Directory, layout: Layout, chunks: list[tuple[int, in
         if fax and option in directory:
             tags[option] = (directory.number(option),)
     with TiffImagePlugin.TiffImageFile(io.BytesIO(_redeclared(directory, tags))) as image:
+        # Pillow has a limit of its own for what it makes itself; ours has been checked.
+        image.im = Image.new(image.mode, image.size).im
         image.load()
         return np.asarray(image).astype(np.uint8, copy=False)
+
+
+def _stored_rows(directory: Directory, layout: Layout, chunks: list[tuple[int, int]]) -> Array:
+    """Strips without compression."""
+    size = layout.chunk_height * layout.row_bytes
+    strips = (directory.data[at : at + min(size, length)] for at, length in chunks)
+    rows = np.frombuffer(b"".join(strips), np.uint8, layout.height * layout.row_bytes)
+    return rows.reshape(layout.height, layout.row_bytes)
 
 
 def _redeclared(directory: Directory, tags: dict[int, tuple[int, ...]]) -> bytes:
@@ -153,7 +166,7 @@ def _values(rows: Array, count: int, order: str, layout: Layout) -> Array:
         steps = words.reshape(*words.shape[:2], layout.chunk_width, layout.together)
         sums = np.cumsum(steps, axis=2, dtype=steps.dtype)
         return sums.reshape(words.shape).view(f"=u{size}".replace("u", letter))
-    return rows.view(f"{order}{letter}{size}").astype(f"={letter}{size}")
+    return rows.view(f"{order}{letter}{size}").astype(f"={letter}{size}", copy=False)
 
 
 def _undo_float_difference(rows: Array, count: int, layout: Layout) -> Array:
