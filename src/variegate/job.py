@@ -13,7 +13,7 @@ from typing import Any, Self
 from variegate.annotations import Annotation
 from variegate.codecs import Limits
 from variegate.errors import InputError
-from variegate.formats import Source
+from variegate.formats import PlainWriter, Source, writer_from_json, writer_to_json
 from variegate.making import Maker, without_output
 from variegate.manifest import Counts, Row, part_key, read_part, write_part
 from variegate.plan import Variant
@@ -30,6 +30,7 @@ class Job:
         input: location of the sources.
         output: location of the results.
         splits: whether the data set has splits; then only "train" is augmented.
+        writer: how results are laid out: {"name": ..., and what `Writer.to_json` gave}.
         limits: larger pictures are quarantined.
     """
 
@@ -37,6 +38,7 @@ class Job:
     input: str
     output: str
     splits: bool = False
+    writer: dict[str, Any] = field(default_factory=lambda: writer_to_json(PlainWriter()))
     limits: Limits = field(default_factory=Limits)
 
     def to_json(self) -> dict[str, Any]:
@@ -88,6 +90,8 @@ def source_to_json(source: Source) -> dict[str, Any]:
             data[name] = value
     if source.annotation is not None:
         data["annotation"] = source.annotation.to_json()
+    if source.partners:
+        data["partners"] = [source_to_json(one) for one in source.partners]
     return data
 
 
@@ -103,6 +107,7 @@ def source_from_json(data: dict[str, Any]) -> Source:
         tuple(data.get("problems", ())),
         data.get("unusable"),
         data.get("skip"),
+        tuple(source_from_json(one) for one in data.get("partners", ())),
     )
 
 
@@ -209,8 +214,8 @@ def make_variants(
     """
     maker = _maker(json.dumps(job.to_json()))
     data = maker.input.read(source.key, limit=job.limits.max_bytes)
-    for variant, encoded, _ in maker.variants(source, data, only=only):
-        yield variant, encoded
+    for made in maker.variants(source, data, only=only):
+        yield made.variant, made.encoded
 
 
 @lru_cache(maxsize=4)
@@ -222,4 +227,5 @@ def _maker(job: str) -> Maker:
         open_storage(made.output),
         made.splits,
         made.limits,
+        writer_from_json(made.writer),
     )

@@ -8,9 +8,10 @@ length and some digests, by which a continued run knows that it is the same list
 import hashlib
 import json
 import tempfile
+from array import array
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from types import TracebackType
 from typing import IO, Any, Self
@@ -20,11 +21,20 @@ from variegate.formats import CollisionCheck, Layout, Source, is_hidden
 from variegate.job import Shard, source_from_json, source_to_json
 from variegate.making import format_by_name, variant_suffix
 from variegate.recipes import Recipe
+from variegate.seeding import generator
 from variegate.storage import Storage
 from variegate.storage.failures import writing
 
 # Lines that are read at a time; the place of the first of so many is remembered.
 _STRIDE = 500
+
+# For transforms of several pictures: so many sources that follow each other choose from the same
+# candidates, so many of them.
+_NEIGHBOURS = 32
+_CANDIDATES = 17
+
+# Problems that are named; the others are counted.
+_SHOWN = 20
 
 
 @dataclass(slots=True)
@@ -35,12 +45,20 @@ class Listing:
         total: how many sources.
         identity: by which it is told from another list: numbers and digests, JSON values.
         splits: sources by split ("" for none), files that are no pictures included.
+        problems: how many things were wrong with annotations, and mended or left out.
+        first_problems: some of them.
+        usable: numbers of the sources of which results may be made together with others.
+        seed: by which those others are chosen; None where they are not needed.
     """
 
     file: IO[bytes]
     total: int = 0
     identity: dict[str, Any] = field(default_factory=dict)
     splits: Counter[str] = field(default_factory=Counter)
+    problems: int = 0
+    first_problems: list[str] = field(default_factory=list)
+    usable: "array[int]" = field(default_factory=lambda: array("q"))
+    seed: int | None = None
     offsets: list[int] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -67,9 +85,29 @@ class Listing:
     def shards(self, ranges: Iterator[tuple[int, int]], size: int) -> Iterator[Shard]:
         """Cut ranges of sources into shards of at most `size`."""
         for start, stop in ranges:
-            sources = self.sources(start, stop)
+            sources = self._with_partners(start, stop)
             for first in range(start, stop, size):
                 yield Shard(first, tuple(islice(sources, size)))
+
+    def _with_partners(self, start: int, stop: int) -> Iterator[Source]:
+        """Yield sources with those of which results may be made together with them."""
+        if self.seed is None:
+            yield from self.sources(start, stop)
+            return
+        block, others = -1, tuple[Source, ...]()
+        for number, source in enumerate(self.sources(start, stop), start):
+            if number // _NEIGHBOURS != block:
+                block = number // _NEIGHBOURS
+                others = self._partners(self.seed, block)
+            yield replace(source, partners=tuple(o for o in others if o.key != source.key))
+
+    def _partners(self, seed: int, block: int) -> tuple[Source, ...]:
+        """Choose the others for a block of sources: the same ones, however shards are cut."""
+        rng = generator(seed, "partners", block)
+        count = min(_CANDIDATES, len(self.usable))
+        chosen = rng.choice(len(self.usable), size=count, replace=False)
+        numbers = sorted(self.usable[int(index)] for index in chosen)
+        return tuple(next(self.sources(number, number + 1)) for number in numbers)
 
 
 def spool(storage: Storage, layout: Layout, recipe: Recipe, *, limit: int | None = None) -> Listing:
@@ -98,6 +136,7 @@ def _fill(
 ) -> None:
     names, sizes, labels = (hashlib.sha256() for _ in range(3))
     check = _NameCheck(storage, layout, recipe)
+    listing.seed = recipe.seed if recipe.mixes else None
     size = 0
     for source in _thinned(storage, layout, limit):
         check.add(source)
@@ -110,6 +149,10 @@ def _fill(
         size += data.pop("size")
         sizes.update(f"{source.size}\n".encode())
         labels.update(f"{json.dumps(data)}\n".encode())
+        if listing.seed is not None and _may_be_partner(source, layout):
+            listing.usable.append(listing.total)
+        listing.problems += len(source.problems)
+        listing.first_problems += source.problems[: _SHOWN - len(listing.first_problems)]
         listing.total += 1
         listing.splits[source.split or ""] += 1
     with writing(f"the list of the input's files, in {tempfile.gettempdir()}"):
@@ -123,6 +166,11 @@ def _fill(
     }
 
 
+def _may_be_partner(source: Source, layout: Layout) -> bool:
+    usable = source.skip is None and source.unusable is None and seems_picture(source.key)
+    return usable and (not layout.splits or source.split == "train")
+
+
 def _thinned(storage: Storage, layout: Layout, limit: int | None) -> Iterator[Source]:
     """Yield all sources, or `limit` of those that are taken for pictures."""
     pictures = sum(layout.pictures.values())
@@ -131,7 +179,7 @@ def _thinned(storage: Storage, layout: Layout, limit: int | None) -> Iterator[So
         return
     seen = taken = 0
     for source in layout.sources(storage):
-        if not seems_picture(source.key):
+        if not seems_picture(source.key) or source.skip is not None:
             continue
         seen += 1
         if taken * pictures < seen * limit:

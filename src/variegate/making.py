@@ -3,11 +3,12 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import cv2
 
+from variegate.annotations import Annotation
 from variegate.codecs import (
     EXTENSIONS,
     IMAGE_ENDINGS,
@@ -19,12 +20,15 @@ from variegate.codecs import (
     probe,
 )
 from variegate.errors import InputError, PictureError, ShapeError, UsageError
-from variegate.formats import Source, output_key
+from variegate.formats import Item, Source, Writer
+from variegate.labelling import Labeller
 from variegate.manifest import Counts, Row, Status
+from variegate.ops.warp import Warp, scaling
 from variegate.plan import Variant, execute
 from variegate.recipes import Recipe
-from variegate.sample import Sample
+from variegate.sample import Image, Sample, Size
 from variegate.storage import Storage, key_to_text, open_storage
+from variegate.targets import Mask, Targets
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +50,7 @@ class Maker:
         output: where the results go.
         splits: whether the data set has splits; then only "train" is augmented.
         limits: larger pictures are quarantined.
+        writer: how results are laid out.
     """
 
     recipe: Recipe
@@ -53,6 +58,7 @@ class Maker:
     output: Storage
     splits: bool
     limits: Limits
+    writer: Writer
 
     def make(self, number: int, source: Source, tell: Callable[[Counts], None]) -> list[Row]:
         """Work on one source; return its rows.
@@ -94,37 +100,61 @@ class Maker:
         tell(Counts(outputs=-len(rows), bytes=-sum(row.bytes or 0 for row in rows)))
         return [without_output(number, source, "quarantined", reason)]
 
-    def variants(
-        self, source: Source, data: bytes, *, only: int | None = None
-    ) -> Iterator[tuple[Variant, bytes, str]]:
-        """Yield variants, encoded, with their format, each as soon as it can be had."""
+    def variants(self, source: Source, data: bytes, *, only: int | None = None) -> Iterator["Made"]:
+        """Yield variants, encoded, each as soon as it can be had."""
         header = probe(data, self.limits)
         size = (header.height, header.width)
-        output = self.recipe.output
-        file_format = output_format(output.format, header)
+        file_format = output_format(self.recipe.output.format, header)
         self._check_name(source.key, file_format)
-        keep_alpha = output.alpha == "keep" and file_format in _ALPHA_FORMATS
+        known = self._labeller.targets(source, size)
+        partners = _Partners(self, source, file_format)
 
         def load(times: int) -> Sample:
-            image = decode(data, limits=self.limits, keep_alpha=keep_alpha, reduce=times)
-            return Sample(image, source.label)
+            image = self._decoded(data, file_format, times)
+            height, width = image.shape[:2]
+            targets = (
+                known if times == 1 or known is None else _reduced(known, size, (height, width))
+            )
+            return Sample(image, _shares(source), targets)
 
-        planned = self.recipe.plan(key=source.key, size=size)
+        planned = partners.plan(size)
         if only is not None:
             planned = [variant for variant in planned if variant.index == only]
-        for variant, sample in execute(planned, load, size=size, reducible=header.reducible):
-            try:
-                encoded = encode(
-                    sample.image,
-                    format=file_format,
-                    quality=output.quality,
-                    subsampling=output.subsampling,
-                )
-            except ShapeError as error:
-                raise PictureError(f"variant {variant.index}: {error}") from error
+        # A mask decoded at full size cannot follow a picture that is decoded smaller.
+        reducible = header.reducible and not (known and known.layers)
+        made = execute(planned, load, size=size, reducible=reducible, partner=partners.sample)
+        for variant, sample in made:
+            encoded = self._encoded(sample.image, variant, file_format)
+            key = self._key(source.key, variant.index, file_format)
+            annotation, masks = self._labeller.result(source, sample.targets, sample.size, key)
+            shares = sample.labels
             # While the next one is made, this one's pixels are not needed any more.
             del sample
-            yield variant, encoded, file_format
+            yield Made(variant, key, encoded, shares, annotation, masks)
+
+    def sample(self, source: Source, file_format: str) -> Sample:
+        """Return a source as it was photographed, with its labels."""
+        data = self.input.read(source.key, limit=self.limits.max_bytes)
+        image = self._decoded(data, file_format, 1)
+        height, width = image.shape[:2]
+        return Sample(image, _shares(source), self._labeller.targets(source, (height, width)))
+
+    @property
+    def _labeller(self) -> Labeller:
+        return Labeller(self.recipe.labels, self.writer, self.input, self.output, self.limits)
+
+    def _decoded(self, data: bytes, file_format: str, times: int) -> Image:
+        keep_alpha = self.recipe.output.alpha == "keep" and file_format in _ALPHA_FORMATS
+        return decode(data, limits=self.limits, keep_alpha=keep_alpha, reduce=times)
+
+    def _encoded(self, image: Image, variant: Variant, file_format: str) -> bytes:
+        output = self.recipe.output
+        try:
+            return encode(
+                image, format=file_format, quality=output.quality, subsampling=output.subsampling
+            )
+        except ShapeError as error:
+            raise PictureError(f"variant {variant.index}: {error}") from error
 
     def discard(self, source: Source) -> None:
         """Delete whatever was written of a source that is quarantined in the end."""
@@ -158,8 +188,48 @@ class Maker:
     def _copied(self, number: int, source: Source, data: bytes) -> Row:
         """Pass a source through that is not to be augmented."""
         header = probe(data, self.limits)
-        self.output.write(source.key, data)
+        masks = self._labeller.unchanged(source)
+        item = Item(
+            key=source.key,
+            split=source.split,
+            label=source.label,
+            size=(header.height, header.width),
+            annotation=source.annotation,
+            masks=masks,
+            source=source.key,
+        )
+        return self._written(number, source, item, data, hashlib.sha256(data).hexdigest())
+
+    def _made(self, number: int, source: Source, data: bytes) -> Iterator[Row]:
+        """Make, write and record all variants of a source."""
         digest = hashlib.sha256(data).hexdigest()
+        for made in self.variants(source, data):
+            item = Item(
+                key=made.key,
+                split=source.split,
+                label=source.label,
+                size=made.variant.size,
+                annotation=made.annotation,
+                masks=made.masks,
+                source=source.key,
+            )
+            row = self._written(number, source, item, made.encoded, digest)
+            mixed = made.labels if made.labels != _shares(source) else None
+            yield replace(
+                row,
+                status="output",
+                variant=made.variant.index,
+                name=made.variant.name,
+                operations=json.dumps([one.to_json() for one in made.variant.drawn]),
+                labels=json.dumps(mixed) if mixed else None,
+                problems=row.problems if made.variant.index == 0 else None,
+            )
+
+    def _written(self, number: int, source: Source, item: Item, data: bytes, digest: str) -> Row:
+        """Write one result with what belongs to it."""
+        self.output.write(item.key, data)
+        sidecars = self._labeller.write_sidecars(item)
+        annotation = item.annotation
         return Row(
             source=number,
             key=source.key,
@@ -167,40 +237,20 @@ class Maker:
             source_sha256=digest,
             split=source.split,
             label=source.label,
-            output=source.key,
-            sha256=digest,
+            annotation=json.dumps(annotation.to_json()) if annotation else None,
+            problems=json.dumps(source.problems) if source.problems else None,
+            output=item.key,
+            sha256=hashlib.sha256(data).hexdigest(),
+            sidecars=json.dumps(sidecars) if sidecars else None,
             bytes=len(data),
-            height=header.height,
-            width=header.width,
+            height=item.size[0],
+            width=item.size[1],
         )
-
-    def _made(self, number: int, source: Source, data: bytes) -> Iterator[Row]:
-        """Make, write and record all variants of a source."""
-        digest = hashlib.sha256(data).hexdigest()
-        for variant, encoded, file_format in self.variants(source, data):
-            key = self._key(source.key, variant.index, file_format)
-            self.output.write(key, encoded)
-            yield Row(
-                source=number,
-                key=source.key,
-                status="output",
-                source_sha256=digest,
-                split=source.split,
-                label=source.label,
-                variant=variant.index,
-                name=variant.name,
-                operations=json.dumps([one.to_json() for one in variant.drawn]),
-                output=key,
-                sha256=hashlib.sha256(encoded).hexdigest(),
-                bytes=len(encoded),
-                height=variant.size[0],
-                width=variant.size[1],
-            )
 
     def _key(self, key: str, index: int, file_format: str) -> str:
         endings = EXTENSIONS[file_format]
         suffix = variant_suffix(index, self.recipe.count())
-        return output_key(key, suffix=suffix, ending=endings[0], own_endings=endings)
+        return self.writer.key(key, suffix=suffix, ending=endings[0], own_endings=endings)
 
     def _check_name(self, key: str, file_format: str) -> None:
         """Make sure that no other source has a claim to the results' names.
@@ -223,6 +273,86 @@ class Maker:
                     f"its content is {file_format}, which its name does not say, and its results "
                     f"could be called like those of {key_to_text(other)!r}; rename one of them"
                 )
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One result, before it is written.
+
+    Attributes:
+        variant: which one.
+        key: where it goes.
+        encoded: its file.
+        labels: classes of the picture, each with its share.
+        annotation: what else is known of it.
+        masks: the masks that the annotation names.
+    """
+
+    variant: Variant
+    key: str
+    encoded: bytes
+    labels: Mapping[str, float]
+    annotation: Annotation | None
+    masks: Mapping[str, Mask]
+
+
+class _Partners:
+    """The other pictures of which results of one source may be made.
+
+    One that cannot be read costs no other picture: it is left out, and the results are drawn anew
+    from those that can.
+    """
+
+    def __init__(self, maker: Maker, source: Source, file_format: str) -> None:
+        self._maker = maker
+        self._source = source
+        self._format = file_format
+        self._readable = {one.key: one for one in source.partners}
+        self._samples: dict[str, Sample] = {}
+
+    def plan(self, size: Size) -> list[Variant]:
+        """Draw the variants of a source of (height, width) `size`."""
+        while True:
+            pool = list(self._readable)
+            planned = self._maker.recipe.plan(key=self._source.key, size=size, pool=pool)
+            wanted = {key for variant in planned for key in variant.parents}
+            broken = [key for key in sorted(wanted) if not self._can_read(key)]
+            if not broken:
+                return planned
+            for key in broken:
+                del self._readable[key]
+
+    def sample(self, key: str) -> Sample:
+        """Return one of the others."""
+        if key not in self._samples:
+            self._samples[key] = self._maker.sample(self._readable[key], self._format)
+        return self._samples[key]
+
+    def _can_read(self, key: str) -> bool:
+        try:
+            self.sample(key)
+        except (PictureError, InputError):
+            return False
+        return True
+
+
+def _shares(source: Source) -> dict[str, float]:
+    """Return the classes of a source as a whole."""
+    if source.annotation is not None and source.annotation.labels:
+        return dict(source.annotation.labels)
+    return {source.label: 1.0} if source.label else {}
+
+
+def _reduced(targets: Targets, size: Size, reduced: Size) -> Targets:
+    """Return the targets of a picture of `size` on a smaller copy of it."""
+    shrink = Warp.of(scaling(reduced[1] / size[1], reduced[0] / size[0]), reduced)
+    return targets.moved(
+        points=shrink.move_points,
+        straight=True,
+        mirrored=False,
+        mask=shrink.move_mask,
+        size=reduced,
+    )
 
 
 def without_output(number: int, source: Source, status: Status, reason: str) -> Row:

@@ -11,8 +11,12 @@ sources, into ``manifest.parquet``; two runs that made the same files have the s
 | status | output, copied (it belongs to no training split), quarantined or skipped |
 | reason | why it was quarantined or skipped |
 | source_sha256, split, label | of the input |
+| labels | JSON: the share of each class, where the picture is made of several |
+| annotation | JSON: objects, masks and the rest, where the format has them |
+| problems | JSON: what was wrong with the source's annotation, and mended or left out |
 | variant, name | number of the variant, from 0; the names of its transforms |
 | operations | JSON: what was drawn, with exact parameters |
+| sidecars | JSON: digests of the files that belong to the output, by key |
 | output, sha256, bytes, height, width | of the file that was written |
 """
 
@@ -24,7 +28,9 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from variegate.annotations import Annotation
 from variegate.errors import InputError
+from variegate.formats import Item
 from variegate.storage import Storage, key_from_text, key_to_text
 
 if TYPE_CHECKING:
@@ -35,6 +41,7 @@ Status = Literal["output", "copied", "quarantined", "skipped"]
 
 MANIFEST = "manifest.parquet"
 FOLDER = ".variegate"
+INDEX = f"{FOLDER}/index.json"
 _PARTS = f"{FOLDER}/parts"
 
 # Rows in a row group: what is in memory at a time, 1 kB each. Larger groups save less than 1%.
@@ -55,14 +62,23 @@ class Row:
     source_sha256: str | None = None
     split: str | None = None
     label: str | None = None
+    labels: str | None = None
+    annotation: str | None = None
+    problems: str | None = None
     variant: int | None = None
     name: str | None = None
     operations: str | None = None
     output: str | None = None
     sha256: str | None = None
+    sidecars: str | None = None
     bytes: int | None = None
     height: int | None = None
     width: int | None = None
+
+    @property
+    def sidecar_digests(self) -> dict[str, str]:
+        """The digests of the files that belong to the output, by key, as text."""
+        return json.loads(self.sidecars) if self.sidecars else {}
 
     def to_fields(self) -> dict[str, Any]:
         """Return JSON values, without what is None."""
@@ -261,6 +277,44 @@ class _Summing:
         return Totals(self.counts, self.digest.hexdigest())
 
 
+def write_index_record(storage: Storage, keys: Iterable[str]) -> None:
+    """Write down the digests of the files that belong to the whole set (``.variegate/index.json``).
+
+    Args:
+        storage: the output.
+        keys: of those files.
+    """
+    digests = {}
+    for key in keys:
+        digest = hashlib.sha256()
+        with storage.open_read(key) as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+        digests[key_to_text(key)] = digest.hexdigest()
+    storage.write(INDEX, json.dumps(digests, indent=2).encode())
+
+
+def read_index_record(storage: Storage) -> dict[str, str]:
+    """Return what `write_index_record` wrote, keys as text."""
+    return dict(json.loads(storage.read(INDEX))) if storage.exists(INDEX) else {}
+
+
+def items(storage: Storage) -> Iterator[Item]:
+    """Yield every output as a writer sees it, from the parts."""
+    for row in part_rows(storage):
+        if row.output is None:
+            continue
+        annotation = json.loads(row.annotation) if row.annotation else None
+        yield Item(
+            key=row.output,
+            split=row.split,
+            label=row.label,
+            size=(row.height or 0, row.width or 0),
+            annotation=None if annotation is None else Annotation.from_json(annotation),
+            source=row.key,
+        )
+
+
 def digest(rows: Iterable[Row]) -> str:
     """Return one digest of all outputs: equal for two runs that made the same files.
 
@@ -274,7 +328,10 @@ def digest(rows: Iterable[Row]) -> str:
 
 
 def _digested(row: Row) -> bytes:
-    return b"" if row.output is None else f"{key_to_text(row.output)}\t{row.sha256}\n".encode()
+    if row.output is None:
+        return b""
+    files = {key_to_text(row.output): row.sha256, **row.sidecar_digests}
+    return "".join(f"{key}\t{digest}\n" for key, digest in files.items()).encode()
 
 
 def _schema() -> "pa.Schema":

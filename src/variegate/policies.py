@@ -452,6 +452,17 @@ POLICIES: dict[str, type[Policy]] = {
 }
 
 
+def transforms_of(node: Node) -> set[str]:
+    """Return the names of all transforms that a node may draw."""
+    if isinstance(node, Along):
+        return {find_axis(node.axis)[0].name}
+    if isinstance(node, _OnAxes):
+        return {find_axis(axis)[0].name for axes in node.axes() for axis in axes}
+    if isinstance(node, _Steps):
+        return set[str]().union(*map(transforms_of, node.steps))
+    return set() if isinstance(node, Policy) else {node.name}
+
+
 def to_data(node: Node) -> dict[str, Any]:
     """Return a node as it stands in a recipe: {name: parameters}, without defaults."""
     if isinstance(node, _Steps):

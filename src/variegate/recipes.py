@@ -15,7 +15,7 @@ A recipe is data: nothing in it is evaluated, and what it does not know is an er
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from variegate.errors import RecipeError, did_you_mean
 from variegate.plan import Variant, draw_variants, execute
-from variegate.policies import POLICIES, Along, Node, count, to_data
+from variegate.policies import POLICIES, Along, Node, count, to_data, transforms_of
 from variegate.sample import Image, Sample, check_image
 from variegate.seeding import check_seed
 from variegate.transforms import Transform, all_transforms, find_transform
@@ -170,9 +170,24 @@ class Recipe(BaseModel):
         size = list(canvas_size(self.output.size))
         return (Drawn("resize", {"size": size}),)
 
-    def plan(self, *, key: str, size: tuple[int, int]) -> list[Variant]:
-        """Draw the variants of the picture `key` of (height, width) `size`."""
-        return draw_variants(self.policy, seed=self.seed, key=key, size=size, finish=self.finish)
+    @property
+    def mixes(self) -> bool:
+        """Whether some results are made of several pictures."""
+        return any(find_transform(name).partners > 0 for name in transforms_of(self.policy))
+
+    def plan(self, *, key: str, size: tuple[int, int], pool: Sequence[str] = ()) -> list[Variant]:
+        """Draw the variants of the picture `key` of (height, width) `size`.
+
+        Args:
+            key, size: of the picture.
+            pool: keys of others of which results may be made together with it.
+
+        Raises:
+            PictureError: others are needed, and there are none.
+        """
+        return draw_variants(
+            self.policy, seed=self.seed, key=key, size=size, finish=self.finish, pool=pool
+        )
 
     def variants(self, image: Image, *, key: str) -> Iterator[tuple[Variant, Image]]:
         """Make all variants of one picture in memory.

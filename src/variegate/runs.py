@@ -17,13 +17,13 @@ from variegate.backends import local
 from variegate.claims import JOB, Claim, delete_leftovers, machine
 from variegate.codecs import Limits
 from variegate.errors import InputError, RecipeError
-from variegate.formats import Layout, Source, detect
+from variegate.formats import Layout, detect, writer_to_json
 from variegate.job import Job
 from variegate.listing import Listing, spool
 from variegate.manifest import Counts
 from variegate.recipes import Recipe
 from variegate.seeding import check_seed
-from variegate.storage import Storage, check_apart, key_to_text, open_storage
+from variegate.storage import NotingStorage, Storage, check_apart, key_to_text, open_storage
 
 __all__ = [
     "JOB",
@@ -75,6 +75,8 @@ class Summary:
         digest: of all outputs; equal for equal results.
         layout: how the input was understood, one sentence.
         notes: what else should be known.
+        problems: how many things were wrong with annotations, and mended or left out.
+        first_problems: some of them.
         elapsed_s: of this run.
         continued: whether some was done before.
     """
@@ -85,6 +87,8 @@ class Summary:
     digest: str
     layout: str
     notes: tuple[str, ...] = ()
+    problems: int = 0
+    first_problems: tuple[str, ...] = ()
     elapsed_s: float = 0.0
     continued: bool = False
 
@@ -100,6 +104,7 @@ class Options:
         workers: processes; 0 for none but this one, None for one a processor.
         shard_size: sources in a shard; None for a sensible number.
         limits: larger pictures are quarantined.
+        strict: stop at the first thing that is wrong with an annotation, before anything is made.
         silence_limit_s: a worker process that finishes no result for so long is taken to hang.
     """
 
@@ -109,6 +114,7 @@ class Options:
     workers: int | None = None
     shard_size: int | None = None
     limits: Limits = field(default_factory=Limits)
+    strict: bool = False
     silence_limit_s: float = local.SILENCE_LIMIT_S
 
 
@@ -177,6 +183,8 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
         )
     workers = local.default_workers() if options.workers is None else options.workers
     with spool(storage, layout, recipe, limit=options.limit) as listing:
+        if options.strict and listing.first_problems:
+            raise InputError(f"{storage.url}: {listing.first_problems[0]}")
         yield Prepared(recipe, storage, layout, listing, workers)
 
 
@@ -222,6 +230,7 @@ def augment(
                 output=str(claim.folder),
                 splits=bool(prepared.layout.splits),
                 limits=options.limits,
+                writer=writer_to_json(prepared.layout.writer()),
             )
             with claim.held() as target:
                 before = _carry_out(job, prepared, target, options, on_progress)
@@ -235,6 +244,8 @@ def augment(
         digest=totals.digest,
         layout=prepared.layout.description,
         notes=prepared.layout.notes,
+        problems=prepared.listing.problems,
+        first_problems=tuple(prepared.listing.first_problems),
         elapsed_s=time.monotonic() - begun,
         continued=before.sources > 0,
     )
@@ -319,11 +330,9 @@ def _shard_size(prepared: Prepared, options: Options) -> int:
 
 def _finish(target: Storage, prepared: Prepared) -> None:
     """Write the layout's index and the manifest; the manifest says that all is done."""
-    outputs = (
-        Source(row.output, row.bytes or 0, row.split, row.label)
-        for row in manifest.part_rows(target)
-        if row.output is not None
-    )
-    prepared.layout.write_index(target, outputs)
+    noting = NotingStorage(target)
+    prepared.layout.write_index(noting, manifest.items(target))
+    prepared.layout.writer().write_index(noting, manifest.items(target))
+    manifest.write_index_record(target, noting.written)
     manifest.merge(target)
     manifest.delete_parts(target)

@@ -9,9 +9,11 @@ from variegate.formats.base import Labelled, Layout, Source
 from variegate.formats.classes import ClassFolders
 from variegate.formats.flat import FlatNames
 from variegate.formats.names import CollisionCheck, output_key
+from variegate.formats.plain import PlainWriter
 from variegate.formats.survey import is_hidden
 from variegate.formats.table import CsvTable
 from variegate.formats.unlabelled import Unlabelled
+from variegate.formats.writing import Item, Writer, writer_from_json, writer_to_json
 from variegate.storage import Storage
 
 FORMATS: tuple[type[Layout], ...] = (CsvTable, ClassFolders, FlatNames, Unlabelled)
@@ -27,10 +29,15 @@ def detect(
 __all__ = [
     "FORMATS",
     "CollisionCheck",
+    "Item",
     "Labelled",
     "Layout",
+    "PlainWriter",
     "Source",
+    "Writer",
     "detect",
     "is_hidden",
     "output_key",
+    "writer_from_json",
+    "writer_to_json",
 ]

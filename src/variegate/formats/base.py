@@ -25,6 +25,7 @@ class Source:
         problems: what was wrong with its annotation and is mended or left out now, each with
             file, line and what was done ("Annotations/7.xml:12: box with no area; object dropped").
         unusable: why the picture cannot be used at all with this annotation, or None.
+        partners: sources of the same split of which pictures may be made together with this one.
         skip: why the file is not a picture of the set ("a mask", "a label file"), or None.
     """
 
@@ -36,6 +37,7 @@ class Source:
     problems: tuple[str, ...] = ()
     unusable: str | None = None
     skip: str | None = None
+    partners: tuple["Source", ...] = ()
 
 
 class Labelled(Protocol):

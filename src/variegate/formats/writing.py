@@ -55,6 +55,10 @@ class Item:
     source: str | None = None
 
 
+#: Every writer by its name; a class that has a `name` enters itself.
+WRITERS: "dict[str, type[Writer]]" = {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Writer(ABC):
     """Writes one format.
@@ -70,6 +74,11 @@ class Writer(ABC):
 
     classes: tuple[str, ...] = ()
     skeletons: Mapping[str, Skeleton] = field(default_factory=dict)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "name" in cls.__dict__:
+            WRITERS[cls.name] = cls
 
     @classmethod
     def fresh(
@@ -144,6 +153,17 @@ class Writer(ABC):
             for name, one in data.get("skeletons", {}).items()
         }
         return cls(**{**data, "classes": tuple(data.get("classes", ())), "skeletons": skeletons})
+
+
+def writer_to_json(writer: Writer) -> dict[str, Any]:
+    """Return JSON values from which `writer_from_json` makes an equal writer."""
+    return {"name": writer.name, **writer.to_json()}
+
+
+def writer_from_json(data: Mapping[str, Any]) -> Writer:
+    """Make a writer from what `writer_to_json` gave, before or after it was text."""
+    fields = dict(data)
+    return WRITERS[fields.pop("name")].from_json(fields)
 
 
 def _stem(key: str) -> str:

@@ -7,6 +7,7 @@ zip files today; object stores come as further files here and further lines in `
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import check_key, key_from_text, key_to_text, printable
 from variegate.storage.local import LocalStorage
+from variegate.storage.noting import NotingStorage
 from variegate.storage.opening import check_apart, open_storage
 from variegate.storage.packing import pack_zip
 from variegate.storage.zipped import ZipStorage
@@ -14,6 +15,7 @@ from variegate.storage.zipped import ZipStorage
 __all__ = [
     "Entry",
     "LocalStorage",
+    "NotingStorage",
     "OnSkip",
     "Storage",
     "ZipStorage",

@@ -177,6 +177,8 @@ class Transform(BaseModel, ABC):
 
     name: ClassVar[str]
     axes: ClassVar[tuple[Axis, ...]] = ()
+    partners: ClassVar[int] = 0
+    """How many other pictures it needs."""
 
     p: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Probability that the transform is applied where a policy picks it."""

@@ -1,0 +1,91 @@
+"""What a worker does about labels: read them for a source, write them for a result."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from variegate import labels
+from variegate.annotations import Annotation
+from variegate.codecs import Limits, decode_mask
+from variegate.errors import InputError, PictureError
+from variegate.formats import Item, Source, Writer
+from variegate.recipes import LabelRule
+from variegate.sample import Size
+from variegate.storage import Storage, key_to_text
+from variegate.targets import Mask, Targets
+
+
+@dataclass(frozen=True, slots=True)
+class Labeller:
+    """Labels of one job.
+
+    Attributes:
+        rule: what becomes of labels.
+        writer: how results are laid out.
+        input: where masks are read.
+        output: where sidecars are written.
+        limits: for masks.
+    """
+
+    rule: LabelRule
+    writer: Writer
+    input: Storage
+    output: Storage
+    limits: Limits
+
+    def targets(self, source: Source, size: Size) -> Targets | None:
+        """Return what is known about a source of (height, width) `size`, ready to be moved.
+
+        Raises:
+            PictureError: its annotation does not fit it, or a mask cannot be read.
+        """
+        if source.annotation is None:
+            return None
+        return labels.read(
+            source.annotation,
+            size,
+            rule=self.rule,
+            skeletons=self.writer.skeletons,
+            load_mask=self._mask,
+        )
+
+    def result(
+        self, source: Source, targets: Targets | None, size: Size, key: str
+    ) -> tuple[Annotation | None, Mapping[str, Mask]]:
+        """Return the annotation of a result, and the masks that it names.
+
+        Args:
+            source: of the result.
+            targets: as they came out.
+            size: the result's (height, width).
+            key: the result's.
+        """
+        if source.annotation is None or targets is None:
+            return source.annotation, {}
+
+        def mask_key(mask_file: str) -> str:
+            return self.writer.mask_key(mask_file, source=source.key, output=key)
+
+        return labels.written(source.annotation, targets, size, rule=self.rule, mask_key=mask_key)
+
+    def unchanged(self, source: Source) -> Mapping[str, Mask]:
+        """Return the masks of a source that passes through."""
+        annotation = source.annotation
+        if annotation is None:
+            return {}
+        named = [one.mask_file for one in annotation.objects] + [annotation.mask_file]
+        return {key: self._mask(key) for key in dict.fromkeys(named) if key is not None}
+
+    def write_sidecars(self, item: Item) -> dict[str, str]:
+        """Write the files that belong to one result; return their digests by key, as text."""
+        digests = {}
+        for key, content in self.writer.sidecars(item):
+            self.output.write(key, content)
+            digests[key_to_text(key)] = hashlib.sha256(content).hexdigest()
+        return digests
+
+    def _mask(self, key: str) -> Mask:
+        try:
+            return decode_mask(self.input.read(key, limit=self.limits.max_bytes), self.limits)
+        except (PictureError, InputError) as error:
+            raise PictureError(f"its mask {key_to_text(key)}: {error}") from error
