@@ -122,7 +122,7 @@ class Mosaic(Combination):
         height, width = sample.size
         y, x = self.center
         corners = ((0, 0, y, x), (0, x, y, width), (y, 0, height, x), (y, x, height, width))
-        image = np.empty_like(sample.image)
+        image = np.empty(sample.image.shape, np.uint8)
         shares: list[tuple[Mapping[str, float], float]] = []
         targets: Targets | None = None
         classes: npt.NDArray[np.generic] | None = None
