@@ -10,7 +10,10 @@ import sys
 import cv2
 import numpy as np
 
+from variegate.ops import Operation
+from variegate.ops.mixing import Combination
 from variegate.recipes import Recipe, presets
+from variegate.sample import Sample
 from variegate.seeding import generator
 from variegate.transforms import all_transforms
 
@@ -24,6 +27,17 @@ def picture() -> np.ndarray:
     return ((2 * cells + 5 * ramp + fine) // 8).astype(np.uint8)
 
 
+def applied(operation: Operation, image: np.ndarray) -> np.ndarray:
+    """Return what `operation` makes of an image, and of others of another size if it takes some."""
+    if not isinstance(operation, Combination):
+        return operation.apply_image(image)
+    if operation.is_identity:
+        return image
+    numbers = range(1, 1 + len(operation.partners))
+    others = (np.roll(np.repeat(image, 2, axis=0), 5 * number) ^ 85 for number in numbers)
+    return operation.combine(Sample(image), tuple(Sample(other) for other in others)).image
+
+
 def digest(image: np.ndarray) -> str:
     """Return a short digest of the pixels."""
     return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:16]
@@ -35,10 +49,10 @@ def of_transforms(draws: int) -> dict[str, str]:
     for name, kind in all_transforms().items():
         for draw in range(draws):
             operation = kind().draw(generator(draw, name), image.shape[:2])
-            found[f"{name} {draw}"] = digest(operation.apply_image(image))
+            found[f"{name} {draw}"] = digest(applied(operation, image))
         for axis in kind.axes:
             operation = kind.operation_at(axis.name, 0.83, generator(5), image.shape[:2])
-            found[f"{axis.name} at 0.83"] = digest(operation.apply_image(image))
+            found[f"{axis.name} at 0.83"] = digest(applied(operation, image))
     return found
 
 
@@ -47,6 +61,7 @@ def of_recipes() -> dict[str, str]:
     return {
         f"{name} {variant.index}": digest(made)
         for name in presets()
+        if not Recipe.load(name).mixes
         for variant, made in Recipe.load(name).variants(picture()[:120, :150], key="a")
     }
 

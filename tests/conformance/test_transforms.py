@@ -11,6 +11,7 @@ from pathlib import Path
 import digests
 import numpy as np
 import pytest
+from digests import applied
 
 from reference import centres, moved
 from variegate.ops import ColorMatrix, Field, Operation, Warp
@@ -28,6 +29,7 @@ each_axis = pytest.mark.parametrize(("kind", "axis"), AXES, ids=[axis for _, axi
 WITHOUT_AXIS = {
     *("flip", "rotate90", "transpose"),
     *("resize", "longest_side", "shortest_side", "center_crop", "pad", "square"),
+    "mosaic",
 }
 #: What they draw by default is their full strength, always.
 FULL_STRENGTH = {"invert", "grayscale", "sepia", "autocontrast", "equalize"}
@@ -58,8 +60,8 @@ def test_same_seed_same_bytes_and_other_seeds_other_operations(kind):
     first, second = (drawn(kind, 1, (31, 40)) for _ in range(2))
     assert first == second
     assert hash(first) == hash(second)
-    assert first.apply_image(image).tobytes() == second.apply_image(image).tobytes()
-    draws_nothing = kind.name in (WITHOUT_AXIS - {"rotate90"}) | FULL_STRENGTH
+    assert applied(first, image).tobytes() == applied(second, image).tobytes()
+    draws_nothing = kind.name in (WITHOUT_AXIS - {"rotate90", "mosaic"}) | FULL_STRENGTH
     assert (len({drawn(kind, seed, (31, 40)) for seed in range(8)}) == 1) == draws_nothing
 
 
@@ -83,7 +85,7 @@ def test_drawn_parameters_survive_json(kind):
         operation = kind.operation(parameters, (31, 40))
         again = kind.operation(json.loads(text), (31, 40))
         assert again == operation
-        assert again.apply_image(image).tobytes() == operation.apply_image(image).tobytes()
+        assert applied(again, image).tobytes() == applied(operation, image).tobytes()
 
 
 @each_kind
@@ -93,7 +95,7 @@ def test_pickle_keeps_transforms_and_operations(kind):
     for operation in operations(kind, (31, 40)):
         again = pickle.loads(pickle.dumps(operation))
         assert again == operation
-        assert again.apply_image(image).tobytes() == operation.apply_image(image).tobytes()
+        assert applied(again, image).tobytes() == applied(operation, image).tobytes()
 
 
 @each_kind
@@ -114,15 +116,17 @@ def test_intensity_zero_is_the_identity(kind, axis, channels):
     image = noise(size, channels)
     for seed in range(3):
         short_cut = kind.operation_at(axis, 0.0, generator(seed), size)
-        assert short_cut.apply_image(image).tobytes() == image.tobytes()
+        assert applied(short_cut, image).tobytes() == image.tobytes()
         parameters = kind.at(axis, 0.0, generator(seed))
-        built = kind.operation(parameters, size).apply_image(image)
+        built = applied(kind.operation(parameters, size), image)
         assert built.shape == image.shape
         assert built.tobytes() == image.tobytes()
 
 
 @each_axis
 def test_change_grows_steadily_along_the_axis(kind, axis, photos):
+    if kind.name == "copy_paste":
+        pytest.skip("what it pastes are objects; plain pictures have none")
     curves = []
     for photo, seed in zip(photos, range(3), strict=True):
         draws = [
@@ -148,7 +152,7 @@ def change(operation: Operation, photo: np.ndarray) -> float:
         return float(np.linalg.norm(moved(operation.array, grid) - grid, axis=-1).mean())
     if isinstance(operation, Field):
         return float(np.linalg.norm(operation.source_points() - centres(size), axis=-1).mean())
-    changed = operation.apply_image(photo).astype(np.float64)
+    changed = applied(operation, photo).astype(np.float64)
     if isinstance(operation, ColorMatrix) and np.allclose(operation.array.sum(axis=1), 1):
         # It moves colors about the gray axis: how far, seen along that axis, before clipping.
         changed = photo @ operation.array[:, :3].T
@@ -165,7 +169,7 @@ def test_kind_of_picture_is_kept_and_the_input_untouched(kind, channels, size):
     before = image.tobytes()
     image.setflags(write=False)
     for operation in operations(kind, size):
-        result = operation.apply_image(image)
+        result = applied(operation, image)
         assert result.dtype == np.uint8
         assert result.shape == (*operation.output_size(size), *channels)
         assert result.flags.c_contiguous
@@ -185,10 +189,10 @@ def test_layout_in_memory_makes_no_difference(kind, channels):
         np.ascontiguousarray(np.swapaxes(image, 0, 1)).swapaxes(0, 1),
     ]
     for operation in operations(kind, size)[:3]:
-        expected = operation.apply_image(image)
+        expected = applied(operation, image)
         for same in layouts:
-            result = operation.apply_image(same)
-            assert result.flags.c_contiguous
+            result = applied(operation, same)
+            assert result.flags.c_contiguous or result is same
             assert result.tobytes() == expected.tobytes()
 
 
@@ -196,16 +200,16 @@ def test_layout_in_memory_makes_no_difference(kind, channels):
 def test_gray_with_and_without_a_channel_agree(kind):
     image = noise((23, 34), ())
     for operation in operations(kind, (23, 34)):
-        flat = operation.apply_image(image)
-        assert np.array_equal(operation.apply_image(image[..., np.newaxis])[..., 0], flat)
+        flat = applied(operation, image)
+        assert np.array_equal(applied(operation, image[..., np.newaxis])[..., 0], flat)
 
 
 def test_opaque_pictures_stay_opaque_where_no_border_shows():
     image = np.dstack([noise((30, 41), (3,)), np.full((30, 41), 255, np.uint8)])
     for kind in KINDS:
         for operation in operations(kind, (30, 41)):
-            if kind.name not in {"pad", "square", "center_crop"}:
-                assert (operation.apply_image(image)[..., 3] == 255).all(), kind.name
+            if kind.name not in {"pad", "square", "center_crop"} and not kind.partners:
+                assert (applied(operation, image)[..., 3] == 255).all(), kind.name
 
 
 NOISES = [kind for kind in KINDS if kind.__module__.endswith(".noise")]
@@ -218,7 +222,7 @@ def test_noise_saturates_and_never_wraps(kind, channels):
     operation = kind.operation_at(kind.axes[0].name, 1.0, generator(8), (40, 50))
     results = np.array(
         [
-            operation.apply_image(np.full((40, 50, *channels), level, np.uint8))
+            applied(operation, np.full((40, 50, *channels), level, np.uint8))
             for level in range(0, 256, 5)
         ],
         dtype=np.int16,
