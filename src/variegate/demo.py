@@ -7,7 +7,7 @@ from pathlib import Path
 from variegate.cli import app
 from variegate.cli.console import tell
 
-_PICTURES = "60"
+PICTURES = 60
 
 
 def main(folder: str) -> None:
@@ -22,7 +22,7 @@ def main(folder: str) -> None:
         shutil.rmtree(made, ignore_errors=True)
     place.mkdir(parents=True, exist_ok=True)
     marker.touch()
-    _run("sample", str(parts), "--count", _PICTURES)
+    _run("sample", str(parts), "--count", str(PICTURES))
     _run("augment", str(parts), str(more), "--preset", "chain", "--seed", "7")
     _run("verify", str(more))
     _run("preview", str(more), "--out", str(sheet))

@@ -161,8 +161,8 @@ def _reckoned(prepared: Prepared, trials: Sequence[_Trial], unreadable: int) -> 
     """Draw conclusions from what was tried."""
     readable = len(trials) / max(1, len(trials) + unreadable)
     count = prepared.augmented * readable
-    sizes = _total([trial.bytes for trial in trials], count)
-    times = _total([trial.seconds for trial in trials], count)
+    sizes = total([trial.bytes for trial in trials], count)
+    times = total([trial.seconds for trial in trials], count)
     copied = _copied_bytes(prepared)
     workers = max(1, prepared.workers)
     start = _START_S if prepared.workers else 0.0
@@ -191,7 +191,7 @@ def _copied_bytes(prepared: Prepared) -> int:
     return sum(one.size for one in prepared.listing.sources() if one.split != "train")
 
 
-def _total(tried: Sequence[float], count: float) -> Span:
+def total(tried: Sequence[float], count: float) -> Span:
     """Reckon the sum over `count` sources from a few of them."""
     if not tried:
         return Span(low=0.0, middle=0.0, high=0.0)

@@ -261,7 +261,7 @@ def rebuild(
             output=str(output),
             splits=record["splits"],
             # It was within its limits then, and it is the same file.
-            limits=Limits(max_pixels=2**62, max_bytes=2**62, max_frames=2**62),
+            limits=Limits(max_pixels=2**62, max_bytes=len(data), max_frames=2**62),
         )
         made = Source(row.key, len(data), row.split, row.label)
         data = make_variant(job, made, row.variant or 0)

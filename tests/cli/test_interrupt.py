@@ -1,0 +1,52 @@
+"""Ctrl-C, in a real process."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from variegate.cli.application import INTERRUPTED
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "variegate", *map(str, arguments)]
+
+
+def finished(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a child process")
+def test_interrupted_run_says_how_to_go_on_and_ends_in_the_same_digest(parts, tmp_path):
+    out, other = tmp_path / "out", tmp_path / "other"
+    arguments = ("augment", parts, out, "--preset", "chain", "--workers", 2, "--shard-size", 1)
+    with subprocess.Popen(command(*arguments), stderr=subprocess.PIPE, text=True) as process:
+        wait_for_a_part(out)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        words = process.stderr.read()
+        assert process.wait(timeout=20) == INTERRUPTED == 130
+    assert "Traceback" not in words
+    assert "of 10 inputs are done; the same command goes on from there" in words
+    assert f"variegate augment {parts} {out} --preset chain" in words
+    assert not list(out.rglob(".variegate-tmp-*"))
+    unfinished = finished("verify", out)
+    assert unfinished.returncode == 2
+    assert "not finished" in unfinished.stderr
+
+    assert "(continued)" in finished(*arguments).stdout
+    digest = json.loads(finished("verify", out, "--json").stdout)["digest"]
+    whole = finished("augment", parts, other, "--preset", "chain", "--workers", 1, "--json")
+    assert json.loads(whole.stdout)["digest"] == digest
+
+
+def wait_for_a_part(out: Path) -> None:
+    """Wait until something, but not all, is done."""
+    deadline = time.monotonic() + 30
+    while not list(out.glob(".variegate/parts/*.jsonl")):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
