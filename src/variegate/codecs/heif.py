@@ -27,7 +27,7 @@ def parse(data: bytes, limits: Limits) -> Parsed:
             "HEIF is read through pillow-heif; install it with: pip install 'variegate[heif]'"
         ) from missing
     # libheif itself compares what is coded with what is declared, before it takes memory.
-    image = pillow_heif.open_heif(data)
+    image = pillow_heif.open_heif(data, convert_hdr_to_8bit=False)
     width, height = image.size
     limits.check_size(height, width, "HEIF")
     return Parsed(

@@ -69,6 +69,9 @@ def _masked(data: bytes, bitmap: Bitmap, raster: Raster) -> Raster:
     """Apply the mask of one bit a pixel that follows the colors; 1 is transparent."""
     mask = replace(bitmap, bits=1)
     at = bitmap.pixels_at + bitmap.height * bitmap.row_bytes
+    if len(data) < at + bitmap.height * mask.row_bytes:
+        # Pillow, for one, writes too short a mask; the colors are all there.
+        return raster
     rows = stored_rows(data, at, bitmap.height, mask.row_bytes, mask)
     hidden = unpack_bits(rows, bitmap.width, 1)[::-1]
     return Raster(raster.samples, raster.space, np.where(hidden, np.uint8(0), np.uint8(255)))

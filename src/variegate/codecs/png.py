@@ -24,6 +24,8 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PIXEL_CHUNKS = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND"))
 # The smallest chunk is 12 bytes: without a limit, a list of them would be larger than the file.
 _MAX_CHUNKS = 200_000
+# OpenCV's own limit.
+_LARGEST_SIDE = 2**20
 
 
 @dataclass
@@ -177,6 +179,11 @@ def _clean(data: bytes, header: _Header) -> bytes:
 
 def _check_plausible(header: _Header) -> None:
     """Refuse, before memory is asked for, what cannot hold the pixels that it claims."""
+    if max(header.height, header.width) > _LARGEST_SIDE:
+        raise LimitError(
+            f"PNG of {header.width:,} x {header.height:,} pixels;"
+            f" {_LARGEST_SIDE:,} a side can be read"
+        )
     packed = sum(length - 12 for kind, _, length in header.chunks if kind == b"IDAT")
     bits = header.height * header.width * header.depth * _CHANNELS[header.color]
     # Deflate packs 1,032 bytes into one at best.
