@@ -83,7 +83,7 @@ def find(storage: Storage, survey: Survey, files: list[CocoFile]) -> Found:
             places.add(entry.key)
     masks = [mask_folder(file, n, places) for file, n in zip(files, segments, strict=True)]
     folders = [
-        picture_folders(file, [n for n in listed if n], places, mask)
+        picture_folders(file.key, file.split, filter(None, listed), places, masks=mask)
         for file, listed, mask in zip(files, names, masks, strict=True)
     ]
     matches: list[tuple[str, int, int]] = []

@@ -8,7 +8,6 @@ A keypoint that is not labelled has no place; its numbers stay as they are.
 Numbers survive: `Box.of(raw)` and `raw_box` give back what was read wherever the box is unchanged.
 """
 
-import math
 from array import array
 from collections.abc import Sequence
 from itertools import chain
@@ -27,17 +26,23 @@ Size = tuple[int, int]
 # Tools round; an edge this far outside is left as it is.
 _SLACK = 1.0
 
+_NUMBERS = frozenset((int, float))
+# Nothing in a picture is larger; integers beyond the floats' range fail this test, too.
+_LARGEST = 1e12
+
 
 def is_number(value: Any) -> bool:
-    """Say whether a JSON value is a finite number."""
-    return type(value) in (int, float) and math.isfinite(value)
+    """Say whether a JSON value is a number that a picture can have."""
+    return type(value) in _NUMBERS and abs(value) <= _LARGEST
 
 
 def are_numbers(values: Any, count: int | None = None) -> bool:
-    """Say whether a JSON value is a list of finite numbers."""
+    """Say whether a JSON value is a list of such numbers."""
     if not isinstance(values, list) or (count is not None and len(values) != count):
         return False
-    return all(map(is_number, values))
+    if not {*map(type, values)} <= _NUMBERS:
+        return False
+    return all(-_LARGEST <= value <= _LARGEST for value in values)
 
 
 def edges(raw: Sequence[float]) -> Box:
@@ -208,7 +213,7 @@ def shape_digest(one: Object) -> int:
 
 def same(one: Any, two: Any) -> bool:
     """Say whether two lists of numbers are written alike (1 and 1.0 are not)."""
-    return repr(one) == repr(two)
+    return one == two and [*map(type, one)] == [*map(type, two)]
 
 
 def _short(value: Any) -> str:

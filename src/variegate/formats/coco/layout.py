@@ -18,7 +18,8 @@ from variegate.formats.base import Layout, Refusal, Source, named
 from variegate.formats.coco.file import CocoFile, is_coco, read
 from variegate.formats.coco.found import Found, find
 from variegate.formats.coco.pictures import Picture, all_categories
-from variegate.formats.coco.writer import CocoWriter, File
+from variegate.formats.coco.sheets import File
+from variegate.formats.coco.writer import CocoWriter
 from variegate.formats.survey import Survey, is_hidden, leave_unsaid
 from variegate.formats.writing import Writer
 from variegate.storage import OnSkip, Storage, log_skip, printable

@@ -146,7 +146,8 @@ class Reader:
             if not geometry.same(geometry.raw_box(one.box), box):
                 record["bbox"] = box
             plain = not (one.polygons or one.rle or one.mask_file)
-            if geometry.is_number(area) and not (plain and geometry.same(geometry.area(one), area)):
+            computed = plain and geometry.same([geometry.area(one)], [area])
+            if geometry.is_number(area) and not computed:
                 record |= {"area": area, "shape": geometry.shape_digest(one)}
         if one.keypoints and not geometry.same(geometry.raw_keypoints(one.keypoints), points):
             record["keypoints"] = points

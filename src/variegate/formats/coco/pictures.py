@@ -39,6 +39,7 @@ class Picture:
         self._extra: dict[str, Any] = {}
         self._records: list[dict[str, Any]] = []
         self._objects: list[Object] = []
+        self._by_id: dict[Any, list[int]] = {}
         self._captions: list[str] = []
         self._labels: dict[str, float] = {}
 
@@ -100,7 +101,7 @@ class Picture:
             rest = {n: v for n, v in raw.items() if n not in ("image_id", "caption")}
             self._captions.append(raw["caption"])
             record.setdefault("captions", []).append(rest)
-        elif part.file.kind == "labels" and not any(name in raw for name in GEOMETRY):
+        elif part.kind == "labels" and not any(name in raw for name in GEOMETRY):
             self._label(part, raw, number=number, record=record)
         else:
             one = part.reader.object(raw, number, size, self.problems)
@@ -146,10 +147,13 @@ class Picture:
 
     def _join(self, one: Object) -> None:
         """Add an object, or join it to the one that another file has."""
-        for index, other in enumerate(self._objects):
-            if _is_same(one, other):
-                self._objects[index] = _joined(other, one)
+        identity = records(one)[0].get("id")
+        places = self._by_id.setdefault(identity, [])
+        for index in places if identity is not None else ():
+            if _is_same(one, self._objects[index]):
+                self._objects[index] = _joined(self._objects[index], one)
                 return
+        places.append(len(self._objects))
         self._objects.append(one)
 
 
@@ -160,6 +164,7 @@ class Part:
         """Take the file with this number, whose panoptic masks lie in the folder `masks`."""
         self.file = file
         self.number = number
+        self.kind = file.kind
         self.reader = Reader(file, number)
         self._masks = masks
         self._places = places
@@ -174,15 +179,15 @@ class Part:
 
 
 def _is_same(one: Object, other: Object) -> bool:
+    """Say whether two objects with the same id, of different files, are one."""
     if one.category != other.category or one.box != other.box or one.mask_file:
         return False
     (record,), there = records(one), records(other)
     number = record.get("file", 0)
-    same_id = "id" in record and there[0].get("id") == record["id"]
     outlines = [(o.polygons, o.rle) for o in (one, other) if o.polygons or o.rle]
     points = [o.keypoints for o in (one, other) if o.keypoints]
     agree = all(len(found) < 2 or found[0] == found[1] for found in (outlines, points))
-    return same_id and agree and all(r.get("file", 0) != number for r in there)
+    return agree and all(r.get("file", 0) != number for r in there)
 
 
 def _joined(first: Object, second: Object) -> Object:

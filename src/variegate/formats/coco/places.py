@@ -7,7 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from variegate.formats.coco.file import CocoFile, folder_split
+from variegate.formats.survey import canonical_split
 
+# Folders that only say that pictures are in them.
+_PLAIN_FOLDERS = frozenset(("images", "imgs", "jpegimages", "data"))
 _DRIVE = re.compile("[A-Za-z]:")
 
 
@@ -76,9 +79,9 @@ class Folders:
 
 
 def picture_folders(
-    file: CocoFile, names: Iterable[str], places: Places, masks: str | None
+    file: str, split: str | None, names: Iterable[str], places: Places, *, masks: str | None = None
 ) -> Folders:
-    """Return where the pictures of a file are.
+    """Return where the pictures of a file are, which is of `split`.
 
     A folder that names another split than the file is never taken: it may hold other pictures of
     the same names. Of the rest those with the most of the names come first, then those near the
@@ -87,14 +90,13 @@ def picture_folders(
     counts = places.folders(names)
     if masks is not None:
         counts.pop(masks, None)
-    home = posixpath.dirname(file.key)
+    home = posixpath.dirname(file)
 
     def rank(folder: str) -> tuple[bool, int, bool, int, bool, int, str]:
         parts = folder.split("/")[:-1]
-        split = folder_split(parts)
         shared = len(posixpath.commonprefix([home.split("/"), parts]))
         return (
-            split != file.split,
+            folder_split([part.lower() for part in parts]) != split,
             -counts[folder],
             folder.rstrip("/") != home,
             -shared,
@@ -103,9 +105,11 @@ def picture_folders(
             folder,
         )
 
-    fitting = [f for f in counts if folder_split(f.split("/")[:-1]) in (file.split, None)]
-    if file.split is None:
-        fitting = list(counts)
+    fitting = [
+        folder
+        for folder in counts
+        if split is None or folder_split(folder.lower().split("/")[:-1]) in (split, None)
+    ]
     return Folders(tuple(sorted(fitting, key=rank)))
 
 
@@ -143,3 +147,17 @@ def by_key(matches: Iterable[tuple[str, int, int]]) -> Mapping[str, tuple[tuple[
     for key, file, entry in matches:
         found[key] = (*found.get(key, ()), (file, entry))
     return found
+
+
+def picture_key(key: str, *, split: str | None, ending: str) -> str:
+    """Return where a picture of another set goes: `images/train/`, its own folders, its name."""
+    *folders, name = key.split("/")
+    plain = [
+        folder
+        for folder in folders
+        if folder.lower() not in _PLAIN_FOLDERS
+        and canonical_split(folder.rstrip("0123456789")) is None
+    ]
+    stem, dot, own = name.rpartition(".")
+    file = name if dot and f".{own.lower()}" == ending else f"{stem or name}{ending}"
+    return "/".join(["images", *([split] if split else []), *plain, file])

@@ -8,14 +8,13 @@ from typing import Any, ClassVar, Self
 from variegate.annotations import Annotation, Object, Skeleton
 from variegate.formats import rle as run_lengths
 from variegate.formats.coco import geometry, panoptic
+from variegate.formats.coco.entries import Entry
 from variegate.formats.coco.objects import COCO, records
+from variegate.formats.coco.places import picture_key
 from variegate.formats.coco.sheets import File, Sheets
-from variegate.formats.survey import SPLITS, canonical_split
+from variegate.formats.survey import SPLITS
 from variegate.formats.writing import Content, Item, Writer
 from variegate.storage import Storage
-
-# Folders that only say that pictures are in them.
-_PLAIN_FOLDERS = frozenset(("images", "imgs", "jpegimages", "data"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,16 +64,7 @@ class CocoWriter(Writer):
         return cls(classes=classes, skeletons=skeletons, head=head)
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
-        *folders, name = key.split("/")
-        plain = [
-            folder
-            for folder in folders
-            if folder.lower() not in _PLAIN_FOLDERS
-            and canonical_split(folder.rstrip("0123456789")) is None
-        ]
-        stem, dot, own = name.rpartition(".")
-        file = name if dot and f".{own.lower()}" == ending else f"{stem or name}{ending}"
-        return "/".join(["images", *([split] if split else []), *plain, file])
+        return picture_key(key, split=split, ending=ending)
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         panoptic_files = {n for n, file in enumerate(self.files) if file.kind == "panoptic"}
@@ -133,7 +123,7 @@ class CocoWriter(Writer):
                 next_ids=(self.next_image, self.next_annotation),
             )
             for item in items:
-                sheets.add(item)
+                Entry(sheets, item).write()
             sheets.close()
 
     @property
