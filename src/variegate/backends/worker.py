@@ -9,7 +9,6 @@ it, even one that is killed.
 import json
 import os
 import signal
-import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict
@@ -34,16 +33,16 @@ def main() -> None:
     cv2.setNumThreads(1)
     answers = _Answers()
     lines: SimpleQueue[bytes] = SimpleQueue()
-    Thread(target=_read, args=(lines,), daemon=True).start()
+    # Not sys.stdin itself: an orderly end would wait for who reads from it.
+    pipe = os.fdopen(os.dup(0), "rb")
+    Thread(target=_read, args=(pipe, lines), daemon=True).start()
     # Without a parent there is nobody to answer.
     with suppress(BrokenPipeError):
         _work(lines, answers)
-    # The other thread may be waiting for input, which an orderly end would wait for, too.
-    os._exit(0)
 
 
-def _read(lines: "SimpleQueue[bytes]") -> None:
-    for line in sys.stdin.buffer:
+def _read(pipe: BinaryIO, lines: "SimpleQueue[bytes]") -> None:
+    for line in pipe:
         lines.put(line)
     # The parent has closed it, or is dead: what is being made now is made again by another.
     os._exit(0)

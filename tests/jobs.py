@@ -1,0 +1,122 @@
+"""Small data sets and runs for the tests of jobs, back ends and runs."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from variegate import Recipe
+from variegate.codecs import encode
+from variegate.seeding import generator
+from variegate.specimens import specimens
+
+EIGHT = """
+variants:
+  sample:
+    n: 8
+    k_min: 1
+    k_max: 3
+    steps:
+      - flip
+      - rotate: {angle_degrees: [-20, 20]}
+      - brightness: {amount: [-0.2, 0.2]}
+      - gaussian_noise: {sigma: [0.02, 0.08]}
+"""
+TWO = "variants: {sample: {n: 2, k_min: 1, k_max: 1, steps: [flip, invert]}}"
+
+
+def recipe(text: str = EIGHT, **changes: object) -> Recipe:
+    """Return a recipe from its text, with some fields changed."""
+    return Recipe.parse(text).model_copy(update=changes)
+
+
+def draw_set(folder: Path, count: int, size: tuple[int, int] = (48, 64)) -> Path:
+    """Write a folder per class of specimens."""
+    for key, specimen in specimens(count, size=size):
+        path = folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(specimen.image, format="jpeg"))
+    return folder
+
+
+def draw_noise(path: Path, size: tuple[int, int] = (24, 32)) -> Path:
+    """Write one picture that costs next to nothing to make."""
+    image = generator(1, path.name).integers(0, 256, (*size, 3), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kind = "png" if path.suffix.lower() == ".png" else "jpeg"
+    path.write_bytes(encode(cv2.blur(image, (5, 5)), format=kind))
+    return path
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Return the digest of every file below a folder but the record, which tells places."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != "job.json":
+            data = path.read_bytes()
+            found[str(path.relative_to(folder))] = hashlib.sha256(data).hexdigest()
+    return found
+
+
+def children(pid: int | None = None) -> list[int]:
+    """Return the processes that a process has started, by all of its threads."""
+    tasks = Path(f"/proc/{pid or os.getpid()}/task")
+    return [int(child) for task in tasks.iterdir() for child in _read_children(task)]
+
+
+def _read_children(task: Path) -> list[str]:
+    try:
+        return (task / "children").read_text().split()
+    except FileNotFoundError:
+        return []
+
+
+def is_alive(pid: int) -> bool:
+    """Say whether a process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def python(program: str, *arguments: object, **options: object) -> "subprocess.Popen[str]":
+    """Start a Python program in a session of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **options,
+    )
+
+
+def kill_group(process: "subprocess.Popen[str]") -> None:
+    """SIGKILL a program started by `python`, and all that it started."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def search_path(folder: Path) -> str:
+    """Return a PYTHONPATH by which a program finds modules in `folder`, too."""
+    return os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+
+
+def patched_workers(monkeypatch, folder: Path, program: str) -> None:
+    """Let every Python process that is started run a program first: a fault for the workers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sitecustomize.py").write_text(program)
+    monkeypatch.setenv("PYTHONPATH", search_path(folder))
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder that may be changing."""
+    for base, _, names in os.walk(folder):
+        for name in names:
+            yield Path(base, name)
