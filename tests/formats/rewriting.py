@@ -1,0 +1,68 @@
+"""What a run does with a set, without changing a pixel: read it, and write it with its writer."""
+
+import json
+from dataclasses import replace
+
+from variegate.codecs import EXTENSIONS, decode_mask, kind_of
+from variegate.formats.base import Source
+from variegate.formats.writing import Item
+from variegate.storage import open_storage
+
+
+def pictures(layout, storage):
+    """Return the pictures of a set, by key."""
+    return {
+        source.key: source
+        for source in layout.sources(storage)
+        if source.skip is None and source.annotation is not None
+    }
+
+
+def rewrite(layout, storage, folder, *, suffix="-v05", writer=None):
+    """Write every usable picture as one result; return the storage and the items."""
+    out = open_storage(folder, create=True)
+    made = writer or layout.writer()
+    writer = type(made).from_json(json.loads(json.dumps(made.to_json())))
+    assert writer == made
+    usable = [s for s in pictures(layout, storage).values() if s.unusable is None]
+    items = [_result(writer, source, storage, out, suffix) for source in usable]
+    writer.write_index(out, (replace(item, masks={}) for item in items))
+    return out, items
+
+
+def _result(writer, source, storage, out, suffix):
+    data = storage.read(source.key)
+    endings = EXTENSIONS[kind_of(data)]
+    key = source.key
+    if suffix:
+        key = writer.key(key, suffix=suffix, ending=endings[0], own_endings=endings)
+    item = renamed(writer, source, storage, key)
+    out.write(key, data)
+    for name, content in writer.sidecars(item):
+        out.write(name, content)
+    return item
+
+
+def renamed(writer, source: Source, storage, key) -> Item:
+    """Return a source as a result with another key, masks and all."""
+    masks = {}
+
+    def moved(name):
+        if name is None:
+            return None
+        new = writer.mask_key(name, source=source.key, output=key) if key != source.key else name
+        masks[new] = decode_mask(storage.read(name))
+        return new
+
+    annotation = source.annotation
+    objects = tuple(replace(one, mask_file=moved(one.mask_file)) for one in annotation.objects)
+    annotation = replace(annotation, objects=objects, mask_file=moved(annotation.mask_file))
+    return Item(
+        key=key,
+        split=source.split,
+        label=source.label,
+        size=annotation.size,
+        annotation=annotation,
+        masks=masks,
+        source=source.key,
+    )
