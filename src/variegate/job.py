@@ -12,13 +12,13 @@ from typing import Any, Self
 
 from variegate.annotations import Annotation
 from variegate.codecs import Limits
-from variegate.errors import InputError
 from variegate.formats import PlainWriter, Source, writer_from_json, writer_to_json
 from variegate.making import Maker, without_output
 from variegate.manifest import Counts, Row, part_key, read_part, write_part
 from variegate.plan import Variant
 from variegate.recipes import Recipe
 from variegate.storage import key_from_text, key_to_text, open_storage
+from variegate.transforms.base import Drawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,20 +188,22 @@ def quarantine_shard(job: Job, shard: Shard, reason: str) -> Report:
     return Report(shard.start, shard.stop, part, Counts.of(rows))
 
 
-def make_variant(job: Job, source: Source, index: int) -> bytes:
-    """Make one result again.
+def make_again(job: Job, source: Source, drawn: tuple[Drawn, ...], index: int) -> dict[str, bytes]:
+    """Make one result again, with the files that belong to it; nothing is written.
 
     Args:
         job: as it was.
-        source: whose variant.
+        source: whose variant; its partners are those that the draws name.
+        drawn: what was drawn, all of it.
         index: number of the variant.
+
+    Returns:
+        Contents by key, the picture's first.
 
     Raises:
         PictureError: the source cannot be read as a picture any more.
     """
-    for _, encoded in make_variants(job, source, only=index):
-        return encoded
-    raise InputError(f"{key_to_text(source.key)}: the recipe has no variant {index}")
+    return _maker(json.dumps(job.to_json())).again(source, drawn, index)
 
 
 def make_variants(

@@ -3,36 +3,22 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import cv2
 
-from variegate.annotations import Annotation
-from variegate.codecs import (
-    EXTENSIONS,
-    IMAGE_ENDINGS,
-    Header,
-    Limits,
-    decode,
-    encode,
-    kind_of,
-    probe,
-)
-from variegate.errors import InputError, PictureError, ShapeError, UsageError
+from variegate.codecs import EXTENSIONS, IMAGE_ENDINGS, Header, Limits, kind_of, probe
+from variegate.errors import InputError, PictureError, UsageError
 from variegate.formats import Item, Source, Writer
 from variegate.labelling import Labeller
 from variegate.manifest import Counts, Row, Status
-from variegate.ops.warp import Warp, scaling
-from variegate.plan import Variant, execute
 from variegate.recipes import Recipe
-from variegate.sample import Image, Sample, Size
+from variegate.rendering import Rendered, Renderer, shares
 from variegate.storage import Storage, key_to_text, open_storage
-from variegate.targets import Mask, Targets
+from variegate.transforms.base import Drawn
 
 _log = logging.getLogger(__name__)
-
-_ALPHA_FORMATS = ("png", "webp")
 
 # So much of a file whose name promises no picture is read to see whether it is one all the same.
 _HEAD_BYTES = 1 << 20
@@ -100,61 +86,33 @@ class Maker:
         tell(Counts(outputs=-len(rows), bytes=-sum(row.bytes or 0 for row in rows)))
         return [without_output(number, source, "quarantined", reason)]
 
-    def variants(self, source: Source, data: bytes, *, only: int | None = None) -> Iterator["Made"]:
-        """Yield variants, encoded, each as soon as it can be had."""
-        header = probe(data, self.limits)
-        size = (header.height, header.width)
-        file_format = output_format(self.recipe.output.format, header)
-        self._check_name(source.key, file_format)
-        known = self._labeller.targets(source, size)
-        partners = _Partners(self, source, file_format)
+    def variants(
+        self, source: Source, data: bytes, *, only: int | None = None
+    ) -> Iterator[Rendered]:
+        """Yield variants, encoded, each as soon as it can be had; nothing is written."""
+        yield from self._renderer.variants(source, data, self._format(source, data), only=only)
 
-        def load(times: int) -> Sample:
-            image = self._decoded(data, file_format, times)
-            height, width = image.shape[:2]
-            targets = (
-                known if times == 1 or known is None else _reduced(known, size, (height, width))
-            )
-            return Sample(image, _shares(source), targets)
-
-        planned = partners.plan(size)
-        if only is not None:
-            planned = [variant for variant in planned if variant.index == only]
-        # A mask decoded at full size cannot follow a picture that is decoded smaller.
-        reducible = header.reducible and not (known and known.layers)
-        made = execute(planned, load, size=size, reducible=reducible, partner=partners.sample)
-        for variant, sample in made:
-            encoded = self._encoded(sample.image, variant, file_format)
-            key = self._key(source.key, variant.index, file_format)
-            annotation, masks = self._labeller.result(source, sample.targets, sample.size, key)
-            shares = sample.labels
-            # While the next one is made, this one's pixels are not needed any more.
-            del sample
-            yield Made(variant, key, encoded, shares, annotation, masks)
-
-    def sample(self, source: Source, file_format: str) -> Sample:
-        """Return a source as it was photographed, with its labels."""
+    def again(self, source: Source, drawn: tuple[Drawn, ...], index: int) -> dict[str, bytes]:
+        """Make one variant whose draws are known, and its sidecars; return contents by key."""
         data = self.input.read(source.key, limit=self.limits.max_bytes)
-        image = self._decoded(data, file_format, 1)
-        height, width = image.shape[:2]
-        return Sample(image, _shares(source), self._labeller.targets(source, (height, width)))
+        file_format = self._format(source, data)
+        done = self._renderer.again(source, data, file_format, drawn, index)
+        item = self._item(source, done, self._key(source.key, index, file_format))
+        return {item.key: done.encoded, **dict(self.writer.sidecars(item))}
 
     @property
     def _labeller(self) -> Labeller:
         return Labeller(self.recipe.labels, self.writer, self.input, self.output, self.limits)
 
-    def _decoded(self, data: bytes, file_format: str, times: int) -> Image:
-        keep_alpha = self.recipe.output.alpha == "keep" and file_format in _ALPHA_FORMATS
-        return decode(data, limits=self.limits, keep_alpha=keep_alpha, reduce=times)
+    @property
+    def _renderer(self) -> Renderer:
+        return Renderer(self.recipe, self.input, self.limits, self._labeller)
 
-    def _encoded(self, image: Image, variant: Variant, file_format: str) -> bytes:
-        output = self.recipe.output
-        try:
-            return encode(
-                image, format=file_format, quality=output.quality, subsampling=output.subsampling
-            )
-        except ShapeError as error:
-            raise PictureError(f"variant {variant.index}: {error}") from error
+    def _format(self, source: Source, data: bytes) -> str:
+        """Return the format of a source's results."""
+        file_format = output_format(self.recipe.output.format, probe(data, self.limits))
+        self._check_name(source.key, file_format)
+        return file_format
 
     def discard(self, source: Source) -> None:
         """Delete whatever was written of a source that is quarantined in the end."""
@@ -203,27 +161,34 @@ class Maker:
     def _made(self, number: int, source: Source, data: bytes) -> Iterator[Row]:
         """Make, write and record all variants of a source."""
         digest = hashlib.sha256(data).hexdigest()
-        for made in self.variants(source, data):
-            item = Item(
-                key=made.key,
-                split=source.split,
-                label=source.label,
-                size=made.variant.size,
-                annotation=made.annotation,
-                masks=made.masks,
-                source=source.key,
-            )
-            row = self._written(number, source, item, made.encoded, digest)
-            mixed = made.labels if made.labels != _shares(source) else None
+        file_format = self._format(source, data)
+        for done in self._renderer.variants(source, data, file_format):
+            variant = done.variant
+            item = self._item(source, done, self._key(source.key, variant.index, file_format))
+            row = self._written(number, source, item, done.encoded, digest)
+            mixed = done.labels if done.labels != shares(source) else None
             yield replace(
                 row,
                 status="output",
-                variant=made.variant.index,
-                name=made.variant.name,
-                operations=json.dumps([one.to_json() for one in made.variant.drawn]),
+                variant=variant.index,
+                name=variant.name,
+                operations=json.dumps([one.to_json() for one in variant.drawn]),
                 labels=json.dumps(mixed) if mixed else None,
-                problems=row.problems if made.variant.index == 0 else None,
+                problems=row.problems if variant.index == 0 else None,
             )
+
+    def _item(self, source: Source, done: Rendered, key: str) -> Item:
+        """Return a result as a writer sees it."""
+        annotation, masks = self._labeller.result(source, done.targets, done.size, key)
+        return Item(
+            key=key,
+            split=source.split,
+            label=source.label,
+            size=done.size,
+            annotation=annotation,
+            masks=masks,
+            source=source.key,
+        )
 
     def _written(self, number: int, source: Source, item: Item, data: bytes, digest: str) -> Row:
         """Write one result with what belongs to it."""
@@ -273,86 +238,6 @@ class Maker:
                     f"its content is {file_format}, which its name does not say, and its results "
                     f"could be called like those of {key_to_text(other)!r}; rename one of them"
                 )
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """One result, before it is written.
-
-    Attributes:
-        variant: which one.
-        key: where it goes.
-        encoded: its file.
-        labels: classes of the picture, each with its share.
-        annotation: what else is known of it.
-        masks: the masks that the annotation names.
-    """
-
-    variant: Variant
-    key: str
-    encoded: bytes
-    labels: Mapping[str, float]
-    annotation: Annotation | None
-    masks: Mapping[str, Mask]
-
-
-class _Partners:
-    """The other pictures of which results of one source may be made.
-
-    One that cannot be read costs no other picture: it is left out, and the results are drawn anew
-    from those that can.
-    """
-
-    def __init__(self, maker: Maker, source: Source, file_format: str) -> None:
-        self._maker = maker
-        self._source = source
-        self._format = file_format
-        self._readable = {one.key: one for one in source.partners}
-        self._samples: dict[str, Sample] = {}
-
-    def plan(self, size: Size) -> list[Variant]:
-        """Draw the variants of a source of (height, width) `size`."""
-        while True:
-            pool = list(self._readable)
-            planned = self._maker.recipe.plan(key=self._source.key, size=size, pool=pool)
-            wanted = {key for variant in planned for key in variant.parents}
-            broken = [key for key in sorted(wanted) if not self._can_read(key)]
-            if not broken:
-                return planned
-            for key in broken:
-                del self._readable[key]
-
-    def sample(self, key: str) -> Sample:
-        """Return one of the others."""
-        if key not in self._samples:
-            self._samples[key] = self._maker.sample(self._readable[key], self._format)
-        return self._samples[key]
-
-    def _can_read(self, key: str) -> bool:
-        try:
-            self.sample(key)
-        except (PictureError, InputError):
-            return False
-        return True
-
-
-def _shares(source: Source) -> dict[str, float]:
-    """Return the classes of a source as a whole."""
-    if source.annotation is not None and source.annotation.labels:
-        return dict(source.annotation.labels)
-    return {source.label: 1.0} if source.label else {}
-
-
-def _reduced(targets: Targets, size: Size, reduced: Size) -> Targets:
-    """Return the targets of a picture of `size` on a smaller copy of it."""
-    shrink = Warp.of(scaling(reduced[1] / size[1], reduced[0] / size[0]), reduced)
-    return targets.moved(
-        points=shrink.move_points,
-        straight=True,
-        mirrored=False,
-        mask=shrink.move_mask,
-        size=reduced,
-    )
 
 
 def without_output(number: int, source: Source, status: Status, reason: str) -> Row:

@@ -92,6 +92,12 @@ def draw_variants(
     return made
 
 
+def repeated(drawn: tuple[Drawn, ...], *, index: int, size: Size) -> Variant:
+    """Return a variant whose draws are known, for a picture of (height, width) `size`."""
+    operations, end = build(drawn, size)
+    return Variant(index, drawn, fuse(operations), end)
+
+
 def build(drawn: Iterable[Drawn], size: Size) -> tuple[list[Operation], Size]:
     """Return the operations that were drawn, for a picture of `size`, and the size they end at."""
     operations = []

@@ -23,7 +23,7 @@ from variegate.listing import Listing, spool
 from variegate.manifest import Counts
 from variegate.recipes import Recipe
 from variegate.seeding import check_seed
-from variegate.storage import NotingStorage, Storage, check_apart, key_to_text, open_storage
+from variegate.storage import NotingStorage, Storage, check_apart, open_storage
 
 __all__ = [
     "JOB",
@@ -261,7 +261,7 @@ def _record(prepared: Prepared, options: Options) -> dict[str, Any]:
         "input_files": prepared.listing.identity,
         "layout": prepared.layout.name,
         "splits": bool(prepared.layout.splits),
-        "index": [key_to_text(key) for key in prepared.layout.index_keys],
+        "writer": writer_to_json(prepared.layout.writer()),
         "limits": asdict(options.limits),
         **machine(),
     }

@@ -11,7 +11,7 @@ import json
 import zipfile
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,12 @@ import numpy as np
 from variegate import manifest
 from variegate.codecs import Limits
 from variegate.errors import InputError, did_you_mean
-from variegate.formats import Source
-from variegate.job import Job, make_variant
+from variegate.formats import Source, detect
+from variegate.job import Job, make_again
 from variegate.manifest import FOLDER, MANIFEST, Row
 from variegate.runs import JOB, machine
 from variegate.storage import Storage, key_from_text, key_to_text, open_storage, printable
+from variegate.transforms.base import Drawn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -260,16 +261,33 @@ def rebuild(
             input=place,
             output=str(output),
             splits=record["splits"],
-            # It was within its limits then, and it is the same file.
-            limits=Limits(max_pixels=2**62, max_bytes=len(data), max_frames=2**62),
+            limits=Limits(**record["limits"]),
+            writer=record["writer"],
         )
-        made = Source(row.key, len(data), row.split, row.label)
-        data = make_variant(job, made, row.variant or 0)
-    if hashlib.sha256(data).hexdigest() != row.sha256:
+        drawn = tuple(Drawn.from_json(one) for one in json.loads(row.operations or "[]"))
+        files = make_again(job, _source(inputs, row, record, drawn), drawn, row.variant or 0)
+        data = files.get(key, b"")
+    expected = row.sha256 if key == row.output else row.sidecar_digests[key_to_text(key)]
+    if hashlib.sha256(data).hexdigest() != expected:
         raise InputError(f"{storage.place(key)}: {_why_other_bytes(record)}")
     if write:
         storage.write(key, data)
     return data
+
+
+def _source(inputs: Storage, row: Row, record: dict[str, Any], drawn: tuple[Drawn, ...]) -> Source:
+    """Return a row's source, with its annotation and with the others that the draws name."""
+    parents = {key for one in drawn for key in one.parameters.get("partners", ())}
+    source = Source(row.key, 0, row.split, row.label)
+    if row.annotation is None and not parents:
+        return source
+    found = {row.key: source}
+    # Annotations are where the format keeps them, which may be one file for the whole set.
+    for one in detect(inputs, layout=record["layout"]).sources(inputs):
+        if one.key == row.key or one.key in parents:
+            found[one.key] = one
+    partners = tuple(found[key] for key in sorted(parents) if key in found)
+    return replace(found[row.key], partners=partners)
 
 
 def _remedy(source: str | Path | None) -> str:
@@ -284,7 +302,7 @@ def _row_of(storage: Storage, key: str) -> Row:
     """
     known: list[str] = []
     for row in manifest.rows(storage):
-        if row.output == key:
+        if row.output == key or key_to_text(key) in row.sidecar_digests:
             return row
         if row.output is not None and _alike(key, row.output):
             known.append(key_to_text(row.output))

@@ -111,6 +111,11 @@ class Drawn:
         """Return {"transform": name, parameter: value, ...}."""
         return {"transform": self.transform, **self.parameters}
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Drawn":
+        """Make one from what `to_json` gave, before or after it was text."""
+        return cls(data["transform"], {k: v for k, v in data.items() if k != "transform"})
+
 
 @dataclass(frozen=True)
 class Axis:
