@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from variegate.annotations import Annotation
+from variegate.annotations import Annotation, Object
 from variegate.codecs.kinds import IMAGE_ENDINGS
 from variegate.formats.base import Layout, Refusal, Source, counted, named
 from variegate.formats.survey import Survey, is_hidden
@@ -23,6 +23,7 @@ from variegate.formats.voc_examining import (
     read_text,
     read_xml,
 )
+from variegate.formats.voc_masks import ObjectMask
 from variegate.formats.voc_mending import Problems, picture_size, without_duplicates
 from variegate.formats.voc_objects import Reading, read_extra, read_objects, read_size
 from variegate.formats.voc_pairs import (
@@ -91,7 +92,7 @@ class PascalVoc(Layout):
         text = labelmap[1] if labelmap else None
         classes = class_order(names, text)
         layout = cls(
-            root=_root(pairs),
+            root=pairs.root,
             split_folders={},
             classes=classes,
             pictures={},
@@ -170,21 +171,21 @@ class PascalVoc(Layout):
 
     def _picture(self, storage: Storage, entry: Entry) -> Source:
         key = entry.key
-        folder, stem, _ = parts_of(key)
-        lists = list(self.sets.of(folder + stem))
-        extra = {"image_sets": lists} if lists else {}
         xml = self.pairs.annotation_key(key) or ""
         problems = Problems(printable(xml))
-        annotation, unusable = Annotation(extra={**extra, "no_file": True}), None
+        annotation, unusable = None, None
         if storage.exists(xml):
             try:
                 root = read_xml(storage, xml)
                 if not _is_about_another(storage, key, root):
                     annotation = self._annotation(storage, key, root, problems)
-                    annotation = replace(annotation, extra={**annotation.extra, **extra})
             except XmlError as error:
                 unusable = f"{problems.key}:{error.line}: {error.reason}"
-        annotation = self._with_masks(annotation, folder, stem)
+        if annotation is None:
+            annotation = self._by_masks(storage, key, problems)
+        folder, stem, _ = parts_of(key)
+        if lists := self.sets.of(folder + stem):
+            annotation = replace(annotation, extra={**annotation.extra, "image_sets": list(lists)})
         return Source(
             key,
             entry.size,
@@ -196,38 +197,62 @@ class PascalVoc(Layout):
         )
 
     def _annotation(self, storage: Storage, key: str, root: Node, problems: Problems) -> Annotation:
-        stated = read_size(root, problems)
-        size = stated or picture_size(storage, key)
-        before = list(problems.found)
-        annotation = self._objects(key, root, Reading(self.template.origin, size, problems))
-        if any("outside the picture" in problem for problem in problems.found) and stated:
-            # The size that is stated may be wrong; what is cut off is gone.
-            true = picture_size(storage, key)
-            if true not in (None, stated):
-                problems.found[:] = before
-                annotation = self._objects(key, root, Reading(self.template.origin, true, problems))
-        return replace(annotation, size=stated, extra=read_extra(root))
-
-    def _objects(self, key: str, root: Node, reading: Reading) -> Annotation:
+        size = read_size(root, problems)
+        reading = Reading(self.template.origin, size or picture_size(storage, key), problems)
         folder, stem, _ = parts_of(key)
-        mask = self._mask("SegmentationObject", folder, stem)
-        found = self.sets.find(folder + stem)
-        numbered = self.sets.objects.get(found, {}) if found else {}
-        objects = []
-        for number, line, one in read_objects(root, reading):
-            if number and mask:
-                one = replace(one, mask_file=mask, mask_value=number)
+        mask = self._object_mask(storage, key, problems)
+        known = self.sets.find(folder + stem)
+        numbered = self.sets.objects.get(known, {}) if known else {}
+        objects, masked = [], set()
+        for number, line, one in read_objects(root, reading, stem):
+            if number and mask and mask.fits(number, one.box):
+                value = mask.value(number)
+                masked.add(value)
+                one = replace(one, mask_file=mask.key, mask_value=value)
             lists = [name for name, numbers in numbered.items() if number in numbers]
             if lists:
                 one = replace(one, extra={**one.extra, "image_sets": lists})
             objects.append((line, one))
-        return Annotation(objects=without_duplicates(objects, reading.problems))
+        if mask and (left := mask.found() - masked):
+            problems.found.append(
+                f"{printable(mask.key)}: {counted(len(left), 'value', 'values')} of no object in "
+                f"{problems.key}; left out"
+            )
+        return Annotation(
+            size=size,
+            objects=without_duplicates(objects, problems),
+            mask_file=self._mask("SegmentationClass", key),
+            extra=read_extra(root),
+        )
 
-    def _with_masks(self, annotation: Annotation, folder: str, stem: str) -> Annotation:
-        return replace(annotation, mask_file=self._mask("SegmentationClass", folder, stem))
+    def _by_masks(self, storage: Storage, key: str, problems: Problems) -> Annotation:
+        """Return what the masks of a picture say that has no XML file."""
+        semantic, objects = (
+            self._mask("SegmentationClass", key),
+            self._object_mask(storage, key, problems),
+        )
+        found: tuple[Object, ...] = ()
+        if objects and semantic:
+            classes = ObjectMask.read(storage, semantic, self._palette)
+            if isinstance(classes, ObjectMask) and classes.values.shape == objects.values.shape:
+                names = {classes.value(i): n for i, n in enumerate(self.template.mask_classes) if i}
+                found = tuple(objects.objects(classes.values, names))
+        return Annotation(objects=found, mask_file=semantic, extra={"no_file": True})
 
-    def _mask(self, kind: str, folder: str, stem: str) -> str | None:
+    def _object_mask(self, storage: Storage, key: str, problems: Problems) -> ObjectMask | None:
+        where = self._mask("SegmentationObject", key)
+        mask = where and ObjectMask.read(storage, where, self._palette)
+        if isinstance(mask, str) and mask:
+            problems.found.append(mask)
+        return mask if isinstance(mask, ObjectMask) else None
+
+    @property
+    def _palette(self) -> bytes:
+        return bytes.fromhex(self.template.palette)
+
+    def _mask(self, kind: str, picture: str) -> str | None:
         """Return the key of a picture's mask, if there is one."""
+        folder, stem, _ = parts_of(picture)
         parts = folder.split("/")[:-1]
         for at in reversed(range(len(parts))):
             key = "/".join([*parts[:at], kind, *parts[at + 1 :], f"{stem}.png"])
@@ -268,12 +293,3 @@ def _pairs_by_masks(listed: Listed, masks: frozenset[str]) -> Pairs:
     marked = {parts_of(key)[1] for key in masks}
     folders = (folder for folder, stems in listed.pictures.items() if not stems.isdisjoint(marked))
     return Pairs({folder: counterpart(folder, "Annotations") for folder in folders}, ".xml")
-
-
-def _root(pairs: Pairs) -> str:
-    """Return the folder that holds all folders of pictures and of XML files."""
-    folders = [*pairs.folders, *pairs.folders.values()]
-    root = folders[0]
-    while not all(folder.startswith(root) for folder in folders):
-        root = root[: root.rstrip("/").rfind("/") + 1]
-    return root

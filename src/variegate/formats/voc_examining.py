@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 
+from variegate.codecs import read_palette
 from variegate.errors import InputError, LimitError
-from variegate.formats.voc_masks import CLASSES, palette_of
+from variegate.formats.voc_masks import CLASSES, color_map
 from variegate.formats.voc_pairs import Listed, Pairs
 from variegate.formats.voc_xml import SIZE_LIMIT, Node, XmlError, parse
 from variegate.storage import Storage, printable
@@ -16,6 +17,7 @@ from variegate.storage import Storage, printable
 _LOOKED_AT = 20
 _NO_CLASSES = {"background", "ignored", "void"}
 _TEXT_LIMIT = 1 << 20
+_PALETTE_BYTES = 1 << 16
 
 
 def read_xml(storage: Storage, key: str) -> Node:
@@ -127,6 +129,7 @@ def read_text(storage: Storage, key: str) -> str:
 def palette(storage: Storage, masks: Iterable[str]) -> str:
     """Return the palette of the first mask in hexadecimal, if it is not the usual one."""
     for key in sorted(masks):
-        with suppress(LimitError, InputError):
-            return palette_of(storage.read(key, limit=1 << 26)).hex()
+        with suppress(InputError), storage.open_read(key) as file:
+            found = read_palette(file.read(_PALETTE_BYTES)) or b""
+            return "" if color_map().startswith(found) else found.hex()
     return ""

@@ -1,18 +1,25 @@
 """Pascal VOC's masks: PNG files whose values are classes or objects, with a palette to look at.
 
-0 is background, 255 the border around objects, which is neither. CVAT and others paint the colours
-themselves instead of storing values; they are taken back by the colour map.
+0 is background, 255 the border around objects, which is neither. In ``SegmentationObject`` the n-th
+object of the XML file has the value n. Some tools (CVAT) paint the colours of the palette instead
+of storing values; then the value n is that colour, as `codecs.decode_mask` numbers it.
 """
 
-import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image
 
-from variegate.errors import DecodeError
+from variegate.annotations import Object
+from variegate.codecs import decode_mask, encode_mask
+from variegate.errors import InputError, PictureError
+from variegate.formats.voc_mending import Box
+from variegate.storage import Storage, printable
 
-_LARGEST = 1 << 28
+BORDER = 255
+_LIMIT = 1 << 28
+
 # Pascal VOC's classes by value, where no file names them.
 CLASSES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat"),
@@ -33,66 +40,79 @@ def color_map() -> bytes:
     return colors.tobytes()
 
 
-def read_mask(data: bytes, colors: bytes = b"") -> np.ndarray:
-    """Return a mask's values.
+def painted(number: int, palette: bytes) -> int:
+    """Return the value of a colour in a painted mask: R + 256 G + 65536 B."""
+    return int.from_bytes((palette or color_map())[3 * number : 3 * number + 3], "little")
 
-    Args:
-        data: of the PNG file.
-        colors: the palette by which painted masks are taken back; by default the devkit's.
 
-    Returns:
-        (H, W) uint8, or uint16 where the file has 16 bits.
+@dataclass(frozen=True, slots=True)
+class ObjectMask:
+    """One picture's ``SegmentationObject``.
 
-    Raises:
-        DecodeError: it is no picture, or painted in colours that mean nothing.
+    Attributes:
+        key: of the file.
+        values: (H, W).
+        is_painted: it holds colours.
+        palette: of the set; empty for the devkit's.
     """
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            if image.width * image.height > _LARGEST:
-                raise DecodeError(f"mask of {image.width} x {image.height} pixels: too large")
-            if image.mode in ("P", "L"):
-                return np.array(image)
-            if image.mode == "1":
-                return np.array(image.convert("L")) // 255
-            if image.mode in ("I;16", "I"):
-                return np.array(image).astype(np.uint16)
-            painted = np.array(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DecodeError(f"mask: broken PNG ({error})") from error
-    return _by_color(painted, colors or color_map())
+
+    key: str
+    values: np.ndarray
+    is_painted: bool
+    palette: bytes
+
+    @classmethod
+    def read(cls, storage: Storage, key: str, palette: bytes) -> "ObjectMask | str":
+        """Read the file, or say why it cannot be used."""
+        try:
+            values = decode_mask(storage.read(key, limit=_LIMIT))
+        except (PictureError, InputError) as error:
+            return f"{printable(key)}: {error}; not used"
+        return cls(key, values, values.dtype == np.uint32, palette)
+
+    def value(self, number: int) -> int:
+        """Return the value of the n-th object."""
+        return painted(number, self.palette) if self.is_painted else number
+
+    def found(self) -> set[int]:
+        """Return the values that are objects."""
+        border = self.value(BORDER) if self.is_painted else BORDER
+        return {int(value) for value in np.unique(self.values)} - {0, border, painted(255, b"")}
+
+    def fits(self, number: int, box: Box | None) -> bool:
+        """Say whether the n-th object is there, and where its box is."""
+        ys, xs = np.nonzero(self.values == self.value(number))
+        if not len(xs) or box is None:
+            return bool(len(xs))
+        x1, y1, x2, y2 = box
+        return bool(xs.min() < x2 and xs.max() + 1 > x1 and ys.min() < y2 and ys.max() + 1 > y1)
+
+    def objects(self, classes: np.ndarray, names: Mapping[int, str]) -> Iterator[Object]:
+        """Yield objects by the masks alone: each is of the class that most of its pixels have."""
+        for value in sorted(self.found()):
+            kinds, counts = np.unique(classes[self.values == value], return_counts=True)
+            kind = int(kinds[counts.argmax()])
+            if kind in names:
+                yield Object(category=names[kind], mask_file=self.key, mask_value=value)
 
 
-def _by_color(painted: np.ndarray, colors: bytes) -> np.ndarray:
-    packed = painted.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-    known = np.frombuffer(colors, np.uint8).reshape(-1, 3).astype(np.uint32)
-    # The lower value counts where two have one colour, so it is written last.
-    codes = (known @ np.array([1 << 16, 1 << 8, 1], np.uint32)).tolist()
-    table = {code: value for value, code in reversed(list(enumerate(codes)))}
-    found, where = np.unique(packed, return_inverse=True)
-    strange = [f"#{code:06x}" for code in found.tolist() if code not in table]
-    if strange:
-        raise DecodeError(f"mask: colours that stand for no class: {', '.join(strange[:3])}")
-    values = np.array([table[code] for code in found.tolist()], np.uint8)
-    return values[where].reshape(packed.shape)
+def renumbered(mask: np.ndarray, wanted: Mapping[int, int]) -> np.ndarray:
+    """Give each object's pixels its new value.
+
+    Pixels with a value that belongs to another now, of an object that is no more, become
+    background.
+    """
+    if all(old == new for old, new in wanted.items()):
+        return mask
+    result = mask.copy()
+    result[np.isin(mask, [new for new in wanted.values() if new not in wanted])] = 0
+    for old, new in wanted.items():
+        result[mask == old] = new
+    return result
 
 
-def write_mask(values: np.ndarray, palette: bytes = b"") -> bytes:
-    """Return a PNG file: with a palette, or of 16 bits where values go beyond 255."""
-    file = io.BytesIO()
-    if values.dtype != np.uint8 and values.max(initial=0) > 255:
-        Image.fromarray(values.astype(np.uint16)).save(file, "PNG")
-        return file.getvalue()
-    image = Image.fromarray(values.astype(np.uint8), "L")
-    image.putpalette(palette or color_map())
-    image.save(file, "PNG")
-    return file.getvalue()
-
-
-def palette_of(data: bytes) -> bytes:
-    """Return a PNG file's palette if it differs from the devkit's, else nothing."""
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            palette = bytes(image.getpalette("RGB") or ()) if image.mode == "P" else b""
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return b""
-    return b"" if color_map().startswith(palette) else palette
+def write_mask(values: np.ndarray, palette: bytes) -> bytes:
+    """Return a PNG file: with the palette where values fit into one."""
+    if values.dtype == np.uint16 and values.max(initial=0) <= BORDER:
+        values = values.astype(np.uint8)
+    return encode_mask(values, (palette or color_map()) if values.dtype == np.uint8 else None)

@@ -100,10 +100,11 @@ class Reading:
 _AXES = (("xmin", "xmax"), ("ymin", "ymax"))
 
 
-def read_objects(root: Node, reading: Reading) -> Iterator[tuple[int, int, Object]]:
+def read_objects(root: Node, reading: Reading, stem: str) -> Iterator[tuple[int, int, Object]]:
     """Yield (number in the file from 1, line, object); parts follow what they are parts of.
 
-    A part's object says in extra "part_of" which "object" it belongs to.
+    A part's object says in extra "part_of" which "object" it belongs to; the picture's `stem` keeps
+    those of several pictures apart.
     """
     nodes = [child for child in root.children if child.tag == "object"]
     for number, node in enumerate(nodes, 1):
@@ -112,11 +113,11 @@ def read_objects(root: Node, reading: Reading) -> Iterator[tuple[int, int, Objec
         if one is None:
             continue
         if parts:
-            one = _with(one, object=number)
+            one = _with(one, object=f"{stem}:{number}")
         yield number, node.line, one
         for part in parts:
             if (piece := _object(part, reading)) is not None:
-                yield 0, part.line, _with(piece, part_of=number)
+                yield 0, part.line, _with(piece, part_of=f"{stem}:{number}")
 
 
 def _with(one: Object, **extra: Any) -> Object:

@@ -5,6 +5,7 @@ that say what they hold (``JPEGImages/a`` and ``Annotations/a``, ``train/images`
 ``train/labels``), or not at all. Used by Pascal VOC, YOLO and LabelMe.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -76,6 +77,15 @@ class Pairs:
         where = self.folders.get(folder)
         return None if where is None else f"{where}{stem}{self.ending}"
 
+    @property
+    def root(self) -> str:
+        """The folder that holds all these folders."""
+        folders = [*self.folders, *self.folders.values()]
+        root = folders[0]
+        while not all(folder.startswith(root) for folder in folders):
+            root = root[: root.rstrip("/").rfind("/") + 1]
+        return root
+
     def doubt(self, listed: Listed) -> str | None:
         """Say so where most pictures stand in folders without annotation files."""
         total = sum(map(len, listed.pictures.values()))
@@ -114,19 +124,54 @@ class Pairs:
 
 def find_pairs(listed: Listed, ending: str) -> Pairs:
     """Find the folder of annotation files for each folder of pictures that has one."""
+    found = {}
+    for folder, ranked in _ranked(listed):
+        shared = [where for *_, where, count in ranked if count]
+        exact = [where for rank, _, where, _ in ranked if rank == 1]
+        if shared or exact:
+            found[folder] = (shared + exact)[0]
+    return Pairs(found, ending)
+
+
+def rivals(listed: Listed) -> list[str]:
+    """Return the folders, if several, that fit some pictures equally well; with most first."""
+    counts: Counter[str] = Counter()
+    for folder, ranked in _ranked(listed):
+        shared = [one for one in ranked if one[3]]
+        best = [one for one in shared if one[:2] == shared[0][:2]]
+        if len(best) > 1:
+            for *_, where, count in best:
+                counts[_top(where, folder)] += count
+    return sorted(counts, key=lambda top: (-counts[top], top))
+
+
+def _top(where: str, folder: str) -> str:
+    """Return a folder of annotations without the end that it has in common with the pictures'."""
+    ours, theirs = where.split("/")[:-1], folder.split("/")[:-1]
+    while ours and theirs and ours[-1] == theirs[-1]:
+        ours.pop()
+        theirs.pop()
+    return "".join(f"{part}/" for part in ours)
+
+
+_Ranked = tuple[int, int, str, int]
+
+
+def _ranked(listed: Listed) -> Iterator[tuple[str, list[_Ranked]]]:
+    """Yield folders of pictures with (rank, distance, folder of annotations, stems in common)."""
     by_rest: dict[tuple[str, ...], list[str]] = {}
     for where in sorted(listed.annotations):
         rest = _rest(where)
         for start in range(len(rest) + 1):
             by_rest.setdefault(rest[start:], []).append(where)
-    found = {}
     for folder, stems in listed.pictures.items():
-        ranked = sorted(_candidates(folder, by_rest))
-        shared = [w for *_, w in ranked if not stems.isdisjoint(listed.annotations[w])]
-        exact = [w for rank, *_, w in ranked if rank == 1]
-        if shared or exact:
-            found[folder] = (shared + exact)[0]
-    return Pairs(found, ending)
+        yield (
+            folder,
+            [
+                (rank, distance, where, len(stems & listed.annotations[where]))
+                for rank, distance, where in sorted(_candidates(folder, by_rest))
+            ],
+        )
 
 
 def _candidates(
@@ -177,7 +222,14 @@ def counterpart(folder: str, word: str) -> str:
     return folder
 
 
-def flattened(key: str, ending: str) -> str:
-    """Return one file name for a key of another data set: ``images/a/7.png`` -> ``a_7.jpg``."""
+def flattened(key: str, ending: str, *, splits: bool) -> str:
+    """Return one file name for a key of another data set: ``images/a/7.png`` -> ``a_7.jpg``.
+
+    Args:
+        key: there.
+        ending: of the name.
+        splits: whether names of splits stay in the name.
+    """
     folder, stem, _ = parts_of(key)
-    return "_".join((*_rest(folder), stem)) + ending
+    kept = (part for part in _rest(folder) if splits or not canonical_split(part))
+    return "_".join((*kept, stem)) + ending

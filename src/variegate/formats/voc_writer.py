@@ -7,15 +7,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from variegate.annotations import Annotation, Object, Skeleton
-from variegate.formats.voc_masks import read_mask, write_mask
+from variegate.formats.voc_masks import painted, renumbered, write_mask
 from variegate.formats.voc_objects import content, outer_objects
 from variegate.formats.voc_pairs import counterpart, flattened, parts_of
 from variegate.formats.voc_sets import Member, lists_for, write_sets
 from variegate.formats.voc_xml import write
 from variegate.formats.writing import Content, Item, Writer
 from variegate.storage import Storage, key_to_text
-
-_BORDER = 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +73,7 @@ class VocWriter(Writer):
         return {"mask_classes": list(self.mask_classes)} if self.mask_classes else {}
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
-        return f"JPEGImages/{flattened(key, ending)}"
+        return f"JPEGImages/{flattened(key, ending, splits=True)}"
 
     def annotation_key(self, picture: str) -> str:
         """Return the key of a picture's XML file."""
@@ -87,10 +85,6 @@ class VocWriter(Writer):
         key = super().mask_key(mask_file, source=source, output=output)
         folder, stem, _ = parts_of(key)
         return f"{folder}{stem}.png"
-
-    def read_mask(self, data: bytes) -> np.ndarray:
-        """Return the values of one of this set's masks; see `voc_masks.read_mask`."""
-        return read_mask(data, _labelmap_colors(self.labelmap[1]) if self.labelmap else b"")
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         if item.annotation is None or item.annotation.extra.get("no_file"):
@@ -118,9 +112,11 @@ class VocWriter(Writer):
         palette = bytes.fromhex(self.palette)
         for key, mask in item.masks.items():
             wanted = {
-                value: number for (file, value), number in numbers.items() if file == key and value
+                value: painted(number, palette) if mask.dtype == np.uint32 else number
+                for (file, value), number in numbers.items()
+                if file == key and value
             }
-            yield key, write_mask(_renumbered(mask, wanted), palette)
+            yield key, write_mask(renumbered(mask, wanted), palette)
 
     def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
         write_sets(storage, map(self._member, items), self.lists)
@@ -157,34 +153,3 @@ def _object_rows(number: int, one: Object) -> Iterator[tuple[str, int, Mapping[s
     actions = one.extra.get("actions")
     for name in one.extra.get("image_sets", ()):
         yield name, number, actions if isinstance(actions, Mapping) else {}
-
-
-def _renumbered(mask: np.ndarray, wanted: Mapping[int, int]) -> np.ndarray:
-    """Give each object's pixels its new number.
-
-    Pixels of an object that is no more are nobody's, like the border, where their number belongs
-    to another now.
-    """
-    if all(value == number for value, number in wanted.items()):
-        return mask
-    result = mask.astype(np.uint16)
-    new = set(wanted.values())
-    for value in np.unique(mask).tolist():
-        if value in wanted:
-            result[mask == value] = wanted[value]
-        elif value in new and value != _BORDER:
-            result[mask == value] = _BORDER
-    return result if result.max(initial=0) > _BORDER else result.astype(np.uint8)
-
-
-def _labelmap_colors(text: str) -> bytes:
-    colors = b""
-    for line in text.splitlines():
-        fields = line.split(":")
-        if line.startswith("#") or len(fields) < 2:
-            continue
-        parts = [part.strip() for part in fields[1].split(",")]
-        if len(parts) != 3 or not all(part.isdigit() and int(part) < 256 for part in parts):
-            return b""
-        colors += bytes(map(int, parts))
-    return colors
