@@ -5,7 +5,7 @@ from typing import Any
 from variegate.annotations import Annotation, Object
 from variegate.formats.coco import fields
 from variegate.formats.coco.objects import COCO, records
-from variegate.formats.coco.sheets import Record, Sheets
+from variegate.formats.coco.sheets import Record, Sheet, Sheets
 from variegate.formats.writing import Item
 
 _PICTURE_KEPT_BACK = frozenset(("id", "width", "height", "file_name", "captions", COCO))
@@ -86,19 +86,16 @@ class Entry:
 
     def _panoptic(self) -> None:
         """Write one annotation for each panoptic file that has segments here."""
-        segments: dict[tuple[int, str], list[Record]] = {}
-        if not self._sheets.files:
-            return
-        for one in self._known.objects:
+        segments: dict[tuple[int, str], list[Object]] = {}
+        for one in self._known.objects if self._sheets.files else ():
             for record in records(one):
                 number = record.get("file", 0)
                 sheet = self._sheets.numbered(number)
                 if sheet and sheet.file.kind == "panoptic" and one.mask_file is not None:
-                    category_id = sheet.category_id(one.category, record)
-                    entry = fields.segment(one, record, category_id=category_id)
-                    segments.setdefault((number, one.mask_file), []).append(entry)
-        for (number, mask), entries in segments.items():
+                    segments.setdefault((number, one.mask_file), []).append(one)
+        for (number, mask), objects in segments.items():
             sheet = self._sheets.at(number)
+            entries = self._segments(sheet, number, mask, objects)
             sheet.annotation(
                 {
                     **self._records.get(number, {}).get("panoptic", {}),
@@ -107,6 +104,21 @@ class Entry:
                     "segments_info": entries,
                 }
             )
+
+    def _segments(
+        self, sheet: Sheet, number: int, mask: str, objects: list[Object]
+    ) -> list[Record]:
+        """Return the entries of the objects in one mask, whose areas are counted where needed."""
+        entries = []
+        areas: dict[int, int] | None = None
+        for one in objects:
+            record = next(r for r in records(one) if r.get("file", 0) == number)
+            entry = fields.segment(one, record, category_id=sheet.category_id(one.category, record))
+            if "area" not in entry:
+                areas = self._sheets.areas(mask) if areas is None else areas
+                entry["area"] = areas.get(one.mask_value or 0, 0)
+            entries.append(entry)
+        return entries
 
     def _captions(self) -> None:
         texts = self._known.extra.get("captions", ())

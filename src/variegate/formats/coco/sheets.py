@@ -8,6 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+import numpy as np
+
+from variegate.codecs import decode_mask
 from variegate.storage import Storage
 
 Record = dict[str, Any]
@@ -138,6 +141,13 @@ class Sheets:
 
     def at(self, number: int) -> Sheet:
         return self._sheets[number]
+
+    def areas(self, mask: str) -> dict[int, int]:
+        """Return how many pixels each segment has in a mask that is written."""
+        if not self._storage.exists(mask):
+            return {}
+        values, counts = np.unique(decode_mask(self._storage.read(mask)), return_counts=True)
+        return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
     def image_id(self) -> int:
         self._next_image += 1

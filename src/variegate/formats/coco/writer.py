@@ -5,9 +5,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from variegate.annotations import Annotation, Object, Skeleton
+from variegate.codecs import encode_mask
 from variegate.formats import rle as run_lengths
-from variegate.formats.coco import geometry, panoptic
+from variegate.formats.coco import geometry
 from variegate.formats.coco.entries import Entry
 from variegate.formats.coco.objects import COCO, records
 from variegate.formats.coco.places import picture_key
@@ -75,7 +78,8 @@ class CocoWriter(Writer):
         }
         for key, ids in item.masks.items():
             if key in wanted:
-                yield key, panoptic.png_of(ids)
+                # R + 256 G + 65536 B, whatever the numbers are.
+                yield key, encode_mask(ids.astype(np.uint32))
 
     def settled(self, item: Item) -> Annotation | None:
         """Return the annotation without masks that no file will hold, for `write_index`.
