@@ -8,7 +8,9 @@ from variegate.formats import detection
 from variegate.formats.base import Labelled, Layout, Source
 from variegate.formats.classes import ClassFolders
 from variegate.formats.flat import FlatNames
+from variegate.formats.mask_pairs import MaskPairs
 from variegate.formats.names import CollisionCheck, output_key
+from variegate.formats.object_masks import ObjectMasks
 from variegate.formats.plain import PlainWriter
 from variegate.formats.survey import is_hidden
 from variegate.formats.table import CsvTable
@@ -16,7 +18,14 @@ from variegate.formats.unlabelled import Unlabelled
 from variegate.formats.writing import Item, Writer, writer_from_json, writer_to_json
 from variegate.storage import Storage
 
-FORMATS: tuple[type[Layout], ...] = (CsvTable, ClassFolders, FlatNames, Unlabelled)
+FORMATS: tuple[type[Layout], ...] = (
+    ObjectMasks,
+    MaskPairs,
+    CsvTable,
+    ClassFolders,
+    FlatNames,
+    Unlabelled,
+)
 
 
 def detect(
