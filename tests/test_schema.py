@@ -82,6 +82,8 @@ GOOD = [
     {"variants": {"along": {"axis": "fog", "intensity": [0.1, 1]}}},
     {"variants": "flip", "seed": 2**63 - 1, "description": "mirrored"},
     {"variants": "flip", "output": {"format": "webp", "quality": 1, "size": [10, 10]}},
+    {"variants": "flip", "labels": {"box": "ellipse", "min_visible": 0.5}},
+    {"variants": {"mixup": {"share": 0.5}}},
     {"variants": "flip", "output": {"size": None, "alpha": "white", "subsampling": "4:4:4"}},
 ]
 
@@ -136,6 +138,8 @@ BAD = [
     {"variants": "flip", "output": {"quality": 0}},
     {"variants": "flip", "output": {"qualty": 90}},
     {"variants": "flip", "outputs": {}},
+    {"variants": "flip", "labels": {"boxes": "ellipse"}},
+    {"variants": "flip", "labels": {"min_visible": 2}},
     {"policy": "flip"},
 ]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from variegate.errors import InputError, PictureError
-from variegate.formats import Source
+from variegate.formats import Source, writer_to_json
 from variegate.job import Job, make_variants
 from variegate.listing import seems_picture
 from variegate.recipes import Recipe
@@ -98,20 +98,26 @@ def estimate(
     """
     loaded, options = load_recipe(recipe, None), options or Options()
     with prepare(source, loaded, options) as prepared:
-        job = Job(
-            recipe=loaded.to_data(),
-            input=str(source),
-            # Nothing is put there; a worker only wants to know that a place exists.
-            output=str(source),
-            splits=bool(prepared.layout.splits),
-            limits=options.limits,
-        )
-        trials, unreadable = _try(job, prepared)
+        trials, unreadable = _try(prepared, options)
         return _reckoned(prepared, trials, unreadable)
 
 
-def _try(job: Job, prepared: Prepared) -> tuple[list[_Trial], int]:
+def trial_job(prepared: Prepared, options: Options) -> Job:
+    """Return the job of a run, for making results in memory."""
+    return Job(
+        recipe=prepared.recipe.to_data(),
+        input=prepared.source.url,
+        # Nothing is put there; a maker only wants to know that the place exists.
+        output=prepared.source.url,
+        splits=bool(prepared.layout.splits),
+        writer=writer_to_json(prepared.layout.writer()),
+        limits=options.limits,
+    )
+
+
+def _try(prepared: Prepared, options: Options) -> tuple[list[_Trial], int]:
     """Augment some sources in memory."""
+    job = trial_job(prepared, options)
     trials: list[_Trial] = []
     unreadable = 0
     begun = time.monotonic()
@@ -136,19 +142,22 @@ def spread(prepared: Prepared, count: int) -> Iterator[Source]:
     """Yield `count` sources that will be augmented, evenly spread over the listing."""
     wanted = iter(evenly(count, prepared.augmented))
     place = next(wanted, None)
-    for number, one in enumerate(_augmented(prepared)):
+    for seen, number in enumerate(_augmented(prepared)):
         if place is None:
             return
-        if number == place:
-            yield one
+        if seen == place:
+            # As a shard, since only there a source knows those that it may be mixed with.
+            for shard in prepared.listing.shards(iter([(number, number + 1)]), 1):
+                yield from shard.sources
             place = next(wanted, None)
 
 
-def _augmented(prepared: Prepared) -> Iterator[Source]:
+def _augmented(prepared: Prepared) -> Iterator[int]:
+    """Yield the numbers of the sources that get variants, if they are pictures."""
     splits = bool(prepared.layout.splits)
-    for one in prepared.listing.sources():
+    for number, one in enumerate(prepared.listing.sources()):
         if seems_picture(one.key) and (not splits or one.split == "train"):
-            yield one
+            yield number
 
 
 def evenly(count: int, total: int) -> list[int]:

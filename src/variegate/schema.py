@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from variegate.policies import POLICIES, Along, all_axes
-from variegate.recipes import LISTS, Output
-from variegate.transforms import all_transforms
+from variegate.policies import POLICIES, Along, Policy, all_axes
+from variegate.recipes import LISTS, Recipe
+from variegate.transforms import Transform, all_transforms
 
 Schema = dict[str, Any]
 
@@ -21,30 +21,18 @@ _ID = "urn:variegate:recipe"
 
 def recipe_schema() -> Schema:
     """Return the JSON Schema (draft 2020-12) of a recipe file."""
+    recipe = _fields(Recipe)
+    # Its policy is parsed as a node, whatever pydantic would make of it.
+    about_variants = recipe["properties"]["variants"]["description"]
+    recipe["properties"]["variants"] = {"$ref": "#/$defs/node", "description": about_variants}
+    nodes = {Transform.__name__, Along.__name__, Policy.__name__}
+    parts = {name: part for name, part in recipe["$defs"].items() if name not in nodes}
     return {
         "$id": _ID,
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "variegate recipe",
-        "description": "What is to be made of every picture.",
-        "type": "object",
-        "properties": {
-            "description": {"type": "string", "description": "In the words of who wrote it."},
-            "seed": {
-                "type": "integer",
-                "minimum": 0,
-                "maximum": 2**63 - 1,
-                "default": 0,
-                "description": "Where all randomness begins.",
-            },
-            "variants": {
-                "$ref": "#/$defs/node",
-                "description": "A policy, or one transform: what results every picture gets.",
-            },
-            "output": _fields(Output),
-        },
-        "required": ["variants"],
-        "additionalProperties": False,
-        "$defs": {"node": _node(), **_parameters()},
+        **recipe,
+        "$defs": {"node": _node(), **parts, **_parameters()},
     }
 
 
@@ -122,10 +110,18 @@ def _policy_fields(policy: type[BaseModel]) -> Schema:
 
 
 def _fields(kind: type[BaseModel]) -> Schema:
-    """Return the schema of a class's fields, without the titles that only repeat names."""
-    schema = kind.model_json_schema()
-    schema.pop("title", None)
+    """Return the schema of a class's fields."""
+    schema = _without_titles(kind.model_json_schema())
     schema["description"] = inspect.cleandoc(kind.__doc__ or "")
-    for field in schema.get("properties", {}).values():
-        field.pop("title", None)
     return schema
+
+
+def _without_titles(schema: Any) -> Any:
+    """Drop the titles of classes and fields: they only repeat the names."""
+    if isinstance(schema, list):
+        return [_without_titles(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    # A field that is called "title" is no title: it is described by a schema, not by a word.
+    kept = ((key, one) for key, one in schema.items() if key != "title" or isinstance(one, dict))
+    return {key: _without_titles(one) for key, one in kept}

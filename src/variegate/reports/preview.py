@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from variegate.codecs import Limits, decode, probe
+from variegate.codecs import decode
 from variegate.errors import InputError, PictureError, UsageError
-from variegate.estimating import evenly, spread
+from variegate.estimating import evenly, spread, trial_job
 from variegate.formats import Source
+from variegate.job import Job, make_variants
 from variegate.manifest import Row as ManifestRow
-from variegate.plan import execute
 from variegate.policies import Place, expand
 from variegate.recipes import Recipe
 from variegate.reports.captions import caption, from_operations
 from variegate.reports.sheet import Cell, Row, contact_sheet
-from variegate.runs import JOB, Options, Prepared, load_recipe, prepare
-from variegate.sample import Image, Sample
+from variegate.runs import JOB, Options, load_recipe, prepare
+from variegate.sample import Image
 from variegate.storage import Storage, key_to_text, open_storage
 from variegate.verifying import read_manifest
 
@@ -52,10 +52,11 @@ def preview(
     loaded, options = load_recipe(recipe, None), options or Options()
     chosen = _chosen(loaded, variants)
     with prepare(source, loaded, options) as prepared:
+        job = trial_job(prepared, options)
         rows: list[Row] = []
         for one in spread(prepared, pictures * _SPARE):
             try:
-                rows.append(_previewed(prepared, one, chosen, options.limits))
+                rows.append(_previewed(job, prepared.source, one, chosen))
             except (PictureError, InputError):
                 continue
         if not rows:
@@ -82,22 +83,14 @@ def _results(count: int) -> str:
     return "1 result" if count == 1 else f"{count:,} results"
 
 
-def _previewed(prepared: Prepared, one: Source, chosen: list[int], limits: Limits) -> Row:
-    """Make a row: the source and the chosen variants, as a run would make them."""
-    data = prepared.source.read(one.key, limit=limits.max_bytes)
-    header = probe(data, limits)
-    size = (header.height, header.width)
-    planned = prepared.recipe.plan(key=one.key, size=size)
-
-    def load(times: int) -> Sample:
-        return Sample(decode(data, limits=limits, reduce=times))
-
-    made = execute(
-        [planned[index] for index in chosen], load, size=size, reducible=header.reducible
-    )
-    cells = {variant.index: Cell(s.image, caption(variant.drawn)) for variant, s in made}
-    first = Cell(load(1).image, _source_caption(one.key, one.label))
-    return Row((first, *(cells[index] for index in chosen)))
+def _previewed(job: Job, inputs: Storage, one: Source, chosen: list[int]) -> Row:
+    """Make a row: the source and the chosen variants, exactly as a run would make them."""
+    data = inputs.read(one.key, limit=job.limits.max_bytes)
+    cells = [Cell(decode(data, limits=job.limits), _source_caption(one.key, one.label))]
+    for index in chosen:
+        for variant, encoded in make_variants(job, one, only=index):
+            cells.append(Cell(decode(encoded, keep_alpha=True), caption(variant.drawn)))
+    return Row(tuple(cells))
 
 
 def _source_caption(key: str, label: str | None) -> str:

@@ -1,12 +1,21 @@
 """The strip: one transform from nothing to its strongest, a row for each axis."""
 
-from typing import Any, Literal, get_args, get_origin
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any, Literal, Self, get_args, get_origin
 
+from variegate.annotations import Annotation, Object
+from variegate.labels import read
+from variegate.ops import Combination, Operation
+from variegate.recipes import LabelRule
 from variegate.reports.captions import step_caption, value_text
 from variegate.reports.drawing import thumbnail
 from variegate.reports.sheet import Cell, Row, contact_sheet
 from variegate.sample import Image, Sample, check_image
 from variegate.seeding import generator
+from variegate.specimens import KINDS, Part, draw_specimen
+from variegate.targets import Mask
 from variegate.transforms import Axis, Transform
 from variegate.transforms.base import Drawn
 from variegate.transforms.geometry import Viewed
@@ -14,6 +23,7 @@ from variegate.transforms.geometry import Viewed
 INTENSITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _DRAWS = 5
 _SIDE = 220
+_PARTNER_SIZE = (165, 220)
 
 
 def strip(transform: type[Transform], image: Image, *, seed: int = 7) -> Image:
@@ -29,33 +39,79 @@ def strip(transform: type[Transform], image: Image, *, seed: int = 7) -> Image:
     """
     # Parameters are relative to the size, so the small picture shows what happens to a large one.
     small = thumbnail(check_image(image), (_SIDE, _SIDE))
+    scene = _Scene.of(small, transform.partners)
     about = (transform.__doc__ or "").strip().partition("\n")[0]
     if not transform.axes:
-        row = _drawn_row(transform, small, seed)
+        row = _drawn_row(transform, scene, seed)
         header = ["source", *(f"draw {number}" for number in range(1, len(row.cells)))]
         return contact_sheet([row], title=transform.name, subtitle=about, header=header)
-    rows = [_axis_row(transform, axis, small, seed) for axis in transform.axes]
+    rows = [_axis_row(transform, axis, scene, seed) for axis in transform.axes]
     header = [f"intensity {intensity:g}" for intensity in INTENSITIES]
     return contact_sheet(rows, title=transform.name, subtitle=about, header=header)
 
 
-def _axis_row(transform: type[Transform], axis: Axis, image: Image, seed: int) -> Row:
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What a transform is shown on.
+
+    Attributes:
+        sample: the picture.
+        partners: drawn specimens, for transforms that make one picture of several.
+    """
+
+    sample: Sample
+    partners: tuple[Sample, ...]
+
+    @classmethod
+    def of(cls, image: Image, partners: int) -> Self:
+        drawn = (
+            draw_specimen(generator(number, "partner"), label=label, size=_PARTNER_SIZE)
+            for number, label in zip(range(partners), cycle(KINDS))
+        )
+        others = tuple(_with_objects(one.image, one.objects) for one in drawn)
+        return cls(_with_objects(image, ()), others)
+
+    def after(self, operation: Operation) -> Image:
+        """Return the picture after an operation."""
+        if isinstance(operation, Combination):
+            return operation.combine(self.sample, self.partners).image
+        return operation.apply(self.sample).image
+
+
+def _with_objects(image: Image, parts: Iterable[Part]) -> Sample:
+    """Return a picture whose objects can be cut out."""
+    objects = (
+        Object(
+            category=part.label, polygons=(tuple((float(x), float(y)) for x, y in part.polygon),)
+        )
+        for part in parts
+    )
+    size = (image.shape[0], image.shape[1])
+    annotation = Annotation(size=size, objects=tuple(objects))
+    targets = read(annotation, size, rule=LabelRule(), skeletons={}, load_mask=_no_mask)
+    return Sample(image, targets=targets)
+
+
+def _no_mask(key: str) -> Mask:
+    raise KeyError(key)
+
+
+def _axis_row(transform: type[Transform], axis: Axis, scene: _Scene, seed: int) -> Row:
     cells = []
     for intensity in INTENSITIES:
         rng = generator(seed, "strip", axis.name)
-        operation = transform.operation_at(axis.name, intensity, rng, image.shape[:2])
+        operation = transform.operation_at(axis.name, intensity, rng, scene.sample.size)
         value = value_text(axis.parameter, axis.value(intensity))
         name = f"{axis.name}\n" if intensity == 0 else ""
-        result = operation.apply(Sample(image)).image
-        cells.append(Cell(result, f"{name}{axis.parameter} {value}"))
+        cells.append(Cell(scene.after(operation), f"{name}{axis.parameter} {value}"))
     return Row(tuple(cells))
 
 
-def _drawn_row(transform: type[Transform], image: Image, seed: int) -> Row:
-    cells = [Cell(image, "source")]
+def _drawn_row(transform: type[Transform], scene: _Scene, seed: int) -> Row:
+    cells = [Cell(scene.sample.image, "source")]
     for drawn in _different_draws(transform, seed):
-        operation = transform.operation(drawn.parameters, image.shape[:2])
-        cells.append(Cell(operation.apply(Sample(image)).image, step_caption(drawn)))
+        operation = transform.operation(drawn.parameters, scene.sample.size)
+        cells.append(Cell(scene.after(operation), step_caption(drawn)))
     return Row(tuple(cells))
 
 
