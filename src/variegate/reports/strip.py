@@ -64,9 +64,13 @@ class _Scene:
 
     @classmethod
     def of(cls, image: Image, partners: int) -> Self:
+        # One partner shows several objects, so that some of them can be taken.
+        objects = 3 if partners == 1 else 1
         drawn = (
-            draw_specimen(generator(number, "partner"), label=label, size=_PARTNER_SIZE)
-            for number, label in zip(range(partners), cycle(KINDS))
+            draw_specimen(
+                generator(number, "partner"), label=label, size=_PARTNER_SIZE, objects=objects
+            )
+            for number, label in zip(range(partners), cycle(KINDS), strict=False)
         )
         others = tuple(_with_objects(one.image, one.objects) for one in drawn)
         return cls(_with_objects(image, ()), others)
