@@ -1,0 +1,126 @@
+"""Write the pages and pictures of the documentation that follow from the code.
+
+    python docs/generate.py            all of it
+    python docs/generate.py --pages    the pages alone (a test compares them)
+"""
+
+import argparse
+import inspect
+import tempfile
+from pathlib import Path
+
+import cv2
+from PIL import Image
+
+from variegate import specimens
+from variegate.codecs import encode
+from variegate.recipes import Recipe, presets
+from variegate.transforms import Transform, all_transforms
+
+DOCS = Path(__file__).parent
+FAMILIES = {
+    "geometry": "Geometry",
+    "canvas": "Canvas",
+    "fields": "Fields",
+    "color": "Color",
+    "adaptive": "Color that depends on the picture",
+    "blur": "Blur and sharpness",
+    "resolution": "Resolution",
+    "noise": "Noise",
+    "occlusion": "Occlusion",
+    "weather": "Weather",
+    "mixing": "From several pictures",
+}
+
+
+def transforms_page() -> str:
+    """Return docs/transforms.md."""
+    lines = [
+        "# Transforms",
+        "",
+        "Written by `docs/generate.py` from the code. `variegate transforms NAME --picture strip.png`",
+        "shows one along its strength axis, from 0 (the identity, bit for bit) to 1 (the strongest",
+        "sensible value). Ranges are drawn uniformly, factors on a log scale; one number stands for a",
+        "range of just that. Every transform also takes `p`, the probability that it is applied.",
+        "",
+    ]
+    families: dict[str, list[type[Transform]]] = {}
+    for transform in all_transforms().values():
+        family = transform.__module__.rpartition(".")[2]
+        families.setdefault(family, []).append(transform)
+    for family, title in FAMILIES.items():
+        lines += [f"## {title}", ""]
+        for transform in families.pop(family):
+            lines += _entry(transform)
+    assert not families, f"no title for {sorted(families)}"
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _entry(transform: type[Transform]) -> list[str]:
+    lines = [f"### `{transform.name}`", "", inspect.getdoc(transform) or "", ""]
+    for name, field in transform.model_fields.items():
+        if name == "p":
+            continue
+        default = field.default
+        if isinstance(default, tuple):
+            low, high = default[0], default[-1]
+            shown = f"{low:g}" if low == high else f"[{', '.join(f'{v:g}' for v in default)}]"
+        else:
+            shown = "none" if default is None else str(default).lower()
+        meaning = " ".join((field.description or "").split())
+        lines.append(f"- `{name}` ({shown}): {meaning}")
+    for axis in transform.axes:
+        lines.append(f"- axis `{axis.name}`: {axis.parameter} from {axis.start:g} to {axis.end:g}")
+    return [*lines, ""]
+
+
+def presets_page() -> str:
+    """Return docs/presets.md."""
+    lines = [
+        "# Presets",
+        "",
+        "Written by `docs/generate.py`. `variegate recipe presets NAME` prints one as YAML, to start a",
+        "recipe of your own from.",
+        "",
+    ]
+    for name in presets():
+        recipe = Recipe.load(name)
+        lines += [f"## `{name}`", "", recipe.description, ""]
+        lines += [f"![{name}](images/presets/{name}.jpg)", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def preset_pictures() -> None:
+    """Draw a contact sheet for every preset."""
+    from variegate.reports import preview
+
+    folder = DOCS / "images" / "presets"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place:
+        for key, specimen in specimens.specimens(10, seed=21):
+            path = Path(place) / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encode(specimen.image, format="jpeg"))
+        for name in presets():
+            picture = Image.fromarray(
+                preview(place, recipe=name, pictures=2, variants=6, name=name)
+            )
+            picture.thumbnail((1200, 1200))
+            picture.save(folder / f"{name}.jpg", quality=78, optimize=True)
+
+
+PAGES = {"transforms.md": transforms_page, "presets.md": presets_page}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pages", action="store_true")
+    for name, page in PAGES.items():
+        (DOCS / name).write_text(page(), encoding="utf-8")
+    if not parser.parse_args().pages:
+        cv2.setNumThreads(1)
+        preset_pictures()
+
+
+if __name__ == "__main__":
+    main()
