@@ -1,0 +1,225 @@
+"""Reading and writing tables of boxes: which column is what, and one box from a row."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from variegate.errors import InputError
+from variegate.formats.coco.file import split_of
+from variegate.storage import Storage
+
+Style = Literal["edges", "sides"]
+"""x1, y1, x2, y2 or x, y, width, height."""
+
+_FILES = (
+    *("filename", "file_name", "file", "image", "image_name", "image_path", "image_file"),
+    *("filepath", "file_path", "path", "img", "image_id", "imageid"),
+)
+_LABELS = ("class_name", "label_name", "category_name", "class", "label", "category", "labelname")
+_SPLITS = ("split", "subset", "set", "partition")
+_EDGES = (
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x_min", "y_min", "x_max", "y_max"),
+    ("x1", "y1", "x2", "y2"),
+    ("left", "top", "right", "bottom"),
+)
+_SIDES = (
+    ("x", "y", "w", "h"),
+    ("x1", "y1", "w", "h"),
+    ("x", "y", "width", "height"),
+    ("left", "top", "width", "height"),
+    ("bbox_x", "bbox_y", "bbox_width", "bbox_height"),
+)
+_SIZES = (("image_height", "image_width"), ("height", "width"), ("img_height", "img_width"))
+_DELIMITERS = ",;\t"
+_HEADER_LIMIT = 1 << 16
+_INTEGER = re.compile(r"[+-]?\d{1,15}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxColumns:
+    """Where a table has what: indices of its columns.
+
+    Attributes:
+        delimiter: between cells.
+        header: names of the columns; None for a table without.
+        file, label: of the picture and the class.
+        box: of the four numbers.
+        style: what they mean.
+        size: of the picture's height and width, if the table has them.
+        split: of the split, if the table has it.
+    """
+
+    delimiter: str
+    header: tuple[str, ...] | None
+    file: int
+    label: int
+    box: tuple[int, int, int, int]
+    style: Style
+    size: tuple[int, int] | None = None
+    split: int | None = None
+
+    @property
+    def width(self) -> int:
+        """How many cells a row needs."""
+        return max(self.file, self.label, *self.box) + 1
+
+    @property
+    def others(self) -> Iterator[tuple[str, int]]:
+        """Columns that are not understood, by name."""
+        known = {self.file, self.label, self.split, *self.box, *(self.size or ())}
+        for index, name in enumerate(self.header or ()):
+            if index not in known:
+                yield name, index
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxTableFile:
+    """One table of a set.
+
+    Attributes:
+        key: of the file.
+        split: of its pictures, or None.
+        columns: where it has what.
+        pictures: the folder that its files are relative to, "" or with a slash at its end.
+        empty: pictures without boxes have a row without numbers.
+        words: canonical split -> the table's word.
+    """
+
+    key: str
+    split: str | None
+    columns: BoxColumns
+    pictures: str = ""
+    empty: bool = False
+    words: dict[str, str] | None = None
+
+
+def find_box_columns(storage: Storage, key: str) -> BoxColumns | str:
+    """Find the columns by the first line, or say why this is no table of boxes."""
+    with storage.open_read(key) as file:
+        line = file.readline(_HEADER_LIMIT)
+    try:
+        text = line.decode("utf-8-sig").strip("\r\n")
+    except UnicodeDecodeError:
+        return "it is not in UTF-8"
+    delimiter = max(_DELIMITERS, key=text.count)
+    cells = [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), [])]
+    headless = _headless(cells, delimiter)
+    if headless is not None:
+        return headless
+    names = [re.sub(r"[\s-]+", "_", cell.lower()) for cell in cells]
+    file_at, label_at = _first(names, _FILES), _first(names, _LABELS)
+    for style, choices in (("edges", _EDGES), ("sides", _SIDES)):
+        for choice in choices:
+            if not all(name in names for name in choice):
+                continue
+            if file_at is None or label_at is None:
+                return "it has boxes, but no column for the file, or none for the class"
+            if "isgroupof" in names:
+                return "its boxes are relative to the pictures' sizes (Open Images)"
+            return BoxColumns(
+                delimiter=delimiter,
+                header=tuple(cells),
+                file=file_at,
+                label=label_at,
+                box=_four([names.index(name) for name in choice]),
+                style="edges" if style == "edges" else "sides",
+                size=_size(names, choice),
+                split=_first(names, _SPLITS),
+            )
+    if "bbox" in names:
+        return (
+            "its column 'bbox' may be x1, y1, x2, y2 or x, y, width, height: make it four columns"
+        )
+    return "it has no columns for boxes, such as xmin, ymin, xmax, ymax"
+
+
+def _first(names: list[str], wanted: Sequence[str]) -> int | None:
+    return next((names.index(name) for name in wanted if name in names), None)
+
+
+def _four(indices: Sequence[int]) -> tuple[int, int, int, int]:
+    a, b, c, d = indices
+    return a, b, c, d
+
+
+def _size(names: list[str], box: tuple[str, ...]) -> tuple[int, int] | None:
+    for height, width in _SIZES:
+        if height in names and width in names and not {height, width} & set(box):
+            return names.index(height), names.index(width)
+    return None
+
+
+def _headless(cells: list[str], delimiter: str) -> BoxColumns | None:
+    """Return the columns of `path,x1,y1,x2,y2,class` or `path,class,x1,y1,x2,y2` without header."""
+    if len(cells) != 6 or not cells[0]:
+        return None
+    for label, box in ((5, (1, 2, 3, 4)), (1, (2, 3, 4, 5))):
+        numbers = [cells[index] for index in box]
+        empty = not any(cells[1:])
+        if empty or (all(number(cell) is not None for cell in numbers) and cells[label]):
+            return BoxColumns(
+                delimiter=delimiter, header=None, file=0, label=label, box=box, style="edges"
+            )
+    return None
+
+
+def number(cell: str) -> float | None:
+    """Return a cell's number: an integer where it is written as one; NaN and infinity, too."""
+    text = cell.strip()
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def rows(storage: Storage, key: str, columns: BoxColumns) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows but the header and empty ones, with the numbers of their lines.
+
+    Raises:
+        InputError: it is not CSV in UTF-8.
+    """
+    place = storage.place(key)
+    with (
+        storage.open_read(key) as file,
+        io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text,
+    ):
+        reader = csv.reader(text, delimiter=columns.delimiter, strict=True, skipinitialspace=True)
+        try:
+            if columns.header is not None:
+                next(reader, None)
+            for row in reader:
+                if any(cell.strip() for cell in row):
+                    yield reader.line_num, row
+        except csv.Error as error:
+            raise InputError(
+                f"{place}: line {reader.line_num:,}: {error}; check the quotes in this line"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{place}: not in UTF-8 after line {reader.line_num:,}; save it as CSV UTF-8"
+            ) from error
+
+
+def table_split(key: str) -> str | None:
+    """Return the split that a table's name or folder tells."""
+    return split_of(key)
+
+
+def file_to_json(file: BoxTableFile) -> dict[str, Any]:
+    """Return JSON values from which `file_from_json` makes an equal one."""
+    columns = {name: getattr(file.columns, name) for name in BoxColumns.__slots__}
+    return {name: getattr(file, name) for name in BoxTableFile.__slots__} | {"columns": columns}
+
+
+def file_from_json(data: dict[str, Any]) -> BoxTableFile:
+    """Make a table from what `file_to_json` gave, before or after it was text."""
+    columns = dict(data["columns"])
+    for name in ("header", "box", "size"):
+        columns[name] = None if columns[name] is None else tuple(columns[name])
+    return BoxTableFile(**{**data, "columns": BoxColumns(**columns)})
