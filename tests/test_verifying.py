@@ -132,10 +132,12 @@ def test_folder_that_is_no_output_is_refused(source):
             call(source)
 
 
-def test_manifest_is_read_by_columns_and_filters(output):
-    table = read_manifest(output, columns=["output"], filters=[("variant", "==", 3)])
+def test_manifest_is_read_by_columns_and_values(output):
+    table = read_manifest(output, columns=["output"], where={"variant": [3, 5], "label": ["led"]})
     assert table.column_names == ["output"]
-    assert table.num_rows == 6
+    assert table.num_rows == 2
+    assert read_manifest(output, where={"status": []}).num_rows == 0
+    assert read_manifest(output).num_rows == len(pictures(output))
 
 
 def test_every_output_is_rebuilt_to_the_same_bytes(output):

@@ -10,7 +10,7 @@ import hashlib
 import json
 import zipfile
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,27 +89,38 @@ def read_manifest(
     output: str | Path,
     *,
     columns: Sequence[str] | None = None,
-    filters: Sequence[tuple[str, str, Any]] | None = None,
+    where: Mapping[str, Sequence[Any]] | None = None,
 ) -> "pa.Table":
     """Read the manifest of a finished output; its columns stand in `variegate.manifest`.
 
     Args:
         output: a folder or zip file that variegate wrote.
         columns: only these.
-        filters: only rows for which all hold, such as [("status", "==", "quarantined")].
+        where: only rows with one of these values in a column, such as
+            {"status": ["quarantined", "skipped"]}.
 
     Raises:
         InputError: there is no manifest.
     """
+    import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    storage = _finished(output)
+    storage, where = _finished(output), where or {}
     with storage.open_read(MANIFEST) as file:
-        return pq.read_table(
-            file,
-            columns=None if columns is None else list(columns),
-            filters=None if filters is None else list(filters),
-        )
+        # Group by group, and not with pyarrow's own filters: those start threads on which the
+        # process sometimes aborts at its end (pyarrow 26).
+        parquet = pq.ParquetFile(file)
+        schema = parquet.schema_arrow
+        wanted = schema.names if columns is None else list(columns)
+        read = list(dict.fromkeys([*wanted, *where]))
+        batches = []
+        for batch in parquet.iter_batches(columns=read, use_threads=False):
+            for name, values in where.items():
+                known = pa.array(values, schema.field(name).type)
+                batch = batch.filter(pc.is_in(batch[name], value_set=known))
+            batches.append(batch.select(wanted))
+        return pa.Table.from_batches(batches, pa.schema([schema.field(name) for name in wanted]))
 
 
 def verify(

@@ -50,3 +50,13 @@ def wait_for_a_part(out: Path) -> None:
     while not list(out.glob(".variegate/parts/*.jsonl")):
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def test_processes_end_with_their_own_exit_code(parts, tmp_path):
+    # pyarrow's threads once aborted every second process that looked for quarantined pictures.
+    (parts / "led/broken.jpg").write_bytes(b"not a jpeg")
+    arguments = ("augment", parts, tmp_path / "out", "--workers", 0, "--strict")
+    codes = [finished(*arguments).returncode for _ in range(4)]
+    assert codes == [3, 3, 3, 3]
+    assert finished("verify", tmp_path / "out").returncode == 0
+    assert finished("verify", parts).returncode == 2

@@ -13,7 +13,7 @@ from variegate.transforms import all_transforms, find_transform
 PHOTO = draw_specimen(generator(3, "reports"), label="led", size=(96, 128)).image
 
 
-def plain(color: tuple[int, int, int], size: tuple[int, int] = (60, 90)) -> np.ndarray:
+def plain(color: tuple[int, int, int], size: tuple[int, int] = (80, 120)) -> np.ndarray:
     return np.full((*size, 3), color, np.uint8)
 
 
@@ -26,12 +26,12 @@ def test_sheet_shows_every_picture_whole():
     cells = [Cell(plain(color), "a caption") for color in colors]
     sheet = contact_sheet([Row(tuple(cells[:2])), Row(tuple(cells[2:]))], title="four colors")
     for color in colors:
-        assert shows(sheet, color) == 60 * 90
+        assert shows(sheet, color) == 80 * 120
 
 
 def test_sheet_has_room_for_missing_pictures():
     sheet = contact_sheet([Row((None, Cell(plain((255, 0, 0)), "x")))], title="one")
-    assert shows(sheet, (255, 0, 0)) == 60 * 90
+    assert shows(sheet, (255, 0, 0)) == 80 * 120
     assert shows(sheet, PANEL) > 0
 
 
@@ -66,6 +66,12 @@ def test_text_is_broken_at_spaces_and_shortened_at_last():
     assert lines[-1].endswith("...")
     assert wrap("short", width=150, size=13, lines=3) == ["short"]
     assert wrap("w" * 200, width=150, size=13, lines=1)[0].endswith("...")
+
+
+def test_tiny_pictures_are_enlarged_pixel_by_pixel():
+    tiny = np.array([[[255, 0, 0], [0, 255, 0]]], np.uint8)
+    sheet = contact_sheet([Row((Cell(tiny, "two pixels"),))], title="tiny")
+    assert shows(sheet, (255, 0, 0)) == shows(sheet, (0, 255, 0)) == 60 * 60
 
 
 @pytest.mark.parametrize("channels", [(), (1,), (3,), (4,)])

@@ -184,9 +184,7 @@ def _faults(output: str, counts: "Counts") -> list[str]:
         return []
     from variegate.verifying import read_manifest
 
-    found = read_manifest(
-        output, columns=["key", "reason"], filters=[("status", "==", "quarantined")]
-    )
+    found = read_manifest(output, columns=["key", "reason"], where={"status": ["quarantined"]})
     lines = [f"quarantined: {row['key']}: {row['reason']}" for row in found[:_SHOWN].to_pylist()]
     more = counts.quarantined - len(lines)
     return ["", *lines, *([f"... and {more:,} more, in the manifest"] if more > 0 else [])]

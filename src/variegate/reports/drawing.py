@@ -17,6 +17,9 @@ FAINT = (158, 163, 170)
 ACCENT = (122, 184, 255)
 _CHECKER = (200, 216)
 
+# Pixels along the longer side from which a picture can be made out.
+_READABLE = 120
+
 
 @lru_cache(maxsize=8)
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
@@ -70,6 +73,12 @@ def thumbnail(image: Pixels, box: tuple[int, int]) -> Pixels:
     return image
 
 
+def enlarged(image: Pixels) -> Pixels:
+    """Return a picture of few pixels with each of them as a square; others as they are."""
+    times = _READABLE // max(image.shape[:2])
+    return image.repeat(times, axis=0).repeat(times, axis=1) if times > 1 else image
+
+
 def _over_checker(image: Pixels) -> Pixels:
     rows, columns = np.indices(image.shape[:2]) // 8
     checker = np.where((rows + columns) % 2, *_CHECKER)[..., np.newaxis]
@@ -105,7 +114,7 @@ class Canvas:
 
     def picture(self, at: tuple[int, int], size: tuple[int, int], image: Pixels) -> None:
         """Put a picture into the middle of a field; `at` is (x, y), `size` (height, width)."""
-        small = thumbnail(image, size)
+        small = thumbnail(enlarged(image), size)
         x = at[0] + (size[1] - small.shape[1]) // 2
         y = at[1] + (size[0] - small.shape[0]) // 2
         self._image.paste(Image.fromarray(np.ascontiguousarray(small)), (x, y))

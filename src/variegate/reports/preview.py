@@ -86,7 +86,9 @@ def _results(count: int) -> str:
 def _previewed(job: Job, inputs: Storage, one: Source, chosen: list[int]) -> Row:
     """Make a row: the source and the chosen variants, exactly as a run would make them."""
     data = inputs.read(one.key, limit=job.limits.max_bytes)
-    cells = [Cell(decode(data, limits=job.limits), _source_caption(one.key, one.label))]
+    cells = [
+        Cell(decode(data, limits=job.limits, keep_alpha=True), _source_caption(one.key, one.label))
+    ]
     for index in chosen:
         for variant, encoded in make_variants(job, one, only=index):
             cells.append(Cell(decode(encoded, keep_alpha=True), caption(variant.drawn)))
@@ -111,9 +113,12 @@ def preview_output(output: str | Path, *, pictures: int = 6, variants: int = 7) 
     if not sources:
         raise InputError(f"{output}: the run made no variants; there is nothing to preview")
     wanted = [sources[number] for number in evenly(pictures, len(sources))]
-    found = read_manifest(output, filters=[("source", "in", wanted)]).to_pylist()
-    count = max(row["variant"] for row in found) + 1
-    chosen = evenly(variants, count)
+    found = read_manifest(output, where={"source": wanted}).to_pylist()
+    # The source stands beside them anyway.
+    changed = sorted({row["variant"] for row in found if row["name"] != "source"})
+    numbers = changed or sorted({row["variant"] for row in found})
+    chosen = [numbers[place] for place in evenly(variants, len(numbers))]
+    per_picture = table.filter(pc.equal(table["source"], wanted[0])).num_rows
     inputs = _inputs(record["input"])
     rows = []
     for number in wanted:
@@ -121,11 +126,11 @@ def preview_output(output: str | Path, *, pictures: int = 6, variants: int = 7) 
             row["variant"]: ManifestRow.from_fields(row) for row in found if row["source"] == number
         }
         cells = (_made_cell(storage, made.get(index)) for index in chosen)
-        rows.append(Row((_source_cell(inputs, made[chosen[0]]), *cells)))
+        rows.append(Row((_source_cell(inputs, next(iter(made.values()))), *cells)))
     recipe = Recipe.from_data(record["recipe"])
     return contact_sheet(
         rows,
-        title=f"{len(sources):,} pictures x {count:,}, seed {record['seed']}",
+        title=f"{len(sources):,} pictures x {per_picture:,}, seed {record['seed']}",
         subtitle=recipe.description,
         header=["source", *(f"variant {index}" for index in chosen)],
     )
@@ -143,7 +148,9 @@ def _source_cell(inputs: Storage | None, row: ManifestRow) -> Cell | None:
     if inputs is None:
         return None
     try:
-        return Cell(decode(inputs.read(row.key)), _source_caption(row.key, row.label))
+        return Cell(
+            decode(inputs.read(row.key), keep_alpha=True), _source_caption(row.key, row.label)
+        )
     except (UsageError, PictureError):
         return None
 

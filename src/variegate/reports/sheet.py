@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from variegate.reports.drawing import ACCENT, FAINT, TEXT, Canvas, wrap
+from variegate.reports.drawing import ACCENT, FAINT, TEXT, Canvas, enlarged, wrap
 from variegate.sample import Image
 
 # A sheet stays below these, so that every viewer opens it.
@@ -113,7 +113,8 @@ def _grid(rows: Sequence[Row], columns: int, *, subtitle_lines: int, header: boo
 
 def _needed(rows: Sequence[Row]) -> tuple[int, int]:
     """Return the greatest height and width of the pictures, each brought to the largest size."""
-    sizes = [cell.image.shape[:2] for row in rows for cell in row.cells if cell is not None]
+    cells = (cell for row in rows for cell in row.cells if cell is not None)
+    sizes = [enlarged(cell.image).shape[:2] for cell in cells]
     scales = [min(1, _LARGEST_PICTURE / max(size)) for size in sizes]
     highest = max(size[0] * scale for size, scale in zip(sizes, scales, strict=True))
     widest = max(size[1] * scale for size, scale in zip(sizes, scales, strict=True))
