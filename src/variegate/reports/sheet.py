@@ -14,7 +14,8 @@ _SMALLEST_PICTURE = 72
 _MARGIN, _GAP, _PAD = 24, 10, 6
 _TITLE, _SMALL, _CAPTION = 26, 15, 13
 _LINE = 17
-_MOST_LINES = 3
+_MOST_LINES = 4
+_CAPTION_WIDTH = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def _grid(rows: Sequence[Row], columns: int, *, subtitle_lines: int, header: boo
         max(_SMALLEST_PICTURE, min(_LARGEST_PICTURE, down, highest)),
         max(_SMALLEST_PICTURE, min(_LARGEST_PICTURE, across, widest)),
     )
-    width = max(picture[1], 120)
+    width = max(picture[1], min(_CAPTION_WIDTH, across))
     cells = [cell for row in rows for cell in row.cells if cell is not None]
     lines = max(len(_caption_lines(cell.caption, width)) for cell in cells)
     cell = (picture[0] + lines * _LINE + 3 * _PAD, width + 2 * _PAD)
