@@ -6,7 +6,9 @@ formats that would also accept such data sets.
 
 from variegate.formats import detection
 from variegate.formats.base import Labelled, Layout, Source
+from variegate.formats.box_table import BoxTable
 from variegate.formats.classes import ClassFolders
+from variegate.formats.coco import Coco
 from variegate.formats.flat import FlatNames
 from variegate.formats.mask_pairs import MaskPairs
 from variegate.formats.names import CollisionCheck, output_key
@@ -19,6 +21,8 @@ from variegate.formats.writing import Item, Writer, writer_from_json, writer_to_
 from variegate.storage import Storage
 
 FORMATS: tuple[type[Layout], ...] = (
+    Coco,
+    BoxTable,
     ObjectMasks,
     MaskPairs,
     CsvTable,
