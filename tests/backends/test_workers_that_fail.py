@@ -18,15 +18,15 @@ from variegate.storage import open_storage
 FAULT = """
 import os, signal, sys, time
 if sys.argv[0] == "-c" and sys.orig_argv[-1].startswith("["):
-    import variegate.making
-    whole = variegate.making.decode
+    import variegate.rendering
+    whole = variegate.rendering.decode
 
     def decode(data, **options):
         if b"the culprit" in data:
             {fault}
         return whole(data, **options)
 
-    variegate.making.decode = decode
+    variegate.rendering.decode = decode
 """
 
 
@@ -131,14 +131,14 @@ LIMITED = """
 import resource, sys
 from variegate import Options, Recipe, augment
 source, output, recipe = sys.argv[1:]
-resource.setrlimit(resource.RLIMIT_AS, (700 * 2**20, 700 * 2**20))
+resource.setrlimit(resource.RLIMIT_AS, (1100 * 2**20, 1100 * 2**20))
 augment(source, output, recipe=Recipe.parse(recipe), options=Options(workers=1, shard_size=12))
 """
 
 
 def test_a_picture_for_which_memory_does_not_suffice(source, tmp_path):
-    # As an array it has 243 MB, and two are needed; the libraries take 400 MB of address space.
-    black = np.zeros((9_000, 9_000, 3), np.uint8)
+    # As an array it has 363 MB, and two are needed; the libraries take 600 MB of address space.
+    black = np.zeros((11_000, 11_000, 3), np.uint8)
     (source / "cat/05.jpg").write_bytes(encode(black, format="jpeg"))
     process = jobs.python(LIMITED, source, tmp_path / "out", jobs.TWO)
     _, errors = process.communicate()
