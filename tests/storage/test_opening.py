@@ -38,7 +38,10 @@ def test_the_url_is_what_was_typed_and_survives_another_working_folder(place, mo
         ("", "empty"),
         ("photo", r"photo: not found; did you mean 'photos'\?"),
         ("nowhere/x", "not found; check"),
-        ("photos/notes.txt", "expected a folder or a .zip file, found another file"),
+        (
+            "photos/notes.txt",
+            r"a folder or a .zip, .tar, .* or .tgz file, found another",
+        ),
         ("photos/notes.txt/x", "not found"),
         ("/dev/null", "device"),
         ("s3://bucket/raw", "Amazon S3 cannot be read or written by this version"),

@@ -1,30 +1,41 @@
 """Places with keys: where pictures are read from and results are put.
 
-A key is a file's path inside the place: relative, POSIX, as in ``cats/7.jpg``. Local folders and
-zip files today; object stores come as further files here and further lines in `opening.SCHEMES`.
+A key is a file's path inside the place: relative, POSIX, as in ``cats/7.jpg``. Local folders, zip
+and tar files today; object stores come as further files here and lines in `opening.SCHEMES`.
 """
 
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import check_key, key_from_text, key_to_text, printable
 from variegate.storage.local import LocalStorage
+from variegate.storage.members import ARCHIVE_ENDINGS, is_archive_name
 from variegate.storage.noting import NotingStorage
 from variegate.storage.opening import check_apart, open_storage
 from variegate.storage.packing import pack_zip
+from variegate.storage.sharded import ShardedTarStorage, fold_shards
+from variegate.storage.tar_packing import pack, pack_tar
+from variegate.storage.tarred import TarStorage
 from variegate.storage.zipped import ZipStorage
 
 __all__ = [
+    "ARCHIVE_ENDINGS",
     "Entry",
     "LocalStorage",
     "NotingStorage",
     "OnSkip",
+    "ShardedTarStorage",
     "Storage",
+    "TarStorage",
     "ZipStorage",
     "check_apart",
     "check_key",
+    "fold_shards",
+    "is_archive_name",
     "key_from_text",
     "key_to_text",
     "log_skip",
     "open_storage",
+    "pack",
+    "pack_tar",
     "pack_zip",
     "printable",
 ]

@@ -10,23 +10,30 @@ from variegate.storage.base import Storage
 from variegate.storage.failures import reading, writing
 from variegate.storage.keys import printable
 from variegate.storage.local import LocalStorage
+from variegate.storage.members import ARCHIVE_ENDINGS, is_archive_name
+from variegate.storage.sharded import ShardedTarStorage, holds_shards
+from variegate.storage.tarred import TarStorage
 from variegate.storage.zipped import ZipStorage
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+
+_ARCHIVE = f"a {', '.join(ARCHIVE_ENDINGS[:-1])} or {ARCHIVE_ENDINGS[-1]} file"
 
 # Object stores will be opened from here: scheme -> what to call it.
 SCHEMES = {"s3": "Amazon S3", "gs": "Google Cloud Storage", "az": "Azure Blob Storage"}
 
 
 def open_storage(location: str | os.PathLike[str], *, create: bool = False) -> Storage:
-    """Open a folder, or a zip file for reading.
+    """Open a folder, or a zip or tar file for reading.
+
+    A folder of tar files (`holds_shards`) shows their members, too.
 
     Args:
         location: a path, absolute or relative to the working folder.
         create: make the folder, with its parents, where it is missing; for outputs.
 
     Raises:
-        InputError: nothing is there, or it is neither a folder nor a zip file.
+        InputError: nothing is there, or it is neither a folder nor an archive.
         OutputError: with `create`: the folder cannot be made.
     """
     url = os.fspath(location)
@@ -40,9 +47,11 @@ def open_storage(location: str | os.PathLike[str], *, create: bool = False) -> S
         _make_folder(path, url)
     with reading(printable(url)):
         if path.is_dir():
-            return LocalStorage(root=os.path.realpath(path), url=url)
-        if path.is_file() and path.suffix.lower() == ".zip":
-            return ZipStorage(os.path.realpath(path), url=url)
+            kind = ShardedTarStorage if holds_shards(path) else LocalStorage
+            return kind(root=os.path.realpath(path), url=url)
+        if path.is_file() and is_archive_name(path.name):
+            archive = ZipStorage if path.suffix.lower() == ".zip" else TarStorage
+            return archive(os.path.realpath(path), url=url)
         raise InputError(_about_missing(path, url))
 
 
@@ -84,10 +93,10 @@ def _same_file(folder: Path, path: Path) -> bool:
 
 
 def _make_folder(path: Path, url: str) -> None:
-    if path.suffix.lower() == ".zip" and not path.is_dir():
+    if is_archive_name(path.name) and not path.is_dir():
         raise OutputError(
-            f"{printable(url)}: a zip file cannot be written into; "
-            "write to a folder and pack it with pack_zip"
+            f"{printable(url)}: an archive cannot be written into; "
+            "write to a folder and pack it with `pack`"
         )
     with writing(printable(url)):
         path.mkdir(parents=True, exist_ok=True)
@@ -101,15 +110,15 @@ def _about_scheme(url: str, scheme: str) -> str:
         )
     if scheme == "file":
         return f"{url}: write a local place as a plain path, without 'file://'"
-    return f"{url}: unknown kind of place {scheme + '://'!r}; expected a folder or a .zip file"
+    return f"{url}: unknown kind of place {scheme + '://'!r}; expected a folder or {_ARCHIVE}"
 
 
 def _about_missing(path: Path, url: str) -> str:
     place = printable(url)
     if path.is_file():
-        return f"{place}: expected a folder or a .zip file, found another file; name its folder"
+        return f"{place}: expected a folder or {_ARCHIVE}, found another file; name its folder"
     if path.exists():
-        return f"{place}: expected a folder or a .zip file, found a device or pipe"
+        return f"{place}: expected a folder or {_ARCHIVE}, found a device or pipe"
     parent = path.parent
     siblings = (entry.name for entry in parent.iterdir()) if parent.is_dir() else iter(())
     hint = did_you_mean(path.name, siblings) or "; check the spelling and the working folder"

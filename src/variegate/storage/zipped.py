@@ -1,7 +1,6 @@
 """A zip file as a storage to read from, as it is: nothing is unpacked to disk."""
 
 import os
-import re
 import struct
 import zipfile
 import zlib
@@ -12,7 +11,8 @@ from typing import BinaryIO, NoReturn, cast
 from variegate.errors import InputError, LimitError, OutputError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.failures import read_failure
-from variegate.storage.keys import check_key, key_problem, printable
+from variegate.storage.keys import check_key, printable
+from variegate.storage.members import hostile
 
 # A member's size where the caller sets no limit. Deflate grows at most 1,032 times, so that a
 # 2 MB archive could otherwise fill 2 GB of memory.
@@ -21,7 +21,6 @@ MEMBER_LIMIT = 1 << 30
 _ENCRYPTED = 0x1
 _UTF8_NAME = 0x800
 _PIECE = 1 << 20
-_DRIVE = re.compile("[A-Za-z]:")
 # bzip2 and LZMA members would be expanded by zipfile without a bound on one step's memory.
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError)
@@ -141,7 +140,7 @@ def _sort_members(
     skipped: list[tuple[str, str]] = []
     for member in archive.infolist():
         name = _name(member)
-        if problem := _hostile(name):
+        if problem := hostile(name):
             skipped.append((name, problem))
         elif not name.endswith("/"):
             if name in members:
@@ -158,13 +157,3 @@ def _name(member: zipfile.ZipInfo) -> str:
         return member.orig_filename.encode("cp437").decode("utf-8")
     except UnicodeError:
         return member.orig_filename
-
-
-def _hostile(name: str) -> str | None:
-    """Say why a member's name cannot be trusted, or None."""
-    if "\\" in name:
-        return "its name contains a backslash"
-    if _DRIVE.match(name):
-        return "its name starts with a drive letter"
-    problem = key_problem(name.removesuffix("/"))
-    return problem and f"its name is refused: {problem}"
