@@ -207,7 +207,8 @@ class Recipe(BaseModel):
         for variant, result in execute(
             planned, lambda _: sample, size=sample.size, reducible=False
         ):
-            yield variant, result.image
+            # A copy: others are made of it, or it is the caller's own picture.
+            yield variant, result.image.copy()
 
 
 def presets() -> list[str]:
@@ -249,6 +250,8 @@ def parse_node(data: object, where: str) -> Node:
     try:
         kind: type[Along | Transform] = Along if name == Along.name else find_transform(name)
     except RecipeError as error:
+        if "." in name:
+            raise RecipeError(f"{where}: {error}") from error
         close = did_you_mean(name, [*POLICIES, Along.name, *all_transforms()])
         raise RecipeError(f"{where}: unknown transform or policy {name!r}{close}") from error
     if value is not None and not isinstance(value, Mapping):

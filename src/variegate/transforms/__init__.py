@@ -9,7 +9,7 @@ import pkgutil
 from importlib.metadata import entry_points
 
 from variegate.errors import RecipeError, did_you_mean
-from variegate.transforms.base import TRANSFORMS, Axis, Parameters, Transform
+from variegate.transforms.base import FAMILIES, TRANSFORMS, Axis, Parameters, Transform
 
 __all__ = ["Axis", "Parameters", "Transform", "all_transforms", "find_transform"]
 
@@ -25,6 +25,8 @@ def find_transform(name: str) -> type[Transform]:
     Raises:
         RecipeError: there is none.
     """
+    if (family := FAMILIES.get(name.partition(".")[0])) is not None and "." in name:
+        return family(name)
     if name not in TRANSFORMS:
         _load_plugins()
     if name not in TRANSFORMS:

@@ -7,7 +7,7 @@ They are relative to the picture's size, so the same draw means the same on any 
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -171,6 +171,10 @@ def both_ways(
 
 #: Every transform by its name; a class that has a `name` enters itself.
 TRANSFORMS: "dict[str, type[Transform]]" = {}
+
+
+#: Transforms of other libraries: what stands before the dot of their names -> how to find one.
+FAMILIES: "dict[str, Callable[[str], type[Transform]]]" = {}
 
 
 class Transform(BaseModel, ABC):
