@@ -113,7 +113,10 @@ class Entry:
         areas: dict[int, int] | None = None
         for one in objects:
             record = next(r for r in records(one) if r.get("file", 0) == number)
-            entry = fields.segment(one, record, category_id=sheet.category_id(one.category, record))
+            category_id = sheet.category_id(one.category, record)
+            entry = fields.segment(one, record, category_id=category_id)
+            if "area" in record and (self._through or record.get("counted")):
+                entry["area"] = record["area"]
             if "area" not in entry:
                 areas = self._sheets.areas(mask) if areas is None else areas
                 entry["area"] = areas.get(one.mask_value or 0, 0)

@@ -44,14 +44,12 @@ def entry(one: Object, record: Record, *, head: Fields, standard: tuple[str, ...
 
 
 def segment(one: Object, record: Record, *, category_id: Any) -> Fields:
-    """Return the entry of one object in "segments_info", without the area if it has changed."""
+    """Return the entry of one object in "segments_info", without its area."""
     fields: Fields = {
         "id": one.mask_value,
         "category_id": category_id,
         "iscrowd": one.extra.get("iscrowd", 0),
     }
-    if record.get("shape") == geometry.shape_digest(one):
-        fields["area"] = record["area"]
     if one.box:
         fields["bbox"] = _box(one.box, record)
     return fields | other_fields(one.extra, record, _KEPT_BACK)

@@ -8,6 +8,7 @@ What COCO knows and we do not stands in `extra`: fields of other programs under 
     category_id where the file has several of that name
     bbox        where x2 - x1 does not give the number that was read
     area, shape the area that was read, and of which shape (see `shape_digest`)
+    counted     the area was counted in the mask of this very picture
     keypoints   where the numbers that were read do not follow from ours
     runs        "list" where the mask was not compressed
     bare        this file has no outline, another has

@@ -10,7 +10,6 @@ import numpy as np
 from variegate.annotations import Annotation, Object, Skeleton
 from variegate.codecs import encode_mask
 from variegate.formats import rle as run_lengths
-from variegate.formats.coco import geometry
 from variegate.formats.coco.entries import Entry
 from variegate.formats.coco.objects import COCO, records
 from variegate.formats.coco.places import picture_key
@@ -104,14 +103,10 @@ class CocoWriter(Writer):
         if not any(self._is_panoptic(record) for record in records(one)):
             return replace(one, box=one.box or box, rle=rle, mask_file=None, mask_value=None)
         (record,) = records(one)
-        if one.box is not None and record.get("shape") == geometry.shape_digest(one):
+        if item.source == item.key:
             return one
-        moved = replace(one, box=box)
-        record = {n: v for n, v in record.items() if n != "bbox"} | {
-            "area": run_lengths.area(rle),
-            "shape": geometry.shape_digest(moved),
-        }
-        return replace(moved, extra={**one.extra, COCO: [record]})
+        counted = {"area": run_lengths.area(rle), "counted": True}
+        return replace(one, extra={**one.extra, COCO: [record | counted]})
 
     def _is_panoptic(self, record: Mapping[str, Any]) -> bool:
         number = record.get("file", 0)
