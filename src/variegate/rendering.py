@@ -80,6 +80,18 @@ class Renderer:
         planned = [repeated(drawn, index=index, size=(header.height, header.width))]
         return next(self._executed(source, data, header, file_format, planned, partners))
 
+    def variant(self, source: Source, index: int) -> Sample:
+        """Return one variant as it is before it is encoded.
+
+        Raises:
+            PictureError: the source cannot be read as a picture.
+        """
+        data = self.input.read(source.key, limit=self.limits.max_bytes)
+        header = probe(data, self.limits)
+        partners = _Partners(self, source, "png")
+        planned = [v for v in partners.plan((header.height, header.width)) if v.index == index]
+        return next(self._samples(source, data, header, "png", planned, partners))[1]
+
     def sample(self, source: Source, file_format: str) -> Sample:
         """Return a source as it was photographed, with its labels."""
         data = self.input.read(source.key, limit=self.limits.max_bytes)
@@ -96,6 +108,23 @@ class Renderer:
         planned: list[Variant],
         partners: "_Partners",
     ) -> Iterator[Rendered]:
+        made = self._samples(source, data, header, file_format, planned, partners)
+        for variant, sample in made:
+            encoded = self._encoded(sample.image, variant, file_format)
+            done = Rendered(variant, encoded, sample.size, sample.labels, sample.targets)
+            # While the next one is made, this one's pixels are not needed any more.
+            del sample
+            yield done
+
+    def _samples(
+        self,
+        source: Source,
+        data: bytes,
+        header: Header,
+        file_format: str,
+        planned: list[Variant],
+        partners: "_Partners",
+    ) -> Iterator[tuple[Variant, Sample]]:
         size = (header.height, header.width)
         known = self.labeller.targets(source, size)
 
@@ -108,13 +137,7 @@ class Renderer:
 
         # A mask decoded at full size cannot follow a picture that is decoded smaller.
         reducible = header.reducible and not (known and known.layers)
-        made = execute(planned, load, size=size, reducible=reducible, partner=partners.sample)
-        for variant, sample in made:
-            encoded = self._encoded(sample.image, variant, file_format)
-            done = Rendered(variant, encoded, sample.size, sample.labels, sample.targets)
-            # While the next one is made, this one's pixels are not needed any more.
-            del sample
-            yield done
+        return execute(planned, load, size=size, reducible=reducible, partner=partners.sample)
 
     def _decoded(self, data: bytes, file_format: str, times: int) -> Image:
         keep_alpha = self.recipe.output.alpha == "keep" and file_format in _ALPHA_FORMATS

@@ -83,8 +83,10 @@ class LocalStorage(Storage):
             if limit is None:
                 return file.read()
             size = os.fstat(file.fileno()).st_size
-            # One byte more than allowed: the file may be growing while it is read.
-            data = file.read(limit + 1) if size <= limit else b""
+            # One byte more than it has: the file may be growing while it is read.
+            data = file.read(size + 1) if size <= limit else b""
+            if len(data) > size:
+                data += file.read(limit + 1 - len(data))
             size = max(size, len(data))
         if size > limit:
             raise LimitError(f"{place}: {size:,} bytes, the limit is {limit:,}")
