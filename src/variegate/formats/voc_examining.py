@@ -46,7 +46,7 @@ def other_format(storage: Storage, pairs: Pairs, listed: Listed) -> str | None:
         with suppress(XmlError):
             root = read_xml(storage, key)
             if is_label_me(root):
-                return f"{printable(key)} is of the old LabelMe tool"
+                return f"{printable(key)} is of the old LabelMe web tool, which is not read"
             seen["voc"] += 1
             continue
         seen["other"] += 1

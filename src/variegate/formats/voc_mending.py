@@ -95,15 +95,24 @@ def mend_ring(
 
 
 def without_duplicates(
-    objects: Iterable[tuple[int, Object]], problems: Problems
+    objects: Iterable[tuple[int, Object]],
+    problems: Problems,
+    *,
+    line: Callable[[int], int] = int,
 ) -> tuple[Object, ...]:
-    """Return the objects, each (with its line) once."""
+    """Return the objects, each once.
+
+    Args:
+        objects: each with where it stands in the file.
+        problems: where to say which are left out.
+        line: makes lines of these places.
+    """
     seen: dict[str, int] = {}
     kept = []
-    for line, one in objects:
-        first = seen.setdefault(repr(one), line)
-        if first != line:
-            problems.add(line, f"the same object as in line {first}; left out")
+    for place, one in objects:
+        first = seen.setdefault(repr(one), place)
+        if first != place:
+            problems.add(line(place), f"the same object as in line {line(first)}; left out")
         else:
             kept.append(one)
     return tuple(kept)
