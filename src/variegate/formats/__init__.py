@@ -10,6 +10,7 @@ from variegate.formats.box_table import BoxTable
 from variegate.formats.classes import ClassFolders
 from variegate.formats.coco import Coco
 from variegate.formats.flat import FlatNames
+from variegate.formats.labelme import LabelMe
 from variegate.formats.mask_pairs import MaskPairs
 from variegate.formats.names import CollisionCheck, output_key
 from variegate.formats.object_masks import ObjectMasks
@@ -17,12 +18,17 @@ from variegate.formats.plain import PlainWriter
 from variegate.formats.survey import is_hidden
 from variegate.formats.table import CsvTable
 from variegate.formats.unlabelled import Unlabelled
+from variegate.formats.voc import PascalVoc
 from variegate.formats.writing import Item, Writer, writer_from_json, writer_to_json
+from variegate.formats.yolo import Yolo
 from variegate.storage import Storage
 
 FORMATS: tuple[type[Layout], ...] = (
     Coco,
     BoxTable,
+    PascalVoc,
+    Yolo,
+    LabelMe,
     ObjectMasks,
     MaskPairs,
     CsvTable,

@@ -75,7 +75,7 @@ class PascalVoc(Layout):
         if not pairs.folders:
             pairs = _pairs_by_masks(listed, masks)
         if not pairs.folders:
-            return Refusal("no .xml file has the name of a picture", noteworthy=True)
+            return Refusal("no .xml file has the name of a picture")
         reason = pairs.doubt(listed) or other_format(storage, pairs, listed)
         if reason and not chosen:
             return Refusal(reason, noteworthy=True)
