@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
+import numpy as np
+
 from variegate.errors import PictureError
 from variegate.ops import Combination, Geometric, Identity, Operation, Pointwise, Warp
 from variegate.ops.warp import shrinkage
@@ -254,11 +256,11 @@ def execute(
 def _keep_freed_memory() -> None:
     """Let this process use the memory of freed pictures again; once is enough.
 
-    glibc hands large blocks back to the system as they are freed, and to fault the next picture's
-    pages in takes longer than to warp it: benchmarks/kernels.py. It stops doing so for blocks up to
-    the largest that it has seen freed, 32 MB at most. No page of this one is ever touched.
+    glibc may hand large blocks back to the system as they are freed, and to fault the next
+    picture's pages in can take longer than to warp it: benchmarks/kernels.py. It stops doing so for
+    blocks up to the largest that it has seen freed, 32 MB at most. This one is never touched.
     """
-    bytearray(31 * 2**20)
+    np.empty(31 * 2**20, np.uint8)
 
 
 def _from_reduced(
