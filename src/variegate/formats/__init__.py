@@ -19,6 +19,7 @@ from variegate.formats.survey import is_hidden
 from variegate.formats.table import CsvTable
 from variegate.formats.unlabelled import Unlabelled
 from variegate.formats.voc import PascalVoc
+from variegate.formats.webdataset import WebDataset
 from variegate.formats.writing import Item, Writer, writer_from_json, writer_to_json
 from variegate.formats.yolo import Yolo
 from variegate.storage import Storage
@@ -29,6 +30,7 @@ FORMATS: tuple[type[Layout], ...] = (
     PascalVoc,
     Yolo,
     LabelMe,
+    WebDataset,
     ObjectMasks,
     MaskPairs,
     CsvTable,
