@@ -7,6 +7,7 @@ come, and each group is read on its own.
 
 import marshal
 import tempfile
+import weakref
 from array import array
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +21,8 @@ class Spooled:
 
     def __init__(self) -> None:
         """Open a temporary file, which goes with this object."""
-        self._file = tempfile.TemporaryFile(prefix="variegate-")  # noqa: SIM115 - lives on
+        self._file = tempfile.TemporaryFile(prefix="variegate-")  # noqa: SIM115 - see below
+        weakref.finalize(self, self._file.close)
         self._groups = array("q")
         self._offsets = array("q", [0])
         self._order: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)

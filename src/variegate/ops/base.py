@@ -118,6 +118,10 @@ class Pointwise(Operation):
     def on_colors(self, colors: Image) -> Image:
         """Return what becomes of RGB colors, (N, 3)."""
 
+    @abstractmethod
+    def on_gray(self, level: int) -> int:
+        """Return what becomes of one level of a gray picture."""
+
     def on_color(self, color: tuple[int, int, int]) -> tuple[int, int, int]:
         """Return what becomes of one RGB color."""
         r, g, b = self.on_colors(np.array([color], np.uint8))[0].tolist()

@@ -71,10 +71,16 @@ class Lut(Pointwise):
         tables = np.frombuffer(self.tables, np.uint8).reshape(-1, 256)
         return np.broadcast_to(tables, (3, 256))[[0, 1, 2], colors]
 
+    def on_gray(self, level: int) -> int:
+        return self._gray_table()[level]
+
+    def _gray_table(self) -> bytes:
+        return self.tables if len(self.tables) == 256 else _gray(self)
+
     def _act(self, image: Image) -> Image:
         channels = self._channels()
         if image.ndim == 2:
-            return _translated(image, channels[0] if len(channels) == 1 else _gray(self))
+            return _translated(image, self._gray_table())
         if len(channels) == 1 and image.shape[2] == 3:
             return _translated(image, channels[0])
         changed = np.array(image, order="C")
@@ -132,6 +138,9 @@ class ColorMatrix(Pointwise):
     def on_colors(self, colors: Image) -> Image:
         matrix = self.array
         return round_to_bytes(colors @ matrix[:, :3].T + matrix[:, 3])
+
+    def on_gray(self, level: int) -> int:
+        return _gray(self)[level]
 
     def _act(self, image: Image) -> Image:
         if image.ndim == 2:

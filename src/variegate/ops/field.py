@@ -150,7 +150,7 @@ class Field(Geometric):
         return self.view.border == "constant"
 
     def repainted(self, change: Pointwise) -> Self:
-        return replace(self, view=replace(self.view, fill=change.on_color(self.view.fill)))
+        return replace(self, view=self.view.repainted(change))
 
     def output_size(self, size: Size) -> Size:
         return self.parts[-1].size

@@ -73,23 +73,40 @@ class View:
         border: what lies beyond the source; None where that is never seen.
         fill: RGB, for border "constant".
         interpolation: how values between pixels are found; None where none are needed.
+        gray: the level that fills a gray picture; None where it is the luminance of `fill`.
     """
 
     border: Border | None = None
     fill: Color = (0, 0, 0)
     interpolation: Interpolation | None = None
+    gray: int | None = None
 
     def joined(self, other: "View") -> "View | None":
         """Return the view of a chain of two, or None where they contradict each other."""
         if self.border and other.border:
             if self.border != other.border:
                 return None
-            if self.border == "constant" and self.fill != other.fill:
+            fills = (self.fill, self.gray_fill), (other.fill, other.gray_fill)
+            if self.border == "constant" and fills[0] != fills[1]:
                 return None
         if self.interpolation and other.interpolation and self.interpolation != other.interpolation:
             return None
         edge = self if self.border else other
-        return View(edge.border, edge.fill, self.interpolation or other.interpolation)
+        return View(edge.border, edge.fill, self.interpolation or other.interpolation, edge.gray)
+
+    def repainted(self, change: Pointwise) -> "View":
+        """Return this view with its fill changed as `change` changes colors."""
+        # On gray pictures a color change asks for the luminance first: the order matters.
+        gray = change.on_gray(self.gray_fill)
+        return View(self.border, change.on_color(self.fill), self.interpolation, gray)
+
+    @property
+    def gray_fill(self) -> int:
+        """What fills a gray picture."""
+        if self.gray is not None:
+            return self.gray
+        r, g, b = self.fill
+        return round(0.299 * r + 0.587 * g + 0.114 * b)
 
     @property
     def cv_border(self) -> int:
@@ -103,9 +120,9 @@ class View:
 
     def cv_fill(self, image: Image) -> tuple[float, ...]:
         """Return the fill for an image of this kind: its luminance for gray, alpha 0 for RGBA."""
-        r, g, b = self.fill
         if image.ndim == 2:
-            return (float(round(0.299 * r + 0.587 * g + 0.114 * b)),)
+            return (float(self.gray_fill),)
+        r, g, b = self.fill
         return (float(r), float(g), float(b), 0.0)
 
 
@@ -158,7 +175,7 @@ class Warp(Geometric):
         return self.view.border == "constant"
 
     def repainted(self, change: Pointwise) -> Self:
-        return replace(self, view=replace(self.view, fill=change.on_color(self.view.fill)))
+        return replace(self, view=self.view.repainted(change))
 
     def output_size(self, size: Size) -> Size:
         return self.size
