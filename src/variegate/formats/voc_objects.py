@@ -25,6 +25,8 @@ from variegate.formats.voc_xml import Node, add_value
 _EXACT = Context(prec=60)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _LONGEST = 100
+# What an <annotation> holds besides fields that are carried through.
+_OWN_TAGS = ("object", "size", "path", "filename")
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -68,17 +70,15 @@ class Reading:
         if raw[0] == raw[2] and raw[1] == raw[3]:
             say("box with no area; object left out")
             return None
-        values = {tag: value for tag, value in zip(_EDGES, raw, strict=True) if value is not None}
-        if values["xmax"] < values["xmin"] or values["ymax"] < values["ymin"]:
-            say("corners in the wrong order; exchanged")
-        ends = [sorted((bounds.find(a), bounds.find(b)), key=self._order) for a, b in _AXES]
-        low = [self.number(pair[0], shift=self.origin) for pair in ends]
-        high = [self.number(pair[1]) for pair in ends]
-        x1, y1, x2, y2 = (math.nan if v is None else v for v in (*low, *high))
+        ends = []
+        for low, high in (("xmin", "xmax"), ("ymin", "ymax")):
+            pair = bounds.find(low), bounds.find(high)
+            if (self.number(pair[1]) or 0.0) < (self.number(pair[0], shift=self.origin) or 0.0):
+                say(f"<{high}> below <{low}>; exchanged")
+                pair = pair[1], pair[0]
+            ends.append((self.number(pair[0], shift=self.origin), self.number(pair[1])))
+        x1, x2, y1, y2 = (math.nan if v is None else v for pair in ends for v in pair)
         return mend_box((x1, y1, x2, y2), size=self.size, slack=0, say=say)
-
-    def _order(self, node: Node | None) -> float:
-        return self.number(node) or 0.0
 
     def ring(self, node: Node) -> tuple[Point, ...] | None:
         """Return a polygon as Roboflow writes it: <x1>, <y1>, <x2>, <y2>, ..."""
@@ -95,9 +95,6 @@ class Reading:
             self.problems.add(node.line, what)
 
         return mend_ring(tuple(points), size=self.size, slack=0, say=say)
-
-
-_AXES = (("xmin", "xmax"), ("ymin", "ymax"))
 
 
 def read_objects(root: Node, reading: Reading, stem: str) -> Iterator[tuple[int, int, Object]]:
@@ -182,7 +179,7 @@ def read_extra(root: Node) -> dict[str, Any]:
     """Return what else the file says of the picture. <path> is dropped: it is another machine's."""
     extra: dict[str, Any] = {}
     for child in root.children:
-        if child.tag not in ("object", "size", "path", "filename"):
+        if child.tag not in _OWN_TAGS:
             add_value(extra, child)
     depth = (root.find("size") or root).find("depth")
     return extra if depth is None else {**extra, "depth": depth.value()}
@@ -190,15 +187,13 @@ def read_extra(root: Node) -> dict[str, Any]:
 
 def content(annotation: Annotation, *, filename: str, size: Size, origin: int) -> dict[str, Any]:
     """Return the content of an <annotation> as JSON values for `voc_xml.write`."""
-    extra = dict(annotation.extra)
-    depth = extra.pop("depth", 3)
-    extra.pop("image_sets", None)
-    masks = any(one.mask_file for one in annotation.objects) or annotation.mask_file
-    result: dict[str, Any] = {"folder": extra.pop("folder", ""), "filename": filename}
-    segmented = extra.pop("segmented", 1 if masks else 0)
+    extra = {name: value for name, value in annotation.extra.items() if name not in _OWN_EXTRA}
+    result: dict[str, Any] = {"filename": filename}
+    if "folder" in extra:
+        result = {"folder": extra.pop("folder"), **result}
+    depth = {"depth": extra.pop("depth")} if "depth" in extra else {}
     result.update(extra)
-    result["size"] = {"width": size[1], "height": size[0], "depth": depth}
-    result["segmented"] = segmented
+    result["size"] = {"width": size[1], "height": size[0], **depth}
     result["object"] = [
         _content(one, annotation.objects, origin) for one in outer_objects(annotation)
     ]
@@ -237,6 +232,7 @@ def _content(one: Object, others: tuple[Object, ...], origin: int) -> dict[str, 
     return result
 
 
+_OWN_EXTRA = ("image_sets", "no_file", *_OWN_TAGS)
 _LINKS = ("object", "part_of", "image_sets")
 
 

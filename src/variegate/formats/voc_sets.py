@@ -88,7 +88,8 @@ def read_sets(storage: Storage, keys: Sequence[str], known: Callable[[str], bool
         listed = sets.members.setdefault(root, {})
         for picture, number in _lines(storage, key, known):
             before = listed.get(picture, ())
-            now = before if name in before else (*before, name)
+            named = derived[1] if derived else name
+            now = before if named in before else (*before, named)
             listed[picture] = shared.setdefault(now, now)
             if number is not None and not derived:
                 numbers = sets.objects.setdefault((root, picture), {}).setdefault(name, [])

@@ -27,6 +27,7 @@ class VocWriter(Writer):
         palette: of the masks, in hexadecimal; empty for the devkit's.
         labelmap: key and content of "labelmap.txt", if there is one.
         mask_classes: names of the values of semantic masks.
+        complete: fields that readers of the original expect are filled in where they are missing.
     """
 
     name: ClassVar[str] = "voc"
@@ -40,6 +41,7 @@ class VocWriter(Writer):
     palette: str = ""
     labelmap: tuple[str, str] | None = None
     mask_classes: tuple[str, ...] = ()
+    complete: bool = False
 
     @classmethod
     def fresh(
@@ -55,6 +57,7 @@ class VocWriter(Writer):
             skeletons=skeletons,
             lists=tuple(f"ImageSets/Main/{split}" for split in splits or ("trainval",)),
             mask_classes=tuple(extra.get("mask_classes", ())),
+            complete=True,
         )
 
     @classmethod
@@ -96,7 +99,7 @@ class VocWriter(Writer):
             if one.mask_file is not None
         }
         values = content(
-            item.annotation,
+            _completed(item.annotation) if self.complete else item.annotation,
             filename=key_to_text(item.key.rpartition("/")[2]),
             size=item.size,
             origin=self.origin,
@@ -147,6 +150,14 @@ class VocWriter(Writer):
         root = next((name.partition("ImageSets/")[0] for name in self.lists), "")
         inside = folder.removeprefix(root)
         return inside.partition("/")[2] + stem
+
+
+def _completed(annotation: Annotation) -> Annotation:
+    masks = annotation.mask_file or any(one.mask_file for one in annotation.objects)
+    whole = {"folder": "JPEGImages", "segmented": 1 if masks else 0, "depth": 3}
+    own = {"pose": "Unspecified", "truncated": 0, "difficult": 0}
+    objects = tuple(replace(o, extra={**own, **o.extra}) for o in annotation.objects)
+    return replace(annotation, objects=objects, extra={**whole, **annotation.extra})
 
 
 def _object_rows(number: int, one: Object) -> Iterator[tuple[str, int, Mapping[str, int]]]:
