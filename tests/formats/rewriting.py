@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from variegate.codecs import EXTENSIONS, decode_mask, kind_of
+from variegate.codecs import EXTENSIONS, decode_mask, kind_of, probe
 from variegate.formats.base import Source
 from variegate.formats.writing import Item
 from variegate.storage import open_storage
@@ -54,14 +54,14 @@ def renamed(writer, source: Source, storage, key) -> Item:
         masks[new] = decode_mask(storage.read(name))
         return new
 
-    annotation = source.annotation
+    annotation, header = source.annotation, probe(storage.read(source.key))
     objects = tuple(replace(one, mask_file=moved(one.mask_file)) for one in annotation.objects)
     annotation = replace(annotation, objects=objects, mask_file=moved(annotation.mask_file))
     return Item(
         key=key,
         split=source.split,
         label=source.label,
-        size=annotation.size,
+        size=(header.height, header.width),
         annotation=annotation,
         masks=masks,
         source=source.key,

@@ -1,0 +1,413 @@
+"""Hugging Face's image folder: rows of metadata, in three kinds of files."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from rewriting import pictures, rewrite
+
+from variegate.annotations import Annotation, Object
+from variegate.codecs import decode_mask, encode_mask
+from variegate.errors import InputError
+from variegate.formats import detect
+from variegate.formats.base import Layout, Refusal
+from variegate.formats.flat import NAME_RULES
+from variegate.formats.hf_imagefolder import ImageFolder
+from variegate.formats.hf_objects import ObjectColumn
+from variegate.formats.hf_writing import ImageFolderWriter
+from variegate.formats.survey import survey
+from variegate.formats.writing import Item
+from variegate.storage import open_storage
+
+
+def read(storage, *, chosen=False):
+    return ImageFolder.recognise(survey(storage, NAME_RULES), storage, chosen=chosen)
+
+
+def found(storage, **choice):
+    layout = read(storage, **choice)
+    assert isinstance(layout, Layout), layout
+    return layout
+
+
+def picture(size=(30, 40)):
+    data = io.BytesIO()
+    Image.new("RGB", size[::-1]).save(data, "PNG")
+    return data.getvalue()
+
+
+def rows_of(storage, key):
+    if key.endswith(".parquet"):
+        return pq.read_table(io.BytesIO(storage.read(key))).to_pylist()
+    text = storage.read(key).decode()
+    if key.endswith(".csv"):
+        return list(csv.DictReader(io.StringIO(text)))
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Write {metadata key: rows or text}, and the pictures that the rows name."""
+
+    def make_set(metadata, *more):
+        storage = open_storage(tmp_path / "in", create=True)
+        for key, rows in metadata.items():
+            if isinstance(rows, str | bytes):
+                storage.write(key, rows.encode() if isinstance(rows, str) else rows)
+                continue
+            storage.write(key, _written(key, rows))
+            folder = key[: key.rfind("/") + 1]
+            for row in rows:
+                storage.write(folder + row["file_name"], picture())
+        for key in more:
+            storage.write(key, picture())
+        return storage
+
+    return make_set
+
+
+def _written(key, rows):
+    if key.endswith(".parquet"):
+        data = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows), data)
+        return data.getvalue()
+    if key.endswith(".csv"):
+        text = io.StringIO()
+        writer = csv.DictWriter(text, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue().encode()
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+BOXES = [
+    {
+        "file_name": "1.png",
+        "text": "zwei Katzen, früh",
+        "width": 40,
+        "height": 30,
+        "objects": {
+            "bbox": [[1, 2, 10, 20], [0.1, 0.2, 0.2, 0.1]],
+            "categories": [3, 0],
+            "area": [200, 0.02],
+        },
+    },
+    {
+        "file_name": "2.png",
+        "text": "nothing",
+        "objects": {"bbox": [], "categories": [], "area": []},
+    },
+]
+
+
+def test_boxes_captions_and_other_fields_are_read(make):
+    storage = make({"metadata.jsonl": BOXES})
+    layout = found(storage)
+    assert layout.description == (
+        "image folder with 'metadata.jsonl': 2 classes, 2 pictures, "
+        "no splits (all of it is treated as training data)"
+    )
+    assert layout.classes == ("0", "3")
+    one, two = pictures(layout, storage).values()
+    assert one.annotation == Annotation(
+        size=(30, 40),
+        objects=(
+            Object(category="3", box=(1, 2, 11, 22), extra={"area": 200}),
+            Object(
+                category="0",
+                box=(0.1, 0.2, 0.1 + 0.2, 0.2 + 0.1),
+                extra={"area": 0.02, "bbox": [0.1, 0.2, 0.2, 0.1]},
+            ),
+        ),
+        extra={"text": "zwei Katzen, früh", "width": 40, "height": 30},
+    )
+    assert two.annotation == Annotation(size=(30, 40), extra={"text": "nothing"})
+    skips = {source.key: source.skip for source in layout.sources(storage)}
+    assert skips["metadata.jsonl"] == "a label file"
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".parquet"])
+def test_what_is_written_is_what_was_read(make, tmp_path, ending):
+    key = f"metadata{ending}"
+    rows = [dict(row) for row in BOXES]
+    if ending == ".parquet":
+        # Arrow wants one type in a column.
+        boxes = [[1.0, 2.0, 10.0, 20.0], [0.1, 0.2, 0.2, 0.1]]
+        rows[0]["objects"] = {**rows[0]["objects"], "bbox": boxes, "area": [200.0, 0.02]}
+        rows[1] |= {"width": 40, "height": 30}
+    storage = make({key: rows})
+    layout = found(storage)
+    out, items = rewrite(layout, storage, tmp_path / "same", suffix="")
+    assert rows_of(out, key) == rows_of(storage, key)
+    assert list(rows_of(out, key)[0]) == list(rows[0])
+
+    out, items = rewrite(layout, storage, tmp_path / "other")
+    again = pictures(found(out), out)
+    assert list(again) == ["1-v05.png", "2-v05.png"]
+    for item in items:
+        source = again[item.key].annotation
+        for was, now in zip(item.annotation.objects, source.objects, strict=True):
+            assert (now.category, now.box) == (was.category, was.box)
+        assert source.extra == item.annotation.extra
+    # Of moved boxes the areas are counted anew.
+    assert rows_of(out, key)[0]["objects"]["area"] == pytest.approx([200, 0.02])
+
+
+def test_sizes_and_areas_are_those_of_the_result(make):
+    storage = make({"metadata.jsonl": BOXES})
+    layout = found(storage)
+    source = pictures(layout, storage)["1.png"]
+    moved = (Object(category="3", box=(0, 0, 5, 7), extra={"area": 200}),)
+    annotation = Annotation(size=(8, 9), objects=moved, extra=source.annotation.extra)
+    item = Item(
+        key="1-v0.png",
+        split=None,
+        label=None,
+        size=(8, 9),
+        annotation=annotation,
+        source="1.png",
+    )
+    layout.writer().write_index(storage, [item])
+    [row] = rows_of(storage, "metadata.jsonl")
+    assert row["objects"] == {"bbox": [[0, 0, 5, 7]], "categories": [3], "area": [35]}
+    assert (row["width"], row["height"]) == (9, 8)
+
+
+def test_whole_numbers_in_parquet_do_not_cut_fractions_off(make, tmp_path):
+    rows = [
+        {"file_name": "1.png", "objects": {"bbox": [[1, 2, 10, 20]], "category": ["a"]}},
+    ]
+    storage = make({"metadata.parquet": rows})
+    layout = found(storage)
+    item = Item(
+        key="1.png",
+        split=None,
+        label=None,
+        size=(30, 40),
+        annotation=Annotation(objects=(Object(category="a", box=(0.25, 0.5, 5.75, 7)),)),
+    )
+    out = open_storage(tmp_path / "out", create=True)
+    layout.writer().write_index(out, [item])
+    assert rows_of(out, "metadata.parquet")[0]["objects"]["bbox"] == [[0.25, 0.5, 5.5, 6.5]]
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet"])
+@pytest.mark.parametrize("labels", [("cat", "dog"), (0, 1)])
+def test_labels_stay_words_or_numbers(make, tmp_path, ending, labels):
+    rows = [{"file_name": f"{n}.png", "label": label} for n, label in enumerate(labels)]
+    key = f"metadata{ending}"
+    storage = make({key: rows})
+    layout = detect(storage)
+    assert layout.name == "imagefolder"
+    assert layout.classes == tuple(str(label) for label in labels)
+    assert [s.label for s in pictures(layout, storage).values()] == [str(one) for one in labels]
+    out, _ = rewrite(layout, storage, tmp_path / "out")
+    expected = labels if ending != ".csv" else [str(label) for label in labels]
+    assert [row["label"] for row in rows_of(out, key)] == list(expected)
+
+
+def test_every_split_has_its_own_metadata(make, tmp_path):
+    storage = make(
+        {
+            f"{split}/metadata.jsonl": [{"file_name": f"deep/{split}.png", "text": split}]
+            for split in ("train", "validation", "test")
+        }
+    )
+    layout = found(storage)
+    assert layout.pictures == {"train": 1, "val": 1, "test": 1}
+    out, _ = rewrite(layout, storage, tmp_path / "out")
+    assert rows_of(out, "validation/metadata.jsonl") == [
+        {"file_name": "deep/validation-v05.png", "text": "validation"}
+    ]
+    assert found(out).pictures == layout.pictures
+
+
+def test_one_metadata_file_may_stand_above_all_splits(make, tmp_path):
+    rows = [{"file_name": f"{split}/1.png", "label": split} for split in ("train", "test")]
+    storage = make({"metadata.jsonl": rows})
+    layout = found(storage)
+    assert layout.pictures == {"train": 1, "test": 1}
+    out, _ = rewrite(layout, storage, tmp_path / "out")
+    names = [row["file_name"] for row in rows_of(out, "metadata.jsonl")]
+    assert names == ["test/1-v05.png", "train/1-v05.png"]
+
+
+def test_masks_are_named_in_a_column(make, tmp_path):
+    values = np.arange(1200, dtype=np.uint16).reshape(30, 40)
+    row = {"file_name": "images/1.png", "mask_file_name": "masks/1.png"}
+    storage = make({"metadata.jsonl": [row]})
+    storage.write("masks/1.png", encode_mask(values))
+    layout = found(storage)
+    sources = {source.key: source for source in layout.sources(storage)}
+    assert sources["images/1.png"].annotation == Annotation(size=(30, 40), mask_file="masks/1.png")
+    assert sources["masks/1.png"].skip == "a mask"
+    out, _ = rewrite(layout, storage, tmp_path / "out")
+    assert rows_of(out, "metadata.jsonl") == [
+        {"file_name": "images/1-v05.png", "mask_file_name": "masks/1-v05.png"}
+    ]
+    assert np.array_equal(decode_mask(out.read("masks/1-v05.png")), values)
+
+    storage.write("masks/1.png", encode_mask(values[:5]))
+    source = pictures(found(storage), storage)["images/1.png"]
+    assert source.unusable == ("its mask masks/1.png: 40 x 5 pixels, its picture has 40 x 30")
+
+
+LINES = """\
+{"file_name": "1.png", "objects": {"bbox": [[0, 0, 5, 5]], "categories": ["a"]}}
+{"file_name": "2.png", "objects": {"bbox": [[0, 0, 5, 5], [1, 1, 0, 3]], "categories": ["a", "b"]}}
+
+{"file_name": "3.png", "objects": {"bbox": [[0, 0, 5, 5]], "categories": ["a", "b"]}}
+{"file_name": "4.png", "objects": {"bbox": [[30, 20, 50, 50], [90, 90, 5, 5]], "categories": ["a", "b"]}}
+{"file_name": "5.png", "objects": {"bbox": [[0, 0, NaN, 5], "x"], "categories": ["a", "a"]}}
+{"file_name": "../6.png"}
+{"file_name": "/etc/passwd"}
+{"file_name": "C:\\\\7.png"}
+{"text": "no name"}
+{"file_name": "1.png"}
+{broken
+[1, 2]
+{"file_name": "gone.png"}
+{"file_name": "8.png", "objects": "many"}
+"""  # noqa: E501 - a line is a row
+
+
+def test_what_is_wrong_is_named_with_file_and_line(make):
+    storage = make({"metadata.jsonl": LINES}, *(f"{n}.png" for n in (1, 2, 3, 4, 5, 8, 9)))
+    layout = found(storage)
+    sources = {source.key: source for source in layout.sources(storage)}
+    problems = {key: source.problems for key, source in sources.items() if source.problems}
+    no_numbers = "is not four finite numbers; object dropped"
+    assert problems == {
+        "2.png": ("metadata.jsonl:2: objects[1]: box without area; object dropped",),
+        "3.png": ("metadata.jsonl:4: objects: 1 boxes, 2 under 'categories'; left out",),
+        "4.png": (
+            "metadata.jsonl:5: objects[0]: box partly outside the picture; clipped",
+            "metadata.jsonl:5: objects[1]: box outside the picture; object dropped",
+        ),
+        "5.png": (
+            f"metadata.jsonl:6: objects[0]: bbox [0, 0, nan, 5] {no_numbers}",
+            f"metadata.jsonl:6: objects[1]: bbox 'x' {no_numbers}",
+        ),
+        "8.png": ("metadata.jsonl:15: objects: expected lists under 'bbox' and others; left out",),
+        "metadata.jsonl": (
+            "metadata.jsonl:7: '../6.png' lies outside of the data set; left out",
+            "metadata.jsonl:8: '/etc/passwd' lies outside of the data set; left out",
+            r"metadata.jsonl:9: 'C:\\7.png' lies outside of the data set; left out",
+            "metadata.jsonl:10: no 'file_name'; left out",
+            "metadata.jsonl:11: '1.png' stands in an earlier line too; left out",
+            problems["metadata.jsonl"][5],
+            "metadata.jsonl:13: expected an object, {...}; left out",
+        ),
+    }
+    assert problems["metadata.jsonl"][5].startswith("metadata.jsonl:12: no JSON (")
+    assert sources["4.png"].annotation.objects[0].box == (30, 20, 40, 30)
+    assert layout.notes[:2] == (
+        "1 file is listed in the metadata but missing: 'gone.png'",
+        "1 picture is not listed in the metadata: '9.png'",
+    )
+    assert sources["9.png"].annotation is None
+    assert layout.pictures == {"": 7}
+
+
+def test_boxes_are_found_however_late_they_come(make):
+    empty = {"bbox": [], "categories": []}
+    rows = [{"file_name": f"{n:04}.png", "objects": empty} for n in range(1_001)]
+    rows.append({"file_name": "z.png", "objects": {"bbox": [[0, 0, 1, 1]], "categories": ["a"]}})
+    storage = make({"metadata.jsonl": "\n".join(json.dumps(row) for row in rows)}, "z.png")
+    layout = found(storage, chosen=True)
+    assert len(pictures(layout, storage)["z.png"].annotation.objects) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("metadata.jsonl", '{"image": "1.png"}', "no column 'file_name'"),
+        ("metadata.jsonl", '{"file_name": "x.png"}', "list 0 of 3 pictures"),
+        ("metadata.csv", "file_name,label\n1.png,a\n", "list 1 of 3 pictures"),
+    ],
+)
+def test_metadata_about_something_else_is_left(make, name, content, words):
+    refusal = read(make({name: content}, "1.png", "2.png", "3.png"))
+    assert isinstance(refusal, Refusal)
+    assert refusal.noteworthy
+    assert words in refusal.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("metadata.parquet", b"no parquet"), ("metadata.csv", 'file_name\n"1.png\n')],
+)
+def test_broken_files_are_told(make, name, content):
+    with pytest.raises(InputError, match=f"{name}.*; (write it again|save it as CSV)"):
+        read(make({name: content}, "1.png"))
+
+
+def test_sets_without_metadata_are_left_alone(make):
+    assert isinstance(read(make({}, "train/cat/1.png", "train/dog/2.png")), Refusal)
+    assert isinstance(read(make({"other.jsonl": "{}"}, "1.png")), Refusal)
+
+
+def test_a_set_from_another_format_gets_metadata_for_each_split(tmp_path):
+    writer = ImageFolderWriter.fresh(
+        classes=("cat",), skeletons={}, splits=("train", "val"), extra={}
+    )
+    out = open_storage(tmp_path / "out", create=True)
+    items = []
+    for split in ("train", "val", None):
+        key = writer.fresh_key("JPEGImages/7.jpg", split=split, label="cat", ending=".jpg")
+        mask = writer.mask_key("Segmentation/7.bmp", source="JPEGImages/7.jpg", output=key)
+        annotation = Annotation(
+            objects=(Object(category="cat", box=(0, 0, 5, 5)),) if split == "train" else (),
+            mask_file=mask,
+            extra={"text": "a cat", "nested": {"odd": [1]}},
+        )
+        item = Item(
+            key=key,
+            split=split,
+            label="cat",
+            size=(30, 40),
+            annotation=annotation,
+            masks={mask: np.ones((30, 40), np.uint8)},
+        )
+        out.write(key, picture())
+        for sidecar in writer.sidecars(item):
+            out.write(*sidecar)
+        items.append(item)
+    writer.write_index(out, items)
+    plain = {"file_name": "7.jpg", "mask_file_name": "masks/7.png", "label": "cat", "text": "a cat"}
+    assert rows_of(out, "validation/metadata.jsonl") == [plain]
+    assert rows_of(out, "metadata.jsonl") == [plain]
+    boxes = {"bbox": [[0, 0, 5, 5]], "categories": ["cat"]}
+    assert rows_of(out, "train/metadata.jsonl") == [plain | {"objects": boxes}]
+    layout = found(out)
+    assert layout.pictures == {"train": 1, "val": 1, "": 1}
+    sources = pictures(layout, out)
+    assert [sources[item.key].annotation.mask_file for item in items] == [
+        item.annotation.mask_file for item in items
+    ]
+
+
+numbers = st.floats(0, 20) | st.integers(0, 20)
+boxes = st.tuples(numbers, numbers, st.floats(0.001, 9) | st.integers(1, 9), st.integers(1, 9))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(boxes.map(list), min_size=1, max_size=4), st.booleans(), st.booleans())
+def test_boxes_come_back_exactly(raw, listed, numbered):
+    categories = [n if numbered else f"c{n}" for n in range(len(raw))]
+    value = {"bbox": raw, "categories": categories, "id": list(range(len(raw)))}
+    if listed:
+        value = [{name: value[name][n] for name in value} for n in range(len(raw))]
+    column = ObjectColumn.find({"file_name": "x", "objects": value})
+    assert (column.listed, column.numbered) == (listed, numbered)
+    objects, problems = column.read({"objects": value}, None)
+    assert problems == []
+    again = [Object.from_json(json.loads(json.dumps(one.to_json()))) for one in objects]
+    assert column.write(again, moved=False) == value
