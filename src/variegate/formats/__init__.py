@@ -10,6 +10,7 @@ from variegate.formats.box_table import BoxTable
 from variegate.formats.classes import ClassFolders
 from variegate.formats.coco import Coco
 from variegate.formats.flat import FlatNames
+from variegate.formats.hf_imagefolder import ImageFolder
 from variegate.formats.labelme import LabelMe
 from variegate.formats.mask_pairs import MaskPairs
 from variegate.formats.names import CollisionCheck, output_key
@@ -30,6 +31,7 @@ FORMATS: tuple[type[Layout], ...] = (
     PascalVoc,
     Yolo,
     LabelMe,
+    ImageFolder,
     WebDataset,
     ObjectMasks,
     MaskPairs,
