@@ -77,6 +77,15 @@ def _read_children(task: Path) -> list[str]:
         return []
 
 
+def peak_memory(pid: int) -> int:
+    """Return the most memory that a process has had, in bytes; 0 if it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
+
+
 def is_alive(pid: int) -> bool:
     """Say whether a process exists and is no zombie."""
     try:
