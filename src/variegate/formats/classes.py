@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from variegate.formats.base import Layout, Refusal, counted, named
+from variegate.formats.plain import ClassFoldersWriter
 from variegate.formats.survey import Survey
 from variegate.storage import Storage
 
@@ -48,6 +49,9 @@ class ClassFolders(Layout):
         if self.split_folders:
             folders = folders[1:] if folders and folders[0] in self.split_folders else []
         return folders[0] if folders else None
+
+    def writer(self) -> ClassFoldersWriter:
+        return ClassFoldersWriter(classes=self.classes)
 
 
 def _notes(survey: Survey, groups: Mapping[str, Counter[str]]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from variegate.errors import UsageError
 from variegate.formats.base import Layout, Refusal, counted, named
+from variegate.formats.plain import FlatNamesWriter
 from variegate.formats.survey import LabelRule, Survey
 from variegate.storage import Storage, printable
 
@@ -112,6 +113,9 @@ class FlatNames(Layout):
 
     def label(self, key: str) -> str | None:
         return None if self.inside(key) is None else self.rule(key)
+
+    def writer(self) -> FlatNamesWriter:
+        return FlatNamesWriter(classes=self.classes)
 
 
 def _problem(counts: Counter[str] | None, pictures: int, *, trusted: bool) -> str:

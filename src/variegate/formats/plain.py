@@ -1,7 +1,10 @@
 """Writing pictures alone: their folders and names say all that there is to say."""
 
+import re
 from typing import ClassVar
 
+from variegate.errors import OutputError
+from variegate.formats.names import NAME_LIMIT
 from variegate.formats.writing import Content, Writer
 
 
@@ -12,5 +15,64 @@ class PlainWriter(Writer):
     holds: ClassVar[frozenset[Content]] = frozenset(("label",))
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
-        stem = key.rpartition("/")[2].rpartition(".")[0] or key.rpartition("/")[2]
-        return "/".join(part for part in (split, label, f"{stem}{ending}") if part)
+        return _joined(split, label, stem_of(key) + ending)
+
+
+class ClassFoldersWriter(PlainWriter):
+    """A folder for every class, below the folder of the split where there are splits."""
+
+    name: ClassVar = "classes"
+
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+        if label is not None and (label.startswith(".") or _unfit(label, r"[/\\\0]")):
+            raise OutputError(
+                f"label {label!r} fits no folder's name; rename the class, or write another format"
+            )
+        return _joined(split, label, stem_of(key) + ending)
+
+
+class FlatNamesWriter(PlainWriter):
+    """The label stands before the first dot: ``cat.7.jpg``."""
+
+    name: ClassVar = "flat"
+
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+        stem = stem_of(key)
+        if label is None:
+            # Nothing before a dot, which would be taken for a label.
+            return _joined(split, stem.replace(".", "-") + ending)
+        if (
+            label.strip() != label
+            or _unfit(label, r"[./\\\0]")
+            or not re.search(r"[^\W\d_]", label)
+        ):
+            raise OutputError(
+                f"label {label!r} cannot be told from the rest of a file's name; "
+                "rename the class, or write class folders"
+            )
+        return _joined(split, f"{label}.{stem}{ending}")
+
+
+class UnlabelledWriter(PlainWriter):
+    """Pictures and nothing else."""
+
+    name: ClassVar = "unlabelled"
+    holds: ClassVar[frozenset[Content]] = frozenset()
+
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+        return _joined(split, stem_of(key) + ending)
+
+
+def stem_of(key: str) -> str:
+    """Return a file's name without its ending."""
+    name = key.rpartition("/")[2]
+    return name.rpartition(".")[0] or name
+
+
+def _joined(*parts: str | None) -> str:
+    return "/".join(part for part in parts if part)
+
+
+def _unfit(label: str, forbidden: str) -> bool:
+    size = len(label.encode("utf-8", "surrogateescape"))
+    return not label or size > NAME_LIMIT // 2 or re.search(forbidden, label) is not None

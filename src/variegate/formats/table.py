@@ -18,6 +18,7 @@ from variegate.formats.table_file import (
     read_table,
     write_table,
 )
+from variegate.formats.table_writer import CsvTableWriter
 from variegate.storage import Storage, printable
 
 # A table that lists fewer of the pictures is about something else.
@@ -129,6 +130,14 @@ class CsvTable(Layout):
         names = [posixpath.relpath(key, folder or "."), inside, key, posixpath.basename(key)]
         stems = [posixpath.splitext(name)[0] for name in names]
         return next((name for name in names + stems if name in self.table.rows), None)
+
+    def writer(self) -> CsvTableWriter:
+        return CsvTableWriter(
+            classes=self.classes,
+            table=self.key,
+            columns=self.columns,
+            split_names=self.table.split_names,
+        )
 
     @property
     def index_keys(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from variegate.formats.base import Layout, Refusal, counted
+from variegate.formats.plain import UnlabelledWriter
 from variegate.formats.survey import Survey
 from variegate.storage import Storage
 
@@ -33,6 +34,9 @@ class Unlabelled(Layout):
 
     def label(self, key: str) -> str | None:
         return None
+
+    def writer(self) -> UnlabelledWriter:
+        return UnlabelledWriter()
 
 
 def _notes(survey: Survey) -> tuple[str, ...]:
