@@ -130,7 +130,7 @@ class LabelMe(Layout):
         for folder in pairs.folders:
             pictures[split_in(folder) or ""] += len(listed.pictures[folder])
         return cls(
-            root=pairs.root,
+            root=pairs.root(),
             split_folders={},
             classes=tuple(sorted(names)),
             pictures=pictures,

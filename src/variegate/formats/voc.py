@@ -92,7 +92,7 @@ class PascalVoc(Layout):
         text = labelmap[1] if labelmap else None
         classes = class_order(names, text)
         layout = cls(
-            root=pairs.root,
+            root=pairs.root(*listed.others),
             split_folders={},
             classes=classes,
             pictures={},

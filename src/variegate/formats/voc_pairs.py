@@ -77,10 +77,9 @@ class Pairs:
         where = self.folders.get(folder)
         return None if where is None else f"{where}{stem}{self.ending}"
 
-    @property
-    def root(self) -> str:
-        """The folder that holds all these folders."""
-        folders = [*self.folders, *self.folders.values()]
+    def root(self, *keys: str) -> str:
+        """Return the folder that holds all these folders and files."""
+        folders = [*self.folders, *self.folders.values(), *(parts_of(key)[0] for key in keys)]
         root = folders[0]
         while not all(folder.startswith(root) for folder in folders):
             root = root[: root.rstrip("/").rfind("/") + 1]

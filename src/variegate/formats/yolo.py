@@ -122,7 +122,7 @@ class Yolo(Layout):
         order = sorted(names)
         classes = tuple(names[number] for number in order)
         layout = cls(
-            root=pairs.root,
+            root=pairs.root(*_files(config, splits)),
             split_folders={},
             classes=classes,
             pictures={},

@@ -8,11 +8,12 @@ from typing import Any
 import yaml
 
 from variegate.errors import InputError
-from variegate.formats.survey import canonical_split
+from variegate.formats.survey import canonical_split, leave_unsaid
 from variegate.formats.voc_pairs import parts_of
 from variegate.storage import Storage
 
 _LIMIT = 1 << 22
+_MOST_VALUES = 10_000
 _CLASS_FILES = ("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt")
 _SPLIT_KEYS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _OWN_KEYS = {*_SPLIT_KEYS, "path", "nc", "names", "kpt_shape", "flip_idx"}
@@ -153,9 +154,35 @@ def _read_yaml(storage: Storage, key: str) -> Config | None:
         flip=_flip(words.get("flip_idx"), shape, key, problems),
         point_names=_point_names(words.get("kpt_names"), shape),
         task=words["task"] if isinstance(words.get("task"), str) else None,
-        extra={name: value for name, value in values.items() if name not in _OWN_KEYS},
+        extra=_extra(values, key, problems),
         problems=tuple(problems),
     )
+
+
+def _extra(values: Mapping[Any, Any], key: str, problems: list[str]) -> dict[str, Any]:
+    """Return the fields that mean nothing here, as JSON values."""
+    budget = [_MOST_VALUES]
+    try:
+        return {
+            str(name): _plain(value, budget)
+            for name, value in values.items()
+            if name not in _OWN_KEYS
+        }
+    except (OverflowError, RecursionError):
+        problems.append(f"{key}: more than {_MOST_VALUES:,} other values; they are not kept")
+        return {}
+
+
+def _plain(value: Any, budget: list[int]) -> Any:
+    """Return a value as JSON; aliases in YAML may make a few lines a billion values."""
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise OverflowError
+    if isinstance(value, dict):
+        return {str(name): _plain(one, budget) for name, one in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(one, budget) for one in value]
+    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 def _places(value: Any) -> tuple[str, ...]:
@@ -246,3 +273,19 @@ def split_lines(storage: Storage, key: str) -> Iterator[str]:
 def split_named(name: str) -> str | None:
     """Return the split that a file such as ``train.txt`` is a list of, by its name."""
     return canonical_split(parts_of(name)[1])
+
+
+def pictures_elsewhere(storage: Storage) -> str | None:
+    """Say where the pictures are, for a data set without any whose data.yaml names them.
+
+    A storage cannot be read above its root, so its user has to name the folder above.
+    """
+    keys = [entry.key for entry in storage.list(on_skip=leave_unsaid) if is_config(entry.key)]
+    config = read_config(storage, keys, ())
+    places = [place for names in config.splits.values() for place in names]
+    if not places:
+        return None
+    return (
+        f"{config.key} says that the pictures are in {places[0]!r}, which is not below this "
+        "folder; name a folder that holds the pictures and these labels, with --layout yolo"
+    )
