@@ -84,9 +84,7 @@ def test_the_messy_folder_has_no_labels_whatever_lies_in_it(data_dir, below):
 
 def test_other_real_sets(data_dir):
     assert detect(open_storage(data_dir / "exif_orientation")).classes == ("Landscape", "Portrait")
-    assert detect(open_storage(data_dir / "bccd_voc")).notes == (
-        "60 .xml files may hold labels: this version does not read them",
-    )
+    assert detect(open_storage(data_dir / "bccd_voc")).name == "voc"
     assert detect(open_storage(data_dir / "nuclei_instances")).name == "object-masks"
     with pytest.raises(InputError, match="name the zip file itself"):
         detect(open_storage(data_dir / "electronic_components"))
