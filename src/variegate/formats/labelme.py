@@ -220,7 +220,7 @@ def _annotation(
 ) -> Annotation:
     height, width = data.get("imageHeight"), data.get("imageWidth")
     size: Size | None = None
-    if isinstance(height, int) and isinstance(width, int) and min(height, width) > 0:
+    if type(height) is int and type(width) is int and min(height, width) > 0:
         size = (height, width)
     elif (height, width) != (None, None):
         problems.add(1, f"imageHeight {height!r:.40} and imageWidth {width!r:.40} ignored")
