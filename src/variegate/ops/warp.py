@@ -57,6 +57,12 @@ def scaling(x: float, y: float) -> Matrix:
 
 def about(matrix: Matrix, x: float, y: float) -> Matrix:
     """Return `matrix` acting about the point (x, y) instead of the origin."""
+    if matrix[2, 0] == 0 == matrix[2, 1]:
+        # The same, without two products of matrices.
+        moved = matrix.copy()
+        moved[0, 2] += x - matrix[0, 0] * x - matrix[0, 1] * y
+        moved[1, 2] += y - matrix[1, 0] * x - matrix[1, 1] * y
+        return moved
     return translation(x, y) @ matrix @ translation(-x, -y)
 
 
@@ -163,7 +169,7 @@ class Warp(Geometric):
         determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
         if abs(determinant) < 1e-12 or i == 0 or min(size) < 1:
             raise ShapeError(f"warp onto {size}: the matrix {array.tolist()} leaves no picture")
-        return cls(tuple(_snapped(entry / i) for entry in entries), size, view or View())
+        return cls(tuple([_snapped(entry / i) for entry in entries]), size, view or View())
 
     @property
     def array(self) -> Matrix:
@@ -214,14 +220,11 @@ class Warp(Geometric):
 
     def moves_pixels_only(self) -> bool:
         """Whether every output pixel is exactly one source pixel (or border)."""
-        matrix = self.array
-        linear = np.abs(matrix[:2, :2])
-        return (
-            not matrix[2, :2].any()
-            and sorted(linear.ravel().tolist()) == [0.0, 0.0, 1.0, 1.0]
-            and linear[0, 0] == linear[1, 1]
-            and bool((matrix[:2, 2] == np.rint(matrix[:2, 2])).all())
-        )
+        a, b, x, c, d, y, g, h, _ = self.matrix
+        if g or h or not (x.is_integer() and y.is_integer()):
+            return False
+        straight = abs(a) == abs(d) == 1 and b == c == 0
+        return straight or (abs(b) == abs(c) == 1 and a == d == 0)
 
     def _act(self, image: Image) -> Image:
         height, width = image.shape[:2]
@@ -252,11 +255,13 @@ class Warp(Geometric):
 
 def shrinkage(matrix: Matrix, size: Size) -> tuple[float, float]:
     """Return how many times (y, x) the middle of a source of `size` is shrunk; 1.0 for none."""
+    (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
     x, y = size[1] / 2, size[0] / 2
-    u, v, w = matrix @ (x, y, 1.0)
-    # The Jacobian of the projective map at (x, y).
-    jacobian = (matrix[:2, :2] - np.outer((u / w, v / w), matrix[2, :2])) / w
-    along_x, along_y = np.hypot(jacobian[0], jacobian[1])
+    w = g * x + h * y + i
+    u, v = (a * x + b * y + c) / w, (d * x + e * y + f) / w
+    # Lengths of the columns of the Jacobian of the projective map at (x, y).
+    along_x = math.hypot(a - u * g, d - v * g) / abs(w)
+    along_y = math.hypot(b - u * h, e - v * h) / abs(w)
     return max(1.0, 1 / max(along_y, 1e-9)), max(1.0, 1 / max(along_x, 1e-9))
 
 
@@ -344,8 +349,10 @@ def _resized(image: Image, size: Size, view: View) -> Image:
 
 def _covers(matrix: Matrix, source: Size, size: Size) -> bool:
     """Whether `matrix` is a plain resize of the whole source onto the whole canvas."""
-    resize = scaling(size[1] / source[1], size[0] / source[0])
-    return bool(np.abs(matrix - resize).max() <= _SNAP * max(size))
+    close = _SNAP * max(size)
+    resize = (size[1] / source[1], 0.0, 0.0, 0.0, size[0] / source[0], 0.0, 0.0, 0.0, 1.0)
+    pairs = zip(matrix.ravel().tolist(), resize, strict=True)
+    return all(abs(one - two) <= close for one, two in pairs)
 
 
 def _placed(image: Image, left: int, top: int, size: Size, view: View) -> Image:
