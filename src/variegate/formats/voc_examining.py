@@ -1,8 +1,8 @@
 """What Pascal VOC files say of a set as a whole: classes, first pixel, masks, kinship to others."""
 
-import math
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from itertools import islice
 
@@ -10,13 +10,16 @@ from variegate.codecs import read_palette
 from variegate.errors import InputError, LimitError
 from variegate.formats.voc_masks import CLASSES, color_map
 from variegate.formats.voc_pairs import Listed, Pairs
-from variegate.formats.voc_xml import SIZE_LIMIT, Node, XmlError, parse
+from variegate.formats.voc_xml import SIZE_LIMIT, Node, XmlError, parse, scan
 from variegate.storage import Storage, printable
 
 # So many XML files are looked at to tell whether they are of this format.
 _LOOKED_AT = 20
 _NO_CLASSES = {"background", "ignored", "void"}
 _TEXT_LIMIT = 1 << 20
+_WANTED = {("object", "name"), ("part", "name"), ("bndbox", "xmin"), ("bndbox", "ymin")}
+# Where a box begins that begins at 0, or before the first pixel ends.
+_FIRST = re.compile(r"0*(?:0|0?\.[0-9]+|0\.)")
 _PALETTE_BYTES = 1 << 16
 
 
@@ -73,29 +76,14 @@ def examine(storage: Storage, keys: Iterable[str]) -> tuple[Counter[str], int]:
     names: Counter[str] = Counter()
     origin = 1
     for key in keys:
-        with suppress(XmlError):
-            for node in _boxed(read_xml(storage, key)):
-                names[node.word("name") or ""] += 1
-                if origin and any(0 <= value < 1 for value in _starts(node)):
+        with suppress(XmlError, LimitError, InputError):
+            for tag, text in scan(storage.read(key, limit=SIZE_LIMIT), _WANTED):
+                if tag == "name":
+                    names[text] += 1
+                elif origin and _FIRST.fullmatch(text):
                     origin = 0
     names.pop("", None)
     return names, origin
-
-
-def _boxed(root: Node) -> Iterator[Node]:
-    for node in root.children:
-        if node.tag == "object":
-            yield node
-            yield from (part for part in node.children if part.tag == "part")
-
-
-def _starts(node: Node) -> Iterator[float]:
-    box = node.find("bndbox")
-    for tag in ("xmin", "ymin"):
-        try:
-            yield float((box.word(tag) if box else None) or "nan")
-        except ValueError:
-            yield math.nan
 
 
 def class_order(names: Mapping[str, int], labelmap: str | None) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ from variegate.formats.voc_xml import Node, add_value
 _EXACT = Context(prec=60)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _LONGEST = 100
+# So many digits are exact in a float.
+_SHORT = 15
 # What an <annotation> holds besides fields that are carried through.
 _OWN_TAGS = ("object", "size", "path", "filename")
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
@@ -47,6 +49,8 @@ class Reading:
     def number(self, node: Node | None, *, shift: float = 0) -> float | None:
         """Return the number in an element less `shift`, exactly; NaN where it is not finite."""
         text = "" if node is None else node.text.strip()
+        if len(text) < _SHORT and text.isascii() and text.isdigit():
+            return int(text) - shift
         if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
             return math.nan if text.lower().lstrip("+-") in ("nan", "inf", "infinity") else None
         if not math.isfinite(float(text)):
@@ -72,13 +76,17 @@ class Reading:
             return None
         ends = []
         for low, high in (("xmin", "xmax"), ("ymin", "ymax")):
-            pair = bounds.find(low), bounds.find(high)
-            if (self.number(pair[1]) or 0.0) < (self.number(pair[0], shift=self.origin) or 0.0):
+            nodes = bounds.find(low), bounds.find(high)
+            pair = self._pair(*nodes)
+            if pair[1] < pair[0]:
                 say(f"<{high}> below <{low}>; exchanged")
-                pair = pair[1], pair[0]
-            ends.append((self.number(pair[0], shift=self.origin), self.number(pair[1])))
-        x1, x2, y1, y2 = (math.nan if v is None else v for pair in ends for v in pair)
+                pair = self._pair(nodes[1], nodes[0])
+            ends.append(pair)
+        (x1, x2), (y1, y2) = ends
         return mend_box((x1, y1, x2, y2), size=self.size, slack=0, say=say)
+
+    def _pair(self, low: Node | None, high: Node | None) -> tuple[float, float]:
+        return self.number(low, shift=self.origin) or 0.0, self.number(high) or 0.0
 
     def ring(self, node: Node) -> tuple[Point, ...] | None:
         """Return a polygon as Roboflow writes it: <x1>, <y1>, <x2>, <y2>, ..."""

@@ -5,7 +5,7 @@ Element trees become JSON values and back, so that fields nobody knows travel wi
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from xml.parsers import expat
@@ -76,8 +76,7 @@ def parse(data: bytes) -> Node:
     Raises:
         XmlError: it is not well-formed, or contains what is refused.
     """
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
+    parser = _parser()
     root = Node("", 0, {})
     stack = [root]
 
@@ -94,17 +93,59 @@ def parse(data: bytes) -> Node:
     def text(content: str) -> None:
         stack[-1].text += content
 
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = text
+    _run(parser, data)
+    return root.children[0]
+
+
+def scan(data: bytes, wanted: Container[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield (tag, text) of the elements that are wanted by parent and tag; a fast look.
+
+    Raises:
+        XmlError: as for `parse`.
+    """
+    parser = _parser()
+    stack: list[str] = []
+    found: list[tuple[str, str]] = []
+    pieces: list[str] = []
+
+    def start(tag: str, _: dict[str, str]) -> None:
+        # Text is asked for only where it is wanted: most of the time goes into such calls.
+        if stack and (stack[-1], tag) in wanted:
+            pieces.clear()
+            parser.CharacterDataHandler = pieces.append
+        stack.append(tag)
+
+    def end(tag: str) -> None:
+        stack.pop()
+        if parser.CharacterDataHandler is not None:
+            parser.CharacterDataHandler = None
+            found.append((tag, "".join(pieces).strip()))
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    _run(parser, data)
+    return iter(found)
+
+
+def _parser() -> expat.XMLParserType:
+    """Return a parser that refuses document types, before anything that they declare is used."""
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+
     def refuse(*_: Any) -> Any:
         reason = "document types and entities are refused; remove the <!DOCTYPE ...>"
         raise XmlError(parser.CurrentLineNumber, reason)
 
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = text
-    # The document type comes before any use of what it declares, so nothing is ever expanded.
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
     parser.ExternalEntityRefHandler = refuse
+    return parser
+
+
+def _run(parser: expat.XMLParserType, data: bytes) -> None:
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:
@@ -112,7 +153,6 @@ def parse(data: bytes) -> Node:
         raise XmlError(error.lineno, f"not well-formed XML ({reason})") from error
     except (LookupError, ValueError) as error:
         raise XmlError(1, f"in an encoding that cannot be read ({error})") from error
-    return root.children[0]
 
 
 def write(tag: str, value: Any, depth: int = 0) -> Iterator[str]:
