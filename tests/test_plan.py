@@ -194,7 +194,16 @@ def test_fused_warps_are_sharper_than_five_resamplings(photos):
     assert stepwise < fused - 5
 
 
-CHAIN_OF_SIX = Recipe.load("chain").policy
+CHAIN_OF_SIX = Subsets(
+    steps=(
+        find_transform("rotate")(fit="inside"),
+        find_transform("contrast")(factor=(1.3, 1.6)),
+        find_transform("brightness")(amount=(0.1, 0.2)),
+        find_transform("flip")(),
+        find_transform("gaussian_noise")(sigma=(0.02, 0.08)),
+        find_transform("speckle")(sigma=(0.05, 0.2)),
+    )
+)
 FLIP_STEP, ROTATE = find_transform("flip")(), find_transform("rotate")(border="constant")
 NOISE, GAMMA = find_transform("gaussian_noise")(), find_transform("gamma")()
 SHRINK = find_transform("resize")(size=(9, 12))

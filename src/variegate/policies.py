@@ -22,24 +22,24 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, InstanceOf, model_validator
 
 from variegate.errors import did_you_mean
 from variegate.seeding import Path, generator
 from variegate.transforms import Transform, all_transforms
 from variegate.transforms.base import Axis, Bounds, Drawn, Range, draw_from
+from variegate.validation import Written
 
-#: The operations of TrivialAugment and RandAugment, as transforms of this catalogue.
+#: The 14 operations of TrivialAugment and RandAugment, as transforms of this catalogue.
 STANDARD = (
-    *("rotate", "translate", "shear", "brightness", "saturation", "contrast", "sharpen"),
-    *("posterize", "solarize", "autocontrast", "equalize"),
+    *("source", "rotate", "translate_x", "translate_y", "shear_x", "shear_y", "brightness"),
+    *("saturation", "contrast", "sharpen", "posterize", "solarize", "autocontrast", "equalize"),
 )
 
 
-class Along(BaseModel):
+class Along(Written):
     """One transform at a strength between 0 (the identity) and 1, on one of its axes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
     name: ClassVar = "along"
 
     axis: str
@@ -79,6 +79,16 @@ def all_axes() -> dict[str, tuple[type[Transform], Axis]]:
     }
 
 
+def axes_by_name() -> dict[str, list[str]]:
+    """Return what `Trivial` and `Rand` may choose from, each with its axes: transforms, axes in
+    both directions (`translate_x`), single axes, and the source as it is, which has none."""
+    named: dict[str, list[str]] = {Untouched.name: []}
+    for axis, (transform, _) in all_axes().items():
+        for name in dict.fromkeys((transform.name, axis.rstrip("+-"), axis)):
+            named.setdefault(name, []).append(axis)
+    return named
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A draw that is to be made, and the path of choices its randomness comes from."""
@@ -107,16 +117,8 @@ class Place:
         return generator(self.seed, self.key, *path)
 
 
-class Policy(BaseModel, ABC):
+class Policy(Written, ABC):
     """A way of combining steps."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        allow_inf_nan=False,
-        arbitrary_types_allowed=True,
-        use_attribute_docstrings=True,
-    )
 
     name: ClassVar[str]
 
@@ -135,7 +137,7 @@ class Policy(BaseModel, ABC):
         """
 
 
-Node = Transform | Along | Policy
+Node = InstanceOf[Transform] | InstanceOf[Along] | InstanceOf[Policy]
 
 
 class _Steps(Policy):
@@ -160,7 +162,32 @@ def _mark(depth: int, index: int) -> str:
     return f"{depth}.{index}"
 
 
-class Sequence(_Steps):
+class _Ordered(_Steps):
+    """Steps that follow each other."""
+
+    def _chains(self, place: Place, path: Path, depth: int, *, skipping: bool) -> Iterator[Chain]:
+        """Yield every chain of one variant of each step; `skipping` leaves steps out, too."""
+
+        def longer(before: Chain, index: int) -> Iterator[Chain]:
+            if skipping:
+                yield before
+            here = (*before.path, _mark(depth, index))
+            for chain in expand(self.steps[index], place, here, depth + 1):
+                yield Chain(before.steps + chain.steps, chain.path)
+
+        # Depth first, without recursion: a list of steps may be long.
+        growing: list[Iterator[Chain]] = [iter([Chain((), path)])]
+        while growing:
+            chain = next(growing[-1], None)
+            if chain is None:
+                growing.pop()
+            elif len(growing) > len(self.steps):
+                yield chain
+            else:
+                growing.append(longer(chain, len(growing) - 1))
+
+
+class Sequence(_Ordered):
     """All steps, one after the other."""
 
     name: ClassVar = "sequence"
@@ -186,16 +213,7 @@ class Sequence(_Steps):
         if self.p < 1 and place.rng((*path, "p")).random() >= self.p:
             yield Chain((), path)
             return
-        yield from self._from(0, Chain((), path), place, depth)
-
-    def _from(self, index: int, before: Chain, place: Place, depth: int) -> Iterator[Chain]:
-        if index == len(self.steps):
-            yield before
-            return
-        path = (*before.path, _mark(depth, index))
-        for chain in expand(self.steps[index], place, path, depth + 1):
-            longer = Chain(before.steps + chain.steps, chain.path)
-            yield from self._from(index + 1, longer, place, depth)
+        yield from self._chains(place, path, depth, skipping=False)
 
 
 class Untouched(Policy):
@@ -210,7 +228,7 @@ class Untouched(Policy):
         yield Chain((), path)
 
 
-class Subsets(_Steps):
+class Subsets(_Ordered):
     """Every subset of the steps, in their order: 2**N variants for N transforms."""
 
     name: ClassVar = "subsets"
@@ -222,17 +240,7 @@ class Subsets(_Steps):
         return product
 
     def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
-        yield from self._from(0, Chain((), path), place, depth)
-
-    def _from(self, index: int, before: Chain, place: Place, depth: int) -> Iterator[Chain]:
-        if index == len(self.steps):
-            yield before
-            return
-        yield from self._from(index + 1, before, place, depth)
-        path = (*before.path, _mark(depth, index))
-        for chain in expand(self.steps[index], place, path, depth + 1):
-            longer = Chain(before.steps + chain.steps, chain.path)
-            yield from self._from(index + 1, longer, place, depth)
+        yield from self._chains(place, path, depth, skipping=True)
 
 
 class Each(_Steps):
@@ -359,7 +367,8 @@ class _OnAxes(Policy):
     n: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """How many variants."""
     transforms: Annotated[tuple[str, ...], Field(min_length=1)] = STANDARD
-    """Names of transforms (any of its axes is taken) or of single axes."""
+    """Names of transforms or of axes; any of a transform's axes is taken, in either direction where
+    the name says none; "source" is no change."""
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -367,22 +376,19 @@ class _OnAxes(Policy):
         return self
 
     def axes(self) -> list[list[str]]:
-        """Return, for each entry, the names of its axes.
+        """Return, for each entry, the names of its axes; none for "source".
 
         Raises:
             ValueError: an entry is neither a transform with an axis nor an axis.
         """
-        every, axes = all_transforms(), all_axes()
-        found = []
+        named = axes_by_name()
         for entry in self.transforms:
-            names = [axis.name for axis in every[entry].axes] if entry in every else []
-            if not names and entry not in axes:
+            if entry not in named:
                 raise ValueError(
                     f"transforms: no transform with a strength axis, and no axis, is named "
-                    f"{entry!r}{did_you_mean(entry, [*every, *axes])}"
+                    f"{entry!r}{did_you_mean(entry, named)}"
                 )
-            found.append(names or [entry])
-        return found
+        return [named[entry] for entry in self.transforms]
 
     def count(self) -> int:
         return self.n
@@ -403,10 +409,8 @@ class Trivial(_OnAxes):
         axes = self.axes()
         for draw in range(self.n):
             here = (*path, f"{depth}:{draw}")
-            rng = place.rng((*here, "choice"))
-            names = axes[int(rng.integers(len(axes)))]
-            along = Along(axis=names[int(rng.integers(len(names)))], intensity=(0.0, self.strength))
-            yield Chain((Step(along, here),), here)
+            along = _along(axes, place.rng((*here, "choice")), (0.0, self.strength))
+            yield Chain((Step(along, here),) if along else (), here)
 
 
 class Rand(_OnAxes):
@@ -423,17 +427,21 @@ class Rand(_OnAxes):
     """The strength of all of them."""
 
     def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
-        axes = self.axes()
+        axes, strength = self.axes(), (self.strength, self.strength)
         for draw in range(self.n):
             here = (*path, f"{depth}:{draw}")
             rng = place.rng((*here, "choice"))
-            steps = []
-            for position in range(self.k):
-                names = axes[int(rng.integers(len(axes)))]
-                axis = names[int(rng.integers(len(names)))]
-                along = Along(axis=axis, intensity=(self.strength, self.strength))
-                steps.append(Step(along, (*here, position)))
+            drawn = [_along(axes, rng, strength) for _ in range(self.k)]
+            steps = (Step(along, (*here, i)) for i, along in enumerate(drawn) if along)
             yield Chain(tuple(steps), here)
+
+
+def _along(axes: list[list[str]], rng: np.random.Generator, intensity: Range) -> Along | None:
+    """Draw a transform, then one of its axes; None for the source as it is."""
+    names = axes[int(rng.integers(len(axes)))]
+    if not names:
+        return None
+    return Along(axis=names[int(rng.integers(len(names)))], intensity=intensity)
 
 
 def _choose(rng: np.random.Generator, weights: list[float]) -> int:

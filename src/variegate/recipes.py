@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from variegate.errors import RecipeError, did_you_mean
 from variegate.plan import Variant, draw_variants, execute
@@ -31,16 +31,20 @@ from variegate.seeding import check_seed
 from variegate.transforms import Transform, all_transforms, find_transform
 from variegate.transforms.base import Drawn
 from variegate.transforms.canvas import Canvas, canvas_size
+from variegate.validation import Written, sentence, shown
 
 M = TypeVar("M", bound=BaseModel)
 
 LISTS = ("sequence", "subsets", "each", "one_of")
 
+# No recipe comes near them; what aliases in YAML can grow into does.
+_DEEPEST = 50
+_MOST_PARTS = 100_000
+_MOST_VARIANTS = 2**20
 
-class Output(BaseModel):
+
+class Output(Written):
     """How results are stored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     format: Literal["same", "jpeg", "png", "webp"] = "same"
     """File format; "same" is that of the source, or PNG where it cannot be written."""
@@ -54,10 +58,8 @@ class Output(BaseModel):
     """Keep transparency where the format can, or lay the picture over white."""
 
 
-class LabelRule(BaseModel):
+class LabelRule(Written):
     """What becomes of labels when the picture under them changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     box: Literal["corners", "ellipse"] = "corners"
     """A box without polygon or mask is moved by its corners, which encloses all that it may hold,
@@ -70,16 +72,10 @@ class LabelRule(BaseModel):
     """Class of a semantic mask where the picture is filled with a constant color."""
 
 
-class Recipe(BaseModel):
+class Recipe(Written):
     """What is to be made of every picture."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        arbitrary_types_allowed=True,
-        use_attribute_docstrings=True,
-        populate_by_name=True,
-    )
+    model_config = ConfigDict(populate_by_name=True)
 
     policy: Annotated[Node, Field(alias="variants")]
     """A policy, or one transform; in YAML it is called `variants`."""
@@ -91,6 +87,16 @@ class Recipe(BaseModel):
     """How results are stored."""
     labels: LabelRule = LabelRule()
     """What becomes of labels."""
+
+    @model_validator(mode="after")
+    def _countable(self) -> Self:
+        if (variants := self.count()) > _MOST_VARIANTS:
+            raise ValueError(
+                f"variants: expected at most {_MOST_VARIANTS:,} of a picture, "
+                f"got {f'{variants:,}' if variants < 10**15 else 'far more'}; "
+                "draw some of them with sample"
+            )
+        return self
 
     @classmethod
     def load(cls, source: str | Path) -> Self:
@@ -122,6 +128,11 @@ class Recipe(BaseModel):
             data = yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
         except yaml.YAMLError as error:
             raise RecipeError(f"{where}: not valid YAML: {_one_line(error)}") from error
+        except ValueError as error:
+            # What looks like a number or a date to YAML, and is none.
+            raise RecipeError(f"{where}: not valid YAML: {error}; use quotes for text") from error
+        except RecursionError as error:
+            raise RecipeError(f"{where}: nested more than {_DEEPEST} deep") from error
         return cls.from_data(data, where=where)
 
     @classmethod
@@ -131,13 +142,16 @@ class Recipe(BaseModel):
         Raises:
             RecipeError: it is not a valid recipe.
         """
+        _check_extent(data, where)
         if not isinstance(data, Mapping):
-            raise RecipeError(f"{where}: expected seed, variants and output, got {data!r}")
+            raise RecipeError(f"{where}: expected seed, variants and output, got {shown(data)}")
         if "seed" in data:
             try:
                 check_seed(data["seed"])
             except RecipeError as error:
                 raise RecipeError(f"{where}: {error}") from error
+        if "policy" in data:
+            raise RecipeError(f"{where}: unknown parameter 'policy'; did you mean 'variants'?")
         fields = dict(data)
         if "variants" in fields:
             fields["variants"] = parse_node(fields["variants"], f"{where}: variants")
@@ -239,9 +253,14 @@ def parse_node(data: object, where: str) -> Node:
             fields = {}
         if not isinstance(fields, Mapping):
             expected = "a list of steps" if name in LISTS else "parameters"
-            raise RecipeError(f"{where}: {name}: expected {expected}, got {value!r}")
+            raise RecipeError(f"{where}: {name}: expected {expected}, got {shown(value)}")
         fields = dict(fields)
-        if isinstance(steps := fields.get("steps"), list):
+        if "steps" in POLICIES[name].model_fields and "steps" in fields:
+            steps = fields["steps"]
+            if not isinstance(steps, list):
+                raise RecipeError(
+                    f"{where}: {name}: steps: expected a list of steps, got {shown(steps)}"
+                )
             inner = f"{where}: {name}" if isinstance(value, list) else f"{where}: {name}.steps"
             fields["steps"] = tuple(
                 parse_node(step, f"{inner}[{index}]") for index, step in enumerate(steps)
@@ -255,7 +274,7 @@ def parse_node(data: object, where: str) -> Node:
         close = did_you_mean(name, [*POLICIES, Along.name, *all_transforms()])
         raise RecipeError(f"{where}: unknown transform or policy {name!r}{close}") from error
     if value is not None and not isinstance(value, Mapping):
-        raise RecipeError(f"{where}: {name}: expected parameters, got {value!r}")
+        raise RecipeError(f"{where}: {name}: expected parameters, got {shown(value)}")
     return _validated(kind, dict(value or {}), f"{where}: {name}")
 
 
@@ -265,41 +284,41 @@ def _named(data: object, where: str) -> tuple[str, object]:
         return data, None
     if isinstance(data, Mapping) and len(data) == 1:
         name, value = next(iter(data.items()))
-        return str(name), value
-    if isinstance(data, Mapping) and data:
+        if isinstance(name, str):
+            return name, value
+    if isinstance(data, Mapping) and len(data) > 1:
         names = ", ".join(repr(str(name)) for name in data)
         raise RecipeError(
             f"{where}: expected one name, got {names}; write parameters as name: {{p: 0.5}}"
         )
-    raise RecipeError(f"{where}: expected a transform or a policy, got {data!r}")
+    raise RecipeError(f"{where}: expected a transform or a policy, got {shown(data)}")
 
 
 def _validated(model: type[M], fields: dict[str, Any], where: str) -> M:
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        raise RecipeError(f"{where}: {_sentence(error, model)}") from error
+        raise RecipeError(f"{where}: {sentence(error, model)}") from error
 
 
-def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
-    """Return what is wrong in one sentence: the first thing."""
-    # A misspelt name explains why the right one is missing: it comes first.
-    found = error.errors(include_url=False)
-    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
-    place = ".".join(str(part) for part in first["loc"] if isinstance(part, str | int))
-    name = str(first["loc"][-1]) if first["loc"] else ""
-    if first["type"] == "extra_forbidden":
-        parts: dict[str, type[BaseModel]] = {"output": Output, "labels": LabelRule}
-        inner = parts.get(place.partition(".")[0], model)
-        fields = [field.alias or key for key, field in inner.model_fields.items()]
-        close = did_you_mean(name, fields)
-        return f"unknown parameter {name!r}{close or '; it knows ' + ', '.join(fields)}"
-    if first["type"] == "missing":
-        return f"{place}: expected, but missing"
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] != "value_error":
-        message = f"{message[0].lower()}{message[1:]}, got {first['input']!r}"
-    return f"{place}: {message}" if place else message
+def _check_extent(data: object, where: str) -> None:
+    """Refuse what aliases have blown up, or tied into a knot.
+
+    Raises:
+        RecipeError: it is nested too deeply, or has too many parts.
+    """
+    waiting, parts = [(data, 0)], 0
+    while waiting:
+        one, depth = waiting.pop()
+        if not isinstance(one, list | tuple | Mapping):
+            continue
+        parts += len(one)
+        if depth > _DEEPEST:
+            raise RecipeError(f"{where}: nested more than {_DEEPEST} deep")
+        if parts > _MOST_PARTS:
+            raise RecipeError(f"{where}: expected at most {_MOST_PARTS:,} parameters and steps")
+        inner = one.values() if isinstance(one, Mapping) else one
+        waiting += [(part, depth + 1) for part in inner]
 
 
 class _Loader(yaml.SafeLoader):
@@ -308,16 +327,18 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str) and key in seen:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = repr(self.construct_object(key_node, deep=True))
+            if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"{key!r} stands twice", key_node.start_mark
+                    None, None, f"{key} stands twice", key_node.start_mark
                 )
-            seen.add(key if isinstance(key, str) else repr(key))
+            seen.add(key)
         return super().construct_mapping(node, deep)
 
 
 def _one_line(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error)
+    problem = getattr(error, "problem", None) or " ".join(str(error).split())
     return f"line {mark.line + 1}: {problem}" if mark else str(problem)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from variegate.policies import POLICIES, Along, Policy, all_axes
+from variegate.policies import POLICIES, Along, Policy, all_axes, axes_by_name
 from variegate.recipes import LISTS, Recipe
 from variegate.transforms import Transform, all_transforms
 
@@ -104,8 +104,7 @@ def _policy_fields(policy: type[BaseModel]) -> Schema:
     if "steps" in properties:
         properties["steps"] = {**_steps(), "description": properties["steps"]["description"]}
     if "transforms" in properties:
-        with_axes = [name for name, kind in all_transforms().items() if kind.axes]
-        properties["transforms"]["items"] = {"enum": [*with_axes, *all_axes()]}
+        properties["transforms"]["items"] = {"enum": list(axes_by_name())}
     return schema
 
 

@@ -6,13 +6,14 @@ They are relative to the picture's size, so the same draw means the same on any 
 """
 
 import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -20,6 +21,7 @@ from variegate.errors import RecipeError, did_you_mean
 from variegate.ops import Identity, Operation
 from variegate.sample import Size
 from variegate.seeding import uniform
+from variegate.validation import Written, shown
 
 Parameters = Mapping[str, Any]
 
@@ -67,7 +69,7 @@ class Bounds:
     def _checked(self, value: object) -> Range:
         pair = value if isinstance(value, list | tuple) else (value, value)
         if len(pair) != 2 or not all(_is_number(end) for end in pair):
-            raise ValueError(f"expected a number or [low, high], got {value!r}")
+            raise ValueError(f"expected a number or [low, high], got {shown(value)}")
         low, high = float(pair[0]), float(pair[1])
         if low > high:
             raise ValueError(f"expected low <= high, got [{low:g}, {high:g}]")
@@ -87,8 +89,10 @@ class Bounds:
 
 
 def _is_number(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(float(value))  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    # A whole number may be too large for a float.
+    return -sys.float_info.max <= value <= sys.float_info.max
 
 
 def _shortest(value: Range) -> float | list[float]:
@@ -177,12 +181,8 @@ TRANSFORMS: "dict[str, type[Transform]]" = {}
 FAMILIES: "dict[str, Callable[[str], type[Transform]]]" = {}
 
 
-class Transform(BaseModel, ABC):
+class Transform(Written, ABC):
     """Ranges from which one operation is drawn. See the module's docstring."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
 
     name: ClassVar[str]
     axes: ClassVar[tuple[Axis, ...]] = ()

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import BeforeValidator
 from pydantic import Field as Bound
 
 from variegate.ops import Operation, Warp
@@ -10,9 +11,25 @@ from variegate.ops.warp import Border, scaling, translation
 from variegate.sample import Size
 from variegate.transforms.base import Parameters
 from variegate.transforms.geometry import Viewed, inner_view, view
+from variegate.validation import shown
 
 Side = Annotated[int, Bound(ge=1, le=65_500)]
-Canvas = Annotated[Side | tuple[Side, Side], Bound(union_mode="left_to_right")]
+
+
+def _one_or_two(value: object) -> object:
+    sides = value if isinstance(value, list | tuple) else (value, value)
+    if len(sides) != 2 or not all(_is_side(side) for side in sides):
+        raise ValueError(
+            f"expected a whole number or [height, width], from 1 to 65500, got {shown(value)}"
+        )
+    return value
+
+
+def _is_side(side: object) -> bool:
+    return isinstance(side, int | float) and 1 <= side <= 65_500 and side == int(side)
+
+
+Canvas = Annotated[Side | tuple[Side, Side], BeforeValidator(_one_or_two)]
 
 
 def canvas_size(size: int | tuple[int, int] | list[int]) -> Size:
