@@ -52,7 +52,7 @@ def generator(seed: int, *path: int | str) -> np.random.Generator:
     words = (f"i{part}" if isinstance(part, int) else f"s{len(part)}:{part}" for part in path)
     text = "/".join((f"{seed}", *words)).encode("utf-8", "surrogatepass")
     digest = hashlib.blake2b(text, digest_size=16, person=b"variegate").digest()
-    return np.random.Generator(np.random.Philox(_Key(digest)))
+    return np.random.Generator(np.random.Philox(_Key(digest)))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
