@@ -364,7 +364,8 @@ def _opened(storage: Storage) -> Iterator["pq.ParquetFile"]:
             f"{storage.url}: no {MANIFEST} there; is it a finished output of variegate?"
         )
     with storage.open_read(MANIFEST) as file:
-        yield pq.ParquetFile(file)
+        # Or all groups to come would be read ahead, and kept.
+        yield pq.ParquetFile(file, pre_buffer=False)
 
 
 def rows(storage: Storage) -> Iterator[Row]:
@@ -374,7 +375,7 @@ def rows(storage: Storage) -> Iterator[Row]:
         InputError: there is no manifest.
     """
     with _opened(storage) as table:
-        for batch in table.iter_batches(batch_size=_GROUP_ROWS):
+        for batch in table.iter_batches(batch_size=_GROUP_ROWS, use_threads=False):
             for fields in batch.to_pylist():
                 yield Row.from_fields(fields)
 
