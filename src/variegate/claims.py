@@ -20,7 +20,7 @@ import cv2
 
 from variegate.errors import InputError, OutputError
 from variegate.manifest import FOLDER, MANIFEST, delete_parts
-from variegate.storage import LocalStorage, Storage, open_storage, pack_zip, printable
+from variegate.storage import LocalStorage, Storage, is_archive_name, open_storage, pack, printable
 from variegate.storage.failures import writing
 from variegate.storage.keys import TEMPORARY_PREFIX
 
@@ -77,7 +77,7 @@ class Claim:
         self._output = Path(output)
         # As it will be read again: without tuples.
         self._record = json.loads(json.dumps(record))
-        zipped = self._output.suffix.lower() == ".zip" and not self._output.is_dir()
+        zipped = is_archive_name(self._output.name) and not self._output.is_dir()
         self._archive = self._output if zipped else None
         beside = self._output.with_name(f"{self._output.name}.unpacked")
         self.folder = beside if zipped else self._output
@@ -156,7 +156,7 @@ class Claim:
     def pack(self, target: Storage) -> None:
         """Make the zip file of what is written, if one is wanted."""
         if self._archive is not None:
-            pack_zip(target, self._archive)
+            pack(target, self._archive)
 
     def clean(self) -> None:
         """Remove what a finished output does not need any more, and a killed run left."""

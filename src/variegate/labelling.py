@@ -1,7 +1,7 @@
 """What a worker does about labels: read them for a source, write them for a result."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from variegate import labels
@@ -11,7 +11,7 @@ from variegate.errors import InputError, PictureError
 from variegate.formats import Item, Source, Writer
 from variegate.recipes import LabelRule
 from variegate.sample import Size
-from variegate.storage import Storage, key_to_text
+from variegate.storage import Storage, key_from_text, key_to_text
 from variegate.targets import Mask, Targets
 
 
@@ -78,11 +78,20 @@ class Labeller:
 
     def write_sidecars(self, item: Item) -> dict[str, str]:
         """Write the files that belong to one result; return their digests by key, as text."""
-        digests = {}
-        for key, content in self.writer.sidecars(item):
-            self.output.write(key, content)
-            digests[key_to_text(key)] = hashlib.sha256(content).hexdigest()
+        digests: dict[str, str] = {}
+        try:
+            for key, content in self.writer.sidecars(item):
+                digests[key_to_text(key)] = hashlib.sha256(content).hexdigest()
+                self.output.write(key, content)
+        except Exception:
+            self.delete_sidecars(digests)
+            raise
         return digests
+
+    def delete_sidecars(self, keys: Iterable[str]) -> None:
+        """Delete files that belong to a result that will not be; keys as text."""
+        for key in keys:
+            self.output.delete(key_from_text(key))
 
     def _mask(self, key: str) -> Mask:
         try:

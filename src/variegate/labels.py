@@ -95,7 +95,7 @@ def written(
     changed = replace(annotation, size=size, objects=tuple(objects))
     if annotation.mask_file is not None and targets.semantic is not None:
         key = mask_key(annotation.mask_file)
-        masks[key] = targets.semantic.values
+        masks[key] = _whole(targets.semantic.values)
         changed = replace(changed, mask_file=key)
     return changed, masks
 
@@ -194,6 +194,20 @@ def _scaled(one: Object, x: float, y: float) -> Object:
     return replace(one, **scaled)
 
 
+def _in_bytes(values: Mask) -> Mask:
+    """Return a mask of 32 bits, which cv2 cannot move, as four channels; others as they are."""
+    if values.dtype != np.uint32:
+        return values
+    return np.ascontiguousarray(values).view(np.uint8).reshape(*values.shape, 4)
+
+
+def _whole(values: Mask) -> Mask:
+    """Undo `_in_bytes`."""
+    if values.ndim == 2:
+        return values
+    return np.ascontiguousarray(values).view(np.uint32)[..., 0]
+
+
 class _Layers:
     """Puts masks into as few layers as hold them without overlapping."""
 
@@ -212,7 +226,7 @@ class _Layers:
             layer_of.append(-1 if mask is None else self._place(mask, number + 1))
         layers = [Layer(values, "objects") for values in self._packed]
         if annotation.mask_file is not None:
-            values = self._loaded(annotation.mask_file)
+            values = _in_bytes(self._loaded(annotation.mask_file))
             layers.append(Layer(values, "soft" if annotation.soft else "classes", rule.mask_fill))
         return layers, layer_of
 

@@ -83,6 +83,8 @@ class Maker:
             _log.debug("%s", key_to_text(source.key), exc_info=True)
             reason = _reason(error)
         self.discard(source)
+        for row in rows:
+            self._labeller.delete_sidecars(row.sidecar_digests)
         tell(Counts(outputs=-len(rows), bytes=-sum(row.bytes or 0 for row in rows)))
         return [without_output(number, source, "quarantined", reason)]
 

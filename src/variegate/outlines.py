@@ -1,8 +1,8 @@
 """Rings of points: the outlines of objects, moved and cut all at once."""
 
+import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -139,13 +139,28 @@ def _clip(ring: Points, size: Size) -> Points:
 
 
 def rasterised(rings: list[Points], size: Size) -> npt.NDArray[np.uint8]:
-    """Return (H, W) uint8, 1 for the pixels whose centre lies within a ring."""
+    """Return (H, W) uint8, 1 for the pixels whose centre lies within a ring (even-odd rule)."""
     mask = np.zeros(size, np.uint8)
     for ring in rings:
-        # cv2 counts from pixel centres, in 1/16 pixels here.
-        fixed = np.rint((ring - 0.5) * 16).astype(np.int32)
-        cv2.fillPoly(mask, [fixed], 1, lineType=cv2.LINE_8, shift=4)
+        # cv2.fillPoly would fill the pixels that an edge only touches, too.
+        mask |= _filled(ring, size)
     return mask
+
+
+def _filled(ring: Points, size: Size) -> npt.NDArray[np.uint8]:
+    height, width = size
+    toggles = np.zeros((height, width + 1), np.uint8)
+    for (x1, y1), (x2, y2) in zip(ring.tolist(), np.roll(ring, -1, axis=0).tolist(), strict=True):
+        low, high = min(y1, y2), max(y1, y2)
+        # Rows whose centre lies in [low, high): each crossing belongs to one edge.
+        first, last = max(0, math.ceil(low - 0.5)), min(height, math.ceil(high - 0.5))
+        if first >= last:
+            continue
+        rows = np.arange(first, last)
+        crossings = x1 + (rows + 0.5 - y1) * ((x2 - x1) / (y2 - y1))
+        columns = np.clip(np.ceil(crossings - 0.5), 0, width).astype(np.intp)
+        toggles[rows, columns] ^= 1
+    return np.bitwise_xor.accumulate(toggles, axis=1)[:, :width]
 
 
 def box_ring(box: Points, *, ellipse: bool) -> Points:

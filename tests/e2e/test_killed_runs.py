@@ -46,7 +46,7 @@ def test_killed_at_every_change_of_a_file(tmp_path, name):
 
 
 def test_killed_at_twenty_random_moments(tmp_path):
-    source = jobs.draw_set(tmp_path / "in", 60)
+    source = jobs.draw_set(tmp_path / "in", 300)
     (tmp_path / "recipe.yaml").write_text(jobs.EIGHT)
     undisturbed = tmp_path / "undisturbed"
     augment(source, undisturbed, recipe=jobs.recipe(), options=Options(workers=2))
@@ -56,7 +56,7 @@ def test_killed_at_twenty_random_moments(tmp_path):
     arguments = (RUN, source, output, tmp_path / "recipe.yaml")
     for kill in range(KILLS):
         process = jobs.python(*arguments)
-        # After some more files, so that every run gets on a little: 480 files in 20 runs.
+        # After some more files, so that every run gets on a little: 2,400 files in 20 runs.
         wait_for_files(process, output, more=int(rng.integers(1, 22)))
         time.sleep(float(rng.uniform(0, 0.01)))
         assert process.poll() is None, f"run {kill} had no time to be killed"
