@@ -62,5 +62,8 @@ class UnsupportedError(PictureError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the closest known word, or an empty string."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    words = list(known)
+    # A name without its unit (angle for angle_degrees) is a likely slip, too.
+    longer = [name for name in words if len(word) > 2 and name.startswith(word)]
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6) or longer
     return f"; did you mean {close[0]!r}?" if close else ""
