@@ -5,14 +5,13 @@ import json
 import shutil
 import subprocess
 import zipfile
-from contextlib import suppress
 
 import pytest
 
 import jobs
 from variegate import Options, augment, manifest
 from variegate.errors import OutputError
-from variegate.storage import LocalStorage, open_storage
+from variegate.storage import local, open_storage
 
 
 @pytest.fixture
@@ -117,22 +116,24 @@ def test_every_write_that_fails_is_one_sentence_and_continues_later(
     source, tmp_path, monkeypatch, name
 ):
     whole = run(source, tmp_path / "whole")
-    left = 0
-    real = LocalStorage.open_write
+    left, told = 0, []
+    real = local._create
 
-    def write(self, key):
+    def create(path):
         nonlocal left
         left -= 1
         if left < 0:
-            raise OutputError(f"{self.place(key)}: the disk is full")
-        return real(self, key)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path)
 
-    monkeypatch.setattr(LocalStorage, "open_write", write)
+    monkeypatch.setattr(local, "_create", create)
     for room in range(100):
         left = room
-        with suppress(OutputError):
+        try:
             summary = run(source, tmp_path / "new" / name)
             break
+        except OutputError as error:
+            told.append(str(error))
         assert left == -1
         left = 1_000
         continued = run(source, tmp_path / "new" / name)
@@ -141,6 +142,7 @@ def test_every_write_that_fails_is_one_sentence_and_continues_later(
     assert summary.digest == whole.digest
     # At least six pictures, four parts, the record and the manifest.
     assert room >= 12
+    assert all("the disk is full" in one and "\n" not in one for one in told)
 
 
 def test_a_full_temporary_folder_is_one_sentence(source, tmp_path, monkeypatch):

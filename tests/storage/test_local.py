@@ -191,9 +191,16 @@ def test_failures_of_the_last_step_are_told(tmp_path, monkeypatch, code, sentenc
     def fail(self, target):
         raise OSError(code, os.strerror(code))
 
+    monkeypatch.setattr(os, "replace", fail)
     monkeypatch.setattr(Path, "replace", fail)
+    storage = open_storage(tmp_path)
     with pytest.raises(OutputError, match=f"a/1.jpg: .*{sentence}"):
-        open_storage(tmp_path).write("a/1.jpg", b"1")
+        storage.write("a/1.jpg", b"1")
+    with (
+        pytest.raises(OutputError, match=f"a/1.jpg: .*{sentence}"),
+        storage.open_write("a/1.jpg") as file,
+    ):
+        file.write(b"1")
     assert list((tmp_path / "a").iterdir()) == []
 
 

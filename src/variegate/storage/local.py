@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from variegate.errors import InputError, LimitError, OutputError, UsageError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
-from variegate.storage.failures import reading, writing
+from variegate.storage.failures import reading, write_failure, writing
 from variegate.storage.keys import TEMPORARY_PREFIX, check_key
 
 _NO_FILE = "expected a file, found a folder or a device; name a file"
@@ -93,7 +93,7 @@ class LocalStorage(Storage):
         return data
 
     def open_read(self, key: str) -> BinaryIO:
-        path = self._inside(key, InputError)
+        path = self._checked(key, InputError)
         with reading(self.place(key)):
             # Opening a pipe would wait for its writer for ever.
             descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
@@ -114,16 +114,26 @@ class LocalStorage(Storage):
         return self._inside(key, InputError).is_file()
 
     def write(self, key: str, data: bytes) -> None:
-        with self.open_write(key) as file:
-            file.write(data)
+        # As with open_write, but for millions of small files: a third of the time.
+        path = self._checked(key, OutputError)
+        temporary = _beside(path)
+        try:
+            _fill(_create(temporary), data)
+            os.replace(temporary, path)  # noqa: PTH105 - no Path here, see above
+        except BaseException as error:
+            with suppress(OSError):
+                Path(temporary).unlink()
+            if isinstance(error, OSError):
+                raise write_failure(error, self.place(key)) from error
+            raise
 
     @contextmanager
     def open_write(self, key: str) -> Iterator[BinaryIO]:
         path = self._inside(key, OutputError)
         place = self.place(key)
-        temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+        temporary = Path(_beside(str(path)))
         with writing(place):
-            file = _create(temporary)
+            file = os.fdopen(_create(str(temporary)), "wb")
         try:
             # No fsync: a power cut may lose a finished file, `verify` finds that and the run
             # makes it again; waiting for the disk after every picture would cost far more.
@@ -163,28 +173,59 @@ class LocalStorage(Storage):
         return count
 
     def _inside(self, key: str, error: type[UsageError]) -> Path:
+        return Path(self._checked(key, error))
+
+    def _checked(self, key: str, error: type[UsageError]) -> str:
         """Return the path of `key`, after making sure that no link leads it out of the root."""
         check_key(key, error)
-        path = Path(self.root, key)
+        path = f"{self.root.rstrip('/')}/{key}"
         # What is written replaces a link instead of following it: there the folder counts.
-        followed = path if error is InputError else path.parent
-        if not self._holds(os.path.realpath(followed)):
+        followed = path if error is InputError else path[: path.rfind("/")]
+        if self._has_link(followed) and not self._holds(os.path.realpath(followed)):
             raise error(
                 f"{self.place(key)}: a symbolic link leads out of {self.url}; "
                 "put the file itself there instead"
             )
         return path
 
+    def _has_link(self, path: str) -> bool:
+        """Say whether a link stands between the root, which has none, and `path`."""
+        # Much quicker than os.path.realpath, which looks at every folder above the root, too.
+        end = len(self.root.rstrip("/"))
+        while end < len(path):
+            end = path.find("/", end + 1)
+            end = len(path) if end < 0 else end
+            try:
+                if stat.S_ISLNK(os.lstat(path[:end]).st_mode):
+                    return True
+            except OSError:
+                return False  # nothing further is there; opening it will say so
+        return False
+
     def _holds(self, path: str) -> bool:
         return path == self.root or path.startswith(self.root.rstrip("/") + "/")
 
 
-def _create(path: Path) -> BinaryIO:
-    """Create a new file, and its folders where they are missing."""
+def _beside(path: str) -> str:
+    """Return a name for the file until it is whole."""
+    return f"{path[: path.rfind('/') + 1]}{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+
+
+def _create(path: str) -> int:
+    """Create a new file, and its folders where they are missing; return its descriptor."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
-        descriptor = os.open(path, flags, 0o666)
+        return os.open(path, flags, 0o666)
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, flags, 0o666)
-    return os.fdopen(descriptor, "wb")
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, flags, 0o666)
+
+
+def _fill(descriptor: int, data: bytes) -> None:
+    """Write it all, and close the file."""
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    finally:
+        os.close(descriptor)
