@@ -339,24 +339,25 @@ class SampleOf(_SingleSteps):
         return self.n
 
     def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
+        groups = [self._group(index) for index in range(len(self.steps))]
         for draw in range(self.n):
             here = (*path, f"{depth}:{draw}")
             steps: tuple[Step, ...] = ()
-            for index in self._chosen(place.rng((*here, "choice"))):
+            for index in self._chosen(place.rng((*here, "choice")), groups):
                 for chain in expand(
                     self.steps[index], place, (*here, _mark(depth, index)), depth + 1
                 ):
                     steps += chain.steps
             yield Chain(steps, here)
 
-    def _chosen(self, rng: np.random.Generator) -> list[int]:
-        wanted = int(rng.integers(self.k_min, (self.k_max or self._most()) + 1))
+    def _chosen(self, rng: np.random.Generator, groups: list[str]) -> list[int]:
+        wanted = int(rng.integers(self.k_min, (self.k_max or len(set(groups))) + 1))
         weights, chosen = self._weights(), list[int]()
         while len(chosen) < wanted:
             index = _choose(rng, weights)
             chosen.append(index)
-            for other in range(len(weights)):
-                if self._group(other) == self._group(index):
+            for other, group in enumerate(groups):
+                if group == groups[index]:
                     weights[other] = 0.0
         return sorted(chosen)
 
