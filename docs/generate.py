@@ -1,7 +1,7 @@
 """Write the pages and pictures of the documentation that follow from the code.
 
-    python docs/generate.py            all of it
-    python docs/generate.py --pages    the pages alone (a test compares them)
+python docs/generate.py            all of it
+python docs/generate.py --pages    the pages alone (a test compares them)
 """
 
 import argparse
@@ -38,10 +38,10 @@ def transforms_page() -> str:
     lines = [
         "# Transforms",
         "",
-        "Written by `docs/generate.py` from the code. `variegate transforms NAME --picture strip.png`",
+        "Written by `docs/generate.py` from the code. `variegate transforms NAME --picture FILE`",
         "shows one along its strength axis, from 0 (the identity, bit for bit) to 1 (the strongest",
-        "sensible value). Ranges are drawn uniformly, factors on a log scale; one number stands for a",
-        "range of just that. Every transform also takes `p`, the probability that it is applied.",
+        "sensible value). Ranges are drawn uniformly, factors on a log scale; one number means",
+        "just that. Every transform also takes `p`, the probability that it is applied.",
         "",
     ]
     families: dict[str, list[type[Transform]]] = {}
@@ -69,8 +69,10 @@ def _entry(transform: type[Transform]) -> list[str]:
             shown = "none" if default is None else str(default).lower()
         meaning = " ".join((field.description or "").split())
         lines.append(f"- `{name}` ({shown}): {meaning}")
-    for axis in transform.axes:
-        lines.append(f"- axis `{axis.name}`: {axis.parameter} from {axis.start:g} to {axis.end:g}")
+    lines += [
+        f"- axis `{axis.name}`: {axis.parameter} from {axis.start:g} to {axis.end:g}"
+        for axis in transform.axes
+    ]
     return [*lines, ""]
 
 
@@ -79,8 +81,8 @@ def presets_page() -> str:
     lines = [
         "# Presets",
         "",
-        "Written by `docs/generate.py`. `variegate recipe presets NAME` prints one as YAML, to start a",
-        "recipe of your own from.",
+        "Written by `docs/generate.py`. `variegate recipe presets NAME` prints one as YAML, to",
+        "start a recipe of your own from.",
         "",
     ]
     for name in presets():
