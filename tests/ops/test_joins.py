@@ -189,3 +189,23 @@ def test_four_quarter_turns_are_the_source():
         turn = find_transform("rotate90").operation({"k": 1}, size)
         joined, size = joined.then(turn) if joined else turn, turn.size
     np.testing.assert_array_equal(joined.apply_image(image), image)
+
+
+def test_joined_points_stay_in_sight_where_the_origin_leaves_it():
+    # A strong zoom takes the source's corner behind the viewer of a following perspective.
+    zoom, perspective = find_transform("zoom")(factor=(2, 3)), find_transform("perspective")
+    behind = 0
+    for seed in range(600):
+        rng = generator(seed)
+        first = zoom.draw(rng, SIZE)
+        second = perspective(amount=(0.2, 0.3)).draw(rng, SIZE)
+        joined = first.then(second)
+        seen = moved(np.linalg.inv(first.array), generator(1).uniform(0, 90, (20, 2)))
+        expected = moved(second.array, moved(first.array, seen))
+        np.testing.assert_allclose(joined.move_points(seen), expected, atol=1e-6)
+        assert not joined.mirrored
+        flip = find_transform("flip")().draw(rng, SIZE)
+        assert joined.then(flip).mirrored
+        assert flip.then(joined).mirrored
+        behind += joined.matrix[8] <= 0
+    assert behind > 5

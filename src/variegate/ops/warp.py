@@ -167,9 +167,12 @@ class Warp(Geometric):
             raise ShapeError(f"matrix: expected finite (3, 3), got {array.tolist()}")
         a, b, c, d, e, f, g, h, i = entries
         determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
-        if abs(determinant) < 1e-12 or i == 0 or min(size) < 1:
+        if abs(determinant) < 1e-12 or min(size) < 1:
             raise ShapeError(f"warp onto {size}: the matrix {array.tolist()} leaves no picture")
-        return cls(tuple([_snapped(entry / i) for entry in entries]), size, view or View())
+        # Where the origin lies out of sight, at or behind the viewer, its depth i may be 0 or less;
+        # the sign stays, since the depth of points in sight is above 0.
+        scale = max(abs(g), abs(h), abs(i)) if g or h else i
+        return cls(tuple([_snapped(entry / scale) for entry in entries]), size, view or View())
 
     @property
     def array(self) -> Matrix:
@@ -204,7 +207,7 @@ class Warp(Geometric):
 
     @property
     def mirrored(self) -> bool:
-        return bool(np.linalg.det(self.array[:2, :2]) < 0)
+        return bool(np.linalg.det(self.array) < 0)
 
     def from_reduced(self, full: Size, reduced: Size) -> "Warp":
         """Return the warp that takes a smaller copy of the source where this takes the source."""
