@@ -21,7 +21,7 @@ _CATEGORIES = ("categories", "category", "category_id", "labels", "label", "clas
 OUTLINES = "segmentation"
 AREA = "area"
 # In an object's `extra`: its box as it was read, where our numbers cannot give it back exactly.
-_RAW = "bbox"
+RAW = "bbox"
 _NO_CATEGORY = "object"
 
 Size = tuple[int, int]
@@ -137,7 +137,7 @@ class ObjectColumn:
         problems = [said] if said else []
         extra = {k: v for k, v in entry.items() if k not in (self.box, self.category, OUTLINES)}
         if said is None and isinstance(raw, list) and geometry.raw_box(box) != raw:
-            extra[_RAW] = raw
+            extra[RAW] = raw
         polygons = None
         outlines = entry.get(OUTLINES)
         if isinstance(outlines, list) and outlines:
@@ -152,7 +152,7 @@ class ObjectColumn:
     def _entry(self, one: Object, *, moved: bool) -> dict[str, Any]:
         box = one.box or geometry.around(one) or (0.0, 0.0, 0.0, 0.0)
         numbers: Sequence[float] = geometry.raw_box(box)
-        raw: Any = one.extra.get(_RAW)
+        raw: Any = one.extra.get(RAW)
         if geometry.are_numbers(raw, 4) and geometry.edges(raw) == box:
             numbers = raw
         # All of them as floats: readers want one type in a column.
@@ -162,7 +162,7 @@ class ObjectColumn:
             entry[self.category] = int(one.category) if known else one.category
         if one.polygons is not None:
             entry[OUTLINES] = [[float(v) for xy in ring for v in xy] for ring in one.polygons]
-        entry |= {name: value for name, value in one.extra.items() if name != _RAW}
+        entry |= {name: value for name, value in one.extra.items() if name != RAW}
         if moved and AREA in entry:
             entry[AREA] = float(geometry.area(replace(one, box=box)))
         return entry

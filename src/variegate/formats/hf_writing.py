@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, ClassVar, Self
 from variegate.annotations import Annotation
 from variegate.codecs import EXTENSIONS, MASK_ENDING, encode_mask
 from variegate.formats.hf_metadata import LABEL, Metadata, Row
-from variegate.formats.hf_objects import AREA, OUTLINES, ObjectColumn
+from variegate.formats.hf_objects import AREA, OUTLINES, RAW, ObjectColumn
 from variegate.formats.writing import Content, Item, Writer
 from variegate.storage import Storage
 
@@ -36,8 +36,10 @@ class ImageFolderWriter(Writer):
 
     name: ClassVar = "imagefolder"
     holds: ClassVar[frozenset[Content]] = frozenset(
-        ("label", "boxes", "polygons", "semantic masks", "soft masks", "other fields")
+        ("label", "boxes", "polygons", "semantic masks", "soft masks", "captions", "other fields")
     )
+    captions: ClassVar = "text"
+    own_fields: ClassVar = frozenset((RAW,))
 
     metadata: tuple[Metadata, ...] = (Metadata(key="metadata.jsonl"),)
     own: bool = True

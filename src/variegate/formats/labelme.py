@@ -55,12 +55,15 @@ class LabelMeWriter(Writer):
     holds: ClassVar[frozenset[Content]] = frozenset(
         ("boxes", "polygons", "instance masks", "keypoints", "other fields")
     )
+    one_shape: ClassVar = True
+    own_fields: ClassVar = frozenset(("no_file", "version", "shape_type"))
 
     folders: Mapping[str, str] = field(default_factory=dict)
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
-        parts = key.rpartition("/")
-        return f"{parts[0]}{parts[1]}{parts_of(key)[1]}{ending}"
+        folder, stem, _ = parts_of(key)
+        above = f"{split}/" if split and split_in(folder) != split else ""
+        return f"{above}{folder}{stem}{ending}"
 
     def annotation_key(self, picture: str) -> str:
         """Return the key of a picture's JSON file."""

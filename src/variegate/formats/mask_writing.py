@@ -27,6 +27,7 @@ class MaskPairsWriter(Writer):
 
     name: ClassVar = "masks"
     holds: ClassVar[frozenset[Content]] = frozenset(("semantic masks", "soft masks"))
+    own_fields: ClassVar = frozenset((PALETTE,))
 
     pairing: Pairing = _IMAGES_AND_MASKS
     palette: str = ""
@@ -43,8 +44,10 @@ class MaskPairsWriter(Writer):
     ) -> Self:
         """Make one for a set that was read in another format.
 
-        `extra` may hold "palette" (hexadecimal digits) and "soft" (all masks are).
+        `extra` may hold "palette" (hexadecimal digits), "soft" (all masks are), and
+        "mask_classes": the names of the masks' values, where they are not those of objects.
         """
+        classes = tuple(extra.get("mask_classes", classes))
         return cls(
             classes=classes,
             pairing=_SOFT if extra.get("soft") else _IMAGES_AND_MASKS,
@@ -93,7 +96,11 @@ class MaskPairsWriter(Writer):
 
     @property
     def set_extra(self) -> Mapping[str, Any]:
-        known = {PALETTE: self.palette, "soft": self.pairing.soft}
+        known = {
+            PALETTE: self.palette,
+            "soft": self.pairing.soft,
+            "mask_classes": list(self.classes),
+        }
         return {name: value for name, value in known.items() if value}
 
     @classmethod

@@ -13,6 +13,7 @@ class PlainWriter(Writer):
 
     name: ClassVar = "plain"
     holds: ClassVar[frozenset[Content]] = frozenset(("label",))
+    kinds: ClassVar = None
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
         return _joined(split, label, stem_of(key) + ending)

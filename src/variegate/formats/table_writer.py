@@ -25,6 +25,7 @@ class CsvTableWriter(Writer):
 
     name: ClassVar = "csv"
     holds: ClassVar[frozenset[Content]] = frozenset(("label",))
+    kinds: ClassVar = None
 
     table: str = "labels.csv"
     columns: Columns = _COLUMNS

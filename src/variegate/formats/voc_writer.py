@@ -34,6 +34,7 @@ class VocWriter(Writer):
     holds: ClassVar[frozenset[Content]] = frozenset(
         ("boxes", "instance masks", "semantic masks", "other fields")
     )
+    own_fields: ClassVar = frozenset(("no_file", "image_sets", "folder", "segmented", "depth"))
 
     origin: int = 1
     folders: Mapping[str, str] = field(default_factory=dict)
@@ -85,9 +86,15 @@ class VocWriter(Writer):
         return f"{where}{stem}.xml"
 
     def mask_key(self, mask_file: str, *, source: str, output: str) -> str:
+        if self.complete:
+            # Of a set in another format, whose folders are not kept.
+            return f"SegmentationClass/{parts_of(output)[1]}.png"
         key = super().mask_key(mask_file, source=source, output=output)
         folder, stem, _ = parts_of(key)
         return f"{folder}{stem}.png"
+
+    def object_mask_key(self, output: str) -> str | None:
+        return f"SegmentationObject/{parts_of(output)[1]}.png"
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         if item.annotation is None or item.annotation.extra.get("no_file"):

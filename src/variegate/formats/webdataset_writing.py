@@ -47,9 +47,12 @@ class WebDatasetWriter(Writer):
     holds: ClassVar[frozenset[Content]] = frozenset(
         (
             *("label", "labels", "boxes", "corners", "polygons", "instance masks"),
-            *("semantic masks", "soft masks", "keypoints", "other fields"),
+            *("semantic masks", "soft masks", "keypoints", "captions", "other fields"),
         )
     )
+    kinds: ClassVar = frozenset(("jpeg", "png", "webp", "ppm"))
+    captions: ClassVar = CAPTION
+    own_fields: ClassVar = frozenset((MEMBERS,))
 
     input: str = ""
     single: str = ""

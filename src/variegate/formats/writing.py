@@ -27,8 +27,12 @@ Content = Literal[
     "semantic masks",
     "soft masks",
     "keypoints",
+    "captions",
     "other fields",
 ]
+
+# What programs that read data sets of this field open: by cv2, by Pillow.
+_USUAL_KINDS = frozenset(("jpeg", "png", "webp", "bmp", "tiff"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,14 @@ class Writer(ABC):
     name: ClassVar[str]
     holds: ClassVar[frozenset[Content]]
     """What the format can express; `convert` says what of a data set it cannot."""
+    one_shape: ClassVar[bool] = False
+    """Of an object with an outline and a box, only the outline is written."""
+    kinds: ClassVar[frozenset[str] | None] = _USUAL_KINDS
+    """Kinds of picture files that its readers open; None for all."""
+    captions: ClassVar[str] = ""
+    """Where in an annotation's `extra` captions stand: "captions" (a list) or "text" (one)."""
+    own_fields: ClassVar[frozenset[str]] = frozenset()
+    """Names in `extra` that mean something in this format alone."""
 
     classes: tuple[str, ...] = ()
     skeletons: Mapping[str, Skeleton] = field(default_factory=dict)
@@ -125,12 +137,24 @@ class Writer(ABC):
         renamed = name.replace(old, new, 1) if old in name else f"{new}-{name}"
         return f"{folder}/{renamed}" if folder else renamed
 
+    def object_mask_key(self, output: str) -> str | None:
+        """Return where a picture's object masks go: one file, in which the n-th has the value n.
+
+        None where they stand in the annotation, as run lengths.
+        """
+        return None
+
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         """Yield (key, content) of the files that belong to one picture."""
         yield from ()
 
     def write_index(self, storage: Storage, items: Iterable[Item]) -> None:  # noqa: B027
         """Write the files that belong to the whole set, streaming."""
+
+    @property
+    def held(self) -> frozenset[Content]:
+        """What this one can express, where one thing in `holds` rules out another."""
+        return self.holds
 
     @property
     def set_extra(self) -> Mapping[str, Any]:

@@ -77,6 +77,7 @@ def _bounds(one: Object) -> Box | None:
     if one.box is not None:
         return one.box
     outline = [point for ring in one.polygons or () for point in ring] or list(one.corners or ())
+    outline = outline or [(x, y) for x, y, seen in one.keypoints or () if seen]
     if not outline:
         return None
     xs, ys = [x for x, _ in outline], [y for _, y in outline]

@@ -36,6 +36,8 @@ class YoloWriter(Writer):
 
     name: ClassVar[str] = "yolo"
     holds: ClassVar[frozenset[Content]] = frozenset(("boxes", "corners", "polygons", "keypoints"))
+    one_shape: ClassVar = True
+    own_fields: ClassVar = frozenset(("no_file", "header"))
 
     task: Task | None = None
     numbers: tuple[int, ...] = ()
@@ -83,6 +85,12 @@ class YoloWriter(Writer):
             splits={split: tuple(places) for split, places in made.splits.items()},
             lists={key: (split, before) for key, (split, before) in made.lists.items()},
         )
+
+    @property
+    def held(self) -> frozenset[Content]:
+        if self.task == "pose":
+            return frozenset(("boxes", "keypoints"))
+        return self.holds - {"keypoints"}
 
     def number(self, category: str) -> int:
         """Return the number of a class.

@@ -34,8 +34,13 @@ class CocoWriter(Writer):
 
     name: ClassVar[str] = "coco"
     holds: ClassVar[frozenset[Content]] = frozenset(
-        ("label", "labels", "boxes", "polygons", "instance masks", "keypoints", "other fields")
+        (
+            *("label", "labels", "boxes", "polygons", "instance masks", "keypoints", "captions"),
+            "other fields",
+        )
     )
+    captions: ClassVar = "captions"
+    own_fields: ClassVar = frozenset((COCO,))
 
     files: tuple[File, ...] = ()
     next_image: int = 1
