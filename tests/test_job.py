@@ -7,8 +7,9 @@ import pytest
 import jobs
 from variegate import manifest
 from variegate.codecs import Limits
-from variegate.formats import Source
+from variegate.formats import Source, detect, writer_to_json
 from variegate.job import Job, Report, Shard, finished_report, quarantine_shard, run_shard
+from variegate.listing import spool
 from variegate.manifest import Counts
 from variegate.storage import open_storage
 
@@ -105,3 +106,27 @@ def test_a_quarantined_shard_leaves_no_results(job, shard, tmp_path):
         "quarantined",
         "it kills",
     )
+
+
+@pytest.mark.parametrize(
+    "name", ["bccd_voc", "nuclei_instances", "annotation_formats/camvid_dataset"]
+)
+def test_what_belongs_to_results_goes_with_them(data_dir, tmp_path, name):
+    source = open_storage(data_dir / name)
+    layout = detect(source)
+    with spool(source, layout, jobs.recipe(jobs.TWO)) as listing:
+        pictures = [one for one in listing.sources() if one.annotation is not None][:3]
+    (tmp_path / "out").mkdir()
+    job = Job(
+        recipe=jobs.recipe(jobs.TWO).to_data(),
+        input=str(data_dir / name),
+        output=str(tmp_path / "out"),
+        writer=writer_to_json(layout.writer()),
+    )
+    shard = Shard(0, tuple(pictures))
+    report = run_shard(job, shard)
+    made = {row.output for row in manifest.read_part(open_storage(job.output), report.part)}
+    files = jobs.tree(tmp_path / "out").keys() - {report.part}
+    assert made - {None} < files, "this format has no sidecars"
+    quarantine_shard(job, shard, "it kills")
+    assert jobs.tree(tmp_path / "out").keys() == {report.part}

@@ -2,7 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from variegate import labels
 from variegate.annotations import Annotation
@@ -92,6 +95,40 @@ class Labeller:
         """Delete files that belong to a result that will not be; keys as text."""
         for key in keys:
             self.output.delete(key_from_text(key))
+
+    def sidecar_keys(self, source: Source, key: str) -> set[str]:
+        """Return the keys of all files that could have been written beside the result `key`."""
+        annotation = source.annotation
+
+        def renamed(mask_file: str | None) -> str | None:
+            if mask_file is None:
+                return None
+            return self.writer.mask_key(mask_file, source=source.key, output=key)
+
+        masks = set()
+        if annotation is not None:
+            objects = tuple(
+                replace(one, mask_file=renamed(one.mask_file)) for one in annotation.objects
+            )
+            annotation = replace(
+                annotation, objects=objects, mask_file=renamed(annotation.mask_file)
+            )
+            masks = {one.mask_file for one in (*objects, annotation)} - {None}
+        item = Item(
+            key=key,
+            split=source.split,
+            label=source.label,
+            size=(1, 1),
+            annotation=annotation,
+            # Only their names are asked for.
+            masks={name: np.zeros((1, 1), np.uint8) for name in masks if name},
+            source=source.key,
+        )
+        found = {name for name in masks if name}
+        # A writer may stumble over such masks; their names are known.
+        with suppress(Exception):
+            found |= {name for name, _ in self.writer.sidecars(item)}
+        return found
 
     def _mask(self, key: str) -> Mask:
         try:

@@ -119,7 +119,7 @@ class Maker:
     def discard(self, source: Source) -> None:
         """Delete whatever was written of a source that is quarantined in the end."""
         if self.splits and source.split != "train":
-            self.output.delete(source.key)
+            self._delete(source, source.key)
             return
         wanted = self.recipe.output.format
         for file_format in EXTENSIONS if wanted == "same" else (wanted,):
@@ -128,7 +128,12 @@ class Maker:
             except PictureError:
                 continue
             for index in range(self.recipe.count()):
-                self.output.delete(self._key(source.key, index, file_format))
+                self._delete(source, self._key(source.key, index, file_format))
+
+    def _delete(self, source: Source, key: str) -> None:
+        """Delete one result, if it is there, and what belongs to it."""
+        for one in (key, *self._labeller.sidecar_keys(source, key)):
+            self.output.delete(one)
 
     def _read(self, source: Source) -> bytes | None:
         """Return the content of a picture, however broken; None for what never was one."""
