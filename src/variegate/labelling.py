@@ -36,8 +36,13 @@ class Labeller:
     output: Storage
     limits: Limits
 
-    def targets(self, source: Source, size: Size) -> Targets | None:
-        """Return what is known about a source of (height, width) `size`, ready to be moved.
+    def targets(self, source: Source, size: Size, orientation: int = 1) -> Targets | None:
+        """Return what is known about a source, ready to be moved.
+
+        Args:
+            source: whose picture it is.
+            size: (height, width), upright.
+            orientation: EXIF's, by which it was turned upright.
 
         Raises:
             PictureError: its annotation does not fit it, or a mask cannot be read.
@@ -50,6 +55,8 @@ class Labeller:
             rule=self.rule,
             skeletons=self.writer.skeletons,
             load_mask=self._mask,
+            orientation=orientation,
+            key=source.key,
         )
 
     def result(
@@ -66,8 +73,8 @@ class Labeller:
         if source.annotation is None or targets is None:
             return source.annotation, {}
 
-        def mask_key(mask_file: str) -> str:
-            return self.writer.mask_key(mask_file, source=source.key, output=key)
+        def mask_key(mask_file: str, picture: str) -> str:
+            return self.writer.mask_key(mask_file, source=picture, output=key)
 
         return labels.written(source.annotation, targets, size, rule=self.rule, mask_key=mask_key)
 
@@ -113,7 +120,7 @@ class Labeller:
             annotation = replace(
                 annotation, objects=objects, mask_file=renamed(annotation.mask_file)
             )
-            masks = {one.mask_file for one in (*objects, annotation)} - {None}
+            masks = {one.mask_file for one in objects} | {annotation.mask_file}
         item = Item(
             key=key,
             split=source.split,

@@ -14,17 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations import Annotation, Object, Point, Skeleton
-from variegate.errors import PictureError
-from variegate.formats import rle
+from variegate.fitting import fitted
+from variegate.masks import MaskFiles, MaskKey, MaskReader
 from variegate.outlines import Outlines, Points, box_ring
 from variegate.recipes import LabelRule
 from variegate.sample import Size
-from variegate.targets import (
-    Keypoints,
-    Layer,
-    Mask,
-    Targets,
-)
+from variegate.targets import Keypoints, Mask, Targets, whole
+
+_ROUNDING = 1e-9
 
 
 def read(
@@ -34,21 +31,25 @@ def read(
     rule: LabelRule,
     skeletons: Mapping[str, Skeleton],
     load_mask: Callable[[str], Mask],
+    orientation: int = 1,
+    key: str = "",
 ) -> Targets:
     """Make targets of an annotation.
 
     Args:
         annotation: of the picture.
-        size: the picture's (height, width).
+        size: the picture's (height, width), upright.
         rule: what becomes of labels.
         skeletons: category -> its keypoints.
         load_mask: returns the mask (H, W) that a key names.
+        orientation: EXIF's, 1 to 8, by which the picture was turned upright.
+        key: of the picture.
 
     Raises:
         PictureError: the annotation is for another picture: its size or a mask's disagrees.
     """
-    annotation = fitted(annotation, size)
-    layers, layer_of = _Layers(size, load_mask).read(annotation, rule)
+    annotation = fitted(annotation, size, orientation)
+    layers, layer_of = MaskReader(size, orientation, load_mask).read(annotation, rule.mask_fill)
     rings: list[tuple[int, Points]] = []
     boxes = np.full((len(annotation.objects), 4), np.nan)
     for number, one in enumerate(annotation.objects):
@@ -65,6 +66,7 @@ def read(
         visible=np.ones(len(annotation.objects)),
         layers=tuple(layers),
         layer_of=tuple(layer_of),
+        origins=((key, len(annotation.objects)),),
     )
 
 
@@ -74,7 +76,7 @@ def written(
     size: Size,
     *,
     rule: LabelRule,
-    mask_key: Callable[[str], str],
+    mask_key: MaskKey,
 ) -> tuple[Annotation, dict[str, Mask]]:
     """Return the annotation of a result and the masks that it names.
 
@@ -83,21 +85,25 @@ def written(
         targets: as they came out.
         size: the result's (height, width).
         rule: decides which objects are still worth naming.
-        mask_key: takes the key of a source's mask to that of the result's.
+        mask_key: takes the key of a mask, and of its picture, to that of the result's mask.
     """
-    masks: dict[str, Mask] = {}
+    source = targets.origins[0][0]
+    files = MaskFiles(annotation, source, mask_key)
     objects = []
-    for number, one in enumerate(targets.objects):
+    pictures = ((n, key) for n, (key, count) in enumerate(targets.origins) for _ in range(count))
+    for number, (one, origin) in enumerate(zip(targets.objects, pictures, strict=True)):
         mask = targets.mask_of(number)
         kept = _kept(number, one, targets, mask, rule)
+        if kept is not None and mask is not None:
+            kept = files.put(kept, mask, picture=origin[0], origin=origin[1])
         if kept is not None:
-            objects.append(kept if mask is None else _with_mask(kept, mask, mask_key, masks))
+            objects.append(kept)
     changed = replace(annotation, size=size, objects=tuple(objects))
     if annotation.mask_file is not None and targets.semantic is not None:
-        key = mask_key(annotation.mask_file)
-        masks[key] = _whole(targets.semantic.values)
+        key = mask_key(annotation.mask_file, source)
+        files.masks[key] = whole(targets.semantic.values)
         changed = replace(changed, mask_file=key)
-    return changed, masks
+    return changed, files.masks
 
 
 def _kept(
@@ -117,7 +123,8 @@ def _kept(
     box = targets.boxes[number]
     if mask is not None and not (targets.kept_boxes and one.box is not None):
         box = _bounds(mask)
-    if targets.visible[number] < rule.min_visible:
+    # Sums of areas are right to some digits only: what is all in sight counts as such.
+    if targets.visible[number] < rule.min_visible - _ROUNDING:
         return None
     if not targets.kept_boxes and not _large_enough(box, rule):
         return None
@@ -135,135 +142,6 @@ def _large_enough(box: Points, rule: LabelRule) -> bool:
     if not np.isfinite(box).all():
         return False
     return bool(min(box[2] - box[0], box[3] - box[1]) >= rule.min_side)
-
-
-def _with_mask(
-    one: Object,
-    mask: npt.NDArray[np.bool_],
-    mask_key: Callable[[str], str],
-    masks: dict[str, Mask],
-) -> Object:
-    """Put an object's mask where it belongs, and say where that is."""
-    if one.rle is not None:
-        return replace(one, rle=rle.encode(mask.astype(np.uint8)))
-    assert one.mask_file is not None
-    key = mask_key(one.mask_file)
-    if one.mask_value is None:
-        masks[key] = mask.astype(np.uint8) * np.uint8(255)
-        return replace(one, mask_file=key)
-    shared = masks.setdefault(key, np.zeros(mask.shape, np.uint8))
-    if one.mask_value > np.iinfo(shared.dtype).max:
-        wider = np.uint16 if one.mask_value < 65536 else np.uint32
-        masks[key] = shared = shared.astype(wider)
-    shared[mask] = one.mask_value
-    return replace(one, mask_file=key)
-
-
-def fitted(annotation: Annotation, size: Size) -> Annotation:
-    """Return the annotation in the coordinates of a picture of `size`.
-
-    One that was made on a larger or smaller copy of the picture is scaled.
-
-    Raises:
-        PictureError: it was made on a picture of another shape.
-    """
-    if annotation.size in (None, size):
-        return annotation
-    height, width = annotation.size or size
-    if min(height, width) < 1 or abs(height * size[1] - width * size[0]) > max(
-        *size, height, width
-    ):
-        raise PictureError(
-            f"its annotation is for a picture of {width} x {height}, it has {size[1]} x {size[0]}"
-        )
-    x, y = size[1] / width, size[0] / height
-    objects = tuple(_scaled(one, x, y) for one in annotation.objects)
-    return replace(annotation, size=size, objects=objects)
-
-
-def _scaled(one: Object, x: float, y: float) -> Object:
-    scaled: dict[str, Any] = {}
-    if one.box is not None:
-        scaled["box"] = (one.box[0] * x, one.box[1] * y, one.box[2] * x, one.box[3] * y)
-    if one.corners is not None:
-        scaled["corners"] = tuple((u * x, v * y) for u, v in one.corners)
-    if one.polygons is not None:
-        scaled["polygons"] = tuple(tuple((u * x, v * y) for u, v in r) for r in one.polygons)
-    if one.keypoints is not None:
-        scaled["keypoints"] = tuple((u * x, v * y, seen) for u, v, seen in one.keypoints)
-    return replace(one, **scaled)
-
-
-def _in_bytes(values: Mask) -> Mask:
-    """Return a mask of 32 bits, which cv2 cannot move, as four channels; others as they are."""
-    if values.dtype != np.uint32:
-        return values
-    return np.ascontiguousarray(values).view(np.uint8).reshape(*values.shape, 4)
-
-
-def _whole(values: Mask) -> Mask:
-    """Undo `_in_bytes`."""
-    if values.ndim == 2:
-        return values
-    return np.ascontiguousarray(values).view(np.uint32)[..., 0]
-
-
-class _Layers:
-    """Puts masks into as few layers as hold them without overlapping."""
-
-    def __init__(self, size: Size, load_mask: Callable[[str], Mask]) -> None:
-        self._size = size
-        self._load_mask = load_mask
-        self._layers: list[Layer] = []
-        self._packed: list[Mask] = []
-        self._files: dict[str, Mask] = {}
-
-    def read(self, annotation: Annotation, rule: LabelRule) -> tuple[list[Layer], list[int]]:
-        """Return the layers, and the number of the layer with each object's mask, or -1."""
-        layer_of = []
-        for number, one in enumerate(annotation.objects):
-            mask = self._mask(one)
-            layer_of.append(-1 if mask is None else self._place(mask, number + 1))
-        layers = [Layer(values, "objects") for values in self._packed]
-        if annotation.mask_file is not None:
-            values = _in_bytes(self._loaded(annotation.mask_file))
-            layers.append(Layer(values, "soft" if annotation.soft else "classes", rule.mask_fill))
-        return layers, layer_of
-
-    def _mask(self, one: Object) -> npt.NDArray[np.bool_] | None:
-        if one.rle is not None:
-            if (one.rle.height, one.rle.width) != self._size:
-                raise PictureError(
-                    f"a mask of {one.rle.width} x {one.rle.height} for a picture of "
-                    f"{self._size[1]} x {self._size[0]}"
-                )
-            return np.asarray(rle.decode(one.rle) > 0)
-        if one.mask_file is None:
-            return None
-        values = self._loaded(one.mask_file)
-        return np.asarray(values > 0 if one.mask_value is None else values == one.mask_value)
-
-    def _loaded(self, key: str) -> Mask:
-        if key not in self._files:
-            values = self._load_mask(key)
-            if values.shape[:2] != self._size:
-                raise PictureError(
-                    f"its mask {key} is {values.shape[1]} x {values.shape[0]}, "
-                    f"it has {self._size[1]} x {self._size[0]}"
-                )
-            self._files[key] = values
-        return self._files[key]
-
-    def _place(self, mask: npt.NDArray[np.bool_], value: int) -> int:
-        """Write a mask into the first layer where it covers no other; return its number."""
-        for number, packed in enumerate(self._packed):
-            if not packed[mask].any():
-                packed[mask] = value
-                return number
-        fresh = np.zeros(self._size, np.uint16)
-        fresh[mask] = value
-        self._packed.append(fresh)
-        return len(self._packed) - 1
 
 
 def _outline(one: Object, rule: LabelRule, mask: npt.NDArray[np.bool_] | None) -> list[Points]:
@@ -326,7 +204,7 @@ def _points(ring: Points) -> tuple[Point, ...]:
 
 def _corners(rings: list[Points]) -> tuple[Point, ...]:
     """Return the four corners of an oriented box; the smallest around what was cut off it."""
-    ring = rings[0]
+    ring = np.concatenate(rings)
     if len(ring) != 4:
         ring = cv2.boxPoints(cv2.minAreaRect(ring.astype(np.float32))).astype(np.float64)
     return _points(ring)

@@ -88,6 +88,17 @@ class Outlines:
                 rings.append((int(self.owners[index]), ring))
         return Outlines.of(rings)
 
+    def beyond_line(self, a: float, b: float, c: float) -> "Outlines":
+        """Return what lies where a * x + b * y + c >= 0."""
+        heights = self.points @ (a, b) + c
+        if not len(heights) or heights.min() >= 0:
+            return self
+        rings = [
+            (owner, _cut(self.ring(index), heights[self.starts[index] : self.starts[index + 1]]))
+            for index, owner in enumerate(self.owners.tolist())
+        ]
+        return Outlines.of([(owner, ring) for owner, ring in rings if len(ring) >= 3])
+
     def joined(self, other: "Outlines", count: int) -> "Outlines":
         """Return these and those of `other`, whose objects are numbered on from `count`."""
         return Outlines(
@@ -112,30 +123,24 @@ class Outlines:
 
 def _clip(ring: Points, size: Size) -> Points:
     """Cut a ring at the canvas (Sutherland and Hodgman 1974)."""
-    for axis, limit, keep_below in (
-        (0, 0, False),
-        (0, size[1], True),
-        (1, 0, False),
-        (1, size[0], True),
-    ):
-        if not len(ring):
-            break
-        before: Points = np.roll(ring, 1, axis=0)
-        over = np.asarray(ring[:, axis] - limit)
-        keep = np.asarray(over <= 0 if keep_below else over >= 0)
-        kept_before = np.roll(keep, 1)
-        points: list[Points] = []
-        for index in range(len(ring)):
-            if keep[index] != kept_before[index]:
-                one, two = before[index], ring[index]
-                share = (limit - one[axis]) / (two[axis] - one[axis])
-                crossing = one + share * (two - one)
-                crossing[axis] = limit
-                points.append(crossing)
-            if keep[index]:
-                points.append(ring[index])
-        ring = np.array(points).reshape(-1, 2)
+    for axis, limit in ((0, size[1]), (1, size[0])):
+        ring = _cut(ring, ring[:, axis])
+        ring[:, axis] = np.maximum(ring[:, axis], 0)
+        ring = _cut(ring, limit - ring[:, axis])
+        ring[:, axis] = np.minimum(ring[:, axis], limit)
     return ring
+
+
+def _cut(ring: Points, heights: npt.NDArray[np.float64]) -> Points:
+    """Return the part of a ring (K, 2) with a height (K,) of 0 or more; heights run evenly."""
+    keep = heights >= 0
+    before = np.roll(ring, 1, axis=0)
+    crossed = keep != np.roll(keep, 1)
+    rise = np.where(crossed, heights - np.roll(heights, 1), 1.0)
+    share = np.where(crossed, heights / rise, 0.0)[:, np.newaxis]
+    # Two places for each point: where the edge before it crosses, and itself.
+    places = np.stack([ring + share * (before - ring), ring], axis=1).reshape(-1, 2)
+    return places[np.stack([crossed, keep], axis=1).ravel()]
 
 
 def rasterised(rings: list[Points], size: Size) -> npt.NDArray[np.uint8]:
@@ -171,18 +176,19 @@ def box_ring(box: Points, *, ellipse: bool) -> Points:
         ellipse: the ellipse that touches its sides, instead of its corners.
 
     Returns:
-        (4, 2), or (32, 2) with the four points where the ellipse touches the sides.
+        (4, 2), or (64, 2) with the four points where the ellipse touches the sides.
     """
     x1, y1, x2, y2 = box
     if not ellipse:
         return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
-    ring = np.empty((32, 2))
+    ring = np.empty((64, 2))
     ring[:, 0] = (x1 + x2) / 2 + (x2 - x1) / 2 * _UNIT[:, 0]
     ring[:, 1] = (y1 + y2) / 2 + (y2 - y1) / 2 * _UNIT[:, 1]
     # Exactly the sides, not their rounded middle plus half their rounded distance.
-    ring[0, 0], ring[8, 1], ring[16, 0], ring[24, 1] = x2, y2, x1, y1
+    ring[0, 0], ring[16, 1], ring[32, 0], ring[48, 1] = x2, y2, x1, y1
     return ring
 
 
-_TURNS = np.arange(32) * (2 * np.pi / 32)
+# Of 64 points, so that a turned one falls short of the ellipse by a thousandth of its radius.
+_TURNS = np.arange(64) * (2 * np.pi / 64)
 _UNIT = np.stack([np.cos(_TURNS), np.sin(_TURNS)], axis=1)

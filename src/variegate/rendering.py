@@ -96,7 +96,8 @@ class Renderer:
         """Return a source as it was photographed, with its labels."""
         data = self.input.read(source.key, limit=self.limits.max_bytes)
         image = self._decoded(data, file_format, 1)
-        targets = self.labeller.targets(source, (image.shape[0], image.shape[1]))
+        orientation = probe(data, self.limits).orientation
+        targets = self.labeller.targets(source, (image.shape[0], image.shape[1]), orientation)
         return Sample(image, shares(source), targets)
 
     def _executed(
@@ -126,7 +127,7 @@ class Renderer:
         partners: "_Partners",
     ) -> Iterator[tuple[Variant, Sample]]:
         size = (header.height, header.width)
-        known = self.labeller.targets(source, size)
+        known = self.labeller.targets(source, size, header.orientation)
 
         def load(times: int) -> Sample:
             image = self._decoded(data, file_format, times)

@@ -28,7 +28,7 @@ class Layer:
     """A mask as large as the picture.
 
     Attributes:
-        values: (H, W) uint8 or uint16.
+        values: (H, W) uint8 or uint16; one of 32 bits as (H, W, 4) bytes, see `in_bytes`.
         role: "objects": 0, or the number of the object plus one; "classes": a class for each
             pixel; "soft": an amount, which may be interpolated.
         beyond: the value where the picture is filled with a constant color.
@@ -98,6 +98,7 @@ class Targets:
         layer_of: (N,) number of the layer with an object's mask, where its number plus one is its
             value; -1 for objects without a mask.
         kept_boxes: no geometry has touched the boxes: they are as they were read.
+        origins: (key, number of objects) of each picture that objects come from, in turn.
     """
 
     objects: tuple[Object, ...]
@@ -108,6 +109,7 @@ class Targets:
     layers: tuple[Layer, ...] = ()
     layer_of: tuple[int, ...] = ()
     kept_boxes: bool = True
+    origins: tuple[tuple[str, int], ...] = ()
 
     @property
     def count(self) -> int:
@@ -132,17 +134,21 @@ class Targets:
         mirrored: bool,
         mask: MoveMask,
         size: Size,
+        shown: Callable[[Outlines], Outlines] = lambda outlines: outlines,
     ) -> "Targets":
         """Return the targets after a change of geometry.
 
         Args:
             points: takes (K, 2) source points to where they come to lie.
+            shown: takes outlines to the part of them that `points` can take somewhere.
             straight: straight lines stay straight.
             mirrored: the picture is its mirror image (right becomes left).
             mask: moves a mask.
             size: (height, width) of the new canvas.
         """
-        outlines = self.outlines if straight else self.outlines.densified(max(size) / 40)
+        outlines = shown(self.outlines)
+        if not straight:
+            outlines = outlines.densified(max(size) / 40)
         outlines = replace(outlines, points=points(outlines.points))
         cut = outlines.clipped(size)
         visible = self.visible
@@ -186,6 +192,7 @@ class Targets:
             layers=(*self.layers, *moved),
             layer_of=self.layer_of + tuple(-1 if i < 0 else places[i] for i in other.layer_of),
             kept_boxes=self.kept_boxes and other.kept_boxes,
+            origins=self.origins + other.origins,
         )
 
     def hidden(self, seen: npt.NDArray[np.bool_]) -> "Targets":
@@ -195,8 +202,15 @@ class Targets:
             seen: (H, W) where the picture still shows.
         """
         visible = self.visible.copy()
-        for number in range(self.count):
-            if rings := self.outlines.of_object(number):
+        masked = {
+            layer: _seen_of_layer(self.layers[layer], seen)
+            for layer in set(self.layer_of)
+            if layer >= 0
+        }
+        for number, layer in enumerate(self.layer_of):
+            if layer >= 0:
+                visible[number] *= masked[layer].get(number, 1.0)
+            elif rings := self.outlines.of_object(number):
                 visible[number] *= _seen_share(rings, seen)
         return replace(self, visible=visible, keypoints=_covered(self.keypoints, seen))
 
@@ -212,6 +226,14 @@ def _covered(keypoints: Keypoints, seen: npt.NDArray[np.bool_]) -> Keypoints:
     return replace(keypoints, visibility=np.where(hidden, 1, keypoints.visibility).astype(np.uint8))
 
 
+def _seen_of_layer(layer: Layer, seen: npt.NDArray[np.bool_]) -> dict[int, float]:
+    """Return which share of the mask of each object in a layer is seen."""
+    areas = np.bincount(layer.values.ravel())
+    left = np.bincount(layer.values[seen], minlength=len(areas))
+    values = np.flatnonzero(areas[1:]) + 1
+    return {value - 1: float(left[value] / areas[value]) for value in values.tolist()}
+
+
 def _seen_share(rings: list[Points], seen: npt.NDArray[np.bool_]) -> float:
     """Return which share of the area of some rings is seen."""
     height, width = seen.shape
@@ -225,3 +247,17 @@ def _seen_share(rings: list[Points], seen: npt.NDArray[np.bool_]) -> float:
     if not area:
         return 1.0
     return float(np.count_nonzero(seen[top:bottom, left:right] & (shape > 0)) / area)
+
+
+def in_bytes(values: Mask) -> Mask:
+    """Return a mask of 32 bits, which cv2 cannot move, as four channels; others as they are."""
+    if values.dtype != np.uint32:
+        return values
+    return np.ascontiguousarray(values).view(np.uint8).reshape(*values.shape, 4)
+
+
+def whole(values: Mask) -> Mask:
+    """Undo `in_bytes`."""
+    if values.ndim == 2:
+        return values
+    return np.ascontiguousarray(values).view(np.uint32)[..., 0]

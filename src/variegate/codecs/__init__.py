@@ -11,6 +11,7 @@ A format is one file here, with `parse(data, limits)`.
 from variegate.codecs.kinds import EXTENSIONS, IMAGE_ENDINGS, kind_of
 from variegate.codecs.limits import Limits
 from variegate.codecs.masks import MASK_ENDING, decode_mask, encode_mask, read_palette
+from variegate.codecs.raster import upright
 from variegate.codecs.reading import Header, decode, probe
 from variegate.codecs.writing import encode
 
@@ -27,4 +28,5 @@ __all__ = [
     "kind_of",
     "probe",
     "read_palette",
+    "upright",
 ]

@@ -42,6 +42,7 @@ class Header:
         width: pixels, shown upright.
         frames: of an animation, or pages; `decode` gives the first.
         reducible: whether `decode` can reduce while decoding.
+        orientation: EXIF's, 1 to 8, by which `decode` turns it upright; from 5 on a quarter turn.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Header:
     width: int
     frames: int
     reducible: bool
+    orientation: int = 1
 
 
 def probe(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Header:
@@ -63,7 +65,7 @@ def probe(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Header:
     height, width = parsed.height, parsed.width
     if parsed.orientation >= 5:
         height, width = width, height
-    return Header(kind, height, width, parsed.frames, parsed.reducible)
+    return Header(kind, height, width, parsed.frames, parsed.reducible, parsed.orientation)
 
 
 def decode(

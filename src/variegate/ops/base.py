@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from variegate.outlines import Points
+from variegate.outlines import Outlines, Points
 from variegate.sample import Image, Sample, Size
 from variegate.targets import Layer, Mask
 
@@ -137,6 +137,7 @@ class Geometric(Operation):
             return changed
         targets = sample.targets.moved(
             points=self.move_points,
+            shown=self.before_viewer,
             straight=self.straight,
             mirrored=self.mirrored,
             mask=self.move_mask,
@@ -147,6 +148,10 @@ class Geometric(Operation):
     @abstractmethod
     def move_points(self, points: Points) -> Points:
         """Return (K, 2) where source points come to lie; beyond the canvas, too."""
+
+    def before_viewer(self, outlines: Outlines) -> Outlines:
+        """Return the part of source outlines that does not lie behind the viewer."""
+        return outlines
 
     @abstractmethod
     def move_mask(self, layer: Layer) -> Mask:

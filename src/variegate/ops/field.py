@@ -24,6 +24,9 @@ Map = npt.NDArray[np.float32]
 # An inverse is sought until it is right to this many pixels, or for so many rounds.
 _CLOSE = 0.01
 _ROUNDS = 100
+# Points are looked up in rows of so many, and no farther out than cv2 can count.
+_COLUMNS = 256
+_FAR = 30_000
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,7 @@ class Displacement(ABC):
         offsets = self.offsets()
         found = points
         for _ in range(_ROUNDS):
-            at = found[np.newaxis].astype(np.float32)
-            wrong = points - (found + _sampled(offsets, at)[0])
+            wrong = points - (found + _at(offsets, found))
             found = found + wrong
             if np.abs(wrong).max() < _CLOSE:
                 break
@@ -245,6 +247,16 @@ def _projected(points: Map, matrix: npt.NDArray[np.float64]) -> Map:
     if matrix[2, :2].any():
         return cv2.perspectiveTransform(points, matrix)
     return cv2.transform(points, matrix[:2] / matrix[2, 2])
+
+
+def _at(offsets: Map, points: Points) -> Map:
+    """Return the offsets at any number of points, (K, 2)."""
+    # cv2 takes no more than 32,766 columns.
+    rows = math.ceil(len(points) / _COLUMNS)
+    grid = np.zeros((rows * _COLUMNS, 2), np.float32)
+    grid[: len(points)] = np.clip(points, -_FAR, _FAR)
+    sampled = _sampled(offsets, grid.reshape(rows, _COLUMNS, 2))
+    return sampled.reshape(-1, 2)[: len(points)]
 
 
 def _sampled(offsets: Map, points: Map) -> Map:

@@ -17,7 +17,7 @@ from variegate.ops.base import Operation
 from variegate.ops.warp import View, Warp, scaling, translation
 from variegate.outlines import Outlines, rasterised
 from variegate.sample import Image, Sample, Size
-from variegate.targets import Targets
+from variegate.targets import Mask, Targets, in_bytes, whole
 
 #: (top, left, bottom, right), pixels.
 Region = tuple[int, int, int, int]
@@ -96,7 +96,8 @@ class Cutmix(Combination):
         targets = sample.targets
         if targets is not None and piece.targets is not None:
             placed = shifted(piece.targets, self.region, sample.size)
-            targets = _pasted(targets, self.region, piece.targets).joined(placed)
+            below = _pasted(targets, self.region, piece.targets, sample.size)
+            targets = below.joined(placed)
         labels = mixed_labels([(sample.labels, 1 - share), (piece.labels, share)])
         return Sample(image, labels, targets)
 
@@ -125,7 +126,7 @@ class Mosaic(Combination):
         image = np.empty(sample.image.shape, np.uint8)
         shares: list[tuple[Mapping[str, float], float]] = []
         targets: Targets | None = None
-        classes: npt.NDArray[np.generic] | None = None
+        classes: Mask | None = None
         for region, one in zip(corners, (sample, *partners), strict=True):
             top, left, bottom, right = region
             tile = covering(one, Sample(image[top:bottom, left:right]))
@@ -136,8 +137,9 @@ class Mosaic(Combination):
             placed = shifted(tile.targets, region, (height, width))
             targets = placed if targets is None else targets.joined(placed)
             if placed.semantic is not None:
-                classes = np.zeros_like(placed.semantic.values) if classes is None else classes
-                classes[top:bottom, left:right] = placed.semantic.values[top:bottom, left:right]
+                own = placed.semantic.values
+                classes, own = alike(np.zeros_like(own) if classes is None else classes, own)
+                classes[top:bottom, left:right] = own[top:bottom, left:right]
         if targets is not None and classes is not None:
             targets = _with_classes(targets, classes)
         return Sample(image, mixed_labels(shares), targets)
@@ -178,6 +180,11 @@ class CopyPaste(Combination):
         image = sample.image.copy()
         image[shape] = other.image[shape]
         below = _cleared(sample.targets.hidden(~shape), shape)
+        if below.semantic is not None and other.targets.semantic is not None:
+            classes, others = alike(below.semantic.values, other.targets.semantic.values)
+            classes = classes.copy()
+            classes[shape] = others[shape]
+            below = _with_classes(below, classes)
         return replace(sample, image=image, targets=below.joined(_only(other.targets, set(taken))))
 
 
@@ -197,13 +204,18 @@ def like(image: Image, other: Image) -> Image:
     own = 1 if image.ndim == 2 else image.shape[2]
     if channels != own:
         flat = image[..., 0] if image.ndim == 3 and own == 1 else image
+        if own == 4:
+            # What cannot be seen may have any color: lay it over white, as decoding does.
+            alpha = image[..., 3:].astype(np.uint16)
+            shown = (image[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+            flat, own = shown.astype(np.uint8), 3
+        if channels == own:
+            return flat
         codes = {
             (1, 3): cv2.COLOR_GRAY2RGB,
             (1, 4): cv2.COLOR_GRAY2RGBA,
             (3, 1): cv2.COLOR_RGB2GRAY,
             (3, 4): cv2.COLOR_RGB2RGBA,
-            (4, 1): cv2.COLOR_RGBA2GRAY,
-            (4, 3): cv2.COLOR_RGBA2RGB,
         }
         image = cv2.cvtColor(flat, codes[own, channels])
     return image.reshape(*image.shape[:2], *other.shape[2:])
@@ -224,6 +236,15 @@ def shifted(targets: Targets, region: Region, size: Size) -> Targets:
     )
 
 
+def alike(one: Mask, two: Mask) -> tuple[Mask, Mask]:
+    """Return two masks of classes as what holds the values of both."""
+    if one.dtype == two.dtype and one.ndim == two.ndim:
+        return one, two
+    one, two = whole(one), whole(two)
+    kind = np.result_type(one, two)
+    return in_bytes(one.astype(kind)), in_bytes(two.astype(kind))
+
+
 def mixed_labels(parts: list[tuple[Mapping[str, float], float]]) -> dict[str, float]:
     """Return the shares of all labels, added up."""
     labels: dict[str, float] = {}
@@ -237,28 +258,18 @@ def _joined(one: Targets | None, two: Targets | None) -> Targets | None:
     return one if two is None else two if one is None else one.joined(two)
 
 
-def _pasted(targets: Targets, region: Region, piece: Targets) -> Targets:
+def _pasted(targets: Targets, region: Region, piece: Targets, size: Size) -> Targets:
     """Return the targets of a picture of which a region is covered by a piece of another."""
     top, left, bottom, right = region
-    covered = np.zeros(_canvas(targets, region), bool)
+    covered = np.zeros(size, bool)
     covered[top:bottom, left:right] = True
     changed = _cleared(targets.hidden(~covered), covered)
     if targets.semantic is None or piece.semantic is None:
         return changed
-    classes = targets.semantic.values.copy()
-    classes[top:bottom, left:right] = piece.semantic.values
+    classes, others = alike(targets.semantic.values, piece.semantic.values)
+    classes = classes.copy()
+    classes[top:bottom, left:right] = others
     return _with_classes(changed, classes)
-
-
-def _canvas(targets: Targets, region: Region) -> Size:
-    """Return a canvas that holds everything seen: the masks' own, or the outlines' and region's."""
-    if targets.layers:
-        height, width = targets.layers[0].values.shape[:2]
-        return height, width
-    corner = np.array([region[3], region[2]], np.float64)
-    if len(targets.outlines.points):
-        corner = np.maximum(corner, np.ceil(targets.outlines.points.max(axis=0)))
-    return int(corner[1]), int(corner[0])
 
 
 def _cleared(targets: Targets, covered: npt.NDArray[np.bool_]) -> Targets:
@@ -272,7 +283,7 @@ def _cleared(targets: Targets, covered: npt.NDArray[np.bool_]) -> Targets:
     return replace(targets, layers=layers)
 
 
-def _with_classes(targets: Targets, classes: npt.NDArray[np.generic]) -> Targets:
+def _with_classes(targets: Targets, classes: Mask) -> Targets:
     layers = tuple(
         one if one.role == "objects" else replace(one, values=classes) for one in targets.layers
     )

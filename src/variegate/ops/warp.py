@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from variegate.errors import ShapeError
 from variegate.ops.base import Geometric, Operation, Pointwise
-from variegate.outlines import Points
+from variegate.outlines import Outlines, Points
 from variegate.sample import Image, Size
 from variegate.targets import Layer, Mask
 
@@ -41,6 +41,9 @@ INTERPOLATIONS: dict[Interpolation, int] = {
 
 # Entries this close to an integer are that integer: cos(90 degrees) is 6e-17.
 _SNAP = 1e-9
+# The least third coordinate that is seen, and where points go that are not.
+_NEAREST = 1e-4
+_NOWHERE = 1e9
 # cv2 counts a warp's pixels in 16 bits.
 _LARGEST_SIDE = 2**15 - 1
 
@@ -136,7 +139,10 @@ def mask_view(view: View, layer: Layer) -> View:
     """Return how a mask is sampled where its picture is sampled by `view`."""
     border: Border | None = "constant" if layer.role == "objects" else view.border
     value = 0 if layer.role == "objects" else layer.beyond
-    return View(border, (value, value, value), "linear" if layer.role == "soft" else "nearest")
+    fill = (value, value, value)
+    if layer.values.ndim == 3:
+        fill = (value % 256, value // 256 % 256, value // 65_536)
+    return View(border, fill, "linear" if layer.role == "soft" else "nearest")
 
 
 @dataclass(frozen=True)
@@ -193,10 +199,18 @@ class Warp(Geometric):
         matrix = self.array
         moved = points @ matrix[:2, :2].T + matrix[:2, 2]
         if matrix[2, :2].any():
-            # A point behind the viewer would come back from the other side: keep it far away.
-            depth = np.maximum(points @ matrix[2, :2] + matrix[2, 2], 1e-6)
-            moved /= depth[:, np.newaxis]
+            depth = points @ matrix[2, :2] + matrix[2, 2]
+            # A point behind the viewer would come back from the other side: it is nowhere.
+            moved = np.where(
+                depth[:, np.newaxis] >= _NEAREST,
+                moved / np.maximum(depth, _NEAREST)[:, np.newaxis],
+                -_NOWHERE,
+            )
         return moved
+
+    def before_viewer(self, outlines: Outlines) -> Outlines:
+        g, h, i = self.matrix[6:]
+        return outlines if g == h == 0 else outlines.beyond_line(g, h, i - _NEAREST)
 
     def move_mask(self, layer: Layer) -> Mask:
         return replace(self, view=mask_view(self.view, layer)).apply_image(layer.values)
