@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1] / "src" / "variegate"
 ORDER = (
     *("errors", "validation", "seeding", "annotations", "outlines", "targets", "sample"),
     *("ops", "transforms", "policies", "plan", "recipes", "schema"),
-    *("codecs", "storage", "formats", "fitting", "masks", "labels", "labelling", "rendering"),
+    *("codecs", "storage", "formats", "copies", "masks", "labels", "labelling", "rendering"),
     *("manifest", "making", "job", "listing", "backends", "claims", "runs"),
     *("estimating", "verifying", "specimens", "presets", "reports", "torch", "cli"),
     *("demo", "__main__"),

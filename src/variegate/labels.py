@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations import Annotation, Object, Point, Skeleton
-from variegate.fitting import fitted
+from variegate.copies import fitted
 from variegate.masks import MaskFiles, MaskKey, MaskReader
 from variegate.outlines import Outlines, Points, box_ring
 from variegate.recipes import LabelRule

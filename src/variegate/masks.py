@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations import Annotation, Object
+from variegate.copies import fitted_mask
 from variegate.errors import PictureError
-from variegate.fitting import fitted_mask
 from variegate.formats import rle
 from variegate.sample import Size
 from variegate.targets import Layer, Mask, in_bytes
