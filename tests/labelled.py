@@ -1,4 +1,4 @@
-"""Labelled pictures for tests: what is known of them is drawn by Pillow, as a picture of its own."""
+"""Labelled pictures for tests: what is known of them is drawn by Pillow, in its own picture."""
 
 from collections.abc import Mapping
 
@@ -92,7 +92,7 @@ def write(annotation: Annotation, targets: Targets, size, **rule: object):
         targets,
         size,
         rule=LabelRule(**rule),
-        mask_key=lambda mask_file, picture: f"out-{mask_file}",
+        mask_key=lambda mask_file, _: f"out-{mask_file}",
     )
 
 
