@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,9 +20,9 @@ RUN = """
 import sys
 from pathlib import Path
 from variegate import Options, Recipe, augment
-source, output, recipe = sys.argv[1:]
+source, output, recipe, workers = sys.argv[1:]
 augment(source, output, recipe=Recipe.parse(Path(recipe).read_text()),
-        options=Options(workers=2, shard_size=1))
+        options=Options(workers=int(workers), shard_size=1))
 """
 
 
@@ -46,26 +47,32 @@ def test_killed_at_every_change_of_a_file(tmp_path, name):
 
 
 def test_killed_at_twenty_random_moments(tmp_path):
-    source = jobs.draw_set(tmp_path / "in", 300)
+    source = jobs.draw_set(tmp_path / "in", 60, size=(120, 160))
     (tmp_path / "recipe.yaml").write_text(jobs.EIGHT)
-    undisturbed = tmp_path / "undisturbed"
-    augment(source, undisturbed, recipe=jobs.recipe(), options=Options(workers=2))
+    augment(source, tmp_path / "undisturbed", recipe=jobs.recipe(), options=Options(workers=2))
+    undisturbed = jobs.tree(tmp_path / "undisturbed")
 
     output = tmp_path / "out"
     rng = generator(7, "kills")
-    arguments = (RUN, source, output, tmp_path / "recipe.yaml")
-    for kill in range(KILLS):
-        process = jobs.python(*arguments)
-        # After some more files, so that every run gets on a little: 2,400 files in 20 runs.
-        wait_for_files(process, output, more=int(rng.integers(1, 22)))
-        time.sleep(float(rng.uniform(0, 0.01)))
-        assert process.poll() is None, f"run {kill} had no time to be killed"
-        jobs.kill_group(process)
-        assert not (output / "manifest.parquet").exists()
-    last = jobs.python(*arguments)
-    _, errors = last.communicate()
-    assert last.returncode == 0, errors
-    assert jobs.tree(output) == jobs.tree(undisturbed)
+    kills = 0
+    while True:
+        workers = int(rng.integers(0, 3))
+        process = jobs.python(RUN, source, output, tmp_path / "recipe.yaml", workers)
+        if kills < KILLS:
+            # After some more files, so that every run gets on a little: 480 files in 20 runs.
+            wait_for_files(process, output, more=int(rng.integers(1, 16)))
+            time.sleep(float(rng.uniform(0, 0.01)))
+            if process.poll() is None:
+                jobs.kill_group(process)
+                kills += 1
+                continue
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+        assert jobs.tree(output) == undisturbed
+        if kills == KILLS:
+            return
+        # The machine was so busy that a run came to its end: from the beginning.
+        shutil.rmtree(output)
 
 
 def wait_for_files(process, folder, *, more):
@@ -74,7 +81,7 @@ def wait_for_files(process, folder, *, more):
     wanted = count(folder) + more
     while process.poll() is None and count(folder) < wanted:
         assert time.monotonic() - begun < 60, "it makes no files"
-        time.sleep(0.001)
+        time.sleep(0.004)
 
 
 def count(folder):

@@ -35,6 +35,9 @@ _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 _LAST_WORDS_BYTES = 4096
 
+# Half a second, on a machine with nothing else to do.
+_START_LIMIT_S = 60.0
+
 Message = dict[str, Any]
 
 
@@ -113,6 +116,8 @@ class WorkerProcess:
 
     def is_silent(self, limit_s: float) -> bool:
         """Say whether it owes an answer for longer than `limit_s`."""
+        if not self.ready:
+            limit_s = max(limit_s, _START_LIMIT_S)
         return self.shard is not None and time.monotonic() - self.heard > limit_s
 
     def cause_of_death(self) -> str:

@@ -68,11 +68,12 @@ class CollisionCheck:
         self._exists = exists
         self._beginnings: list[str] = []
         # By how much one suffix is longer than another that it ends with.
+        known, lengths = set(suffixes), {len(suffix) for suffix in suffixes}
         self._surplus = {
-            longer.removesuffix(shorter)
+            longer[: len(longer) - length]
             for longer in suffixes
-            for shorter in suffixes
-            if longer != shorter and longer.endswith(shorter)
+            for length in lengths
+            if length < len(longer) and longer[len(longer) - length :] in known
         }
         self._surplus_lengths = {len(part) for part in self._surplus}
 
