@@ -6,14 +6,16 @@ shard's files, then the shard's part of the manifest, at the end the manifest.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from variegate import manifest
-from variegate.backends import local
+from variegate.backends import Backend, make_backend
+from variegate.backends.base import SILENCE_LIMIT_S, Opened
+from variegate.backends.local import default_workers
 from variegate.claims import JOB, Claim, delete_leftovers, machine
 from variegate.codecs import Limits
 from variegate.errors import InputError, RecipeError
@@ -106,6 +108,8 @@ class Options:
         limits: larger pictures are quarantined.
         strict: stop at the first thing that is wrong with an annotation, before anything is made.
         silence_limit_s: a worker process that finishes no result for so long is taken to hang.
+        backend: where it is run: the name of a back end.
+        backend_options: those of that back end, by name.
     """
 
     layout: str | None = None
@@ -115,7 +119,9 @@ class Options:
     shard_size: int | None = None
     limits: Limits = field(default_factory=Limits)
     strict: bool = False
-    silence_limit_s: float = local.SILENCE_LIMIT_S
+    silence_limit_s: float = SILENCE_LIMIT_S
+    backend: str = "local"
+    backend_options: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,16 @@ def load_recipe(recipe: "Recipe | str | Path | None", seed: int | None) -> Recip
     return loaded.model_copy(update={"seed": check_seed(seed)})
 
 
+def chosen_backend(options: Options) -> Backend:
+    """Return the back end that the options name.
+
+    Raises:
+        UsageError: there is none of that name, or it cannot be used with these options.
+    """
+    common = {"workers": options.workers, "silence_limit_s": options.silence_limit_s}
+    return make_backend(options.backend, common | dict(options.backend_options))
+
+
 @contextmanager
 def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Prepared]:
     """Read names, not pictures: all that can be wrong with a run before it begins.
@@ -165,15 +181,11 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
     """
     for name, value, least in (
         ("limit", options.limit, 1),
-        ("workers", options.workers, 0),
         ("shard_size", options.shard_size, 1),
     ):
         if value is not None and value < least:
             raise RecipeError(f"{name}: expected at least {least}, got {value}")
-    if not options.silence_limit_s > 0:
-        raise RecipeError(
-            f"silence_limit_s: expected a positive number of seconds, got {options.silence_limit_s}"
-        )
+    chosen_backend(options)
     storage = open_storage(source)
     layout = detect(storage, layout=options.layout, label_pattern=options.label_pattern)
     if layout.splits and "train" not in layout.splits:
@@ -181,7 +193,7 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
             f"{storage.url}: it has splits ({', '.join(layout.splits)}) but none for training, "
             "and only training pictures are augmented; name the folder of one split instead"
         )
-    workers = local.default_workers() if options.workers is None else options.workers
+    workers = default_workers() if options.workers is None else options.workers
     with spool(storage, layout, recipe, limit=options.limit) as listing:
         if options.strict and listing.first_problems:
             raise InputError(f"{storage.url}: {listing.first_problems[0]}")
@@ -232,8 +244,10 @@ def augment(
                 limits=options.limits,
                 writer=writer_to_json(prepared.layout.writer()),
             )
-            with claim.held() as target:
-                before = _carry_out(job, prepared, target, options, on_progress)
+            # What cannot be reached is found out before anything is written.
+            with chosen_backend(options).opened(job) as opened, claim.held() as target:
+                size = _shard_size(prepared, options, opened.parallel)
+                before = _carry_out(opened, prepared, target, size, on_progress)
                 claim.pack(target)
         claim.clean()
         totals = manifest.totals(open_storage(output))
@@ -268,10 +282,10 @@ def _record(prepared: Prepared, options: Options) -> dict[str, Any]:
 
 
 def _carry_out(
-    job: Job,
+    opened: Opened,
     prepared: Prepared,
     target: Storage,
-    options: Options,
+    shard_size: int,
     on_progress: Callable[[Progress], None] | None,
 ) -> Counts:
     """Do all that is not done yet; return what was done before."""
@@ -300,16 +314,9 @@ def _carry_out(
     tell(Counts())
     try:
         shards = prepared.listing.shards(
-            iter(list(manifest.gaps(target, prepared.listing.total))),
-            _shard_size(prepared, options),
+            iter(list(manifest.gaps(target, prepared.listing.total))), shard_size
         )
-        for report in local.run(
-            job,
-            shards,
-            workers=prepared.workers,
-            on_progress=tell,
-            silence_limit_s=options.silence_limit_s,
-        ):
+        for report in opened.run(shards, tell):
             counts.add(report.counts)
             tell(Counts())
     finally:
@@ -318,12 +325,12 @@ def _carry_out(
     return before
 
 
-def _shard_size(prepared: Prepared, options: Options) -> int:
-    """Return the number of sources in a shard."""
+def _shard_size(prepared: Prepared, options: Options, parallel: int) -> int:
+    """Return the number of sources in a shard, where so many are worked on at a time."""
     if options.shard_size is not None:
         return options.shard_size
     total = prepared.listing.total
-    even = total // (max(1, prepared.workers) * _SHARDS_PER_WORKER)
+    even = total // (parallel * _SHARDS_PER_WORKER)
     fitting = _SHARD_OUTPUTS // prepared.recipe.count()
     return max(1, min(even, fitting), total // _MOST_PARTS)
 

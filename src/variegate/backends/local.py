@@ -8,17 +8,17 @@ dies twice is quarantined.
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
 from variegate import errors
+from variegate.backends.base import SILENCE_LIMIT_S, Backend, OnCounts, at_least
 from variegate.backends.process import Message, WorkerProcess
 from variegate.job import Job, Report, Shard, finished_report, quarantine_shard, run_shard
 from variegate.manifest import Counts
-
-# A worker says something after every output; the largest picture takes a fraction of this.
-SILENCE_LIMIT_S = 300.0
 
 # Once may be chance: somebody killed it, or other programs took the memory.
 _DEATHS_ALLOWED = 1
@@ -33,6 +33,52 @@ def default_workers() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalBackend(Backend):
+    """Worker processes on this machine.
+
+    Attributes:
+        workers: processes; 0 for none but this one, None for one a processor.
+    """
+
+    workers: int | None = None
+
+    def check(self) -> None:
+        """Look at the options."""
+        Backend.check(self)
+        at_least("workers", self.workers, 0)
+
+    @contextmanager
+    def opened(self, job: Job) -> "Iterator[_Local]":
+        """Nothing needs to be made ready."""
+        workers = default_workers() if self.workers is None else self.workers
+        yield _Local(job, workers, self.silence_limit_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Local:
+    """The back end at work on a job."""
+
+    job: Job
+    workers: int
+    silence_limit_s: float
+
+    @property
+    def parallel(self) -> int:
+        """One shard a process."""
+        return max(1, self.workers)
+
+    def run(self, shards: Iterable[Shard], on_progress: OnCounts) -> Iterator[Report]:
+        """Run shards."""
+        return run(
+            self.job,
+            shards,
+            workers=self.workers,
+            on_progress=on_progress,
+            silence_limit_s=self.silence_limit_s,
+        )
 
 
 def run(

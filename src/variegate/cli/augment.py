@@ -18,6 +18,7 @@ from variegate.cli.console import (
 )
 from variegate.cli.options import (
     AsJson,
+    BackendName,
     In,
     LabelPattern,
     LayoutName,
@@ -59,6 +60,7 @@ def augment(
     preset: Preset = None,
     seed: Seed = None,
     workers: Workers = None,
+    backend: BackendName = "local",
     strict: Annotated[
         bool, typer.Option("--strict", help="End with exit code 3 if anything was quarantined.")
     ] = False,
@@ -88,6 +90,7 @@ def augment(
         shard_size=shard_size,
         max_pixels=max_pixels,
         max_megabytes=max_megabytes,
+        backend=backend,
     )
 
     heading: list[str] = []

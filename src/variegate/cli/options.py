@@ -1,6 +1,6 @@
 """Arguments and options that several commands share, and what they mean in Python."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -122,6 +122,16 @@ Workers = Annotated[
         rich_help_panel=_RUN,
     ),
 ]
+BackendName = Annotated[
+    str,
+    typer.Option(
+        "--backend",
+        "-b",
+        metavar="NAME",
+        help="Where the work is done: local, this machine.",
+        rich_help_panel=_RUN,
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output instead.")
 ]
@@ -169,6 +179,8 @@ def chosen_options(
     shard_size: int | None = None,
     max_pixels: int | None = None,
     max_megabytes: int | None = None,
+    backend: str = "local",
+    backend_options: Mapping[str, object] | None = None,
 ) -> "Options":
     """Return what the options say about how to read and run."""
     from variegate.runs import Options
@@ -180,4 +192,6 @@ def chosen_options(
         workers=workers,
         shard_size=shard_size,
         limits=chosen_limits(max_pixels, max_megabytes),
+        backend=backend,
+        backend_options=backend_options or {},
     )
