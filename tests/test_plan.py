@@ -25,7 +25,7 @@ from variegate.ops import (
     Warp,
 )
 from variegate.ops.blur import GaussianBlur
-from variegate.ops.warp import about, translation
+from variegate.ops.matrices import about, translation
 from variegate.plan import draw_variants, execute, fuse, reduction
 from variegate.policies import Each, OneOf, SampleOf, Sequence, Subsets
 from variegate.recipes import Recipe

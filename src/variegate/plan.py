@@ -202,11 +202,11 @@ def reduction(variant: Variant, size: Size) -> int:
     for operation in variant.operations:
         if isinstance(operation, Pointwise):
             continue
-        if not isinstance(operation, Warp) or operation.array[2, :2].any():
+        if not isinstance(operation, Warp) or not operation.matrix.is_affine:
             return 1
         if operation.view.interpolation == "nearest":
             return 1
-        shrink = min(shrinkage(operation.array, size))
+        shrink = min(shrinkage(operation.matrix, size))
         fitting = (t for t, beyond in overhang.items() if max(2 * t, 10 * beyond) <= shrink)
         return next(fitting, 1)
     return 1

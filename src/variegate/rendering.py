@@ -7,7 +7,8 @@ from variegate.codecs import Header, Limits, decode, encode, probe
 from variegate.errors import InputError, PictureError, ShapeError
 from variegate.formats import Source
 from variegate.labelling import Labeller
-from variegate.ops.warp import Warp, scaling
+from variegate.ops.matrices import scaling
+from variegate.ops.warp import Warp
 from variegate.plan import Variant, execute, repeated
 from variegate.recipes import Recipe
 from variegate.sample import Image, Sample, Size

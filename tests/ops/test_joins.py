@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reference import moved, smooth_picture
 from variegate.ops import ColorMatrix, Field, Identity, Lut, View, Warp
-from variegate.ops.warp import about, scaling, translation
+from variegate.ops.matrices import about, scaling, translation
 from variegate.seeding import generator
 from variegate.transforms import find_transform
 

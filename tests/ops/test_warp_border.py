@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from variegate.ops import View, Warp
-from variegate.ops.warp import BORDERS, about, translation
+from variegate.ops.matrices import about, translation
+from variegate.ops.warp import BORDERS
 
 SIZE = (60, 90)
 
@@ -23,6 +24,6 @@ def test_border_is_what_cv2_shows(border, far, slant):
 
     centres = translation(-0.5, -0.5) @ matrix @ translation(0.5, 0.5)
     expected = cv2.warpPerspective(
-        picture, centres, SIZE[::-1], borderMode=BORDERS[border], borderValue=(9, 8, 7)
+        picture, centres.array, SIZE[::-1], borderMode=BORDERS[border], borderValue=(9, 8, 7)
     )
     assert np.abs(made.astype(int) - expected).max() <= 1

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reference import area_averaged, centres, moved, place, psnr, smooth_picture, warped
 from variegate.ops import View, Warp
-from variegate.ops.warp import about, scaling, translation
+from variegate.ops.matrices import about, scaling, translation
 from variegate.seeding import generator
 
 BORDERS = ("reflect", "edge", "constant", "wrap")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reference import bilinear, centres, moved, warped
 from variegate.ops import Field, View, Warp
-from variegate.ops.warp import scaling
+from variegate.ops.matrices import scaling
 from variegate.seeding import generator
 from variegate.transforms import all_transforms, find_transform
 
@@ -136,7 +136,7 @@ def test_rotate_inside_shows_no_border_and_zooms_no_more_than_that_needs(degrees
 def test_rotate_inside_over_magenta_is_not_magenta(size):
     image = np.zeros((*size, 3), np.uint8)
     view = View("constant", MAGENTA, "nearest")
-    smaller = scaling(0.9, 0.9)
+    smaller = scaling(0.9, 0.9).array
     smaller[:2, 2] = 0.05 * size[1], 0.05 * size[0]
     for degrees in range(-180, 181, 7):
         warp = operation("rotate", size, angle_degrees=float(degrees), fit="inside")

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.ops.base import Geometric, Operation, Pointwise
+from variegate.ops.matrices import IDENTITY, Matrix
 from variegate.ops.warp import View, Warp, averaged, mask_view
 from variegate.outlines import Points
 from variegate.sample import Image, Size
@@ -165,15 +166,15 @@ class Field(Geometric):
 
     def source_points(self) -> Map:
         """Return (H, W, 2) float32: the source point that each output pixel's centre shows."""
-        matrix = np.eye(3)
+        matrix = IDENTITY
         points: Map | None = None
         for part in reversed(self.parts):
             if isinstance(part, Warp):
-                matrix = np.linalg.inv(part.array) @ matrix
+                matrix = part.matrix.inverse() @ matrix
                 continue
-            straight = points is None and np.array_equal(matrix, np.eye(3))
+            straight = points is None and matrix == IDENTITY
             points = _projected(_centres(self.parts[-1].size) if points is None else points, matrix)
-            matrix = np.eye(3)
+            matrix = IDENTITY
             offsets = part.offsets()
             points = points + (offsets if straight else _sampled(offsets, points))
         return _projected(_centres(self.parts[-1].size) if points is None else points, matrix)
@@ -196,10 +197,10 @@ class Field(Geometric):
 
     def _act(self, image: Image) -> Image:
         # How much the whole chain shrinks is a matter of its warps.
-        matrix = np.eye(3)
+        matrix = IDENTITY
         for part in self.parts:
             if isinstance(part, Warp):
-                matrix = part.array @ matrix
+                matrix = part.matrix @ matrix
         small = averaged(image, matrix, self.view)
         points = self.source_points()
         if small is not image:
@@ -223,7 +224,7 @@ def _joined(first: Warp | Field, second: Warp | Field) -> Field | None:
     for part in (*_parts(first), *_parts(second)):
         before = parts[-1] if parts else None
         if isinstance(before, Warp) and isinstance(part, Warp):
-            parts[-1] = Warp.of(part.array @ before.array, part.size)
+            parts[-1] = Warp.of(part.matrix @ before.matrix, part.size)
         else:
             parts.append(part)
     return Field(tuple(parts), view)
@@ -241,12 +242,12 @@ def _centres(size: Size) -> Map:
     return np.dstack([x, y])
 
 
-def _projected(points: Map, matrix: npt.NDArray[np.float64]) -> Map:
-    if np.array_equal(matrix, np.eye(3)):
+def _projected(points: Map, matrix: Matrix) -> Map:
+    if matrix == IDENTITY:
         return points
-    if matrix[2, :2].any():
-        return cv2.perspectiveTransform(points, matrix)
-    return cv2.transform(points, matrix[:2] / matrix[2, 2])
+    if matrix.is_affine:
+        return cv2.transform(points, matrix.array[:2] / matrix[8])
+    return cv2.perspectiveTransform(points, matrix.array)
 
 
 def _at(offsets: Map, points: Points) -> Map:

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from variegate.errors import ShapeError
 from variegate.ops.base import Operation
-from variegate.ops.warp import View, Warp, scaling, translation
+from variegate.ops.matrices import scaling, translation
+from variegate.ops.warp import View, Warp
 from variegate.outlines import Outlines, rasterised
 from variegate.sample import Image, Sample, Size
 from variegate.targets import Mask, Targets, in_bytes, whole

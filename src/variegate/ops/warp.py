@@ -9,7 +9,7 @@ shift.
 """
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import cv2
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from variegate.errors import ShapeError
 from variegate.ops.base import Geometric, Operation, Pointwise
+from variegate.ops.matrices import Array, Matrix, scaling, translation
 from variegate.outlines import Outlines, Points
 from variegate.sample import Image, Size
 from variegate.targets import Layer, Mask
@@ -25,7 +26,6 @@ from variegate.targets import Layer, Mask
 Border = Literal["reflect", "edge", "constant", "wrap"]
 Interpolation = Literal["nearest", "linear", "cubic"]
 Color = tuple[int, int, int]
-Matrix = npt.NDArray[np.float64]
 
 BORDERS: dict[Border, int] = {
     "reflect": cv2.BORDER_REFLECT_101,
@@ -46,32 +46,6 @@ _NEAREST = 1e-4
 _NOWHERE = 1e9
 # cv2 counts a warp's pixels in 16 bits.
 _LARGEST_SIDE = 2**15 - 1
-
-
-def translation(x: float, y: float) -> Matrix:
-    """Return the (3, 3) matrix that moves points by (x, y) pixels."""
-    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
-
-
-def scaling(x: float, y: float) -> Matrix:
-    """Return the (3, 3) matrix that scales about the origin."""
-    return np.diag([x, y, 1.0])
-
-
-def about(matrix: Matrix, x: float, y: float) -> Matrix:
-    """Return `matrix` acting about the point (x, y) instead of the origin."""
-    if matrix[2, 0] == 0 == matrix[2, 1]:
-        # The same, without two products of matrices.
-        moved = matrix.copy()
-        moved[0, 2] += x - matrix[0, 0] * x - matrix[0, 1] * y
-        moved[1, 2] += y - matrix[1, 0] * x - matrix[1, 1] * y
-        return moved
-    return translation(x, y) @ matrix @ translation(-x, -y)
-
-
-def _snapped(entry: float) -> float:
-    whole = float(round(entry))
-    return whole if abs(entry - whole) < _SNAP else entry
 
 
 @dataclass(frozen=True)
@@ -135,6 +109,9 @@ class View:
         return (float(r), float(g), float(b), 0.0)
 
 
+_PLAIN_VIEW = View()
+
+
 def mask_view(view: View, layer: Layer) -> View:
     """Return how a mask is sampled where its picture is sampled by `view`."""
     border: Border | None = "constant" if layer.role == "objects" else view.border
@@ -150,40 +127,43 @@ class Warp(Geometric):
     """A projective transformation.
 
     Attributes:
-        matrix: (3, 3) source to output, row by row.
+        matrix: source to output.
         size: (height, width) of the output canvas.
         view: how the source is sampled.
     """
 
-    matrix: tuple[float, ...]
+    matrix: Matrix
     size: Size
-    view: View = field(default_factory=View)
+    view: View = _PLAIN_VIEW
 
     @classmethod
     def of(cls, matrix: npt.ArrayLike, size: Size, view: View | None = None) -> "Warp":
-        """Make one from a (3, 3) array.
+        """Make one from a matrix or a (3, 3) array.
 
         Raises:
             ShapeError: the matrix is not (3, 3), not invertible, or the canvas has no pixels.
         """
-        array = np.asarray(matrix, dtype=np.float64)
-        # Plain floats: for nine of them numpy takes three times as long.
-        entries = array.ravel().tolist()
-        if array.shape != (3, 3) or not all(map(math.isfinite, entries)):
-            raise ShapeError(f"matrix: expected finite (3, 3), got {array.tolist()}")
-        a, b, c, d, e, f, g, h, i = entries
-        determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
-        if abs(determinant) < 1e-12 or min(size) < 1:
-            raise ShapeError(f"warp onto {size}: the matrix {array.tolist()} leaves no picture")
-        # Where the origin lies out of sight, at or behind the viewer, its depth i may be 0 or less;
-        # the sign stays, since the depth of points in sight is above 0.
-        scale = max(abs(g), abs(h), abs(i)) if g or h else i
-        return cls(tuple([_snapped(entry / scale) for entry in entries]), size, view or View())
+        entries = Matrix.of(matrix)
+        if not all(map(math.isfinite, entries)):
+            raise ShapeError(f"matrix: expected finite numbers, got {list(entries)}")
+        if abs(entries.determinant) < 1e-12 or min(size) < 1:
+            raise ShapeError(f"warp onto {size}: the matrix {list(entries)} leaves no picture")
+        *_, g, h, i = entries
+        if g or h or i != 1:
+            # Where the origin lies out of sight, at or behind the viewer, its depth i may be 0 or
+            # less; the sign stays, since the depth of points in sight is above 0.
+            scale = max(abs(g), abs(h), abs(i)) if g or h else i
+            entries = Matrix([entry / scale for entry in entries])
+        snapped = [
+            float(whole) if abs(entry - (whole := round(entry))) < _SNAP else entry
+            for entry in entries
+        ]
+        return cls(Matrix(snapped), size, view or _PLAIN_VIEW)
 
     @property
-    def array(self) -> Matrix:
+    def array(self) -> Array:
         """(3, 3) float64, source to output."""
-        return np.array(self.matrix).reshape(3, 3)
+        return self.matrix.array
 
     @property
     def paints(self) -> bool:
@@ -221,19 +201,19 @@ class Warp(Geometric):
 
     @property
     def mirrored(self) -> bool:
-        return bool(np.linalg.det(self.array) < 0)
+        return self.matrix.determinant < 0
 
     def from_reduced(self, full: Size, reduced: Size) -> "Warp":
         """Return the warp that takes a smaller copy of the source where this takes the source."""
         return Warp.of(
-            self.array @ scaling(full[1] / reduced[1], full[0] / reduced[0]), self.size, self.view
+            self.matrix @ scaling(full[1] / reduced[1], full[0] / reduced[0]), self.size, self.view
         )
 
     def then(self, other: Operation) -> Operation | None:
         if not isinstance(other, Warp):
             return super().then(other)
         view = self.view.joined(other.view)
-        return Warp.of(other.array @ self.array, other.size, view) if view else None
+        return Warp.of(other.matrix @ self.matrix, other.size, view) if view else None
 
     def moves_pixels_only(self) -> bool:
         """Whether every output pixel is exactly one source pixel (or border)."""
@@ -247,35 +227,36 @@ class Warp(Geometric):
         height, width = image.shape[:2]
         if self.moves_pixels_only():
             return self._moved(image)
-        if self.view.interpolation != "nearest" and _covers(self.array, (height, width), self.size):
+        if self.view.interpolation != "nearest" and _covers(
+            self.matrix, (height, width), self.size
+        ):
             return _resized(image, self.size, self.view)
-        small = averaged(image, self.array, self.view)
-        matrix = self.array @ scaling(width / small.shape[1], height / small.shape[0])
+        small = averaged(image, self.matrix, self.view)
+        matrix = self.matrix @ scaling(width / small.shape[1], height / small.shape[0])
         return _resampled(small, matrix, self.size, self.view)
 
     def _moved(self, image: Image) -> Image:
         """Flip, turn, crop and pad without interpolation."""
-        matrix = self.array
-        swapped = matrix[0, 0] == 0
+        a, b, x, c, d, y, *_ = self.matrix
+        swapped = a == 0
         if swapped:
             image = cv2.transpose(image)
         turned_height, turned_width = image.shape[:2]
-        signs = (matrix[0, 1], matrix[1, 0]) if swapped else (matrix[0, 0], matrix[1, 1])
-        flips = {(1, 1): None, (-1, 1): 1, (1, -1): 0, (-1, -1): -1}[signs]
+        signs = (b, c) if swapped else (a, d)
+        flips = {(1.0, 1.0): None, (-1.0, 1.0): 1, (1.0, -1.0): 0, (-1.0, -1.0): -1}[signs]
         if flips is not None:
             image = cv2.flip(image, flips)
         # Where the turned source's top left corner comes to lie on the canvas.
-        left = int(matrix[0, 2]) - (turned_width if signs[0] < 0 else 0)
-        top = int(matrix[1, 2]) - (turned_height if signs[1] < 0 else 0)
+        left = int(x) - (turned_width if signs[0] < 0 else 0)
+        top = int(y) - (turned_height if signs[1] < 0 else 0)
         return _placed(image, left, top, self.size, self.view)
 
 
 def shrinkage(matrix: Matrix, size: Size) -> tuple[float, float]:
     """Return how many times (y, x) the middle of a source of `size` is shrunk; 1.0 for none."""
-    (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
-    x, y = size[1] / 2, size[0] / 2
-    w = g * x + h * y + i
-    u, v = (a * x + b * y + c) / w, (d * x + e * y + f) / w
+    a, b, _, d, e, _, g, h, _ = matrix
+    u, v, w = matrix.moved(size[1] / 2, size[0] / 2)
+    u, v = u / w, v / w
     # Lengths of the columns of the Jacobian of the projective map at (x, y).
     along_x = math.hypot(a - u * g, d - v * g) / abs(w)
     along_y = math.hypot(b - u * h, e - v * h) / abs(w)
@@ -303,9 +284,9 @@ def _resampled(image: Image, matrix: Matrix, size: Size, view: View) -> Image:
     source, matrix = _bordered(source, matrix, size, view)
     centred = translation(-0.5, -0.5) @ matrix @ translation(0.5, 0.5)
     warp, transform = (
-        (cv2.warpPerspective, centred)
-        if centred[2, :2].any()
-        else (cv2.warpAffine, centred[:2] / centred[2, 2])
+        (cv2.warpAffine, centred.array[:2])
+        if centred.is_affine
+        else (cv2.warpPerspective, centred.array)
     )
     warped = warp(
         source,
@@ -331,13 +312,13 @@ def _bordered(image: Image, matrix: Matrix, size: Size, view: View) -> tuple[Ima
     if view.border in (None, "constant"):
         return image, matrix
     height, width = image.shape[:2]
-    corners = [[0, size[1], 0, size[1]], [0, 0, size[0], size[0]], [1, 1, 1, 1]]
-    u, v, w = np.linalg.inv(matrix) @ corners
-    if w.min() < 1e-6:
+    back = matrix.inverse()
+    corners = [back.moved(x, y) for x in (0, size[1]) for y in (0, size[0])]
+    if min(w for _, _, w in corners) < 1e-6:
         # The canvas reaches the horizon: what it sees has no end.
         return image, matrix
-    before, after = _overhang(u / w, width)
-    above, below = _overhang(v / w, height)
+    before, after = _overhang([u / w for u, _, w in corners], width)
+    above, below = _overhang([v / w for _, v, w in corners], height)
     tall, wide = above + height + below, before + width + after
     if tall * wide > 2 * height * width or max(tall, wide) > _LARGEST_SIDE:
         return image, matrix
@@ -345,10 +326,10 @@ def _bordered(image: Image, matrix: Matrix, size: Size, view: View) -> tuple[Ima
     return bordered, matrix @ translation(-before, -above)
 
 
-def _overhang(corners: Matrix, length: int) -> tuple[int, int]:
+def _overhang(corners: list[float], length: int) -> tuple[int, int]:
     """Return how many pixels corners lie before 0 and after `length`."""
     # Two more, for the neighbours that an interpolation looks at.
-    before, after = 2 - corners.min(), 2 + corners.max() - length
+    before, after = 2 - min(corners), 2 + max(corners) - length
     return max(0, math.ceil(before)), max(0, math.ceil(after))
 
 
@@ -368,7 +349,7 @@ def _covers(matrix: Matrix, source: Size, size: Size) -> bool:
     """Whether `matrix` is a plain resize of the whole source onto the whole canvas."""
     close = _SNAP * max(size)
     resize = (size[1] / source[1], 0.0, 0.0, 0.0, size[0] / source[0], 0.0, 0.0, 0.0, 1.0)
-    pairs = zip(matrix.ravel().tolist(), resize, strict=True)
+    pairs = zip(matrix, resize, strict=True)
     return all(abs(one - two) <= close for one, two in pairs)
 
 

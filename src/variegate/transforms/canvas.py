@@ -7,7 +7,8 @@ from pydantic import BeforeValidator
 from pydantic import Field as Bound
 
 from variegate.ops import Operation, Warp
-from variegate.ops.warp import Border, scaling, translation
+from variegate.ops.matrices import scaling, translation
+from variegate.ops.warp import Border
 from variegate.sample import Size
 from variegate.transforms.base import Parameters
 from variegate.transforms.geometry import Viewed, inner_view, view

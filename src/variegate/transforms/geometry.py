@@ -1,13 +1,15 @@
 """Transforms that draw one `Warp` and keep the canvas, or give it the size of what they show."""
 
 import math
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field as Bound
 
 from variegate.ops import Operation, View, Warp
-from variegate.ops.warp import Border, Color, Interpolation, Matrix, about, scaling, translation
+from variegate.ops.matrices import Array, Matrix, about, scaling, translation
+from variegate.ops.warp import Border, Color, Interpolation
 from variegate.sample import Size
 from variegate.transforms.base import (
     Axis,
@@ -49,12 +51,17 @@ class Viewed(Transform):
 def view(parameters: Parameters) -> View:
     """Return the view that drawn parameters describe."""
     fill: Color = tuple(parameters.get("fill", (0, 0, 0)))
-    return View(parameters["border"], fill, parameters.get("interpolation", "linear"))
+    return _view(parameters["border"], fill, parameters.get("interpolation", "linear"))
 
 
 def inner_view(parameters: Parameters) -> View:
     """Return the view of an operation that never looks beyond its source."""
-    return View(None, (0, 0, 0), parameters.get("interpolation", "linear"))
+    return _view(None, (0, 0, 0), parameters.get("interpolation", "linear"))
+
+
+@lru_cache(maxsize=256)
+def _view(border: Border | None, fill: Color, interpolation: Interpolation) -> View:
+    return View(border, fill, interpolation)
 
 
 def centred(matrix: Matrix, size: Size) -> Matrix:
@@ -133,7 +140,7 @@ class Rotate(Viewed):
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         height, width = size
         turn = _rotation(parameters["angle_degrees"])
-        cos, sin = abs(turn[0, 0]), abs(turn[0, 1])
+        cos, sin = abs(turn[0]), abs(turn[1])
         if parameters["fit"] == "inside":
             # A corner of the canvas, turned back, has to stay within the source on both axes.
             zoom = cos + sin * max(height / width, width / height)
@@ -355,7 +362,7 @@ class RandomCrop(Viewed):
         return _window(parameters, size, window, (int(canvas[0]), int(canvas[1])))
 
 
-def _stays_convex(corners: Matrix) -> bool:
+def _stays_convex(corners: Array) -> bool:
     """Whether each of four corners (4, 2), in order, turns the same way, and not too sharply."""
     sides = np.roll(corners, -1, axis=0) - corners
     following = np.roll(sides, -1, axis=0)
@@ -363,8 +370,8 @@ def _stays_convex(corners: Matrix) -> bool:
     return bool(turns.min() > 0.05)
 
 
-def homography(source: Matrix, target: Matrix) -> Matrix:
-    """Return the (3, 3) matrix that takes four points to four others.
+def homography(source: Array, target: Array) -> Matrix:
+    """Return the matrix that takes four points to four others.
 
     Args:
         source, target: (4, 2) float64, no three points of either on a line.
@@ -374,7 +381,7 @@ def homography(source: Matrix, target: Matrix) -> Matrix:
         rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y])
         rows.append([0, 0, 0, x, y, 1, -v * x, -v * y])
     solution = np.linalg.solve(np.array(rows), target.ravel())
-    return np.append(solution, 1.0).reshape(3, 3)
+    return Matrix([*solution.tolist(), 1.0])
 
 
 def _window(
@@ -390,10 +397,9 @@ def _window(
 def _rotation(degrees: float) -> Matrix:
     """Return the counterclockwise rotation about the origin (y points down)."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1.0]])
+    return Matrix((cos, sin, 0.0, -sin, cos, 0.0, 0.0, 0.0, 1.0))
 
 
 def _shear(x_degrees: float, y_degrees: float) -> Matrix:
-    along_x = np.array([[1, math.tan(math.radians(x_degrees)), 0], [0, 1, 0], [0, 0, 1.0]])
-    along_y = np.array([[1, 0, 0], [math.tan(math.radians(y_degrees)), 1, 0], [0, 0, 1.0]])
-    return along_y @ along_x
+    x, y = math.tan(math.radians(x_degrees)), math.tan(math.radians(y_degrees))
+    return Matrix((1.0, x, 0.0, y, 1.0 + x * y, 0.0, 0.0, 0.0, 1.0))
