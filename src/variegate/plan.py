@@ -26,7 +26,7 @@ import numpy as np
 from variegate.errors import PictureError
 from variegate.ops import Combination, Geometric, Identity, Operation, Pointwise, Warp
 from variegate.ops.warp import shrinkage
-from variegate.policies import Chain, Node, Place, Step, expand
+from variegate.policies import Chain, Node, Place, Step, chains
 from variegate.sample import Sample, Size
 from variegate.seeding import Path
 from variegate.transforms import find_transform
@@ -87,7 +87,7 @@ def draw_variants(
     place = Place(seed, key)
     draws = _Draws(place, pool)
     made = []
-    for index, chain in enumerate(expand(policy, place, (), 0)):
+    for index, chain in enumerate(chains(policy, place)):
         drawn = (*draws.of(chain), *finish)
         operations, end = build(drawn, size)
         made.append(Variant(index, drawn, fuse(operations) if fused else tuple(operations), end))

@@ -17,15 +17,16 @@ choices share the same draws, and no variant depends on which others are made.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, InstanceOf, model_validator
 
 from variegate.errors import did_you_mean
-from variegate.seeding import Path, generator
+from variegate.seeding import Beginning, Path
 from variegate.transforms import Transform, all_transforms
 from variegate.transforms.base import Axis, Bounds, Drawn, Range, draw_from
 from variegate.validation import Written
@@ -105,16 +106,18 @@ class Chain:
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
     """Whose variants are expanded: random choices come from generator(seed, key, *path)."""
 
-    seed: int
-    key: str
+    __slots__ = ("_beginning", "key")
+
+    def __init__(self, seed: int, key: str) -> None:
+        self.key = key
+        self._beginning = Beginning(seed, key)
 
     def rng(self, path: Path) -> np.random.Generator:
         """Return the generator of one choice."""
-        return generator(self.seed, self.key, *path)
+        return self._beginning.generator(*path)
 
 
 class Policy(Written, ABC):
@@ -125,6 +128,16 @@ class Policy(Written, ABC):
     @abstractmethod
     def count(self) -> int:
         """Return how many variants every picture gets."""
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it expands alike for every picture: only what its steps draw is random."""
+        return False
+
+    @cached_property
+    def fixed_chains(self) -> tuple[Chain, ...]:
+        """The chains of a fixed policy, whose variants they ever are."""
+        return tuple(self.expand(Place(0, "")))
 
     @abstractmethod
     def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
@@ -158,12 +171,27 @@ def expand(node: Node, place: Place, path: Path, depth: int) -> Iterator[Chain]:
         yield Chain((Step(node, path),), path)
 
 
+def chains(node: Node, place: Place) -> Iterable[Chain]:
+    """Return the variants of a whole recipe's node."""
+    if isinstance(node, Policy) and node.is_fixed:
+        return node.fixed_chains
+    return expand(node, place, (), 0)
+
+
+def _is_fixed(node: Node) -> bool:
+    return node.is_fixed if isinstance(node, Policy) else True
+
+
 def _mark(depth: int, index: int) -> str:
     return f"{depth}.{index}"
 
 
 class _Ordered(_Steps):
     """Steps that follow each other."""
+
+    @property
+    def is_fixed(self) -> bool:
+        return all(map(_is_fixed, self.steps))
 
     def _chains(self, place: Place, path: Path, depth: int, *, skipping: bool) -> Iterator[Chain]:
         """Yield every chain of one variant of each step; `skipping` leaves steps out, too."""
@@ -195,6 +223,10 @@ class Sequence(_Ordered):
     p: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Probability that the sequence is applied; otherwise it does nothing."""
 
+    @property
+    def is_fixed(self) -> bool:
+        return self.p == 1 and super().is_fixed
+
     def count(self) -> int:
         product = 1
         for step in self.steps:
@@ -220,6 +252,10 @@ class Untouched(Policy):
     """The source as it is: one more variant beside those of other steps."""
 
     name: ClassVar = "source"
+
+    @property
+    def is_fixed(self) -> bool:
+        return True
 
     def count(self) -> int:
         return 1
@@ -253,6 +289,10 @@ class Each(_Steps):
 
     def count(self) -> int:
         return self.draws * sum(count(step) for step in self.steps)
+
+    @property
+    def is_fixed(self) -> bool:
+        return all(map(_is_fixed, self.steps))
 
     def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
         for index, step in enumerate(self.steps):

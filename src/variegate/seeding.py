@@ -15,6 +15,7 @@ The rules:
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -47,12 +48,34 @@ def generator(seed: int, *path: int | str) -> np.random.Generator:
         seed: the run's seed, 0 ... 2**63 - 1.
         path: what the draw is for, for example ("cats/7.jpg", 0, 3).
     """
+    return Beginning(seed).generator(*path)
+
+
+class Beginning:
+    """A seed and what many paths begin with: their generators, made a little faster."""
+
+    __slots__ = ("_hash",)
+
+    def __init__(self, seed: int, *path: int | str) -> None:
+        self._hash = hashlib.blake2b(f"{seed}".encode(), digest_size=16, person=b"variegate")
+        self._hash.update(_text(path))
+
+    def generator(self, *path: int | str) -> np.random.Generator:
+        """Return what `generator` returns for the seed and the whole path."""
+        hashed = self._hash.copy()
+        hashed.update(_known_text(path))
+        return np.random.Generator(np.random.Philox(_Key(hashed.digest())))  # type: ignore[arg-type]
+
+
+def _text(path: Path) -> bytes:
     # Every part carries its type and length, so that ("1",) and (1,), or ("a", "b") and ("ab",),
     # are different paths.
-    words = (f"i{part}" if isinstance(part, int) else f"s{len(part)}:{part}" for part in path)
-    text = "/".join((f"{seed}", *words)).encode("utf-8", "surrogatepass")
-    digest = hashlib.blake2b(text, digest_size=16, person=b"variegate").digest()
-    return np.random.Generator(np.random.Philox(_Key(digest)))  # type: ignore[arg-type]
+    words = (f"/i{part:d}" if isinstance(part, int) else f"/s{len(part)}:{part}" for part in path)
+    return "".join(words).encode("utf-8", "surrogatepass")
+
+
+# A recipe's paths are the same for every picture.
+_known_text = lru_cache(maxsize=4096)(_text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from variegate.sample import Image
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 
 _IDENTITY_TABLE = bytes(range(256))
+_IDENTITY_ROWS = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0))
 
 Table = npt.NDArray[np.uint8]
 
@@ -53,7 +54,7 @@ class Lut(Pointwise):
 
     @property
     def is_identity(self) -> bool:
-        return all(table == _IDENTITY_TABLE for table in self._channels())
+        return self.tables in (_IDENTITY_TABLE, 3 * _IDENTITY_TABLE)
 
     def _channels(self) -> tuple[bytes, ...]:
         return tuple(self.tables[i : i + 256] for i in range(0, len(self.tables), 256))
@@ -113,10 +114,8 @@ class ColorMatrix(Pointwise):
             raise ShapeError(
                 f"expected a (3, 3) matrix and (3,) offsets, got {weights.shape}, {offsets.shape}"
             )
-        r, g, b = (
-            (*map(float, row), float(end)) for row, end in zip(weights, offsets, strict=True)
-        )
-        return cls((r, g, b))  # type: ignore[arg-type]
+        rows = np.column_stack([weights, offsets]).tolist()
+        return cls(tuple([tuple(row) for row in rows]))
 
     @property
     def array(self) -> npt.NDArray[np.float64]:
@@ -125,7 +124,7 @@ class ColorMatrix(Pointwise):
 
     @property
     def is_identity(self) -> bool:
-        return bool(np.array_equal(self.array, np.eye(3, 4)))
+        return self.rows == _IDENTITY_ROWS
 
     def then(self, other: Operation) -> Operation | None:
         if not isinstance(other, ColorMatrix):

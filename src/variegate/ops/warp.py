@@ -66,6 +66,8 @@ class View:
 
     def joined(self, other: "View") -> "View | None":
         """Return the view of a chain of two, or None where they contradict each other."""
+        if other is self:
+            return self
         if self.border and other.border:
             if self.border != other.border:
                 return None
