@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -69,7 +70,7 @@ class Speckle(Pixels):
 
     def _act_on_colors(self, image: Image) -> Image:
         noise = _pattern(self.noise_key, image, per_channel=self.per_channel)
-        return mapped(image, noise, np.outer(_LEVELS, 1 + self.sigma * NORMALS))
+        return mapped(image, noise, _products(_LEVELS, 1 + self.sigma * NORMALS))
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class PoissonNoise(Pixels):
         if self.photons < _COUNTED:
             return mapped(image, noise, _counts(self.photons) * (255 / self.photons))
         spread = np.sqrt(_LEVELS * (255 / self.photons))
-        return mapped(image, noise, _LEVELS[:, np.newaxis] + np.outer(spread, NORMALS))
+        return mapped(image, noise, _LEVELS[:, np.newaxis] + _products(spread, NORMALS))
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class IsoNoise(Pixels):
             noise = self._with_color(noise)
             spread *= 2
         weights = 1 - 0.5 * _LEVELS / 255
-        return mapped(image, noise, _LEVELS[:, np.newaxis] + np.outer(weights, spread * NORMALS))
+        return mapped(image, noise, _LEVELS[:, np.newaxis] + _products(weights, spread * NORMALS))
 
     def _with_color(self, luminance: Bytes) -> Bytes:
         height, width = luminance.shape
@@ -169,7 +170,14 @@ class IsoNoise(Pixels):
         return cv2.addWeighted(gray, 0.5, color, 1.0, 0.0, dtype=cv2.CV_8S).view(np.uint8)
 
 
-def mapped(image: Image, noise: Bytes, table: npt.NDArray[np.float64]) -> Image:
+def _products(
+    levels: npt.NDArray[np.float64], normals: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    """Return (256, 256) float32: the product of each of the one with each of the other."""
+    return np.outer(levels.astype(np.float32), normals.astype(np.float32))
+
+
+def mapped(image: Image, noise: Bytes, table: npt.NDArray[np.floating[Any]]) -> Image:
     """Return what `table` (256 levels x 256 noise bytes) says of each value and its noise.
 
     Args:
@@ -179,9 +187,11 @@ def mapped(image: Image, noise: Bytes, table: npt.NDArray[np.float64]) -> Image:
     if noise.ndim < image.ndim:
         noise = cv2.merge([noise] * 3)
     rows = image.shape[0]
+    # Rounded and saturated in one pass: 20 us, against 45 of numpy.
+    rounded = cv2.add(table.astype(np.float32), 0, dtype=cv2.CV_8U)
     # Value and noise side by side are a 16-bit number: one look-up, 220 us for 512 x 512 x 3.
     pairs = cv2.merge([noise.reshape(rows, -1), image.reshape(rows, -1)]).view("<u2")
-    changed = cv2.LUT(pairs, round_to_bytes(table).reshape(1, -1))
+    changed = cv2.LUT(pairs, rounded.reshape(1, -1))
     return changed.reshape(image.shape)
 
 
