@@ -16,6 +16,7 @@ from variegate import specimens
 from variegate.codecs import encode
 from variegate.recipes import Recipe, presets
 from variegate.transforms import Transform, all_transforms
+from variegate.validation import descriptions
 
 DOCS = Path(__file__).parent
 FAMILIES = {
@@ -58,6 +59,7 @@ def transforms_page() -> str:
 
 def _entry(transform: type[Transform]) -> list[str]:
     lines = [f"### `{transform.name}`", "", inspect.getdoc(transform) or "", ""]
+    texts = descriptions(transform)
     for name, field in transform.model_fields.items():
         if name == "p":
             continue
@@ -67,7 +69,7 @@ def _entry(transform: type[Transform]) -> list[str]:
             shown = f"{low:g}" if low == high else f"[{', '.join(f'{v:g}' for v in default)}]"
         else:
             shown = "none" if default is None else str(default).lower()
-        meaning = " ".join((field.description or "").split())
+        meaning = " ".join(texts.get(name, "").split())
         lines.append(f"- `{name}` ({shown}): {meaning}")
     lines += [
         f"- axis `{axis.name}`: {axis.parameter} from {axis.start:g} to {axis.end:g}"

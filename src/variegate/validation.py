@@ -63,7 +63,7 @@ class Written(BaseModel):
         """
         made = handler(schema)
         properties = handler.resolve_ref_schema(made).get("properties", {})
-        for name, text in _descriptions(cls).items():
+        for name, text in descriptions(cls).items():
             field = cls.model_fields.get(name)
             written = properties.get(field.alias or name) if field else None
             if written is not None:
@@ -82,7 +82,7 @@ class Written(BaseModel):
         return data
 
 
-def _descriptions(model: type[BaseModel]) -> dict[str, str]:
+def descriptions(model: type[BaseModel]) -> dict[str, str]:
     """Return what stands below the fields of a class, those of its bases included."""
     texts: dict[str, str] = {}
     for kind in reversed(model.__mro__):
