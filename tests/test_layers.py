@@ -14,9 +14,10 @@ ROOT = Path(__file__).parents[1] / "src" / "variegate"
 # From the bottom up: a file or folder may import those before it. A new one gets its place here.
 ORDER = (
     *("errors", "validation", "seeding", "annotations", "outlines", "targets", "sample"),
-    *("ops", "transforms", "policies", "plan", "recipes", "schema"),
+    *("ops", "transforms", "plugins", "policies", "plan", "recipes", "schema"),
     *("codecs", "storage", "formats", "copies", "masks", "labels", "labelling", "rendering"),
-    *("manifest", "making", "job", "listing", "backends", "claims", "runs"),
+    *("manifest", "making", "job", "listing", "event_parts", "backends"),
+    *("claims", "runs", "events"),
     *("estimating", "verifying", "specimens", "presets", "reports", "torch", "cli"),
     *("demo", "__main__"),
 )

@@ -237,6 +237,7 @@ def _compared(there: dict[str, Any], here: dict[str, Any]) -> Iterator[tuple[str
     yield "the seed", there.get("seed"), here["seed"]
     yield _inputs(there.get("input_files", {}), here["input_files"])
     yield "the layout", there.get("layout"), here["layout"]
+    yield "the plugins", there.get("plugins") or {}, here["plugins"]
     yield "the limits", there.get("limits"), here["limits"]
     yield "the versions", there.get("versions"), here["versions"]
 

@@ -16,6 +16,7 @@ from variegate.formats import PlainWriter, Source, writer_from_json, writer_to_j
 from variegate.making import Maker, without_output
 from variegate.manifest import Counts, Row, part_key, read_part, write_part
 from variegate.plan import Variant
+from variegate.plugins import Plugin, load_plugin
 from variegate.recipes import Recipe
 from variegate.storage import key_from_text, key_to_text, open_storage
 from variegate.transforms.base import Drawn
@@ -32,6 +33,7 @@ class Job:
         splits: whether the data set has splits; then only "train" is augmented.
         writer: how results are laid out: {"name": ..., and what `Writer.to_json` gave}.
         limits: larger pictures are quarantined.
+        plugins: files with transforms that the recipe needs.
     """
 
     recipe: dict[str, Any]
@@ -40,6 +42,7 @@ class Job:
     splits: bool = False
     writer: dict[str, Any] = field(default_factory=lambda: writer_to_json(PlainWriter()))
     limits: Limits = field(default_factory=Limits)
+    plugins: tuple[Plugin, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values from which `from_json` makes an equal job."""
@@ -48,7 +51,8 @@ class Job:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Make a job from what `to_json` gave."""
-        return cls(**{**data, "limits": Limits(**data["limits"])})
+        plugins = tuple(Plugin(**one) for one in data.get("plugins", ()))
+        return cls(**{**data, "limits": Limits(**data["limits"]), "plugins": plugins})
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,7 @@ def run_shard(
         InputError: the input as a whole cannot be read.
         OutputError: results cannot be written.
     """
-    maker = _maker(json.dumps(job.to_json()))
+    maker = maker_of(job)
     rows: list[Row] = []
     tell = on_progress or (lambda _: None)
     for number, source in enumerate(shard.sources, shard.start):
@@ -179,7 +183,7 @@ def finished_report(job: Job, shard: Shard) -> Report | None:
 
 def quarantine_shard(job: Job, shard: Shard, reason: str) -> Report:
     """Write the part of a shard whose sources cannot be worked on without harm."""
-    maker = _maker(json.dumps(job.to_json()))
+    maker = maker_of(job)
     rows = []
     for number, source in enumerate(shard.sources, shard.start):
         maker.discard(source)
@@ -203,7 +207,7 @@ def make_again(job: Job, source: Source, drawn: tuple[Drawn, ...], index: int) -
     Raises:
         PictureError: the source cannot be read as a picture any more.
     """
-    return _maker(json.dumps(job.to_json())).again(source, drawn, index)
+    return maker_of(job).again(source, drawn, index)
 
 
 def make_variants(
@@ -214,15 +218,26 @@ def make_variants(
     Raises:
         PictureError: the source cannot be read as a picture.
     """
-    maker = _maker(json.dumps(job.to_json()))
+    maker = maker_of(job)
     data = maker.input.read(source.key, limit=job.limits.max_bytes)
     for made in maker.variants(source, data, only=only):
         yield made.variant, made.encoded
 
 
+def maker_of(job: Job) -> Maker:
+    """Return a job made ready to work on sources, its plugins loaded.
+
+    Raises:
+        UsageError: input or output cannot be opened, or a plugin does not load.
+    """
+    return _maker(json.dumps(job.to_json()))
+
+
 @lru_cache(maxsize=4)
 def _maker(job: str) -> Maker:
     made = Job.from_json(json.loads(job))
+    for plugin in made.plugins:
+        load_plugin(plugin)
     return Maker(
         Recipe.from_data(made.recipe),
         open_storage(made.input),

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
 from variegate.annotations import Annotation
 from variegate.errors import InputError
@@ -239,14 +239,20 @@ def part_rows(storage: Storage) -> Iterator[Row]:
 
 def merge(storage: Storage) -> None:
     """Write the manifest from the parts."""
+    with storage.open_write(MANIFEST) as file:
+        _write_lines(file, _part_lines(storage))
+
+
+def write_rows(file: BinaryIO, rows: Iterable[Row]) -> None:
+    """Write a manifest of rows, which come ordered by source."""
+    _write_lines(file, (json.dumps(row.to_fields()).encode() + b"\n" for row in rows))
+
+
+def _write_lines(file: BinaryIO, lines: Iterator[bytes]) -> None:
     import pyarrow.parquet as pq
 
     summing = _Summing()
-    with (
-        storage.open_write(MANIFEST) as file,
-        pq.ParquetWriter(file, _schema(), compression="zstd") as writer,
-    ):
-        lines = _part_lines(storage)
+    with pq.ParquetWriter(file, _schema(), compression="zstd") as writer:
         while group := list(islice(lines, _GROUP_ROWS)):
             for line in group:
                 summing.add(Row.from_fields(json.loads(line)))

@@ -23,6 +23,7 @@ from variegate.formats import Layout, detect, writer_to_json
 from variegate.job import Job
 from variegate.listing import Listing, spool
 from variegate.manifest import Counts
+from variegate.plugins import Plugin, load_plugins
 from variegate.recipes import Recipe
 from variegate.seeding import check_seed
 from variegate.storage import NotingStorage, Storage, check_apart, open_storage
@@ -110,6 +111,7 @@ class Options:
         silence_limit_s: a worker process that finishes no result for so long is taken to hang.
         backend: where it is run: the name of a back end.
         backend_options: those of that back end, by name.
+        plugins: files with transforms of the user's own.
     """
 
     layout: str | None = None
@@ -122,6 +124,7 @@ class Options:
     silence_limit_s: float = SILENCE_LIMIT_S
     backend: str = "local"
     backend_options: Mapping[str, object] = field(default_factory=dict)
+    plugins: tuple[str | Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,12 +227,13 @@ def augment(
     Raises:
         UsageError: input, output, recipe or an option is not right.
     """
-    loaded = load_recipe(recipe, seed)
     options = options or Options()
+    plugins = load_plugins(options.plugins)
+    loaded = load_recipe(recipe, seed)
     check_apart(source, output)
     begun = time.monotonic()
     with prepare(source, loaded, options) as prepared:
-        claim = Claim(output, _record(prepared, options))
+        claim = Claim(output, _record(prepared, options, plugins))
         check_apart(source, claim.folder)
         finished = claim.is_finished()
         if on_start:
@@ -243,6 +247,7 @@ def augment(
                 splits=bool(prepared.layout.splits),
                 limits=options.limits,
                 writer=writer_to_json(prepared.layout.writer()),
+                plugins=plugins,
             )
             # What cannot be reached is found out before anything is written.
             with chosen_backend(options).opened(job) as opened, claim.held() as target:
@@ -265,7 +270,7 @@ def augment(
     )
 
 
-def _record(prepared: Prepared, options: Options) -> dict[str, Any]:
+def _record(prepared: Prepared, options: Options, plugins: tuple[Plugin, ...]) -> dict[str, Any]:
     """Return what a run is known by."""
     return {
         "recipe": prepared.recipe.to_data(),
@@ -277,6 +282,7 @@ def _record(prepared: Prepared, options: Options) -> dict[str, Any]:
         "splits": bool(prepared.layout.splits),
         "writer": writer_to_json(prepared.layout.writer()),
         "limits": asdict(options.limits),
+        "plugins": {plugin.name: plugin.sha256 for plugin in plugins},
         **machine(),
     }
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import zipfile
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,11 @@ import numpy as np
 from variegate import manifest
 from variegate.codecs import Limits
 from variegate.errors import InputError, did_you_mean
+from variegate.event_parts import WithEvents, has_events
 from variegate.formats import Source, detect
 from variegate.job import Job, make_again
 from variegate.manifest import FOLDER, MANIFEST, Row
+from variegate.plugins import Plugin, load_plugin
 from variegate.runs import JOB, machine
 from variegate.storage import Storage, key_from_text, key_to_text, open_storage, printable
 from variegate.transforms.base import Drawn
@@ -163,8 +165,10 @@ def verify(
 
 
 def _finished(output: str | Path) -> Storage:
-    """Open an output that has a manifest."""
+    """Open an output that has a manifest, or parts of one that events wrote."""
     storage = open_storage(output)
+    if has_events(storage):
+        return WithEvents(storage)
     if storage.exists(MANIFEST):
         return storage
     if storage.exists(JOB):
@@ -240,7 +244,12 @@ def _find_unknown(storage: Storage, known: "array[int]", found: Verification) ->
 
 
 def rebuild(
-    output: str | Path, key: str, *, source: str | Path | None = None, write: bool = True
+    output: str | Path,
+    key: str,
+    *,
+    source: str | Path | None = None,
+    plugins: Iterable[str | Path] = (),
+    write: bool = True,
 ) -> bytes:
     """Make one file of an output again.
 
@@ -248,6 +257,7 @@ def rebuild(
         output: a folder or zip file that variegate wrote.
         key: the file's path inside the output.
         source: where the sources are now; None for where they were.
+        plugins: the files of transforms that were used; they are not kept with the output.
         write: put the file back into the output; zip files are only read.
 
     Returns:
@@ -274,6 +284,7 @@ def rebuild(
             splits=record["splits"],
             limits=Limits(**record["limits"]),
             writer=record["writer"],
+            plugins=_same_plugins(plugins, record),
         )
         drawn = tuple(Drawn.from_json(one) for one in json.loads(row.operations or "[]"))
         files = make_again(job, _source(inputs, row, record, drawn), drawn, row.variant or 0)
@@ -284,6 +295,22 @@ def rebuild(
     if write:
         storage.write(key, data)
     return data
+
+
+def _same_plugins(paths: Iterable[str | Path], record: dict[str, Any]) -> tuple[Plugin, ...]:
+    """Load the plugins that an output was made with.
+
+    Raises:
+        InputError: they are not these.
+    """
+    given = {one.name: one for one in map(Plugin.read, paths)}
+    for name, digest in (record.get("plugins") or {}).items():
+        if name not in given:
+            raise InputError(f"it was made with transforms of {name}; name the file (--plugin)")
+        if given[name].sha256 != digest:
+            raise InputError(f"{name}: another plugin than the one it was made with")
+        load_plugin(given[name])
+    return tuple(given.values())
 
 
 def _source(inputs: Storage, row: Row, record: dict[str, Any], drawn: tuple[Drawn, ...]) -> Source:

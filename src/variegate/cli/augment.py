@@ -26,6 +26,7 @@ from variegate.cli.options import (
     MaxMegabytes,
     MaxPixels,
     Out,
+    PluginFiles,
     Preset,
     RecipeFile,
     Seed,
@@ -59,6 +60,7 @@ def augment(
     recipe: RecipeFile = None,
     preset: Preset = None,
     seed: Seed = None,
+    plugins: PluginFiles = None,
     workers: Workers = None,
     backend: BackendName = "local",
     strict: Annotated[
@@ -91,6 +93,7 @@ def augment(
         max_pixels=max_pixels,
         max_megabytes=max_megabytes,
         backend=backend,
+        plugins=plugins,
     )
 
     heading: list[str] = []

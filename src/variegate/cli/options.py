@@ -1,6 +1,6 @@
 """Arguments and options that several commands share, and what they mean in Python."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +36,14 @@ def whole(low: int | None = None, high: int | None = None) -> Callable[[object],
     return number
 
 
+def _loaded(files: list[Path] | None) -> list[Path]:
+    if files:
+        from variegate.plugins import load_plugins
+
+        load_plugins(files)
+    return files or []
+
+
 In = Annotated[Path, typer.Argument(metavar="IN", help="Folder or zip file of pictures.")]
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Folder or zip file of results.")]
 RecipeFile = Annotated[
@@ -60,6 +68,17 @@ Seed = Annotated[
         metavar="N",
         parser=whole(),
         help="Where all randomness begins, instead of the recipe's.",
+        rich_help_panel=_RECIPE,
+    ),
+]
+PluginFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE",
+        help="Python file with transforms of your own; may be given several times.",
+        # Before the recipe is read, which names them.
+        callback=_loaded,
         rich_help_panel=_RECIPE,
     ),
 ]
@@ -181,6 +200,7 @@ def chosen_options(
     max_megabytes: int | None = None,
     backend: str = "local",
     backend_options: Mapping[str, object] | None = None,
+    plugins: Sequence[Path] | None = None,
 ) -> "Options":
     """Return what the options say about how to read and run."""
     from variegate.runs import Options
@@ -194,4 +214,5 @@ def chosen_options(
         limits=chosen_limits(max_pixels, max_megabytes),
         backend=backend,
         backend_options=backend_options or {},
+        plugins=tuple(plugins or ()),
     )

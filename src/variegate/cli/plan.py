@@ -13,6 +13,7 @@ from variegate.cli.options import (
     Limit,
     MaxMegabytes,
     MaxPixels,
+    PluginFiles,
     Preset,
     RecipeFile,
     Seed,
@@ -36,6 +37,7 @@ def plan(
     recipe: RecipeFile = None,
     preset: Preset = None,
     seed: Seed = None,
+    plugins: PluginFiles = None,
     workers: Workers = None,
     limit: Limit = None,
     layout: LayoutName = None,
@@ -58,6 +60,7 @@ def plan(
         workers=workers,
         max_pixels=max_pixels,
         max_megabytes=max_megabytes,
+        plugins=plugins,
     )
     found = estimate(source, recipe=loaded, options=options)
     if as_json:

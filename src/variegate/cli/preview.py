@@ -12,6 +12,7 @@ from variegate.cli.options import (
     LayoutName,
     MaxMegabytes,
     MaxPixels,
+    PluginFiles,
     Preset,
     RecipeFile,
     Seed,
@@ -50,6 +51,7 @@ def preview(
         ),
     ] = None,
     seed: Seed = None,
+    plugins: PluginFiles = None,
     pictures: Annotated[
         int, typer.Option("--pictures", metavar="N", parser=whole(1, 40), help="Rows: sources.")
     ] = 6,
@@ -95,6 +97,7 @@ def preview(
         label_pattern=label_pattern,
         max_pixels=max_pixels,
         max_megabytes=max_megabytes,
+        plugins=plugins,
     )
     sheet = draw(
         source, recipe=chosen, options=options, pictures=pictures, variants=variants, name=name

@@ -8,7 +8,7 @@ import typer
 
 from variegate.cli.application import command
 from variegate.cli.console import show, size_text
-from variegate.cli.options import Out
+from variegate.cli.options import Out, PluginFiles
 
 
 @command(
@@ -27,6 +27,7 @@ def rebuild(
             "--source", metavar="IN", help="Where the sources are now, if they were moved."
         ),
     ] = None,
+    plugins: PluginFiles = None,
     to: Annotated[
         Path | None,
         typer.Option("--to", metavar="FILE", help="Write the file there, not back into OUT."),
@@ -41,7 +42,7 @@ def rebuild(
 
     # A key is typed as the manifest writes it, or completed by the shell as the raw name.
     raw = key if any("\udc80" <= one <= "\udcff" for one in key) else key_from_text(key)
-    data = make(output, raw, source=source, write=to is None)
+    data = make(output, raw, source=source, plugins=plugins or (), write=to is None)
     if to is not None:
         open_storage(to.parent, create=True).write(to.name, data)
     show(f"{to or output / os.fspath(key)}: made again, {size_text(len(data))}, same digest")

@@ -7,6 +7,7 @@ import typer
 
 from variegate.cli.application import app, command
 from variegate.cli.console import show, show_json, show_raw
+from variegate.cli.options import PluginFiles
 from variegate.errors import RecipeError, did_you_mean
 
 recipes = typer.Typer(help="Check recipes, list those that come with variegate.")
@@ -16,6 +17,7 @@ app.add_typer(recipes, name="recipe", no_args_is_help=True)
 @command("check", "variegate recipe check recipe.yaml", to=recipes)
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Recipe file.")],
+    plugins: PluginFiles = None,  # noqa: ARG001 - reading the option loads them
 ) -> None:
     """Check a recipe file; say what is wrong with it, or how many results it gives."""
     from variegate.recipes import Recipe

@@ -11,6 +11,7 @@ from variegate.storage.members import ARCHIVE_ENDINGS, is_archive_name
 from variegate.storage.noting import NotingStorage
 from variegate.storage.opening import check_apart, open_storage
 from variegate.storage.packing import pack_zip
+from variegate.storage.passing import PassingStorage
 from variegate.storage.sharded import ShardedTarStorage, fold_shards
 from variegate.storage.tar_packing import pack, pack_tar
 from variegate.storage.tarred import TarStorage
@@ -22,6 +23,7 @@ __all__ = [
     "LocalStorage",
     "NotingStorage",
     "OnSkip",
+    "PassingStorage",
     "ShardedTarStorage",
     "Storage",
     "TarStorage",

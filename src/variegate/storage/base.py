@@ -67,6 +67,13 @@ class Storage(ABC):
     def exists(self, key: str) -> bool:
         """Say whether `key` is a file."""
 
+    def version(self, key: str) -> str | None:
+        """Return what changes whenever the file's content does, or None if there is no such file.
+
+        Here its size, which is enough where nobody writes.
+        """
+        return str(self.size(key)) if self.exists(key) else None
+
     @abstractmethod
     def write(self, key: str, data: bytes) -> None:
         """Put the whole content, or nothing: no reader ever sees half of it."""

@@ -113,6 +113,18 @@ class LocalStorage(Storage):
     def exists(self, key: str) -> bool:
         return self._inside(key, InputError).is_file()
 
+    def version(self, key: str) -> str | None:
+        path = self._inside(key, InputError)
+        try:
+            with reading(self.place(key)):
+                status = path.stat()
+        except InputError:
+            if path.exists():
+                raise
+            return None
+        # A file that replaces another is another file, even of the same size and moment.
+        return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
+
     def write(self, key: str, data: bytes) -> None:
         # As with open_write, but for millions of small files: a third of the time.
         path = self._checked(key, OutputError)

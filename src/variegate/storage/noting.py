@@ -1,13 +1,13 @@
 """A storage that remembers what was written through it."""
 
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import BinaryIO
 
-from variegate.storage.base import Entry, OnSkip, Storage, log_skip
+from variegate.storage.base import Storage
+from variegate.storage.passing import PassingStorage
 
 
-class NotingStorage(Storage):
+class NotingStorage(PassingStorage):
     """Passes everything on to another storage.
 
     Attributes:
@@ -15,35 +15,16 @@ class NotingStorage(Storage):
     """
 
     def __init__(self, inner: Storage) -> None:
-        self.url = inner.url
+        super().__init__(inner)
         self.written: list[str] = []
-        self._inner = inner
-
-    def list(self, prefix: str = "", *, on_skip: OnSkip = log_skip) -> Iterator[Entry]:
-        return self._inner.list(prefix, on_skip=on_skip)
-
-    def read(self, key: str, *, limit: int | None = None) -> bytes:
-        return self._inner.read(key, limit=limit)
-
-    def open_read(self, key: str) -> BinaryIO:
-        return self._inner.open_read(key)
-
-    def size(self, key: str) -> int:
-        return self._inner.size(key)
-
-    def exists(self, key: str) -> bool:
-        return self._inner.exists(key)
 
     def write(self, key: str, data: bytes) -> None:
         self._note(key)
-        self._inner.write(key, data)
+        super().write(key, data)
 
     def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
         self._note(key)
-        return self._inner.open_write(key)
-
-    def delete(self, key: str) -> None:
-        self._inner.delete(key)
+        return super().open_write(key)
 
     def _note(self, key: str) -> None:
         if key not in self.written:

@@ -1,0 +1,42 @@
+"""A storage that passes everything on to another: the base of those that change one thing."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import BinaryIO
+
+from variegate.storage.base import Entry, OnSkip, Storage, log_skip
+
+
+class PassingStorage(Storage):
+    """Passes everything on to `inner`."""
+
+    def __init__(self, inner: Storage) -> None:
+        self.url = inner.url
+        self._inner = inner
+
+    def list(self, prefix: str = "", *, on_skip: OnSkip = log_skip) -> Iterator[Entry]:
+        return self._inner.list(prefix, on_skip=on_skip)
+
+    def read(self, key: str, *, limit: int | None = None) -> bytes:
+        return self._inner.read(key, limit=limit)
+
+    def open_read(self, key: str) -> BinaryIO:
+        return self._inner.open_read(key)
+
+    def size(self, key: str) -> int:
+        return self._inner.size(key)
+
+    def exists(self, key: str) -> bool:
+        return self._inner.exists(key)
+
+    def version(self, key: str) -> str | None:
+        return self._inner.version(key)
+
+    def write(self, key: str, data: bytes) -> None:
+        self._inner.write(key, data)
+
+    def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
+        return self._inner.open_write(key)
+
+    def delete(self, key: str) -> None:
+        self._inner.delete(key)
