@@ -9,7 +9,7 @@ demo: $(VENV)/.core
 	$(BIN)/python -m variegate.demo demo
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ ORDER = (
     *("errors", "validation", "seeding", "annotations", "outlines", "targets", "sample"),
     *("ops", "transforms", "plugins", "policies", "plan", "recipes", "schema"),
     *("codecs", "storage", "formats", "copies", "masks", "labels", "labelling", "rendering"),
-    *("manifest", "making", "job", "listing", "event_parts", "backends"),
+    *("manifest", "making", "job", "listing", "event_parts", "machine", "backends"),
     *("claims", "runs", "events"),
     *("estimating", "verifying", "specimens", "presets", "reports", "torch", "cli"),
     *("demo", "__main__"),
@@ -28,6 +28,7 @@ ONLY_IN = {
     "albumentations": {"ops/albumentations.py"},
     "pillow_heif": {"codecs/heif.py"},
     "resvg_py": {"codecs/svg_process.py"},
+    "ray": {"backends/ray.py"},
     "rich": {"cli"},
     "typer": {"cli"},
     "pyarrow": {
@@ -36,9 +37,18 @@ ONLY_IN = {
     },
 }
 # These are imported when they are needed, but never because something of variegate is.
-LATE = ("pyarrow", "torch", "albumentations", "pillow_heif", "resvg_py", "pandas", "typer", "rich")
-NOWHERE = (
+LATE = (
     "ray",
+    "pyarrow",
+    "torch",
+    "albumentations",
+    "pillow_heif",
+    "resvg_py",
+    "pandas",
+    "typer",
+    "rich",
+)
+NOWHERE = (
     "boto3",
     "obstore",
     "onnxruntime",

@@ -96,6 +96,32 @@ def test_of_two_parts_with_one_source_the_first_counts(storage):
     assert list(manifest.gaps(storage, 5)) == [(3, 5)]
 
 
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_however_parts_overlap_every_source_counts_once(tmp_path_factory, data):
+    storage = open_storage(tmp_path_factory.mktemp("parts"))
+    covered = set()
+    for _ in range(data.draw(st.integers(0, 8))):
+        start = data.draw(st.integers(0, 19))
+        stop = data.draw(st.integers(start + 1, 20))
+        rows = [output_row(source, 0) for source in range(start, stop)]
+        manifest.write_part(storage, start, stop, rows)
+        covered |= set(range(start, stop))
+    assert [row.source for row in manifest.part_rows(storage)] == sorted(covered)
+    missing = {n for start, stop in manifest.gaps(storage, 20) for n in range(start, stop)}
+    assert missing == set(range(20)) - covered
+    told = sum(part.counts(storage).sources for part in manifest.parts(storage))
+    assert told == len(covered)
+
+
+def test_the_counts_of_a_part_are_read_without_its_rows(storage):
+    rows = [output_row(3, 0), output_row(3, 1), quarantined_row(4)]
+    key = manifest.write_part(storage, 3, 5, rows)
+    first, _, _ = storage.read(key).partition(b"\n")
+    storage.write(key, first + b"\nno rows at all")
+    assert manifest.read_counts(storage, key) == Counts.of(rows)
+
+
 def test_merged_rows_are_those_of_the_parts_in_order(storage):
     rows = [output_row(source, variant) for source in range(9) for variant in range(2)]
     rows.insert(0, quarantined_row(0, 'a "quoted" reason,\nin two lines \\ with \x07'))

@@ -7,16 +7,12 @@ its results are collected in a folder beside it, and packed at the end.
 import json
 import logging
 import os
-import platform
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-
-import cv2
 
 from variegate.errors import InputError, OutputError
 from variegate.manifest import FOLDER, MANIFEST, delete_parts
@@ -31,39 +27,9 @@ JOB = f"{FOLDER}/job.json"
 
 _log = logging.getLogger(__name__)
 
-# What decides bytes: another version of one of these may round or read differently.
-_LIBRARIES = ("variegate", "opencv-python-headless", "numpy", "simplejpeg", "pillow")
-_OPTIONAL_LIBRARIES = ("pillow-heif", "resvg-py")
-
 # Of what differs: so many things are named, and so many letters of each value.
 _SHOWN = 4
 _LONGEST = 120
-
-
-def machine() -> dict[str, Any]:
-    """Return what decides bytes besides input, recipe and seed: libraries and processor."""
-    return {
-        "versions": {name: version(name) for name in _LIBRARIES}
-        | {name: _version(name) for name in _OPTIONAL_LIBRARIES},
-        "python": platform.python_version(),
-        "processor": _processor(),
-    }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _processor() -> str:
-    """Return the machine and the widest vector instructions that OpenCV finds on it."""
-    # For example "SSE SSE2 SSE3 *SSE4.1 *AVX2 *AVX512-SKX?": a question mark is for those missing.
-    features = {name.lstrip("*") for name in cv2.getCPUFeaturesLine().split()}
-    levels = ("AVX512-SKX", "AVX2", "AVX", "SSE4.2", "NEON")
-    found = next((level for level in levels if level in features), "baseline")
-    return f"{platform.machine()} {found}"
 
 
 class Claim:

@@ -18,13 +18,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, BinaryIO, Literal
 
-from variegate.claims import JOB, machine
+from variegate.claims import JOB
 from variegate.errors import InputError, OutputError, RecipeError, UsageError
 from variegate.event_parts import EventPart, read_event_part, write_event_part
 from variegate.formats import Source, is_hidden, writer_to_json
 from variegate.formats.plain import ClassFoldersWriter, UnlabelledWriter
 from variegate.formats.survey import canonical_split
 from variegate.job import Job, Shard, maker_of
+from variegate.machine import machine
 from variegate.making import without_output
 from variegate.manifest import Counts, Row
 from variegate.recipes import Recipe

@@ -14,7 +14,7 @@ from variegate.annotations import Annotation
 from variegate.codecs import Limits
 from variegate.formats import PlainWriter, Source, writer_from_json, writer_to_json
 from variegate.making import Maker, without_output
-from variegate.manifest import Counts, Row, part_key, read_part, write_part
+from variegate.manifest import Counts, Row, part_key, read_counts, write_part
 from variegate.plan import Variant
 from variegate.plugins import Plugin, load_plugin
 from variegate.recipes import Recipe
@@ -178,7 +178,7 @@ def finished_report(job: Job, shard: Shard) -> Report | None:
     part = part_key(shard.start, shard.stop)
     if not output.exists(part):
         return None
-    return Report(shard.start, shard.stop, part, Counts.of(read_part(output, part)))
+    return Report(shard.start, shard.stop, part, read_counts(output, part))
 
 
 def quarantine_shard(job: Job, shard: Shard, reason: str) -> Report:

@@ -179,9 +179,14 @@ def part_key(start: int, stop: int) -> str:
 
 
 def write_part(storage: Storage, start: int, stop: int, rows: Iterable[Row]) -> str:
-    """Write the part of the sources from `start` to before `stop`; return its key."""
+    """Write the part of the sources from `start` to before `stop`; return its key.
+
+    Its first line holds the counts: whoever wants to know how far a run is reads no further.
+    """
     key = part_key(start, stop)
-    lines = (json.dumps(row.to_fields(), ensure_ascii=False, separators=(",", ":")) for row in rows)
+    written = list(rows)
+    values = [asdict(Counts.of(written)), *(row.to_fields() for row in written)]
+    lines = (json.dumps(value, ensure_ascii=False, separators=(",", ":")) for value in values)
     storage.write(key, "".join(f"{line}\n" for line in lines).encode("utf-8"))
     return key
 
@@ -192,28 +197,68 @@ def read_part(storage: Storage, key: str) -> Iterator[Row]:
         yield Row.from_fields(json.loads(line))
 
 
+def read_counts(storage: Storage, key: str) -> Counts:
+    """Return the counts of a part; its rows are not read."""
+    with storage.open_read(key) as lines:
+        return Counts(**json.loads(lines.readline()))
+
+
 def _lines(storage: Storage, key: str) -> Iterator[bytes]:
     with storage.open_read(key) as lines:
+        next(lines)
         yield from lines
 
 
 def _part_lines(storage: Storage) -> Iterator[bytes]:
-    for _, _, key in parts(storage):
-        yield from _lines(storage, key)
+    for part in parts(storage):
+        if part.whole:
+            yield from _lines(storage, part.key)
+        else:
+            own = (line for line in _lines(storage, part.key) if _source(line) >= part.start)
+            yield from own
 
 
-def parts(storage: Storage) -> Iterator[tuple[int, int, str]]:
-    """Yield (start, stop, key) of the parts that count, by start.
+def _source(line: bytes) -> int:
+    return int(json.loads(line)["source"])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a manifest, or what counts of it.
+
+    Attributes:
+        start, stop: the sources that count.
+        key: of the file.
+        modified: when it was written, seconds since 1970; None where the storage does not tell.
+        whole: whether the file holds no other sources.
+    """
+
+    start: int
+    stop: int
+    key: str
+    modified: float | None = None
+    whole: bool = True
+
+    def counts(self, storage: Storage) -> Counts:
+        """Return the counts of the sources that count."""
+        if self.whole:
+            return read_counts(storage, self.key)
+        return Counts.of(row for row in read_part(storage, self.key) if row.source >= self.start)
+
+
+def parts(storage: Storage) -> Iterator[Part]:
+    """Yield the parts that count, by start.
 
     A source may stand in two parts: its shard was taken apart after the worker died, and the
-    worker had after all just written the whole. The first that covers it counts.
+    worker had after all just written the whole; or a node was lost, and another took a shard apart
+    at another place. The first that covers it counts.
     """
     reached = 0
     for entry in storage.list(_PARTS):
         start, stop = (int(number) for number in _name(entry.key).split("-"))
-        if start >= reached:
-            reached = stop
-            yield start, stop, entry.key
+        if stop > reached:
+            first, reached = max(start, reached), stop
+            yield Part(first, stop, entry.key, entry.modified, whole=first == start)
 
 
 def _name(key: str) -> str:
@@ -223,10 +268,10 @@ def _name(key: str) -> str:
 def gaps(storage: Storage, total: int) -> Iterator[tuple[int, int]]:
     """Yield the ranges (start, stop) of sources below `total` that no part covers."""
     reached = 0
-    for start, stop, _ in parts(storage):
-        if start > reached:
-            yield reached, start
-        reached = stop
+    for part in parts(storage):
+        if part.start > reached:
+            yield reached, part.start
+        reached = part.stop
     if reached < total:
         yield reached, total
 

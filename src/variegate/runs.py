@@ -16,12 +16,13 @@ from variegate import manifest
 from variegate.backends import Backend, make_backend
 from variegate.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.backends.local import default_workers
-from variegate.claims import JOB, Claim, delete_leftovers, machine
+from variegate.claims import JOB, Claim, delete_leftovers
 from variegate.codecs import Limits
 from variegate.errors import InputError, RecipeError
 from variegate.formats import Layout, detect, writer_to_json
 from variegate.job import Job
 from variegate.listing import Listing, spool
+from variegate.machine import machine
 from variegate.manifest import Counts
 from variegate.plugins import Plugin, load_plugins
 from variegate.recipes import Recipe
@@ -36,7 +37,6 @@ __all__ = [
     "Summary",
     "augment",
     "load_recipe",
-    "machine",
     "prepare",
 ]
 
@@ -300,8 +300,8 @@ def _carry_out(
         manifest.delete_parts(target)
         return manifest.totals(target).counts
     counts = Counts()
-    for _, _, key in manifest.parts(target):
-        counts.add(Counts.of(manifest.read_part(target, key)))
+    for part in manifest.parts(target):
+        counts.add(part.counts(target))
     before = replace(counts)
 
     def tell(in_flight: Counts) -> None:

@@ -23,9 +23,10 @@ from variegate.errors import InputError, did_you_mean
 from variegate.event_parts import WithEvents, has_events
 from variegate.formats import Source, detect
 from variegate.job import Job, make_again
+from variegate.machine import machine
 from variegate.manifest import FOLDER, MANIFEST, Row
 from variegate.plugins import Plugin, load_plugin
-from variegate.runs import JOB, machine
+from variegate.runs import JOB
 from variegate.storage import Storage, key_from_text, key_to_text, open_storage, printable
 from variegate.transforms.base import Drawn
 

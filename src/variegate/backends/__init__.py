@@ -15,7 +15,10 @@ from variegate.errors import RecipeError, did_you_mean
 __all__ = ["BACKENDS", "Backend", "backend_names", "make_backend"]
 
 # Imported when one is chosen: some need packages that are not always there.
-BACKENDS = {"local": "variegate.backends.local:LocalBackend"}
+BACKENDS = {
+    "local": "variegate.backends.local:LocalBackend",
+    "ray": "variegate.backends.ray:RayBackend",
+}
 
 
 def backend_names() -> dict[str, str]:

@@ -17,19 +17,24 @@ from variegate.cli.console import (
     time_text,
 )
 from variegate.cli.options import (
+    Address,
     AsJson,
     BackendName,
+    Concurrency,
+    CpusPerTask,
     In,
     LabelPattern,
     LayoutName,
     Limit,
     MaxMegabytes,
     MaxPixels,
+    MemoryPerTask,
     Out,
     PluginFiles,
     Preset,
     RecipeFile,
     Seed,
+    SharedFolder,
     Workers,
     chosen_options,
     chosen_recipe,
@@ -53,6 +58,7 @@ _SHOWN = 5
     "variegate augment photos/ more/",
     "variegate augment photos.zip more/ --preset chain --seed 7",
     "variegate augment photos/ try/ --recipe recipe.yaml --limit 10",
+    "variegate augment s3://raw s3://more --backend ray --address auto",
 )
 def augment(
     source: In,
@@ -63,6 +69,11 @@ def augment(
     plugins: PluginFiles = None,
     workers: Workers = None,
     backend: BackendName = "local",
+    address: Address = None,
+    concurrency: Concurrency = None,
+    cpus_per_task: CpusPerTask = None,
+    memory_per_task: MemoryPerTask = None,
+    shared_folder: SharedFolder = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="End with exit code 3 if anything was quarantined.")
     ] = False,
@@ -94,6 +105,13 @@ def augment(
         max_megabytes=max_megabytes,
         backend=backend,
         plugins=plugins,
+        backend_options={
+            "address": address,
+            "concurrency": concurrency,
+            "cpus_per_task": cpus_per_task,
+            "memory_per_task": memory_per_task,
+            "shared_folder": shared_folder,
+        },
     )
 
     heading: list[str] = []

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from variegate.recipes import Recipe
     from variegate.runs import Options
 
-_RECIPE, _INPUT, _RUN = "Recipe", "Input", "Run"
+_RECIPE, _INPUT, _RUN, _RAY = "Recipe", "Input", "Run", "Run on a Ray cluster"
 
 
 def whole(low: int | None = None, high: int | None = None) -> Callable[[object], int]:
@@ -147,8 +147,55 @@ BackendName = Annotated[
         "--backend",
         "-b",
         metavar="NAME",
-        help="Where the work is done: local, this machine.",
+        help="Where the work is done: local (this machine) or ray.",
         rich_help_panel=_RUN,
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Ray: the cluster; auto for one on this machine; if none, one is started.",
+        rich_help_panel=_RAY,
+    ),
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(
+        "--concurrency",
+        metavar="N",
+        parser=whole(1),
+        help="Ray: tasks at a time; as many as fit if none.",
+        rich_help_panel=_RAY,
+    ),
+]
+CpusPerTask = Annotated[
+    float | None,
+    typer.Option(
+        "--cpus-per-task",
+        metavar="N",
+        help="Ray: processors a task is reckoned with; 1 if none.",
+        rich_help_panel=_RAY,
+    ),
+]
+MemoryPerTask = Annotated[
+    int | None,
+    typer.Option(
+        "--memory-per-task",
+        metavar="MB",
+        parser=whole(1),
+        help="Ray: memory a task is reckoned with.",
+        rich_help_panel=_RAY,
+    ),
+]
+SharedFolder = Annotated[
+    bool | None,
+    typer.Option(
+        "--shared-folder",
+        help="Ray: IN and OUT are the same folders on all machines.",
+        rich_help_panel=_RAY,
+        show_default=False,
     ),
 ]
 AsJson = Annotated[

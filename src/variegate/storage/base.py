@@ -4,7 +4,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from variegate.storage.keys import printable
@@ -14,10 +14,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of a storage. `size` is in bytes."""
+    """One file of a storage.
+
+    Attributes:
+        key: its path.
+        size: bytes.
+        modified: when it was written, seconds since 1970; None where the storage does not tell.
+    """
 
     key: str
     size: int
+    modified: float | None = field(default=None, compare=False)
 
 
 OnSkip = Callable[[str, str], None]

@@ -44,11 +44,11 @@ class LocalStorage(Storage):
                 continue
             try:
                 # No Path here: it would intern the name of every file.
-                size = os.stat(f"{self.root}/{key}").st_size  # noqa: PTH116
+                status = os.stat(f"{self.root}/{key}")  # noqa: PTH116
             except FileNotFoundError:
                 on_skip(key, "it vanished while the folder was being listed")
                 continue
-            yield Entry(key, size)
+            yield Entry(key, status.st_size, status.st_mtime)
 
     def _scan(self, folder: str, on_skip: OnSkip) -> Iterator[str]:
         with reading(self.place(folder)), os.scandir(f"{self.root}/{folder}") as entries:

@@ -1,0 +1,56 @@
+"""What decides bytes besides input, recipe and seed: the libraries and the processor."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import cv2
+
+# Another version of one of these may round or read differently.
+_LIBRARIES = ("variegate", "opencv-python-headless", "numpy", "simplejpeg", "pillow")
+_OPTIONAL_LIBRARIES = ("pillow-heif", "resvg-py")
+
+# The same bytes come out of all of these (tests/conformance/test_processors.py).
+_ALIKE = ("AVX512-SKX", "AVX2")
+
+
+def machine() -> dict[str, Any]:
+    """Return what decides bytes besides input, recipe and seed: libraries and processor."""
+    return {
+        "versions": {name: version(name) for name in _LIBRARIES}
+        | {name: _version(name) for name in _OPTIONAL_LIBRARIES},
+        "python": platform.python_version(),
+        "processor": _processor(),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    """Return the machine and the widest vector instructions that OpenCV finds on it."""
+    # For example "SSE SSE2 SSE3 *SSE4.1 *AVX2 *AVX512-SKX?": a question mark is for those missing.
+    features = {name.lstrip("*") for name in cv2.getCPUFeaturesLine().split()}
+    levels = ("AVX512-SKX", "AVX2", "AVX", "SSE4.2", "NEON")
+    found = next((level for level in levels if level in features), "baseline")
+    return f"{platform.machine()} {found}"
+
+
+def disagreement(there: dict[str, Any], here: dict[str, Any]) -> str | None:
+    """Say why another machine would not make the same bytes as this one, None if it would.
+
+    Args:
+        there, here: what `machine` gave.
+    """
+    for name, wanted in here["versions"].items():
+        found = there["versions"].get(name)
+        if found != wanted:
+            return f"{name} {found or 'is missing'} there, {wanted or 'none'} here"
+    levels = {tuple(one["processor"].rsplit(" ", 1)) for one in (there, here)}
+    if len(levels) > 1 and not all(level in _ALIKE for _, level in levels):
+        return f"processor {there['processor']} there, {here['processor']} here"
+    return None
