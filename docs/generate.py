@@ -6,6 +6,7 @@ python docs/generate.py --pages    the pages alone (a test compares them)
 
 import argparse
 import inspect
+import json
 import tempfile
 from pathlib import Path
 
@@ -113,6 +114,38 @@ def preset_pictures() -> None:
             picture.save(folder / f"{name}.jpg", quality=78, optimize=True)
 
 
+#: What is done to labelled pictures for docs/images/labels.jpg.
+_LABELS = """
+description: Boxes, outlines and keypoints after one step each.
+variants:
+  each:
+    - rotate: {angle_degrees: [20, 30]}
+    - perspective: {amount: [0.25, 0.3]}
+    - elastic: {amplitude: [0.03, 0.04]}
+    - mosaic
+    - copy_paste: {fraction: [0.9, 1.0]}
+    - cutout
+"""
+
+
+def label_picture() -> None:
+    """Draw a contact sheet of labelled pictures."""
+    from variegate.reports import preview
+
+    with tempfile.TemporaryDirectory() as place:
+        folder, known = Path(place), specimens.CocoFile()
+        (folder / "images").mkdir()
+        for key, specimen in specimens.specimens(10, seed=21, objects=3):
+            name = key.rpartition("/")[2]
+            known.add(name, specimen)
+            (folder / "images" / name).write_bytes(encode(specimen.image, format="jpeg"))
+        (folder / "annotations.json").write_text(json.dumps(known.to_json()), encoding="utf-8")
+        sheet = preview(folder, recipe=Recipe.parse(_LABELS), pictures=2, variants=6, name="labels")
+    picture = Image.fromarray(sheet)
+    picture.thumbnail((1400, 1400))
+    picture.save(DOCS / "images" / "labels.jpg", quality=80, optimize=True)
+
+
 PAGES = {"transforms.md": transforms_page, "presets.md": presets_page}
 
 
@@ -124,6 +157,7 @@ def main() -> None:
     if not parser.parse_args().pages:
         cv2.setNumThreads(1)
         preset_pictures()
+        label_picture()
 
 
 if __name__ == "__main__":

@@ -424,6 +424,32 @@ def test_mixup_has_the_labels_of_both_by_share():
         assert labelled.iou(masks[thing.mask_file] > 0, truth) > 0.99
 
 
+@pytest.mark.parametrize("name", ["mixup", "copy_paste", "cutmix"])
+def test_objects_without_a_box_stay_when_others_are_mixed_in(name):
+    ring = ((10.0, 10.0), (60.0, 10.0), (60.0, 60.0))
+    one = Object(category="mine", polygons=(ring,))
+    other = Object(category="theirs", polygons=(((100.0, 80.0), (150.0, 80.0), (150.0, 110.0)),))
+    samples = [
+        Sample(
+            np.full((*SIZE, 3), level, np.uint8),
+            targets=labelled.read(Annotation(objects=(known,)), SIZE),
+        )
+        for level, known in ((90, one), (160, other))
+    ]
+    parameters = {"share": 0.4, "fraction": 1.0, "chosen": "1" * 64}
+    fields = find_transform(name).model_validate({}).parameters(generator(1))
+    drawn = {**fields, **{key: parameters[key] for key in fields if key in parameters}}
+    drawn["partners"] = ["b"]
+    if name == "cutmix":
+        drawn = {**drawn, "share": 0.05, "y": 0.0, "x": 1.0}
+    op = find_transform(name).operation(drawn, SIZE)
+    mixed = op.combine(samples[0], (samples[1],))
+    written, _ = labelled.write(Annotation(objects=(one,)), mixed.targets, SIZE)
+    assert "mine" in [kept.category for kept in written.objects]
+    (kept,) = [kept for kept in written.objects if kept.category == "mine"]
+    assert kept.polygons == (ring,)
+
+
 def test_cutmix_pastes_pixels_labels_and_classes_alike():
     annotation, one = painted(100, LEFT)
     _, two = painted(200, RIGHT, key="b.png", category="b")

@@ -126,7 +126,7 @@ def _try(prepared: Prepared, options: Options) -> tuple[list[_Trial], int]:
             break
         start = time.perf_counter()
         try:
-            sizes = [len(encoded) for _, encoded in make_variants(job, one)]
+            sizes = [len(made.encoded) for made in make_variants(job, one)]
         except (PictureError, InputError):
             unreadable += 1
             continue
@@ -156,7 +156,9 @@ def _augmented(prepared: Prepared) -> Iterator[int]:
     """Yield the numbers of the sources that get variants, if they are pictures."""
     splits = bool(prepared.layout.splits)
     for number, one in enumerate(prepared.listing.sources()):
-        if seems_picture(one.key) and (not splits or one.split == "train"):
+        # Masks, for example, are pictures that belong to another one.
+        usable = one.skip is None and one.unusable is None and seems_picture(one.key)
+        if usable and (not splits or one.split == "train"):
             yield number
 
 

@@ -15,10 +15,11 @@ from variegate.codecs import Limits
 from variegate.formats import PlainWriter, Source, writer_from_json, writer_to_json
 from variegate.making import Maker, without_output
 from variegate.manifest import Counts, Row, part_key, read_counts, write_part
-from variegate.plan import Variant
 from variegate.plugins import Plugin, load_plugin
 from variegate.recipes import Recipe
+from variegate.rendering import Rendered
 from variegate.storage import key_from_text, key_to_text, open_storage
+from variegate.targets import Targets
 from variegate.transforms.base import Drawn
 
 
@@ -210,9 +211,7 @@ def make_again(job: Job, source: Source, drawn: tuple[Drawn, ...], index: int) -
     return maker_of(job).again(source, drawn, index)
 
 
-def make_variants(
-    job: Job, source: Source, *, only: int | None = None
-) -> Iterator[tuple[Variant, bytes]]:
+def make_variants(job: Job, source: Source, *, only: int | None = None) -> Iterator[Rendered]:
     """Make all results of a source, or one, in memory: nothing is written.
 
     Raises:
@@ -220,8 +219,19 @@ def make_variants(
     """
     maker = maker_of(job)
     data = maker.input.read(source.key, limit=job.limits.max_bytes)
-    for made in maker.variants(source, data, only=only):
-        yield made.variant, made.encoded
+    yield from maker.variants(source, data, only=only)
+
+
+def labels_of(job: Job, source: Source, made: Rendered | None = None) -> Targets | None:
+    """Return what is known of a source, or what its result `made` will be said to show.
+
+    Raises:
+        PictureError: the source's annotation does not fit it.
+    """
+    maker = maker_of(job)
+    if made is not None:
+        return maker.labels_as_written(source, made)
+    return maker.labels_of(source, maker.input.read(source.key, limit=job.limits.max_bytes))
 
 
 def maker_of(job: Job) -> Maker:

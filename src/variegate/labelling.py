@@ -1,7 +1,7 @@
 """What a worker does about labels: read them for a source, write them for a result."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -57,6 +57,15 @@ class Labeller:
             load_mask=self._mask,
             orientation=orientation,
             key=source.key,
+        )
+
+    def read_again(
+        self, annotation: Annotation, size: Size, load_mask: Callable[[str], Mask]
+    ) -> Targets:
+        """Return what an annotation of a result says, whose masks `load_mask` returns."""
+        skeletons = self.writer.skeletons
+        return labels.read(
+            annotation, size, rule=self.rule, skeletons=skeletons, load_mask=load_mask
         )
 
     def result(

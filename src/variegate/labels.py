@@ -58,10 +58,12 @@ def read(
         layer = layer_of[number]
         mask = layers[layer].values == number + 1 if layer >= 0 else None
         rings += [(number, ring) for ring in _outline(one, rule, mask)]
+    outlines = Outlines.of(rings)
     return Targets(
         objects=annotation.objects,
-        boxes=boxes,
-        outlines=Outlines.of(rings),
+        # An object without a box has the bounds of its outline: it may be mixed with moved ones.
+        boxes=np.where(np.isnan(boxes), outlines.bounds(len(boxes)), boxes),
+        outlines=outlines,
         keypoints=_keypoints(annotation.objects, skeletons),
         visible=np.ones(len(annotation.objects)),
         layers=tuple(layers),

@@ -16,6 +16,7 @@ from variegate.manifest import Counts, Row, Status
 from variegate.recipes import Recipe
 from variegate.rendering import Rendered, Renderer, shares
 from variegate.storage import Storage, key_to_text, open_storage
+from variegate.targets import Targets
 from variegate.transforms.base import Drawn
 
 _log = logging.getLogger(__name__)
@@ -101,6 +102,19 @@ class Maker:
         done = self._renderer.again(source, data, file_format, drawn, index)
         item = self._item(source, done, self._key(source.key, index, file_format))
         return {item.key: done.encoded, **dict(self.writer.sidecars(item))}
+
+    def labels_of(self, source: Source, data: bytes) -> Targets | None:
+        """Return what is known of a source's picture, `data`."""
+        header = probe(data, self.limits)
+        size = (header.height, header.width)
+        return self._labeller.targets(source, size, header.orientation)
+
+    def labels_as_written(self, source: Source, done: Rendered) -> Targets | None:
+        """Return what will be known of a result to whoever reads its annotation."""
+        item = self._item(source, done, source.key)
+        if item.annotation is None:
+            return None
+        return self._labeller.read_again(item.annotation, item.size, item.masks.__getitem__)
 
     @property
     def _labeller(self) -> Labeller:

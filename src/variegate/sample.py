@@ -34,7 +34,12 @@ class Sample:
     @property
     def size(self) -> Size:
         """(height, width), pixels."""
-        return self.image.shape[0], self.image.shape[1]
+        return size_of(self.image)
+
+
+def size_of(image: Image) -> Size:
+    """Return the (height, width) of an image of any kind."""
+    return image.shape[0], image.shape[1]
 
 
 def check_image(image: object) -> Image:

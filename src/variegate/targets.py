@@ -90,7 +90,8 @@ class Targets:
 
     Attributes:
         objects: as they were read; what does not move is found there.
-        boxes: (N, 4) x1, y1, x2, y2; NaN for objects without one.
+        boxes: (N, 4) x1, y1, x2, y2; the bounds of the outline for objects without one, NaN for
+            those without either.
         outlines: of the objects.
         keypoints: of the objects.
         visible: (N,) share of each object that is still seen, 0 ... 1.

@@ -46,7 +46,11 @@ def test_command_is_documented_with_all_its_options(name):
 def test_page_documents_nothing_that_is_not_there():
     assert set(re.findall(r"^## (.+)$", PAGE, re.MULTILINE)) == COMMANDS.keys()
     for name, command in COMMANDS.items():
-        known = {option for parameter in command.params for option in parameter.opts}
+        known = {
+            option
+            for parameter in command.params
+            for option in (*parameter.opts, *parameter.secondary_opts)
+        }
         assert set(re.findall(r"`(--[a-z-]+)`", section(name))) <= known
 
 

@@ -58,6 +58,10 @@ def preview(
     variants: Annotated[
         int, typer.Option("--variants", metavar="N", parser=whole(1, 24), help="Columns: results.")
     ] = 7,
+    labels: Annotated[
+        bool,
+        typer.Option("--labels/--no-labels", help="Draw boxes, outlines, masks and keypoints."),
+    ] = True,
     layout: LayoutName = None,
     label_pattern: LabelPattern = None,
     max_pixels: MaxPixels = None,
@@ -81,7 +85,7 @@ def preview(
             "--recipe, --preset and --transforms: expected one of them; leave the rest"
         )
     if not any(given) and open_storage(source).exists(MANIFEST):
-        save_png(out, preview_output(source, pictures=pictures, variants=variants))
+        save_png(out, preview_output(source, pictures=pictures, variants=variants, labels=labels))
         show(f"{out}: some of the files of {source} beside their sources")
         return
     if transforms is not None:
@@ -100,7 +104,13 @@ def preview(
         plugins=plugins,
     )
     sheet = draw(
-        source, recipe=chosen, options=options, pictures=pictures, variants=variants, name=name
+        source,
+        recipe=chosen,
+        options=options,
+        pictures=pictures,
+        variants=variants,
+        name=name,
+        labels=labels,
     )
     save_png(out, sheet)
     shown = min(variants, chosen.count())

@@ -1,6 +1,8 @@
 """variegate sample: draw a labelled data set to try things on."""
 
+import json
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +18,19 @@ _SIZE = re.compile(r"(\d+)x(\d+)")
 _QUALITY = 95
 
 
-@command("sample", "variegate sample parts/", "variegate sample parts/ --count 1000 --size 480x640")
+class Labels(StrEnum):
+    """How labels are written."""
+
+    FOLDERS = "folders"
+    COCO = "coco"
+
+
+@command(
+    "sample",
+    "variegate sample parts/",
+    "variegate sample parts/ --count 1000 --size 480x640",
+    "variegate sample parts/ --labels coco --objects 3",
+)
 def sample(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="New or empty folder for the pictures.")
@@ -37,15 +51,19 @@ def sample(
     size: Annotated[
         str, typer.Option("--size", metavar="HxW", help="Height and width, pixels.")
     ] = "240x320",
+    labels: Annotated[
+        Labels,
+        typer.Option("--labels", help="A folder for each kind, or boxes, outlines and keypoints."),
+    ] = Labels.FOLDERS,
 ) -> None:
-    """Draw electronic parts of five kinds: a data set to try variegate on, a folder for each kind.
+    """Draw electronic parts of five kinds: a data set to try variegate on.
 
     The same seed gives the same pictures, on every machine.
     """
     from variegate.codecs import encode
     from variegate.errors import ShapeError
     from variegate.seeding import check_seed
-    from variegate.specimens import KINDS, Specimen, specimens
+    from variegate.specimens import KINDS, CocoFile, Specimen, specimens
     from variegate.storage import open_storage
 
     match = _SIZE.fullmatch(size)
@@ -63,14 +81,20 @@ def sample(
         except ShapeError as error:
             raise UsageError(f"--{error}") from error
         storage = open_storage(folder, create=True)
-        done = 0
+        done, known = 0, CocoFile()
         while ready is not None:
             key, specimen = ready
+            if labels is Labels.COCO:
+                name = key.rpartition("/")[2]
+                key = f"images/{name}"
+                known.add(name, specimen)
             data = encode(specimen.image, format="jpeg", quality=_QUALITY)
             storage.write(key, data)
             done, written = done + 1, written + len(data)
             on_progress(done, count)
             ready = next(drawn, None)
+        if labels is Labels.COCO:
+            storage.write("annotations.json", json.dumps(known.to_json()).encode())
     kinds = ", ".join(KINDS[:count])
     show(f"{done:,} pictures, {size_text(written)}, in {folder}: {kinds}")
     show(f"now:  variegate augment {folder} {folder}-augmented")

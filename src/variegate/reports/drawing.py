@@ -113,11 +113,15 @@ class Canvas:
         self._draw.rounded_rectangle((x, y, x + width - 1, y + height - 1), 5, fill=PANEL)
 
     def picture(self, at: tuple[int, int], size: tuple[int, int], image: Pixels) -> None:
-        """Put a picture into the middle of a field; `at` is (x, y), `size` (height, width)."""
-        small = thumbnail(enlarged(image), size)
-        x = at[0] + (size[1] - small.shape[1]) // 2
-        y = at[1] + (size[0] - small.shape[0]) // 2
-        self._image.paste(Image.fromarray(np.ascontiguousarray(small)), (x, y))
+        """Put an RGB picture into the middle of a field; `at` is (x, y), `size` (height, width)."""
+        x = at[0] + (size[1] - image.shape[1]) // 2
+        y = at[1] + (size[0] - image.shape[0]) // 2
+        self._image.paste(Image.fromarray(np.ascontiguousarray(image)), (x, y))
+
+    def swatch(self, at: tuple[int, int], side: int, color: tuple[int, int, int]) -> None:
+        """Draw a small square of a color; `at` is its upper left corner, (x, y)."""
+        x, y = at
+        self._draw.rounded_rectangle((x, y, x + side, y + side), 3, fill=color)
 
     def pixels(self) -> Pixels:
         """Return what was drawn, (H, W, 3) RGB."""

@@ -1,22 +1,28 @@
 """Contact sheets of what a recipe would make, and of what a run has made."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.compute as pc
 
-from variegate.codecs import decode
+from variegate.annotations import Annotation, Skeleton
+from variegate.codecs import decode, decode_mask
 from variegate.errors import InputError, PictureError, UsageError
 from variegate.estimating import evenly, spread, trial_job
-from variegate.formats import Source
-from variegate.job import Job, make_variants
+from variegate.formats import Source, writer_from_json
+from variegate.job import Job, labels_of, make_variants
+from variegate.labels import read as read_labels
 from variegate.manifest import Row as ManifestRow
 from variegate.policies import Place, expand
-from variegate.recipes import Recipe
+from variegate.recipes import LabelRule, Recipe
+from variegate.rendering import Rendered
 from variegate.reports.captions import caption, from_operations
+from variegate.reports.overlay import Labelled
 from variegate.reports.sheet import Cell, Row, contact_sheet
 from variegate.runs import JOB, Options, load_recipe, prepare
-from variegate.sample import Image
+from variegate.sample import Image, Size, size_of
 from variegate.storage import Storage, key_to_text, open_storage
 from variegate.verifying import read_manifest
 
@@ -32,6 +38,7 @@ def preview(
     pictures: int = 6,
     variants: int = 7,
     name: str = "",
+    labels: bool = True,
 ) -> Image:
     """Draw what a recipe would make of some pictures, evenly spread; nothing is written.
 
@@ -42,6 +49,7 @@ def preview(
         pictures: rows.
         variants: columns besides the source, evenly spread over all variants.
         name: what to call the recipe in the title.
+        labels: draw boxes, outlines, masks and keypoints over the pictures.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -56,7 +64,7 @@ def preview(
         rows: list[Row] = []
         for one in spread(prepared, pictures * _SPARE):
             try:
-                rows.append(_previewed(job, prepared.source, one, chosen))
+                rows.append(_previewed(job, prepared.source, one, chosen, labels=labels))
             except (PictureError, InputError):
                 continue
         if not rows:
@@ -83,16 +91,31 @@ def _results(count: int) -> str:
     return "1 result" if count == 1 else f"{count:,} results"
 
 
-def _previewed(job: Job, inputs: Storage, one: Source, chosen: list[int]) -> Row:
+def _previewed(job: Job, inputs: Storage, one: Source, chosen: list[int], *, labels: bool) -> Row:
     """Make a row: the source and the chosen variants, exactly as a run would make them."""
     data = inputs.read(one.key, limit=job.limits.max_bytes)
-    cells = [
-        Cell(decode(data, limits=job.limits, keep_alpha=True), _source_caption(one.key, one.label))
-    ]
+    skeletons = writer_from_json(job.writer).skeletons
+
+    def cell(image: Image, words: str, made: Rendered | None = None) -> Cell:
+        known = labels_of(job, one, made) if labels and one.annotation is not None else None
+        over = Labelled(known, size_of(image), skeletons) if known is not None else None
+        return Cell(image, words, over)
+
+    source = decode(data, limits=job.limits, keep_alpha=True)
+    cells = [cell(source, _source_caption(one.key, one.label))]
     for index in chosen:
-        for variant, encoded in make_variants(job, one, only=index):
-            cells.append(Cell(decode(encoded, keep_alpha=True), caption(variant.drawn)))
+        for made in make_variants(job, one, only=index):
+            words = caption(made.variant.drawn) + _mixed(made.labels)
+            cells.append(cell(decode(made.encoded, keep_alpha=True), words, made))
     return Row(tuple(cells))
+
+
+def _mixed(labels: Mapping[str, float]) -> str:
+    """Return the classes of a picture that is made of several: "; cat 0.7, dog 0.3"."""
+    if not any(0 < share < 1 for share in labels.values()):
+        return ""
+    most = sorted(labels.items(), key=lambda item: -item[1])
+    return "; " + ", ".join(f"{name} {share:.2f}" for name, share in most)
 
 
 def _source_caption(key: str, label: str | None) -> str:
@@ -100,8 +123,12 @@ def _source_caption(key: str, label: str | None) -> str:
     return f"{name} ({label})" if label is not None else name
 
 
-def preview_output(output: str | Path, *, pictures: int = 6, variants: int = 7) -> Image:
+def preview_output(
+    output: str | Path, *, pictures: int = 6, variants: int = 7, labels: bool = True
+) -> Image:
     """Draw some of what a finished run has made, evenly spread, beside their sources.
+
+    Labels are those of the written files.
 
     Raises:
         InputError: it is no finished output.
@@ -120,14 +147,17 @@ def preview_output(output: str | Path, *, pictures: int = 6, variants: int = 7) 
     chosen = [numbers[place] for place in evenly(variants, len(numbers))]
     per_picture = table.filter(pc.equal(table["source"], wanted[0])).num_rows
     inputs = _inputs(record["input"])
+    recipe = Recipe.from_data(record["recipe"])
+    reader = _WrittenLabels(storage, recipe.labels, writer_from_json(record["writer"]).skeletons)
     rows = []
     for number in wanted:
         made = {
             row["variant"]: ManifestRow.from_fields(row) for row in found if row["source"] == number
         }
-        cells = (_made_cell(storage, made.get(index)) for index in chosen)
+        cells = (
+            _made_cell(storage, made.get(index), reader if labels else None) for index in chosen
+        )
         rows.append(Row((_source_cell(inputs, next(iter(made.values()))), *cells)))
-    recipe = Recipe.from_data(record["recipe"])
     return contact_sheet(
         rows,
         title=f"{len(sources):,} pictures x {per_picture:,}, seed {record['seed']}",
@@ -155,11 +185,37 @@ def _source_cell(inputs: Storage | None, row: ManifestRow) -> Cell | None:
         return None
 
 
-def _made_cell(storage: Storage, row: ManifestRow | None) -> Cell | None:
+def _made_cell(
+    storage: Storage, row: ManifestRow | None, reader: "_WrittenLabels | None"
+) -> Cell | None:
     if row is None or row.output is None:
         return None
     try:
         image = decode(storage.read(row.output), keep_alpha=True)
+        known = reader.of(row, size_of(image)) if reader else None
     except (UsageError, PictureError):
         return None
-    return Cell(image, caption(from_operations(json.loads(row.operations or "[]"))))
+    words = caption(from_operations(json.loads(row.operations or "[]")))
+    return Cell(image, words + _mixed(json.loads(row.labels or "{}")), known)
+
+
+@dataclass(frozen=True, slots=True)
+class _WrittenLabels:
+    """Reads what a run has written about its results."""
+
+    storage: Storage
+    rule: LabelRule
+    skeletons: Mapping[str, Skeleton]
+
+    def of(self, row: ManifestRow, size: Size) -> Labelled | None:
+        if row.annotation is None:
+            return None
+        annotation = Annotation.from_json(json.loads(row.annotation))
+        targets = read_labels(
+            annotation,
+            size,
+            rule=self.rule,
+            skeletons=self.skeletons,
+            load_mask=lambda key: decode_mask(self.storage.read(key)),
+        )
+        return Labelled(targets, size, self.skeletons)

@@ -1,9 +1,19 @@
 """The contact sheet: sources by variants, each with what was done to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from variegate.reports.drawing import ACCENT, FAINT, TEXT, Canvas, enlarged, wrap
+from variegate.reports.drawing import (
+    ACCENT,
+    FAINT,
+    TEXT,
+    Canvas,
+    enlarged,
+    thumbnail,
+    width_of,
+    wrap,
+)
+from variegate.reports.overlay import Color, Labelled, colors_of, overlaid
 from variegate.sample import Image
 
 # A sheet stays below these, so that every viewer opens it.
@@ -16,17 +26,19 @@ _TITLE, _SMALL, _CAPTION = 26, 15, 13
 _LINE = 17
 _MOST_LINES = 4
 _CAPTION_WIDTH = 160
+_LONGEST_NAME = 24
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Cell:
-    """One picture with its caption."""
+    """One picture with its caption, and with what is drawn over it."""
 
     image: Image
     caption: str
+    labels: Labelled | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Row:
     """Some pictures in a line; they all come from the first one.
 
@@ -64,12 +76,16 @@ def contact_sheet(
     """
     columns = max(len(row.cells) for row in rows)
     lines = _lines(subtitle, columns)
-    grid = _grid(rows, columns, subtitle_lines=len(lines), header=bool(header))
+    colors = colors_of(_categories(rows))
+    grid = _grid(rows, columns, subtitle_lines=len(lines) + bool(colors), header=bool(header))
     canvas = Canvas(grid.height, grid.width)
     canvas.text((_MARGIN, _MARGIN - 6), title, size=_TITLE)
     for number, line in enumerate(lines):
         place = (_MARGIN, _MARGIN + 30 + number * (_LINE + 3))
         canvas.text(place, line, size=_SMALL, color=FAINT)
+    if colors:
+        place = (_MARGIN, _MARGIN + 30 + len(lines) * (_LINE + 3))
+        _draw_legend(canvas, colors, place, grid.width - 2 * _MARGIN)
     for column, words in enumerate(header):
         x = _MARGIN + column * (grid.cell[1] + _GAP)
         color = ACCENT if column == 0 else FAINT
@@ -79,8 +95,30 @@ def contact_sheet(
         for column, cell in enumerate(row.cells):
             if cell is not None:
                 x = _MARGIN + column * (grid.cell[1] + _GAP)
-                _draw_cell(canvas, cell, (x, y), grid, first=column == 0)
+                _draw_cell(canvas, cell, (x, y), grid, colors, first=column == 0)
     return canvas.pixels()
+
+
+def _categories(rows: Sequence[Row]) -> set[str]:
+    cells = [cell for row in rows for cell in row.cells if cell is not None]
+    return set[str]().union(*(cell.labels.categories() for cell in cells if cell.labels))
+
+
+def _draw_legend(
+    canvas: Canvas, colors: Mapping[str, Color], at: tuple[int, int], width: int
+) -> None:
+    """Name the classes in their colors, as many as there is room for."""
+    x, y = at
+    for number, (name, color) in enumerate(colors.items()):
+        words = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
+        needed = round(width_of(words, _SMALL)) + _LINE + 2 * _PAD
+        more = f"and {len(colors) - number} more"
+        if x + needed + width_of(more, _SMALL) > at[0] + width and number:
+            canvas.text((x, y), more, size=_SMALL, color=FAINT)
+            return
+        canvas.swatch((x, y + 4), _LINE - 6, color)
+        canvas.text((x + _LINE - 2, y), words, size=_SMALL, color=FAINT)
+        x += needed
 
 
 def _lines(subtitle: str, columns: int) -> list[str]:
@@ -131,11 +169,20 @@ def _caption_lines(text: str, width: int) -> list[str]:
 
 
 def _draw_cell(
-    canvas: Canvas, cell: Cell, at: tuple[int, int], grid: _Grid, *, first: bool
+    canvas: Canvas,
+    cell: Cell,
+    at: tuple[int, int],
+    grid: _Grid,
+    colors: Mapping[str, Color],
+    *,
+    first: bool,
 ) -> None:
     x, y = at
     canvas.panel(at, grid.cell)
-    canvas.picture((x + _PAD, y + _PAD), grid.picture, cell.image)
+    shown = thumbnail(enlarged(cell.image), grid.picture)
+    if cell.labels is not None:
+        shown = overlaid(shown, cell.labels, colors)
+    canvas.picture((x + _PAD, y + _PAD), grid.picture, shown)
     below = y + _PAD + grid.picture[0] + _PAD
     for number, line in enumerate(_caption_lines(cell.caption, grid.picture[1])):
         color = TEXT if first and number == 0 else FAINT

@@ -13,10 +13,12 @@ raster                    how much of each pixel an outline covers: mask and ble
 backgrounds               what parts lie on
 light                     the lamp, the shadow, the lens and the sensor
 scene                     places parts, takes the picture, records the annotations
+coco                      the annotations as a file
 ```
 """
 
+from variegate.specimens.coco import CocoFile
 from variegate.specimens.kinds import KEYPOINTS, KINDS
 from variegate.specimens.scene import Part, Specimen, draw_specimen, specimens
 
-__all__ = ["KEYPOINTS", "KINDS", "Part", "Specimen", "draw_specimen", "specimens"]
+__all__ = ["KEYPOINTS", "KINDS", "CocoFile", "Part", "Specimen", "draw_specimen", "specimens"]
