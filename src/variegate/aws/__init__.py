@@ -1,0 +1,1 @@
+"""Amazon Web Services: the function behind a bucket, its deployment, and what it costs."""

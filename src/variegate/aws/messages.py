@@ -1,0 +1,136 @@
+"""What S3 says about objects, out of the messages that carry it.
+
+An object's event comes straight from S3, through SNS, or from EventBridge; in all three cases here
+in the body of an SQS message. Percent-encoding is S3's own (a space is a plus sign), and only S3's:
+EventBridge writes keys as they are.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote_plus
+
+from variegate.errors import VariegateError
+
+# Letters of a message that cannot be read, in the sentence that says so.
+_SHOWN = 120
+
+
+class MessageError(VariegateError):
+    """A message that nobody here can act upon, now or later."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectEvent:
+    """An object that was created, or replaced.
+
+    Attributes:
+        bucket: its name.
+        key: whole, decoded.
+        about: version, sequencer, tag and time, as far as they were told.
+    """
+
+    bucket: str
+    key: str
+    about: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a queue.
+
+    Attributes:
+        id: by which its failure is reported.
+        body: as it came.
+        tries: how often it was received, this time included.
+    """
+
+    id: str
+    body: str
+    tries: int
+
+
+def queue_messages(event: Mapping[str, Any]) -> list[Message]:
+    """Return the messages of an event that SQS sent to a function.
+
+    Raises:
+        MessageError: it is another kind of event.
+    """
+    records = event.get("Records")
+    if not isinstance(records, list) or any(_source(one) != "aws:sqs" for one in records):
+        raise MessageError(
+            "expected messages of a queue (SQS) or a shard of a run; "
+            f"got {_shown(json.dumps(event, default=str))}"
+        )
+    return [
+        Message(
+            one["messageId"], one["body"], int(one["attributes"].get("ApproximateReceiveCount", 1))
+        )
+        for one in records
+    ]
+
+
+def _source(record: object) -> object:
+    return record.get("eventSource") if isinstance(record, Mapping) else None
+
+
+def object_events(body: str) -> list[ObjectEvent]:
+    """Return the objects that a message's body tells of; none for a test and for removals.
+
+    Raises:
+        MessageError: it is not a message about objects.
+    """
+    try:
+        return list(_events(json.loads(body)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MessageError(
+            f"expected a message of S3 about an object, got {_shown(body)} "
+            f"({type(error).__name__}: {error})"
+        ) from error
+
+
+def _events(data: Any) -> Iterator[ObjectEvent]:
+    if data.get("Type") == "Notification" and "Message" in data:
+        yield from _events(json.loads(data["Message"]))
+    elif data.get("Event") == "s3:TestEvent":
+        return
+    elif "detail-type" in data:
+        if data["detail-type"] == "Object Created":
+            yield _of_bridge(data)
+    else:
+        for record in data["Records"]:
+            if record["eventSource"] != "aws:s3":
+                raise ValueError(f"eventSource is {record['eventSource']!r}")
+            if record["eventName"].removeprefix("s3:").startswith("ObjectCreated:"):
+                yield _of_s3(record)
+
+
+def _of_s3(record: Mapping[str, Any]) -> ObjectEvent:
+    told = record["s3"]["object"]
+    about = _about(
+        version=told.get("versionId"),
+        sequencer=told.get("sequencer"),
+        tag=told.get("eTag"),
+        time=record.get("eventTime"),
+    )
+    return ObjectEvent(record["s3"]["bucket"]["name"], unquote_plus(told["key"]), about)
+
+
+def _of_bridge(data: Mapping[str, Any]) -> ObjectEvent:
+    told = data["detail"]["object"]
+    about = _about(
+        version=told.get("version-id"),
+        sequencer=told.get("sequencer"),
+        tag=told.get("etag"),
+        time=data.get("time"),
+    )
+    return ObjectEvent(data["detail"]["bucket"]["name"], told["key"], about)
+
+
+def _about(**told: object) -> dict[str, str]:
+    return {name: str(value) for name, value in told.items() if value is not None}
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")

@@ -1,0 +1,143 @@
+"""The folder that `sam` works on: the template, and the function's own files beside it."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+import yaml
+
+import variegate
+from variegate.aws.packing import REQUIREMENTS, RUNTIME, RUNTIMES
+from variegate.aws.settings import PACKED_PLUGINS, PACKED_RECIPE
+from variegate.errors import OutputError, RecipeError
+from variegate.plugins import Plugin
+from variegate.recipes import Recipe
+
+# What the function needs, in the versions that are here: the same bytes come out of the same ones.
+_LIBRARIES = (
+    *("opencv-python-headless", "numpy", "simplejpeg", "stringzilla", "pillow"),
+    *("pydantic", "PyYAML", "obstore"),
+)
+# Amazon Linux 2 cannot load the newer ones.
+_OLDER = {"3.11": {"numpy": "<2.3", "pillow": "<13"}}
+
+_IMAGE = {
+    "package": """\
+    Metadata:
+      DockerContext: function/
+      Dockerfile: Dockerfile
+      DockerTag: augment
+      DockerBuildArgs:
+        PYTHON_VERSION: "{python}"
+""",
+    "code": "      PackageType: Image\n",
+}
+_ZIP = {
+    "package": "    Metadata:\n      BuildMethod: makefile\n",
+    "code": """\
+      Runtime: python{python}
+      Handler: variegate.aws.handler.handler
+      CodeUri: function/
+""",
+}
+
+# A file that says that a folder was written here, and may be written again.
+_MARK = ".variegate-project"
+
+
+def deployment_files() -> Path:
+    """Return the folder of templates: in the installed package, or beside its sources."""
+    package = Path(variegate.__file__).parent
+    inside = package / "deployment" / "aws" / "augment"
+    return inside if inside.is_dir() else package.parents[1] / "deploy" / "aws" / "augment"
+
+
+def write_project(
+    folder: Path,
+    recipe: Recipe,
+    *,
+    plugins: Iterable[Plugin] = (),
+    python: str = "3.13",
+    image: bool = False,
+) -> Path:
+    """Write all that `sam build` and `sam deploy` need; return the template's path.
+
+    Args:
+        folder: new, empty, or written by this function before.
+        recipe: packed with the function.
+        plugins: files with transforms that the recipe needs.
+        python: of the function's runtime.
+        image: as a container image, which `sam build` needs Docker for; else as a zip file.
+
+    Raises:
+        OutputError: the folder holds something else.
+        RecipeError: there is no such runtime, or the recipe cannot be made of single pictures.
+    """
+    if python not in RUNTIMES:
+        raise RecipeError(f"python: expected one of {', '.join(RUNTIMES)}, got {python!r}")
+    if recipe.mixes:
+        raise RecipeError(
+            "the recipe makes results of several pictures, and a function sees one at a time; "
+            "use a recipe without such transforms"
+        )
+    _clear(folder)
+    given, code = deployment_files(), folder / "function"
+    code.mkdir(parents=True)
+    (folder / _MARK).write_text("Written by variegate deploy augment, and written again by it.\n")
+    for name in ("Makefile", "Dockerfile"):
+        shutil.copyfile(given / "function" / name, code / name)
+    package = Path(variegate.__file__).parent
+    without = shutil.ignore_patterns("__pycache__", "deployment")
+    shutil.copytree(package, code / "variegate", ignore=without)
+    _write_metadata(code)
+    (code / RUNTIME).write_text(f"{python}\n")
+    (code / REQUIREMENTS).write_text("".join(f"{one}\n" for one in requirements(python)))
+    (code / PACKED_RECIPE).write_text(
+        yaml.safe_dump(json.loads(json.dumps(recipe.to_data())), sort_keys=False)
+    )
+    (code / PACKED_PLUGINS).mkdir()
+    for plugin in plugins:
+        (code / PACKED_PLUGINS / plugin.name).write_text(plugin.text or "", encoding="utf-8")
+    template = folder / "template.yaml"
+    template.write_text(_template((given / "template.yaml").read_text(), python, image=image))
+    return template
+
+
+def requirements(python: str) -> list[str]:
+    """Return the function's libraries as pip wants them, in the versions that are here."""
+    older = _OLDER.get(python, {})
+    return [f"{name}{older.get(name, f'=={version(name)}')}" for name in _LIBRARIES]
+
+
+def _clear(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / _MARK).is_file()):
+        raise OutputError(f"{folder}: is not empty and not a project of variegate; name a new one")
+    for name in ("function", "template.yaml"):
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _write_metadata(code: Path) -> None:
+    """Write what `importlib.metadata` reads: the function records the versions that it has."""
+    number = version("variegate")
+    folder = code / f"variegate-{number}.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: variegate\nVersion: {number}\n")
+
+
+def _template(text: str, python: str, *, image: bool) -> str:
+    """Return the template with the function packed in one way or the other."""
+    for name, block in (_IMAGE if image else _ZIP).items():
+        pattern = rf"( *# {name}: begin\n).*?( *# {name}: end\n)"
+        filled = block.format(python=python)
+        text, count = re.subn(pattern, lambda m, f=filled: m[1] + f + m[2], text, flags=re.DOTALL)
+        assert count == 1, f"the template has no place for {name}"
+    return text
