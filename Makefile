@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.core
 	$(BIN)/python -m variegate.demo demo
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev .venv-aws/.ready .venv-lambda/.ready
 	$(BIN)/pytest -n auto --dist loadgroup
 
 lint: $(VENV)/.dev
@@ -24,7 +24,7 @@ bench: $(VENV)/.core
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-aws .venv-lambda demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -33,6 +33,18 @@ $(BIN)/python:
 
 $(VENV)/.core: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+# sam pins much of what others need in newer versions: it has an environment of its own.
+.venv-aws/.ready: | $(BIN)/python
+	$(BIN)/python -m venv .venv-aws
+	.venv-aws/bin/python -m pip install --quiet --disable-pip-version-check aws-sam-cli==1.170.0
+	touch $@
+
+# What Lambda's own interpreter has besides a function's files.
+.venv-lambda/.ready: | $(BIN)/python
+	$(BIN)/python -m venv .venv-lambda
+	.venv-lambda/bin/python -m pip install --quiet --disable-pip-version-check awslambdaric==4.2.2 boto3
 	touch $@
 
 # torch first: what depends on it then takes the build that is there.

@@ -17,7 +17,7 @@ ORDER = (
     *("ops", "transforms", "plugins", "policies", "plan", "recipes", "schema"),
     *("codecs", "storage", "formats", "copies", "masks", "labels", "labelling", "rendering"),
     *("manifest", "making", "job", "listing", "event_parts", "machine", "backends"),
-    *("claims", "runs", "events"),
+    *("claims", "runs", "events", "aws"),
     *("estimating", "verifying", "specimens", "presets", "reports", "torch", "cli"),
     *("demo", "__main__"),
 )
@@ -30,6 +30,8 @@ ONLY_IN = {
     "resvg_py": {"codecs/svg_process.py"},
     "ray": {"backends/ray.py"},
     "rich": {"cli"},
+    "boto3": {"aws", "backends/aws_lambda.py"},
+    "botocore": {"aws", "backends/aws_lambda.py"},
     "typer": {"cli"},
     "pyarrow": {
         *("manifest.py", "verifying.py", "reports/preview.py"),
@@ -49,7 +51,6 @@ LATE = (
     "rich",
 )
 NOWHERE = (
-    "boto3",
     "obstore",
     "onnxruntime",
     "onnx",

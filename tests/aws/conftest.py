@@ -44,7 +44,7 @@ def needed(folder: Path, program: str) -> Path:
     """Return a program of an environment that `make test` sets up."""
     path = folder / "bin" / program
     if not path.exists():
-        reason = f"no {path.relative_to(ROOT)} here; `make {folder.name}` sets it up"
+        reason = f"no {path.relative_to(ROOT)} here; `make {folder.name}/.ready` sets it up"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)

@@ -15,6 +15,9 @@ from variegate.plugins import Plugin, load_plugin
 from variegate.recipes import Recipe
 from variegate.transforms.base import TRANSFORMS
 
+# One build for all of them.
+pytestmark = pytest.mark.xdist_group("aws")
+
 TEXT = """
 seed: 7
 variants:

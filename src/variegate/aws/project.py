@@ -1,7 +1,6 @@
 """The folder that `sam` works on: the template, and the function's own files beside it."""
 
 import json
-import re
 import shutil
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -9,7 +8,6 @@ from pathlib import Path
 
 import yaml
 
-import variegate
 from variegate.aws.packing import REQUIREMENTS, RUNTIME, RUNTIMES
 from variegate.aws.settings import PACKED_PLUGINS, PACKED_RECIPE
 from variegate.errors import OutputError, RecipeError
@@ -50,7 +48,7 @@ _MARK = ".variegate-project"
 
 def deployment_files() -> Path:
     """Return the folder of templates: in the installed package, or beside its sources."""
-    package = Path(variegate.__file__).parent
+    package = Path(__file__).parents[1]
     inside = package / "deployment" / "aws" / "augment"
     return inside if inside.is_dir() else package.parents[1] / "deploy" / "aws" / "augment"
 
@@ -89,7 +87,7 @@ def write_project(
     (folder / _MARK).write_text("Written by variegate deploy augment, and written again by it.\n")
     for name in ("Makefile", "Dockerfile"):
         shutil.copyfile(given / "function" / name, code / name)
-    package = Path(variegate.__file__).parent
+    package = Path(__file__).parents[1]
     without = shutil.ignore_patterns("__pycache__", "deployment")
     shutil.copytree(package, code / "variegate", ignore=without)
     _write_metadata(code)
@@ -136,8 +134,10 @@ def _write_metadata(code: Path) -> None:
 def _template(text: str, python: str, *, image: bool) -> str:
     """Return the template with the function packed in one way or the other."""
     for name, block in (_IMAGE if image else _ZIP).items():
-        pattern = rf"( *# {name}: begin\n).*?( *# {name}: end\n)"
-        filled = block.format(python=python)
-        text, count = re.subn(pattern, lambda m, f=filled: m[1] + f + m[2], text, flags=re.DOTALL)
-        assert count == 1, f"the template has no place for {name}"
+        begin, end = f"# {name}: begin\n", f"# {name}: end\n"
+        before, _, rest = text.partition(begin)
+        inside, _, after = rest.partition(end)
+        # The last line inside is the indentation of the mark behind it.
+        margin = inside.rpartition("\n")[2]
+        text = f"{before}{begin}{block.format(python=python)}{margin}{end}{after}"
     return text
