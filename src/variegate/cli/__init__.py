@@ -7,12 +7,23 @@ quarantined and `--strict` was given, 130 interrupted.
 Heavy imports stand inside the commands, so that `variegate --help` answers at once.
 """
 
-from variegate.cli import augment, plan, preview, rebuild, recipe, sample, transforms, verify
+from variegate.cli import (
+    augment,
+    deploy,
+    plan,
+    preview,
+    rebuild,
+    recipe,
+    sample,
+    transforms,
+    verify,
+)
 from variegate.cli.application import app, main
 
 __all__ = [
     "app",
     "augment",
+    "deploy",
     "main",
     "plan",
     "preview",

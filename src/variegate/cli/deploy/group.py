@@ -1,0 +1,8 @@
+"""The group that the targets enter themselves into."""
+
+import typer
+
+from variegate.cli.application import app
+
+deploy = typer.Typer(help="Bring variegate to where the pictures are.")
+app.add_typer(deploy, name="deploy", no_args_is_help=True)
