@@ -18,7 +18,7 @@ ORDER = (
     *("codecs", "storage", "formats", "copies", "masks", "labels", "labelling", "rendering"),
     *("manifest", "making", "job", "listing", "event_parts", "machine", "backends"),
     *("claims", "runs", "events", "aws"),
-    *("estimating", "verifying", "specimens", "presets", "reports", "torch"),
+    *("monitoring", "estimating", "verifying", "specimens", "presets", "reports", "torch"),
     *("kubernetes", "cli"),
     *("demo", "__main__"),
 )

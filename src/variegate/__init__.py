@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from variegate.errors import VariegateError
     from variegate.estimating import Estimate, estimate
+    from variegate.monitoring import Status, status
     from variegate.recipes import Recipe
     from variegate.runs import Options, Summary, augment
     from variegate.sample import Sample
@@ -30,6 +31,7 @@ _HOMES = {
     "Options": "runs",
     "Recipe": "recipes",
     "Sample": "sample",
+    "Status": "monitoring",
     "Summary": "runs",
     "VariegateError": "errors",
     "Verification": "verifying",
@@ -37,6 +39,7 @@ _HOMES = {
     "estimate": "estimating",
     "read_manifest": "verifying",
     "rebuild": "verifying",
+    "status": "monitoring",
     "verify": "verifying",
 }
 
@@ -45,6 +48,7 @@ __all__ = [
     "Options",
     "Recipe",
     "Sample",
+    "Status",
     "Summary",
     "VariegateError",
     "Verification",
@@ -53,6 +57,7 @@ __all__ = [
     "estimate",
     "read_manifest",
     "rebuild",
+    "status",
     "verify",
 ]
 

@@ -15,6 +15,7 @@ from variegate.cli import (
     rebuild,
     recipe,
     sample,
+    status,
     transforms,
     verify,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "rebuild",
     "recipe",
     "sample",
+    "status",
     "transforms",
     "verify",
 ]

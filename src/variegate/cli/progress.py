@@ -61,7 +61,7 @@ def run_progress() -> Iterator[tuple[RunProgress, Callable[["Progress"], None]]]
     """Show a run's progress while the block runs; give its figures and what to call with news."""
     figures = RunProgress()
     if talk().is_terminal:
-        with _bar("inputs") as show:
+        with bar("inputs") as show:
 
             def update(progress: "Progress") -> None:
                 figures.update(progress)
@@ -90,12 +90,13 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     if not talk().is_terminal:
         yield lambda _done, _total: None
         return
-    with _bar(what) as show:
+    with bar(what) as show:
         yield lambda done, total: show(done, total, "")
 
 
 @contextmanager
-def _bar(unit: str) -> Iterator[Callable[[int, int, str], None]]:
+def bar(unit: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar on a terminal; give what to call with (done, total, words)."""
     from rich.progress import BarColumn, Progress, TextColumn
 
     columns = (
@@ -107,11 +108,11 @@ def _bar(unit: str) -> Iterator[Callable[[int, int, str], None]]:
         ),
         TextColumn("{task.fields[words]}", markup=False),
     )
-    with Progress(*columns, console=talk(), transient=True) as bar:
-        task = bar.add_task("", total=None, unit=unit, words="", visible=False)
+    with Progress(*columns, console=talk(), transient=True) as shown:
+        task = shown.add_task("", total=None, unit=unit, words="", visible=False)
 
         def show(done: int, total: int, words: str) -> None:
-            bar.update(task, completed=done, total=total, words=words, visible=True)
+            shown.update(task, completed=done, total=total, words=words, visible=True)
 
         yield show
 

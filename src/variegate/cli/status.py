@@ -1,0 +1,108 @@
+"""variegate status: how far is a run, wherever it runs?"""
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from variegate.cli.application import command
+from variegate.cli.console import note, show, show_json, size_text, talk, time_text
+from variegate.cli.options import AsJson, whole
+from variegate.cli.progress import bar
+from variegate.errors import InputError
+
+if TYPE_CHECKING:
+    from variegate.monitoring import Observer, Status
+
+# A shard takes seconds; a run that has written nothing for so long is worth a look.
+_SILENT_S = 120.0
+
+
+@command(
+    "status",
+    "variegate status more/",
+    "variegate status s3://more --watch",
+)
+def status(
+    output: Annotated[
+        str, typer.Argument(metavar="OUT", help="Folder, bucket or zip file of results.")
+    ],
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again and again, until the run is finished.")
+    ] = False,
+    every: Annotated[
+        int,
+        typer.Option("--every", metavar="S", parser=whole(1), help="Seconds between two looks."),
+    ] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Tell how far a run is: inputs done, rate, time left, quarantined.
+
+    All is read from OUT: no connection to where the run is carried out is needed.
+    """
+    from variegate.monitoring import Observer
+
+    observer = Observer(output)
+    found = _watched(observer, every) if watch else observer.look()
+    if as_json:
+        data = asdict(found)
+        show_json({**data, "counts": {**data["counts"], "inputs": found.counts.sources}})
+    else:
+        show(_words(found))
+
+
+def _watched(observer: "Observer", every: int) -> "Status":
+    """Look until the run is finished; return what is seen then."""
+    found = _first(observer, every)
+    if talk().is_terminal:
+        with bar("inputs") as update:
+            while not found.finished:
+                update(found.counts.sources, found.total, ", ".join(_figures(found)))
+                time.sleep(every)
+                found = observer.look()
+        return found
+    while not found.finished:
+        note(_words(found))
+        time.sleep(every)
+        found = observer.look()
+    return found
+
+
+def _first(observer: "Observer", every: int) -> "Status":
+    """Wait for a run that has not begun."""
+    told = False
+    while True:
+        try:
+            return observer.look()
+        except InputError as error:
+            if not told:
+                note(f"{error} (waiting)")
+            told = True
+            time.sleep(every)
+
+
+def _words(found: "Status") -> str:
+    counts = found.counts
+    if found.finished:
+        parts = [f"finished: {counts.sources:,} inputs, {counts.outputs:,} files"]
+        parts.append(size_text(counts.bytes))
+        if counts.quarantined:
+            parts.append(f"{counts.quarantined:,} quarantined")
+        return f"{', '.join(parts)}; digest {found.digest}"
+    share = counts.sources / max(1, found.total)
+    done = f"{counts.sources:,} of {found.total:,} inputs ({share:.1%})"
+    return ", ".join([done, *_figures(found)])
+
+
+def _figures(found: "Status") -> list[str]:
+    parts = [f"{found.counts.outputs:,} files"]
+    if found.rate is not None:
+        parts.append(f"{found.rate:,.3g} inputs a second")
+    if found.remaining_s is not None:
+        parts.append(f"{time_text(found.remaining_s)} left")
+    if found.counts.quarantined:
+        parts.append(f"{found.counts.quarantined:,} quarantined")
+    if found.silent_s is not None and found.silent_s > _SILENT_S:
+        parts.append(f"nothing new for {time_text(found.silent_s)}")
+    return parts
