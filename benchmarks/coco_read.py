@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -59,18 +60,39 @@ def generate(folder: Path, boxes: int, *, outlines: bool) -> Path:
     return file
 
 
-def measure(what: str, folder: Path) -> None:
+@dataclass(frozen=True)
+class Measured:
+    """What a process took."""
+
+    seconds: float
+    megabytes: float
+
+
+def table(boxes: int, *, outlines: bool = False) -> dict[str, Measured]:
+    """Return what reading, and reading and writing, a file of so many boxes take."""
+    with tempfile.TemporaryDirectory() as folder:
+        generate(Path(folder), boxes, outlines=outlines)
+        return {what: _measured(what, folder) for what in ("json.load", "read", "read and write")}
+
+
+def _measured(what: str, folder: str) -> Measured:
+    command = [sys.executable, __file__, "--measure", what, folder]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return Measured(*map(float, done.stdout.split()))
+
+
+def _measure(what: str, folder: Path) -> None:
     """Read, or read and write, and print the seconds and the peak."""
     begun = time.perf_counter()
     storage = open_storage(folder)
     if what == "json.load":
-        found = len(json.load((folder / "annotations/instances_train.json").open())["annotations"])
+        json.load((folder / "annotations/instances_train.json").open())
     else:
         layout = detect(storage, [Coco])
-        recognised = time.perf_counter() - begun
         sources = (s for s in layout.sources(storage) if s.annotation)
         if what == "read":
             found = sum(len(s.annotation.objects) for s in sources if s.annotation)
+            assert found
         else:
             items = (
                 Item(key=s.key, split=s.split, label=None, size=(480, 640), annotation=s.annotation)
@@ -78,11 +100,8 @@ def measure(what: str, folder: Path) -> None:
             )
             with tempfile.TemporaryDirectory() as out:
                 layout.writer().write_index(open_storage(out, create=True), items)
-            found = -1
-        what = f"{what} (recognised after {recognised:.1f} s)"
-    seconds = time.perf_counter() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{what:45} {seconds:6.1f} s  {peak:7.0f} MB  {found:,} objects", flush=True)
+    print(time.perf_counter() - begun, peak)
 
 
 def main() -> None:
@@ -92,13 +111,10 @@ def main() -> None:
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
-        measure(arguments.measure[0], Path(arguments.measure[1]))
+        _measure(arguments.measure[0], Path(arguments.measure[1]))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        file = generate(Path(folder), arguments.boxes, outlines=arguments.outlines)
-        print(f"{arguments.boxes:,} boxes, {file.stat().st_size / 1e6:.0f} MB")
-        for what in ("json.load", "read", "read and write"):
-            subprocess.run([sys.executable, __file__, "--measure", what, folder], check=True)
+    for what, one in table(arguments.boxes, outlines=arguments.outlines).items():
+        print(f"{what:20} {one.seconds:6.1f} s  {one.megabytes:7.0f} MB")
 
 
 if __name__ == "__main__":

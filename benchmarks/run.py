@@ -19,7 +19,7 @@ from pathlib import Path
 
 from harness import ENVIRONMENTS, HERE, WORK, Result, version_of
 
-NAMES = ("transform_only", "whole_job", "power_set", "memory", "start", "kernels")
+NAMES = ("transform_only", "whole_job", "power_set", "memory", "labels", "start", "kernels")
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 RESULTS = WORK / "results"
 
