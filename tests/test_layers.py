@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[1] / "src" / "variegate"
 
 # From the bottom up: a file or folder may import those before it. A new one gets its place here.
 ORDER = (
-    *("errors", "validation", "seeding", "annotations", "outlines", "targets", "sample"),
+    *("errors", "validation", "fastjson", "seeding"),
+    *("annotations", "outlines", "targets", "sample"),
     *("ops", "transforms", "plugins", "policies", "plan", "recipes", "schema"),
     *("codecs", "storage", "formats", "copies", "masks", "labels", "labelling", "rendering"),
     *("manifest", "making", "job", "listing", "event_parts", "machine", "backends"),

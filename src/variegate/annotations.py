@@ -5,9 +5,9 @@ arrays (`variegate.targets`). Coordinates are continuous (see `variegate.sample`
 just the first pixel is (0, 0, 1, 1).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, cast
 
 Point = tuple[float, float]
 
@@ -67,13 +67,20 @@ class Object:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Make an object from what `to_json` gave, before or after it was text."""
-        fields = dict(data)
-        for name in ("box", "corners", "polygons", "keypoints"):
-            if name in fields:
-                fields[name] = _tuples(fields[name])
-        if "rle" in fields:
-            fields["rle"] = Rle(*fields["rle"])
-        return cls(**fields)
+        get: Callable[..., Any] = data.get
+        box, corners, rings = get("box"), get("corners"), get("polygons")
+        rle, keypoints = get("rle"), get("keypoints")
+        return cls(
+            category=data["category"],
+            box=None if box is None else tuple(box),
+            corners=None if corners is None else cast("Any", tuple(map(tuple, corners))),
+            polygons=None if rings is None else tuple([tuple(map(tuple, ring)) for ring in rings]),
+            rle=None if rle is None else Rle(*rle),
+            mask_file=get("mask_file"),
+            mask_value=get("mask_value"),
+            keypoints=None if keypoints is None else tuple(map(tuple, keypoints)),
+            extra=get("extra", {}),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +154,3 @@ class Skeleton:
             if "left" in name and other is not None:
                 pairs.append((i, other))
         return cls(names, tuple(pairs), edges)
-
-
-def _tuples(value: Any) -> Any:
-    """Turn nested lists into nested tuples."""
-    return tuple(_tuples(part) for part in value) if isinstance(value, list | tuple) else value

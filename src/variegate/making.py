@@ -10,6 +10,7 @@ import cv2
 
 from variegate.codecs import EXTENSIONS, IMAGE_ENDINGS, Header, Limits, kind_of, probe
 from variegate.errors import InputError, PictureError, UsageError
+from variegate.fastjson import dumped
 from variegate.formats import Item, Source, Writer
 from variegate.labelling import Labeller
 from variegate.manifest import Counts, Row, Status
@@ -223,7 +224,7 @@ class Maker:
             source_sha256=digest,
             split=source.split,
             label=source.label,
-            annotation=json.dumps(annotation.to_json()) if annotation else None,
+            annotation=dumped(annotation.to_json()).decode() if annotation else None,
             problems=json.dumps(source.problems) if source.problems else None,
             output=item.key,
             sha256=hashlib.sha256(data).hexdigest(),

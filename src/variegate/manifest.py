@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
 from variegate.annotations import Annotation
 from variegate.errors import InputError
+from variegate.fastjson import dumped, loaded
 from variegate.formats import Item
 from variegate.storage import Storage, key_from_text, key_to_text
 
@@ -186,15 +187,14 @@ def write_part(storage: Storage, start: int, stop: int, rows: Iterable[Row]) -> 
     key = part_key(start, stop)
     written = list(rows)
     values = [asdict(Counts.of(written)), *(row.to_fields() for row in written)]
-    lines = (json.dumps(value, ensure_ascii=False, separators=(",", ":")) for value in values)
-    storage.write(key, "".join(f"{line}\n" for line in lines).encode("utf-8"))
+    storage.write(key, b"".join(dumped(value) + b"\n" for value in values))
     return key
 
 
 def read_part(storage: Storage, key: str) -> Iterator[Row]:
     """Yield the rows of a part."""
     for line in _lines(storage, key):
-        yield Row.from_fields(json.loads(line))
+        yield Row.from_fields(loaded(line))
 
 
 def read_counts(storage: Storage, key: str) -> Counts:
@@ -219,7 +219,7 @@ def _part_lines(storage: Storage) -> Iterator[bytes]:
 
 
 def _source(line: bytes) -> int:
-    return int(json.loads(line)["source"])
+    return int(loaded(line)["source"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +279,7 @@ def gaps(storage: Storage, total: int) -> Iterator[tuple[int, int]]:
 def part_rows(storage: Storage) -> Iterator[Row]:
     """Yield the rows of all parts, ordered by source."""
     for line in _part_lines(storage):
-        yield Row.from_fields(json.loads(line))
+        yield Row.from_fields(loaded(line))
 
 
 def merge(storage: Storage) -> None:
@@ -290,7 +290,7 @@ def merge(storage: Storage) -> None:
 
 def write_rows(file: BinaryIO, rows: Iterable[Row]) -> None:
     """Write a manifest of rows, which come ordered by source."""
-    _write_lines(file, (json.dumps(row.to_fields()).encode() + b"\n" for row in rows))
+    _write_lines(file, (dumped(row.to_fields()) + b"\n" for row in rows))
 
 
 def _write_lines(file: BinaryIO, lines: Iterator[bytes]) -> None:
@@ -300,7 +300,7 @@ def _write_lines(file: BinaryIO, lines: Iterator[bytes]) -> None:
     with pq.ParquetWriter(file, _schema(), compression="zstd") as writer:
         while group := list(islice(lines, _GROUP_ROWS)):
             for line in group:
-                summing.add(Row.from_fields(json.loads(line)))
+                summing.add(Row.from_fields(loaded(line)))
             writer.write_table(_table(group))
         writer.add_key_value_metadata({_TOTALS: json.dumps(asdict(summing.totals()))})
 
@@ -355,7 +355,7 @@ def items(storage: Storage) -> Iterator[Item]:
     for row in part_rows(storage):
         if row.output is None:
             continue
-        annotation = json.loads(row.annotation) if row.annotation else None
+        annotation = loaded(row.annotation) if row.annotation else None
         yield Item(
             key=row.output,
             split=row.split,

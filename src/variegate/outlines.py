@@ -78,26 +78,50 @@ class Outlines:
         inside = np.all(low >= 0, axis=1) & np.all(high <= edges, axis=1)
         if inside.all():
             return self
-        outside = np.any(high <= 0, axis=1) | np.any(low >= edges, axis=1)
-        rings = []
-        for index in np.flatnonzero(~outside).tolist():
-            ring = self.ring(index)
-            if not inside[index]:
-                ring = _clip(ring, size)
-            if len(ring) >= 3:
-                rings.append((int(self.owners[index]), ring))
-        return Outlines.of(rings)
+        seen = np.all(high > 0, axis=1) & np.all(low < edges, axis=1)
+        rings = self._chosen(seen)
+        # Sutherland and Hodgman 1974, one edge of the canvas after the other, all rings at once.
+        for axis in (0, 1):
+            rings = rings._cut(rings.points[:, axis])
+            np.maximum(rings.points[:, axis], 0, out=rings.points[:, axis])
+            rings = rings._cut(edges[axis] - rings.points[:, axis])
+            np.minimum(rings.points[:, axis], edges[axis], out=rings.points[:, axis])
+        return rings._chosen(np.diff(rings.starts) >= 3)
+
+    def _chosen(self, wanted: npt.NDArray[np.bool_]) -> "Outlines":
+        """Return a copy with some of the rings."""
+        lengths = np.diff(self.starts)
+        points = self.points[np.repeat(wanted, lengths)]
+        starts = np.concatenate(([0], np.cumsum(lengths[wanted])))
+        return Outlines(points, starts, self.owners[wanted])
+
+    def _cut(self, heights: npt.NDArray[np.float64]) -> "Outlines":
+        """Return the part of the rings with a height (P,) of 0 or more; heights run evenly."""
+        keep = heights >= 0
+        if keep.all():
+            return self
+        before = np.arange(-1, len(heights) - 1)
+        before[self.starts[:-1]] = self.starts[1:] - 1
+        crossed = keep != keep[before]
+        rise = np.where(crossed, heights - heights[before], 1.0)
+        share = np.where(crossed, heights / rise, 0.0)[:, np.newaxis]
+        # Two places for each point: where the edge before it crosses, and itself.
+        there = self.points + share * (self.points[before] - self.points)
+        places = np.stack([there, self.points], axis=1).reshape(-1, 2)
+        taken = np.stack([crossed, keep], axis=1)
+        lengths = np.add.reduceat(taken.sum(axis=1), self.starts[:-1])
+        starts = np.concatenate(([0], np.cumsum(lengths)))
+        cut = Outlines(places[taken.ravel()], starts, self.owners)
+        # An empty ring has no place between two starts.
+        return cut if lengths.all() else cut._chosen(lengths > 0)
 
     def beyond_line(self, a: float, b: float, c: float) -> "Outlines":
         """Return what lies where a * x + b * y + c >= 0."""
         heights = self.points @ (a, b) + c
         if not len(heights) or heights.min() >= 0:
             return self
-        rings = [
-            (owner, _cut(self.ring(index), heights[self.starts[index] : self.starts[index + 1]]))
-            for index, owner in enumerate(self.owners.tolist())
-        ]
-        return Outlines.of([(owner, ring) for owner, ring in rings if len(ring) >= 3])
+        rings = self._cut(heights)
+        return rings._chosen(np.diff(rings.starts) >= 3)
 
     def joined(self, other: "Outlines", count: int) -> "Outlines":
         """Return these and those of `other`, whose objects are numbered on from `count`."""
@@ -119,28 +143,6 @@ class Outlines:
             first, second = np.repeat(ring, pieces, axis=0), np.repeat(after, pieces, axis=0)
             rings.append((int(owner), first + share * (second - first)))
         return Outlines.of(rings)
-
-
-def _clip(ring: Points, size: Size) -> Points:
-    """Cut a ring at the canvas (Sutherland and Hodgman 1974)."""
-    for axis, limit in ((0, size[1]), (1, size[0])):
-        ring = _cut(ring, ring[:, axis])
-        ring[:, axis] = np.maximum(ring[:, axis], 0)
-        ring = _cut(ring, limit - ring[:, axis])
-        ring[:, axis] = np.minimum(ring[:, axis], limit)
-    return ring
-
-
-def _cut(ring: Points, heights: npt.NDArray[np.float64]) -> Points:
-    """Return the part of a ring (K, 2) with a height (K,) of 0 or more; heights run evenly."""
-    keep = heights >= 0
-    before = np.roll(ring, 1, axis=0)
-    crossed = keep != np.roll(keep, 1)
-    rise = np.where(crossed, heights - np.roll(heights, 1), 1.0)
-    share = np.where(crossed, heights / rise, 0.0)[:, np.newaxis]
-    # Two places for each point: where the edge before it crosses, and itself.
-    places = np.stack([ring + share * (before - ring), ring], axis=1).reshape(-1, 2)
-    return places[np.stack([crossed, keep], axis=1).ravel()]
 
 
 def rasterised(rings: list[Points], size: Size) -> npt.NDArray[np.uint8]:

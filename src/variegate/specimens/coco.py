@@ -46,6 +46,7 @@ def _described(part: Part) -> dict[str, Any]:
         "area": float(part.mask.sum()),
         "iscrowd": 0,
         "segmentation": [[round(value, 3) for value in part.polygon.ravel().tolist()]],
-        "keypoints": [value for x, y in points for value in (round(x, 3), round(y, 3), 2)],
+        # COCO counts keypoints from the centre of the first pixel.
+        "keypoints": [v for x, y in points for v in (round(x - 0.5, 3), round(y - 0.5, 3), 2)],
         "num_keypoints": len(points),
     }

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from variegate.codecs import decode_mask
+from variegate.fastjson import dumped
 from variegate.storage import Storage
 
 Record = dict[str, Any]
@@ -165,4 +166,4 @@ class Sheets:
 
 
 def _line(entry: Any, *, first: bool) -> bytes:
-    return b"\n" * first + b",\n" * (not first) + json.dumps(entry).encode()
+    return b"\n" * first + b",\n" * (not first) + dumped(entry)
