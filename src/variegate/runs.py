@@ -18,7 +18,7 @@ from variegate.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.backends.local import default_workers
 from variegate.claims import JOB, Claim, delete_leftovers
 from variegate.codecs import Limits
-from variegate.errors import InputError, RecipeError
+from variegate.errors import InputError, OutputError, RecipeError
 from variegate.formats import Layout, detect, writer_to_json
 from variegate.job import Job
 from variegate.listing import Listing, spool
@@ -48,6 +48,9 @@ DEFAULT_PRESET = "light"
 _SHARD_OUTPUTS = 400
 _SHARDS_PER_WORKER = 8
 _MOST_PARTS = 20_000
+
+# So often what is missing is made again; it is missing only where somebody deletes it.
+_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +236,11 @@ def augment(
     check_apart(source, output)
     begun = time.monotonic()
     with prepare(source, loaded, options) as prepared:
-        claim = Claim(output, _record(prepared, options, plugins))
+        from variegate.storage.temp_s3 import TempClaim
+
+        claim = (TempClaim if str(output).startswith("s3:") else Claim)(
+            output, _record(prepared, options, plugins)
+        )
         check_apart(source, claim.folder)
         finished = claim.is_finished()
         if on_start:
@@ -319,12 +326,19 @@ def _carry_out(
 
     tell(Counts())
     try:
-        shards = prepared.listing.shards(
-            iter(list(manifest.gaps(target, prepared.listing.total))), shard_size
-        )
-        for report in opened.run(shards, tell):
-            counts.add(report.counts)
-            tell(Counts())
+        # What is missing decides, not what was reported.
+        for _ in range(_ROUNDS):
+            gaps = list(manifest.gaps(target, prepared.listing.total))
+            if not gaps:
+                break
+            for report in opened.run(prepared.listing.shards(iter(gaps), shard_size), tell):
+                counts.add(report.counts)
+                tell(Counts())
+        else:
+            raise OutputError(
+                f"{target.url}: parts of the manifest vanish while the run goes on; "
+                "see that nothing else deletes files there, and run the same command again"
+            )
     finally:
         delete_leftovers(target)
     _finish(target, prepared)

@@ -1,6 +1,7 @@
 """S3 and SQS as a process on loopback, and the function as `sam build` makes it."""
 
 import contextlib
+import hashlib
 import os
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from variegate.errors import InputError
 from variegate.plugins import Plugin, load_plugin
 from variegate.recipes import Recipe
 from variegate.storage import open_storage
+from variegate.transforms.base import TRANSFORMS
 
 ROOT = Path(__file__).parents[2]
 SAM, LAMBDA = ROOT / ".venv-aws", ROOT / ".venv-lambda"
@@ -88,23 +90,79 @@ def run_sam(sam: Path, *arguments: object, folder: Path) -> subprocess.Completed
     )
 
 
-Build = Callable[[Recipe, tuple[Plugin, ...]], Path]
+def for_this_python(folder: Path) -> None:
+    """Have a project built for this interpreter, with the libraries of Lambda's newer systems.
+
+    Lambda's Python 3.11 lives on an older one, for which there are no wheels of the versions that
+    are here; then nothing could be compared byte by byte.
+    """
+    code, template = folder / "function", folder / "template.yaml"
+    template.write_text(template.read_text().replace("python3.13", f"python{PYTHON}"))
+    (code / "runtime.txt").write_text(PYTHON)
+    packing = code / "variegate/aws/packing.py"
+    text = packing.read_text()
+    assert '"3.11": _OLD' in text
+    packing.write_text(text.replace('"3.11": _OLD', f'"3.11": _OLD, "{PYTHON}": _NEW'))
+
+
+TEXT = """
+seed: 7
+variants:
+  sample:
+    n: 2
+    k_min: 1
+    k_max: 3
+    steps:
+      - flip
+      - brightness: {amount: [-0.2, 0.2]}
+      - rotate: {angle_degrees: [-20, 20]}
+      - gaussian_noise: {sigma: [0.02, 0.05]}
+"""
+FRAGILE = """
+import os
+import numpy as np
+from variegate.ops.color import Lut
+from variegate.transforms import Transform
+
+class Fragile(Transform):
+    name = "fragile"
+
+    def parameters(self, rng):
+        return {"darkest": int(rng.integers(20, 80))}
+
+    @classmethod
+    def operation(cls, parameters, size):
+        if size == (13, 13):
+            os.kill(os.getpid(), 9)
+        return Lut.of(np.linspace(parameters["darkest"], 255, 256))
+"""
+PLUGIN = Plugin("fragile.py", hashlib.sha256(FRAGILE.encode()).hexdigest(), FRAGILE)
+
+
+@pytest.fixture
+def fragile() -> Iterator[None]:
+    """The plug-in's transform in this process, too, for this test."""
+    before = dict(TRANSFORMS)
+    load_plugin(PLUGIN)
+    yield
+    _forget(before)
+
+
+def _forget(before: dict[str, Any]) -> None:
+    TRANSFORMS.clear()
+    TRANSFORMS.update(before)
+    sys.modules.pop(f"variegate_plugin_{PLUGIN.sha256[:16]}", None)
 
 
 @pytest.fixture(scope="session")
-def build(sam: Path, tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Build the function with a recipe; return the artefact's folder."""
-
-    def make(recipe: Recipe, plugins: tuple[Plugin, ...] = ()) -> Path:
-        for plugin in plugins:
-            load_plugin(plugin)
-        folder = tmp_path_factory.mktemp("project")
-        write_project(folder, recipe, plugins=plugins, python=PYTHON)
-        done = run_sam(sam, "build", folder=folder)
-        assert done.returncode == 0, done.stderr
-        return folder / ".aws-sam" / "build" / "AugmentFunction"
-
-    return make
+def artefact(sam: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the function that `sam build` made, with a recipe and a plug-in packed in."""
+    folder = tmp_path_factory.mktemp("project")
+    write_project(folder, Recipe.parse(TEXT), plugins=(PLUGIN,), python="3.13")
+    for_this_python(folder)
+    done = run_sam(sam, "build", folder=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / ".aws-sam" / "build" / "AugmentFunction"
 
 
 @dataclass(frozen=True)

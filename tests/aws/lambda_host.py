@@ -244,6 +244,9 @@ def endpoint(function: Function, faults: Iterator[int] | None = None) -> Iterato
     class Invoke(_Quiet):
         def do_POST(self) -> None:
             data = self.body()
+            if self.headers.get("X-Amz-Invocation-Type") == "DryRun":
+                self.answer(204, b"")
+                return
             status = next(faults, 0) if faults else 0
             if status:
                 kind = "TooManyRequestsException" if status == 429 else "ServiceException"

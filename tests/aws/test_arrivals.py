@@ -1,6 +1,5 @@
 """S3 to SQS to the built function to the second bucket, with real messages and a real store."""
 
-import hashlib
 import json
 import zipfile
 from urllib.parse import quote_plus
@@ -8,36 +7,16 @@ from urllib.parse import quote_plus
 import pytest
 from lambda_host import FunctionError, move_messages
 
+from conftest import TEXT
 from jobs import draw_noise
 from variegate import Options, augment
 from variegate.event_parts import event_part_key
-from variegate.plugins import Plugin, load_plugin
 from variegate.recipes import Recipe
-from variegate.transforms.base import TRANSFORMS
 
 # One build for all of them.
 pytestmark = pytest.mark.xdist_group("aws")
 
-TEXT = """
-seed: 7
-variants:
-  sample:
-    n: 2
-    k_min: 1
-    k_max: 3
-    steps:
-      - flip
-      - brightness: {amount: [-0.2, 0.2]}
-      - rotate: {angle_degrees: [-20, 20]}
-      - gaussian_noise: {sigma: [0.02, 0.05]}
-"""
 ODD = "pictures/odd/grüße + 100% 日本.png"
-
-
-@pytest.fixture(scope="session")
-def artefact(build):
-    """The function, with a recipe of two variants packed in."""
-    return build(Recipe.parse(TEXT))
 
 
 @pytest.fixture(scope="session")
@@ -48,37 +27,6 @@ def components(data_dir) -> dict[str, bytes]:
         names = [name for name in archive.namelist() if name.endswith(".png")]
         names = names[:: len(names) // 200][:200]
         return {name.rpartition("/")[2]: archive.read(name) for name in names}
-
-
-FRAGILE = """
-import os
-import numpy as np
-from variegate.ops.color import Lut
-from variegate.transforms import Transform
-
-class Fragile(Transform):
-    name = "fragile"
-
-    def parameters(self, rng):
-        return {"darkest": int(rng.integers(20, 80))}
-
-    @classmethod
-    def operation(cls, parameters, size):
-        if size == (13, 13):
-            os.kill(os.getpid(), 9)
-        return Lut.of(np.linspace(parameters["darkest"], 255, 256))
-"""
-PLUGIN = Plugin("fragile.py", hashlib.sha256(FRAGILE.encode()).hexdigest(), FRAGILE)
-
-
-@pytest.fixture(scope="session")
-def with_plugin(build):
-    """The function with a transform of the user's own, which some pictures are fatal to."""
-    before = dict(TRANSFORMS)
-    load_plugin(PLUGIN)
-    yield build(Recipe.parse("variants: fragile"), (PLUGIN,))
-    TRANSFORMS.clear()
-    TRANSFORMS.update(before)
 
 
 def by_run(tmp_path, pictures, layout="unlabelled"):
@@ -241,12 +189,14 @@ def test_faults_of_the_store_are_tried_again_and_are_no_fault_of_the_picture(
 
 
 def test_picture_that_kills_the_process_is_quarantined_when_it_comes_again(
-    with_plugin, cloud, start, tmp_path
+    artefact, fragile, cloud, start, tmp_path
 ):
     good = draw_noise(tmp_path / "in/good.jpg")
     cloud.put("pictures/good.jpg", good.read_bytes())
     cloud.put("pictures/killer.jpg", draw_noise(tmp_path / "k.jpg", (13, 13)).read_bytes())
-    function = start(with_plugin, cloud.function_settings(), size=1)
+    function = start(
+        artefact, cloud.function_settings(VARIEGATE_RECIPE="variants: fragile"), size=1
+    )
     move_messages(cloud.sqs, cloud.arrivals, function, batch=1)
     made = Recipe.parse("variants: fragile")
     augment(good.parent, tmp_path / "run", recipe=made, options=Options(workers=0))

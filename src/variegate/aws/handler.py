@@ -27,6 +27,7 @@ from variegate.backends.local import LocalBackend
 from variegate.errors import UsageError
 from variegate.events import Outcome, Station
 from variegate.job import Job, Shard, run_shard
+from variegate.machine import disagreement, machine
 from variegate.manifest import Counts, read_part
 from variegate.storage import open_storage
 
@@ -149,6 +150,13 @@ def _run_shard(event: dict[str, Any]) -> dict[str, Any]:
             raise UsageError(
                 f"{plugin.name}: not the plugin that this function has; deploy it with the same one"
             )
+    here = machine()
+    # A library for a kind of file that the function cannot have: such files are quarantined.
+    known = {n: v for n, v in event["machine"]["versions"].items() if here["versions"].get(n)}
+    if why := disagreement(here, {**event["machine"], "versions": known}):
+        raise UsageError(
+            f"the function would not make the same bytes: {why}; deploy it from where the run is"
+        )
     begun = time.monotonic()
     report = run_shard(job, Shard.from_json(event["shard"]))
     _tell(

@@ -3,7 +3,8 @@
 import json
 import shutil
 from collections.abc import Iterable
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import yaml
@@ -19,6 +20,8 @@ _LIBRARIES = (
     *("opencv-python-headless", "numpy", "simplejpeg", "stringzilla", "pillow"),
     *("pydantic", "PyYAML", "obstore"),
 )
+# For kinds of files that not everybody has. HEIF's brings 27 MB, for which a zip file has no room.
+_OPTIONAL = {"resvg-py": "zip", "pillow-heif": "image"}
 # Amazon Linux 2 cannot load the newer ones.
 _OLDER = {"3.11": {"numpy": "<2.3", "pillow": "<13"}}
 
@@ -92,7 +95,9 @@ def write_project(
     shutil.copytree(package, code / "variegate", ignore=without)
     _write_metadata(code)
     (code / RUNTIME).write_text(f"{python}\n")
-    (code / REQUIREMENTS).write_text("".join(f"{one}\n" for one in requirements(python)))
+    (code / REQUIREMENTS).write_text(
+        "".join(f"{one}\n" for one in requirements(python, image=image))
+    )
     (code / PACKED_RECIPE).write_text(
         yaml.safe_dump(json.loads(json.dumps(recipe.to_data())), sort_keys=False)
     )
@@ -104,10 +109,16 @@ def write_project(
     return template
 
 
-def requirements(python: str) -> list[str]:
+def requirements(python: str, *, image: bool = False) -> list[str]:
     """Return the function's libraries as pip wants them, in the versions that are here."""
     older = _OLDER.get(python, {})
-    return [f"{name}{older.get(name, f'=={version(name)}')}" for name in _LIBRARIES]
+    names = list(_LIBRARIES)
+    for name, least in _OPTIONAL.items():
+        if image or least == "zip":
+            with suppress(PackageNotFoundError):
+                version(name)
+                names.append(name)
+    return [f"{name}{older.get(name, f'=={version(name)}')}" for name in names]
 
 
 def _clear(folder: Path) -> None:

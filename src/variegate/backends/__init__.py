@@ -18,6 +18,7 @@ __all__ = ["BACKENDS", "Backend", "backend_names", "make_backend"]
 BACKENDS = {
     "local": "variegate.backends.local:LocalBackend",
     "ray": "variegate.backends.ray:RayBackend",
+    "lambda": "variegate.backends.aws_lambda:LambdaBackend",
 }
 
 

@@ -22,6 +22,7 @@ from variegate.cli.options import (
     BackendName,
     Concurrency,
     CpusPerTask,
+    FunctionName,
     In,
     LabelPattern,
     LayoutName,
@@ -59,6 +60,7 @@ _SHOWN = 5
     "variegate augment photos.zip more/ --preset chain --seed 7",
     "variegate augment photos/ try/ --recipe recipe.yaml --limit 10",
     "variegate augment s3://raw s3://more --backend ray --address auto",
+    "variegate augment s3://raw/pictures s3://more/variants --backend lambda --function NAME",
 )
 def augment(
     source: In,
@@ -71,6 +73,7 @@ def augment(
     backend: BackendName = "local",
     address: Address = None,
     concurrency: Concurrency = None,
+    function: FunctionName = None,
     cpus_per_task: CpusPerTask = None,
     memory_per_task: MemoryPerTask = None,
     shared_folder: SharedFolder = None,
@@ -108,6 +111,7 @@ def augment(
         backend_options={
             "address": address,
             "concurrency": concurrency,
+            "function": function,
             "cpus_per_task": cpus_per_task,
             "memory_per_task": memory_per_task,
             "shared_folder": shared_folder,

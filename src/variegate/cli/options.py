@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from variegate.runs import Options
 
 _RECIPE, _INPUT, _RUN, _RAY = "Recipe", "Input", "Run", "Run on a Ray cluster"
+_LAMBDA = "Run on AWS Lambda"
 
 
 def whole(low: int | None = None, high: int | None = None) -> Callable[[object], int]:
@@ -147,7 +148,7 @@ BackendName = Annotated[
         "--backend",
         "-b",
         metavar="NAME",
-        help="Where the work is done: local (this machine) or ray.",
+        help="Where the work is done: local (this machine), ray or lambda.",
         rich_help_panel=_RUN,
     ),
 ]
@@ -166,8 +167,17 @@ Concurrency = Annotated[
         "--concurrency",
         metavar="N",
         parser=whole(1),
-        help="Ray: tasks at a time; as many as fit if none.",
+        help="Ray: tasks at a time; as many as fit if none. Lambda: calls at a time; 20 if none.",
         rich_help_panel=_RAY,
+    ),
+]
+FunctionName = Annotated[
+    str | None,
+    typer.Option(
+        "--function",
+        metavar="NAME",
+        help="Lambda: the function that variegate deploy augment made.",
+        rich_help_panel=_LAMBDA,
     ),
 ]
 CpusPerTask = Annotated[
