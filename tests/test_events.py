@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from jobs import TWO, draw_noise, draw_set, recipe, tree
-from variegate import Options, augment, read_manifest, rebuild, verify
+from variegate import Options, augment, read_manifest, rebuild, status, verify
 from variegate.errors import InputError, OutputError, RecipeError
 from variegate.event_parts import event_counts, event_part_key, event_parts
 from variegate.events import Naming, Station
@@ -55,6 +55,8 @@ def test_events_in_any_order_give_what_a_run_gives(source, tmp_path):
     found = verify(tmp_path / "events")
     assert found.ok
     assert found.digest == summary.digest
+    told = status(tmp_path / "events")
+    assert (told.events, told.counts, told.digest) == (True, summary.counts, summary.digest)
     columns = ["source", "key", "status", "label", "variant", "operations", "sha256", "reason"]
     one = read_manifest(tmp_path / "events", columns=columns).to_pylist()
     two = read_manifest(tmp_path / "run", columns=columns).to_pylist()

@@ -11,7 +11,6 @@ written it. Where both know an input, the event counts.
 """
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from variegate.fastjson import dumped, loaded
 from variegate.manifest import FOLDER, MANIFEST, Counts, Row, rows, write_rows
 from variegate.storage import PassingStorage, Storage
 
@@ -66,9 +66,8 @@ def write_event_part(storage: Storage, part: EventPart) -> str:
     """Write an input's part, after its files; return its key."""
     head = {"version": part.version, "job": part.job, "about": part.about}
     values = [{"event": head, "counts": asdict(part.counts)}, *(r.to_fields() for r in part.rows)]
-    lines = (json.dumps(value, ensure_ascii=False, separators=(",", ":")) for value in values)
     key = event_part_key(part.key)
-    storage.write(key, "".join(f"{line}\n" for line in lines).encode("utf-8"))
+    storage.write(key, b"".join(dumped(value) + b"\n" for value in values))
     return key
 
 
@@ -80,8 +79,8 @@ def read_event_part(storage: Storage, key: str) -> EventPart | None:
 
 def _parsed(data: bytes) -> EventPart:
     head, *lines = data.splitlines()
-    found = tuple(Row.from_fields(json.loads(line)) for line in lines)
-    event = json.loads(head)["event"]
+    found = tuple(Row.from_fields(loaded(line)) for line in lines)
+    event = loaded(head)["event"]
     return EventPart(key=found[0].key, rows=found, **event)
 
 
@@ -137,7 +136,7 @@ def _ordered(storage: Storage, spool: BinaryIO) -> Iterator[Row]:
 
     def keep(key: str, some: Iterable[Row]) -> None:
         start = spool.tell()
-        spool.writelines(json.dumps(row.to_fields()).encode() + b"\n" for row in some)
+        spool.writelines(dumped(row.to_fields()) + b"\n" for row in some)
         places[key] = start, spool.tell() - start
 
     for part in event_parts(storage):
@@ -150,7 +149,7 @@ def _ordered(storage: Storage, spool: BinaryIO) -> Iterator[Row]:
         start, size = places[key]
         spool.seek(start)
         for line in spool.read(size).splitlines():
-            yield replace(Row.from_fields(json.loads(line)), source=number)
+            yield replace(Row.from_fields(loaded(line)), source=number)
 
 
 def _by_source(ordered: Iterable[Row]) -> Iterator[tuple[str, list[Row]]]:

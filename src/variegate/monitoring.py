@@ -14,6 +14,7 @@ from pathlib import Path
 from variegate import manifest
 from variegate.claims import JOB
 from variegate.errors import InputError
+from variegate.event_parts import WithEvents, has_events
 from variegate.manifest import Counts, Part
 from variegate.storage import Storage, is_archive_name, open_storage, printable
 
@@ -38,6 +39,8 @@ class Status:
         remaining_s: seconds until the end at that rate; None where that cannot be told.
         silent_s: seconds since something was written last; None where that cannot be told.
         digest: of all outputs, of a finished run.
+        events: whether inputs came one by one: then nobody knows how many will, and what is told
+            is all that is done so far.
     """
 
     output: str
@@ -48,6 +51,7 @@ class Status:
     remaining_s: float | None = None
     silent_s: float | None = None
     digest: str | None = None
+    events: bool = False
 
 
 def status(output: str | Path) -> Status:
@@ -73,6 +77,16 @@ class Observer:
             InputError: there is no run's output.
         """
         storage = _opened(self._output)
+        if has_events(storage):
+            totals = manifest.totals(WithEvents(storage))
+            return Status(
+                output=self._output,
+                finished=True,
+                total=totals.counts.sources,
+                counts=totals.counts,
+                digest=totals.digest,
+                events=True,
+            )
         total = _total(storage)
         if storage.exists(manifest.MANIFEST):
             totals = manifest.totals(storage)

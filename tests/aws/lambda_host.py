@@ -108,6 +108,8 @@ class Sandbox:
                 env={
                     "PATH": "/usr/bin:/bin",
                     "LANG": "C.UTF-8",
+                    # Where Lambda keeps a function, nothing can be written.
+                    "PYTHONDONTWRITEBYTECODE": "1",
                     "LAMBDA_TASK_ROOT": str(artefact),
                     "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}",
                     "AWS_LAMBDA_FUNCTION_NAME": "augment",

@@ -1,13 +1,14 @@
 """The template: valid, closed, and built in both forms."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from conftest import PYTHON, run_sam
+from conftest import PYTHON, ROOT, run_sam
 from variegate.aws.packing import LIMIT, RUNTIMES, strip
 from variegate.aws.project import deployment_files, requirements, write_project
 from variegate.aws.settings import PREFIX
@@ -167,6 +168,13 @@ def test_function_gets_the_versions_that_are_here():
         assert wanted["opencv-python-headless"] == f"=={version('opencv-python-headless')}"
         exact = python != "3.11"
         assert (wanted["numpy"] == f"=={version('numpy')}") is exact
+
+
+def test_function_gets_every_dependency_but_the_large_ones_it_does_without():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {re.split("[=<>]", one)[0].lower() for one in project["dependencies"]}
+    given = {re.split("[=<>]", one)[0].lower() for one in requirements("3.13")} - {"resvg-py"}
+    assert given == needed - {"pyarrow", "typer", "rich"}
 
 
 def test_strange_folders_runtimes_and_recipes_are_refused(tmp_path):

@@ -15,10 +15,11 @@ from variegate.errors import OutputError, RecipeError
 from variegate.plugins import Plugin
 from variegate.recipes import Recipe
 
-# What the function needs, in the versions that are here: the same bytes come out of the same ones.
+# What the function needs of the package's dependencies (the others are for manifests and the
+# command line), in the versions that are here: the same bytes come out of the same ones.
 _LIBRARIES = (
     *("opencv-python-headless", "numpy", "simplejpeg", "stringzilla", "pillow"),
-    *("pydantic", "PyYAML", "obstore"),
+    *("pydantic", "msgspec", "PyYAML", "obstore"),
 )
 # For kinds of files that not everybody has. HEIF's brings 27 MB, for which a zip file has no room.
 _OPTIONAL = {"resvg-py": "zip", "pillow-heif": "image"}

@@ -85,7 +85,8 @@ def _first(observer: "Observer", every: int) -> "Status":
 def _words(found: "Status") -> str:
     counts = found.counts
     if found.finished:
-        parts = [f"finished: {counts.sources:,} inputs, {counts.outputs:,} files"]
+        state = "so far" if found.events else "finished"
+        parts = [f"{state}: {counts.sources:,} inputs, {counts.outputs:,} files"]
         parts.append(size_text(counts.bytes))
         if counts.quarantined:
             parts.append(f"{counts.quarantined:,} quarantined")
