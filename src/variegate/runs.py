@@ -236,11 +236,7 @@ def augment(
     check_apart(source, output)
     begun = time.monotonic()
     with prepare(source, loaded, options) as prepared:
-        from variegate.storage.temp_s3 import TempClaim
-
-        claim = (TempClaim if str(output).startswith("s3:") else Claim)(
-            output, _record(prepared, options, plugins)
-        )
+        claim = Claim(output, _record(prepared, options, plugins))
         check_apart(source, claim.folder)
         finished = claim.is_finished()
         if on_start:
