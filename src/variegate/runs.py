@@ -323,18 +323,17 @@ def _carry_out(
     tell(Counts())
     try:
         # What is missing decides, not what was reported.
-        for _ in range(_ROUNDS):
-            gaps = list(manifest.gaps(target, prepared.listing.total))
-            if not gaps:
-                break
+        rounds = 0
+        while gaps := list(manifest.gaps(target, prepared.listing.total)):
+            if rounds == _ROUNDS:
+                raise OutputError(
+                    f"{target.url}: parts of the manifest vanish while the run goes on; "
+                    "see that nothing else deletes files there, and run the same command again"
+                )
+            rounds += 1
             for report in opened.run(prepared.listing.shards(iter(gaps), shard_size), tell):
                 counts.add(report.counts)
                 tell(Counts())
-        else:
-            raise OutputError(
-                f"{target.url}: parts of the manifest vanish while the run goes on; "
-                "see that nothing else deletes files there, and run the same command again"
-            )
     finally:
         delete_leftovers(target)
     _finish(target, prepared)

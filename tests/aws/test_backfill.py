@@ -157,7 +157,7 @@ def test_what_cannot_work_is_said_before_anything_is_written(there, tmp_path, mo
     draw_noise(tmp_path / "in/a.jpg")
     there.put("pictures/a.jpg", b"x")
     with pytest.raises(RecipeError, match="expected the name of a function"):
-        make_backend("lambda", {})
+        augment(*places(there), recipe=Recipe.parse(TWO), options=Options(backend="lambda"))
     options = on_lambda("http://127.0.0.1:9", monkeypatch)
     with pytest.raises(UsageError, match=r"sees buckets only"):
         augment(tmp_path / "in", tmp_path / "out", recipe=Recipe.parse(TWO), options=options)

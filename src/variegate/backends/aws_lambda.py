@@ -62,11 +62,6 @@ class LambdaBackend(Backend):
         """Look at the options."""
         Backend.check(self)
         at_least("concurrency", self.concurrency, 1)
-        if not self.function:
-            raise RecipeError(
-                "function: expected the name of a function; `variegate deploy augment` makes one "
-                "and tells it"
-            )
         if find_spec("boto3") is None:
             raise UsageError(
                 "the back end 'lambda' needs boto3, which is not installed: "
@@ -76,6 +71,11 @@ class LambdaBackend(Backend):
     @contextmanager
     def opened(self, job: Job) -> "Iterator[_Caller]":
         """Find the function."""
+        if not self.function:
+            raise RecipeError(
+                "function: expected the name of a function; `variegate deploy augment` makes one "
+                "and tells it"
+            )
         for place in (job.input, job.output):
             if not place.startswith("s3://"):
                 raise UsageError(f"{place}: a function on AWS sees buckets only (s3://...)")
