@@ -31,6 +31,7 @@ ONLY_IN = {
     "pillow_heif": {"codecs/heif.py"},
     "resvg_py": {"codecs/svg_process.py"},
     "ray": {"backends/ray.py"},
+    "obstore": {"storage/objects.py"},
     "rich": {"cli"},
     "boto3": {"aws", "backends/aws_lambda.py"},
     "botocore": {"aws", "backends/aws_lambda.py"},
@@ -42,6 +43,7 @@ ONLY_IN = {
 }
 # These are imported when they are needed, but never because something of variegate is.
 LATE = (
+    "obstore",
     "ray",
     "pyarrow",
     "torch",
@@ -53,7 +55,6 @@ LATE = (
     "rich",
 )
 NOWHERE = (
-    "obstore",
     "onnxruntime",
     "onnx",
     "fastapi",

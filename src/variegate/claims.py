@@ -16,7 +16,15 @@ from typing import Any
 
 from variegate.errors import InputError, OutputError
 from variegate.manifest import FOLDER, MANIFEST, delete_parts
-from variegate.storage import LocalStorage, Storage, is_archive_name, open_storage, pack, printable
+from variegate.storage import (
+    LocalStorage,
+    ObjectStorage,
+    Storage,
+    is_archive_name,
+    open_storage,
+    pack,
+    printable,
+)
 from variegate.storage.failures import writing
 from variegate.storage.keys import TEMPORARY_PREFIX
 
@@ -30,6 +38,65 @@ _log = logging.getLogger(__name__)
 # Of what differs: so many things are named, and so many letters of each value.
 _SHOWN = 4
 _LONGEST = 120
+
+
+def claim_of(output: str | Path, record: dict[str, Any]) -> "Claim | BucketClaim":
+    """Return a job's claim to an output."""
+    storage = open_storage(output) if "://" in str(output) else None
+    if isinstance(storage, ObjectStorage):
+        return BucketClaim(storage, record)
+    return Claim(output, record)
+
+
+class BucketClaim:
+    """One job's claim to a folder of a bucket.
+
+    A bucket knows no locks. Two runs of the same job write the same bytes, so they may meet; of two
+    different jobs the second finds the record of the first, which is put only where there is none.
+
+    Attributes:
+        folder: where results are written.
+    """
+
+    def __init__(self, storage: ObjectStorage, record: dict[str, Any]) -> None:
+        self._storage = storage
+        self._record = json.loads(json.dumps(record))
+        self.folder = storage.url
+
+    def is_finished(self) -> bool:
+        """Say whether the job has been done before. Nothing is written.
+
+        Raises:
+            OutputError: the output holds something else.
+        """
+        if not self._storage.exists(JOB):
+            for entry in self._storage.list():
+                if not entry.key.startswith(f"{FOLDER}/"):
+                    raise OutputError(
+                        f"{printable(self.folder)}: holds {printable(entry.key)} and is not an "
+                        "output of variegate; choose a new folder of the bucket"
+                    )
+            return False
+        _compare(self.folder, self._storage.read(JOB), self._record)
+        return self._storage.exists(MANIFEST)
+
+    @contextmanager
+    def held(self) -> Iterator[Storage]:
+        """Put the job's record where it is not there.
+
+        Raises:
+            OutputError: another job's is.
+        """
+        if not self._storage.create(JOB, json.dumps(self._record, indent=2).encode()):
+            _compare(self.folder, self._storage.read(JOB), self._record)
+        yield self._storage
+
+    def pack(self, target: Storage) -> None:
+        """A bucket is no archive."""
+
+    def clean(self) -> None:
+        """Remove what a finished output does not need any more."""
+        delete_parts(self._storage)
 
 
 class Claim:
@@ -70,7 +137,7 @@ class Claim:
             raise OutputError(
                 f"{printable(str(path))}: exists and is not an output of variegate; choose another"
             )
-        self._compare(path, found)
+        _compare(str(path), found, self._record)
 
     def _check_folder(self) -> bool:
         """Say whether the folder is the job's already; False if it is new or empty."""
@@ -79,7 +146,7 @@ class Claim:
             if not os.path.lexists(self.folder):
                 return False
             if (self.folder / JOB).is_file():
-                self._compare(self.folder, (self.folder / JOB).read_bytes())
+                _compare(str(self.folder), (self.folder / JOB).read_bytes(), self._record)
                 return True
             # A run that was killed in its first moment leaves the hidden folder alone.
             names = {path.name for path in self.folder.iterdir()} - {FOLDER}
@@ -90,20 +157,6 @@ class Claim:
                 f"{place}: is not empty and not an output of variegate; choose a new folder"
             )
         return False
-
-    def _compare(self, place: Path, there: bytes) -> None:
-        try:
-            record = json.loads(there)
-        except ValueError as error:
-            raise OutputError(
-                f"{printable(str(place / JOB))}: damaged ({error}); delete the output, "
-                "or choose another"
-            ) from error
-        if found := differences(record, self._record):
-            raise OutputError(
-                f"{printable(str(place))}: holds the results of another job; it differs in "
-                f"{' and in '.join(found)}; choose another output, or delete this one"
-            )
 
     @contextmanager
     def held(self) -> Iterator[Storage]:
@@ -142,6 +195,22 @@ class Claim:
             return self._check_folder() or (self.folder / FOLDER).is_dir()
         except OutputError:
             return False
+
+
+def _compare(place: str, there: bytes, here: dict[str, Any]) -> None:
+    """Make sure that the record of an output is this job's."""
+    try:
+        record = json.loads(there)
+    except ValueError as error:
+        raise OutputError(
+            f"{printable(f'{place}/{JOB}')}: damaged ({error}); delete the output, "
+            "or choose another"
+        ) from error
+    if found := differences(record, here):
+        raise OutputError(
+            f"{printable(place)}: holds the results of another job; it differs in "
+            f"{' and in '.join(found)}; choose another output, or delete this one"
+        )
 
 
 def _remove(path: Path) -> None:

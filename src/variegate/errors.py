@@ -5,7 +5,8 @@ VariegateError
 ├── UsageError              the user can mend it: one sentence, exit code 2
 │   ├── RecipeError         a recipe, policy or transform parameter
 │   ├── InputError          the data set that was named
-│   └── OutputError         the place where results should go
+│   ├── OutputError         the place where results should go
+│   └── StoreError          an object store as a whole: it denies, cannot be reached, or fails
 ├── ShapeError              an array or argument of the wrong shape or kind (a caller's mistake)
 └── PictureError            one picture; the run goes on without it
     ├── DecodeError         its bytes are not a picture that can be read
@@ -38,6 +39,10 @@ class InputError(UsageError):
 
 class OutputError(UsageError):
     """The results cannot be written where they should go."""
+
+
+class StoreError(UsageError):
+    """An object store cannot be used: what it was asked for may well be there."""
 
 
 class ShapeError(VariegateError, ValueError):

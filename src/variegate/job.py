@@ -18,7 +18,7 @@ from variegate.manifest import Counts, Row, part_key, read_counts, write_part
 from variegate.plugins import Plugin, load_plugin
 from variegate.recipes import Recipe
 from variegate.rendering import Rendered
-from variegate.storage import key_from_text, key_to_text, open_storage
+from variegate.storage import Entry, key_from_text, key_to_text, open_storage
 from variegate.targets import Targets
 from variegate.transforms.base import Drawn
 
@@ -162,6 +162,9 @@ def run_shard(
     """
     maker = maker_of(job)
     rows: list[Row] = []
+    usable = [s for s in shard.sources if s.skip is None and s.unusable is None]
+    ahead = [Entry(source.key, source.size) for source in usable]
+    maker.input.read_ahead(ahead, limit=job.limits.max_bytes)
     tell = on_progress or (lambda _: None)
     for number, source in enumerate(shard.sources, shard.start):
         if on_source:
@@ -169,6 +172,8 @@ def run_shard(
         made = maker.make(number, source, tell)
         rows += made
         tell(Counts.of(made).without_outputs())
+    # A part says that all its files are there.
+    maker.output.flush()
     part = write_part(maker.output, shard.start, shard.stop, rows)
     return Report(shard.start, shard.stop, part, Counts.of(rows))
 

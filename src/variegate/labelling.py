@@ -101,7 +101,7 @@ class Labeller:
         try:
             for key, content in self.writer.sidecars(item):
                 digests[key_to_text(key)] = hashlib.sha256(content).hexdigest()
-                self.output.write(key, content)
+                self.output.write_later(key, content)
         except Exception:
             self.delete_sidecars(digests)
             raise

@@ -214,7 +214,7 @@ class Maker:
 
     def _written(self, number: int, source: Source, item: Item, data: bytes, digest: str) -> Row:
         """Write one result with what belongs to it."""
-        self.output.write(item.key, data)
+        self.output.write_later(item.key, data)
         sidecars = self._labeller.write_sidecars(item)
         annotation = item.annotation
         return Row(

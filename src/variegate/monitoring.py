@@ -116,6 +116,8 @@ def _name(part: Part) -> tuple[str, int]:
 
 
 def _opened(output: str) -> Storage:
+    if "://" in output:
+        return open_storage(output)
     path = Path(output)
     beside = path.with_name(f"{path.name}.unpacked")
     # A zip file is written at the end.

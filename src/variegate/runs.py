@@ -16,7 +16,7 @@ from variegate import manifest
 from variegate.backends import Backend, make_backend
 from variegate.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.backends.local import default_workers
-from variegate.claims import JOB, Claim, delete_leftovers
+from variegate.claims import JOB, claim_of, delete_leftovers
 from variegate.codecs import Limits
 from variegate.errors import InputError, OutputError, RecipeError
 from variegate.formats import Layout, detect, writer_to_json
@@ -236,7 +236,7 @@ def augment(
     check_apart(source, output)
     begun = time.monotonic()
     with prepare(source, loaded, options) as prepared:
-        claim = Claim(output, _record(prepared, options, plugins))
+        claim = claim_of(output, _record(prepared, options, plugins))
         check_apart(source, claim.folder)
         finished = claim.is_finished()
         if on_start:

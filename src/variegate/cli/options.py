@@ -45,8 +45,12 @@ def _loaded(files: list[Path] | None) -> list[Path]:
     return files or []
 
 
-In = Annotated[Path, typer.Argument(metavar="IN", help="Folder or zip file of pictures.")]
-Out = Annotated[Path, typer.Argument(metavar="OUT", help="Folder or zip file of results.")]
+In = Annotated[
+    str, typer.Argument(metavar="IN", help="Folder, zip file or bucket (s3://...) of pictures.")
+]
+Out = Annotated[
+    str, typer.Argument(metavar="OUT", help="Folder, zip file or bucket (s3://...) of results.")
+]
 RecipeFile = Annotated[
     Path | None,
     typer.Option("--recipe", "-r", metavar="FILE", help="Recipe file.", rich_help_panel=_RECIPE),

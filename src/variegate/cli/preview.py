@@ -32,7 +32,7 @@ from variegate.errors import UsageError
 )
 def preview(
     source: Annotated[
-        Path,
+        str,
         typer.Argument(metavar="IN", help="Pictures, or the results of variegate augment."),
     ],
     out: Annotated[

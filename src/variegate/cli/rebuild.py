@@ -45,4 +45,4 @@ def rebuild(
     data = make(output, raw, source=source, plugins=plugins or (), write=to is None)
     if to is not None:
         open_storage(to.parent, create=True).write(to.name, data)
-    show(f"{to or output / os.fspath(key)}: made again, {size_text(len(data))}, same digest")
+    show(f"{to or f'{output}/{os.fspath(key)}'}: made again, {size_text(len(data))}, same digest")

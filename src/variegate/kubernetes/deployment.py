@@ -13,7 +13,7 @@ import yaml
 import variegate.errors
 from variegate.errors import OutputError, UsageError
 from variegate.kubernetes.kustomize import Resource, build
-from variegate.storage.opening import SCHEMES
+from variegate.storage import SCHEMES
 
 RECIPE = "/etc/variegate/recipe.yaml"
 

@@ -1,7 +1,7 @@
 """Places with keys: where pictures are read from and results are put.
 
 A key is a file's path inside the place: relative, POSIX, as in ``cats/7.jpg``. Local folders, zip
-and tar files today; object stores come as further files here and lines in `opening.SCHEMES`.
+and tar files, and object stores.
 """
 
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
@@ -9,6 +9,7 @@ from variegate.storage.keys import check_key, key_from_text, key_to_text, printa
 from variegate.storage.local import LocalStorage
 from variegate.storage.members import ARCHIVE_ENDINGS, is_archive_name
 from variegate.storage.noting import NotingStorage
+from variegate.storage.objects import SCHEMES, ObjectStorage
 from variegate.storage.opening import check_apart, open_storage
 from variegate.storage.packing import pack_zip
 from variegate.storage.passing import PassingStorage
@@ -19,9 +20,11 @@ from variegate.storage.zipped import ZipStorage
 
 __all__ = [
     "ARCHIVE_ENDINGS",
+    "SCHEMES",
     "Entry",
     "LocalStorage",
     "NotingStorage",
+    "ObjectStorage",
     "OnSkip",
     "PassingStorage",
     "ShardedTarStorage",

@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -84,6 +84,28 @@ class Storage(ABC):
     @abstractmethod
     def write(self, key: str, data: bytes) -> None:
         """Put the whole content, or nothing: no reader ever sees half of it."""
+
+    def write_later(self, key: str, data: bytes) -> None:
+        """As `write`, but it need not be done before `flush`, which may raise its failure."""
+        self.write(key, data)
+
+    def flush(self) -> None:
+        """Wait until everything is written."""
+        return
+
+    def read_ahead(self, entries: Sequence[Entry], *, limit: int) -> None:
+        """Be told what will be read soon, in this order, and that no more than `limit` bytes are.
+
+        Where reading takes long, it begins.
+        """
+        del entries, limit
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Put the whole content if there is no such file; say whether it was put."""
+        if self.exists(key):
+            return False
+        self.write(key, data)
+        return True
 
     @abstractmethod
     def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:

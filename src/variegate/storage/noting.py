@@ -22,6 +22,14 @@ class NotingStorage(PassingStorage):
         self._note(key)
         super().write(key, data)
 
+    def write_later(self, key: str, data: bytes) -> None:
+        self._note(key)
+        super().write_later(key, data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        self._note(key)
+        return super().create(key, data)
+
     def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
         self._note(key)
         return super().open_write(key)

@@ -11,6 +11,7 @@ from variegate.storage.failures import reading, writing
 from variegate.storage.keys import printable
 from variegate.storage.local import LocalStorage
 from variegate.storage.members import ARCHIVE_ENDINGS, is_archive_name
+from variegate.storage.objects import SCHEMES, ObjectStorage
 from variegate.storage.sharded import ShardedTarStorage, holds_shards
 from variegate.storage.tarred import TarStorage
 from variegate.storage.zipped import ZipStorage
@@ -19,17 +20,15 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 _ARCHIVE = f"a {', '.join(ARCHIVE_ENDINGS[:-1])} or {ARCHIVE_ENDINGS[-1]} file"
 
-# Object stores will be opened from here: scheme -> what to call it.
-SCHEMES = {"s3": "Amazon S3", "gs": "Google Cloud Storage", "az": "Azure Blob Storage"}
-
 
 def open_storage(location: str | os.PathLike[str], *, create: bool = False) -> Storage:
-    """Open a folder, or a zip or tar file for reading.
+    """Open a folder, a bucket (s3://, gs://, az://), or a zip or tar file for reading.
 
     A folder of tar files (`holds_shards`) shows their members, too.
 
     Args:
-        location: a path, absolute or relative to the working folder.
+        location: a path, absolute or relative to the working folder; or the URL of a bucket, with
+            or without a folder in it, of which nothing is asked yet.
         create: make the folder, with its parents, where it is missing; for outputs.
 
     Raises:
@@ -41,7 +40,11 @@ def open_storage(location: str | os.PathLike[str], *, create: bool = False) -> S
         raise InputError("the place is empty; name a folder, '.' for the working folder")
     if scheme := _SCHEME.match(url):
         error = OutputError if create else InputError
-        raise error(_about_scheme(url, scheme[1].lower()))
+        if scheme[1].lower() not in SCHEMES:
+            raise error(_about_scheme(url, scheme[1].lower()))
+        if is_archive_name(url):
+            raise error(f"{printable(url)}: an archive in a bucket; copy it to this machine first")
+        return ObjectStorage.of(url)
     path = Path(url)
     if create:
         _make_folder(path, url)
@@ -66,6 +69,7 @@ def check_apart(source: str | os.PathLike[str], target: str | os.PathLike[str]) 
     """
     inner, outer = os.fspath(source), os.fspath(target)
     if _SCHEME.match(inner) or _SCHEME.match(outer):
+        _check_buckets(inner, outer)
         return
     source_path, target_path = (Path(os.path.realpath(path)) for path in (inner, outer))
     source_inside = target_path in _ancestry(source_path) or _same_file(target_path, source_path)
@@ -78,6 +82,20 @@ def check_apart(source: str | os.PathLike[str], target: str | os.PathLike[str]) 
         raise OutputError(f"{names[0]} lies inside {names[1]}; {remedy}")
     if source_inside:
         raise OutputError(f"{names[1]} lies inside {names[0]}; {remedy}")
+
+
+def _check_buckets(inner: str, outer: str) -> None:
+    if not (_SCHEME.match(inner) and _SCHEME.match(outer)):
+        return
+    source, target = ObjectStorage.of(inner), ObjectStorage.of(outer)
+    if (source.scheme, source.bucket) != (target.scheme, target.bucket):
+        return
+    one, two = (f"{storage.prefix}/".lstrip("/") for storage in (source, target))
+    if one.startswith(two) or two.startswith(one):
+        raise OutputError(
+            f"the output {printable(outer)} and the input {printable(inner)} hold each other; "
+            "choose an output beside the input, so that the input stays as it is"
+        )
 
 
 def _ancestry(path: Path) -> Iterator[Path]:
@@ -103,14 +121,12 @@ def _make_folder(path: Path, url: str) -> None:
 
 
 def _about_scheme(url: str, scheme: str) -> str:
-    if scheme in SCHEMES:
-        return (
-            f"{url}: {SCHEMES[scheme]} cannot be read or written by this version; "
-            "copy the data to a local folder and name that"
-        )
     if scheme == "file":
         return f"{url}: write a local place as a plain path, without 'file://'"
-    return f"{url}: unknown kind of place {scheme + '://'!r}; expected a folder or {_ARCHIVE}"
+    return (
+        f"{url}: unknown kind of place {scheme + '://'!r}; expected a folder, "
+        f"{', '.join(f'{one}://' for one in SCHEMES)}, or {_ARCHIVE}"
+    )
 
 
 def _about_missing(path: Path, url: str) -> str:

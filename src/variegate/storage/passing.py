@@ -1,6 +1,6 @@
 """A storage that passes everything on to another: the base of those that change one thing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import BinaryIO
 
@@ -34,6 +34,18 @@ class PassingStorage(Storage):
 
     def write(self, key: str, data: bytes) -> None:
         self._inner.write(key, data)
+
+    def write_later(self, key: str, data: bytes) -> None:
+        self._inner.write_later(key, data)
+
+    def flush(self) -> None:
+        self._inner.flush()
+
+    def read_ahead(self, entries: Sequence[Entry], *, limit: int) -> None:
+        self._inner.read_ahead(entries, limit=limit)
+
+    def create(self, key: str, data: bytes) -> bool:
+        return self._inner.create(key, data)
 
     def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
         return self._inner.open_write(key)
