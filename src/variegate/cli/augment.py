@@ -22,6 +22,7 @@ from variegate.cli.options import (
     BackendName,
     Concurrency,
     CpusPerTask,
+    Endpoint,
     FunctionName,
     In,
     LabelPattern,
@@ -40,6 +41,7 @@ from variegate.cli.options import (
     chosen_options,
     chosen_recipe,
     recipe_name,
+    use_endpoint,
     whole,
 )
 from variegate.cli.progress import RunProgress, done_words, run_progress
@@ -89,12 +91,14 @@ def augment(
         int | None, typer.Option("--shard-size", parser=whole(), hidden=True)
     ] = None,
     as_json: AsJson = False,
+    endpoint: Endpoint = None,
 ) -> None:
     """Make the variants of every picture of IN, into OUT.
 
     OUT is a new folder, or a zip file to be written. A run that was stopped goes on where it
     stopped when the same command is given again. IN is never touched.
     """
+    use_endpoint(endpoint)
     from variegate.runs import augment as run
 
     loaded = chosen_recipe(recipe, preset, seed)

@@ -1,5 +1,6 @@
 """Arguments and options that several commands share, and what they mean in Python."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,6 +52,23 @@ In = Annotated[
 Out = Annotated[
     str, typer.Argument(metavar="OUT", help="Folder, zip file or bucket (s3://...) of results.")
 ]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint", metavar="URL", help="Address of a store that speaks S3; AWS's if none."
+    ),
+]
+
+
+def use_endpoint(url: str | None) -> None:
+    """Let this process and those that it starts reach S3 at another address."""
+    if url is None:
+        return
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"--endpoint {url}: expected an address such as https://store.example")
+    os.environ["AWS_ENDPOINT_URL"] = url
+
+
 RecipeFile = Annotated[
     Path | None,
     typer.Option("--recipe", "-r", metavar="FILE", help="Recipe file.", rich_help_panel=_RECIPE),

@@ -7,6 +7,7 @@ from variegate.cli.application import command
 from variegate.cli.console import note, show, show_json, size_text, time_text
 from variegate.cli.options import (
     AsJson,
+    Endpoint,
     In,
     LabelPattern,
     LayoutName,
@@ -21,6 +22,7 @@ from variegate.cli.options import (
     chosen_options,
     chosen_recipe,
     recipe_name,
+    use_endpoint,
 )
 
 if TYPE_CHECKING:
@@ -45,11 +47,13 @@ def plan(
     max_pixels: MaxPixels = None,
     max_megabytes: MaxMegabytes = None,
     as_json: AsJson = False,
+    endpoint: Endpoint = None,
 ) -> None:
     """Tell how many files augment would make of IN, how large and how long; nothing is written.
 
     A few pictures, evenly spread, are really augmented in memory.
     """
+    use_endpoint(endpoint)
     from variegate.estimating import estimate
 
     loaded = chosen_recipe(recipe, preset, seed)

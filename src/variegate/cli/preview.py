@@ -8,6 +8,7 @@ import typer
 from variegate.cli.application import command
 from variegate.cli.console import show
 from variegate.cli.options import (
+    Endpoint,
     LabelPattern,
     LayoutName,
     MaxMegabytes,
@@ -19,6 +20,7 @@ from variegate.cli.options import (
     chosen_options,
     chosen_recipe,
     recipe_name,
+    use_endpoint,
     whole,
 )
 from variegate.errors import UsageError
@@ -66,11 +68,13 @@ def preview(
     label_pattern: LabelPattern = None,
     max_pixels: MaxPixels = None,
     max_megabytes: MaxMegabytes = None,
+    endpoint: Endpoint = None,
 ) -> None:
     """Draw a contact sheet: some pictures of IN by some of their variants, with what was drawn.
 
     Where IN is the output of a run, its files are shown beside their sources.
     """
+    use_endpoint(endpoint)
     from variegate.cli.files import save_png
     from variegate.manifest import MANIFEST
     from variegate.recipes import Recipe

@@ -8,7 +8,7 @@ import typer
 
 from variegate.cli.application import command
 from variegate.cli.console import show, size_text
-from variegate.cli.options import Out, PluginFiles
+from variegate.cli.options import Endpoint, Out, PluginFiles, use_endpoint
 
 
 @command(
@@ -32,11 +32,13 @@ def rebuild(
         Path | None,
         typer.Option("--to", metavar="FILE", help="Write the file there, not back into OUT."),
     ] = None,
+    endpoint: Endpoint = None,
 ) -> None:
     """Make one file of OUT again, from its source, by the manifest.
 
     The source's digest and the result's are checked: what comes out is the same file, or an error.
     """
+    use_endpoint(endpoint)
     from variegate.storage import key_from_text, open_storage
     from variegate.verifying import rebuild as make
 

@@ -8,7 +8,7 @@ import typer
 
 from variegate.cli.application import command
 from variegate.cli.console import note, show, show_json, size_text, talk, time_text
-from variegate.cli.options import AsJson, whole
+from variegate.cli.options import AsJson, Endpoint, use_endpoint, whole
 from variegate.cli.progress import bar
 from variegate.errors import InputError
 
@@ -36,11 +36,13 @@ def status(
         typer.Option("--every", metavar="S", parser=whole(1), help="Seconds between two looks."),
     ] = 5,
     as_json: AsJson = False,
+    endpoint: Endpoint = None,
 ) -> None:
     """Tell how far a run is: inputs done, rate, time left, quarantined.
 
     All is read from OUT: no connection to where the run is carried out is needed.
     """
+    use_endpoint(endpoint)
     from variegate.monitoring import Observer
 
     observer = Observer(output)

@@ -272,7 +272,8 @@ class ObjectStorage(Storage):
                 f"{where}: no credentials were found; set them in the environment, "
                 "such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
             )
-        if status in (301, 307, 308) or code in _ELSEWHERE:
+        redirected = "redirect without LOCATION" in text
+        if redirected or status in (301, 307, 308) or code in _ELSEWHERE:
             return StoreError(
                 f"{where}: the bucket is in another region; set AWS_REGION to the bucket's"
             )
