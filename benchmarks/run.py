@@ -19,7 +19,10 @@ from pathlib import Path
 
 from harness import ENVIRONMENTS, HERE, WORK, Result, version_of
 
-NAMES = ("transform_only", "whole_job", "power_set", "memory", "labels", "start", "kernels")
+NAMES = (
+    *("transform_only", "whole_job", "power_set", "memory", "labels", "start", "kernels"),
+    "cluster",
+)
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 RESULTS = WORK / "results"
 

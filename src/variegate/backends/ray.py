@@ -54,8 +54,16 @@ _OBJECT_STORE_BYTES = 128 << 20
 
 _REACHED_WITHIN_S = 10.0
 
-# Ray asks no server for how it is used unless it is told to.
-_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_task_oom_retries": "3"}
+# For Ray, unless they are set already.
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_task_oom_retries": "3",
+    # A machine whose cable is cut says nothing; by itself, Ray would wait for it for many minutes.
+    "RAY_grpc_client_keepalive_time_ms": "10000",
+    "RAY_grpc_client_keepalive_timeout_ms": "20000",
+    # What Ray itself says of lost nodes would go to standard output, where results are.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,8 +160,8 @@ class _Cluster:
                     return
                 if number == len(_RETRIES) - 1:
                     places = [one for place in places for one in place.one_by_one()]
-                tasks = _tasks(places, 1 if number else self._shards_per_task(len(places)))
-                left = yield from self._pass(tasks, places, retries)
+                tasks = tasks_of(places, 1 if number else self.shards_per_task(len(places)))
+                left = yield from self.run_tasks(tasks, places, retries)
                 worked = worked or len(left) < len(places)
                 if not worked and (len(left) > _FEW or number == len(_RETRIES) - 1):
                     raise UsageError(
@@ -168,21 +176,23 @@ class _Cluster:
         finally:
             delete_parcels(output)
 
-    def _shards_per_task(self, count: int) -> int:
+    def shards_per_task(self, count: int) -> int:
+        """Return how many shards are handed out together, of so many."""
         return min(MOST_SHARDS, max(1, count // (self.parallel * _TASKS_PER_SLOT)))
 
-    def _pass(
+    def run_tasks(
         self, tasks: list[str], places: Sequence[Place], retries: int
     ) -> Generator[Report, None, list[Place]]:
-        """Run tasks; return what they left undone."""
+        """Run tasks, which were made of places; return what they left undone."""
         left = {place.start: place for place in places}
         for text in self._answers(tasks, retries):
             answer = json.loads(text)
             if "error" in answer:
                 raise getattr(errors, answer["kind"], UsageError)(answer["error"])
             # A task that ran twice tells twice.
-            if left.pop(answer["start"], None):
-                yield from (Report.from_json(one) for one in answer["reports"])
+            for start, reports in answer["done"]:
+                if left.pop(start, None):
+                    yield from map(Report.from_json, reports)
         return list(left.values())
 
     def _answers(self, tasks: list[str], retries: int) -> Iterator[str]:
@@ -212,7 +222,7 @@ class _Cluster:
                 yield from (str(text) for text in batch["answer"])
 
 
-def _tasks(places: Sequence[Place], most: int) -> list[str]:
+def tasks_of(places: Sequence[Place], most: int) -> list[str]:
     """Put places of the same file together, so many at most; as `ray_tasks.work` reads them."""
     tasks: list[str] = []
     for key, found in groupby(places, key=lambda place: place.key):
@@ -256,7 +266,8 @@ def _connected(address: str | None) -> Iterator[bool]:
         own: dict[str, Any] = {} if address else {"object_store_memory": _OBJECT_STORE_BYTES}
         try:
             ray.init(
-                address=address,
+                # Without an address it would take any cluster that it finds on this machine.
+                address=address or "local",
                 include_dashboard=None if address else False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,

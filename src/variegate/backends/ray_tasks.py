@@ -9,6 +9,7 @@ import atexit
 import json
 import platform
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from variegate.backends.parcels import Place, read_parcel
@@ -20,6 +21,9 @@ from variegate.storage import open_storage
 
 Answer = dict[str, list[str]]
 """A block of one row, as Ray Data passes them on: a column "answer" with a JSON text."""
+
+# Each costs Ray some 2 ms; a task takes a minute at most.
+_ANSWERS = 10
 
 _pools: dict[str, Pool] = {}
 
@@ -34,17 +38,16 @@ def work(batch: dict[str, Any], *, job: str, here: str, silence_limit_s: float) 
         silence_limit_s: a worker process silent for so long is killed.
 
     Yields:
-        {"start": of the shard, "reports": [...]} for every shard, always in the same order, so that
-        a task that Ray runs again gives the same; or {"error": ..., "kind": ...}.
+        {"done": [[start of the shard, reports], ...]}, some ten times a task, always the same
+        shards together: a task that Ray runs again gives the same. Or {"error": ..., "kind": ...}.
     """
     for text in batch["places"]:
         key, numbers = json.loads(text)
         places = [Place(key, *one) for one in numbers]
         try:
-            for start, reports in _done(
-                Job.from_json(json.loads(job)), places, here, silence_limit_s
-            ):
-                yield _answer({"start": start, "reports": [one.to_json() for one in reports]})
+            done = _done(Job.from_json(json.loads(job)), places, here, silence_limit_s)
+            while some := list(islice(done, max(1, len(places) // _ANSWERS))):
+                yield _answer({"done": some})
         except UsageError as error:
             _close()
             yield _answer({"error": str(error), "kind": type(error).__name__})
@@ -56,7 +59,7 @@ def _answer(data: dict[str, Any]) -> Answer:
 
 def _done(
     job: Job, places: list[Place], here: str, silence_limit_s: float
-) -> Iterator[tuple[int, list[Report]]]:
+) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     if difference := disagreement(machine(), json.loads(here)):
         raise InputError(
             f"the node {platform.node()} would not make the same bytes: {difference}; "
@@ -66,7 +69,8 @@ def _done(
     for shard in read_parcel(open_storage(job.output), places[0].key, places):
         # Another task, whose node was lost, may have come so far.
         before = finished_report(job, shard)
-        yield shard.start, [before] if before else _run(pool, shard)
+        reports = [before] if before else _run(pool, shard)
+        yield shard.start, [report.to_json() for report in reports]
 
 
 def _run(pool: Pool, shard: Shard) -> list[Report]:
