@@ -57,9 +57,6 @@ def cluster(tmp_path_factory) -> Iterator["object"]:
     patch.setenv("PYTHONPATH", jobs.search_path(folder))
     patch.setenv("RAY_AUTH_MODE", "disabled")
     patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    # A lost node is noticed in seconds.
-    patch.setenv("RAY_health_check_period_ms", "1000")
-    patch.setenv("RAY_health_check_initial_delay_ms", "1000")
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 << 20}
