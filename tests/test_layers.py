@@ -18,9 +18,9 @@ ORDER = (
     *("ops", "transforms", "plugins", "policies", "plan", "recipes", "schema"),
     *("codecs", "storage", "formats", "copies", "masks", "labels", "labelling", "rendering"),
     *("manifest", "making", "job", "listing", "event_parts", "machine", "backends"),
-    *("claims", "runs", "events", "aws"),
+    *("claims", "runs", "events"),
     *("monitoring", "estimating", "verifying", "specimens", "presets", "reports", "torch"),
-    *("kubernetes", "cli"),
+    *("kubernetes", "aws", "cli"),
     *("demo", "__main__"),
 )
 

@@ -6,8 +6,8 @@ from urllib.parse import quote_plus
 
 import pytest
 from lambda_host import FunctionError, move_messages
+from small_aws import PLUGIN, TEXT
 
-from conftest import PLUGIN, TEXT
 from jobs import draw_noise
 from variegate import Options, augment
 from variegate.event_parts import event_part_key

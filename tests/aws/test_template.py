@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
+from small_aws import PYTHON, ROOT, run_sam
 
-from conftest import PYTHON, ROOT, run_sam
 from variegate.aws.packing import LIMIT, RUNTIMES, strip
 from variegate.aws.project import deployment_files, requirements, write_project
 from variegate.aws.settings import PREFIX

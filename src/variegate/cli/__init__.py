@@ -10,6 +10,7 @@ Heavy imports stand inside the commands, so that `variegate --help` answers at o
 from variegate.cli import (
     augment,
     deploy,
+    destroy,
     plan,
     preview,
     rebuild,
@@ -25,6 +26,7 @@ __all__ = [
     "app",
     "augment",
     "deploy",
+    "destroy",
     "main",
     "plan",
     "preview",

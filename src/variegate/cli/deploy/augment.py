@@ -1,0 +1,181 @@
+"""variegate deploy augment: pictures put into one bucket appear as variants in another."""
+
+import shlex
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from variegate.cli.application import command
+from variegate.cli.console import note, show, show_raw
+from variegate.cli.deploy.group import deploy
+from variegate.cli.options import PluginFiles, Preset, RecipeFile, Seed, chosen_recipe, whole
+from variegate.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from variegate.aws.cost import Item
+    from variegate.plugins import Plugin
+    from variegate.recipes import Recipe
+
+
+@command(
+    "augment",
+    "variegate deploy augment --input my-photos --output my-variants --preset light --print",
+    "variegate deploy augment --input my-photos --output my-variants --recipe recipe.yaml",
+    "variegate deploy augment --input a --output b --plugin fade.py --set Concurrency=100",
+    to=deploy,
+)
+def augment(
+    source: Annotated[
+        str, typer.Option("--input", metavar="BUCKET", help="Bucket for pictures, to be made.")
+    ],
+    output: Annotated[
+        str, typer.Option("--output", metavar="BUCKET", help="Bucket for variants, to be made.")
+    ],
+    recipe: RecipeFile = None,
+    preset: Preset = None,
+    seed: Seed = None,
+    plugins: PluginFiles = None,
+    stack: Annotated[
+        str, typer.Option("--stack", metavar="NAME", help="Of the stack in CloudFormation.")
+    ] = "variegate-augment",
+    region: Annotated[
+        str | None,
+        typer.Option("--region", metavar="NAME", help="AWS region; your profile's if none."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A parameter of the template, such as MemorySize=3008. May be repeated.",
+        ),
+    ] = None,
+    python: Annotated[
+        str, typer.Option("--python", metavar="VERSION", help="Of the function's runtime.")
+    ] = "3.13",
+    image: Annotated[
+        bool, typer.Option("--image", help="As a container image (needs Docker), not a zip file.")
+    ] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder", metavar="DIR", help="Keep the project for sam there; otherwise it goes."
+        ),
+    ] = None,
+    pictures: Annotated[
+        int,
+        typer.Option("--pictures", metavar="N", parser=whole(1), help="What N pictures cost."),
+    ] = 1_000_000,
+    megapixels: Annotated[
+        float, typer.Option("--megapixels", metavar="N", help="Of these pictures.")
+    ] = 2.0,
+    only_print: Annotated[
+        bool, typer.Option("--print", help="Show all that would be done; touch nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Make two buckets and a function between them: pictures in, variants out.
+
+    Needs sam (pip install aws-sam-cli) and AWS credentials. The function is built here, checked,
+    and deployed once you have seen what it costs and agreed.
+    """
+    from variegate.aws.stack import check_stack_name, checked_parameters, deploy_command
+    from variegate.plugins import load_plugins
+
+    loaded, files = chosen_recipe(recipe, preset, seed), load_plugins(plugins or ())
+    check_stack_name(stack)
+    given = {"InputBucketName": source, "OutputBucketName": output}
+    parameters = checked_parameters(given | dict(_pair(one) for one in settings or ()))
+    if not 0 < megapixels * 1e6 <= int(parameters["MaxPixels"]):
+        raise UsageError(
+            f"--megapixels: expected more than 0 and at most MaxPixels, "
+            f"{int(parameters['MaxPixels']) / 1e6:g}, got {megapixels:g}"
+        )
+    commands = [
+        ["validate", "--lint", *(("--region", region) if region else ())],
+        ["build"],
+        deploy_command(stack, parameters, region),
+    ]
+    _show_cost(loaded, files, pictures, megapixels, int(parameters["MemorySize"]))
+    for one in commands:
+        note(f"sam {shlex.join(one)}")
+    with tempfile.TemporaryDirectory() as temporary:
+        place = folder if folder is not None and not only_print else Path(temporary) / "project"
+        _carry_out(place, loaded, files, python, image, commands, only_print=only_print, yes=yes)
+    if not only_print:
+        show(f"put pictures into  s3://{source}/{parameters['InputPrefix']}")
+        show(f"variants appear in s3://{output}/{parameters['OutputPrefix']}")
+
+
+def _carry_out(
+    place: Path,
+    recipe: "Recipe",
+    plugins: "tuple[Plugin, ...]",
+    python: str,
+    image: bool,
+    commands: list[list[str]],
+    *,
+    only_print: bool,
+    yes: bool,
+) -> None:
+    """Write the project; show it, or have sam build and deploy it."""
+    from variegate.aws.project import write_project
+    from variegate.aws.stack import sam
+
+    template = write_project(place, recipe, plugins=plugins, python=python, image=image)
+    if only_print:
+        for name in ("requirements.txt", "recipe.yaml"):
+            show_raw(f"# function/{name}\n{(place / 'function' / name).read_text()}")
+        show_raw(f"# template.yaml\n{template.read_text()}")
+        return
+    *before, last = commands
+    for arguments in before:
+        sam(*arguments, folder=place)
+    if not yes:
+        typer.confirm("Deploy?", abort=True, err=True)
+    sam(*last, folder=place)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--set: expected NAME=VALUE, got {text!r}")
+    return name, value
+
+
+def _show_cost(
+    recipe: "Recipe", plugins: "tuple[Plugin, ...]", pictures: int, megapixels: float, memory: int
+) -> None:
+    from variegate.aws.cost import bill, prices, trial
+
+    taken = trial(recipe, megapixels, plugins)
+    items = bill(taken, pictures, memory_mb=memory)
+    table = prices()
+    variants = pictures * taken.variants
+    show(
+        f"{pictures:,} pictures of {megapixels:g} megapixels, {taken.variants:,} variants each "
+        f"({variants:,}):"
+    )
+    show(_table(items))
+    once = sum(one.usd for one in items if not one.monthly)
+    show(
+        f"a million variants: {once / variants * 1e6:,.2f} USD, and keeping them. Prices of "
+        f"{table['as_of']} in {table['region']}; times as on this machine"
+    )
+    show("")
+
+
+def _table(items: "list[Item]") -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    for one in items:
+        table.add_row(one.name, f"{one.usd:,.2f} USD", one.amount)
+    return table
