@@ -216,6 +216,20 @@ def test_events_after_a_run_show_as_one_manifest(tmp_path):
     assert rebuild(out, "aaa-v01.jpg") == data
 
 
+def test_a_run_over_all_that_is_there_goes_on_where_events_began(tmp_path):
+    source, out = draw_set(tmp_path / "in", 6), tmp_path / "out"
+    at = station(source, out, recipe(TWO))
+    at.handle(keys(source)[2])
+    options = Options(workers=0, layout="unlabelled")
+    with pytest.raises(OutputError, match="differs in the seed"):
+        augment(source, out, recipe=recipe(TWO, seed=4), options=options)
+    summary = augment(source, out, recipe=recipe(TWO), options=options)
+    draw_noise(source / "zzz.jpg")
+    assert station(source, out, recipe(TWO)).handle("zzz.jpg").kind == "made"
+    assert summary.counts.sources == 6
+    assert (verify(out).ok, status(out).counts.sources) == (True, 7)
+
+
 def test_parts_tell_what_the_event_was(tmp_path):
     draw_noise(tmp_path / "in/a.jpg")
     at = station(tmp_path / "in", tmp_path / "out")

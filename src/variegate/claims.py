@@ -87,8 +87,12 @@ class BucketClaim:
         Raises:
             OutputError: another job's is.
         """
-        if not self._storage.create(JOB, json.dumps(self._record, indent=2).encode()):
-            _compare(self.folder, self._storage.read(JOB), self._record)
+        own = json.dumps(self._record, indent=2).encode()
+        if not self._storage.create(JOB, own):
+            there = self._storage.read(JOB)
+            _compare(self.folder, there, self._record)
+            if _is_of_events(json.loads(there)):
+                self._storage.write(JOB, own)
         yield self._storage
 
     def pack(self, target: Storage) -> None:
@@ -168,7 +172,8 @@ class Claim:
         target = open_storage(self.folder, create=True)
         with _alone(self.folder):
             # Another run may have been quicker.
-            if not self._check_folder():
+            mine = self._check_folder()
+            if not mine or _is_of_events(json.loads(target.read(JOB))):
                 target.write(JOB, json.dumps(self._record, indent=2).encode())
             yield target
 
@@ -249,6 +254,14 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _is_of_events(record: dict[str, Any]) -> bool:
+    """Say whether an output was begun by events (`variegate.events`), which list no inputs.
+
+    A run of the same job over the same place may go on with it, and its record takes the place.
+    """
+    return record.get("input_files", {}) is None
+
+
 def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
     """Return what distinguishes two jobs' records, with both values."""
     found = []
@@ -270,8 +283,12 @@ def _compared(there: dict[str, Any], here: dict[str, Any]) -> Iterator[tuple[str
             here["recipe"].get(part),
         )
     yield "the seed", there.get("seed"), here["seed"]
-    yield _inputs(there.get("input_files", {}), here["input_files"])
-    yield "the layout", there.get("layout"), here["layout"]
+    if _is_of_events(there):
+        yield "the place of the inputs", there["input"].rstrip("/"), here["input"].rstrip("/")
+        yield "the choice of splits", there["splits"], here["splits"]
+    else:
+        yield _inputs(there.get("input_files", {}), here["input_files"])
+        yield "the layout", there.get("layout"), here["layout"]
     yield "the plugins", there.get("plugins") or {}, here["plugins"]
     yield "the limits", there.get("limits"), here["limits"]
     yield "the versions", there.get("versions"), here["versions"]

@@ -183,20 +183,15 @@ class Station:
         """
         if self._claimed:
             return
-        if self._output.exists(JOB):
-            there = json.loads(self._output.read(JOB))
-            different = [
-                name
-                for name, value in _identity(self._record).items()
-                if _identity(there).get(name) != value
-            ]
-            if different:
+        own = json.dumps(self._record, indent=2).encode()
+        # To look first costs less than to try, and others may be trying at this moment.
+        if self._output.exists(JOB) or not self._output.create(JOB, own):
+            there, here = _identity(json.loads(self._output.read(JOB))), _identity(self._record)
+            if different := [name for name, value in here.items() if there.get(name) != value]:
                 raise OutputError(
                     f"{self._output.url}: holds the results of another job "
                     f"(another {', another '.join(different)}); choose another output"
                 )
-        else:
-            self._output.write(JOB, json.dumps(self._record, indent=2).encode())
         self._claimed = True
 
 
