@@ -66,6 +66,13 @@ _SETTINGS = {
 }
 
 
+# What says where a store is goes to the nodes. Keys do not: each node has its own, or a role.
+_PLACES = (
+    *("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    *("AWS_REGION", "AWS_DEFAULT_REGION"),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RayBackend(Backend):
     """A Ray cluster.
@@ -212,6 +219,9 @@ class _Cluster:
                     "job": json.dumps(self.job.to_json()),
                     "here": json.dumps(machine()),
                     "silence_limit_s": options.silence_limit_s,
+                    "environment": {
+                        name: os.environ[name] for name in _PLACES if name in os.environ
+                    },
                 },
                 num_cpus=options.cpus_per_task,
                 memory=None if options.memory_per_task is None else options.memory_per_task << 20,

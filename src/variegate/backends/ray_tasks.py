@@ -7,6 +7,7 @@ rules, and Ray hears nothing of it.
 
 import atexit
 import json
+import os
 import platform
 from collections.abc import Iterator
 from itertools import islice
@@ -28,7 +29,14 @@ _ANSWERS = 10
 _pools: dict[str, Pool] = {}
 
 
-def work(batch: dict[str, Any], *, job: str, here: str, silence_limit_s: float) -> Iterator[Answer]:
+def work(
+    batch: dict[str, Any],
+    *,
+    job: str,
+    here: str,
+    silence_limit_s: float,
+    environment: dict[str, str],
+) -> Iterator[Answer]:
     """Run shards, which Ray Data gives as a column "places" with JSON texts.
 
     Args:
@@ -36,11 +44,13 @@ def work(batch: dict[str, Any], *, job: str, here: str, silence_limit_s: float) 
         job: JSON.
         here: what `machine` gave where the run was started, JSON.
         silence_limit_s: a worker process silent for so long is killed.
+        environment: variables by which stores are found; no keys.
 
     Yields:
         {"done": [[start of the shard, reports], ...]}, some ten times a task, always the same
         shards together: a task that Ray runs again gives the same. Or {"error": ..., "kind": ...}.
     """
+    os.environ.update(environment)
     for text in batch["places"]:
         key, numbers = json.loads(text)
         places = [Place(key, *one) for one in numbers]
