@@ -18,7 +18,7 @@ from harness import HERE, Claim, Result, interleave, number, ratio
 from memory import peak
 from variegate import Options, Recipe, augment
 from variegate.backends import make_backend, ray
-from variegate.backends.parcels import Place, write_parcels
+from variegate.backends.parcels import FILE_BYTES, Place, write_parcels
 from variegate.codecs import encode
 from variegate.formats import Source
 from variegate.job import Job
@@ -32,6 +32,8 @@ MANY = (1_000_000, 10_000_000)
 MOST = 100_000_000
 # As `variegate.runs` has it: shards of 50 sources of eight results, but no more than 20,000 parts.
 SHARD, PARTS = 50, 20_000
+# Of a synthetic source in a file of shards.
+SOURCE_BYTES = 80
 METHOD = f"""
 *Rate:* {SOURCES:,} pictures of 240 x 320 pixels, preset "light" (8 results each), two processors,
 the local pool and Ray in turns, {ROUNDS} times. The clock runs from the first report to the last,
@@ -195,9 +197,13 @@ def whole_way(opened: Any, size: int) -> dict[str, float]:
 
 def handed_out(opened: Any, size: int) -> dict[str, float]:
     """Hand out shards of which no list was made."""
-    starts = range(0, size, size // PARTS)
-    places = [Place(f"parcel-{one:012}", 0, one, one + size // PARTS) for one in starts]
-    return hand_out(opened, places, 1)
+    step = size // PARTS
+    together = -(-FILE_BYTES // (step * SOURCE_BYTES))
+    places = [
+        Place(f"parcel-{one // (step * together):012}", 0, one, one + step)
+        for one in range(0, size, step)
+    ]
+    return hand_out(opened, places, opened.shards_per_task(len(places)))
 
 
 def hand_out(opened: Any, places: list[Place], shards_per_task: int) -> dict[str, float]:

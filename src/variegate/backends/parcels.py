@@ -18,9 +18,9 @@ from variegate.storage import Storage
 
 _PARCELS = f"{FOLDER}/parcels"
 
-# Reading so much costs a worker no more than reading little; a file of more shards would be no use
-# to it.
-_FILE_BYTES = 256 << 10
+# Reading so much costs a worker some 50 ms, once in a task; the shards of a file are what a task has
+# at most, and every task takes 20 kB of the run's memory.
+FILE_BYTES = 2 << 20
 MOST_SHARDS = 50
 
 # Files that are being written; an object store takes some 20 ms for each.
@@ -80,7 +80,7 @@ def _files(shards: Iterable[Shard]) -> Iterator[tuple[str, bytes, list[Place]]]:
         lines.append(json.dumps(shard.to_json()).encode())
         found.append(Place(key, len(found), shard.start, shard.stop))
         size += len(lines[-1])
-        if size >= _FILE_BYTES or len(lines) == MOST_SHARDS:
+        if size >= FILE_BYTES or len(lines) == MOST_SHARDS:
             yield key, b"\n".join(lines), found
             lines, found, size = [], [], 0
     if lines:
