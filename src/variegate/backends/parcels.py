@@ -18,8 +18,8 @@ from variegate.storage import Storage
 
 _PARCELS = f"{FOLDER}/parcels"
 
-# Reading so much costs a worker some 50 ms, once in a task; the shards of a file are what a task has
-# at most, and every task takes 20 kB of the run's memory.
+# Reading so much costs a worker some 50 ms, once in a task. A task has the shards of one file at
+# most, and takes 20 kB of the run's memory.
 FILE_BYTES = 2 << 20
 MOST_SHARDS = 50
 
