@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from variegate.converting import convert
     from variegate.errors import VariegateError
     from variegate.estimating import Estimate, estimate
     from variegate.monitoring import Status, status
@@ -36,6 +37,7 @@ _HOMES = {
     "VariegateError": "errors",
     "Verification": "verifying",
     "augment": "runs",
+    "convert": "converting",
     "estimate": "estimating",
     "read_manifest": "verifying",
     "rebuild": "verifying",
@@ -54,6 +56,7 @@ __all__ = [
     "Verification",
     "__version__",
     "augment",
+    "convert",
     "estimate",
     "read_manifest",
     "rebuild",

@@ -290,8 +290,21 @@ def _compared(there: dict[str, Any], here: dict[str, Any]) -> Iterator[tuple[str
         yield _inputs(there.get("input_files", {}), here["input_files"])
         yield "the layout", there.get("layout"), here["layout"]
     yield "the plugins", there.get("plugins") or {}, here["plugins"]
+    yield "the format of the output", _format(there), _format(here)
+    yield "oriented boxes for boxes", _corners(there), _corners(here)
     yield "the limits", there.get("limits"), here["limits"]
     yield "the versions", there.get("versions"), here["versions"]
+
+
+def _format(record: dict[str, Any]) -> str:
+    """Return the format into which a job converts."""
+    if record.get("conversion") is None:
+        return "that of the input"
+    return str(record.get("writer", {}).get("name"))
+
+
+def _corners(record: dict[str, Any]) -> bool:
+    return bool((record.get("conversion") or {}).get("corners"))
 
 
 def _inputs(there: dict[str, Any], here: dict[str, Any]) -> tuple[str, Any, Any]:

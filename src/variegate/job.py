@@ -6,12 +6,14 @@ the `Report` that comes back. Pixels stay where they are read and written.
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Self
 
 from variegate.annotations import Annotation
+from variegate.carrying import Carrier
 from variegate.codecs import Limits
+from variegate.fitting import Conversion
 from variegate.formats import PlainWriter, Source, writer_from_json, writer_to_json
 from variegate.making import Maker, without_output
 from variegate.manifest import Counts, Row, part_key, read_counts, write_part
@@ -35,6 +37,8 @@ class Job:
         writer: how results are laid out: {"name": ..., and what `Writer.to_json` gave}.
         limits: larger pictures are quarantined.
         plugins: files with transforms that the recipe needs.
+        conversion: how labels are told in the writer's format (`Conversion.to_json`); None where
+            that is the format of the sources. Then every source is written once, as it is.
     """
 
     recipe: dict[str, Any]
@@ -44,6 +48,7 @@ class Job:
     writer: dict[str, Any] = field(default_factory=lambda: writer_to_json(PlainWriter()))
     limits: Limits = field(default_factory=Limits)
     plugins: tuple[Plugin, ...] = ()
+    conversion: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values from which `from_json` makes an equal job."""
@@ -216,6 +221,20 @@ def make_again(job: Job, source: Source, drawn: tuple[Drawn, ...], index: int) -
     return maker_of(job).again(source, drawn, index)
 
 
+def carry_again(job: Job, source: Source) -> dict[str, bytes]:
+    """Make the files again that a conversion made of a source; nothing is written.
+
+    Returns:
+        Contents by key, the picture's first.
+
+    Raises:
+        PictureError: the source cannot be read as a picture any more.
+    """
+    carrier = maker_of(job)
+    assert isinstance(carrier, Carrier)
+    return carrier.carried_again(source)
+
+
 def make_variants(job: Job, source: Source, *, only: int | None = None) -> Iterator[Rendered]:
     """Make all results of a source, or one, in memory: nothing is written.
 
@@ -253,7 +272,7 @@ def _maker(job: str) -> Maker:
     made = Job.from_json(json.loads(job))
     for plugin in made.plugins:
         load_plugin(plugin)
-    return Maker(
+    maker = Maker(
         Recipe.from_data(made.recipe),
         open_storage(made.input),
         open_storage(made.output),
@@ -261,3 +280,7 @@ def _maker(job: str) -> Maker:
         made.limits,
         writer_from_json(made.writer),
     )
+    if made.conversion is None:
+        return maker
+    parts = {one.name: getattr(maker, one.name) for one in fields(maker)}
+    return Carrier(**parts, conversion=Conversion.from_json(made.conversion))

@@ -54,7 +54,7 @@ class Labeller:
             size,
             rule=self.rule,
             skeletons=self.writer.skeletons,
-            load_mask=self._mask,
+            load_mask=self.mask,
             orientation=orientation,
             key=source.key,
         )
@@ -93,7 +93,7 @@ class Labeller:
         if annotation is None:
             return {}
         named = [one.mask_file for one in annotation.objects] + [annotation.mask_file]
-        return {key: self._mask(key) for key in dict.fromkeys(named) if key is not None}
+        return {key: self.mask(key) for key in dict.fromkeys(named) if key is not None}
 
     def write_sidecars(self, item: Item) -> dict[str, str]:
         """Write the files that belong to one result; return their digests by key, as text."""
@@ -146,7 +146,12 @@ class Labeller:
             found |= {name for name, _ in self.writer.sidecars(item)}
         return found
 
-    def _mask(self, key: str) -> Mask:
+    def mask(self, key: str) -> Mask:
+        """Read a mask.
+
+        Raises:
+            PictureError: it cannot be read.
+        """
         try:
             return decode_mask(self.input.read(key, limit=self.limits.max_bytes), self.limits)
         except (PictureError, InputError) as error:

@@ -10,7 +10,7 @@ import json
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from types import TracebackType
@@ -110,7 +110,14 @@ class Listing:
         return tuple(next(self.sources(number, number + 1)) for number in numbers)
 
 
-def spool(storage: Storage, layout: Layout, recipe: Recipe, *, limit: int | None = None) -> Listing:
+def spool(
+    storage: Storage,
+    layout: Layout,
+    recipe: Recipe,
+    *,
+    limit: int | None = None,
+    on_source: Callable[[Source], None] | None = None,
+) -> Listing:
     """List the sources of a run.
 
     Args:
@@ -118,13 +125,14 @@ def spool(storage: Storage, layout: Layout, recipe: Recipe, *, limit: int | None
         layout: how it is laid out.
         recipe: decides the names of the results.
         limit: take only so many pictures, evenly spread over the listing.
+        on_source: told of each; sees to the names of the results, too, which are not compared then.
 
     Raises:
         OutputError: two sources would share an output's name.
     """
     listing = Listing(tempfile.TemporaryFile())  # noqa: SIM115 - the listing closes it
     try:
-        _fill(listing, storage, layout, recipe, limit)
+        _fill(listing, storage, layout, recipe, limit, on_source)
     except BaseException:
         listing.file.close()
         raise
@@ -132,14 +140,19 @@ def spool(storage: Storage, layout: Layout, recipe: Recipe, *, limit: int | None
 
 
 def _fill(
-    listing: Listing, storage: Storage, layout: Layout, recipe: Recipe, limit: int | None
+    listing: Listing,
+    storage: Storage,
+    layout: Layout,
+    recipe: Recipe,
+    limit: int | None,
+    on_source: Callable[[Source], None] | None,
 ) -> None:
     names, sizes, labels = (hashlib.sha256() for _ in range(3))
-    check = _NameCheck(storage, layout, recipe)
+    look = on_source or _NameCheck(storage, layout, recipe).add
     listing.seed = recipe.seed if recipe.mixes else None
     size = 0
     for source in _thinned(storage, layout, limit):
-        check.add(source)
+        look(source)
         data = source_to_json(source)
         with writing(f"the list of the input's files, in {tempfile.gettempdir()}"):
             if listing.total % _STRIDE == 0:

@@ -52,23 +52,25 @@ class MaskReader:
         """
         layer_of = []
         for number, one in enumerate(annotation.objects):
-            mask = self._mask(one)
+            mask = self.mask(one)
             layer_of.append(-1 if mask is None else self._place(mask, number + 1))
         layers = [Layer(values, "objects") for values in self._packed]
         if annotation.mask_file is not None:
-            values = in_bytes(self._loaded(annotation.mask_file))
+            values = in_bytes(self.values(annotation.mask_file))
             layers.append(Layer(values, "soft" if annotation.soft else "classes", fill))
         return layers, layer_of
 
-    def _mask(self, one: Object) -> Shape | None:
+    def mask(self, one: Object) -> Shape | None:
+        """Return where an object is, or None if it has no mask."""
         if one.rle is not None:
             return self._fitted(rle.decode(one.rle), "a mask") > 0
         if one.mask_file is None:
             return None
-        values = self._loaded(one.mask_file)
+        values = self.values(one.mask_file)
         return np.asarray(values > 0 if one.mask_value is None else values == one.mask_value)
 
-    def _loaded(self, key: str) -> Mask:
+    def values(self, key: str) -> Mask:
+        """Return the mask (H, W) that a key names."""
         if key not in self._files:
             self._files[key] = self._fitted(self.load(key), f"its mask {key}")
         return self._files[key]

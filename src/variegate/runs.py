@@ -19,7 +19,7 @@ from variegate.backends.local import default_workers
 from variegate.claims import JOB, claim_of, delete_leftovers
 from variegate.codecs import Limits
 from variegate.errors import InputError, OutputError, RecipeError
-from variegate.formats import Layout, detect, writer_to_json
+from variegate.formats import Layout, Writer, detect, writer_to_json
 from variegate.job import Job
 from variegate.listing import Listing, spool
 from variegate.machine import machine
@@ -38,6 +38,7 @@ __all__ = [
     "augment",
     "load_recipe",
     "prepare",
+    "run",
 ]
 
 DEFAULT_PRESET = "light"
@@ -132,18 +133,37 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A job that has been checked: it can be run."""
+    """A job that has been checked: it can be run.
+
+    Attributes:
+        recipe: what is made of every picture.
+        source: the data set.
+        layout: of it.
+        listing: its files.
+        workers: processes.
+        fresh: what lays the results out in another format; None for that of the input.
+        conversion: how labels are told in that format (`Conversion.to_json`).
+    """
 
     recipe: Recipe
     source: Storage
     layout: Layout
     listing: Listing
     workers: int
+    fresh: Writer | None = None
+    conversion: dict[str, Any] | None = None
+
+    @property
+    def writer(self) -> Writer:
+        """What lays the results out."""
+        return self.fresh or self.layout.writer()
 
     @property
     def augmented(self) -> int:
         """How many sources get variants, if all that seem to be pictures are."""
         pictures = self.layout.pictures
+        if self.fresh:
+            return min(sum(pictures.values()), self.listing.total)
         if not self.layout.splits:
             return min(sum(pictures.values()), self.listing.total)
         return min(pictures.get("train", 0), self.listing.splits["train"])
@@ -152,7 +172,7 @@ class Prepared:
     def outputs(self) -> int:
         """How many files will come out, if all that seem to be pictures are."""
         copied = 0
-        if self.layout.splits:
+        if self.layout.splits and not self.fresh:
             others = ((s, n) for s, n in self.layout.pictures.items() if s != "train")
             copied = sum(min(number, self.listing.splits[split]) for split, number in others)
         return self.augmented * self.recipe.count() + copied
@@ -185,13 +205,7 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
         OutputError: two sources would share an output's name.
         RecipeError: an option is out of range.
     """
-    for name, value, least in (
-        ("limit", options.limit, 1),
-        ("shard_size", options.shard_size, 1),
-    ):
-        if value is not None and value < least:
-            raise RecipeError(f"{name}: expected at least {least}, got {value}")
-    chosen_backend(options)
+    check_options(options)
     storage = open_storage(source)
     layout = detect(storage, layout=options.layout, label_pattern=options.label_pattern)
     if layout.splits and "train" not in layout.splits:
@@ -199,11 +213,39 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
             f"{storage.url}: it has splits ({', '.join(layout.splits)}) but none for training, "
             "and only training pictures are augmented; name the folder of one split instead"
         )
-    workers = default_workers() if options.workers is None else options.workers
     with spool(storage, layout, recipe, limit=options.limit) as listing:
-        if options.strict and listing.first_problems:
-            raise InputError(f"{storage.url}: {listing.first_problems[0]}")
-        yield Prepared(recipe, storage, layout, listing, workers)
+        check_problems(listing, storage, options)
+        yield Prepared(recipe, storage, layout, listing, workers_of(options))
+
+
+def check_options(options: Options) -> None:
+    """Make sure that the numbers among the options are possible.
+
+    Raises:
+        RecipeError: one is not.
+    """
+    for name, value, least in (
+        ("limit", options.limit, 1),
+        ("shard_size", options.shard_size, 1),
+    ):
+        if value is not None and value < least:
+            raise RecipeError(f"{name}: expected at least {least}, got {value}")
+    chosen_backend(options)
+
+
+def check_problems(listing: Listing, storage: Storage, options: Options) -> None:
+    """Stop at the first thing that is wrong with an annotation, if that is wanted.
+
+    Raises:
+        InputError: there is such a thing.
+    """
+    if options.strict and listing.first_problems:
+        raise InputError(f"{storage.url}: {listing.first_problems[0]}")
+
+
+def workers_of(options: Options) -> int:
+    """Return the number of worker processes."""
+    return default_workers() if options.workers is None else options.workers
 
 
 def augment(
@@ -236,33 +278,64 @@ def augment(
     check_apart(source, output)
     begun = time.monotonic()
     with prepare(source, loaded, options) as prepared:
-        claim = claim_of(output, _record(prepared, options, plugins))
-        check_apart(source, claim.folder)
-        finished = claim.is_finished()
-        if on_start:
-            on_start(prepared)
-        before = Counts()
-        if not finished:
-            job = Job(
-                recipe=loaded.to_data(),
-                input=str(source),
-                output=str(claim.folder),
-                splits=bool(prepared.layout.splits),
-                limits=options.limits,
-                writer=writer_to_json(prepared.layout.writer()),
-                plugins=plugins,
-            )
-            # What cannot be reached is found out before anything is written.
-            with chosen_backend(options).opened(job) as opened, claim.held() as target:
-                size = _shard_size(prepared, options, opened.parallel)
-                before = _carry_out(opened, prepared, target, size, on_progress)
-                claim.pack(target)
-        claim.clean()
-        totals = manifest.totals(open_storage(output))
+        summary = run(
+            prepared, output, options, plugins=plugins, on_start=on_start, on_progress=on_progress
+        )
+    return replace(summary, elapsed_s=time.monotonic() - begun)
+
+
+def run(
+    prepared: Prepared,
+    output: str | Path,
+    options: Options,
+    *,
+    plugins: tuple[Plugin, ...] = (),
+    on_start: Callable[[Prepared], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Summary:
+    """Carry out what was prepared, or go on with it, or see that it is done.
+
+    Args:
+        prepared: the checked job.
+        output: a folder that is new, empty, or the same job's; a bucket; or a zip file to be
+            written.
+        options: how to run.
+        plugins: with the transforms that the recipe needs.
+        on_start: told of the job when it is certain that the output may be written.
+        on_progress: told of the progress, some times a second.
+
+    Raises:
+        OutputError: the output holds something else, or cannot be written.
+    """
+    source, begun = prepared.source.url, time.monotonic()
+    claim = claim_of(output, _record(prepared, options, plugins))
+    check_apart(source, claim.folder)
+    finished = claim.is_finished()
+    if on_start:
+        on_start(prepared)
+    before = Counts()
+    if not finished:
+        job = Job(
+            recipe=prepared.recipe.to_data(),
+            input=source,
+            output=str(claim.folder),
+            splits=bool(prepared.layout.splits),
+            limits=options.limits,
+            writer=writer_to_json(prepared.writer),
+            plugins=plugins,
+            conversion=prepared.conversion,
+        )
+        # What cannot be reached is found out before anything is written.
+        with chosen_backend(options).opened(job) as opened, claim.held() as target:
+            size = _shard_size(prepared, options, opened.parallel)
+            before = _carry_out(opened, prepared, target, size, on_progress)
+            claim.pack(target)
+    claim.clean()
+    totals = manifest.totals(open_storage(output))
     return Summary(
         output=str(output),
         counts=totals.counts,
-        variants=loaded.count(),
+        variants=prepared.recipe.count(),
         digest=totals.digest,
         layout=prepared.layout.description,
         notes=prepared.layout.notes,
@@ -282,8 +355,10 @@ def _record(prepared: Prepared, options: Options, plugins: tuple[Plugin, ...]) -
         "input": prepared.source.url,
         "input_files": prepared.listing.identity,
         "layout": prepared.layout.name,
+        "label_pattern": options.label_pattern,
         "splits": bool(prepared.layout.splits),
-        "writer": writer_to_json(prepared.layout.writer()),
+        "writer": writer_to_json(prepared.writer),
+        "conversion": prepared.conversion,
         "limits": asdict(options.limits),
         "plugins": {plugin.name: plugin.sha256 for plugin in plugins},
         **machine(),
@@ -353,8 +428,9 @@ def _shard_size(prepared: Prepared, options: Options, parallel: int) -> int:
 def _finish(target: Storage, prepared: Prepared) -> None:
     """Write the layout's index and the manifest; the manifest says that all is done."""
     noting = NotingStorage(target)
-    prepared.layout.write_index(noting, manifest.items(target))
-    prepared.layout.writer().write_index(noting, manifest.items(target))
+    if prepared.fresh is None:
+        prepared.layout.write_index(noting, manifest.items(target))
+    prepared.writer.write_index(noting, manifest.items(target))
     manifest.write_index_record(target, noting.written)
     manifest.merge(target)
     manifest.delete_parts(target)

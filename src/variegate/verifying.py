@@ -22,7 +22,7 @@ from variegate.codecs import Limits
 from variegate.errors import InputError, did_you_mean
 from variegate.event_parts import WithEvents, has_events
 from variegate.formats import Source, detect
-from variegate.job import Job, make_again
+from variegate.job import Job, carry_again, make_again
 from variegate.machine import machine
 from variegate.manifest import FOLDER, MANIFEST, Row
 from variegate.plugins import Plugin, load_plugin
@@ -277,7 +277,8 @@ def rebuild(
     except InputError as error:
         raise InputError(f"the source of {printable(key)}: {error}{_remedy(source)}") from error
     data = _source_bytes(inputs, row, source)
-    if row.status == "output":
+    conversion = record.get("conversion")
+    if row.status == "output" or conversion is not None:
         job = Job(
             recipe=record["recipe"],
             input=place,
@@ -286,9 +287,14 @@ def rebuild(
             limits=Limits(**record["limits"]),
             writer=record["writer"],
             plugins=_same_plugins(plugins, record),
+            conversion=conversion,
         )
         drawn = tuple(Drawn.from_json(one) for one in json.loads(row.operations or "[]"))
-        files = make_again(job, _source(inputs, row, record, drawn), drawn, row.variant or 0)
+        made_of = _source(inputs, row, record, drawn)
+        if conversion is None:
+            files = make_again(job, made_of, drawn, row.variant or 0)
+        else:
+            files = carry_again(job, made_of)
         data = files.get(key, b"")
     expected = row.sha256 if key == row.output else row.sidecar_digests[key_to_text(key)]
     if hashlib.sha256(data).hexdigest() != expected:
@@ -318,11 +324,12 @@ def _source(inputs: Storage, row: Row, record: dict[str, Any], drawn: tuple[Draw
     """Return a row's source, with its annotation and with the others that the draws name."""
     parents = {key for one in drawn for key in one.parameters.get("partners", ())}
     source = Source(row.key, 0, row.split, row.label)
-    if row.annotation is None and not parents:
+    if row.annotation is None and not parents and record.get("conversion") is None:
         return source
     found = {row.key: source}
     # Annotations are where the format keeps them, which may be one file for the whole set.
-    for one in detect(inputs, layout=record["layout"]).sources(inputs):
+    pattern = record.get("label_pattern")
+    for one in detect(inputs, layout=record["layout"], label_pattern=pattern).sources(inputs):
         if one.key == row.key or one.key in parents:
             found[one.key] = one
     partners = tuple(found[key] for key in sorted(parents) if key in found)

@@ -9,6 +9,7 @@ Heavy imports stand inside the commands, so that `variegate --help` answers at o
 
 from variegate.cli import (
     augment,
+    convert,
     deploy,
     destroy,
     plan,
@@ -25,6 +26,7 @@ from variegate.cli.application import app, main
 __all__ = [
     "app",
     "augment",
+    "convert",
     "deploy",
     "destroy",
     "main",

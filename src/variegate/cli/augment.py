@@ -151,16 +151,17 @@ def augment(
                 on_progress=on_progress,
             )
         except KeyboardInterrupt:
-            raise Interrupted(_how_to_go_on(figures)) from None
+            raise Interrupted(how_to_go_on(figures)) from None
     if as_json:
-        show_json(_as_data(summary))
+        show_json(as_data(summary))
     else:
         _show_summary(summary, figures)
     if strict and summary.counts.quarantined:
         raise typer.Exit(QUARANTINED)
 
 
-def _how_to_go_on(figures: RunProgress) -> str:
+def how_to_go_on(figures: RunProgress) -> str:
+    """Return what to say of a run that was interrupted."""
     again = shlex.join(["variegate", *sys.argv[1:]])
     if figures.last is None:
         return f"interrupted before anything was made; to begin again: {again}"
@@ -181,7 +182,7 @@ def _show_summary(summary: "Summary", figures: RunProgress) -> None:
         took = time_text(summary.elapsed_s)
         show(f"{made}; {took}{so_far}, {figures.rate:,.0f} a second")
     show(f"digest {summary.digest}")
-    for line in _faults(summary.output, counts):
+    for line in faults(summary.output, counts):
         show(line)
     show("")
     show(f"look at them:  variegate preview {shlex.quote(summary.output)}")
@@ -210,7 +211,7 @@ def _table(counts: "Counts", variants: int) -> "Table":
     return table
 
 
-def _faults(output: str, counts: "Counts") -> list[str]:
+def faults(output: str, counts: "Counts") -> list[str]:
     """Return lines about the first quarantined inputs."""
     if not counts.quarantined:
         return []
@@ -222,6 +223,7 @@ def _faults(output: str, counts: "Counts") -> list[str]:
     return ["", *lines, *([f"... and {more:,} more, in the manifest"] if more > 0 else [])]
 
 
-def _as_data(summary: "Summary") -> dict[str, Any]:
+def as_data(summary: "Summary") -> dict[str, Any]:
+    """Return a summary as JSON values."""
     data = asdict(summary)
     return {**data, "counts": {**asdict(summary.counts), "inputs": summary.counts.sources}}

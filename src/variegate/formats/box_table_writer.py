@@ -43,6 +43,7 @@ class BoxTableWriter(Writer):
 
     name: ClassVar[str] = "csv-boxes"
     holds: ClassVar[frozenset[Content]] = frozenset(("boxes",))
+    names_empty: ClassVar = False
     own_fields: ClassVar = frozenset((CSV,))
 
     files: tuple[BoxTableFile, ...] = ()

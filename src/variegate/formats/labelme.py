@@ -53,10 +53,10 @@ class LabelMeWriter(Writer):
 
     name: ClassVar[str] = "labelme"
     holds: ClassVar[frozenset[Content]] = frozenset(
-        ("boxes", "polygons", "instance masks", "keypoints", "other fields")
+        ("boxes", "polygons", "instance masks", "points", "other fields")
     )
     one_shape: ClassVar = True
-    own_fields: ClassVar = frozenset(("no_file", "version", "shape_type"))
+    own_fields: ClassVar = frozenset(("no_file", "version"))
 
     folders: Mapping[str, str] = field(default_factory=dict)
 

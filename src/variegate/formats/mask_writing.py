@@ -26,7 +26,7 @@ class MaskPairsWriter(Writer):
     """
 
     name: ClassVar = "masks"
-    holds: ClassVar[frozenset[Content]] = frozenset(("semantic masks", "soft masks"))
+    holds: ClassVar[frozenset[Content]] = frozenset(("semantic masks", "soft masks", "mask names"))
     own_fields: ClassVar = frozenset((PALETTE,))
 
     pairing: Pairing = _IMAGES_AND_MASKS

@@ -5,7 +5,7 @@ object of the XML file has the value n. Some tools (CVAT) paint the colours of t
 of storing values; then the value n is that colour, as `codecs.decode_mask` numbers it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -38,6 +38,15 @@ def color_map() -> bytes:
             bit = (values >> (3 * shift + channel)) & 1
             colors[:, channel] |= (bit << (7 - shift)).astype(np.uint8)
     return colors.tobytes()
+
+
+def labelmap_of(names: Sequence[str]) -> str:
+    """Return a file of the names of masks' values and their colors, as CVAT writes it."""
+    lines = ["# label:color_rgb:parts:actions"]
+    for value, name in enumerate(names):
+        color = color_map()[3 * value : 3 * value + 3] or bytes(3)
+        lines.append(f"{name}:{','.join(map(str, color))}::")
+    return "\n".join((*lines, ""))
 
 
 def painted(number: int, palette: bytes) -> int:

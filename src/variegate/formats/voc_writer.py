@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from variegate.annotations import Annotation, Object, Skeleton
-from variegate.formats.voc_masks import painted, renumbered, write_mask
+from variegate.formats.voc_masks import CLASSES, labelmap_of, painted, renumbered, write_mask
+from variegate.formats.voc_mending import Box
 from variegate.formats.voc_objects import content, outer_objects
 from variegate.formats.voc_pairs import counterpart, flattened, parts_of
 from variegate.formats.voc_sets import Member, lists_for, write_sets
@@ -32,7 +33,7 @@ class VocWriter(Writer):
 
     name: ClassVar[str] = "voc"
     holds: ClassVar[frozenset[Content]] = frozenset(
-        ("boxes", "instance masks", "semantic masks", "other fields")
+        ("boxes", "instance masks", "semantic masks", "mask names", "other fields")
     )
     own_fields: ClassVar = frozenset(("no_file", "image_sets", "folder", "segmented", "depth"))
 
@@ -53,11 +54,13 @@ class VocWriter(Writer):
         splits: tuple[str, ...],
         extra: Mapping[str, Any],
     ) -> Self:
+        named = tuple(extra.get("mask_classes", ()))
         return cls(
             classes=classes,
             skeletons=skeletons,
             lists=tuple(f"ImageSets/Main/{split}" for split in splits or ("trainval",)),
-            mask_classes=tuple(extra.get("mask_classes", ())),
+            labelmap=("labelmap.txt", labelmap_of(named)) if named not in ((), CLASSES) else None,
+            mask_classes=named,
             complete=True,
         )
 
@@ -106,7 +109,7 @@ class VocWriter(Writer):
             if one.mask_file is not None
         }
         values = content(
-            _completed(item.annotation) if self.complete else item.annotation,
+            _completed(item.annotation, item.size) if self.complete else item.annotation,
             filename=key_to_text(item.key.rpartition("/")[2]),
             size=item.size,
             origin=self.origin,
@@ -159,12 +162,25 @@ class VocWriter(Writer):
         return inside.partition("/")[2] + stem
 
 
-def _completed(annotation: Annotation) -> Annotation:
+def _completed(annotation: Annotation, size: tuple[int, int]) -> Annotation:
     masks = annotation.mask_file or any(one.mask_file for one in annotation.objects)
     whole = {"folder": "JPEGImages", "segmented": 1 if masks else 0, "depth": 3}
     own = {"pose": "Unspecified", "truncated": 0, "difficult": 0}
-    objects = tuple(replace(o, extra={**own, **o.extra}) for o in annotation.objects)
+    objects = tuple(
+        replace(o, box=_inside(o.box, size), extra={**own, **o.extra}) for o in annotation.objects
+    )
     return replace(annotation, objects=objects, extra={**whole, **annotation.extra})
+
+
+def _inside(box: Box | None, size: tuple[int, int]) -> Box | None:
+    """Return a box cut at the picture's edges.
+
+    One that begins before the first pixel would say of the whole set that it counts from 0.
+    """
+    if box is None:
+        return None
+    (x1, x2), (y1, y2) = ((box[i], box[i + 2]) for i in (0, 1))
+    return max(x1, 0), max(y1, 0), min(x2, size[1]), min(y2, size[0])
 
 
 def _object_rows(number: int, one: Object) -> Iterator[tuple[str, int, Mapping[str, int]]]:

@@ -18,6 +18,7 @@ from variegate.codecs import EXTENSIONS, MASK_ENDING, encode_mask
 from variegate.formats.webdataset_schema import (
     CAPTION,
     CLASS,
+    FIELDS,
     JSON,
     MEMBERS,
     TEXT,
@@ -53,6 +54,7 @@ class WebDatasetWriter(Writer):
     kinds: ClassVar = frozenset(("jpeg", "png", "webp", "ppm"))
     captions: ClassVar = CAPTION
     own_fields: ClassVar = frozenset((MEMBERS,))
+    nested: ClassVar = FIELDS
 
     input: str = ""
     single: str = ""

@@ -26,7 +26,10 @@ Content = Literal[
     "instance masks",
     "semantic masks",
     "soft masks",
+    "mask names",  # those of the values of semantic masks
     "keypoints",
+    "keypoint names",
+    "points",  # objects that are nothing but points
     "captions",
     "other fields",
 ]
@@ -77,12 +80,16 @@ class Writer(ABC):
     """What the format can express; `convert` says what of a data set it cannot."""
     one_shape: ClassVar[bool] = False
     """Of an object with an outline and a box, only the outline is written."""
+    names_empty: ClassVar[bool] = True
+    """Pictures without objects are named, too."""
     kinds: ClassVar[frozenset[str] | None] = _USUAL_KINDS
     """Kinds of picture files that its readers open; None for all."""
     captions: ClassVar[str] = ""
     """Where in an annotation's `extra` captions stand: "captions" (a list) or "text" (one)."""
     own_fields: ClassVar[frozenset[str]] = frozenset()
     """Names in `extra` that mean something in this format alone."""
+    nested: ClassVar[str] = ""
+    """Where in an annotation's `extra` fields of others stand; "" for `extra` itself."""
 
     classes: tuple[str, ...] = ()
     skeletons: Mapping[str, Skeleton] = field(default_factory=dict)

@@ -36,7 +36,7 @@ class CocoWriter(Writer):
     holds: ClassVar[frozenset[Content]] = frozenset(
         (
             *("label", "labels", "boxes", "polygons", "instance masks", "keypoints", "captions"),
-            "other fields",
+            *("keypoint names", "other fields"),
         )
     )
     captions: ClassVar = "captions"

@@ -1,0 +1,191 @@
+"""variegate convert: write a data set in another format."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from variegate.cli.application import QUARANTINED, command
+from variegate.cli.augment import as_data, faults, how_to_go_on
+from variegate.cli.console import Interrupted, note, show, show_json, size_text, tell, time_text
+from variegate.cli.options import (
+    AsJson,
+    In,
+    LabelPattern,
+    LayoutName,
+    Limit,
+    MaxMegabytes,
+    MaxPixels,
+    Out,
+    Workers,
+    chosen_options,
+)
+from variegate.cli.progress import RunProgress, run_progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from variegate.converting import Plan
+    from variegate.manifest import Counts
+    from variegate.runs import Summary
+
+
+@command(
+    "convert",
+    "variegate convert voc/ coco/ --to coco",
+    "variegate convert coco/ yolo/ --to yolo --dry-run",
+    "variegate convert masks.zip yolo.zip --to yolo --allow-loss",
+)
+def convert(
+    source: In,
+    output: Out,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            "-t",
+            metavar="FORMAT",
+            help="Format of OUT: coco, voc, yolo, labelme, csv-boxes, masks, object-masks, "
+            "webdataset, imagefolder, classes, flat, csv or unlabelled.",
+        ),
+    ],
+    allow_loss: Annotated[
+        bool, typer.Option("--allow-loss", help="Go on where FORMAT cannot hold everything.")
+    ] = False,
+    corners: Annotated[
+        bool, typer.Option("--corners", help="Boxes become oriented boxes, where FORMAT has them.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list what would change or get lost.")
+    ] = False,
+    workers: Workers = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Stop at the first fault in an annotation, before anything is written; end with "
+            "exit code 3 if anything was quarantined.",
+        ),
+    ] = False,
+    limit: Limit = None,
+    layout: LayoutName = None,
+    label_pattern: LabelPattern = None,
+    max_pixels: MaxPixels = None,
+    max_megabytes: MaxMegabytes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the data set IN in another format, into OUT.
+
+    Before anything is written, all that FORMAT cannot hold is counted and listed; a loss of
+    substance has to be allowed. Pictures are copied, byte for byte. A conversion that was stopped
+    goes on where it stopped when the same command is given again. IN is never touched.
+    """
+    from dataclasses import replace
+
+    from variegate.converting import convert as run
+    from variegate.converting import plan_as_data, plan_conversion
+
+    chosen = chosen_options(
+        layout=layout,
+        label_pattern=label_pattern,
+        limit=limit,
+        workers=workers,
+        max_pixels=max_pixels,
+        max_megabytes=max_megabytes,
+    )
+    options = replace(chosen, strict=strict)
+    if dry_run:
+        with plan_conversion(source, to=to, corners=corners, options=options) as plan:
+            _tell_plan(plan, str(source), str(output))
+            if as_json:
+                show_json(plan_as_data(plan))
+        return
+    plans: list[Plan] = []
+
+    def on_plan(plan: "Plan") -> None:
+        plans.append(plan)
+        _tell_plan(plan, str(source), str(output))
+
+    with run_progress() as (figures, show_progress):
+        try:
+            summary = run(
+                source,
+                output,
+                to=to,
+                allow_loss=allow_loss,
+                corners=corners,
+                options=options,
+                on_plan=on_plan,
+                on_progress=show_progress,
+            )
+        except KeyboardInterrupt:
+            raise Interrupted(how_to_go_on(figures)) from None
+    if as_json:
+        show_json({**plan_as_data(plans[0]), **as_data(summary)})
+    else:
+        _show_summary(summary, figures)
+    if strict and summary.counts.quarantined:
+        raise typer.Exit(QUARANTINED)
+
+
+def _tell_plan(plan: "Plan", source: str, output: str) -> None:
+    """List what will be written, and what changes or gets lost."""
+    from variegate.formats.base import counted
+    from variegate.naming import NAMINGS
+
+    prepared = plan.prepared
+    tell(f"input:  {source}: {prepared.layout.description}")
+    for one in prepared.layout.notes:
+        tell(f"        {one}")
+    parts = [plan.to, counted(prepared.outputs, "picture", "pictures")]
+    parts += [counted(plan.objects, "object", "objects")] if plan.objects else []
+    tell(f"output: {output}: {', '.join(parts)}")
+    if plan.naming:
+        tell(f"        names repeat, so they are written {NAMINGS[plan.naming]}")
+    if prepared.listing.problems:
+        number = counted(prepared.listing.problems, "fault", "faults")
+        tell(f"{number} in annotations, mended or left out (variegate inspect lists them):")
+        tell(f"        {prepared.listing.first_problems[0]}")
+    grave = [loss.text for loss in plan.losses if loss.grave]
+    mild = [loss.text for loss in plan.losses if not loss.grave]
+    for heading, texts in ((f"{plan.to} cannot hold:", grave), ("not as it was:", mild)):
+        if texts:
+            tell(heading)
+        for text in texts:
+            tell(f"        {text}")
+    if not plan.losses:
+        note(f"{plan.to} can hold all of it")
+
+
+def _show_summary(summary: "Summary", figures: RunProgress) -> None:
+    from variegate.formats.base import counted
+
+    counts = summary.counts
+    show("")
+    show(_table(counts))
+    show("")
+    pictures = counted(counts.outputs, "picture", "pictures")
+    made = f"{pictures}, {size_text(counts.bytes)}, in {summary.output}"
+    took = time_text(summary.elapsed_s)
+    so_far = " (continued)" if summary.continued else ""
+    show(f"{made}; {took}{so_far}" if figures.last else f"{made}; they were complete before")
+    show(f"digest {summary.digest}")
+    for line in faults(summary.output, counts):
+        show(line)
+
+
+def _table(counts: "Counts") -> "Table":
+    """Return what became of the inputs; the lines add up to all of them."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    table.add_row("converted", f"{counts.copied:,}", "")
+    remark = "could not be read; the reasons stand in the manifest" if counts.quarantined else ""
+    style = "yellow" if counts.quarantined else None
+    table.add_row("quarantined", f"{counts.quarantined:,}", remark, style=style)
+    if counts.skipped:
+        table.add_row("skipped", f"{counts.skipped:,}", "no pictures of the set: labels, masks")
+    table.add_row("inputs", f"{counts.sources:,}", "", style="bold")
+    return table
