@@ -80,7 +80,7 @@ class VocWriter(Writer):
         return {"mask_classes": list(self.mask_classes)} if self.mask_classes else {}
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
-        return f"JPEGImages/{flattened(key, ending, splits=True)}"
+        return f"JPEGImages/{flattened(key, ending, splits=False)}"
 
     def annotation_key(self, picture: str) -> str:
         """Return the key of a picture's XML file."""
