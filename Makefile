@@ -20,8 +20,8 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.core
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[ray]'
+bench: $(VENV)/.core .venv-lambda/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,ray]' 'moto[server,s3]>=5.2' pytest
 	$(BIN)/python benchmarks/run.py
 
 clean:

@@ -4,9 +4,11 @@ import json
 import threading
 
 import pytest
+from typer.testing import CliRunner
 
 from jobs import TWO, draw_noise, draw_set, recipe, tree
 from variegate import Options, augment, read_manifest, rebuild, status, verify
+from variegate.cli import app
 from variegate.errors import InputError, OutputError, RecipeError
 from variegate.event_parts import event_counts, event_part_key, event_parts
 from variegate.events import Naming, Station
@@ -228,6 +230,18 @@ def test_a_run_over_all_that_is_there_goes_on_where_events_began(tmp_path):
     assert station(source, out, recipe(TWO)).handle("zzz.jpg").kind == "made"
     assert summary.counts.sources == 6
     assert (verify(out).ok, status(out).counts.sources) == (True, 7)
+
+
+def test_previews_show_what_events_made(tmp_path):
+    draw_set(tmp_path / "in", 2)
+    at = station(tmp_path / "in", tmp_path / "out", recipe(TWO))
+    for key in keys(tmp_path / "in"):
+        at.handle(key)
+    sheet = tmp_path / "sheet.png"
+    result = CliRunner().invoke(app, ["preview", str(tmp_path / "out"), "--out", str(sheet)])
+    assert result.exit_code == 0, result.output
+    assert "beside their sources" in result.output
+    assert sheet.stat().st_size > 1000
 
 
 def test_parts_tell_what_the_event_was(tmp_path):

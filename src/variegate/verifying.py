@@ -165,6 +165,11 @@ def verify(
     return found
 
 
+def is_output(storage: Storage) -> bool:
+    """Say whether a place holds an output whose manifest can be read."""
+    return storage.exists(MANIFEST) or has_events(storage)
+
+
 def _finished(output: str | Path) -> Storage:
     """Open an output that has a manifest, or parts of one that events wrote."""
     storage = open_storage(output)

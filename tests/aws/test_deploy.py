@@ -95,6 +95,13 @@ def test_it_validates_builds_asks_and_deploys(run, recording_sam, tmp_path, capf
     assert "is a valid SAM Template" in capfd.readouterr().err
 
 
+def test_an_image_has_a_place_to_be_kept(run, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    result = run("deploy", "augment", *NAMES, "--image", "--print")
+    assert "--resolve-image-repos" in result.output
+    assert "PackageType: Image" in result.output
+
+
 def test_without_sam_it_says_what_to_install(run, monkeypatch):
     monkeypatch.setenv("PATH", "")
     result = run("deploy", "augment", *NAMES, "--yes")

@@ -101,12 +101,15 @@ def _check_value(name: str, value: str, rule: dict[str, Any]) -> None:
             raise UsageError(f"{place} a whole number {low} to {high}, got {value!r}")
 
 
-def deploy_command(stack: str, parameters: Mapping[str, str], region: str | None) -> list[str]:
+def deploy_command(
+    stack: str, parameters: Mapping[str, str], region: str | None, *, image: bool
+) -> list[str]:
     """Return the arguments of sam that make or change a stack."""
     pairs = [f"{name}={_quoted(value)}" for name, value in parameters.items()]
     return [
         *("deploy", "--stack-name", stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM"),
         *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
+        *(("--resolve-image-repos",) if image else ()),
         *(("--region", region) if region else ()),
         *("--parameter-overrides", *pairs),
     ]

@@ -76,19 +76,19 @@ def preview(
     """
     use_endpoint(endpoint)
     from variegate.cli.files import save_png
-    from variegate.manifest import MANIFEST
     from variegate.recipes import Recipe
     from variegate.reports import preview as draw
     from variegate.reports import preview_output
     from variegate.seeding import check_seed
     from variegate.storage import open_storage
+    from variegate.verifying import is_output
 
     given = (recipe, preset, transforms)
     if sum(one is not None for one in given) > 1:
         raise UsageError(
             "--recipe, --preset and --transforms: expected one of them; leave the rest"
         )
-    if not any(given) and open_storage(source).exists(MANIFEST):
+    if not any(given) and is_output(open_storage(source)):
         save_png(out, preview_output(source, pictures=pictures, variants=variants, labels=labels))
         show(f"{out}: some of the files of {source} beside their sources")
         return

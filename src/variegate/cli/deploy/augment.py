@@ -98,7 +98,7 @@ def augment(
     commands = [
         ["validate", "--lint", *(("--region", region) if region else ())],
         ["build"],
-        deploy_command(stack, parameters, region),
+        deploy_command(stack, parameters, region, image=image),
     ]
     _show_cost(loaded, files, pictures, megapixels, int(parameters["MemorySize"]))
     for one in commands:

@@ -1,0 +1,218 @@
+"""The function behind a bucket: its size, its cold start, its memory, its time a picture."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+
+from harness import Claim, Result, number
+from variegate.aws import cost
+from variegate.aws.packing import LIMIT
+from variegate.aws.project import write_project
+from variegate.codecs import encode
+from variegate.recipes import Recipe
+from variegate.seeding import generator
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "aws"))
+
+# The small Lambda that the tests drive the function with.
+from lambda_host import Sandbox  # noqa: E402
+from small_aws import CREDENTIALS, LAMBDA, for_this_python, free_port  # noqa: E402
+
+STARTS, CALLS = 7, 5
+LARGE, USUAL = (3_000, 4_000), (1_200, 1_600)
+RECIPE = """
+seed: 7
+variants:
+  sample:
+    n: 4
+    k_min: 2
+    k_max: 4
+    steps:
+      - rotate: {angle_degrees: [-20, 20]}
+      - scale: {factor: [0.8, 1.25]}
+      - brightness: {amount: [-0.2, 0.2]}
+      - saturation: {factor: [0.6, 1.5]}
+      - gaussian_blur: {sigma: [0.001, 0.003]}
+      - gaussian_noise: {sigma: [0.02, 0.06]}
+      - perspective: {amount: [0.02, 0.06]}
+"""
+METHOD = """
+The function as it is packed for Lambda, in an interpreter with only its own files (and Lambda's
+own `awslambdaric` and boto3), without compiled files, as on Lambda; fed through a Runtime API on
+loopback. Cold start: from the start of the process to the answer about a first message, a test
+event of S3 with all settings and the recipe read; median of {starts}. Memory: the most that the
+process ever had (`VmHWM`), for photos of 12 megapixels from and to a store on loopback (moto), four
+random variants each. A processor of Lambda is not this one, and its disk is slower
+(`benchmarks/serverless.py`).
+"""
+
+
+def run(*, quick: bool) -> Result:
+    """Run the benchmark."""
+    with tempfile.TemporaryDirectory() as folder, store() as url:
+        artefact, size = packed(Path(folder))
+        starts = [cold_start(artefact, url, Path(folder)) for _ in range(2 if quick else STARTS)]
+        large = work(artefact, url, Path(folder), LARGE, quick=quick)
+        usual = work(artefact, url, Path(folder), USUAL, quick=quick)
+    rows = [
+        ("size, unpacked, MB", number(size / 2**20)),
+        ("cold start, s", f"{median(starts):.2f} ({min(starts):.2f} to {max(starts):.2f})"),
+        ("memory after the start, MB", number(large.idle / 2**20)),
+        ("memory, 12 megapixels, MB", number(large.most / 2**20)),
+        ("seconds, 12 megapixels, 4 variants", f"{large.seconds:.2f}"),
+        ("memory, 2 megapixels, MB", number(usual.most / 2**20)),
+        ("seconds, 2 megapixels, 4 variants", f"{usual.seconds:.2f}"),
+    ]
+    for megapixels, name in ((12, "12"), (2, "2")):
+        taken = cost.trial(Recipe.parse(RECIPE), megapixels)
+        items = cost.bill(taken, 250_000, memory_mb=1769)
+        once = sum(one.usd for one in items if not one.monthly)
+        rows.append((f"a million variants at {name} megapixels, USD", f"{once:.2f}"))
+    claims = [
+        Claim.at_most("cold start", 2, median(starts), " s"),
+        Claim.at_most("memory, 12 megapixels, 4 variants", 512, large.most / 2**20, " MB"),
+        Claim.at_most("size, unpacked", LIMIT / 2**20, size / 2**20, " MB"),
+    ]
+    method = METHOD.format(starts=STARTS)
+    return Result("The function on Lambda", method, ("figure", ""), rows, claims)
+
+
+def packed(folder: Path) -> tuple[Path, int]:
+    """Pack the function; return its folder and its size in bytes."""
+    write_project(folder / "project", Recipe.parse(RECIPE), python="3.13")
+    for_this_python(folder / "project")
+    code, target = folder / "project" / "function", folder / "artefact"
+    # As the function's Makefile does it.
+    command = [sys.executable, "-m", "variegate.aws.packing", ".", str(target)]
+    subprocess.run(command, cwd=code, env=without_path(), check=True)
+    return target, sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+
+
+def without_path() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+@contextlib.contextmanager
+def store() -> Iterator[str]:
+    """Start moto's server with two buckets; yield its URL."""
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, stdout=quiet, stderr=quiet)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for name in ("in", "out"):
+            for _ in range(300):
+                with contextlib.suppress(OSError):
+                    put(f"{url}/bench-{name}", b"")
+                    break
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+def put(url: str, data: bytes) -> None:
+    headers = {"Content-Type": "application/octet-stream"}
+    request = urllib.request.Request(url, data=data, headers=headers, method="PUT")
+    urllib.request.urlopen(request, timeout=60).close()
+
+
+def sandbox(artefact: Path, url: str, folder: Path) -> Sandbox:
+    settings = {
+        "VARIEGATE_INPUT": "s3://bench-in/pictures/",
+        "VARIEGATE_OUTPUT": "s3://bench-out/variants/",
+        "AWS_ENDPOINT_URL": url,
+        "OPENBLAS_NUM_THREADS": "1",
+        **CREDENTIALS,
+    }
+    python = LAMBDA / "bin" / "python"
+    return Sandbox(python, artefact, settings, folder / "log", 120.0)
+
+
+def message(key: str | None) -> dict[str, object]:
+    body = {
+        "Records": [
+            {
+                "eventSource": "aws:s3",
+                "eventName": "ObjectCreated:Put",
+                "s3": {"bucket": {"name": "bench-in"}, "object": {"key": key}},
+            }
+        ]
+    }
+    record = {
+        "messageId": "1",
+        "body": json.dumps(body),
+        "attributes": {"ApproximateReceiveCount": "1"},
+        "eventSource": "aws:sqs",
+    }
+    return {"Records": [record]}
+
+
+def cold_start(artefact: Path, url: str, folder: Path) -> float:
+    """Return the seconds until a first message is answered: of a picture that is gone."""
+    begun = time.monotonic()
+    one = sandbox(artefact, url, folder)
+    try:
+        assert one.call(message("pictures/gone.jpg")) == {"batchItemFailures": []}
+        return time.monotonic() - begun
+    finally:
+        one.stop()
+
+
+class Work:
+    """What pictures took: bytes of memory at the start and at most, seconds each."""
+
+    def __init__(self, idle: int, most: int, seconds: float) -> None:
+        self.idle, self.most, self.seconds = idle, most, seconds
+
+
+def work(artefact: Path, url: str, folder: Path, size: tuple[int, int], *, quick: bool) -> Work:
+    """Send photos of (height, width) `size` through one process."""
+    one = sandbox(artefact, url, folder)
+    try:
+        one.call(message("pictures/gone.jpg"))
+        idle, times = peak(one), []
+        for number_of in range(2 if quick else CALLS):
+            key = f"pictures/{size[1]}-{number_of}.jpg"
+            data = photo(size, number_of)
+            put(f"{url}/bench-in/{key}", data)
+            begun = time.monotonic()
+            assert one.call(message(key)) == {"batchItemFailures": []}
+            times.append(time.monotonic() - begun)
+        return Work(idle, peak(one), median(times))
+    finally:
+        one.stop()
+
+
+def peak(one: Sandbox) -> int:
+    """Return the most memory that the process has had, bytes."""
+    lines = Path(f"/proc/{one.process.pid}/status").read_text().splitlines()
+    found = next(line for line in lines if line.startswith("VmHWM"))
+    return int(found.split()[1]) * 1024
+
+
+def photo(size: tuple[int, int], seed: int) -> bytes:
+    """Draw a JPEG with the detail of a photo."""
+    rng = generator(seed, "photo")
+    coarse = rng.integers(0, 256, (size[0] // 16, size[1] // 16, 3), dtype=np.uint8)
+    image = cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC)
+    grain = rng.integers(0, 12, (*size, 1), dtype=np.uint8)
+    return encode(cv2.add(image, np.repeat(grain, 3, axis=2)), format="jpeg", quality=90)
+
+
+if __name__ == "__main__":
+    print(run(quick="--quick" in sys.argv).markdown())
