@@ -21,7 +21,16 @@ ORDER = (
     *("manifest", "making", "carrying", "job", "listing", "losses"),
     *("event_parts", "machine", "backends"),
     *("claims", "runs", "converting", "events"),
-    *("monitoring", "estimating", "verifying", "specimens", "presets", "reports", "torch"),
+    *(
+        "monitoring",
+        "inspecting",
+        "estimating",
+        "verifying",
+        "specimens",
+        "presets",
+        "reports",
+        "torch",
+    ),
     *("kubernetes", "aws", "cli"),
     *("demo", "__main__"),
 )

@@ -1,0 +1,132 @@
+"""variegate inspect: what a data set is, in figures, and what is wrong with it."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from variegate.cli.application import command
+from variegate.cli.console import note, show, show_json
+from variegate.cli.options import (
+    AsJson,
+    Endpoint,
+    In,
+    LabelPattern,
+    LayoutName,
+    use_endpoint,
+)
+from variegate.cli.progress import counting
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from variegate.inspecting import Inspection, Problem, Spread
+
+# Classes that are listed; --json names all.
+_SHOWN = 40
+
+
+@command("inspect", "variegate inspect coco/", "variegate inspect voc.zip --json")
+def inspect(
+    source: In,
+    layout: LayoutName = None,
+    label_pattern: LabelPattern = None,
+    as_json: AsJson = False,
+    endpoint: Endpoint = None,
+) -> None:
+    """Tell what the data set IN is: format, classes, labels in figures, and what is wrong with it.
+
+    Nothing is written. Every fault in an annotation is counted by its kind, with its file and line.
+    """
+    use_endpoint(endpoint)
+    from variegate.inspecting import inspect as look
+
+    with counting("pictures") as on_progress:
+        found = look(source, layout=layout, label_pattern=label_pattern, on_progress=on_progress)
+    if as_json:
+        show_json(asdict(found))
+        return
+    show(f"{source}: {found.description}")
+    for one in found.notes:
+        note(one)
+    show("")
+    show(_figures(found))
+    if found.classes:
+        show("")
+        show(_classes(found))
+    _show_faults("pictures that cannot be used", found.quarantined)
+    _show_faults("faults in annotations, mended or left out", found.problems)
+    if not found.quarantined and not found.problems:
+        show("")
+        show("nothing wrong with it was found")
+
+
+def _figures(found: "Inspection") -> "Table":
+    table = _table("", "")
+    splits = {name: count for name, count in found.pictures.items() if name}
+    parts = ", ".join(f"{name} {count:,}" for name, count in splits.items())
+    total = sum(found.pictures.values())
+    table.add_row("format", found.format)
+    table.add_row("pictures", f"{total:,}" + (f" ({parts})" if parts else ""))
+    if found.labelled < total:
+        table.add_row("", f"{total - found.labelled:,} without a label")
+    if found.objects:
+        table.add_row("objects", f"{found.objects:,}")
+    for kind, count in found.kinds.items():
+        table.add_row(f"  {kind}", f"{count:,}")
+    if found.widths and found.heights:
+        sizes = f"{_range(found.widths, 0)} x {_range(found.heights, 0)} pixels"
+        judged = "" if found.sizes_of >= total else f", judged by {found.sizes_of:,}"
+        table.add_row("width x height", sizes + judged)
+    if found.objects_a_picture:
+        table.add_row("objects a picture", _range(found.objects_a_picture, 0))
+    if found.sides:
+        table.add_row("side of a box", f"{_range(found.sides, 1)} pixels")
+    if found.aspects:
+        table.add_row("width to height", _range(found.aspects, 2))
+    if found.sides:
+        shares = (("small", found.small), ("medium", found.medium), ("large", found.large))
+        table.add_row(
+            "by COCO's limits", ", ".join(f"{name} {share:.0%}" for name, share in shares)
+        )
+    for what, count in found.others.items():
+        table.add_row("other files", f"{count:,} {what}")
+    return table
+
+
+def _range(spread: "Spread", digits: int) -> str:
+    """Return "median (least to greatest)", or one number where all are the same."""
+    least, median, most = (
+        f"{value:,.{digits}f}" for value in (spread.least, spread.median, spread.greatest)
+    )
+    return median if least == most else f"{median} ({least} to {most})"
+
+
+def _classes(found: "Inspection") -> "Table":
+    table = _table("class", "pictures", *(["objects"] if found.objects else []))
+    shown = list(found.classes.items())[:_SHOWN]
+    for name, count in shown:
+        objects = [f"{count.objects:,}"] if found.objects else []
+        table.add_row(name, f"{count.pictures:,}", *objects)
+    if len(found.classes) > _SHOWN:
+        table.add_row(f"and {len(found.classes) - _SHOWN:,} more; --json names all", "")
+    return table
+
+
+def _table(first: str, *others: str) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=bool(first))
+    table.add_column(first, style="bold" if not first else None)
+    for title in others:
+        table.add_column(title, justify="right" if first else "left")
+    return table
+
+
+def _show_faults(title: str, faults: "dict[str, Problem]") -> None:
+    if not faults:
+        return
+    show("")
+    show(f"{title}:")
+    for kind, problem in faults.items():
+        show(f"  {problem.count:,} x {kind}")
+        for example in problem.examples:
+            show(f"      {example}")
