@@ -1,6 +1,7 @@
 """S3 and SQS as a process on loopback, and the function as `sam build` makes it."""
 
 import contextlib
+import fcntl
 import os
 import subprocess
 import sys
@@ -65,14 +66,24 @@ def _forget(before: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="session")
-def artefact(sam: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the function that `sam build` made, with a recipe and a plug-in packed in."""
-    folder = tmp_path_factory.mktemp("project")
-    write_project(folder, Recipe.parse(TEXT), plugins=(PLUGIN,), python="3.13")
-    for_this_python(folder)
-    done = run_sam(sam, "build", folder=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / ".aws-sam" / "build" / "AugmentFunction"
+def artefact(sam: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The folder of the function that `sam build` made, with a recipe and a plug-in packed in.
+
+    It is made once, by whichever of the processes that run tests comes first.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    folder = shared / "function"
+    built = folder / ".aws-sam" / "build" / "AugmentFunction"
+    with (shared / "function.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "function.built").exists():
+            write_project(folder, Recipe.parse(TEXT), plugins=(PLUGIN,), python="3.13")
+            for_this_python(folder)
+            done = run_sam(sam, "build", folder=folder)
+            assert done.returncode == 0, done.stderr
+            (shared / "function.built").touch()
+    return built
 
 
 @pytest.fixture(scope="session")

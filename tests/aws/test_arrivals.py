@@ -13,9 +13,6 @@ from variegate import Options, augment
 from variegate.event_parts import event_part_key
 from variegate.recipes import Recipe
 
-# One build for all of them.
-pytestmark = pytest.mark.xdist_group("aws")
-
 ODD = "pictures/odd/grüße + 100% 日本.png"
 
 

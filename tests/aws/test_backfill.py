@@ -14,8 +14,6 @@ from variegate.errors import RecipeError, UsageError
 from variegate.job import Job, Shard
 from variegate.recipes import Recipe
 
-pytestmark = pytest.mark.xdist_group("aws")
-
 TWO = "variants: {each: [flip, {brightness: {amount: 0.2}}]}"
 
 

@@ -17,8 +17,6 @@ from variegate.cli import app
 from variegate.errors import UsageError
 from variegate.recipes import Recipe
 
-pytestmark = pytest.mark.xdist_group("aws")
-
 NAMES = ("--input", "my-photos", "--output", "my-variants")
 
 
@@ -82,6 +80,7 @@ def test_it_validates_builds_asks_and_deploys(run, recording_sam, tmp_path, capf
     refused = run(*arguments, "--folder", tmp_path / "project", answer="n\n")
     assert refused.exit_code == 1
     assert not recording_sam.exists()
+    assert not (tmp_path / "project").exists()
     agreed = run(*arguments, "--folder", tmp_path / "project", answer="y\n")
     assert agreed.exit_code == 0, agreed.output
     deployed, built = json.loads(recording_sam.read_text())

@@ -15,8 +15,6 @@ from variegate.aws.settings import PREFIX
 from variegate.errors import OutputError, RecipeError
 from variegate.recipes import Recipe
 
-pytestmark = pytest.mark.xdist_group("aws")
-
 TEMPLATE = deployment_files() / "template.yaml"
 
 

@@ -80,8 +80,8 @@ def augment(
 ) -> None:
     """Make two buckets and a function between them: pictures in, variants out.
 
-    Needs sam (pip install aws-sam-cli) and AWS credentials. The function is built here, checked,
-    and deployed once you have seen what it costs and agreed.
+    Needs sam (pip install aws-sam-cli) and AWS credentials. Once you have seen what it costs and
+    agreed, the function is checked, built here, and deployed.
     """
     from variegate.aws.stack import check_stack_name, checked_parameters, deploy_command
     from variegate.plugins import load_plugins
@@ -103,9 +103,11 @@ def augment(
     _show_cost(loaded, files, pictures, megapixels, int(parameters["MemorySize"]))
     for one in commands:
         note(f"sam {shlex.join(one)}")
+    if not only_print and not yes:
+        typer.confirm("Build and deploy?", abort=True, err=True)
     with tempfile.TemporaryDirectory() as temporary:
         place = folder if folder is not None and not only_print else Path(temporary) / "project"
-        _carry_out(place, loaded, files, python, image, commands, only_print=only_print, yes=yes)
+        _carry_out(place, loaded, files, python, image, commands, only_print=only_print)
     if not only_print:
         show(f"put pictures into  s3://{source}/{parameters['InputPrefix']}")
         show(f"variants appear in s3://{output}/{parameters['OutputPrefix']}")
@@ -120,24 +122,19 @@ def _carry_out(
     commands: list[list[str]],
     *,
     only_print: bool,
-    yes: bool,
 ) -> None:
     """Write the project; show it, or have sam build and deploy it."""
     from variegate.aws.project import write_project
     from variegate.aws.stack import sam
 
     template = write_project(place, recipe, plugins=plugins, python=python, image=image)
-    if only_print:
-        for name in ("requirements.txt", "recipe.yaml"):
-            show_raw(f"# function/{name}\n{(place / 'function' / name).read_text()}")
-        show_raw(f"# template.yaml\n{template.read_text()}")
+    if not only_print:
+        for arguments in commands:
+            sam(*arguments, folder=place)
         return
-    *before, last = commands
-    for arguments in before:
-        sam(*arguments, folder=place)
-    if not yes:
-        typer.confirm("Deploy?", abort=True, err=True)
-    sam(*last, folder=place)
+    for name in ("requirements.txt", "recipe.yaml"):
+        show_raw(f"# function/{name}\n{(place / 'function' / name).read_text()}")
+    show_raw(f"# template.yaml\n{template.read_text()}")
 
 
 def _pair(text: str) -> tuple[str, str]:
