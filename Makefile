@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format bench docs clean
+.PHONY: demo test lint format bench oracles docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/python -m variegate.demo demo
@@ -20,12 +20,24 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Libraries written by others read what variegate wrote; see docs/labels.md.
+oracles: $(VENV)/.dev .venv-oracles/.ready
+	rm -rf .venv-oracles/work && mkdir .venv-oracles/work
+	$(BIN)/python tests/oracles/write.py "$${VARIEGATE_DATA:-../shared/data}" .venv-oracles/work
+	.venv-oracles/bin/python tests/oracles/read.py .venv-oracles/work
+
+.venv-oracles/.ready: | $(BIN)/python
+	$(BIN)/python -m venv .venv-oracles
+	.venv-oracles/bin/python -m pip install --quiet --disable-pip-version-check \
+	  supervision==0.31.2 datumaro==1.13.12 datasets==5.2.0
+	touch $@
+
 bench: $(VENV)/.core .venv-lambda/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,ray]' 'moto[server,s3]>=5.2' pytest
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) .venv-aws .venv-lambda demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-aws .venv-lambda .venv-oracles demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
