@@ -14,7 +14,7 @@ And an input whose part says that this version was done by this job is known, an
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, BinaryIO, Literal
 
@@ -141,7 +141,12 @@ class Station:
                 return Outcome(key, "known", before.counts, _reason(before.rows))
             try:
                 rows = self._rows(self.naming.source(key), ward)
-            except _UnreadableError as error:
+            except UsageError as error:
+                # What is still being written is nobody else's, nor are its failures.
+                with suppress(UsageError):
+                    self._output.flush()
+                if not isinstance(error, _UnreadableError):
+                    raise
                 if self._input.version(key) is None:
                     continue
                 raise InputError(str(error)) from error

@@ -240,3 +240,26 @@ def test_other_calls_are_refused(artefact, cloud, start):
     function = start(artefact, cloud.function_settings(), size=1)
     with pytest.raises(FunctionError, match="expected messages of a queue"):
         function.call({"hello": "world"})
+
+
+def test_failed_writing_of_one_picture_is_not_blamed_on_the_next(artefact, cloud, start, tmp_path):
+    """The bucket of the results is away for a moment, while one process goes on."""
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        cloud.put(f"pictures/{name}", draw_noise(tmp_path / name).read_bytes())
+    # More than are written at the same time: the first fails while others are on their way.
+    many = "variants: {sample: {n: 40, k_min: 1, k_max: 1, steps: [{brightness: {amount: 0.1}}]}}"
+    function = start(artefact, cloud.function_settings(VARIEGATE_RECIPE=many), size=1)
+
+    def call(name):
+        return function.call(queue_event(s3_body(cloud.input, f"pictures/{name}")))
+
+    assert call("a.jpg") == {"batchItemFailures": []}
+    for key in cloud.keys(cloud.output):
+        cloud.s3.delete_object(Bucket=cloud.output, Key=key)
+    cloud.s3.delete_bucket(Bucket=cloud.output)
+    assert call("b.jpg") == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    assert "there is no bucket" in function.told()[-1]["reason"]
+    cloud.s3.create_bucket(Bucket=cloud.output)
+    assert call("c.jpg") == {"batchItemFailures": []}
+    assert call("b.jpg") == {"batchItemFailures": []}
+    assert len(results(cloud)) == 80
