@@ -20,7 +20,7 @@ ORDER = (
     *("fitting", "naming", "tracing", "reshaping"),
     *("manifest", "making", "carrying", "job", "listing", "losses"),
     *("event_parts", "machine", "backends"),
-    *("claims", "runs", "converting", "events"),
+    *("claims", "runs", "converting", "events", "watching"),
     *(
         "monitoring",
         "inspecting",
@@ -43,6 +43,7 @@ ONLY_IN = {
     "resvg_py": {"codecs/svg_process.py"},
     "ray": {"backends/ray.py"},
     "obstore": {"storage/objects.py"},
+    "watchfiles": {"watching.py"},
     "rich": {"cli"},
     "boto3": {"aws", "backends/aws_lambda.py"},
     "botocore": {"aws", "backends/aws_lambda.py"},
@@ -54,6 +55,7 @@ ONLY_IN = {
 }
 # These are imported when they are needed, but never because something of variegate is.
 LATE = (
+    "watchfiles",
     "obstore",
     "ray",
     "pyarrow",

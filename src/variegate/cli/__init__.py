@@ -21,6 +21,7 @@ from variegate.cli import (
     status,
     transforms,
     verify,
+    watch,
 )
 from variegate.cli.application import app, main
 
@@ -40,4 +41,5 @@ __all__ = [
     "status",
     "transforms",
     "verify",
+    "watch",
 ]

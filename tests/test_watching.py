@@ -1,0 +1,91 @@
+"""A watched folder: the results of augment, once, whatever comes when."""
+
+import shutil
+import subprocess
+import sys
+import time
+
+import jobs
+from variegate import Options, augment, verify
+
+RECIPE = "variants: {each: {draws: 2, steps: [{rotate: {angle_degrees: [5, 20]}}]}}\n"
+
+
+def watching(source, output, recipe, log):
+    command = [sys.executable, "-m", "variegate", "watch", str(source), str(output)]
+    command += ["--recipe", str(recipe), "--settle", "0.3"]
+    with log.open("ab") as file:
+        return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+
+
+def until(condition, process, log):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+
+
+def results(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and ".variegate" not in path.parts and path.suffix != ".parquet"
+    }
+
+
+def test_pictures_that_come_are_augmented_once(tmp_path):
+    inbox, out, log = tmp_path / "inbox", tmp_path / "out", tmp_path / "log"
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE)
+    drawn = jobs.draw_set(tmp_path / "drawn", 4)
+    files = sorted(path for path in drawn.rglob("*") if path.is_file())
+    inbox.mkdir()
+    shutil.copy(files[0], inbox / "first.jpg")
+    process = watching(inbox, out, recipe, log)
+    try:
+        until(lambda: len(results(out)) == 2, process, log)
+        # A file that is written slowly, in a folder that comes with it.
+        (inbox / "late").mkdir()
+        data = files[1].read_bytes()
+        with (inbox / "late" / "slow.jpg").open("wb") as file:
+            for start in range(0, len(data), len(data) // 4):
+                file.write(data[start : start + len(data) // 4])
+                file.flush()
+                time.sleep(0.15)
+        (inbox / "broken.jpg").write_bytes(b"no picture")
+        until(lambda: "broken.jpg: " in log.read_text(), process, log)
+        until(lambda: len(results(out)) == 4, process, log)
+        before = results(out)
+        shutil.copy(files[2], inbox / "first.jpg")
+        until(
+            lambda: results(out) != before and log.read_text().count("first.jpg: 2") == 2,
+            process,
+            log,
+        )
+        (inbox / "late" / "slow.jpg").unlink()
+    finally:
+        process.terminate()
+        process.wait(30)
+    assert "4 inputs, 6 files, 1 quarantined" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert len(results(out)) == 4, "results of a picture that is gone stay"
+    assert verify(out).ok
+
+    again = tmp_path / "again"
+    process = watching(inbox, out, recipe, again)
+    try:
+        shutil.copy(files[3], inbox / "fourth.jpg")
+        until(lambda: len(results(out)) == 6, process, again)
+    finally:
+        process.terminate()
+        process.wait(30)
+    assert "1 inputs, 2 files" in again.read_text()
+    assert "2 were done before" in again.read_text()
+
+    (inbox / "broken.jpg").unlink()
+    whole = tmp_path / "whole"
+    augment(inbox, whole, recipe=recipe, options=Options(workers=0, layout="unlabelled"))
+    made = results(out)
+    assert all(made[key] == data for key, data in results(whole).items())
+    assert len(results(whole)) == 4
