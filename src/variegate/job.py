@@ -221,6 +221,15 @@ def make_again(job: Job, source: Source, drawn: tuple[Drawn, ...], index: int) -
     return maker_of(job).again(source, drawn, index)
 
 
+def copy_again(job: Job, source: Source) -> dict[str, bytes]:
+    """Return the files of a source that passes through a job: contents by key; nothing is written.
+
+    Raises:
+        PictureError: it cannot be read as a picture any more.
+    """
+    return maker_of(job).copied_again(source)
+
+
 def carry_again(job: Job, source: Source) -> dict[str, bytes]:
     """Make the files again that a conversion made of a source; nothing is written.
 

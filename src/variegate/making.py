@@ -167,18 +167,26 @@ class Maker:
 
     def _copied(self, number: int, source: Source, data: bytes) -> Row:
         """Pass a source through that is not to be augmented."""
+        item = self._passed(source, data)
+        return self._written(number, source, item, data, hashlib.sha256(data).hexdigest())
+
+    def copied_again(self, source: Source) -> dict[str, bytes]:
+        """Return the files of a source that passes through, the picture first; by key."""
+        data = self.input.read(source.key, limit=self.limits.max_bytes)
+        return {source.key: data, **dict(self.writer.sidecars(self._passed(source, data)))}
+
+    def _passed(self, source: Source, data: bytes) -> Item:
+        """Return a source that passes through as a writer sees it."""
         header = probe(data, self.limits)
-        masks = self._labeller.unchanged(source)
-        item = Item(
+        return Item(
             key=source.key,
             split=source.split,
             label=source.label,
             size=(header.height, header.width),
             annotation=source.annotation,
-            masks=masks,
+            masks=self._labeller.unchanged(source),
             source=source.key,
         )
-        return self._written(number, source, item, data, hashlib.sha256(data).hexdigest())
 
     def _made(self, number: int, source: Source, data: bytes) -> Iterator[Row]:
         """Make, write and record all variants of a source."""

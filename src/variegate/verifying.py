@@ -22,7 +22,7 @@ from variegate.codecs import Limits
 from variegate.errors import InputError, did_you_mean
 from variegate.event_parts import WithEvents, has_events
 from variegate.formats import Source, detect
-from variegate.job import Job, carry_again, make_again
+from variegate.job import Job, carry_again, copy_again, make_again
 from variegate.machine import machine
 from variegate.manifest import FOLDER, MANIFEST, Row
 from variegate.plugins import Plugin, load_plugin
@@ -283,7 +283,7 @@ def rebuild(
         raise InputError(f"the source of {printable(key)}: {error}{_remedy(source)}") from error
     data = _source_bytes(inputs, row, source)
     conversion = record.get("conversion")
-    if row.status == "output" or conversion is not None:
+    if row.status == "output" or conversion is not None or key != row.output:
         job = Job(
             recipe=record["recipe"],
             input=place,
@@ -296,7 +296,9 @@ def rebuild(
         )
         drawn = tuple(Drawn.from_json(one) for one in json.loads(row.operations or "[]"))
         made_of = _source(inputs, row, record, drawn)
-        if conversion is None:
+        if conversion is None and row.status == "copied":
+            files = copy_again(job, made_of)
+        elif conversion is None:
             files = make_again(job, made_of, drawn, row.variant or 0)
         else:
             files = carry_again(job, made_of)
