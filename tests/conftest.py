@@ -1,11 +1,17 @@
 """Fixtures that all tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+# Whoever started the tests in the background may have told them to ignore interrupts, and with them
+# every program that they start and interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
