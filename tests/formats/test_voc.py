@@ -499,9 +499,9 @@ def test_a_set_of_another_format_becomes_the_usual_folders(tmp_path):
     writer = VocWriter.fresh(classes=("a b",), skeletons={}, splits=("train", "val"), extra={})
     keys = [
         writer.fresh_key(key, split=split, label=None, ending=".jpg")
-        for key, split in (("train/images/x.png", "train"), ("val/images/x.png", "val"))
+        for key, split in (("train/images/x.png", "train"), ("val/images/y.png", "val"))
     ]
-    assert keys == ["JPEGImages/train_x.jpg", "JPEGImages/val_x.jpg"]
+    assert keys == ["JPEGImages/x.jpg", "JPEGImages/y.jpg"]
     out = open_storage(tmp_path, create=True)
     strange = {
         "bad name": 1,
