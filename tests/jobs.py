@@ -77,6 +77,23 @@ def _read_children(task: Path) -> list[str]:
         return []
 
 
+def workers(pid: int | None = None) -> list[int]:
+    """Return the worker processes that a process has started, zombies with them.
+
+    Its other children, such as the servers that tests share, are left out.
+    """
+    return [child for child in children(pid) if _is_worker(child)]
+
+
+def _is_worker(pid: int) -> bool:
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    # A zombie has no command.
+    return not command or "variegate.backends.worker" in command
+
+
 def peak_memory(pid: int) -> int:
     """Return the most memory that a process has had, in bytes; 0 if it is gone."""
     try:

@@ -63,7 +63,7 @@ def test_a_worker_killed_by_hand_costs_nothing(tmp_path, kind, shard_size):
 
     def kill(progress):
         if progress.counts.outputs > 20 * (len(killed) + 1) and len(killed) < 2:
-            os.kill(jobs.children()[0], kind)
+            os.kill(jobs.workers()[0], kind)
             killed.append(kind)
 
     options = Options(workers=2, shard_size=shard_size)
@@ -73,7 +73,7 @@ def test_a_worker_killed_by_hand_costs_nothing(tmp_path, kind, shard_size):
     assert len(killed) == 2
     assert summary.digest == undisturbed.digest
     assert jobs.tree(tmp_path / "out") == jobs.tree(tmp_path / "undisturbed")
-    assert jobs.children() == []
+    assert jobs.workers() == []
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_source_on_which_workers_hang(culprit, source, tmp_path, monkeypatch):
     summary = augment(source, tmp_path / "out", recipe=jobs.recipe(jobs.TWO), options=options)
     reason = "the worker process died on it 2 times (silent for 6 s)"
     assert_only_the_culprit_is_missing(tmp_path / "out", summary, reason)
-    assert jobs.children() == []
+    assert jobs.workers() == []
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_decoder_that_raises_costs_no_worker(
         tmp_path / "out",
         recipe=jobs.recipe(jobs.TWO),
         options=Options(workers=2, shard_size=5),
-        on_progress=lambda _: workers.update(jobs.children()),
+        on_progress=lambda _: workers.update(jobs.workers()),
     )
     assert_only_the_culprit_is_missing(tmp_path / "out", summary, reason)
     assert len(workers) == 2
@@ -160,7 +160,7 @@ def test_workers_that_cannot_start_end_the_run_with_one_error(source, tmp_path, 
     with pytest.raises(UsageError, match=r"worker processes do not start .*no such library"):
         augment(source, tmp_path / "out", recipe=jobs.recipe(jobs.TWO), options=Options(workers=2))
     assert time.monotonic() - begun < 20
-    assert jobs.children() == []
+    assert jobs.workers() == []
 
 
 def test_no_python_to_start_workers_with(source, tmp_path, monkeypatch):
@@ -190,7 +190,7 @@ def start_slow_run(tmp_path):
     for line in process.stdout:
         if int(line) >= 2:
             break
-    return process, jobs.children(process.pid)
+    return process, jobs.workers(process.pid)
 
 
 def wait_for_the_end_of(workers, limit_s):
@@ -237,4 +237,4 @@ def test_an_error_in_the_callers_code_leaves_no_process(source, tmp_path):
             options=Options(workers=2),
             on_progress=fail,
         )
-    assert jobs.children() == []
+    assert jobs.workers() == []

@@ -195,7 +195,7 @@ def test_the_messy_folder(data_dir, tmp_path):
     peaks = {}
 
     def watch(progress):
-        for pid in jobs.children():
+        for pid in jobs.workers():
             peaks[pid] = max(peaks.get(pid, 0), jobs.peak_memory(pid))
 
     begun = time.monotonic()
