@@ -8,12 +8,18 @@ import pytest
 
 import jobs
 from variegate.backends.parcels import MOST_SHARDS, delete_parcels, read_parcel, write_parcels
-from variegate.backends.ray_tasks import work
+from variegate.backends.ray_tasks import close_pools, work
 from variegate.formats import Source
 from variegate.job import Job, Shard, run_shard
 from variegate.machine import machine
 from variegate.manifest import FOLDER
 from variegate.storage import open_storage
+
+
+@pytest.fixture(autouse=True)
+def no_worker_stays():
+    yield
+    close_pools()
 
 
 @pytest.fixture

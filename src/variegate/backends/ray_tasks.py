@@ -59,7 +59,7 @@ def work(
             while some := list(islice(done, max(1, len(places) // _ANSWERS))):
                 yield _answer({"done": some})
         except UsageError as error:
-            _close()
+            close_pools()
             yield _answer({"error": str(error), "kind": type(error).__name__})
 
 
@@ -91,12 +91,13 @@ def _pool(job: Job, silence_limit_s: float) -> Pool:
     """Return the worker process of this process, which may have been another job's so far."""
     name = json.dumps([job.to_json(), silence_limit_s])
     if name not in _pools:
-        _close()
+        close_pools()
         _pools[name] = Pool(job, size=1, silence_limit_s=silence_limit_s)
-        atexit.register(_close)
+        atexit.register(close_pools)
     return _pools[name]
 
 
-def _close() -> None:
+def close_pools() -> None:
+    """End the worker processes that tasks have left for the next ones."""
     while _pools:
         _pools.popitem()[1].close()
