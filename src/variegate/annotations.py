@@ -5,15 +5,18 @@ arrays (`variegate.targets`). Coordinates are continuous (see `variegate.sample`
 just the first pixel is (0, 0, 1, 1).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self, cast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
-Point = tuple[float, float]
+import msgspec
+
+# An integer that a file has stays one.
+Number = float | int
+Point = tuple[Number, Number]
 
 
-@dataclass(frozen=True, slots=True)
-class Rle:
+class Rle(msgspec.Struct, frozen=True, array_like=True):
     """A binary mask as run lengths, column by column, in COCO's compressed notation.
 
     Attributes:
@@ -26,8 +29,32 @@ class Rle:
     counts: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Object:
+class _Known(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """JSON values with names; what is None or empty is not written.
+
+    `variegate.fastjson.dumped` writes them as they are.
+    """
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values."""
+        data: dict[str, Any] = msgspec.to_builtins(self)
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Make one from what `to_json` gave, before or after it was text.
+
+        Raises:
+            msgspec.ValidationError: it is something else.
+        """
+        return msgspec.convert(data, cls)
+
+    def changed(self, **fields: Any) -> Self:
+        """Return a copy with some fields changed."""
+        return msgspec.structs.replace(self, **fields)
+
+
+class Object(_Known, frozen=True, kw_only=True, omit_defaults=True):
     """One object in a picture. What a format does not have is None.
 
     Attributes:
@@ -43,48 +70,17 @@ class Object:
     """
 
     category: str
-    box: tuple[float, float, float, float] | None = None
+    box: tuple[Number, Number, Number, Number] | None = None
     corners: tuple[Point, Point, Point, Point] | None = None
     polygons: tuple[tuple[Point, ...], ...] | None = None
-    rle: Rle | None = None
     mask_file: str | None = None
     mask_value: int | None = None
-    keypoints: tuple[tuple[float, float, int], ...] | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON values, without what is None or empty."""
-        data: dict[str, Any] = {"category": self.category}
-        for name in ("box", "corners", "polygons", "mask_file", "mask_value", "keypoints"):
-            if (value := getattr(self, name)) is not None:
-                data[name] = value
-        if self.rle is not None:
-            data["rle"] = [self.rle.height, self.rle.width, self.rle.counts]
-        if self.extra:
-            data["extra"] = dict(self.extra)
-        return data
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Make an object from what `to_json` gave, before or after it was text."""
-        get: Callable[..., Any] = data.get
-        box, corners, rings = get("box"), get("corners"), get("polygons")
-        rle, keypoints = get("rle"), get("keypoints")
-        return cls(
-            category=data["category"],
-            box=None if box is None else tuple(box),
-            corners=None if corners is None else cast("Any", tuple(map(tuple, corners))),
-            polygons=None if rings is None else tuple([tuple(map(tuple, ring)) for ring in rings]),
-            rle=None if rle is None else Rle(*rle),
-            mask_file=get("mask_file"),
-            mask_value=get("mask_value"),
-            keypoints=None if keypoints is None else tuple(map(tuple, keypoints)),
-            extra=get("extra", {}),
-        )
+    keypoints: tuple[tuple[Number, Number, int], ...] | None = None
+    rle: Rle | None = None
+    extra: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Annotation:
+class Annotation(_Known, frozen=True, kw_only=True, omit_defaults=True):
     """What is known about one picture.
 
     Attributes:
@@ -97,37 +93,11 @@ class Annotation:
     """
 
     size: tuple[int, int] | None = None
-    labels: Mapping[str, float] = field(default_factory=dict)
+    labels: Mapping[str, Number] = {}
     objects: tuple[Object, ...] = ()
     mask_file: str | None = None
     soft: bool = False
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON values, without what is None or empty."""
-        data: dict[str, Any] = {}
-        if self.size is not None:
-            data["size"] = list(self.size)
-        if self.labels:
-            data["labels"] = dict(self.labels)
-        if self.objects:
-            data["objects"] = [one.to_json() for one in self.objects]
-        if self.mask_file is not None:
-            data["mask_file"] = self.mask_file
-        if self.soft:
-            data["soft"] = True
-        if self.extra:
-            data["extra"] = dict(self.extra)
-        return data
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Make an annotation from what `to_json` gave, before or after it was text."""
-        fields = dict(data)
-        if "size" in fields:
-            fields["size"] = tuple(fields["size"])
-        fields["objects"] = tuple(Object.from_json(one) for one in fields.get("objects", ()))
-        return cls(**fields)
+    extra: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)

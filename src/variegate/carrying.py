@@ -11,6 +11,7 @@ import numpy as np
 from variegate.annotations import Annotation, Rle
 from variegate.codecs import Header, decode, encode, probe
 from variegate.copies import fitted
+from variegate.fastjson import dumped
 from variegate.fitting import Conversion, Fit
 from variegate.formats import Item, Source
 from variegate.making import Maker
@@ -89,7 +90,7 @@ class Carrier(Maker):
             source_sha256=hashlib.sha256(data).hexdigest(),
             split=item.split,
             label=item.label,
-            annotation=json.dumps(annotation.to_json()) if annotation else None,
+            annotation=dumped(annotation).decode() if annotation else None,
             problems=json.dumps(source.problems) if source.problems else None,
             output=item.key,
             sha256=hashlib.sha256(content).hexdigest(),
@@ -115,13 +116,13 @@ class Carrier(Maker):
         reader = MaskReader(item.size, header.orientation, self._labeller.mask)
         reshaper = Reshaper(self.fit, reader, source.key, item.key)
         reshaped = reshaper.reshaped(self.fit.told(source, known))
-        return replace(reshaped, size=item.size), reshaper.masks
+        return reshaped.changed(size=item.size), reshaper.masks
 
     def _beside(self, source: Source, key: str, label: str | None) -> set[str]:
         """Return the keys of the files that could have been written beside a picture."""
         annotation = source.annotation or Annotation()
         objects = tuple(
-            replace(one, rle=_DOT, mask_file=None, mask_value=None) for one in annotation.objects
+            one.changed(rle=_DOT, mask_file=None, mask_value=None) for one in annotation.objects
         )
         named = annotation.mask_file or key
         masks = {self.writer.mask_key(named, source=source.key, output=key)}
@@ -132,7 +133,7 @@ class Carrier(Maker):
             split=source.split,
             label=label,
             size=(1, 1),
-            annotation=self.fit.told(source, replace(annotation, objects=objects)),
+            annotation=self.fit.told(source, annotation.changed(objects=objects)),
             # Only their names are asked for.
             masks={name: np.zeros((1, 1), np.uint8) for name in masks},
             source=source.key,

@@ -7,7 +7,6 @@ made on the upright picture, which is what people see.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,7 @@ def fitted(annotation: Annotation, size: Size, orientation: int = 1) -> Annotati
         return turn(x * x_scale, y * y_scale)
 
     objects = tuple(_moved(one, move) for one in annotation.objects)
-    return replace(annotation, size=size, objects=objects)
+    return annotation.changed(size=size, objects=objects)
 
 
 def fitted_mask(values: Mask, size: Size, orientation: int = 1) -> Mask | None:
@@ -108,4 +107,4 @@ def _moved(one: Object, move: _Move) -> Object:
         moved["keypoints"] = tuple(
             (*move(x, y), seen) if seen else (x, y, seen) for x, y, seen in one.keypoints
         )
-    return replace(one, **moved)
+    return one.changed(**moved)

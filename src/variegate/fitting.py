@@ -16,7 +16,7 @@ a mask. A *fate* is what becomes of an object's shape:
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 from variegate.annotations import Annotation, Object
@@ -202,7 +202,7 @@ class Fit:
             extra = {**extra, self.writer.captions: text}
         if "no_file" in annotation.extra and "no_file" not in self.conversion.dropped:
             extra = {**extra, "no_file": annotation.extra["no_file"]}
-        return replace(annotation, labels=shares if several else {}, extra=extra)
+        return annotation.changed(labels=shares if several else {}, extra=extra)
 
     def fields(self, one: Object) -> Mapping[str, Any]:
         """Return the further fields of an object that the new format holds."""
@@ -260,7 +260,7 @@ def _lost(one: Object, shapes: bool) -> str:
 
 def _differs(one: Object) -> bool:
     """Say whether an object's box is another one than that around its outline."""
-    around = None if one.box is None else geometry.around(replace(one, keypoints=None, rle=None))
+    around = None if one.box is None else geometry.around(one.changed(keypoints=None, rle=None))
     pairs = zip(one.box or (), around or (), strict=False)
     return any(abs(own - other) > _SLACK for own, other in pairs)
 

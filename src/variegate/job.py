@@ -99,7 +99,7 @@ def source_to_json(source: Source) -> dict[str, Any]:
         if (value := getattr(source, name)) not in (None, ()):
             data[name] = value
     if source.annotation is not None:
-        data["annotation"] = source.annotation.to_json()
+        data["annotation"] = source.annotation
     if source.partners:
         data["partners"] = [source_to_json(one) for one in source.partners]
     return data

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -124,10 +124,10 @@ class Labeller:
         masks = set()
         if annotation is not None:
             objects = tuple(
-                replace(one, mask_file=renamed(one.mask_file)) for one in annotation.objects
+                one.changed(mask_file=renamed(one.mask_file)) for one in annotation.objects
             )
-            annotation = replace(
-                annotation, objects=objects, mask_file=renamed(annotation.mask_file)
+            annotation = annotation.changed(
+                objects=objects, mask_file=renamed(annotation.mask_file)
             )
             masks = {one.mask_file for one in objects} | {annotation.mask_file}
         item = Item(

@@ -6,7 +6,6 @@ keeps the kinds of description that it had, and its other fields.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -107,11 +106,11 @@ def written(
             kept = None
         if kept is not None:
             objects.append(kept)
-    changed = replace(annotation, size=size, objects=tuple(objects))
+    changed = annotation.changed(size=size, objects=tuple(objects))
     if annotation.mask_file is not None and targets.semantic is not None:
         key = mask_key(annotation.mask_file, source)
         files.masks[key] = whole(targets.semantic.values)
-        changed = replace(changed, mask_file=key)
+        changed = changed.changed(mask_file=key)
     return changed, files.masks
 
 
@@ -152,7 +151,7 @@ def _kept_points(number: int, one: Object, targets: Targets) -> Object | None:
     if one.keypoints is None:
         return one
     points = _keypoints_of(targets.keypoints, number)
-    return replace(one, keypoints=points) if any(v for _, _, v in points) else None
+    return one.changed(keypoints=points) if any(v for _, _, v in points) else None
 
 
 def _described(number: int, one: Object, targets: Targets, box: list[float]) -> Object:

@@ -6,7 +6,6 @@ length and some digests, by which a continued run knows that it is the same list
 """
 
 import hashlib
-import json
 import tempfile
 from array import array
 from collections import Counter
@@ -17,6 +16,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from variegate.codecs import EXTENSIONS, IMAGE_ENDINGS
+from variegate.fastjson import dumped, loaded
 from variegate.formats import CollisionCheck, Layout, Source, is_hidden
 from variegate.job import Shard, source_from_json, source_to_json
 from variegate.making import format_by_name, variant_suffix
@@ -80,7 +80,7 @@ class Listing:
             self.file.seek(self.offsets[block])
             lines = list(islice(self.file, min(_STRIDE, end - first)))
             for line in lines[max(0, start - first) :]:
-                yield source_from_json(json.loads(line))
+                yield source_from_json(loaded(line))
 
     def shards(self, ranges: Iterator[tuple[int, int]], size: int) -> Iterator[Shard]:
         """Cut ranges of sources into shards of at most `size`."""
@@ -157,11 +157,11 @@ def _fill(
         with writing(f"the list of the input's files, in {tempfile.gettempdir()}"):
             if listing.total % _STRIDE == 0:
                 listing.offsets.append(listing.file.tell())
-            listing.file.write(json.dumps(data).encode() + b"\n")
+            listing.file.write(dumped(data) + b"\n")
         names.update(f"{data.pop('key')}\n".encode())
         size += data.pop("size")
         sizes.update(f"{source.size}\n".encode())
-        labels.update(f"{json.dumps(data)}\n".encode())
+        labels.update(dumped(data) + b"\n")
         if listing.seed is not None and _may_be_partner(source, layout):
             listing.usable.append(listing.total)
         listing.problems += len(source.problems)

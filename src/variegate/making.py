@@ -232,7 +232,7 @@ class Maker:
             source_sha256=digest,
             split=source.split,
             label=source.label,
-            annotation=dumped(annotation.to_json()).decode() if annotation else None,
+            annotation=dumped(annotation).decode() if annotation else None,
             problems=json.dumps(source.problems) if source.problems else None,
             output=item.key,
             sha256=hashlib.sha256(data).hexdigest(),

@@ -6,7 +6,7 @@ is made of several, perhaps of the same one twice.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -132,7 +132,7 @@ class MaskFiles:
             origin: key of that picture.
         """
         if one.rle is not None:
-            return replace(one, rle=rle.encode(mask))
+            return one.changed(rle=rle.encode(mask))
         assert one.mask_file is not None
         if one.mask_value is None:
             return self._alone(one, mask, self.mask_key(one.mask_file, origin))
@@ -155,7 +155,7 @@ class MaskFiles:
             number += 1
             key = f"{stem}-{number}{dot}{ending}"
         self.masks[key] = mask.astype(np.uint8) * np.uint8(255)
-        return replace(one, mask_file=key)
+        return one.changed(mask_file=key)
 
     def _among(self, one: Object, mask: Shape, key: str, value: int) -> Object:
         # All values that may come: variants of one source have masks of one kind.
@@ -168,4 +168,4 @@ class MaskFiles:
             shared = shared.astype(kind)
         shared[mask] = value
         self.masks[key] = shared
-        return replace(one, mask_file=key, mask_value=value)
+        return one.changed(mask_file=key, mask_value=value)

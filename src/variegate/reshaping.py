@@ -1,6 +1,6 @@
 """The shapes of one picture's objects, made into those that another format has."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,11 +40,11 @@ class Reshaper:
         for one in annotation.objects:
             fields = self._fields(one, self.fit.fate(one, free=free), len(objects) + 1)
             if fields is not None:
-                objects.append(replace(one, extra=self.fit.fields(one), **fields))
+                objects.append(one.changed(extra=self.fit.fields(one), **fields))
         if semantic is None and self._painted_key in self.masks:
             semantic = self._painted_key
         soft = annotation.soft and semantic is not None
-        return replace(annotation, objects=tuple(objects), mask_file=semantic, soft=soft)
+        return annotation.changed(objects=tuple(objects), mask_file=semantic, soft=soft)
 
     def _semantic(self, annotation: Annotation) -> str | None:
         wanted = "soft masks" if annotation.soft else "semantic masks"
@@ -101,7 +101,7 @@ class Reshaper:
         if (one.polygons and "polygons" in holds) or (one.corners and "corners" in holds):
             # The outline says it all.
             return None
-        return geometry.around(replace(one, keypoints=None))
+        return geometry.around(one.changed(keypoints=None))
 
     def _filled(self, one: Object) -> Shape:
         rings = [np.array(ring, np.float64) for ring in one.polygons or ()]

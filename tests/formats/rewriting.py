@@ -55,8 +55,8 @@ def renamed(writer, source: Source, storage, key) -> Item:
         return new
 
     annotation, header = source.annotation, probe(storage.read(source.key))
-    objects = tuple(replace(one, mask_file=moved(one.mask_file)) for one in annotation.objects)
-    annotation = replace(annotation, objects=objects, mask_file=moved(annotation.mask_file))
+    objects = tuple(one.changed(mask_file=moved(one.mask_file)) for one in annotation.objects)
+    annotation = annotation.changed(objects=objects, mask_file=moved(annotation.mask_file))
     return Item(
         key=key,
         split=source.split,

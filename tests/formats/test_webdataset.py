@@ -160,7 +160,7 @@ def test_results_are_shards_of_their_own(shards, tmp_path):
 
 
 def _fields(annotation):
-    return {name: getattr(annotation, name) for name in annotation.__dataclass_fields__}
+    return {name: getattr(annotation, name) for name in annotation.__struct_fields__}
 
 
 # It leaves its tar files open.
@@ -286,8 +286,8 @@ def test_what_is_wrong_is_named_with_its_file(tmp_path):
         zip(
             problems,
             [
-                *("box without area", "box: expected numbers", "box without area"),
-                *("fewer than three points", "x, y and visibility", "expected four points"),
+                *("box without area", "box: expected numbers", "length 4, got 3 - at `$.box`"),
+                *("fewer than three points", "at `$.keypoints", "length 4, got 2 - at `$.corners`"),
                 *("no member's ending", "object dropped"),
             ],
             strict=True,

@@ -22,6 +22,7 @@ from typing import Any
 from variegate import errors
 from variegate.backends.base import Backend, OnCounts, at_least
 from variegate.errors import RecipeError, UsageError
+from variegate.fastjson import dumped
 from variegate.job import Job, Report, Shard, finished_report, quarantine_shard
 from variegate.machine import machine
 from variegate.manifest import Counts
@@ -175,7 +176,7 @@ class _Caller:
             "shard": shard.to_json(),
             "machine": machine(),
         }
-        return json.dumps(data).encode()
+        return dumped(data)
 
     def _send(self, shard: Shard, payload: bytes) -> Report:
         """Call the function until it answers.

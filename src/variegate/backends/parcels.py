@@ -5,13 +5,13 @@ the run's list into files, one after the other, and a worker reads the file it n
 keeps of a shard is its place.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 
 from variegate.errors import UsageError
+from variegate.fastjson import dumped, loaded
 from variegate.job import Shard
 from variegate.manifest import FOLDER
 from variegate.storage import Storage
@@ -77,7 +77,7 @@ def _files(shards: Iterable[Shard]) -> Iterator[tuple[str, bytes, list[Place]]]:
     for shard in shards:
         if not lines:
             key = f"{_PARCELS}/{shard.start:012d}.jsonl"
-        lines.append(json.dumps(shard.to_json()).encode())
+        lines.append(dumped(shard.to_json()))
         found.append(Place(key, len(found), shard.start, shard.stop))
         size += len(lines[-1])
         if size >= FILE_BYTES or len(lines) == MOST_SHARDS:
@@ -95,7 +95,7 @@ def read_parcel(storage: Storage, key: str, places: Iterable[Place]) -> Iterator
     """
     lines = storage.read(key).split(b"\n")
     for place in places:
-        shard = Shard.from_json(json.loads(lines[place.line]))
+        shard = Shard.from_json(loaded(lines[place.line]))
         yield shard.part(place.start, place.stop)
 
 

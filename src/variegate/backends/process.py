@@ -18,6 +18,7 @@ from threading import Thread
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from variegate.errors import UsageError
+from variegate.fastjson import dumped
 from variegate.job import Job, Shard
 from variegate.manifest import Counts
 
@@ -107,7 +108,7 @@ class WorkerProcess:
         assert self.process.stdin is not None
         # A worker that has just died is noticed by the end of its answers.
         with suppress(BrokenPipeError):
-            self.process.stdin.write(json.dumps(message).encode() + b"\n")
+            self.process.stdin.write(dumped(message) + b"\n")
             self.process.stdin.flush()
 
     def heard_now(self) -> None:

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import cv2
 
 from variegate.errors import UsageError
+from variegate.fastjson import loaded
 from variegate.job import Job, Shard, run_shard
 from variegate.manifest import Counts
 
@@ -52,7 +53,7 @@ def _work(lines: "SimpleQueue[bytes]", answers: "_Answers") -> None:
     job = Job.from_json(json.loads(lines.get()))
     answers.send({"ready": True})
     while True:
-        shard = Shard.from_json(json.loads(lines.get()))
+        shard = Shard.from_json(loaded(lines.get()))
         try:
             report = run_shard(job, shard, on_source=answers.begin, on_progress=answers.count)
         except UsageError as error:

@@ -9,7 +9,7 @@ Outlines may stand under "segmentation", as COCO has them. What else is listed g
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 from variegate.annotations import Object
@@ -164,5 +164,5 @@ class ObjectColumn:
             entry[OUTLINES] = [[float(v) for xy in ring for v in xy] for ring in one.polygons]
         entry |= {name: value for name, value in one.extra.items() if name != RAW}
         if moved and AREA in entry:
-            entry[AREA] = float(geometry.area(replace(one, box=box)))
+            entry[AREA] = float(geometry.area(one.changed(box=box)))
         return entry

@@ -148,7 +148,7 @@ class MaskPairs(Layout):
             unusable = f"its mask {printable(mask)} does not fit: {wrong}"
             return replace(source, annotation=annotation, unusable=unusable)
         if (palette := (header.palette or b"").hex()) != self.palette:
-            annotation = replace(annotation, extra={PALETTE: palette})
+            annotation = annotation.changed(extra={PALETTE: palette})
         return replace(source, annotation=annotation)
 
     def _mask(self, source: Source, storage: Storage) -> Source:

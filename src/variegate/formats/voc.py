@@ -185,7 +185,7 @@ class PascalVoc(Layout):
             annotation = self._by_masks(storage, key, problems)
         folder, stem, _ = parts_of(key)
         if lists := self.sets.of(folder + stem):
-            annotation = replace(annotation, extra={**annotation.extra, "image_sets": list(lists)})
+            annotation = annotation.changed(extra={**annotation.extra, "image_sets": list(lists)})
         return Source(
             key,
             entry.size,
@@ -208,10 +208,10 @@ class PascalVoc(Layout):
             if number and mask and mask.fits(number, one.box):
                 value = mask.value(number)
                 masked.add(value)
-                one = replace(one, mask_file=mask.key, mask_value=value)
+                one = one.changed(mask_file=mask.key, mask_value=value)
             lists = [name for name, numbers in numbered.items() if number in numbers]
             if lists:
-                one = replace(one, extra={**one.extra, "image_sets": lists})
+                one = one.changed(extra={**one.extra, "image_sets": lists})
             objects.append((line, one))
         if mask and (left := mask.found() - masked):
             problems.found.append(

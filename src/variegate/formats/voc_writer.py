@@ -167,9 +167,9 @@ def _completed(annotation: Annotation, size: tuple[int, int]) -> Annotation:
     whole = {"folder": "JPEGImages", "segmented": 1 if masks else 0, "depth": 3}
     own = {"pose": "Unspecified", "truncated": 0, "difficult": 0}
     objects = tuple(
-        replace(o, box=_inside(o.box, size), extra={**own, **o.extra}) for o in annotation.objects
+        o.changed(box=_inside(o.box, size), extra={**own, **o.extra}) for o in annotation.objects
     )
-    return replace(annotation, objects=objects, extra={**whole, **annotation.extra})
+    return annotation.changed(objects=objects, extra={**whole, **annotation.extra})
 
 
 def _inside(box: Box | None, size: tuple[int, int]) -> Box | None:

@@ -186,8 +186,7 @@ class _About:
             extra[CAPTION] = text
         if members:
             extra[MEMBERS] = members
-        self.annotation = replace(
-            self.annotation,
+        self.annotation = self.annotation.changed(
             mask_file=f"{sample}.{mask}" if mask else None,
             soft=self.annotation.soft or (mask is not None and is_soft(mask)),
             extra=extra,

@@ -15,7 +15,6 @@ of an object mean something, and all others are carried through:
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from variegate.annotations import Annotation, Object
@@ -83,20 +82,20 @@ def read_json(text: bytes, sample: str) -> tuple[Annotation, list[str]]:
             except (ValueError, TypeError) as error:
                 place = f"{sample}.{JSON}: objects[{number}]"
                 problems.append(f"{place}: {error}; object dropped")
-        annotation = replace(annotation, objects=tuple(objects))
+        annotation = annotation.changed(objects=tuple(objects))
         size = data.get("size")
         if isinstance(size, list) and len(size) == 2 and _positive(size):
-            annotation = replace(annotation, size=(size[0], size[1]))
+            annotation = annotation.changed(size=(size[0], size[1]))
             del data["size"]
     elif listed is not None:
         data["objects"] = listed
     if isinstance(labels := data.get("labels"), dict) and _shares(labels):
-        annotation = replace(annotation, labels=labels)
+        annotation = annotation.changed(labels=labels)
         del data["labels"]
     if isinstance(soft := data.get("soft"), bool):
-        annotation = replace(annotation, soft=soft)
+        annotation = annotation.changed(soft=soft)
         del data["soft"]
-    return replace(annotation, extra={FIELDS: data} if data else {}), problems
+    return annotation.changed(extra={FIELDS: data} if data else {}), problems
 
 
 def write_json(annotation: Annotation) -> bytes | None:
@@ -162,21 +161,14 @@ def _object(data: dict[str, Any], sample: str) -> Object:
         if name in known:
             _check_numbers(known[name], name)
     one = Object.from_json({**known, "category": str(known["category"]), "extra": extra})
-    if one.box is not None and not (
-        len(one.box) == 4 and one.box[0] < one.box[2] and one.box[1] < one.box[3]
-    ):
+    if one.box is not None and not (one.box[0] < one.box[2] and one.box[1] < one.box[3]):
         raise ValueError("box without area")
-    for ring in one.polygons or ():
-        if len(ring) < 3 or any(len(point) != 2 for point in ring):
-            raise ValueError("polygon of fewer than three points")
-    if one.corners is not None and [len(point) for point in one.corners] != [2] * 4:
-        raise ValueError("corners: expected four points")
-    if any(len(point) != 3 for point in one.keypoints or ()):
-        raise ValueError("keypoints: expected x, y and visibility")
+    if any(len(ring) < 3 for ring in one.polygons or ()):
+        raise ValueError("polygon of fewer than three points")
     if one.mask_file is not None:
         if "/" in one.mask_file or "\\" in one.mask_file or not is_picture(one.mask_file):
             raise ValueError(f"mask_file {one.mask_file!r} is no member's ending")
-        one = replace(one, mask_file=f"{sample}.{one.mask_file}")
+        one = one.changed(mask_file=f"{sample}.{one.mask_file}")
     return one
 
 

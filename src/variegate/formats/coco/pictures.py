@@ -15,7 +15,6 @@ and box there; it becomes one.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from variegate.annotations import Annotation, Object
@@ -192,8 +191,7 @@ def _is_same(one: Object, other: Object) -> bool:
 
 def _joined(first: Object, second: Object) -> Object:
     """Return one object for what two files say of it."""
-    joined = replace(
-        first,
+    joined = first.changed(
         polygons=first.polygons or second.polygons,
         rle=first.rle or second.rle,
         keypoints=first.keypoints or second.keypoints,
@@ -206,7 +204,7 @@ def _joined(first: Object, second: Object) -> Object:
         for record in records(one):
             area = {"shape": digest} if "shape" in record else {}
             both.append(record | own | bare | area)
-    return replace(joined, extra={**first.extra, COCO: both})
+    return joined.changed(extra={**first.extra, COCO: both})
 
 
 def _size_of(value: Raw) -> Size | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -94,7 +94,7 @@ class CocoWriter(Writer):
         if item.annotation is None or not item.masks:
             return item.annotation
         objects = [self._settled(one, item) for one in item.annotation.objects]
-        return replace(item.annotation, objects=tuple(one for one in objects if one is not None))
+        return item.annotation.changed(objects=tuple(one for one in objects if one is not None))
 
     def _settled(self, one: Object, item: Item) -> Object | None:
         if one.mask_file is None or one.mask_file not in item.masks:
@@ -106,12 +106,12 @@ class CocoWriter(Writer):
         if box is None:
             return None
         if not any(self._is_panoptic(record) for record in records(one)):
-            return replace(one, box=one.box or box, rle=rle, mask_file=None, mask_value=None)
+            return one.changed(box=one.box or box, rle=rle, mask_file=None, mask_value=None)
         (record,) = records(one)
         if item.source == item.key:
             return one
         counted = {"area": run_lengths.area(rle), "counted": True}
-        return replace(one, extra={**one.extra, COCO: [record | counted]})
+        return one.changed(extra={**one.extra, COCO: [record | counted]})
 
     def _is_panoptic(self, record: Mapping[str, Any]) -> bool:
         number = record.get("file", 0)
