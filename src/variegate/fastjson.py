@@ -22,6 +22,16 @@ def dumped(value: Any) -> bytes:
         return json.dumps(msgspec.to_builtins(value), separators=(",", ":")).encode()
 
 
+def lines(values: list[Any]) -> bytes:
+    """Return JSON values as text, one a line, with a comma at the end of each but the last."""
+    try:
+        text = _encoder.encode_lines(values)
+    except UnicodeEncodeError:
+        return b",\n".join(dumped(one) for one in values)
+    # Within a value there is no line's end: in strings it is written as an escape.
+    return text[:-1].replace(b"\n", b",\n")
+
+
 def loaded(text: bytes | str) -> Any:
     """Return the value that JSON text means."""
     try:

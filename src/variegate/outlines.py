@@ -1,6 +1,7 @@
 """Rings of points: the outlines of objects, moved and cut all at once."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy.typing as npt
 Points = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 Size = tuple[int, int]
+
+# Points of a ring that are sooner cut one by one than as arrays.
+_FEW = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,26 +50,27 @@ class Outlines:
 
     def areas(self, count: int) -> npt.NDArray[np.float64]:
         """Return (count,) the area that each object's rings enclose, added up."""
-        areas = np.zeros(count)
-        if len(self.owners):
-            after = np.roll(self.points, -1, axis=0)
-            # The point behind the last of a ring is its first.
-            after[self.starts[1:] - 1] = self.points[self.starts[:-1]]
-            crosses = self.points[:, 0] * after[:, 1] - after[:, 0] * self.points[:, 1]
-            rings = np.abs(np.add.reduceat(crosses, self.starts[:-1])) / 2
-            np.add.at(areas, self.owners, rings)
-        return areas
+        if not len(self.owners):
+            return np.zeros(count)
+        after = np.empty_like(self.points)
+        after[:-1] = self.points[1:]
+        # The point behind the last of a ring is its first.
+        after[self.starts[1:] - 1] = self.points[self.starts[:-1]]
+        crosses = self.points[:, 0] * after[:, 1] - after[:, 0] * self.points[:, 1]
+        rings = np.abs(np.add.reduceat(crosses, self.starts[:-1])) / 2
+        return np.bincount(self.owners, rings, count).astype(np.float64, copy=False)
 
     def bounds(self, count: int) -> Points:
         """Return (count, 4) x1, y1, x2, y2 of each object; NaN for those without rings."""
         boxes = np.full((count, 4), np.nan)
         if len(self.owners):
-            low = np.minimum.reduceat(self.points, self.starts[:-1])
-            high = np.maximum.reduceat(self.points, self.starts[:-1])
-            firsts = np.flatnonzero(np.diff(self.owners, prepend=-1))
-            objects = self.owners[firsts]
-            boxes[objects, :2] = np.minimum.reduceat(low, firsts)
-            boxes[objects, 2:] = np.maximum.reduceat(high, firsts)
+            new = np.empty(len(self.owners), np.bool_)
+            new[0] = True
+            np.not_equal(self.owners[1:], self.owners[:-1], out=new[1:])
+            # The rings of an object stand together.
+            objects, firsts = self.owners[new], self.starts[:-1][new]
+            boxes[objects, :2] = np.minimum.reduceat(self.points, firsts)
+            boxes[objects, 2:] = np.maximum.reduceat(self.points, firsts)
         return boxes
 
     def clipped(self, size: Size) -> "Outlines":
@@ -73,55 +78,49 @@ class Outlines:
         if not len(self.owners):
             return self
         edges = np.array([size[1], size[0]], np.float64)
-        low = np.minimum.reduceat(self.points, self.starts[:-1])
-        high = np.maximum.reduceat(self.points, self.starts[:-1])
-        inside = np.all(low >= 0, axis=1) & np.all(high <= edges, axis=1)
-        if inside.all():
+        beyond_low = np.minimum.reduceat(self.points, self.starts[:-1]) < 0
+        beyond_high = np.maximum.reduceat(self.points, self.starts[:-1]) > edges
+        cut = beyond_low | beyond_high
+        if not cut.any():
             return self
-        seen = np.all(high > 0, axis=1) & np.all(low < edges, axis=1)
-        rings = self._chosen(seen)
-        # Sutherland and Hodgman 1974, one edge of the canvas after the other, all rings at once.
-        for axis in (0, 1):
-            rings = rings._cut(rings.points[:, axis])
-            np.maximum(rings.points[:, axis], 0, out=rings.points[:, axis])
-            rings = rings._cut(edges[axis] - rings.points[:, axis])
-            np.minimum(rings.points[:, axis], edges[axis], out=rings.points[:, axis])
-        return rings._chosen(np.diff(rings.starts) >= 3)
+        sides = np.concatenate([beyond_low, beyond_high], axis=1).tolist()
 
-    def _chosen(self, wanted: npt.NDArray[np.bool_]) -> "Outlines":
-        """Return a copy with some of the rings."""
-        lengths = np.diff(self.starts)
-        points = self.points[np.repeat(wanted, lengths)]
-        starts = np.concatenate(([0], np.cumsum(lengths[wanted])))
-        return Outlines(points, starts, self.owners[wanted])
+        def within(index: int, ring: Points) -> Points:
+            for axis in (0, 1):
+                if sides[index][axis] and len(ring):
+                    ring = _half(ring, ring[:, axis])
+                    np.maximum(ring[:, axis], 0, out=ring[:, axis])
+                if sides[index][axis + 2] and len(ring):
+                    ring = _half(ring, edges[axis] - ring[:, axis])
+                    np.minimum(ring[:, axis], edges[axis], out=ring[:, axis])
+            return ring
 
-    def _cut(self, heights: npt.NDArray[np.float64]) -> "Outlines":
-        """Return the part of the rings with a height (P,) of 0 or more; heights run evenly."""
-        keep = heights >= 0
-        if keep.all():
-            return self
-        before = np.arange(-1, len(heights) - 1)
-        before[self.starts[:-1]] = self.starts[1:] - 1
-        crossed = keep != keep[before]
-        rise = np.where(crossed, heights - heights[before], 1.0)
-        share = np.where(crossed, heights / rise, 0.0)[:, np.newaxis]
-        # Two places for each point: where the edge before it crosses, and itself.
-        there = self.points + share * (self.points[before] - self.points)
-        places = np.stack([there, self.points], axis=1).reshape(-1, 2)
-        taken = np.stack([crossed, keep], axis=1)
-        lengths = np.add.reduceat(taken.sum(axis=1), self.starts[:-1])
-        starts = np.concatenate(([0], np.cumsum(lengths)))
-        cut = Outlines(places[taken.ravel()], starts, self.owners)
-        # An empty ring has no place between two starts.
-        return cut if lengths.all() else cut._chosen(lengths > 0)
+        return self._changed(np.flatnonzero(cut[:, 0] | cut[:, 1]), within)
 
     def beyond_line(self, a: float, b: float, c: float) -> "Outlines":
         """Return what lies where a * x + b * y + c >= 0."""
         heights = self.points @ (a, b) + c
         if not len(heights) or heights.min() >= 0:
             return self
-        rings = self._cut(heights)
-        return rings._chosen(np.diff(rings.starts) >= 3)
+        cut = np.flatnonzero(np.minimum.reduceat(heights, self.starts[:-1]) < 0)
+        return self._changed(cut, lambda _, ring: _half(ring, ring @ (a, b) + c))
+
+    def _changed(self, which: Indices, change: Callable[[int, Points], Points]) -> "Outlines":
+        """Return a copy in which some rings are changed; those without three points are gone."""
+        lengths = self.starts[1:] - self.starts[:-1]
+        pieces, end = [], 0
+        for index in which.tolist():
+            start, stop = self.starts[index], self.starts[index + 1]
+            ring = change(index, self.points[start:stop])
+            if len(ring) < 3:
+                ring = ring[:0]
+            pieces += [self.points[end:start], ring]
+            lengths[index], end = len(ring), stop
+        points = np.concatenate([*pieces, self.points[end:]])
+        left = lengths > 0
+        starts = np.zeros(int(left.sum()) + 1, np.intp)
+        np.cumsum(lengths[left], out=starts[1:])
+        return Outlines(points, starts, self.owners[left])
 
     def joined(self, other: "Outlines", count: int) -> "Outlines":
         """Return these and those of `other`, whose objects are numbered on from `count`."""
@@ -143,6 +142,37 @@ class Outlines:
             first, second = np.repeat(ring, pieces, axis=0), np.repeat(after, pieces, axis=0)
             rings.append((int(owner), first + share * (second - first)))
         return Outlines.of(rings)
+
+
+def _half(ring: Points, heights: npt.NDArray[np.float64]) -> Points:
+    """Return the part of a ring (K, 2) with a height (K,) of 0 or more; heights run evenly.
+
+    One edge of the algorithm of Sutherland and Hodgman, 1974.
+    """
+    if len(ring) <= _FEW:
+        return _half_of_few(ring.tolist(), heights.tolist())
+    before, low = np.roll(ring, 1, axis=0), np.roll(heights, 1)
+    keep = heights >= 0
+    crossed = keep != (low >= 0)
+    rise = np.where(crossed, heights - low, 1.0)
+    there = ring + np.where(crossed, heights / rise, 0.0)[:, np.newaxis] * (before - ring)
+    # Two places for each point: where the edge before it crosses, and itself.
+    places = np.stack([there, ring], axis=1).reshape(-1, 2)
+    return places[np.stack([crossed, keep], axis=1).ravel()]
+
+
+def _half_of_few(ring: list[list[float]], heights: list[float]) -> Points:
+    """Do the same for a few points, for which arrays are slow."""
+    found = []
+    (x0, y0), h0 = ring[-1], heights[-1]
+    for (x, y), h in zip(ring, heights, strict=True):
+        if (h >= 0) != (h0 >= 0):
+            share = h / (h - h0)
+            found.append((x + share * (x0 - x), y + share * (y0 - y)))
+        if h >= 0:
+            found.append((x, y))
+        x0, y0, h0 = x, y, h
+    return np.array(found, np.float64).reshape(-1, 2)
 
 
 def rasterised(rings: list[Points], size: Size) -> npt.NDArray[np.uint8]:

@@ -68,11 +68,11 @@ class Keypoints:
             np.concatenate([self.partners, other.partners + len(self.points)]),
         )
 
-    def moved(self, points: Points, *, mirrored: bool, size: Size) -> "Keypoints":
-        """Return them at `points`; those off the canvas are not labelled any more."""
-        if not len(points):
+    def moved(self, move: Callable[[Points], Points], *, mirrored: bool, size: Size) -> "Keypoints":
+        """Return them where `move` takes them; those off the canvas are not labelled any more."""
+        if not len(self.points):
             return self
-        visibility = self.visibility
+        points, visibility = move(self.points), self.visibility
         if mirrored:
             points, visibility = points[self.partners], visibility[self.partners]
         inside = ((points >= 0) & (points < (size[1], size[0]))).all(axis=1)
@@ -163,9 +163,7 @@ class Targets:
             self,
             boxes=cut.bounds(self.count),
             outlines=cut,
-            keypoints=self.keypoints.moved(
-                points(self.keypoints.points), mirrored=mirrored, size=size
-            ),
+            keypoints=self.keypoints.moved(points, mirrored=mirrored, size=size),
             visible=visible,
             layers=layers,
             kept_boxes=False,

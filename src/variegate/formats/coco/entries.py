@@ -26,7 +26,7 @@ class Entry:
             for record in records(known):
                 self._records.setdefault(record.get("file", 0), record)
         self._fresh_id = 0
-        self._listed: set[int] = set()
+        self._listed: dict[int, Any] = {}
 
     def write(self) -> None:
         known = self._known
@@ -42,11 +42,11 @@ class Entry:
 
     def _image(self, number: int) -> Any:
         """List the picture in a file, once; return its id there."""
+        if number in self._listed:
+            return self._listed[number]
         record = self._records.get(number, {})
         identity = record["id"] if self._through and "id" in record else self._new_id()
-        if number in self._listed:
-            return identity
-        self._listed.add(number)
+        self._listed[number] = identity
         sheet, item = self._sheets.at(number), self._item
         sheet.image(
             {
@@ -86,8 +86,10 @@ class Entry:
 
     def _panoptic(self) -> None:
         """Write one annotation for each panoptic file that has segments here."""
+        if not self._sheets.panoptic:
+            return
         segments: dict[tuple[int, str], list[Object]] = {}
-        for one in self._known.objects if self._sheets.files else ():
+        for one in self._known.objects:
             for record in records(one):
                 number = record.get("file", 0)
                 sheet = self._sheets.numbered(number)

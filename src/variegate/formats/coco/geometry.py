@@ -206,8 +206,9 @@ def _ring_area(ring: Sequence[Point]) -> float:
 
 def shape_digest(one: Object) -> int:
     """Return a number that changes when box, outline or mask do."""
-    rings = chain.from_iterable(one.polygons or ())
-    numbers = array("d", chain(one.box or (), chain.from_iterable(rings)))
+    numbers = array("d", one.box or ())
+    for ring in one.polygons or ():
+        numbers.extend(chain.from_iterable(ring))
     return crc32(one.rle.counts.encode() if one.rle else b"", crc32(numbers.tobytes()))
 
 

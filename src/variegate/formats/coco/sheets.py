@@ -11,10 +11,13 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from variegate.codecs import decode_mask
-from variegate.fastjson import dumped
+from variegate.fastjson import dumped, lines
 from variegate.storage import Storage
 
 Record = dict[str, Any]
+
+# Annotations that are made text at once: of one alone, calls take longer than the work.
+_TOGETHER = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,9 @@ class Sheet:
         self._out = stack.enter_context(storage.open_write(file.key))
         waiting = tempfile.TemporaryFile(prefix="variegate-")  # noqa: SIM115 - `stack` closes it
         self._waiting: BinaryIO = stack.enter_context(waiting)
-        self._images = self._annotations = 0
+        self._images = 0
+        self._entries: list[Record] = []
+        self._begun = False
         listed = file.head.get("categories")
         self._categories: list[Any] = list(listed) if isinstance(listed, list) else []
         self._ids: dict[str, Any] = {}
@@ -75,11 +80,20 @@ class Sheet:
         self._images += 1
 
     def annotation(self, entry: Record) -> None:
-        self._waiting.write(_line(entry, first=not self._annotations))
-        self._annotations += 1
+        self._entries.append(entry)
+        if len(self._entries) >= _TOGETHER:
+            self._write_entries()
+
+    def _write_entries(self) -> None:
+        if self._entries:
+            self._waiting.write(b",\n" if self._begun else b"\n")
+            self._waiting.write(lines(self._entries))
+            self._begun = True
+            self._entries.clear()
 
     def close(self) -> None:
         """Write the annotations and categories."""
+        self._write_entries()
         self._out.write(b'\n],\n"annotations": [')
         self._waiting.seek(0)
         shutil.copyfileobj(self._waiting, self._out, 1 << 20)
@@ -111,6 +125,7 @@ class Sheets:
             next_ids: the first free ids of a picture and an annotation.
         """
         self.files = files
+        self.panoptic = any(file.kind == "panoptic" for file in files)
         self._new_file = new_file
         self._storage = storage
         self._stack = stack

@@ -75,6 +75,8 @@ class CocoWriter(Writer):
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         panoptic_files = {n for n, file in enumerate(self.files) if file.kind == "panoptic"}
+        if not panoptic_files:
+            return
         wanted = {
             one.mask_file
             for one in (item.annotation.objects if item.annotation else ())
