@@ -21,8 +21,7 @@ from harness import ENVIRONMENTS, HERE, WORK, Result, version_of
 
 NAMES = (
     *("transform_only", "whole_job", "power_set", "memory", "labels", "start", "kernels"),
-    "cluster",
-    "serverless",
+    *("storage", "cluster", "serverless"),
 )
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 RESULTS = WORK / "results"

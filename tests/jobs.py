@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,18 @@ def tree(folder: Path) -> dict[str, str]:
             data = path.read_bytes()
             found[str(path.relative_to(folder))] = hashlib.sha256(data).hexdigest()
     return found
+
+
+def components(data_dir: Path, folder: Path, every: int) -> Path:
+    """Write some of the electronic components and one that is broken."""
+    folder.mkdir()
+    archive = data_dir / "electronic_components/electronic-components-png-original.zip"
+    with zipfile.ZipFile(archive) as members:
+        names = sorted(name for name in members.namelist() if name.endswith(".png"))[::every]
+        for name in names:
+            (folder / name).write_bytes(members.read(name))
+    (folder / "broken.01.png").write_bytes((folder / names[0]).read_bytes()[:300])
+    return folder
 
 
 def children(pid: int | None = None) -> list[int]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import boto3
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -65,6 +66,17 @@ def moto(**environment: str) -> Iterator[str]:
                 break
             time.sleep(0.1)
         yield url
+
+
+def s3_client(url: str):
+    """Return a client of one of these servers."""
+    return boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name=CREDENTIALS["AWS_REGION"],
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+    )
 
 
 @contextlib.contextmanager

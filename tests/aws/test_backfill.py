@@ -1,13 +1,12 @@
 """`--backend lambda`: shards of a bucket, sent to the built function, and what may go wrong."""
 
 import itertools
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from lambda_host import FunctionError, endpoint
 
-from jobs import draw_noise
+from jobs import components, draw_noise
 from variegate import Options, augment, read_manifest, verify
 from variegate.backends import aws_lambda, make_backend
 from variegate.errors import RecipeError, UsageError
@@ -48,18 +47,11 @@ def places(cloud, name="run"):
 def test_components_by_chain_have_the_same_manifest_as_here(
     artefact, there, start, tmp_path, monkeypatch, data_dir
 ):
-    archive = data_dir / "electronic_components/electronic-components-png-original.zip"
-    with zipfile.ZipFile(archive) as members:
-        names = sorted(name for name in members.namelist() if name.endswith(".png"))[::25]
-        pictures = {name: members.read(name) for name in names}
-    pictures["notes.txt"] = b"no picture"
-    pictures["broken.01.png"] = pictures[names[0]][:300]
-    put_all(there, pictures)
-    for name, data in pictures.items():
-        (tmp_path / "in").mkdir(exist_ok=True)
-        (tmp_path / "in" / name).write_bytes(data)
+    source = components(data_dir, tmp_path / "in", every=25)
+    (source / "notes.txt").write_bytes(b"no picture")
+    put_all(there, {path.name: path.read_bytes() for path in source.iterdir()})
     recipe = Recipe.load("chain").model_copy(update={"seed": 7})
-    here = augment(tmp_path / "in", tmp_path / "out", recipe=recipe)
+    here = augment(source, tmp_path / "out", recipe=recipe)
     function = start(artefact, there.function_settings())
     with endpoint(function) as url:
         options = on_lambda(url, monkeypatch, shard_size=3)

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 import jobs
-from variegate import Options, augment, manifest
+import servers
+from variegate import Options, Recipe, augment, manifest, verify
 from variegate.backends import make_backend, ray
 from variegate.errors import InputError, OutputError, RecipeError, UsageError
 from variegate.job import Job
@@ -57,6 +58,9 @@ def cluster(tmp_path_factory) -> Iterator["object"]:
     patch.setenv("PYTHONPATH", jobs.search_path(folder))
     patch.setenv("RAY_AUTH_MODE", "disabled")
     patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # What the machines of a cluster have from their service account.
+    for name, value in servers.CREDENTIALS.items():
+        patch.setenv(name, value)
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 << 20}
@@ -104,6 +108,26 @@ def test_the_same_files_as_on_one_machine(source, reference, on_ray, tmp_path):
     assert told == sorted(told)
     assert len(set(told)) > 10
     assert told[-1] == 60
+
+
+def test_from_bucket_to_bucket(data_dir, on_ray, tmp_path, monkeypatch):
+    source = jobs.components(data_dir, tmp_path / "in", every=25)
+    recipe = Recipe.load("chain").model_copy(update={"seed": 7})
+    here = augment(source, tmp_path / "out", recipe=recipe)
+    assert (here.counts.outputs, here.counts.quarantined) == (640, 1)
+    with servers.moto() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        s3 = servers.s3_client(url)
+        for name in ("raw", "more"):
+            s3.create_bucket(Bucket=name)
+        for path in source.iterdir():
+            s3.upload_file(str(path), "raw", f"parts/{path.name}")
+        there = augment("s3://raw/parts", "s3://more/chain", recipe=recipe, options=on_ray())
+        assert there.counts == here.counts
+        assert there.digest == here.digest
+        assert verify("s3://more/chain").ok
+        listed = open_storage("s3://more/").list()
+        assert {entry.key.split("/")[0] for entry in listed} == {"chain"}
 
 
 def test_nodes_and_processes_that_are_killed(source, reference, cluster, on_ray, tmp_path):

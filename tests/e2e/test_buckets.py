@@ -5,7 +5,6 @@ import os
 import time
 from pathlib import Path
 
-import boto3
 import pytest
 
 import jobs
@@ -45,16 +44,6 @@ def at(monkeypatch, url):
         monkeypatch.setenv(name, value)
 
 
-def client(url):
-    return boto3.client(
-        "s3",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id=servers.CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=servers.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-    )
-
-
 @pytest.fixture
 def buckets(store, monkeypatch, request):
     """Two new buckets, their names, and what reaches them."""
@@ -68,7 +57,7 @@ def moto_buckets(moto, monkeypatch, request):
 
 def new_buckets(url, monkeypatch, request):
     at(monkeypatch, url)
-    s3 = client(url)
+    s3 = servers.s3_client(url)
     tail = f"{abs(hash(request.node.name)) % 10**9}-{time.time_ns() % 10**9}"
     names = (f"raw-{tail}", f"more-{tail}")
     for name in names:
