@@ -1,11 +1,13 @@
 """Real labelled sets, augmented and read again by parsers that are not ours."""
 
 import contextlib
+import csv
 import io
 import json
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -62,19 +64,26 @@ def read_coco(folder: Path):
         for name in pictures.values():
             found.setdefault(Path(name).name, Counter())
         for number, part in parts:
+            if "bbox" not in part:
+                continue
             x, y, w, h = part["bbox"]
             one = rounded(names[part["category_id"]], x, y, x + w, y + h)
             found[Path(pictures[number]).name][one] += 1
     return found
 
 
-def read_voc(folder: Path):
+def read_voc(folder: Path, first=1):
+    """Return, by picture, (category, x1, y1, x2, y2) of every object.
+
+    Args:
+        first: the number of the first pixel: VOC's own is 1, that of many others 0.
+    """
     found = {}
     for file in folder.rglob("*.xml"):
         root = ET.parse(file).getroot()
         objects = found.setdefault(root.findtext("filename"), Counter())
-        for one in root.iter("object"):
-            low = [float(one.findtext(f"bndbox/{side}")) - 1 for side in ("xmin", "ymin")]
+        for one in chain(root.iter("object"), root.iter("part")):
+            low = [float(one.findtext(f"bndbox/{side}")) - first for side in ("xmin", "ymin")]
             high = [float(one.findtext(f"bndbox/{side}")) for side in ("xmax", "ymax")]
             if low[0] < high[0] and low[1] < high[1]:
                 objects[rounded(one.findtext("name"), *low, *high)] += 1
@@ -219,37 +228,133 @@ def test_object_masks_are_mirrored_pixel_for_pixel(data_dir, tmp_path):
 
 
 def miniatures(root):
-    """Return every folder, two levels deep, that is an annotated set of a format of ours."""
+    """Return every folder below those of the formats that is an annotated set of a format of ours.
+
+    Those that hold others are left out.
+    """
     found = {}
     for folder in sorted(path for path in root.glob("*_dataset/**") if path.is_dir()):
-        if len(folder.relative_to(root).parts) > 3 or any(one in folder.parents for one in found):
+        if len(folder.relative_to(root).parts) > 2:
             continue
         try:
             known = inspect(folder)
         except UsageError:
             continue
-        if known.objects or known.kinds.get("semantic masks"):
+        labelled = known.objects or known.kinds.get("semantic masks")
+        # A set of test pictures has nothing to augment.
+        if labelled and {"", "train"} & set(known.pictures):
             found[folder] = known
+    inner = {path.parent for path in found}
+    return {path: known for path, known in found.items() if path not in inner}
+
+
+def read_text_files(folder, pictures):
+    """Return, by picture, the points of every object in YOLO's and DOTA's text files."""
+    files = {path.stem: path for path in folder.rglob("*.txt")}
+    found = {}
+    for picture in pictures:
+        with Image.open(picture) as image:
+            width, height = image.size
+        shapes = found.setdefault(picture.name, Counter())
+        file = files.get(picture.stem)
+        for line in file.read_text().splitlines() if file else ():
+            words = line.split()
+            if len(words) == 5:
+                x, y, w, h = (
+                    float(v) * s for v, s in zip(words[1:], (width, height) * 2, strict=True)
+                )
+                shapes[rounded("", x - w / 2, y - h / 2, x + w / 2, y + h / 2)] += 1
+            elif len(words) == 10:
+                shapes[rounded("", *map(float, words[:8]))] += 1
     return found
+
+
+def read_tables(folder):
+    """Return, by picture, (category, x1, y1, x2, y2) of every object in VoTT's tables."""
+    found = {}
+    for path in folder.rglob("*-export.csv"):
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                box = (row[side] for side in ("xmin", "ymin", "xmax", "ymax"))
+                found.setdefault(row["image"], Counter())[rounded(row["label"], *box)] += 1
+    return found
+
+
+def said_shapes(folder):
+    """Return what the manifest's annotations say, by result, as points without categories."""
+    rows = read_manifest(folder, columns=["output", "annotation"]).to_pylist()
+    return {
+        Path(row["output"]).name: Counter(
+            rounded("", *(chain(*one["corners"]) if "corners" in one else one["box"]))
+            for one in json.loads(row["annotation"] or "{}").get("objects", ())
+        )
+        for row in rows
+        if row["output"]
+    }
+
+
+def distinct(found):
+    return {name: Counter(set(objects)) for name, objects in found.items()}
+
+
+def _first_pixel(folder):
+    sides = ("xmin", "ymin")
+    roots = [ET.parse(path).getroot() for path in folder.rglob("*.xml")]
+    found = (float(one.text) for root in roots for side in sides for one in root.iter(side))
+    return 0 if min(found) < 1 else 1
+
+
+def assert_read_again(folder, source, format_name):
+    """Check that parsers that are not ours find what the manifest says, where they can read it."""
+    if format_name == "coco":
+        # Several files may tell of one object.
+        assert_same(distinct(read_coco(folder)), distinct(said(folder)))
+    elif format_name == "voc":
+        assert_same(read_voc(folder, _first_pixel(source)), said(folder))
+    elif format_name == "csv-boxes":
+        assert_same(read_tables(folder), said(folder))
+    elif format_name == "yolo":
+        pictures = [path for path in folder.rglob("*.*") if path.suffix in (".jpg", ".png")]
+        assert_same(read_text_files(folder, pictures), said_shapes(folder))
+    else:
+        assert format_name == "masks"
+        rows = read_manifest(folder, columns=["output", "annotation", "height", "width"])
+        for row in rows.to_pylist():
+            mask = json.loads(row["annotation"] or "{}").get("mask_file")
+            if row["output"] and mask:
+                with Image.open(folder / mask) as image:
+                    assert image.size == (row["width"], row["height"]), mask
+
+
+@pytest.mark.parametrize("preset", ["detection", "segmentation"])
+def test_miniature_sets_are_read_again_by_others(data_dir, tmp_path, preset):
+    formats = Counter()
+    for folder in miniatures(data_dir / "annotation_formats"):
+        out = tmp_path / f"{formats.total()}"
+        augment(folder, out, recipe=preset, seed=3, options=Options(workers=0))
+        assert verify(out).ok, folder
+        name = inspect(folder).format
+        assert inspect(out).format == name, folder
+        assert_read_again(out, folder, name)
+        formats[name] += 1
+    assert {"coco", "voc", "yolo", "csv-boxes", "masks"} == set(formats), formats
+    assert formats.total() >= 25
 
 
 def test_miniature_sets_keep_their_objects(data_dir, tmp_path):
     """As they are and mirrored, every object that was read is written, in the same format."""
-    root = data_dir / "annotation_formats"
     recipe = Recipe.parse("variants: {each: [source, flip]}\nlabels: {min_side: 0, min_visible: 0}")
-    formats = Counter()
-    for number, (folder, before) in enumerate(miniatures(root).items()):
+    for number, (folder, before) in enumerate(miniatures(data_dir / "annotation_formats").items()):
         out = tmp_path / f"{number}"
         summary = augment(folder, out, recipe=recipe, options=Options(workers=0))
         assert verify(out).ok, folder
         after = inspect(out)
         assert after.format == before.format, folder
-        formats[before.format] += 1
+        assert_read_again(out, folder, before.format)
         passed = any(split in ("val", "test") for split in before.pictures)
         if not passed and not summary.counts.quarantined:
             assert after.objects == 2 * before.objects, folder
             assert after.kinds == {kind: 2 * count for kind, count in before.kinds.items()}, folder
-    assert {"coco", "voc", "yolo"} <= set(formats), formats
 
 
 @pytest.mark.parametrize("to", ["voc", "yolo", "coco"])
