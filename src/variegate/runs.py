@@ -354,7 +354,7 @@ def _record(prepared: Prepared, options: Options, plugins: tuple[Plugin, ...]) -
         "seed": prepared.recipe.seed,
         "input": prepared.source.url,
         "input_files": prepared.listing.identity,
-        "layout": prepared.layout.name,
+        "layout": prepared.layout.option,
         "label_pattern": options.label_pattern,
         "splits": bool(prepared.layout.splits),
         "writer": writer_to_json(prepared.writer),

@@ -209,6 +209,33 @@ def test_yolo_read_as_text(data_dir, tmp_path):
         assert_same({result: read[result]}, {result: sources[name]})
 
 
+@pytest.mark.parametrize("labels", ["object_detection", "instance_segmentation"])
+def test_one_of_several_folders_of_labels_is_chosen(data_dir, tmp_path, labels):
+    options = Options(workers=0, limit=6, layout=f"yolo:{labels}")
+    augment(data_dir / "coco_mini", tmp_path / "out", recipe=RECIPE, options=options)
+    folders = {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()}
+    assert folders == {".variegate", "images", labels}
+    points = {}
+    for source, result in identity(tmp_path / "out").items():
+        (theirs,) = (data_dir / "coco_mini" / labels).rglob(f"{Path(source).stem}.txt")
+        (ours,) = (tmp_path / "out" / labels).rglob(f"{Path(result).stem}.txt")
+        before, after = ([*map(float, p.read_text().split())] for p in (theirs, ours))
+        assert before == after
+        points[result] = len(after)
+    assert sum(points.values()) >= 40
+    # Other pictures' labels are in a mosaic; they are found in the same folder.
+    rows = read_manifest(tmp_path / "out").to_pylist()
+    (mosaic, *_) = (row for row in rows if row["name"] == "mosaic")
+    assert (
+        rebuild(tmp_path / "out", mosaic["output"])
+        == Path(tmp_path / "out" / mosaic["output"]).read_bytes()
+    )
+    with pytest.raises(UsageError, match=r"--layout coco:x: a folder goes with yolo only"):
+        augment(
+            data_dir / "coco_mini", tmp_path / "no", options=Options(layout="coco:x"), recipe=RECIPE
+        )
+
+
 def test_object_masks_are_mirrored_pixel_for_pixel(data_dir, tmp_path):
     options = Options(workers=0, limit=300)
     augment(data_dir / "nuclei_instances", tmp_path / "out", recipe=ALONE, options=options)

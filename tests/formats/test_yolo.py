@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,8 +70,9 @@ def make(tmp_path):
 # ---- real sets
 
 
-def recognised(storage, **choice):
-    return Yolo.recognise(survey(storage, NAME_RULES), storage, chosen=True, **choice)
+def recognised(storage, *, labels=None):
+    seen = replace(survey(storage, NAME_RULES), labels=labels)
+    return Yolo.recognise(seen, storage, chosen=True)
 
 
 CASES = [

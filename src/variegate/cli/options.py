@@ -110,7 +110,7 @@ LayoutName = Annotated[
     typer.Option(
         "--layout",
         metavar="NAME",
-        help="Layout of IN, where it should not be guessed, such as classes, flat or csv.",
+        help="Layout of IN, where it should not be guessed, such as classes, csv or yolo:FOLDER.",
         rich_help_panel=_INPUT,
     ),
 ]

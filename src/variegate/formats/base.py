@@ -76,11 +76,14 @@ class Layout(ABC):
         pictures: pictures by split ("" for none), judged by their names.
         notes: what else the user should know, one sentence each.
         skeletons: category -> its keypoints, for formats that have them.
+        labels_from: the folder that labels are taken from, where others have some, too.
     """
 
     name: ClassVar[str]
     annotated: ClassVar[bool] = False
     """Whether sources come with annotations, which results must carry, too."""
+    choosable: ClassVar[bool] = False
+    """Whether the user may name the folder to take labels from, where several have some."""
 
     root: str
     split_folders: Mapping[str, str]
@@ -88,6 +91,7 @@ class Layout(ABC):
     pictures: Mapping[str, int]
     notes: tuple[str, ...] = ()
     skeletons: Mapping[str, Skeleton] = field(default_factory=dict)
+    labels_from: str | None = None
 
     @classmethod
     @abstractmethod
@@ -118,6 +122,11 @@ class Layout(ABC):
     def splits(self) -> tuple[str, ...]:
         """The splits that there are, of "train", "val", "test" in this order."""
         return tuple(split for split in SPLITS if self.pictures.get(split))
+
+    @property
+    def option(self) -> str:
+        """What `--layout` has to be for this to be chosen again."""
+        return self.name if self.labels_from is None else f"{self.name}:{self.labels_from}"
 
     @property
     def description(self) -> str:

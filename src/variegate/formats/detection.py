@@ -22,7 +22,8 @@ def detect(
     Args:
         storage: the data set.
         formats: what it may be, the first that fits wins.
-        layout: the name of a format, to be taken without guessing.
+        layout: the name of a format, to be taken without guessing; for some with a colon and the
+            folder to take labels from, where several have some for the same pictures.
         label_pattern: a regular expression with a group "label", searched in each key; implies
             the layout "flat".
 
@@ -30,9 +31,13 @@ def detect(
         UsageError: no such layout, or an impossible pattern.
         InputError: there are no pictures, or no layout fits.
     """
-    chosen = _chosen(formats, layout, label_pattern)
+    layout, _, labels = (layout or "").partition(":")
+    chosen = _chosen(formats, layout or None, label_pattern)
+    if labels and not all(kind.choosable for kind in chosen):
+        names = ", ".join(kind.name for kind in formats if kind.choosable)
+        raise UsageError(f"--layout {layout}:{labels}: a folder goes with {names} only")
     rules = NAME_RULES if label_pattern is None else pattern_rules(label_pattern)
-    seen = survey(storage, rules)
+    seen = replace(survey(storage, rules), labels=labels or None)
     place = printable(storage.url)
     if not seen.tally.count:
         raise InputError(_no_pictures(place, seen))
@@ -81,7 +86,7 @@ def _no_pictures(place: str, seen: Survey) -> str:
     remedy = (
         "name the zip file itself"
         if ".zip" in seen.others
-        else "name the folder that holds the pictures (.jpg, .png, ...)"
+        else "name the folder that holds the pictures (.jpg, .png, ...), and their labels if any"
     )
     files = f"{counted(seen.files, 'file', 'files')} ({endings or 'no endings'})"
     return f"{place}: no pictures found among {files}; {remedy}"

@@ -93,6 +93,7 @@ class Survey:
         others: files that are no pictures, by ending.
         rules: how labels were looked for in names.
         bare: the pictures are the files without an ending.
+        labels: the folder to take labels from, where the user names one.
     """
 
     url: str
@@ -102,6 +103,7 @@ class Survey:
     others: Counter[str]
     rules: Mapping[str, LabelRule]
     bare: bool
+    labels: str | None = None
 
     def is_picture(self, key: str) -> bool:
         """Say whether `key` was counted as a picture."""

@@ -62,6 +62,7 @@ class Yolo(Layout):
 
     name: ClassVar[str] = "yolo"
     annotated: ClassVar[bool] = True
+    choosable: ClassVar[bool] = True
 
     pairs: Pairs
     grammar: Grammar
@@ -70,38 +71,36 @@ class Yolo(Layout):
     template: YoloWriter
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool, labels: str | None = None
-    ) -> Layout | Refusal:
-        """Return the layout, or why the data set is not laid out like this.
-
-        Args:
-            survey, storage, chosen: see `Layout.recognise`.
-            labels: the folder to take the labels from, where several have some for one picture.
-        """
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
         if not survey.others[".txt"]:
             return Refusal("there are no .txt files")
         listed = Listed.of(storage, ending=".txt", keep=is_config)
-        found = rivals(listed) if labels is None else []
+        found = rivals(listed) if survey.labels is None else []
         if found and not chosen:
             return Refusal(
                 f"several folders have labels for the same pictures ({named(found)}); "
-                "choose --layout yolo to take the first",
+                f"choose one: --layout yolo:{found[0].strip('/')}",
                 noteworthy=True,
             )
-        if found or labels:
-            _keep_labels(listed, labels or found[0])
+        labels = survey.labels or (found[0] if found else None)
+        if labels is not None:
+            _keep_labels(listed, labels)
         pairs = find_pairs(listed, ".txt")
         if not pairs.folders:
             return Refusal("no .txt file has the name of a picture")
         if not chosen and (reason := pairs.doubt(listed)):
             return Refusal(reason, noteworthy=True)
         result = cls._of(storage, listed, pairs)
-        if isinstance(result, Refusal) or not found:
+        if isinstance(result, Refusal) or labels is None:
             return result
-        others = named(found[1:])
-        note = f"labels are taken from {found[0]!r}; there are others for the same pictures in "
-        return replace(result, notes=(f"{note}{others}", *result.notes))
+        result = replace(result, labels_from=labels.strip("/"))
+        if not found:
+            return result
+        note = (
+            f"labels are taken from {found[0]!r}; there are others for the same pictures in "
+            f"{named(found[1:])}: choose with --layout yolo:FOLDER"
+        )
+        return replace(result, notes=(note, *result.notes))
 
     @classmethod
     def _of(cls, storage: Storage, listed: Listed, pairs: Pairs) -> Self | Refusal:
