@@ -203,6 +203,23 @@ def sometimes(every: int, kinds: str) -> Fault:
     return fault
 
 
+def in_bursts(every: int, length: int) -> Fault:
+    """Return a fault that every n-th request and the next ones meet: 503, "slow down"."""
+    count = 0
+    lock = threading.Lock()
+
+    def fault(handler: _Handler) -> bool:
+        nonlocal count
+        with lock:
+            count += 1
+            if count < every or count % every >= length:
+                return False
+        handler.answer(503, "SlowDown")
+        return True
+
+    return fault
+
+
 def always(status: int, code: str, *methods: str) -> Fault:
     """Return a fault that all requests of these methods meet."""
 

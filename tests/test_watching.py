@@ -1,5 +1,6 @@
 """A watched folder: the results of augment, once, whatever comes when."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -30,8 +31,56 @@ def results(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and ".variegate" not in path.parts and path.suffix != ".parquet"
+        if path.is_file() and ".variegate" not in str(path) and path.suffix != ".parquet"
     }
+
+
+def test_what_moves_vanishes_or_is_cut_off_while_running(tmp_path):
+    inbox, out, log = tmp_path / "inbox", tmp_path / "out", tmp_path / "log"
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE.replace("draws: 2", "draws: 20"))
+    drawn = jobs.draw_set(tmp_path / "drawn", 12)
+    files = sorted(path for path in drawn.rglob("*") if path.is_file())
+    inbox.mkdir()
+    process = watching(inbox, out, recipe, log)
+    try:
+        # As many programs save: under another name first, in the folder or from elsewhere.
+        shutil.copy(files[0], inbox / "photo.jpg.part")
+        (inbox / "photo.jpg.part").rename(inbox / "photo.jpg")
+        shutil.copy(files[1], tmp_path / "elsewhere.jpg")
+        (tmp_path / "elsewhere.jpg").rename(inbox / "moved.jpg")
+        shutil.copy(files[2], inbox / "gone.jpg")
+        (inbox / "gone.jpg").unlink()
+        until(lambda: len(results(out)) == 40, process, log)
+        (inbox / "moved.jpg").rename(inbox / "renamed.jpg")
+        until(lambda: len(results(out)) == 60, process, log)
+        # Killed in the middle of many.
+        for number, path in enumerate(files[3:]):
+            shutil.copy(path, inbox / f"{number}.jpg")
+        until(lambda: len(results(out)) > 65, process, log)
+    finally:
+        process.kill()
+        process.wait(30)
+    assert "gone.jpg" not in log.read_text()
+
+    left = out / ".variegate-tmp-of-a-run-long-ago"
+    left.write_bytes(b"half a picture")
+    os.utime(left, (0, 0))
+    again = tmp_path / "again"
+    process = watching(inbox, out, recipe, again)
+    try:
+        until(lambda: len(results(out)) == 20 * 12 and not left.exists(), process, again)
+    finally:
+        process.terminate()
+        process.wait(30)
+    assert "Traceback" not in log.read_text() + again.read_text()
+    assert verify(out).ok
+    whole = tmp_path / "whole"
+    augment(inbox, whole, recipe=recipe, options=Options(workers=0, layout="unlabelled"))
+    moved = {key for key in results(out) if key.startswith("moved")}
+    assert len(moved) == 20
+    made = results(out)
+    assert {key: made[key] for key in made.keys() - moved} == results(whole)
 
 
 def test_pictures_that_come_are_augmented_once(tmp_path):

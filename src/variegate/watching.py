@@ -77,6 +77,9 @@ class Watcher:
             plugins=loaded_plugins,
         )
         self._station = Station(job, naming or Naming())
+        if isinstance(target := open_storage(output, create=True), LocalStorage):
+            # Another program may be writing there now, but takes no minute for a file.
+            target.delete_leftovers(older_than_s=60)
         self._waiting: dict[str, _Waiting] = {}
         self.counts = Counts()
 

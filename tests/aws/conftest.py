@@ -1,12 +1,8 @@
 """S3 and SQS as a process on loopback, and the function as `sam build` makes it."""
 
-import contextlib
 import fcntl
 import os
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,11 +17,11 @@ from small_aws import (
     TEXT,
     Cloud,
     for_this_python,
-    free_port,
     needed,
     run_sam,
 )
 
+import servers
 from variegate.aws.project import write_project
 from variegate.plugins import load_plugin
 from variegate.recipes import Recipe
@@ -89,24 +85,8 @@ def artefact(sam: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
     """moto's server, which is S3, SQS, SNS and CloudFormation."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{url}/moto-api/data.json", timeout=5).close()
-                break
-            assert process.poll() is None, "moto's server did not start"
-            time.sleep(0.1)
+    with servers.moto() as url:
         yield url
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture

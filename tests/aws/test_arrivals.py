@@ -8,6 +8,7 @@ import pytest
 from lambda_host import FunctionError, move_messages
 from small_aws import PLUGIN, TEXT
 
+import servers
 from jobs import draw_noise
 from variegate import Options, augment
 from variegate.event_parts import event_part_key
@@ -185,6 +186,25 @@ def test_faults_of_the_store_are_tried_again_and_are_no_fault_of_the_picture(
     cloud.sqs.send_message(QueueUrl=cloud.arrivals, MessageBody=dead["Body"])
     move_messages(cloud.sqs, cloud.arrivals, start(artefact, cloud.function_settings(), size=1))
     assert len(results(cloud)) == 2
+
+
+def test_store_that_throttles_and_breaks_off_costs_time_only(
+    artefact, components, cloud, start, tmp_path
+):
+    pictures = dict(list(components.items())[:30])
+    for key, data in pictures.items():
+        cloud.put(f"pictures/{key}", data)
+    proxy = servers.FaultyProxy(cloud.url)
+    faults = [servers.sometimes(20, "5r"), servers.sometimes(50, "c"), servers.in_bursts(60, 4)]
+    proxy.faults += faults
+    try:
+        settings = cloud.function_settings(AWS_ENDPOINT_URL=proxy.url)
+        move_messages(cloud.sqs, cloud.arrivals, start(artefact, settings))
+    finally:
+        proxy.close()
+    assert len(proxy.seen) > 100
+    assert results(cloud) == by_run(tmp_path, pictures)[0]
+    assert cloud.dead_letters() == []
 
 
 def test_picture_that_kills_the_process_is_quarantined_when_it_comes_again(

@@ -167,12 +167,22 @@ def faulty(moto_buckets, moto, monkeypatch):
 TENTH = objects.timedelta(milliseconds=100)
 
 
-def test_a_store_that_throttles_resets_and_cuts_short_costs_nothing_but_time(faulty, tmp_path):
+@pytest.mark.parametrize(
+    "faults",
+    [
+        lambda: [servers.sometimes(5, "54rc")],
+        # One in twenty fails, one in fifty is cut short, and there are bursts.
+        lambda: [servers.sometimes(20, "5r"), servers.sometimes(50, "c"), servers.in_bursts(60, 6)],
+    ],
+)
+def test_a_store_that_throttles_resets_and_cuts_short_costs_nothing_but_time(
+    faulty, tmp_path, faults
+):
     raw, more, s3, proxy = faulty
-    source = jobs.draw_set(tmp_path / "in", 10)
+    source = jobs.draw_set(tmp_path / "in", 20)
     upload(s3, raw, source)
     here = augment(source, tmp_path / "out", recipe=jobs.recipe(), options=Options(workers=0))
-    proxy.faults.append(servers.sometimes(5, "54rc"))
+    proxy.faults += faults()
     there = augment(f"s3://{raw}", f"s3://{more}", recipe=jobs.recipe(), options=Options(workers=0))
     assert there.digest == here.digest
     assert there.counts.quarantined == 0

@@ -8,9 +8,11 @@ become part of a storage, so they never travel with a job.
 import io
 import os
 import re
+import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,7 +30,7 @@ SCHEMES = {"s3": "Amazon S3", "gs": "Google Cloud Storage", "az": "Azure Blob St
 _URL = re.compile(r"(s3|gs|az)://([^/]+)/*(.*)", re.IGNORECASE | re.DOTALL)
 
 # Throttling passes within seconds, a restarting service within minutes.
-_RETRIES = {
+_RETRIES: dict[str, Any] = {
     "max_retries": 10,
     "retry_timeout": timedelta(minutes=3),
     "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=15)},
@@ -206,10 +208,14 @@ class ObjectStorage(Storage):
         self.flush()
         with tempfile.SpooledTemporaryFile(_SPOOLED_BYTES, prefix="variegate-") as file:
             yield cast("BinaryIO", file)
-            file.seek(0)
-            with self._asked("write", key):
+
+            def put() -> None:
+                file.seek(0)
                 # Large ones go up in parts; the object appears when all are there.
                 obstore.put(self._store(), key, cast("Any", file))
+
+            with self._asked("write", key):
+                _insist(put)
 
     def delete(self, key: str) -> None:
         import obstore
@@ -218,7 +224,7 @@ class ObjectStorage(Storage):
         self.flush()
         with self._asked("write", key):
             try:
-                obstore.delete(self._store(), key)
+                _insist(lambda: obstore.delete(self._store(), key))
             except FileNotFoundError as error:
                 if "NoSuchBucket" in str(error):
                     raise
@@ -304,6 +310,28 @@ class ObjectStorage(Storage):
             f"{where}: the store{endpoint} cannot be reached or breaks off; check the connection "
             "and the endpoint, then run the same command again"
         )
+
+
+def _insist(action: Callable[[], object]) -> None:
+    """Do something that may be done twice, again and again where the connection breaks off.
+
+    obstore repeats most requests by itself, but no POST: it may have been carried out.
+    """
+    from obstore.exceptions import GenericError
+
+    backoff = _RETRIES["backoff"]
+    pause, longest = (backoff[name].total_seconds() for name in ("init_backoff", "max_backoff"))
+    for _ in range(_RETRIES["max_retries"]):
+        try:
+            action()
+        except GenericError as error:
+            if "status code" in str(error) or "<Code>" in str(error):
+                raise
+            time.sleep(pause * secrets.SystemRandom().uniform(0.5, 1))
+            pause = min(2 * pause, longest)
+        else:
+            return
+    action()
 
 
 _CREDENTIALS = frozenset(
