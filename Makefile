@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.core
 	$(BIN)/python -m variegate.demo demo
 
-test: $(VENV)/.dev $(VENV)/.s3rver .venv-aws/.ready .venv-lambda/.ready
+test: $(VENV)/.dev $(VENV)/.stores .venv-aws/.ready .venv-lambda/.ready
 	$(BIN)/pytest -n auto --dist loadgroup
 
 lint: $(VENV)/.dev
@@ -48,10 +48,10 @@ $(VENV)/.core: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	touch $@
 
-# A second S3, written by others in another language; tests that need it skip where there is no npm.
-$(VENV)/.s3rver: | $(BIN)/python
+# A second S3 and an Azure, written by others; tests that need them skip where there is no npm.
+$(VENV)/.stores: | $(BIN)/python
 	if command -v npm > /dev/null; then \
-	  npm install --silent --no-audit --no-fund --prefix $(VENV)/s3rver s3rver@3.7.1; fi
+	  npm install --silent --no-audit --no-fund --prefix $(VENV)/stores s3rver@3.7.1 azurite@3.35.0; fi
 	touch $@
 
 # sam pins much of what others need in newer versions: it has an environment of its own.

@@ -16,15 +16,23 @@ from pathlib import Path
 
 import boto3
 import pytest
+from azure.storage.blob import BlobServiceClient
 
 ROOT = Path(__file__).parents[1]
-S3RVER = ROOT / ".venv" / "s3rver" / "node_modules" / ".bin" / "s3rver"
+S3RVER, AZURITE = (
+    ROOT / ".venv" / "stores" / "node_modules" / ".bin" / name
+    for name in ("s3rver", "azurite-blob")
+)
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "S3RVER",
     "AWS_SECRET_ACCESS_KEY": "S3RVER",
     "AWS_REGION": "us-east-1",
 }
+EMULATOR = (
+    "devstoreaccount1",
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
+)
 
 
 def free_port() -> int:
@@ -82,14 +90,37 @@ def s3_client(url: str):
 @contextlib.contextmanager
 def s3rver(folder: Path) -> Iterator[str]:
     """Run s3rver, an S3 written by others, in another language."""
-    if not S3RVER.exists():
-        reason = "no s3rver here: `make test` sets it up where there is npm"
+    command = [_from_npm(S3RVER), "-d", str(folder), "-a", "127.0.0.1", "-p"]
+    port = free_port()
+    with running([*command, str(port)], port) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def azurite(*containers: str) -> Iterator[dict[str, str]]:
+    """Run Azurite, Microsoft's own emulator; yield the variables by which it is found."""
+    command = [_from_npm(AZURITE), "--silent", "--inMemoryPersistence", "--skipApiVersionCheck"]
+    port = free_port()
+    with running([*command, "--disableTelemetry", "--blobPort", str(port)], port) as url:
+        # The account and key that everybody's emulator has.
+        account, key = EMULATOR
+        with BlobServiceClient(f"{url}/{account}", credential=key) as client:
+            for name in containers:
+                client.create_container(name)
+        yield {
+            "AZURE_STORAGE_USE_EMULATOR": "true",
+            "AZURITE_BLOB_STORAGE_URL": url,
+            "AZURE_ALLOW_HTTP": "true",
+        }
+
+
+def _from_npm(program: Path) -> str:
+    if not program.exists():
+        reason = f"no {program.name} here: `make test` sets it up where there is npm"
         if os.environ.get("CI") and shutil.which("npm"):
             pytest.fail(reason)
         pytest.skip(reason)
-    port = free_port()
-    with running([str(S3RVER), "-d", str(folder), "-a", "127.0.0.1", "-p", str(port)], port) as url:
-        yield url
+    return str(program)
 
 
 # The names that http.server looks for.

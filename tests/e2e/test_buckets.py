@@ -116,6 +116,27 @@ def test_a_bucket_gets_the_same_bytes_as_a_folder(buckets, tmp_path):
         augment(f"s3://{raw}/photos", output, recipe=jobs.recipe(), seed=99)
 
 
+def test_azure_gets_the_same_bytes_as_a_folder(tmp_path, monkeypatch):
+    source = jobs.draw_set(tmp_path / "in", 12)
+    here = augment(source, tmp_path / "out", recipe=jobs.recipe(), options=Options(workers=0))
+    with servers.azurite("raw", "more") as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        raw = open_storage("az://raw/photos", create=True)
+        for path in source.rglob("*.*"):
+            raw.write(path.relative_to(source).as_posix(), path.read_bytes())
+        output = "az://more/a"
+        there = augment("az://raw/photos", output, recipe=jobs.recipe(), options=Options(workers=2))
+        assert there.digest == here.digest
+        assert verify(output).ok
+        key = read_manifest(output)["output"][3].as_py()
+        assert rebuild(output, key) == (tmp_path / "out" / key).read_bytes()
+        with pytest.raises(OutputError, match="the seed"):
+            augment("az://raw/photos", output, recipe=jobs.recipe(), seed=99)
+        with pytest.raises(StoreError, match="az://nowhere: there is no bucket 'nowhere'"):
+            augment("az://nowhere", tmp_path / "never", recipe=jobs.recipe())
+
+
 def all_keys(s3, bucket):
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     return {one["Key"] for page in pages for one in page.get("Contents", ())}
