@@ -32,8 +32,9 @@ oracles: $(VENV)/.dev .venv-oracles/.ready
 	  supervision==0.31.2 datumaro==1.13.12 datasets==5.2.0
 	touch $@
 
-bench: $(VENV)/.core .venv-lambda/.ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,ray]' 'moto[server,s3]>=5.2' pytest
+bench: $(VENV)/.core $(VENV)/.stores .venv-lambda/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,ray]' 'moto[server,s3]>=5.2' \
+	  azure-storage-blob pytest
 	$(BIN)/python benchmarks/run.py
 
 clean:
