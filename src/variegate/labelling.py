@@ -1,7 +1,7 @@
 """What a worker does about labels: read them for a source, write them for a result."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -95,11 +95,23 @@ class Labeller:
         named = [one.mask_file for one in annotation.objects] + [annotation.mask_file]
         return {key: self.mask(key) for key in dict.fromkeys(named) if key is not None}
 
+    def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
+        """Yield (key, content) of the files that belong to one picture.
+
+        The masks of a picture that passes through are those of the input, byte for byte.
+        """
+        through = item.source == item.key
+        for key, content in self.writer.sidecars(item):
+            if through and key in item.masks:
+                yield key, self.input.read(key, limit=self.limits.max_bytes)
+            else:
+                yield key, content
+
     def write_sidecars(self, item: Item) -> dict[str, str]:
         """Write the files that belong to one result; return their digests by key, as text."""
         digests: dict[str, str] = {}
         try:
-            for key, content in self.writer.sidecars(item):
+            for key, content in self.sidecars(item):
                 digests[key_to_text(key)] = hashlib.sha256(content).hexdigest()
                 self.output.write_later(key, content)
         except Exception:

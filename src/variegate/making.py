@@ -102,7 +102,7 @@ class Maker:
         file_format = self._format(source, data)
         done = self._renderer.again(source, data, file_format, drawn, index)
         item = self._item(source, done, self._key(source.key, index, file_format))
-        return {item.key: done.encoded, **dict(self.writer.sidecars(item))}
+        return {item.key: done.encoded, **dict(self._labeller.sidecars(item))}
 
     def labels_of(self, source: Source, data: bytes) -> Targets | None:
         """Return what is known of a source's picture, `data`."""
@@ -173,7 +173,7 @@ class Maker:
     def copied_again(self, source: Source) -> dict[str, bytes]:
         """Return the files of a source that passes through, the picture first; by key."""
         data = self.input.read(source.key, limit=self.limits.max_bytes)
-        return {source.key: data, **dict(self.writer.sidecars(self._passed(source, data)))}
+        return {source.key: data, **dict(self._labeller.sidecars(self._passed(source, data)))}
 
     def _passed(self, source: Source, data: bytes) -> Item:
         """Return a source that passes through as a writer sees it."""

@@ -384,6 +384,22 @@ def test_miniature_sets_keep_their_objects(data_dir, tmp_path):
             assert after.kinds == {kind: 2 * count for kind, count in before.kinds.items()}, folder
 
 
+def test_masks_of_pictures_that_pass_through_are_not_touched(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    for split in ("train", "val"):
+        jobs.draw_noise(source / split / "images/a.png", size=(48, 64))
+        (source / split / "masks").mkdir()
+        values = np.arange(48 * 64, dtype=np.uint8).reshape(48, 64) % 5
+        Image.fromarray(values).save(source / split / "masks/a.bmp")
+    augment(source, out, recipe=ALONE, options=Options(workers=0))
+    (mask,) = out.glob("val/masks/*")
+    assert mask.read_bytes() == (source / "val/masks/a.bmp").read_bytes()
+    assert verify(out).ok
+    mask.unlink()
+    rebuild(out, "val/masks/a.bmp")
+    assert mask.read_bytes() == (source / "val/masks/a.bmp").read_bytes()
+
+
 @pytest.mark.parametrize("to", ["voc", "yolo", "coco"])
 def test_the_promises_hold_for_annotations(data_dir, tmp_path, to):
     source = tmp_path / "in"
