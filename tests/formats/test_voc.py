@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
+from variegate import Options, Recipe, augment
 from variegate.annotations import Annotation, Object
 from variegate.codecs import decode_mask, encode, encode_mask
 from variegate.formats import Item, detect, writer_from_json, writer_to_json
@@ -342,6 +343,16 @@ def test_objects_have_the_number_of_their_place_in_the_file(make):
     assert np.array_equal(written == 255, mask == 255)
     names = [o.findtext("name") for o in ET.fromstring(files["Annotations/7-v01.xml"])[-2:]]
     assert names == ["kind1", "kind1"]
+
+
+def test_borders_around_objects_move_with_them(make, tmp_path):
+    mask, text = masks_and_boxes()
+    devkit(make, mask, text)
+    recipe = Recipe.parse("variants: {each: [{flip: {axis: vertical}}]}")
+    augment(tmp_path / "set", tmp_path / "out", recipe=recipe, options=Options(workers=0))
+    for name in ("SegmentationClass", "SegmentationObject"):
+        written = decode_mask((tmp_path / f"out/{name}/7-v00.png").read_bytes())
+        assert np.array_equal(written, mask[::-1])
 
 
 def test_a_mask_that_fits_no_object_is_told(make):

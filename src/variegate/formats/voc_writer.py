@@ -7,7 +7,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from variegate.annotations import Annotation, Object, Skeleton
-from variegate.formats.voc_masks import CLASSES, labelmap_of, painted, renumbered, write_mask
+from variegate.formats.voc_masks import (
+    BORDER,
+    CLASSES,
+    labelmap_of,
+    painted,
+    renumbered,
+    write_mask,
+)
 from variegate.formats.voc_mending import Box
 from variegate.formats.voc_objects import content, outer_objects
 from variegate.formats.voc_pairs import counterpart, flattened, parts_of
@@ -121,15 +128,22 @@ class VocWriter(Writer):
     def _masks(
         self, item: Item, numbers: Mapping[tuple[str | None, int | None], int]
     ) -> Iterator[tuple[str, bytes]]:
-        """Write the masks. In those of objects the n-th object has the value n, as VOC has it."""
+        """Write the masks. In those of objects the n-th object has the value n, as VOC has it.
+
+        Objects have the borders that classes have.
+        """
         palette = bytes.fromhex(self.palette)
+        classes = item.masks.get((item.annotation and item.annotation.mask_file) or "")
         for key, mask in item.masks.items():
             wanted = {
                 value: painted(number, palette) if mask.dtype == np.uint32 else number
                 for (file, value), number in numbers.items()
                 if file == key and value
             }
-            yield key, write_mask(renumbered(mask, wanted), palette)
+            values = renumbered(mask, wanted)
+            if classes is not None and classes.dtype == values.dtype == np.uint8:
+                values = np.where((values == 0) & (classes == BORDER), BORDER, values)
+            yield key, write_mask(values, palette)
 
     def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
         write_sets(storage, map(self._member, items), self.lists)
