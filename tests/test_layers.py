@@ -50,7 +50,7 @@ ONLY_IN = {
     "typer": {"cli"},
     "pyarrow": {
         *("manifest.py", "verifying.py", "reports/preview.py"),
-        *("formats/hf_metadata.py", "formats/hf_writing.py"),
+        *("formats/imagefolder/metadata.py", "formats/imagefolder/writer.py"),
     },
 }
 # These are imported when they are needed, but never because something of variegate is.

@@ -19,9 +19,9 @@ from variegate.errors import InputError
 from variegate.formats import detect
 from variegate.formats.base import Layout, Refusal
 from variegate.formats.flat import NAME_RULES
-from variegate.formats.hf_imagefolder import ImageFolder
-from variegate.formats.hf_objects import ObjectColumn
-from variegate.formats.hf_writing import ImageFolderWriter
+from variegate.formats.imagefolder.layout import ImageFolder
+from variegate.formats.imagefolder.objects import ObjectColumn
+from variegate.formats.imagefolder.writer import ImageFolderWriter
 from variegate.formats.survey import survey
 from variegate.formats.writing import Item
 from variegate.storage import open_storage

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from variegate.annotations import Annotation, Object
 from variegate.codecs import encode, encode_mask
 from variegate.formats import Item, detect, rle, writer_from_json, writer_to_json
-from variegate.formats.labelme import LabelMeWriter
-from variegate.formats.labelme_shapes import circle, read_shape, write_shapes
+from variegate.formats.labelme.layout import LabelMeWriter
+from variegate.formats.labelme.shapes import circle, read_shape, write_shapes
 from variegate.storage import open_storage
 
 PICTURE = encode(np.full((40, 60, 3), 90, np.uint8), format="png")

@@ -13,9 +13,9 @@ from variegate.codecs import decode_mask, encode_mask, read_palette
 from variegate.errors import InputError
 from variegate.formats.base import Layout, Refusal
 from variegate.formats.flat import NAME_RULES
-from variegate.formats.mask_pairing import Pairing
-from variegate.formats.mask_pairs import MaskPairs
-from variegate.formats.mask_writing import MaskPairsWriter
+from variegate.formats.mask_pairs.layout import MaskPairs
+from variegate.formats.mask_pairs.pairing import Pairing
+from variegate.formats.mask_pairs.writer import MaskPairsWriter
 from variegate.formats.survey import survey
 from variegate.formats.writing import Item
 from variegate.storage import open_storage

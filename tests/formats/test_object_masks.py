@@ -12,8 +12,8 @@ from variegate.codecs import decode_mask, encode_mask
 from variegate.formats import rle
 from variegate.formats.base import Layout, Refusal
 from variegate.formats.flat import NAME_RULES
-from variegate.formats.object_mask_writing import ObjectMasksWriter
-from variegate.formats.object_masks import ObjectMasks
+from variegate.formats.object_masks.layout import ObjectMasks
+from variegate.formats.object_masks.writer import ObjectMasksWriter
 from variegate.formats.survey import survey
 from variegate.formats.writing import Item
 from variegate.storage import open_storage

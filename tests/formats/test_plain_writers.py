@@ -9,7 +9,7 @@ import pytest
 from variegate.errors import OutputError
 from variegate.formats import Item, detect, writer_from_json, writer_to_json
 from variegate.formats.plain import ClassFoldersWriter, FlatNamesWriter, UnlabelledWriter
-from variegate.formats.table_writer import CsvTableWriter
+from variegate.formats.table.writer import CsvTableWriter
 from variegate.storage import open_storage
 
 LABELS = {"a/1.x.jpg": "cat", "a/2.png": "big dog", "b/3.jpg": "cat", "b/4.jpg": "big dog"}

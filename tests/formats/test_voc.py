@@ -14,11 +14,11 @@ from variegate import Options, Recipe, augment
 from variegate.annotations import Annotation, Object
 from variegate.codecs import decode_mask, encode, encode_mask
 from variegate.formats import Item, detect, writer_from_json, writer_to_json
-from variegate.formats.voc_masks import color_map
-from variegate.formats.voc_mending import Problems
-from variegate.formats.voc_objects import Reading, content, read_objects
-from variegate.formats.voc_writer import VocWriter
-from variegate.formats.voc_xml import parse, write
+from variegate.formats.mending import Problems
+from variegate.formats.voc.masks import color_map
+from variegate.formats.voc.objects import Reading, content, read_objects
+from variegate.formats.voc.writer import VocWriter
+from variegate.formats.voc.xml import parse, write
 from variegate.storage import open_storage
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")

@@ -10,7 +10,7 @@ import pytest
 from variegate.codecs import encode, encode_mask
 from variegate.errors import InputError
 from variegate.formats import detect
-from variegate.formats.voc_xml import Node, XmlError, parse, write
+from variegate.formats.voc.xml import Node, XmlError, parse, write
 from variegate.storage import open_storage
 
 PICTURE = encode(np.full((20, 30, 3), 90, np.uint8), format="jpeg")
@@ -195,7 +195,7 @@ def test_paths_to_other_machines_are_not_followed(read):
 
 
 def test_a_file_that_is_too_large_is_not_read(read, monkeypatch):
-    monkeypatch.setattr("variegate.formats.voc_examining.SIZE_LIMIT", 400)
+    monkeypatch.setattr("variegate.formats.voc.examining.SIZE_LIMIT", 400)
     source = read(box(3, 3, 9, 9) + " " * 400)
     assert "the limit is 400" in source.unusable
 

@@ -17,9 +17,9 @@ from variegate.formats import detect
 from variegate.formats.base import Layout, Refusal
 from variegate.formats.flat import NAME_RULES
 from variegate.formats.survey import survey
-from variegate.formats.webdataset import WebDataset
-from variegate.formats.webdataset_schema import picture_of, read_json, split_member, write_json
-from variegate.formats.webdataset_writing import WebDatasetWriter
+from variegate.formats.webdataset.layout import WebDataset
+from variegate.formats.webdataset.schema import picture_of, read_json, split_member, write_json
+from variegate.formats.webdataset.writer import WebDatasetWriter
 from variegate.formats.writing import Item
 from variegate.storage import LocalStorage, fold_shards, open_storage, pack_tar
 

@@ -16,14 +16,14 @@ from variegate.codecs import encode
 from variegate.errors import OutputError
 from variegate.formats import Item, detect, writer_from_json, writer_to_json
 from variegate.formats.flat import NAME_RULES
+from variegate.formats.mending import Problems
 from variegate.formats.survey import survey
-from variegate.formats.voc_mending import Problems
-from variegate.formats.yolo import Yolo
-from variegate.formats.yolo_config import pictures_elsewhere
-from variegate.formats.yolo_lines import Grammar
-from variegate.formats.yolo_numbers import edge_texts, edges, pixels, ratio, share_text
-from variegate.formats.yolo_text import joined, write_line
-from variegate.formats.yolo_writer import YoloWriter
+from variegate.formats.yolo.config import pictures_elsewhere
+from variegate.formats.yolo.layout import Yolo
+from variegate.formats.yolo.lines import Grammar
+from variegate.formats.yolo.numbers import edge_texts, edges, pixels, ratio, share_text
+from variegate.formats.yolo.text import joined, write_line
+from variegate.formats.yolo.writer import YoloWriter
 from variegate.storage import open_storage
 
 PICTURE = encode(np.full((20, 40, 3), 90, np.uint8), format="jpeg")

@@ -1,28 +1,28 @@
-"""Layouts of data sets: one file a format, found automatically, overridable by name.
+"""Layouts of data sets: a file or package a format, found automatically, overridable by name.
 
-To add one, write a file with a subclass of `Layout` and put the class into `FORMATS`, before the
+To add one, write a module with a subclass of `Layout` and put the class into `FORMATS`, before the
 formats that would also accept such data sets.
 """
 
 from variegate.formats import detection
 from variegate.formats.base import Labelled, Layout, Source
-from variegate.formats.box_table import BoxTable
+from variegate.formats.box_table.layout import BoxTable
 from variegate.formats.classes import ClassFolders
 from variegate.formats.coco import Coco
 from variegate.formats.flat import FlatNames
-from variegate.formats.hf_imagefolder import ImageFolder
-from variegate.formats.labelme import LabelMe
-from variegate.formats.mask_pairs import MaskPairs
+from variegate.formats.imagefolder.layout import ImageFolder
+from variegate.formats.labelme.layout import LabelMe
+from variegate.formats.mask_pairs.layout import MaskPairs
 from variegate.formats.names import CollisionCheck, output_key
-from variegate.formats.object_masks import ObjectMasks
+from variegate.formats.object_masks.layout import ObjectMasks
 from variegate.formats.plain import PlainWriter
 from variegate.formats.survey import is_hidden
-from variegate.formats.table import CsvTable
+from variegate.formats.table.layout import CsvTable
 from variegate.formats.unlabelled import Unlabelled
-from variegate.formats.voc import PascalVoc
-from variegate.formats.webdataset import WebDataset
+from variegate.formats.voc.layout import PascalVoc
+from variegate.formats.webdataset.layout import WebDataset
 from variegate.formats.writing import Item, Writer, writer_from_json, writer_to_json
-from variegate.formats.yolo import Yolo
+from variegate.formats.yolo.layout import Yolo
 from variegate.storage import Storage
 
 FORMATS: tuple[type[Layout], ...] = (

@@ -1,0 +1,285 @@
+"""Tables (CSV) of boxes: a row for each, with the picture, the class and four numbers.
+
+As TensorFlow's and Roboflow's exports (`filename,width,height,class,xmin,ymin,xmax,ymax`), as
+VoTT's, as keras-retinanet's (`path,x1,y1,x2,y2,class` without a header), or with x, y, width and
+height. Several tables are several splits, told by their names or folders. A picture that no table
+names is no part of the set.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from variegate.annotations import Annotation, Object
+from variegate.errors import InputError
+from variegate.formats.base import Layout, Refusal, Source, counted, named
+from variegate.formats.box_table.file import (
+    BoxColumns,
+    BoxTableFile,
+    find_box_columns,
+    number,
+    rows,
+    table_split,
+)
+from variegate.formats.box_table.writer import CSV, BoxTableWriter
+from variegate.formats.coco import geometry
+from variegate.formats.coco.file import folder_split
+from variegate.formats.coco.places import Places, inside, picture_folders
+from variegate.formats.spooled import Spooled
+from variegate.formats.survey import Survey, canonical_split, is_hidden, leave_unsaid
+from variegate.formats.writing import Writer
+from variegate.storage import OnSkip, Storage, log_skip, printable
+
+
+@dataclass(slots=True)
+class _Table:
+    """A table that has been read: its rows wait on disk, by picture."""
+
+    file: BoxTableFile
+    slots: dict[str, int] = field(default_factory=dict)
+    rows: Spooled = field(default_factory=Spooled)
+    classes: set[str] = field(default_factory=set)
+    words: dict[str, str] = field(default_factory=dict)
+    empty: bool = False
+    keys: dict[str, int] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+    unnamed: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxTable(Layout):
+    """What the tables say has been read when there is a layout, and waits on disk."""
+
+    name: ClassVar[str] = "csv-boxes"
+    annotated: ClassVar[bool] = True
+
+    tables: tuple[_Table, ...] = field(compare=False, repr=False)
+    survey: Survey = field(compare=False, repr=False)
+
+    @classmethod
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+        found = {key: find_box_columns(storage, key) for key in survey.tables}
+        fitting = {key: c for key, c in found.items() if isinstance(c, BoxColumns)}
+        if not fitting:
+            reasons = [f"{printable(key)}: {reason}" for key, reason in found.items()]
+            return Refusal("; ".join(reasons) or "there is no table")
+        tables = [_read(storage, key, columns) for key, columns in fitting.items()]
+        total = _locate(storage, survey, tables)
+        _check_apart(storage, tables)
+        layout = cls(
+            root="",
+            split_folders={},
+            classes=tuple(sorted(set().union(*(table.classes for table in tables)))),
+            pictures={},
+            tables=tuple(tables),
+            survey=survey,
+        )
+        pictures = Counter(layout.split(key) or "" for table in tables for key in table.keys)
+        if not pictures:
+            return Refusal(f"none of the pictures in {named(fitting)} is there", noteworthy=True)
+        notes = tuple(_notes(tables, total - pictures.total()))
+        return replace(layout, pictures=pictures, notes=notes)
+
+    @property
+    def heading(self) -> str:
+        more = f" and {len(self.tables) - 1} more" if len(self.tables) > 1 else ""
+        return f"table of boxes ({printable(self.tables[0].file.key)}{more})"
+
+    def label(self, key: str) -> str | None:
+        return None
+
+    def split(self, key: str) -> str | None:
+        for table in self.tables:
+            if key in table.keys:
+                own = _own_split(table, key)
+                return own or table.file.split or folder_split(key.lower().split("/")[:-1])
+        return None
+
+    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
+        labels = {table.file.key for table in self.tables}
+        owners = {key: n for n, table in enumerate(self.tables) for key in table.keys}
+        for entry in storage.list(on_skip=on_skip):
+            key = entry.key
+            if key in owners:
+                problems: list[str] = []
+                annotation = _annotation(self.tables[owners[key]], owners[key], key, problems)
+                split = self.split(key)
+                yield Source(
+                    key, entry.size, split, None, annotation=annotation, problems=tuple(problems)
+                )
+            elif key in labels:
+                yield Source(key, entry.size, None, None, skip="a label file")
+            elif self.survey.is_picture(key) and not is_hidden(key):
+                skip = "not listed in the table of boxes"
+                yield Source(key, entry.size, None, None, skip=skip)
+            else:
+                yield Source(key, entry.size, None, None)
+
+    def writer(self) -> Writer:
+        files = tuple(
+            replace(table.file, empty=table.empty, words=table.words) for table in self.tables
+        )
+        return BoxTableWriter(classes=self.classes, files=files)
+
+    @property
+    def index_keys(self) -> tuple[str, ...]:
+        return tuple(table.file.key for table in self.tables)
+
+
+def _read(storage: Storage, key: str, columns: BoxColumns) -> _Table:
+    """Read a table, once."""
+    table = _Table(BoxTableFile(key=key, split=table_split(key), columns=columns))
+    table.empty = columns.header is None
+    for line, row in rows(storage, key, columns):
+        name = row[columns.file].strip() if len(row) > columns.file else ""
+        if not name:
+            table.unnamed.append(line)
+            continue
+        slot = table.slots.setdefault(name, len(table.slots))
+        table.rows.add(slot, [line, *row])
+        if len(row) < columns.width:
+            continue
+        if not any(row[index].strip() for index in (*columns.box, columns.label)):
+            table.empty = True
+        elif label := row[columns.label].strip():
+            table.classes.add(label)
+        if columns.split is not None and len(row) > columns.split:
+            word = row[columns.split].strip()
+            if canonical := canonical_split(word):
+                table.words.setdefault(canonical, word)
+    table.rows.finish()
+    return table
+
+
+def _locate(storage: Storage, survey: Survey, tables: list[_Table]) -> int:
+    """Find the tables' pictures; return how many pictures there are in all."""
+    names = [{name: inside(name, table.file.key) for name in table.slots} for table in tables]
+    wanted = {n.rpartition("/")[2] for found in names for n in found.values() if n}
+    places = Places(frozenset(wanted))
+    for entry in storage.list(on_skip=leave_unsaid):
+        if survey.is_picture(entry.key):
+            places.add(entry.key)
+    for table, found in zip(tables, names, strict=True):
+        split = None if table.file.columns.split is not None else table.file.split
+        folders = picture_folders(table.file.key, split, filter(None, found.values()), places)
+        table.file = replace(table.file, pictures=folders.first)
+        for name, relative in found.items():
+            if relative is None:
+                table.outside.append(name)
+            elif (key := folders.find(relative, places)) is None:
+                table.missing.append(name)
+            elif key in table.keys:
+                raise InputError(
+                    f"{storage.place(table.file.key)}: {name!r} and another name both mean "
+                    f"{key!r}; write it in one way"
+                )
+            else:
+                table.keys[key] = table.slots[name]
+    return places.count
+
+
+def _check_apart(storage: Storage, tables: list[_Table]) -> None:
+    owners: dict[str, str] = {}
+    for table in tables:
+        for key in table.keys:
+            other = owners.setdefault(key, table.file.key)
+            if other != table.file.key:
+                raise InputError(
+                    f"{printable(storage.url)}: {other!r} and {table.file.key!r} both name "
+                    f"{key!r}; keep one of these tables there"
+                )
+
+
+def _notes(tables: list[_Table], unlisted: int) -> Iterator[str]:
+    for table in tables:
+        key = printable(table.file.key)
+        if table.outside:
+            count = counted(len(table.outside), "file lies", "files lie")
+            yield f"{count} outside the data set, says {key}: {named(table.outside)}; not read"
+        if table.missing:
+            count = counted(len(table.missing), "picture is", "pictures are")
+            yield f"{count} listed in {key} but missing: {named(table.missing)}"
+        if table.unnamed:
+            count = counted(len(table.unnamed), "row", "rows")
+            yield f"{count} of {key} without a file, the first in line {table.unnamed[0]:,}"
+    if unlisted:
+        count = counted(unlisted, "picture is", "pictures are")
+        yield f"{count} not listed in any table of boxes and left out"
+
+
+def _own_split(table: _Table, key: str) -> str | None:
+    column = table.file.columns.split
+    if column is None:
+        return None
+    for _, (_, *row) in table.rows.group(table.keys[key]):
+        if len(row) > column and (split := canonical_split(row[column])):
+            return split
+    return None
+
+
+def _annotation(table: _Table, at: int, key: str, problems: list[str]) -> Annotation:
+    """Return what a table says of one picture."""
+    columns = table.file.columns
+    size: tuple[int, int] | None = None
+    objects = []
+    for _, (line, *row) in table.rows.group(table.keys[key]):
+        said: list[str] = []
+        size = size or _size(row, columns)
+        one = _object(row, columns, size, said)
+        if one is not None:
+            objects.append(one)
+        problems += (f"{printable(table.file.key)}: line {line:,}: {text}" for text in said)
+    record = {"table": at} if at else {}
+    return Annotation(size=size, objects=tuple(objects), extra={CSV: record})
+
+
+def _size(row: list[str], columns: BoxColumns) -> tuple[int, int] | None:
+    if columns.size is None or len(row) <= max(columns.size):
+        return None
+    height, width = (number(row[index]) for index in columns.size)
+    if height is None or width is None or not all(map(geometry.is_number, (height, width))):
+        return None
+    return (int(height), int(width)) if height >= 1 and width >= 1 else None
+
+
+def _object(
+    row: list[str], columns: BoxColumns, size: tuple[int, int] | None, said: list[str]
+) -> Object | None:
+    if len(row) < columns.width:
+        said.append(f"expected {columns.width} cells, found {len(row)}; object left out")
+        return None
+    cells = [row[index].strip() for index in columns.box]
+    category = row[columns.label].strip()
+    if not any(cells) and not category:
+        return None  # the picture has no boxes
+    if not category:
+        said.append("no class; object left out")
+        return None
+    raw = [number(cell) for cell in cells]
+    if not geometry.are_numbers(raw):
+        said.append(f"box {', '.join(cells)} is not four finite numbers; object left out")
+        return None
+    values: Any = raw
+    edges = geometry.edges(values) if columns.style == "sides" else tuple(values)
+    box, problem = geometry.mend_edges(edges, size)
+    if problem:
+        said.append(problem if box else f"{problem}; object left out")
+    if box is None:
+        return None
+    return Object(category=category, box=box, extra=_extra(row, columns, raw=values, box=box))
+
+
+def _extra(
+    row: list[str], columns: BoxColumns, *, raw: list[float], box: geometry.Box
+) -> Mapping[str, Any]:
+    """Return the other cells under their columns' names, and the numbers that x2 - x1 loses."""
+    extra: dict[str, Any] = {
+        name: row[index] for name, index in columns.others if index < len(row) and row[index]
+    }
+    extra.pop(CSV, None)
+    sides = columns.style == "sides" and geometry.edges(raw) == box
+    if sides and not geometry.same(geometry.raw_box(box), raw):
+        extra[CSV] = {"box": raw}
+    return extra

@@ -1,0 +1,167 @@
+"""Writing tables of boxes, row by row."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self
+
+from variegate.annotations import Annotation, Object, Skeleton
+from variegate.formats.box_table.file import (
+    BoxColumns,
+    BoxTableFile,
+    file_from_json,
+    file_to_json,
+)
+from variegate.formats.coco import geometry
+from variegate.formats.coco.places import picture_key
+from variegate.formats.writing import Content, Item, Writer
+from variegate.storage import Storage
+
+CSV = "csv"
+_FRESH = BoxColumns(
+    delimiter=",",
+    header=("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax"),
+    file=0,
+    label=3,
+    box=(4, 5, 6, 7),
+    style="edges",
+    size=(2, 1),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxTableWriter(Writer):
+    """Writes the tables of a set again, or a new one for each split, as TensorFlow's tools do.
+
+    A table without rows for pictures without boxes does not name such pictures.
+
+    Attributes:
+        files: of the set that was read; empty for a new one.
+    """
+
+    name: ClassVar[str] = "csv-boxes"
+    holds: ClassVar[frozenset[Content]] = frozenset(("boxes",))
+    names_empty: ClassVar = False
+    own_fields: ClassVar = frozenset((CSV,))
+
+    files: tuple[BoxTableFile, ...] = ()
+
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+        return picture_key(key, split=split, ending=ending)
+
+    def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
+        with ExitStack() as stack:
+            sheets = [_Sheet(file, storage, stack) for file in self.files]
+            fresh: dict[str | None, _Sheet] = {}
+            for item in items:
+                number = table_number(item.annotation)
+                if self.files and number is not None and number < len(sheets):
+                    sheets[number].add(item)
+                    continue
+                if item.split not in fresh:
+                    fresh[item.split] = _Sheet(_new_file(item.split), storage, stack)
+                fresh[item.split].add(item)
+            if not sheets and not fresh:
+                sheets.append(_Sheet(_new_file(None), storage, stack))
+            for sheet in (*sheets, *fresh.values()):
+                sheet.close()
+
+    def to_json(self) -> dict[str, Any]:
+        skeletons = {name: asdict(one) for name, one in self.skeletons.items()}
+        files = [file_to_json(file) for file in self.files]
+        return {"classes": list(self.classes), "skeletons": skeletons, "files": files}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        files = tuple(file_from_json(one) for one in data.get("files", ()))
+        return super().from_json({**data, "files": files})
+
+    @classmethod
+    def fresh(
+        cls,
+        *,
+        classes: tuple[str, ...],
+        skeletons: Mapping[str, Skeleton],
+        splits: tuple[str, ...],
+        extra: Mapping[str, Any],
+    ) -> Self:
+        del splits, extra, skeletons  # tables are begun when the first picture of a split comes
+        return cls(classes=classes)
+
+
+def table_number(annotation: Annotation | None) -> int | None:
+    """Return the number of the table that names a picture, or None."""
+    if annotation is None or not isinstance(annotation.extra.get(CSV), dict):
+        return None
+    number: int = annotation.extra[CSV].get("table", 0)
+    return number
+
+
+def _new_file(split: str | None) -> BoxTableFile:
+    return BoxTableFile(
+        key=f"{split}_labels.csv" if split else "labels.csv",
+        split=split,
+        columns=_FRESH,
+        pictures=f"images/{split}/" if split else "images/",
+    )
+
+
+class _Sheet:
+    """One table that is being written."""
+
+    def __init__(self, file: BoxTableFile, storage: Storage, stack: ExitStack) -> None:
+        self._file = file
+        out = stack.enter_context(storage.open_write(file.key))
+        # A name's stray bytes are written as they are; see `variegate.storage.keys`.
+        self._text = io.TextIOWrapper(out, "utf-8", errors="surrogateescape", newline="")
+        # Not closed with the wrapper: the storage closes its file itself.
+        stack.callback(self._detach)
+        self._writer = csv.writer(self._text, delimiter=file.columns.delimiter, lineterminator="\n")
+        if file.columns.header is not None:
+            self._writer.writerow(file.columns.header)
+
+    def add(self, item: Item) -> None:
+        """Write the rows of one picture."""
+        objects = item.annotation.objects if item.annotation else ()
+        written = 0
+        for one in objects:
+            if (box := one.box or geometry.around(one)) is not None:
+                self._writer.writerow(self._row(item, one, box))
+                written += 1
+        if not written and self._file.empty:
+            self._writer.writerow(self._row(item, None, None))
+
+    def close(self) -> None:
+        self._text.flush()
+
+    def _detach(self) -> None:
+        if not self._text.closed:
+            self._text.detach()
+
+    def _row(self, item: Item, one: Object | None, box: geometry.Box | None) -> list[Any]:
+        columns = self._file.columns
+        cells: list[Any] = [""] * len(columns.header or range(columns.width))
+        cells[columns.file] = item.key.removeprefix(self._file.pictures)
+        if columns.size:
+            cells[columns.size[0]], cells[columns.size[1]] = item.size
+        if columns.split is not None and item.split:
+            cells[columns.split] = (self._file.words or {}).get(item.split, item.split)
+        if one is None or box is None:
+            return cells
+        cells[columns.label] = one.category
+        for index, number in zip(columns.box, _numbers(one, box, columns), strict=True):
+            cells[index] = number
+        for name, index in columns.others:
+            cells[index] = one.extra.get(name, "")
+        return cells
+
+
+def _numbers(one: Object, box: geometry.Box, columns: BoxColumns) -> Iterator[float]:
+    if columns.style == "edges":
+        yield from box
+        return
+    record = one.extra.get(CSV)
+    raw = record.get("box") if isinstance(record, dict) else None
+    yield from raw if raw and geometry.edges(raw) == box else geometry.raw_box(box)

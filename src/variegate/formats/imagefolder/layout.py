@@ -1,0 +1,245 @@
+"""Hugging Face's image folder with metadata: rows of ``file_name`` and whatever is known.
+
+``label`` is the class, ``objects`` holds boxes (see `objects`), ``mask_file_name`` names a mask;
+every other field, such as a caption in ``text``, is carried through. Folders name the splits.
+Without metadata it is the layout "classes".
+"""
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from variegate.annotations import Annotation
+from variegate.formats.base import Layout, Refusal, Source, counted, named
+from variegate.formats.imagefolder.metadata import (
+    ENDINGS,
+    LABEL,
+    Metadata,
+    Rows,
+    about_name,
+    describe,
+    read_rows,
+    read_schema,
+    resolve,
+)
+from variegate.formats.imagefolder.objects import ObjectColumn
+from variegate.formats.imagefolder.writer import ImageFolderWriter
+from variegate.formats.measuring import mask_problem, picture_size
+from variegate.formats.survey import Survey, canonical_split, leave_unsaid
+from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
+
+_LOOKED_AT = 1_000
+_MOST_FOLDERS = 2_000
+_MOST_PROBLEMS = 1_000
+_MOST_CLASSES = 20_000
+# A file that lists fewer of the pictures is about something else.
+_LISTED = 0.5
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the metadata files say."""
+
+    metadata: list[Metadata] = field(default_factory=list)
+    rows: Rows = field(default_factory=Rows)
+    masks: set[str] = field(default_factory=set)
+    problems: dict[str, list[str]] = field(default_factory=dict)
+    classes: set[str] = field(default_factory=set)
+
+    def say(self, key: str, line: int, words: str) -> None:
+        said = self.problems.setdefault(key, [])
+        if len(said) < _MOST_PROBLEMS:
+            said.append(f"{printable(key)}:{line}: {words}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFolder(Layout):
+    """What is known of a picture stands in a row of metadata, in its folder or one above.
+
+    Attributes:
+        found: all rows.
+    """
+
+    name: ClassVar[str] = "imagefolder"
+    annotated: ClassVar[bool] = True
+
+    found: _Found
+
+    @classmethod
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+        keys = _metadata_keys(survey, storage)
+        if not keys:
+            return Refusal("there is no metadata.jsonl, metadata.csv or metadata.parquet")
+        found = _Found()
+        for key in keys:
+            if problem := _read(storage, key, found):
+                return Refusal(f"{printable(key)}: {problem}", noteworthy=True)
+        pictures, missing, unlisted = _compare(survey, storage, found)
+        total = pictures.total()
+        listed = total - len(unlisted)
+        if not listed or (listed < _LISTED * total and not chosen):
+            reason = f"{named(keys)} list {listed:,} of {total:,} pictures"
+            return Refusal(reason, noteworthy=True)
+        return cls(
+            root="",
+            split_folders={},
+            classes=tuple(sorted(found.classes)),
+            pictures=pictures,
+            notes=tuple(_notes(found, missing, unlisted)),
+            found=found,
+        )
+
+    @property
+    def heading(self) -> str:
+        names = named([printable(one.key) for one in self.found.metadata])
+        return f"image folder with {names}"
+
+    def label(self, key: str) -> str | None:
+        return None
+
+    def split(self, key: str) -> str | None:
+        return _split(key)
+
+    def writer(self) -> ImageFolderWriter:
+        return ImageFolderWriter(classes=self.classes, metadata=tuple(self.found.metadata))
+
+    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
+        files = {one.key for one in self.found.metadata}
+        for entry in storage.list(on_skip=on_skip):
+            key = entry.key
+            if key in files:
+                problems = tuple(self.found.problems.get(key, ()))
+                yield Source(key, entry.size, None, None, skip="a label file", problems=problems)
+            elif key in self.found.rows:
+                yield self._source(entry, storage)
+            elif key in self.found.masks:
+                yield Source(key, entry.size, None, None, skip="a mask")
+            else:
+                split = None if self.inside(key) is None else _split(key)
+                yield Source(key, entry.size, split, None)
+
+    def _source(self, entry: Entry, storage: Storage) -> Source:
+        number, line, fields = self.found.rows[entry.key]
+        metadata = self.found.metadata[number]
+        place = f"{printable(metadata.key)}:{line}: "
+        mask = resolve(fields.pop(metadata.mask, None), metadata.folder)
+        needs_size = mask is not None or metadata.objects is not None
+        size = picture_size(storage, entry.key) if needs_size else None
+        objects, problems = (
+            metadata.objects.read(fields, size) if metadata.objects is not None else ([], [])
+        )
+        unusable: str | None = None
+        if mask is not None and (problem := mask_problem(storage, mask, size)):
+            unusable = f"its mask {printable(mask)}: {problem}"
+        label = fields.pop(LABEL, None)
+        own = (metadata.file, metadata.objects.name if metadata.objects else None)
+        extra: dict[str, Any] = {k: v for k, v in fields.items() if k not in own}
+        return Source(
+            entry.key,
+            entry.size,
+            _split(entry.key),
+            label=None if label in (None, "") else str(label),
+            annotation=Annotation(size=size, objects=tuple(objects), mask_file=mask, extra=extra),
+            problems=tuple(place + words for words in problems),
+            unusable=unusable,
+        )
+
+
+def _metadata_keys(survey: Survey, storage: Storage) -> list[str]:
+    """Return the metadata files in the folders of pictures and above."""
+    tables = [key for key in survey.tables if posixpath.basename(key) == "metadata.csv"]
+    if not (tables or survey.others.keys() & set(ENDINGS)):
+        return []
+    folders = {""}
+    for folder in list(survey.tally.folders)[:_MOST_FOLDERS]:
+        folders |= {"".join(f"{part}/" for part in folder[:n]) for n in range(len(folder) + 1)}
+    found = {}
+    for place in sorted(folders):
+        keys = [f"{place}metadata{ending}" for ending in ENDINGS]
+        if there := [key for key in keys if storage.exists(key)]:
+            found[place] = there[0]
+    return list(found.values())
+
+
+def _read(storage: Storage, key: str, found: _Found) -> str | None:
+    """Read a file; say why it is no metadata, or return None."""
+    first = [row for _, row in _first(storage, key) if isinstance(row, dict)]
+    metadata = describe(key, first, read_schema(storage, key))
+    if not metadata.file:
+        return "no column 'file_name'"
+    number = len(found.metadata)
+    found.metadata.append(metadata)
+    for line, row in read_rows(storage, key):
+        if isinstance(row, str):
+            found.say(key, line, f"{row}; left out")
+            continue
+        name = resolve(row.get(metadata.file), metadata.folder)
+        if name is None:
+            found.say(key, line, f"{about_name(row, metadata)}; left out")
+        elif name in found.rows:
+            found.say(key, line, f"{name!r} stands in an earlier line too; left out")
+        else:
+            if metadata.objects is None and (column := ObjectColumn.find(row)):
+                metadata = found.metadata[number] = replace(metadata, objects=column)
+            found.rows.add(name, number, line, row)
+            _note(row, metadata, line, found)
+    return None
+
+
+def _first(storage: Storage, key: str) -> Iterator[tuple[int, Any]]:
+    for count, item in enumerate(read_rows(storage, key)):
+        if count == _LOOKED_AT:
+            return
+        yield item
+
+
+def _note(row: dict[str, Any], metadata: Metadata, line: int, found: _Found) -> None:
+    """Remember classes and masks of a row."""
+    if (label := row.get(LABEL)) not in (None, ""):
+        found.classes.add(str(label))
+    if metadata.objects is not None and len(found.classes) < _MOST_CLASSES:
+        objects, _ = metadata.objects.read(row, None)
+        found.classes |= {one.category for one in objects}
+    name = row.get(metadata.mask) if metadata.mask else None
+    mask = resolve(name, metadata.folder)
+    if mask is not None:
+        found.masks.add(mask)
+    elif name:
+        words = f"{str(name)[:200]!r} lies outside of the data set; left out"
+        found.say(metadata.key, line, words)
+
+
+def _compare(
+    survey: Survey, storage: Storage, found: _Found
+) -> tuple[Counter[str], list[str], list[str]]:
+    """Return the pictures by split, the files that are missing, and those not listed."""
+    missing, unlisted = set(found.rows), []
+    pictures: Counter[str] = Counter()
+    for entry in storage.list(on_skip=leave_unsaid):
+        if entry.key in found.rows:
+            missing.discard(entry.key)
+        elif not survey.is_picture(entry.key) or entry.key in found.masks:
+            continue
+        else:
+            unlisted.append(entry.key)
+        pictures[_split(entry.key) or ""] += 1
+    return pictures, sorted(missing), unlisted
+
+
+def _notes(found: _Found, missing: list[str], unlisted: list[str]) -> Iterator[str]:
+    if missing:
+        count = counted(len(missing), "file is", "files are")
+        yield f"{count} listed in the metadata but missing: {named(missing)}"
+    if unlisted:
+        count = counted(len(unlisted), "picture is", "pictures are")
+        yield f"{count} not listed in the metadata: {named(unlisted)}"
+    for key, said in found.problems.items():
+        count = counted(len(said), "line", "lines")
+        yield f"{count} of {printable(key)} left out or mended: {named(said)}"
+
+
+def _split(key: str) -> str | None:
+    """Return the split that a folder names."""
+    return next((s for part in key.split("/")[:-1] if (s := canonical_split(part))), None)

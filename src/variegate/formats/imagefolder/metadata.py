@@ -1,0 +1,218 @@
+"""``metadata.jsonl``, ``metadata.csv`` and ``metadata.parquet``: a row for every picture."""
+
+import base64
+import csv
+import io
+import json
+import posixpath
+import re
+import tempfile
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from variegate.errors import InputError
+from variegate.formats.imagefolder.objects import ObjectColumn
+from variegate.storage import Storage
+
+ENDINGS = (".jsonl", ".csv", ".parquet")
+FILE_NAME, _SUFFIX = "file_name", "_file_name"
+LABEL = "label"
+_MASKS = ("mask", "label", "segmentation", "seg", "annotation", "semantic")
+_LINE_LIMIT = 1 << 26
+_SHOWN = 200
+_DRIVE = re.compile("[A-Za-z]:")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """One file of rows.
+
+    Attributes:
+        key: where it is; its rows name files relative to its folder.
+        file, mask: the columns that name the picture and its mask; "" for no mask.
+        columns: in their order.
+        objects: how boxes are written down, or None.
+        numbered: labels are integers.
+        schema: of a Parquet file, as Arrow writes it, in base 64.
+    """
+
+    key: str
+    file: str = FILE_NAME
+    mask: str = ""
+    columns: tuple[str, ...] = (FILE_NAME,)
+    objects: ObjectColumn | None = None
+    numbered: bool = False
+    schema: str = ""
+
+    @property
+    def folder(self) -> str:
+        """The folder it stands in, with its slash; "" for the top."""
+        return self.key[: self.key.rfind("/") + 1]
+
+    @property
+    def ending(self) -> str:
+        """Its kind: one of `ENDINGS`."""
+        return posixpath.splitext(self.key)[1].lower()
+
+    def to_json(self) -> Row:
+        """Return JSON values from which `from_json` makes an equal one."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Make one from what `to_json` gave, before or after it was text."""
+        objects = ObjectColumn.from_json(data["objects"]) if data["objects"] else None
+        return cls(**{**data, "objects": objects, "columns": tuple(data["columns"])})
+
+
+class Rows:
+    """Rows by the picture that they are about, on disk; in memory only where each stands."""
+
+    def __init__(self) -> None:
+        """Open a temporary file, which goes with this object."""
+        self._places: dict[str, int] = {}
+        self._file = tempfile.TemporaryFile(prefix="variegate-")  # noqa: SIM115 - see below
+        weakref.finalize(self, self._file.close)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def add(self, key: str, number: int, line: int, row: Row) -> None:
+        """Keep the row of a picture: from which file, and from which line."""
+        self._places[key] = self._file.seek(0, io.SEEK_END)
+        self._file.write(json.dumps([number, line, row]).encode() + b"\n")
+
+    def __getitem__(self, key: str) -> tuple[int, int, Row]:
+        """Return number of the file, line and row."""
+        self._file.seek(self._places[key])
+        number, line, row = json.loads(self._file.readline())
+        return number, line, row
+
+
+def read_rows(storage: Storage, key: str) -> Iterator[tuple[int, Row | str]]:
+    """Yield the lines of a file with their numbers: rows, or what is wrong with them.
+
+    Raises:
+        InputError: the file cannot be read as a whole.
+    """
+    reader = {".jsonl": _read_json, ".csv": _read_csv, ".parquet": _read_parquet}
+    yield from reader[posixpath.splitext(key)[1].lower()](storage, key)
+
+
+def read_schema(storage: Storage, key: str) -> str:
+    """Return the schema of a Parquet file, in base 64; "" for other files."""
+    if not key.lower().endswith(".parquet"):
+        return ""
+    import pyarrow.parquet as pq
+
+    with storage.open_read(key) as file:
+        schema = pq.ParquetFile(file).schema_arrow
+    return base64.b64encode(schema.serialize().to_pybytes()).decode()
+
+
+def describe(key: str, rows: list[Row], schema: str) -> Metadata:
+    """Say what is in a file, from the first of its rows."""
+    columns = tuple(dict.fromkeys(name for row in rows for name in row))
+    named = [name for name in columns if name == FILE_NAME or name.endswith(_SUFFIX)]
+    masks = [n for n in named if n.removesuffix(_SUFFIX).lower() in _MASKS]
+    pictures = [n for n in named if n not in masks]
+    labels = [row[LABEL] for row in rows if row.get(LABEL) is not None]
+    return Metadata(
+        key=key,
+        file=next((n for n in (FILE_NAME, "image_file_name", *pictures) if n in pictures), ""),
+        mask=masks[0] if masks else "",
+        columns=columns,
+        objects=next((found for row in rows if (found := ObjectColumn.find(row))), None),
+        numbered=bool(labels) and all(type(label) is int for label in labels),
+        schema=schema,
+    )
+
+
+def resolve(name: Any, folder: str) -> str | None:
+    """Return the key of a file that a row names, or None for one outside of the data set."""
+    if not isinstance(name, str) or not name:
+        return None
+    name = name.replace("\\", "/")
+    if name.startswith("/") or _DRIVE.match(name):
+        return None
+    key = posixpath.normpath(folder + name)
+    return None if key.startswith("..") or key == "." else key
+
+
+def _read_json(storage: Storage, key: str) -> Iterator[tuple[int, Row | str]]:
+    with storage.open_read(key) as file:
+        number = 0
+        while line := file.readline(_LINE_LIMIT):
+            number += 1
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line.decode("utf-8-sig"))
+            except (ValueError, RecursionError) as error:
+                yield number, f"no JSON ({error})"
+                continue
+            yield number, row if isinstance(row, dict) else "expected an object, {...}"
+
+
+def _read_csv(storage: Storage, key: str) -> Iterator[tuple[int, Row | str]]:
+    with (
+        storage.open_read(key) as file,
+        io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text,
+    ):
+        reader = csv.reader(text, strict=True)
+        try:
+            header = next(reader, [])
+            for cells in reader:
+                if len(cells) == len(header):
+                    yield reader.line_num, dict(zip(header, cells, strict=True))
+                elif cells:
+                    yield reader.line_num, f"{len(cells)} columns, the header has {len(header)}"
+        except (csv.Error, UnicodeDecodeError) as error:
+            place = f"{storage.place(key)}: line {reader.line_num:,}"
+            raise InputError(f"{place}: {error}; save it as CSV UTF-8") from error
+
+
+def _read_parquet(storage: Storage, key: str) -> Iterator[tuple[int, Row | str]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    number = 0
+    try:
+        with storage.open_read(key) as file:
+            for batch in pq.ParquetFile(file).iter_batches(batch_size=1024):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, _without_strangers(row)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"{storage.place(key)}: cannot be read as Parquet ({error}); write it again"
+        ) from error
+
+
+def _without_strangers(row: Row) -> Row:
+    """Leave out what JSON does not know, such as dates and bytes."""
+    kept = {}
+    for name, value in row.items():
+        with suppress(TypeError, ValueError):
+            json.dumps(value, allow_nan=False)
+            kept[name] = value
+    return kept
+
+
+def about_name(row: Row, metadata: Metadata) -> str:
+    """Say what is wrong with the file that a row names."""
+    name = row.get(metadata.file)
+    if name is None:
+        return f"no {metadata.file!r}"
+    return f"{str(name)[:_SHOWN]!r} lies outside of the data set"

@@ -1,0 +1,271 @@
+"""LabelMe: a JSON file of shapes for each picture, beside it or in a folder of its own.
+
+Its coordinates are continuous already. The picture that LabelMe embeds (`imageData`) is ignored,
+since the file is there, and dropped on writing. `imagePath` is never followed: a picture and its
+file have the same stem.
+"""
+
+import json
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, ClassVar, Self
+
+from variegate.annotations import Annotation, Object
+from variegate.codecs.kinds import IMAGE_ENDINGS
+from variegate.errors import InputError, LimitError
+from variegate.formats.base import Layout, Refusal, Source, counted, named
+from variegate.formats.counterparts import (
+    Listed,
+    Pairs,
+    find_pairs,
+    in_mask_folder,
+    parts_of,
+    split_in,
+)
+from variegate.formats.labelme.shapes import read_shape, without_split_pieces, write_shapes
+from variegate.formats.mending import Problems, Size, picture_size, without_duplicates
+from variegate.formats.survey import Survey, is_hidden
+from variegate.formats.writing import Content, Item, Writer
+from variegate.storage import Entry, OnSkip, Storage, key_to_text, log_skip, printable
+
+_LIMIT = 1 << 28
+_LOOKED_AT = 20
+_OWN = ("shapes", "imageData", "imagePath", "imageHeight", "imageWidth")
+_SHAPES = re.compile(r'"shapes"\s*:\s*\[')
+_VERSION = "5.5.0"
+
+
+class LabelMeError(Exception):
+    """A file is no LabelMe file; the message begins with its line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelMeWriter(Writer):
+    """Writes a JSON file for each picture.
+
+    Attributes:
+        folders: folder of pictures -> folder of their JSON files.
+    """
+
+    name: ClassVar[str] = "labelme"
+    holds: ClassVar[frozenset[Content]] = frozenset(
+        ("boxes", "polygons", "instance masks", "points", "other fields")
+    )
+    one_shape: ClassVar = True
+    own_fields: ClassVar = frozenset(("no_file", "version"))
+
+    folders: Mapping[str, str] = field(default_factory=dict)
+
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+        folder, stem, _ = parts_of(key)
+        above = f"{split}/" if split and split_in(folder) != split else ""
+        return f"{above}{folder}{stem}{ending}"
+
+    def annotation_key(self, picture: str) -> str:
+        """Return the key of a picture's JSON file."""
+        folder, stem, _ = parts_of(picture)
+        return f"{self.folders.get(folder, folder)}{stem}.json"
+
+    def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
+        if item.annotation is None or item.annotation.extra.get("no_file"):
+            return
+        key = self.annotation_key(item.key)
+        data: dict[str, Any] = {"version": _VERSION, "flags": {}}
+        data.update(item.annotation.extra)
+        data["shapes"] = list(write_shapes(item.annotation.objects))
+        data["imagePath"] = key_to_text(posixpath.relpath(item.key, posixpath.dirname(key) or "."))
+        data["imageData"] = None
+        data["imageHeight"], data["imageWidth"] = item.size
+        text = json.dumps(data, indent=2, ensure_ascii=False)
+        yield key, f"{text}\n".encode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelMe(Layout):
+    """The names of all files are held in memory while the format is recognised.
+
+    Attributes:
+        pairs: which JSON file belongs to which picture.
+    """
+
+    name: ClassVar[str] = "labelme"
+    annotated: ClassVar[bool] = True
+
+    pairs: Pairs
+
+    @classmethod
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+        if not survey.others[".json"]:
+            old = bool(survey.others[".xml"])
+            also = ", and .xml files of the old web tool are not read" if old else ""
+            return Refusal(f"there are no .json files{also}")
+        listed = Listed.of(storage, ending=".json", keep=lambda _: False)
+        pairs = find_pairs(listed, ".json")
+        if not pairs.folders:
+            return Refusal("no .json file has the name of a picture")
+        if not chosen and (reason := pairs.doubt(listed)):
+            return Refusal(reason)
+        for key in islice(pairs.present(listed), _LOOKED_AT):
+            try:
+                read_file(storage, key)
+                break
+            except LabelMeError:
+                continue
+        else:
+            return Refusal("the .json files beside the pictures have no shapes")
+        return cls._of(storage, listed, pairs)
+
+    @classmethod
+    def _of(cls, storage: Storage, listed: Listed, pairs: Pairs) -> Self:
+        names: set[str] = set()
+        for key in pairs.present(listed):
+            try:
+                shapes = read_file(storage, key)[0]["shapes"]
+            except LabelMeError:
+                continue
+            labels = (shape.get("label") for shape in shapes if isinstance(shape, dict))
+            names.update(label for label in labels if isinstance(label, str))
+        pictures = Counter[str]()
+        for folder in pairs.folders:
+            pictures[split_in(folder) or ""] += len(listed.pictures[folder])
+        return cls(
+            root=pairs.root(),
+            split_folders={},
+            classes=tuple(sorted(names)),
+            pictures=pictures,
+            notes=tuple(_notes(pairs, listed)),
+            pairs=pairs,
+        )
+
+    @property
+    def heading(self) -> str:
+        return "LabelMe"
+
+    def label(self, key: str) -> str | None:
+        return None
+
+    def split(self, key: str) -> str | None:
+        folder = parts_of(key)[0]
+        return split_in(folder) if folder in self.pairs.folders else None
+
+    def writer(self) -> Writer:
+        return LabelMeWriter(classes=self.classes, folders=self.pairs.folders)
+
+    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
+        labels = set(self.pairs.folders.values())
+        for entry in storage.list(on_skip=on_skip):
+            folder, _, ending = parts_of(entry.key)
+            skip = None
+            if ending.lower() in IMAGE_ENDINGS and not is_hidden(entry.key):
+                if folder in self.pairs.folders:
+                    yield self._picture(storage, entry)
+                    continue
+                skip = "a picture outside the folders that have labels"
+                skip = "a mask" if in_mask_folder(entry.key) else skip
+            elif ending.lower() == ".json" and folder in labels:
+                skip = "a label file"
+            yield Source(entry.key, entry.size, None, None, skip=skip)
+
+    def _picture(self, storage: Storage, entry: Entry) -> Source:
+        key = self.pairs.annotation_key(entry.key) or ""
+        problems = Problems(printable(key))
+        annotation, unusable = Annotation(extra={"no_file": True}), None
+        if storage.exists(key):
+            try:
+                data, text = read_file(storage, key)
+                annotation = _annotation(storage, entry.key, data, text, problems)
+            except LabelMeError as error:
+                unusable = f"{problems.key}:{error}"
+        return Source(
+            entry.key,
+            entry.size,
+            self.split(entry.key),
+            None,
+            annotation=annotation,
+            problems=tuple(problems.found),
+            unusable=unusable,
+        )
+
+
+def _notes(pairs: Pairs, listed: Listed) -> Iterator[str]:
+    if missing := pairs.missing(listed):
+        count = counted(len(missing), "JSON file has", "JSON files have")
+        yield f"{count} no picture: {named(missing)}"
+    if unlisted := pairs.unlisted(listed):
+        count = counted(len(unlisted), "picture has", "pictures have")
+        yield f"{count} no JSON file, so nothing is known of its objects: {named(unlisted)}"
+
+
+def read_file(storage: Storage, key: str) -> tuple[dict[str, Any], str]:
+    """Return the content of a LabelMe file, as values and as text.
+
+    Raises:
+        LabelMeError: it is none.
+    """
+    try:
+        text = storage.read(key, limit=_LIMIT).decode("utf-8-sig")
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise LabelMeError(f"{error.lineno}: broken JSON ({error.msg})") from error
+    except (LimitError, InputError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise LabelMeError(f"1: cannot be read ({error})") from error
+    if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
+        raise LabelMeError('1: expected "shapes", a list; not a file of LabelMe')
+    return data, text
+
+
+def _annotation(
+    storage: Storage, picture: str, data: Mapping[str, Any], text: str, problems: Problems
+) -> Annotation:
+    height, width = data.get("imageHeight"), data.get("imageWidth")
+    size: Size | None = None
+    if type(height) is int and type(width) is int and min(height, width) > 0:
+        size = (height, width)
+    elif (height, width) != (None, None):
+        problems.add(1, f"imageHeight {height!r:.40} and imageWidth {width!r:.40} ignored")
+    _check_path(data.get("imagePath"), problems)
+    real = size or picture_size(storage, picture)
+    found: list[tuple[int, Object]] = []
+    for number, shape in enumerate(data["shapes"]):
+
+        def say(what: str, number: int = number) -> None:
+            problems.add(_line(text, number), what)
+
+        one = read_shape(shape, real, say)
+        if one is not None:
+            found.append((number, one))
+    kept = without_duplicates(
+        without_split_pieces(found), problems, line=lambda number: _line(text, number)
+    )
+    extra = {name: value for name, value in data.items() if name not in _OWN}
+    return Annotation(size=size, objects=kept, extra=extra)
+
+
+def _check_path(path: Any, problems: Problems) -> None:
+    if not isinstance(path, str):
+        return
+    folder = posixpath.dirname(problems.key)
+    place = posixpath.normpath(posixpath.join(folder, path.replace("\\", "/")))
+    if place.startswith(("..", "/")):
+        problems.add(1, f"imagePath {printable(path)!r} leads out of the data set; not followed")
+
+
+def _line(text: str, number: int) -> int:
+    """Return the line in which a shape begins."""
+    start = _SHAPES.search(text)
+    if start is None:
+        return 1
+    decoder, at = json.JSONDecoder(), start.end()
+    for _ in range(number):
+        at = decoder.raw_decode(text, _skipped(text, at))[1]
+    return text.count("\n", 0, _skipped(text, at)) + 1
+
+
+def _skipped(text: str, at: int) -> int:
+    while at < len(text) and text[at] in " \t\r\n,":
+        at += 1
+    return at

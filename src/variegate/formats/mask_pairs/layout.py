@@ -1,0 +1,219 @@
+"""Pictures and masks in pairs: ``images/7.jpg`` and ``masks/7.png``, ``7.jpg`` and ``7_mask.png``.
+
+The values of a mask are classes. They are amounts, to be interpolated, where its folder or the end
+of its name says so: ``mattes``, ``matte``, ``soft``, ``alphas``, ``alpha``. Nothing is guessed from
+the values: a mask of 200 classes and a soft one cannot be told apart by them.
+
+A mask keeps its values, its depth and its palette. It is written as PNG, whatever it was.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from variegate.annotations import Annotation
+from variegate.errors import InputError, PictureError
+from variegate.formats.base import Layout, Refusal, Source, counted, named
+from variegate.formats.mask_pairs.classes import class_names, is_class_file, read_class_files
+from variegate.formats.mask_pairs.finding import find_pairing, is_mask_folder, other_masks
+from variegate.formats.mask_pairs.pairing import Pairing, split_key
+from variegate.formats.mask_pairs.writer import PALETTE, MaskPairsWriter
+from variegate.formats.measuring import measure, picture_size, size_problem
+from variegate.formats.survey import Survey, canonical_split, leave_unsaid
+from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
+
+_MOST_ENDINGS = 12
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a look through the listing finds."""
+
+    pictures: Counter[str]
+    picture_endings: Counter[str]
+    mask_endings: Counter[str]
+    class_files: list[str]
+    first_mask: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskPairs(Layout):
+    """Every picture has one mask of the same size, found by its name.
+
+    Attributes:
+        pairing: how.
+        palette: of the first mask, as hexadecimal digits; "" without one.
+        class_files: key -> text of the files that say what the values mean.
+    """
+
+    name: ClassVar[str] = "masks"
+    annotated: ClassVar[bool] = True
+
+    pairing: Pairing
+    palette: str = ""
+    class_files: Mapping[str, str]
+
+    @classmethod
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+        pairing = find_pairing(survey, storage, chosen=chosen)
+        if isinstance(pairing, str):
+            if lost := _lost_pictures(survey, storage):
+                raise InputError(f"{printable(storage.url)}: {lost}")
+            return Refusal(pairing)
+        others = other_masks(survey, pairing)
+        seen = _look(survey, storage, pairing)
+        # Those that stand above the masks; others are about something else.
+        beside = [key for key in seen.class_files if _is_above(key, seen.first_mask or "")]
+        texts = read_class_files(storage, beside)
+        notes = [f"further masks are left out, in {named(others)}"] if others else []
+        if pairing.soft:
+            notes.append("the masks are soft, by their name: they hold amounts and not classes")
+        return cls(
+            root="",
+            split_folders={},
+            classes=class_names(texts),
+            pictures=seen.pictures,
+            notes=tuple(notes),
+            pairing=replace(
+                pairing,
+                picture_endings=_common(seen.picture_endings),
+                mask_endings=_common(seen.mask_endings),
+            ),
+            palette=_palette(storage, seen.first_mask),
+            class_files=texts,
+        )
+
+    @property
+    def heading(self) -> str:
+        pictures, masks = self.pairing.folders[0]
+        if masks:
+            return f"masks in {printable(masks)!r} for the pictures in {printable(pictures)!r}"
+        return f"masks beside the pictures, called {printable(self.pairing.mask[1])!r}"
+
+    def label(self, key: str) -> str | None:
+        return None
+
+    def split(self, key: str) -> str | None:
+        return _split(key)
+
+    def writer(self) -> MaskPairsWriter:
+        return MaskPairsWriter(
+            classes=self.classes,
+            pairing=self.pairing,
+            palette=self.palette,
+            class_files=self.class_files,
+        )
+
+    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
+        for entry in storage.list(on_skip=on_skip):
+            yield self._source(entry, storage)
+
+    def _source(self, entry: Entry, storage: Storage) -> Source:
+        key = entry.key
+        source = Source(key, entry.size, None, None)
+        role = self.pairing.role(key)
+        if self.inside(key) is None:
+            return source
+        if key in self.class_files:
+            return replace(source, skip="a file of class names")
+        if split_key(key)[2] not in (*self.pairing.picture_endings, *self.pairing.mask_endings):
+            return source
+        if role == "picture":
+            return self._picture(replace(source, split=_split(key)), storage)
+        if role == "mask":
+            return self._mask(source, storage)
+        if role == "other mask":
+            return replace(source, skip="a mask of another kind")
+        return replace(source, skip="it stands outside of the pictures and masks")
+
+    def _picture(self, source: Source, storage: Storage) -> Source:
+        key, size = source.key, picture_size(storage, source.key)
+        mask = next((one for one in self.pairing.masks(key) if storage.exists(one)), None)
+        if mask is None:
+            expected = self.pairing.masks(key)[0]
+            problem = f"{printable(key)}: no mask {printable(expected)!r}; it goes on without one"
+            return replace(source, annotation=Annotation(size=size), problems=(problem,))
+        annotation = Annotation(size=size, mask_file=mask, soft=self.pairing.soft)
+        twins = (one for one in self.pairing.pictures(mask) if one < key and storage.exists(one))
+        if twin := next(twins, None):
+            shared = f"{printable(mask)}: the mask of {printable(twin)!r} too; rename one of them"
+            return replace(source, annotation=annotation, unusable=shared)
+        try:
+            header = measure(storage, mask)
+        except (PictureError, InputError) as error:
+            unusable = f"its mask {printable(mask)} cannot be read: {error}"
+            return replace(source, annotation=annotation, unusable=unusable)
+        if wrong := size_problem(header.size, size):
+            unusable = f"its mask {printable(mask)} does not fit: {wrong}"
+            return replace(source, annotation=annotation, unusable=unusable)
+        if (palette := (header.palette or b"").hex()) != self.palette:
+            annotation = annotation.changed(extra={PALETTE: palette})
+        return replace(source, annotation=annotation)
+
+    def _mask(self, source: Source, storage: Storage) -> Source:
+        if any(storage.exists(one) for one in self.pairing.pictures(source.key)):
+            return replace(source, skip="a mask")
+        problem = f"{printable(source.key)}: a mask without a picture; it is left out"
+        return replace(source, skip="a mask without a picture", problems=(problem,))
+
+
+def _is_above(key: str, other: str) -> bool:
+    return other.startswith(key[: key.rfind("/") + 1])
+
+
+def _look(survey: Survey, storage: Storage, pairing: Pairing) -> _Seen:
+    """Count what there is."""
+    seen = _Seen(Counter(), Counter(), Counter(), [])
+    for entry in storage.list(on_skip=leave_unsaid):
+        if is_class_file(entry):
+            seen.class_files.append(entry.key)
+        if not survey.is_picture(entry.key):
+            continue
+        role, ending = pairing.role(entry.key), split_key(entry.key)[2]
+        if role == "picture":
+            seen.pictures[_split(entry.key) or ""] += 1
+            seen.picture_endings[ending] += 1
+        elif role == "mask":
+            seen.mask_endings[ending] += 1
+            seen.first_mask = seen.first_mask or entry.key
+    return seen
+
+
+def _common(endings: Counter[str]) -> tuple[str, ...]:
+    ranked = sorted(endings.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(ending for ending, _ in ranked[:_MOST_ENDINGS])
+
+
+def _split(key: str) -> str | None:
+    """Return the split that a folder names: "train", "val2017"."""
+    for part in key.split("/")[:-1]:
+        # COCO's folders have the year behind.
+        if split := canonical_split(part) or canonical_split(part.removesuffix("2017")):
+            return split
+    return None
+
+
+def _palette(storage: Storage, key: str | None) -> str:
+    """Return the palette of a mask, as hexadecimal digits."""
+    try:
+        return ((key and measure(storage, key).palette) or b"").hex()
+    except (PictureError, InputError):
+        return ""
+
+
+def _lost_pictures(survey: Survey, storage: Storage) -> str | None:
+    """Say where the pictures are, if there are only masks and a file that names the pictures."""
+    folders = [set(folder) for folder in survey.tally.folders]
+    if not all(any(is_mask_folder(part) for part in folder) for folder in folders):
+        return None
+    for entry in storage.list(on_skip=leave_unsaid):
+        if entry.key == "config.yaml" and is_class_file(entry):
+            text = read_class_files(storage, [entry.key]).get(entry.key, "")
+            if "masks:" in text and "images: .." in text:
+                count = counted(survey.tally.count, "mask", "masks")
+                return (
+                    f"{count}, but no pictures: config.yaml says that they stand in a folder "
+                    "beside this one; name the folder that holds both, with --layout masks"
+                )
+    return None

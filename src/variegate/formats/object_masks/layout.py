@@ -1,0 +1,241 @@
+"""One mask file for each object: ``<id>/images/<id>.png`` and ``<id>/masks/*.png``.
+
+A mask's folder or its name before a number is the object's class where these repeat
+(``masks/nucleus/1.png``, ``masks/nucleus_1.png``); else all objects are of the class "object".
+Every value but 0 is the object.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import ClassVar
+
+from variegate.annotations import Annotation, Object
+from variegate.codecs import IMAGE_ENDINGS, decode_mask
+from variegate.errors import InputError, PictureError
+from variegate.formats.base import Layout, Refusal, Source
+from variegate.formats.mask_pairs.pairing import split_key
+from variegate.formats.measuring import mask_problem, picture_size
+from variegate.formats.object_masks.writer import OBJECT, Case, ObjectMasksWriter
+from variegate.formats.survey import Survey, canonical_split, leave_unsaid
+from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
+
+_PICTURES = ("images", "image", "imgs", "img")
+_MASKS = ("masks", "mask", "instances", "objects", "labels")
+# Names before the number that say nothing of what an object is.
+_NO_CLASSES = {"mask", "masks", "object", "obj", "instance", "inst", "label", "seg", "img", "image"}
+_NUMBERED = re.compile(r"([^\W\d_][^\W\d]*?)[ _-]?\d+")
+_MOST_CLASSES = 100
+# So many of the pictures must stand alone in a folder that has a folder of masks beside it.
+_ALONE = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectMasks(Layout):
+    """Every picture has a folder of its own, with a folder of masks.
+
+    Attributes:
+        pictures_folder, masks_folder: what they are called.
+        by_folder, by_name: where the class of an object stands, if it stands anywhere.
+        value: of the objects in the masks.
+    """
+
+    name: ClassVar[str] = "object-masks"
+    annotated: ClassVar[bool] = True
+
+    pictures_folder: str
+    masks_folder: str
+    by_folder: bool = False
+    by_name: bool = False
+    value: int = 255
+
+    @classmethod
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+        if (folders := _folders(survey, chosen=chosen)) is None:
+            return Refusal("pictures do not stand alone beside a folder of masks")
+        layout = cls(
+            root="".join(f"{part}/" for part in survey.root),
+            split_folders={},
+            classes=(),
+            pictures={},
+            pictures_folder=folders[0],
+            masks_folder=folders[1],
+        )
+        return layout._completed(storage)
+
+    def _completed(self, storage: Storage) -> Layout:
+        """Look through the listing: pictures by split, classes, the value of objects."""
+        pictures: Counter[str] = Counter()
+        classes: Counter[tuple[str, str]] = Counter()
+        masks, first = 0, None
+        for entry in storage.list(on_skip=leave_unsaid):
+            case = self._case(entry.key)
+            if case is None:
+                continue
+            if case.part == self.pictures_folder:
+                pictures[_split(entry.key) or ""] += 1
+                continue
+            masks, first = masks + 1, first or entry.key
+            folder, stem, _ = split_key(case.rest)
+            word = _NUMBERED.fullmatch(stem)
+            if len(classes) <= 2 * _MOST_CLASSES:
+                classes["folder", folder.partition("/")[0]] += 1
+                classes["name", word[1] if word else ""] += 1
+        by_folder = _class_names(classes, "folder")
+        by_name = [] if by_folder else _class_names(classes, "name")
+        return replace(
+            self,
+            pictures=pictures,
+            classes=tuple(sorted(by_folder or by_name or [OBJECT])),
+            by_folder=bool(by_folder),
+            by_name=bool(by_name),
+            value=_value(storage, first),
+        )
+
+    @property
+    def heading(self) -> str:
+        return "one mask file for each object"
+
+    def label(self, key: str) -> str | None:
+        return None
+
+    def split(self, key: str) -> str | None:
+        return _split(key)
+
+    def writer(self) -> ObjectMasksWriter:
+        return ObjectMasksWriter(
+            classes=self.classes,
+            pictures_folder=self.pictures_folder,
+            masks_folder=self.masks_folder,
+            value=self.value,
+        )
+
+    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
+        # What belongs to one picture stands together in the listing: "<id>/images", "<id>/masks".
+        for folder, group in groupby(storage.list(on_skip=on_skip), key=_CaseFinder(self)):
+            if folder is None:
+                yield from (Source(entry.key, entry.size, None, None) for entry in group)
+            else:
+                yield from self._sources(storage, list(group))
+
+    def _sources(self, storage: Storage, entries: list[Entry]) -> Iterator[Source]:
+        """Yield the files of one picture's folder."""
+        pictures, masks = (
+            [e for e in entries if (case := self._case(e.key)) and case.part == part]
+            for part in (self.pictures_folder, self.masks_folder)
+        )
+        size = picture_size(storage, pictures[0].key) if pictures else None
+        problems = [] if masks or not pictures else [f"{printable(pictures[0].key)}: no masks"]
+        objects = []
+        for mask in masks if pictures else ():
+            if problem := mask_problem(storage, mask.key, size):
+                problems.append(f"{printable(mask.key)}: {problem}; object dropped")
+            else:
+                objects.append(Object(category=self._category(mask.key), mask_file=mask.key))
+        annotation = Annotation(size=size, objects=tuple(objects))
+        for entry in entries:
+            source = Source(entry.key, entry.size, None, None)
+            case = self._case(entry.key)
+            if case is None:
+                yield source
+            elif case.part == self.masks_folder:
+                yield _mask(source, alone=not pictures)
+            elif entry is pictures[0]:
+                yield Source(
+                    entry.key,
+                    entry.size,
+                    _split(entry.key),
+                    None,
+                    annotation=annotation,
+                    problems=tuple(problems),
+                )
+            else:
+                other = f"the masks beside it belong to {printable(pictures[0].key)!r}"
+                yield replace(source, split=_split(entry.key), unusable=other)
+
+    def _case(self, key: str) -> Case | None:
+        """Return where a picture or a mask stands; None for all other files."""
+        if self.inside(key) is None or split_key(key)[2].lower() not in IMAGE_ENDINGS:
+            return None
+        return Case.of(key, self._parts)
+
+    @property
+    def _parts(self) -> tuple[str, str]:
+        return self.pictures_folder, self.masks_folder
+
+    def _category(self, key: str) -> str:
+        case = self._case(key)
+        folder, stem, _ = split_key(case.rest if case else key)
+        if self.by_folder:
+            return folder.partition("/")[0]
+        word = _NUMBERED.fullmatch(stem) if self.by_name else None
+        return word[1] if word else OBJECT
+
+
+class _CaseFinder:
+    """Says which picture's folder each file of a listing belongs to; remembers the last."""
+
+    def __init__(self, layout: ObjectMasks) -> None:
+        self._layout = layout
+        self._folder: str | None = None
+
+    def __call__(self, entry: Entry) -> str | None:
+        if case := self._layout._case(entry.key):
+            self._folder = case.folder
+        elif self._folder is not None and not entry.key.startswith(f"{self._folder}/"):
+            self._folder = None
+        return self._folder
+
+
+def _mask(source: Source, *, alone: bool) -> Source:
+    if not alone:
+        return replace(source, skip="a mask")
+    problem = f"{printable(source.key)}: a mask without a picture; it is left out"
+    return replace(source, skip="a mask without a picture", problems=(problem,))
+
+
+def _folders(survey: Survey, *, chosen: bool) -> tuple[str, str] | None:
+    """Return what the folders of pictures and of masks are called, if the set is laid out so."""
+    tally = survey.tally.folders
+    for pictures in sorted({f[-1] for f in tally if f and f[-1].lower() in _PICTURES}):
+        cases = {f[:-1]: count for f, count in tally.items() if f and f[-1] == pictures}
+        for masks in sorted({p for f in tally for p in f if p.lower() in _MASKS}):
+            beside = Counter[tuple[str, ...]]()
+            for folder, count in tally.items():
+                if masks in folder and (parent := folder[: folder.index(masks)]) in cases:
+                    beside[parent] += count
+            alone = sum(count == 1 for count in cases.values())
+            several = sum(beside.values()) > len(beside) or chosen
+            named_alike = any(not parent or canonical_split(parent[-1]) for parent in cases)
+            enough = beside and alone >= len(cases) * _ALONE and len(beside) >= alone * _ALONE
+            if enough and several and not named_alike:
+                return pictures, masks
+    return None
+
+
+def _class_names(counts: Counter[tuple[str, str]], kind: str) -> list[str]:
+    """Return the classes that folders or names tell, or none if some tell nothing."""
+    found = {name: count for (which, name), count in counts.items() if which == kind}
+    if not found or "" in found or len(found) > _MOST_CLASSES:
+        return []
+    if any(name.lower() in _NO_CLASSES for name in found) or sum(found.values()) < 2 * len(found):
+        return []
+    return list(found)
+
+
+def _value(storage: Storage, key: str | None) -> int:
+    """Return the value of the object in a mask; 255 where there is no telling."""
+    try:
+        return int(decode_mask(storage.read(key)).max()) or 255 if key else 255
+    except (PictureError, InputError):
+        return 255
+
+
+def _split(key: str) -> str | None:
+    """Return the split that a folder names: "train", "stage1_train"."""
+    for part in key.split("/")[:-1]:
+        if split := canonical_split(part) or canonical_split(part.rpartition("_")[2]):
+            return split
+    return None

@@ -1,0 +1,153 @@
+"""A table (CSV) of files and labels, beside the pictures or above their folders."""
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from variegate.errors import InputError
+from variegate.formats.base import Labelled, Layout, Refusal, counted, named
+from variegate.formats.survey import Survey, leave_unsaid
+from variegate.formats.table.file import (
+    Columns,
+    Place,
+    Table,
+    describe,
+    find_columns,
+    read_table,
+    write_table,
+)
+from variegate.formats.table.writer import CsvTableWriter
+from variegate.storage import Storage, printable
+
+# A table that lists fewer of the pictures is about something else.
+_LISTED = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvTable(Layout):
+    """The label, and the split where there is such a column, stand in a table.
+
+    The rows name files relative to the table's folder or to the whole data set, by bare name, or
+    without an ending. The table is held in memory.
+    """
+
+    name: ClassVar[str] = "csv"
+
+    key: str
+    columns: Columns
+    table: Table
+
+    @classmethod
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+        found = {key: find_columns(storage, key) for key in survey.tables}
+        fitting = {key: columns for key, columns in found.items() if isinstance(columns, Columns)}
+        if not fitting:
+            problems = [f"{printable(key)}: {problem}" for key, problem in found.items()]
+            return Refusal("; ".join(problems) or "there is no table", noteworthy=bool(problems))
+        if len(fitting) > 1:
+            raise InputError(
+                f"{printable(storage.url)}: several tables could hold the labels, "
+                f"{named(fitting)}; keep one of them there, or choose another --layout"
+            )
+        ((key, columns),) = fitting.items()
+        table = read_table(storage, key, columns)
+        layout = cls(
+            root="".join(f"{part}/" for part in survey.root),
+            split_folders=survey.split_folders,
+            classes=tuple(sorted({label for label, _ in table.rows.values() if label is not None})),
+            pictures={},
+            key=key,
+            columns=columns,
+            table=table,
+        )
+        return layout._compared(survey, storage, chosen=chosen)
+
+    def _compared(self, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+        """Compare the table with the files that are there, in a second look at the listing."""
+        missing = set(self.table.rows)
+        unlisted: list[str] = []
+        pictures: Counter[str] = Counter()
+        for entry in storage.list(on_skip=leave_unsaid):
+            if not survey.is_picture(entry.key):
+                continue
+            pictures[self.split(entry.key) or ""] += 1
+            row = self._row(entry.key)
+            if row is None:
+                unlisted.append(entry.key)
+            elif row in missing:
+                missing.remove(row)
+            else:
+                raise InputError(
+                    f"{storage.place(self.key)}: {row!r} fits several files, one of them "
+                    f"{entry.key!r}; write paths with folder and ending"
+                )
+        total = pictures.total()
+        listed = total - len(unlisted)
+        if not listed or (listed < _LISTED * total and not chosen):
+            reason = f"{printable(self.key)} lists {listed:,} of {total:,} pictures"
+            return Refusal(reason, noteworthy=True)
+        return replace(self, pictures=pictures, notes=tuple(self._notes(missing, unlisted)))
+
+    def _notes(self, missing: set[str], unlisted: list[str]) -> Iterator[str]:
+        key = printable(self.key)
+        if outside := self.table.outside:
+            count = counted(len(outside), "file lies", "files lie")
+            yield f"{count} outside the data set, says {key}: {named(outside)}"
+        if missing:
+            count = counted(len(missing), "file is", "files are")
+            yield f"{count} listed in {key} but missing: {named(sorted(missing))}"
+        if unlisted:
+            count = counted(len(unlisted), "picture is", "pictures are")
+            yield f"{count} not listed in {key} and without a label: {named(unlisted)}"
+        if empty := [name for name, (label, _) in self.table.rows.items() if label is None]:
+            count = counted(len(empty), "file has", "files have")
+            yield f"{count} an empty label in {key}: {named(empty)}"
+
+    @property
+    def heading(self) -> str:
+        return f"table {describe(self.columns, self.key)}"
+
+    def label(self, key: str) -> str | None:
+        return self._place(key)[0]
+
+    def split(self, key: str) -> str | None:
+        if self.columns.split is None:
+            return super(CsvTable, self).split(key)
+        return self._place(key)[1]
+
+    def _place(self, key: str) -> Place:
+        row = self._row(key)
+        return (None, None) if row is None else self.table.rows[row]
+
+    def _row(self, key: str) -> str | None:
+        """Return the file as the table names it, if it does."""
+        inside = self.inside(key)
+        if inside is None:
+            return None
+        folder = posixpath.dirname(self.key)
+        names = [posixpath.relpath(key, folder or "."), inside, key, posixpath.basename(key)]
+        stems = [posixpath.splitext(name)[0] for name in names]
+        return next((name for name in names + stems if name in self.table.rows), None)
+
+    def writer(self) -> CsvTableWriter:
+        return CsvTableWriter(
+            classes=self.classes,
+            table=self.key,
+            columns=self.columns,
+            split_names=self.table.split_names,
+        )
+
+    @property
+    def index_keys(self) -> tuple[str, ...]:
+        return (self.key,)
+
+    def write_index(self, storage: Storage, rows: Iterable[Labelled]) -> None:
+        """Write a table like the input's, with the outputs in `rows`, in their order."""
+        words = self.table.split_names
+        cells = (
+            (row.key, row.label or "", words.get(row.split, row.split) if row.split else "")
+            for row in rows
+        )
+        write_table(storage, self.key, self.columns, cells)

@@ -1,0 +1,61 @@
+"""Writing a table (CSV) of files and labels."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+from variegate.formats.plain import stem_of
+from variegate.formats.table.file import Columns, write_table
+from variegate.formats.writing import Content, Item, Writer
+from variegate.storage import Storage
+
+_COLUMNS = Columns(",", ("file", "label"), 0, 1, None)
+_WITH_SPLITS = Columns(",", ("file", "label", "split"), 0, 1, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvTableWriter(Writer):
+    """Writes a row for every result.
+
+    Attributes:
+        table: key of the table.
+        columns: of it.
+        split_names: canonical split -> the table's own word for it.
+    """
+
+    name: ClassVar = "csv"
+    holds: ClassVar[frozenset[Content]] = frozenset(("label",))
+    kinds: ClassVar = None
+
+    table: str = "labels.csv"
+    columns: Columns = _COLUMNS
+    split_names: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def fresh(
+        cls,
+        *,
+        classes: tuple[str, ...],
+        skeletons: Mapping[str, Any],
+        splits: tuple[str, ...],
+        extra: Mapping[str, Any],
+    ) -> Self:
+        columns = _WITH_SPLITS if splits else _COLUMNS
+        return cls(classes=classes, skeletons=skeletons, columns=columns)
+
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+        return "/".join(part for part in ("images", split, stem_of(key) + ending) if part)
+
+    def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
+        words = self.split_names
+        cells = (
+            (item.key, item.label or "", words.get(item.split, item.split) if item.split else "")
+            for item in items
+        )
+        write_table(storage, self.table, self.columns, cells)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        columns = {**data["columns"], "header": tuple(data["columns"]["header"])}
+        writer = super().from_json({name: data[name] for name in data if name != "columns"})
+        return replace(writer, columns=Columns(**columns))

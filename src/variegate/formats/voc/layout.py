@@ -1,0 +1,295 @@
+"""Pascal VOC: an XML file with boxes for each picture, masks, and lists of pictures.
+
+``Annotations/7.xml`` for ``JPEGImages/7.jpg``, ``SegmentationClass/7.png``,
+``SegmentationObject/7.png``, ``ImageSets/Main/train.txt``; or, as Roboflow exports it,
+``train/7.xml`` beside ``train/7.jpg``.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+from variegate.annotations import Annotation, Object
+from variegate.codecs.kinds import IMAGE_ENDINGS
+from variegate.formats.base import Layout, Refusal, Source, counted, named
+from variegate.formats.counterparts import (
+    Listed,
+    Pairs,
+    counterpart,
+    find_pairs,
+    in_mask_folder,
+    parts_of,
+    split_in,
+)
+from variegate.formats.mending import Problems, picture_size, without_duplicates
+from variegate.formats.survey import Survey, is_hidden
+from variegate.formats.voc.examining import (
+    class_order,
+    examine,
+    mask_classes,
+    other_format,
+    palette,
+    read_text,
+    read_xml,
+)
+from variegate.formats.voc.masks import ObjectMask
+from variegate.formats.voc.objects import Reading, read_extra, read_objects, read_size
+from variegate.formats.voc.sets import ImageSets, is_list, read_sets, split_of
+from variegate.formats.voc.writer import VocWriter
+from variegate.formats.voc.xml import Node, XmlError
+from variegate.formats.writing import Writer
+from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
+
+_LABELMAP = "labelmap.txt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PascalVoc(Layout):
+    """See `variegate.formats.voc.objects` for coordinates.
+
+    The names of all files are held in memory while the format is recognised, the lists after that.
+
+    Attributes:
+        pairs: which XML file belongs to which picture.
+        sets: the lists.
+        masks: keys of all masks.
+        template: the writer.
+    """
+
+    name: ClassVar[str] = "voc"
+    annotated: ClassVar[bool] = True
+
+    pairs: Pairs
+    sets: ImageSets
+    masks: frozenset[str]
+    template: VocWriter
+
+    @classmethod
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+        if not survey.others[".xml"] and not any(map(_of_masks, survey.tally.folders)):
+            return Refusal("there are no .xml files")
+        listed = Listed.of(storage, ending=".xml", keep=_is_kept)
+        masks = frozenset(key for key in listed.others if in_mask_folder(key))
+        pairs = find_pairs(listed, ".xml")
+        if not pairs.folders:
+            pairs = _pairs_by_masks(listed, masks)
+        if not pairs.folders:
+            return Refusal("no .xml file has the name of a picture")
+        reason = pairs.doubt(listed) or other_format(storage, pairs, listed)
+        if reason and not chosen:
+            return Refusal(reason, noteworthy=True)
+        return cls._of(storage, listed, pairs, masks)
+
+    @classmethod
+    def _of(cls, storage: Storage, listed: Listed, pairs: Pairs, masks: frozenset[str]) -> Self:
+        stems = {stem for found in listed.pictures.values() for stem in found}
+        lists = [key for key in listed.others if is_list(key)]
+        sets = read_sets(storage, lists, lambda name: name.rpartition("/")[2] in stems)
+        maps = [key for key in listed.others if key.rpartition("/")[2] == _LABELMAP]
+        labelmap = (maps[0], read_text(storage, maps[0])) if maps else None
+        names, origin = examine(storage, pairs.present(listed))
+        text = labelmap[1] if labelmap else None
+        classes = class_order(names, text)
+        layout = cls(
+            root=pairs.root(*listed.others),
+            split_folders={},
+            classes=classes,
+            pictures={},
+            pairs=pairs,
+            sets=sets,
+            masks=masks,
+            template=VocWriter(
+                classes=classes,
+                origin=origin,
+                folders=pairs.folders,
+                lists=sets.names,
+                labelmap=labelmap,
+                palette=palette(storage, masks),
+                mask_classes=mask_classes(text, names) if masks else (),
+            ),
+        )
+        stems = {f"{folder}{stem}" for folder in pairs.folders for stem in listed.pictures[folder]}
+        pictures = Counter(layout.split(f"{stem}.") or "" for stem in stems)
+        return replace(layout, pictures=pictures, notes=tuple(layout._notes(listed, stems)))
+
+    def _notes(self, listed: Listed, stems: set[str]) -> Iterator[str]:
+        if not self.template.origin:
+            yield "boxes start at 0: their numbers are taken as edges, not as pixels from 1 on"
+        if missing := self.pairs.missing(listed):
+            count = counted(len(missing), "XML file has", "XML files have")
+            yield f"{count} no picture: {named(missing)}"
+        if unlisted := self.pairs.unlisted(listed):
+            count = counted(len(unlisted), "picture has", "pictures have")
+            yield f"{count} no XML file, so nothing is known of its objects: {named(unlisted)}"
+        found = {self.sets.find(stem) for stem in stems}
+        listed_names = {(root, name) for root, known in self.sets.members.items() for name in known}
+        if lost := sorted(name for _, name in listed_names - found):
+            count = counted(len(lost), "picture is", "pictures are")
+            yield f"{count} listed in ImageSets but missing: {named(lost)}"
+        several = sorted(
+            name
+            for known in self.sets.members.values()
+            for name, lists in known.items()
+            if len({split_of((one,)) for one in lists if "/Main/" in f"/{one}"} - {None}) > 1
+        )
+        if several:
+            count = counted(len(several), "picture is", "pictures are")
+            yield f"{count} listed in several splits, so kept out of training: {named(several)}"
+
+    @property
+    def heading(self) -> str:
+        return "Pascal VOC"
+
+    def label(self, key: str) -> str | None:
+        return None
+
+    def split(self, key: str) -> str | None:
+        folder, stem, _ = parts_of(key)
+        if folder not in self.pairs.folders:
+            return None
+        if self.sets.members:
+            return split_of(self.sets.of(folder + stem))
+        return split_in(folder)
+
+    def writer(self) -> Writer:
+        return self.template
+
+    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
+        for entry in storage.list(on_skip=on_skip):
+            yield self._source(storage, entry)
+
+    def _source(self, storage: Storage, entry: Entry) -> Source:
+        key = entry.key
+        folder, _, ending = parts_of(key)
+        skip = _role(key)
+        if skip is None and ending.lower() in IMAGE_ENDINGS and not is_hidden(key):
+            if folder in self.pairs.folders:
+                return self._picture(storage, entry)
+            skip = "a picture outside the folders that have annotations"
+        return Source(key, entry.size, None, None, skip=skip)
+
+    def _picture(self, storage: Storage, entry: Entry) -> Source:
+        key = entry.key
+        xml = self.pairs.annotation_key(key) or ""
+        problems = Problems(printable(xml))
+        annotation, unusable = None, None
+        if storage.exists(xml):
+            try:
+                root = read_xml(storage, xml)
+                if not _is_about_another(storage, key, root):
+                    annotation = self._annotation(storage, key, root, problems)
+            except XmlError as error:
+                unusable = f"{problems.key}:{error.line}: {error.reason}"
+        if annotation is None:
+            annotation = self._by_masks(storage, key, problems)
+        folder, stem, _ = parts_of(key)
+        if lists := self.sets.of(folder + stem):
+            annotation = annotation.changed(extra={**annotation.extra, "image_sets": list(lists)})
+        return Source(
+            key,
+            entry.size,
+            self.split(key),
+            None,
+            annotation=annotation,
+            problems=tuple(problems.found),
+            unusable=unusable,
+        )
+
+    def _annotation(self, storage: Storage, key: str, root: Node, problems: Problems) -> Annotation:
+        size = read_size(root, problems)
+        reading = Reading(self.template.origin, size or picture_size(storage, key), problems)
+        folder, stem, _ = parts_of(key)
+        mask = self._object_mask(storage, key, problems)
+        known = self.sets.find(folder + stem)
+        numbered = self.sets.objects.get(known, {}) if known else {}
+        objects, masked = [], set()
+        for number, line, one in read_objects(root, reading, stem):
+            if number and mask and mask.fits(number, one.box):
+                value = mask.value(number)
+                masked.add(value)
+                one = one.changed(mask_file=mask.key, mask_value=value)
+            lists = [name for name, numbers in numbered.items() if number in numbers]
+            if lists:
+                one = one.changed(extra={**one.extra, "image_sets": lists})
+            objects.append((line, one))
+        if mask and (left := mask.found() - masked):
+            problems.found.append(
+                f"{printable(mask.key)}: {counted(len(left), 'value', 'values')} of no object in "
+                f"{problems.key}; left out"
+            )
+        return Annotation(
+            size=size,
+            objects=without_duplicates(objects, problems),
+            mask_file=self._mask("SegmentationClass", key),
+            extra=read_extra(root),
+        )
+
+    def _by_masks(self, storage: Storage, key: str, problems: Problems) -> Annotation:
+        """Return what the masks of a picture say that has no XML file."""
+        semantic, objects = (
+            self._mask("SegmentationClass", key),
+            self._object_mask(storage, key, problems),
+        )
+        found: tuple[Object, ...] = ()
+        if objects and semantic:
+            classes = ObjectMask.read(storage, semantic, self._palette)
+            if isinstance(classes, ObjectMask) and classes.values.shape == objects.values.shape:
+                names = {classes.value(i): n for i, n in enumerate(self.template.mask_classes) if i}
+                found = tuple(objects.objects(classes.values, names))
+        return Annotation(objects=found, mask_file=semantic, extra={"no_file": True})
+
+    def _object_mask(self, storage: Storage, key: str, problems: Problems) -> ObjectMask | None:
+        where = self._mask("SegmentationObject", key)
+        mask = where and ObjectMask.read(storage, where, self._palette)
+        if isinstance(mask, str) and mask:
+            problems.found.append(mask)
+        return mask if isinstance(mask, ObjectMask) else None
+
+    @property
+    def _palette(self) -> bytes:
+        return bytes.fromhex(self.template.palette)
+
+    def _mask(self, kind: str, picture: str) -> str | None:
+        """Return the key of a picture's mask, if there is one."""
+        folder, stem, _ = parts_of(picture)
+        parts = folder.split("/")[:-1]
+        for at in reversed(range(len(parts))):
+            key = "/".join([*parts[:at], kind, *parts[at + 1 :], f"{stem}.png"])
+            if key in self.masks:
+                return key
+        return None
+
+
+def _is_kept(key: str) -> bool:
+    mask = key.lower().endswith(".png") and _of_masks(tuple(key.split("/")[:-1]))
+    return mask or is_list(key) or key.rpartition("/")[2] == _LABELMAP
+
+
+def _of_masks(folder: Sequence[str]) -> bool:
+    return any(part in ("SegmentationClass", "SegmentationObject") for part in folder)
+
+
+def _role(key: str) -> str | None:
+    """Return what a file is that is no picture of the set, or None."""
+    if is_list(key):
+        return "a list of pictures"
+    if key.rpartition("/")[2] == _LABELMAP:
+        return "a list of classes"
+    if in_mask_folder(key) and key.lower().endswith(".png"):
+        return "a mask"
+    return "a label file" if key.lower().endswith(".xml") else None
+
+
+def _is_about_another(storage: Storage, key: str, root: Node) -> bool:
+    """Say whether the file is about a picture that differs from this one by its ending alone."""
+    folder, stem, ending = parts_of(key)
+    _, other, other_ending = parts_of(root.word("filename") or "")
+    return stem == other and ending != other_ending and storage.exists(folder + stem + other_ending)
+
+
+def _pairs_by_masks(listed: Listed, masks: frozenset[str]) -> Pairs:
+    """Pair the pictures that have masks, but no XML files, with where those would be."""
+    marked = {parts_of(key)[1] for key in masks}
+    folders = (folder for folder, stems in listed.pictures.items() if not stems.isdisjoint(marked))
+    return Pairs({folder: counterpart(folder, "Annotations") for folder in folders}, ".xml")

@@ -1,0 +1,138 @@
+"""Writing WebDataset shards.
+
+Results are written as loose files in folders that are called like shards, and folded into tar
+files at the end. All results of one variant of one shard make a shard of their own, so that shards
+become about as large as those of the input: ``a-0007.tar`` gives ``a-0007-v05.tar``.
+"""
+
+import hashlib
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar, Self
+
+from variegate.annotations import Annotation
+from variegate.codecs import EXTENSIONS, MASK_ENDING, encode_mask
+from variegate.formats.webdataset.schema import (
+    CAPTION,
+    CLASS,
+    FIELDS,
+    JSON,
+    MEMBERS,
+    TEXT,
+    split_member,
+    write_json,
+)
+from variegate.formats.writing import Content, Item, Writer
+from variegate.storage import Storage, fold_shards, open_storage
+
+_TAR = ".tar"
+_MEMBER_LIMIT = 1 << 26
+_SAMPLES_A_SHARD = 2_000
+_SHARDS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebDatasetWriter(Writer):
+    """Writes every result as a sample.
+
+    Attributes:
+        input: where members that are carried through are read; "" for none.
+        single: what to call the shards, where the input is one tar file.
+        shards: into how many the pictures of a set in another format are dealt.
+    """
+
+    name: ClassVar = "webdataset"
+    holds: ClassVar[frozenset[Content]] = frozenset(
+        (
+            *("label", "labels", "boxes", "corners", "polygons", "instance masks"),
+            *("semantic masks", "soft masks", "keypoints", "captions", "other fields"),
+        )
+    )
+    kinds: ClassVar = frozenset(("jpeg", "png", "webp", "ppm"))
+    captions: ClassVar = CAPTION
+    own_fields: ClassVar = frozenset((MEMBERS,))
+    nested: ClassVar = FIELDS
+
+    input: str = ""
+    single: str = ""
+    shards: int = _SHARDS
+
+    @classmethod
+    def fresh(
+        cls,
+        *,
+        classes: tuple[str, ...],
+        skeletons: Mapping[str, Any],
+        splits: tuple[str, ...],
+        extra: Mapping[str, Any],
+    ) -> Self:
+        """Make one for a set that was read in another format; `extra` may count "pictures"."""
+        pictures = extra.get("pictures")
+        shards = math.ceil(pictures / _SAMPLES_A_SHARD) if pictures else _SHARDS
+        return cls(classes=classes, skeletons=skeletons, shards=shards)
+
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+        # By the key alone, so that it does not depend on what else there is.
+        digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+        number = int.from_bytes(digest, "big") % self.shards
+        folder, slash, name = key.rpartition("/")
+        stem = (name.rpartition(".")[0] or name).replace(".", "-")
+        sample = re.sub(r"\.tar(?=/)", "", folder + slash) + stem
+        return f"{split or 'shard'}-{number:06}{_TAR}/{sample}{ending}"
+
+    def key(self, source: str, *, suffix: str, ending: str, own_endings: tuple[str, ...]) -> str:
+        """Return the key of one result: ``a.tar/7.jpg`` becomes ``a-v05.tar/7-v05.jpg``."""
+        sample, own = split_member(source)
+        last = f".{own.rpartition('.')[2]}"
+        kept = own if last.lower() in own_endings else own[: len(own) + 1 - len(last)] + ending[1:]
+        at = sample.find(f"{_TAR}/")
+        if at >= 0:
+            return f"{sample[:at]}{suffix}{sample[at:]}{suffix}.{kept}"
+        shard = f"{self.single}{suffix}{_TAR}/" if self.single else ""
+        return f"{shard}{sample}{suffix}.{kept}"
+
+    def mask_key(self, mask_file: str, *, source: str, output: str) -> str:
+        sample, ending = split_member(mask_file)
+        if sample != split_member(source)[0] or "." not in ending:
+            # Of another format: the folder tells masks of one picture apart.
+            folder = mask_file.rpartition("/")[0].rpartition("/")[2]
+            stem = mask_file.rpartition("/")[2].rpartition(".")[0]
+            alike = stem == source.rpartition("/")[2].rpartition(".")[0]
+            words = [folder] if alike and folder else [folder, stem] if folder else [stem]
+            name = "-".join(words).replace(".", "-")
+            ending = f"{name}.seg{MASK_ENDING}"
+        last = f".{ending.rpartition('.')[2]}"
+        if last.lower() not in EXTENSIONS["png"]:
+            ending = ending.removesuffix(last) + MASK_ENDING
+        return f"{split_member(output)[0]}.{ending}"
+
+    def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
+        sample = split_member(item.key)[0]
+        annotation = item.annotation or Annotation()
+        if item.label is not None:
+            yield f"{sample}.{CLASS}", item.label.encode("utf-8", "surrogateescape")
+        if isinstance(caption := annotation.extra.get(CAPTION), str):
+            yield f"{sample}.{TEXT}", caption.encode("utf-8", "surrogatepass")
+        if (text := write_json(annotation)) is not None:
+            yield f"{sample}.{JSON}", text
+        for key, mask in item.masks.items():
+            yield key, encode_mask(mask)
+        if self.input and item.source is not None:
+            storage, origin = _opened(self.input), split_member(item.source)[0]
+            for ending in annotation.extra.get(MEMBERS, ()):
+                data = storage.read(f"{origin}.{ending}", limit=_MEMBER_LIMIT)
+                yield f"{sample}.{ending}", data
+
+    def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
+        """Fold the folders of results into tar files, unless an archive is to be made of them."""
+        # Whoever packs results into an archive collects them in such a folder first.
+        if not storage.url.endswith(".unpacked"):
+            fold_shards(open_storage(storage.url))
+
+
+@lru_cache(maxsize=4)
+def _opened(url: str) -> Storage:
+    return open_storage(url)

@@ -1,0 +1,287 @@
+"""YOLO: a text file of numbers for each picture, a line for each object.
+
+``images/train/7.jpg`` and ``labels/train/7.txt``, ``train/images/7.jpg`` and
+``train/labels/7.txt``, or both in one folder; beside them data.yaml (ultralytics), obj.data and
+obj.names (Darknet), or classes.txt. A picture without a label file shows nothing to detect.
+
+What the lines hold (see `lines`) is told by data.yaml, where it says so (``kpt_shape``,
+``task``), and by the lines.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import ClassVar, Self
+
+from variegate.annotations import Annotation, Skeleton
+from variegate.codecs.kinds import IMAGE_ENDINGS
+from variegate.errors import InputError, LimitError
+from variegate.formats.base import Layout, Refusal, Source, counted, named
+from variegate.formats.counterparts import (
+    Listed,
+    Pairs,
+    find_pairs,
+    in_mask_folder,
+    parts_of,
+    rivals,
+)
+from variegate.formats.mending import Problems, picture_size, without_duplicates
+from variegate.formats.survey import Survey, is_hidden
+from variegate.formats.writing import Writer
+from variegate.formats.yolo.config import Config, is_config, read_config
+from variegate.formats.yolo.lines import TASKS, Grammar, Task, guess_task
+from variegate.formats.yolo.splits import Splits, read_splits
+from variegate.formats.yolo.writer import YoloWriter
+from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
+
+_FILE_LIMIT = 1 << 26
+# So many label files are looked at to tell what they hold; where no file names the classes, all.
+_LOOKED_AT = 1000
+_HEADINGS: dict[Task, str] = {
+    "detect": "YOLO boxes",
+    "segment": "YOLO polygons",
+    "obb": "YOLO oriented boxes",
+    "pose": "YOLO keypoints",
+    "dota": "DOTA oriented boxes",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Yolo(Layout):
+    """The names of all files are held in memory while the format is recognised.
+
+    Attributes:
+        pairs: which label file belongs to which picture.
+        grammar: how lines are read.
+        found: which picture belongs to which split.
+        files: keys of the configuration, the list of classes and the lists of pictures -> what
+            they are.
+        template: the writer.
+    """
+
+    name: ClassVar[str] = "yolo"
+    annotated: ClassVar[bool] = True
+    choosable: ClassVar[bool] = True
+
+    pairs: Pairs
+    grammar: Grammar
+    found: Splits
+    files: Mapping[str, str]
+    template: YoloWriter
+
+    @classmethod
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+        if not survey.others[".txt"]:
+            return Refusal("there are no .txt files")
+        listed = Listed.of(storage, ending=".txt", keep=is_config)
+        found = rivals(listed) if survey.labels is None else []
+        if found and not chosen:
+            return Refusal(
+                f"several folders have labels for the same pictures ({named(found)}); "
+                f"choose one: --layout yolo:{found[0].strip('/')}",
+                noteworthy=True,
+            )
+        labels = survey.labels or (found[0] if found else None)
+        if labels is not None:
+            _keep_labels(listed, labels)
+        pairs = find_pairs(listed, ".txt")
+        if not pairs.folders:
+            return Refusal("no .txt file has the name of a picture")
+        if not chosen and (reason := pairs.doubt(listed)):
+            return Refusal(reason, noteworthy=True)
+        result = cls._of(storage, listed, pairs)
+        if isinstance(result, Refusal) or labels is None:
+            return result
+        result = replace(result, labels_from=labels.strip("/"))
+        if not found:
+            return result
+        note = (
+            f"labels are taken from {found[0]!r}; there are others for the same pictures in "
+            f"{named(found[1:])}: choose with --layout yolo:FOLDER"
+        )
+        return replace(result, notes=(note, *result.notes))
+
+    @classmethod
+    def _of(cls, storage: Storage, listed: Listed, pairs: Pairs) -> Self | Refusal:
+        texts = _lines(storage, pairs.present(listed))
+        sample = list(islice(texts, _LOOKED_AT))
+        guess = guess_task(line for _, lines in sample for line in lines)
+        empty = not any(line.strip() for _, lines in sample for line in lines)
+        if guess is None and not (empty and listed.others):
+            return Refusal("the .txt files beside the pictures hold no numbers as YOLO has them")
+        config = read_config(storage, listed.others, pairs.folders.values())
+        task, keypoints = guess or ("detect", None)
+        task, keypoints = _settled(task, keypoints, config)
+        names = config.names
+        if task == "dota" or not names:
+            names = _names_by_lines((*sample, *texts), task)
+        splits = read_splits(storage, listed, config)
+        skeletons = _skeletons(config, keypoints, names.values())
+        order = sorted(names)
+        classes = tuple(names[number] for number in order)
+        layout = cls(
+            root=pairs.root(*_files(config, splits)),
+            split_folders={},
+            classes=classes,
+            pictures={},
+            skeletons=skeletons,
+            pairs=pairs,
+            grammar=Grammar(task, names, keypoints),
+            found=splits,
+            files=_files(config, splits),
+            template=YoloWriter(
+                classes=classes,
+                skeletons=skeletons,
+                task=task,
+                numbers=() if order == list(range(len(order))) else tuple(order),
+                keypoints=keypoints,
+                flip=config.flip,
+                folders=pairs.folders,
+                config=config.key or "",
+                names_key=config.names_key or "",
+                splits=splits.places,
+                lists=splits.lists,
+                extra=config.extra,
+            ),
+        )
+        return layout._counted(listed, config)
+
+    def _counted(self, listed: Listed, config: Config) -> Self:
+        pictures = Counter(
+            self.split(f"{folder}{stem}.") or ""
+            for folder in self.pairs.folders
+            for stem in listed.pictures[folder]
+        )
+        notes = [*config.problems, *self.found.notes]
+        lost = [key for key in self.pairs.missing(listed) if key not in self.files]
+        lost = [key for key in lost if parts_of(key)[1].lower() not in ("readme", "license")]
+        if lost:
+            count = counted(len(lost), "label file has", "label files have")
+            notes.append(f"{count} no picture: {named(lost)}")
+        if unlisted := self.pairs.unlisted(listed):
+            count = counted(len(unlisted), "picture has", "pictures have")
+            notes.append(f"{count} no label file, so nothing to detect: {named(unlisted)}")
+        return replace(self, pictures=pictures, notes=tuple(notes))
+
+    @property
+    def heading(self) -> str:
+        return _HEADINGS[self.grammar.task]
+
+    def label(self, key: str) -> str | None:
+        return None
+
+    def split(self, key: str) -> str | None:
+        folder, stem, _ = parts_of(key)
+        return self.found.of(folder, stem) if folder in self.pairs.folders else None
+
+    def writer(self) -> Writer:
+        return self.template
+
+    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
+        labels = set(self.pairs.folders.values())
+        for entry in storage.list(on_skip=on_skip):
+            key = entry.key
+            folder, stem, ending = parts_of(key)
+            skip = self.files.get(key)
+            if skip is None and ending.lower() in IMAGE_ENDINGS and not is_hidden(key):
+                if folder in self.pairs.folders:
+                    yield self._picture(storage, entry)
+                    continue
+                skip = "a picture outside the folders that have labels"
+                skip = "a mask" if in_mask_folder(key) else skip
+            elif skip is None and ending.lower() == ".txt" and folder in labels:
+                skip = None if stem.lower() in ("readme", "license") else "a label file"
+            yield Source(key, entry.size, None, None, skip=skip)
+
+    def _picture(self, storage: Storage, entry: Entry) -> Source:
+        key = entry.key
+        labels = self.pairs.annotation_key(key) or ""
+        problems = Problems(printable(labels))
+        annotation, unusable = None, None
+        size = picture_size(storage, key)
+        if size is None:
+            unusable = "the size of the picture, which its labels need, cannot be read"
+        elif not storage.exists(labels):
+            annotation = Annotation(size=size, extra={"no_file": True})
+        else:
+            try:
+                text = storage.read(labels, limit=_FILE_LIMIT).decode("utf-8-sig", "replace")
+                found, header = self.grammar.read(text, size, problems)
+                annotation = Annotation(
+                    size=size,
+                    objects=without_duplicates(found, problems),
+                    extra={"header": header} if header else {},
+                )
+            except (LimitError, InputError) as error:
+                unusable = str(error)
+        return Source(
+            key,
+            entry.size,
+            self.split(key),
+            None,
+            annotation=annotation,
+            problems=tuple(problems.found),
+            unusable=unusable,
+        )
+
+
+def _keep_labels(listed: Listed, top: str) -> None:
+    """Forget the label files outside of one folder."""
+    top = f"{top.strip('/')}/"
+    for where in [where for where in listed.annotations if not where.startswith(top)]:
+        del listed.annotations[where]
+
+
+def _lines(storage: Storage, keys: Iterable[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    for key in keys:
+        try:
+            data = storage.read(key, limit=_FILE_LIMIT)
+        except (LimitError, InputError):
+            continue
+        yield key, data.decode("utf-8-sig", "replace").splitlines()
+
+
+def _settled(
+    task: Task, keypoints: tuple[int, int] | None, config: Config
+) -> tuple[Task, tuple[int, int] | None]:
+    """Return the task that the configuration says, or else the one that was guessed."""
+    if config.keypoints and task != "dota":
+        return "pose", config.keypoints
+    said = next((known for known in TASKS if known == config.task), None)
+    return (said, None) if said and said != "pose" else (task, keypoints)
+
+
+def _names_by_lines(texts: Iterable[tuple[str, Sequence[str]]], task: Task) -> dict[int, str]:
+    """Return the classes where no file names them: in DOTA by name, otherwise by number."""
+    words = {
+        line.split()[8 if task == "dota" else 0]
+        for _, lines in texts
+        for line in lines
+        if len(line.split()) > (8 if task == "dota" else 4)
+    }
+    if task == "dota":
+        return dict(enumerate(sorted(words)))
+    return {
+        int(word): word for word in words if word.isascii() and word.isdigit() and len(word) < 7
+    }
+
+
+def _skeletons(
+    config: Config, keypoints: tuple[int, int] | None, names: Iterable[str]
+) -> dict[str, Skeleton]:
+    if keypoints is None:
+        return {}
+    points = config.point_names or tuple(str(i) for i in range(keypoints[0]))
+    pairs = tuple((i, j) for i, j in enumerate(config.flip) if i < j)
+    skeleton = Skeleton(points, pairs) if config.flip else Skeleton.of(points)
+    return dict.fromkeys(names, skeleton)
+
+
+def _files(config: Config, splits: Splits) -> dict[str, str]:
+    files = dict.fromkeys(splits.lists, "a list of pictures")
+    if config.key:
+        files[config.key] = "the description of the data set"
+    if config.names_key:
+        files[config.names_key] = "a list of classes"
+    return files

@@ -1,0 +1,201 @@
+"""Lines of YOLO's label files, one object each: from text to an `Object` and back.
+
+| task | a line |
+| --- | --- |
+| detect | class, centre x, centre y, width, height |
+| segment | class, x1, y1, x2, y2, x3, y3, ... (a line of five numbers is a box among them) |
+| obb | class, and the four corners x1, y1, ... x4, y4 |
+| pose | class, centre x, centre y, width, height, and x, y (and visibility) of each keypoint |
+| dota | the four corners in pixels, the name of the class, how difficult it is |
+
+All but "dota" are shares of the picture.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from variegate.annotations import Object
+from variegate.formats.mending import Problems, Size, mend_box, mend_ring
+from variegate.formats.yolo.numbers import (
+    Ratio,
+    edges,
+    pixels,
+    points,
+    ratio,
+)
+
+Task = Literal["detect", "segment", "obb", "pose", "dota"]
+TASKS: tuple[Task, ...] = ("detect", "segment", "obb", "pose", "dota")
+
+# Five digits after the point are the fewest that tools write.
+_SLACK = 1e-5
+_NOT_FINITE = {"nan", "inf", "infinity"}
+# Lines that some tools of DOTA put above the objects.
+_HEADERS = ("imagesource:", "gsd:")
+
+
+def guess_task(lines: Iterable[str]) -> tuple[Task, tuple[int, int] | None] | None:
+    """Tell the task by the lines of some files.
+
+    Returns:
+        The task, with the number and dimensions of keypoints for "pose"; None where these are no
+        labels of YOLO.
+    """
+    counts: Counter[int] = Counter()
+    strange, dota, visible = 0, 0, True
+    for line in lines:
+        words = line.split()
+        if not words or line.startswith(_HEADERS):
+            continue
+        numbers = [ratio(word) for word in words]
+        if len(words) in (9, 10) and all(numbers[:8]) and numbers[8] is None:
+            dota += 1
+        elif None in numbers or len(words) < 5:
+            strange += 1
+        else:
+            counts[len(words)] += 1
+            visible = visible and all(word in _SEEN for word in words[7::3])
+    if dota > strange + counts.total():
+        return "dota", None
+    if counts.total() <= strange:
+        return None
+    longer = sorted(counts.keys() - {5})
+    if longer == [9] and not counts[5]:
+        return "obb", None
+    if len(longer) == 1 and longer[0] % 2 == 0 and longer[0] % 3 == 2 and visible:
+        return "pose", ((longer[0] - 5) // 3, 3)
+    return ("segment" if any(n % 2 and n >= 7 for n in longer) else "detect"), None
+
+
+_SEEN = {str(n) + tail for n in range(3) for tail in ("", ".0", ".000000")}
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """How the lines of a data set are read.
+
+    Attributes:
+        task: of the set.
+        names: class number -> name.
+        keypoints: number and dimensions (2 or 3) of keypoints; for "pose".
+    """
+
+    task: Task
+    names: Mapping[int, str]
+    keypoints: tuple[int, int] | None = None
+
+    def read(
+        self, text: str, size: Size, problems: Problems
+    ) -> tuple[list[tuple[int, Object]], list[str]]:
+        """Return the objects, with their lines, and the lines of a header."""
+        found, headers = [], []
+        for number, line in enumerate(text.splitlines(), 1):
+            words = line.split()
+            if not words:
+                continue
+            if self.task == "dota" and line.startswith(_HEADERS):
+                headers.append(line)
+                continue
+
+            def say(what: str, line: int = number) -> None:
+                problems.add(line, what)
+
+            one = self._object(words, size, say)
+            if one is not None:
+                found.append((number, one))
+        return found, headers
+
+    def _object(
+        self, words: Sequence[str], size: Size, say: Callable[[str], None]
+    ) -> Object | None:
+        if self.task == "dota":
+            return _dota(words, size, say)
+        expected = self._expected(len(words))
+        if expected is not None:
+            say(f"{len(words)} numbers, expected {expected}; object left out")
+            return None
+        numbers = [ratio(word) for word in words]
+        for word, value in zip(words, numbers, strict=True):
+            if value is None:
+                finite = word.lower().lstrip("+-") not in _NOT_FINITE
+                what = "is no number" if finite else "is not a finite number"
+                say(f"{word[:20]!r} {what}; object left out")
+                return None
+        shares = [value for value in numbers if value is not None]
+        category = self._category(shares[0], words[0], say)
+        return None if category is None else self._placed(category, shares[1:], size, say)
+
+    def _expected(self, count: int) -> str | None:
+        """Say how many numbers a line should have, where `count` is wrong."""
+        if self.task == "detect":
+            return None if count == 5 else "5"
+        if self.task == "obb":
+            return None if count == 9 else "9"
+        if self.task == "pose" and self.keypoints:
+            wanted = 5 + self.keypoints[0] * self.keypoints[1]
+            return None if count == wanted else str(wanted)
+        return None if count >= 5 and count % 2 else "5, or 7 and more that are odd"
+
+    def _category(self, share: Ratio, word: str, say: Callable[[str], None]) -> str | None:
+        number = share[0] // share[1]
+        if number * share[1] != share[0]:
+            say(f"class {word}: expected a whole number; object left out")
+        elif number not in self.names:
+            say(f"class {number} has no name, there are {len(self.names)}; object left out")
+        else:
+            return self.names[number]
+        return None
+
+    def _placed(
+        self, category: str, shares: Sequence[Ratio], size: Size, say: Callable[[str], None]
+    ) -> Object | None:
+        if len(shares) == 4 or self.task == "pose":
+            (x1, x2), (y1, y2) = (edges(shares[i], shares[i + 2], size[1 - i]) for i in (0, 1))
+            box = mend_box((x1, y1, x2, y2), size=size, slack=_SLACK, say=say)
+            if box is None:
+                return None
+            if self.task != "pose" or self.keypoints is None:
+                return Object(category=category, box=box)
+            keypoints = _keypoints(shares[4:], self.keypoints[1], size)
+            return Object(category=category, box=box, keypoints=keypoints)
+        ring = mend_ring(tuple(points(shares, size)), size=size, slack=_SLACK, say=say)
+        if ring is None:
+            return None
+        if self.task == "obb":
+            return Object(category=category, corners=(ring[0], ring[1], ring[2], ring[3]))
+        return Object(category=category, polygons=(ring,))
+
+
+def _keypoints(
+    shares: Sequence[Ratio], dimensions: int, size: Size
+) -> tuple[tuple[float, float, int], ...]:
+    found = []
+    for i in range(0, len(shares), dimensions):
+        x, y = pixels(shares[i], size[1]), pixels(shares[i + 1], size[0])
+        # Without a visibility, a point in the corner is one that was not seen.
+        seen = 2 if shares[i][0] or shares[i + 1][0] else 0
+        if dimensions == 3:
+            seen = min(2, max(0, round(pixels(shares[i + 2], 1))))
+        found.append((x, y, seen))
+    return tuple(found)
+
+
+def _dota(words: Sequence[str], size: Size, say: Callable[[str], None]) -> Object | None:
+    if len(words) not in (9, 10):
+        say(f"{len(words)} words, expected 8 numbers, a class and a difficulty; object left out")
+        return None
+    numbers = [ratio(word) for word in words[:8]]
+    if None in numbers:
+        say(f"{words[numbers.index(None)][:20]!r} is no finite number; object left out")
+        return None
+    shares = [value for value in numbers if value is not None]
+    ring = mend_ring(tuple(points(shares, (1, 1))), size=size, slack=_SLACK, say=say)
+    if ring is None:
+        return None
+    extra = {}
+    if len(words) == 10:
+        extra["difficult"] = int(words[9]) if words[9] in ("0", "1", "2") else words[9]
+    corners = (ring[0], ring[1], ring[2], ring[3])
+    return Object(category=words[8], corners=corners, extra=extra)

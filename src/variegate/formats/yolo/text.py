@@ -1,0 +1,111 @@
+"""Lines of YOLO's label files: from an `Object` to text. See `lines` for what they hold."""
+
+from collections.abc import Sequence
+
+from variegate.annotations import Object, Point
+from variegate.errors import OutputError
+from variegate.formats.mending import Box, Size
+from variegate.formats.yolo.lines import Task
+from variegate.formats.yolo.numbers import edge_texts, plain_text, share_text
+
+
+def write_line(
+    one: Object,
+    *,
+    task: Task | None,
+    number: int,
+    keypoints: tuple[int, int] | None,
+    size: Size,
+) -> str | None:
+    """Return the line of an object, or None where it has no shape that YOLO can hold.
+
+    Args:
+        one: the object.
+        task: of the set; None lets each object be what it is: a polygon, an oriented box, a box.
+        number: of its class.
+        keypoints: number and dimensions of keypoints, for "pose".
+        size: (height, width) of the picture.
+    """
+    if task == "dota":
+        corners = one.corners or _corners(_bounds(one))
+        if corners is None:
+            return None
+        if len(one.category.split()) != 1:
+            raise OutputError(
+                f"class {one.category!r}: this kind of label file cannot hold names with spaces"
+            )
+        texts = [plain_text(value) for point in corners for value in point]
+        difficult = one.extra.get("difficult")
+        return " ".join([*texts, one.category, *([] if difficult is None else [str(difficult)])])
+    if task in (None, "segment") and one.polygons:
+        return _with_points(number, joined(one.polygons), size)
+    if task in (None, "obb") and (one.corners or task):
+        corners = one.corners or _corners(_bounds(one))
+        return None if corners is None else _with_points(number, corners, size)
+    box = _bounds(one)
+    if box is None:
+        return None
+    (x, width), (y, height) = (edge_texts(box[i], box[i + 2], size[1 - i]) for i in (0, 1))
+    words = [str(number), x, y, width, height]
+    if task == "pose" and keypoints:
+        words += _keypoint_words(one.keypoints or (), keypoints, size)
+    return " ".join(words)
+
+
+def _with_points(number: int, ring: Sequence[Point], size: Size) -> str:
+    texts = [
+        share_text(value, size[1 - axis]) for point in ring for axis, value in enumerate(point)
+    ]
+    return " ".join([str(number), *texts])
+
+
+def _keypoint_words(
+    keypoints: Sequence[tuple[float, float, int]], shape: tuple[int, int], size: Size
+) -> list[str]:
+    padded = [*keypoints, *[(0.0, 0.0, 0)] * (shape[0] - len(keypoints))][: shape[0]]
+    words = []
+    for x, y, seen in padded:
+        if shape[1] == 2 and not seen:
+            x = y = 0.0
+        words += [share_text(x, size[1]), share_text(y, size[0])]
+        if shape[1] == 3:
+            words.append(str(seen))
+    return words
+
+
+def _bounds(one: Object) -> Box | None:
+    if one.box is not None:
+        return one.box
+    outline = [point for ring in one.polygons or () for point in ring] or list(one.corners or ())
+    outline = outline or [(x, y) for x, y, seen in one.keypoints or () if seen]
+    if not outline:
+        return None
+    xs, ys = [x for x, _ in outline], [y for _, y in outline]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _corners(box: Box | None) -> tuple[Point, Point, Point, Point] | None:
+    if box is None:
+        return None
+    x1, y1, x2, y2 = box
+    return (x1, y1), (x2, y1), (x2, y2), (x1, y2)
+
+
+def joined(rings: Sequence[Sequence[Point]]) -> list[Point]:
+    """Return one ring for several: there and back again over the shortest way between corners.
+
+    So does the converter of ultralytics (`merge_multi_segment`): YOLO has one ring for an object.
+    """
+    result = list(rings[0])
+    for ring in rings[1:]:
+        i, j = min(
+            ((i, j) for i in range(len(result)) for j in range(len(ring))),
+            key=lambda pair: _distance(result[pair[0]], ring[pair[1]]),
+        )
+        loop = [*ring[j:], *ring[: j + 1]]
+        result = [*result[: i + 1], *loop, *result[i:]]
+    return result
+
+
+def _distance(one: Point, other: Point) -> float:
+    return (one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2

@@ -1,0 +1,169 @@
+"""Writing YOLO."""
+
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import yaml
+
+from variegate.annotations import Skeleton
+from variegate.errors import OutputError
+from variegate.formats.counterparts import counterpart, flattened, parts_of
+from variegate.formats.writing import Content, Item, Writer
+from variegate.formats.yolo.lines import Task
+from variegate.formats.yolo.text import write_line
+from variegate.storage import Storage
+
+
+@dataclass(frozen=True, kw_only=True)
+class YoloWriter(Writer):
+    """Writes a label file for each picture, data.yaml or its older relatives, and lists.
+
+    Attributes:
+        task: what the lines hold; None lets each object be a polygon, an oriented box or a box.
+        numbers: of the classes, in their order; empty for 0, 1, 2, ...
+        keypoints: number and dimensions of keypoints.
+        flip: for each keypoint the one that takes its place in a mirror image.
+        folders: folder of pictures -> folder of their label files.
+        config: key of data.yaml or obj.data; empty without one.
+        names_key: of the list of classes that is a file of its own; empty without one.
+        splits: split -> places of its pictures, as the configuration names them.
+        lists: key of a list of pictures -> [split, what stands before each key].
+        extra: other fields of the configuration.
+    """
+
+    name: ClassVar[str] = "yolo"
+    holds: ClassVar[frozenset[Content]] = frozenset(("boxes", "corners", "polygons", "keypoints"))
+    one_shape: ClassVar = True
+    own_fields: ClassVar = frozenset(("no_file", "header"))
+
+    task: Task | None = None
+    numbers: tuple[int, ...] = ()
+    keypoints: tuple[int, int] | None = None
+    flip: tuple[int, ...] = ()
+    folders: Mapping[str, str] = field(default_factory=dict)
+    config: str = ""
+    names_key: str = ""
+    splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lists: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def fresh(
+        cls,
+        *,
+        classes: tuple[str, ...],
+        skeletons: Mapping[str, Skeleton],
+        splits: tuple[str, ...],
+        extra: Mapping[str, Any],
+    ) -> Self:
+        count = max((len(one.names) for one in skeletons.values()), default=0)
+        flip = list(range(count))
+        for one in skeletons.values():
+            for left, right in one.pairs:
+                flip[left], flip[right] = right, left
+        return cls(
+            classes=classes,
+            skeletons=skeletons,
+            task="pose" if count else None,
+            keypoints=(count, 3) if count else None,
+            flip=tuple(flip),
+            config="data.yaml",
+            splits={split: (f"images/{split}",) for split in splits} or {"train": ("images",)},
+        )
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        made = super().from_json(data)
+        return replace(
+            made,
+            numbers=tuple(made.numbers),
+            keypoints=None if made.keypoints is None else (made.keypoints[0], made.keypoints[1]),
+            flip=tuple(made.flip),
+            splits={split: tuple(places) for split, places in made.splits.items()},
+            lists={key: (split, before) for key, (split, before) in made.lists.items()},
+        )
+
+    @property
+    def held(self) -> frozenset[Content]:
+        if self.task == "pose":
+            return frozenset(("boxes", "keypoints"))
+        return self.holds - {"keypoints"}
+
+    def number(self, category: str) -> int:
+        """Return the number of a class.
+
+        Raises:
+            OutputError: it is none of the set's.
+        """
+        if category not in self.classes:
+            raise OutputError(f"class {category!r}: expected one of the {len(self.classes)} known")
+        index = self.classes.index(category)
+        return self.numbers[index] if self.numbers else index
+
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+        name = flattened(key, ending, splits=not split)
+        return "/".join(part for part in ("images", split, name) if part)
+
+    def annotation_key(self, picture: str) -> str:
+        """Return the key of a picture's label file."""
+        folder, stem, _ = parts_of(picture)
+        return f"{self.folders.get(folder, counterpart(folder, 'labels'))}{stem}.txt"
+
+    def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
+        if item.annotation is None or item.annotation.extra.get("no_file"):
+            return
+        lines = [str(line) for line in item.annotation.extra.get("header", ())]
+        for one in item.annotation.objects:
+            number = 0 if self.task == "dota" else self.number(one.category)
+            line = write_line(
+                one, task=self.task, number=number, keypoints=self.keypoints, size=item.size
+            )
+            if line is not None:
+                lines.append(line)
+        text = "".join(f"{line}\n" for line in lines)
+        yield self.annotation_key(item.key), text.encode("utf-8", "replace")
+
+    def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
+        with ExitStack() as stack:
+            files = {key: stack.enter_context(storage.open_write(key)) for key in self.lists}
+            for item in items:
+                for key, (split, before) in self.lists.items():
+                    if item.split == split:
+                        inside = posixpath.relpath(item.key, posixpath.dirname(key) or ".")
+                        name = item.key if before.startswith("=") else inside
+                        line = f"{before.removeprefix('=')}{name}\n"
+                        files[key].write(line.encode("utf-8", "surrogateescape"))
+        if self.names_key:
+            storage.write(self.names_key, self._names_file())
+        if self.config.endswith(".data"):
+            fields = {**{split: places[0] for split, places in self.splits.items()}, **self.extra}
+            text = "".join(f"{name} = {value}\n" for name, value in fields.items())
+            storage.write(self.config, text.encode())
+        elif self.config:
+            storage.write(self.config, self._yaml())
+
+    def _numbered(self) -> dict[int, str]:
+        return {self.number(name): name for name in self.classes}
+
+    def _names_file(self) -> bytes:
+        numbered = self._numbered()
+        count = max(numbered, default=-1) + 1
+        return "".join(f"{numbered.get(i, '')}\n" for i in range(count)).encode("utf-8", "replace")
+
+    def _yaml(self) -> bytes:
+        # No "path": it would be another machine's, and without one places start here.
+        places = {
+            split: names[0] if len(names) == 1 else list(names)
+            for split, names in self.splits.items()
+        }
+        numbered = dict(sorted(self._numbered().items()))
+        data: dict[str, Any] = {**places, "nc": len(numbered), "names": numbered}
+        if self.keypoints:
+            data["kpt_shape"] = list(self.keypoints)
+            if self.flip and self.flip != tuple(range(len(self.flip))):
+                data["flip_idx"] = list(self.flip)
+        data.update(self.extra)
+        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True).encode("utf-8")
