@@ -53,6 +53,16 @@ def of_transforms(draws: int) -> dict[str, str]:
         for axis in kind.axes:
             operation = kind.operation_at(axis.name, 0.83, generator(5), image.shape[:2])
             found[f"{axis.name} at 0.83"] = digest(applied(operation, image))
+    return found | of_transparent_pictures()
+
+
+def of_transparent_pictures() -> dict[str, str]:
+    """Return the digests of what geometry makes of a picture with transparency."""
+    image, found = picture(), {}
+    image = np.dstack([image, image[::-1, ::-1, 1]])
+    for name in ("rotate", "perspective", "elastic", "resize", "lens"):
+        operation = all_transforms()[name]().draw(generator(3, name), image.shape[:2])
+        found[f"{name}, RGBA"] = digest(operation.apply_image(image))
     return found
 
 

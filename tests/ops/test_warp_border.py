@@ -6,7 +6,7 @@ import pytest
 
 from variegate.ops import View, Warp
 from variegate.ops.matrices import about, translation
-from variegate.ops.warp import BORDERS
+from variegate.ops.view import BORDERS
 
 SIZE = (60, 90)
 

@@ -15,7 +15,8 @@ from variegate.ops.base import Geometric, Identity, Operation, Pixels, Pointwise
 from variegate.ops.color import ColorMatrix, Lut
 from variegate.ops.field import Displacement, Field, Lattice, Lens, Wave
 from variegate.ops.mixing import Combination
-from variegate.ops.warp import View, Warp
+from variegate.ops.view import View
+from variegate.ops.warp import Warp
 
 __all__ = [
     "ColorMatrix",

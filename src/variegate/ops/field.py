@@ -13,9 +13,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from variegate.ops import alpha
 from variegate.ops.base import Geometric, Operation, Pointwise
 from variegate.ops.matrices import IDENTITY, Matrix
-from variegate.ops.warp import View, Warp, averaged, mask_view
+from variegate.ops.view import View, mask_view
+from variegate.ops.warp import Warp, averaged
 from variegate.outlines import Points
 from variegate.sample import Image, Size
 from variegate.targets import Layer, Mask
@@ -196,12 +198,15 @@ class Field(Geometric):
         return sum(part.mirrored for part in self.parts if isinstance(part, Warp)) % 2 == 1
 
     def _act(self, image: Image) -> Image:
+        return alpha.resampled(image, self.view, self._resampled)
+
+    def _resampled(self, image: Image, view: View) -> Image:
         # How much the whole chain shrinks is a matter of its warps.
         matrix = IDENTITY
         for part in self.parts:
             if isinstance(part, Warp):
                 matrix = part.matrix @ matrix
-        small = averaged(image, matrix, self.view)
+        small = averaged(image, matrix, view)
         points = self.source_points()
         if small is not image:
             points *= np.divide(small.shape[1::-1], image.shape[1::-1], dtype=np.float32)
@@ -209,9 +214,9 @@ class Field(Geometric):
             small,
             points - np.float32(0.5),
             None,
-            self.view.cv_interpolation,
-            borderMode=self.view.cv_border,
-            borderValue=self.view.cv_fill(image),
+            view.cv_interpolation,
+            borderMode=view.cv_border,
+            borderValue=view.cv_fill(image),
         )
 
 

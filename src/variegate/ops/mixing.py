@@ -15,7 +15,8 @@ import numpy.typing as npt
 from variegate.errors import ShapeError
 from variegate.ops.base import Operation
 from variegate.ops.matrices import scaling, translation
-from variegate.ops.warp import View, Warp
+from variegate.ops.view import View
+from variegate.ops.warp import Warp
 from variegate.outlines import Outlines, rasterised
 from variegate.sample import Image, Sample, Size
 from variegate.targets import Mask, Targets, in_bytes, whole

@@ -10,34 +10,20 @@ shift.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Self
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from variegate.errors import ShapeError
+from variegate.ops import alpha
 from variegate.ops.base import Geometric, Operation, Pointwise
 from variegate.ops.matrices import Array, Matrix, scaling, translation
+from variegate.ops.view import View, mask_view
 from variegate.outlines import Outlines, Points
 from variegate.sample import Image, Size
 from variegate.targets import Layer, Mask
-
-Border = Literal["reflect", "edge", "constant", "wrap"]
-Interpolation = Literal["nearest", "linear", "cubic"]
-Color = tuple[int, int, int]
-
-BORDERS: dict[Border, int] = {
-    "reflect": cv2.BORDER_REFLECT_101,
-    "edge": cv2.BORDER_REPLICATE,
-    "constant": cv2.BORDER_CONSTANT,
-    "wrap": cv2.BORDER_WRAP,
-}
-INTERPOLATIONS: dict[Interpolation, int] = {
-    "nearest": cv2.INTER_NEAREST,
-    "linear": cv2.INTER_LINEAR,
-    "cubic": cv2.INTER_CUBIC,
-}
 
 # Entries this close to an integer are that integer: cos(90 degrees) is 6e-17.
 _SNAP = 1e-9
@@ -48,80 +34,7 @@ _NOWHERE = 1e9
 _LARGEST_SIDE = 2**15 - 1
 
 
-@dataclass(frozen=True)
-class View:
-    """How a geometric operation samples its source.
-
-    Attributes:
-        border: what lies beyond the source; None where that is never seen.
-        fill: RGB, for border "constant".
-        interpolation: how values between pixels are found; None where none are needed.
-        gray: the level that fills a gray picture; None where it is the luminance of `fill`.
-    """
-
-    border: Border | None = None
-    fill: Color = (0, 0, 0)
-    interpolation: Interpolation | None = None
-    gray: int | None = None
-
-    def joined(self, other: "View") -> "View | None":
-        """Return the view of a chain of two, or None where they contradict each other."""
-        if other is self:
-            return self
-        if self.border and other.border:
-            if self.border != other.border:
-                return None
-            fills = (self.fill, self.gray_fill), (other.fill, other.gray_fill)
-            if self.border == "constant" and fills[0] != fills[1]:
-                return None
-        if self.interpolation and other.interpolation and self.interpolation != other.interpolation:
-            return None
-        edge = self if self.border else other
-        return View(edge.border, edge.fill, self.interpolation or other.interpolation, edge.gray)
-
-    def repainted(self, change: Pointwise) -> "View":
-        """Return this view with its fill changed as `change` changes colors."""
-        # On gray pictures a color change asks for the luminance first: the order matters.
-        gray = change.on_gray(self.gray_fill)
-        return View(self.border, change.on_color(self.fill), self.interpolation, gray)
-
-    @property
-    def gray_fill(self) -> int:
-        """What fills a gray picture."""
-        if self.gray is not None:
-            return self.gray
-        r, g, b = self.fill
-        return round(0.299 * r + 0.587 * g + 0.114 * b)
-
-    @property
-    def cv_border(self) -> int:
-        """The border for cv2; where none is asked for, half-pixel overhangs repeat the edge."""
-        return BORDERS[self.border or "edge"]
-
-    @property
-    def cv_interpolation(self) -> int:
-        """The interpolation for cv2."""
-        return INTERPOLATIONS[self.interpolation or "linear"]
-
-    def cv_fill(self, image: Image) -> tuple[float, ...]:
-        """Return the fill for an image of this kind: its luminance for gray, alpha 0 for RGBA."""
-        if image.ndim == 2:
-            return (float(self.gray_fill),)
-        r, g, b = self.fill
-        return (float(r), float(g), float(b), 0.0)
-
-
 _PLAIN_VIEW = View()
-
-
-def mask_view(view: View, layer: Layer) -> View:
-    """Return how a mask is sampled where its picture is sampled by `view`."""
-    border: Border | None = "constant" if layer.role == "objects" else view.border
-    value = 0 if layer.role == "objects" else layer.beyond
-    fill = (value, value, value)
-    if layer.values.ndim == 3:
-        fill = (value % 256, value // 256 % 256, value // 65_536)
-    return View(border, fill, "linear" if layer.role == "soft" else "nearest")
 
 
 @dataclass(frozen=True)
@@ -226,16 +139,17 @@ class Warp(Geometric):
         return straight or (abs(b) == abs(c) == 1 and a == d == 0)
 
     def _act(self, image: Image) -> Image:
-        height, width = image.shape[:2]
         if self.moves_pixels_only():
             return self._moved(image)
-        if self.view.interpolation != "nearest" and _covers(
-            self.matrix, (height, width), self.size
-        ):
-            return _resized(image, self.size, self.view)
-        small = averaged(image, self.matrix, self.view)
+        return alpha.resampled(image, self.view, self._resampled)
+
+    def _resampled(self, image: Image, view: View) -> Image:
+        height, width = image.shape[:2]
+        if view.interpolation != "nearest" and _covers(self.matrix, (height, width), self.size):
+            return _resized(image, self.size, view)
+        small = averaged(image, self.matrix, view)
         matrix = self.matrix @ scaling(width / small.shape[1], height / small.shape[0])
-        return _resampled(small, matrix, self.size, self.view)
+        return _resampled(small, matrix, self.size, view)
 
     def _moved(self, image: Image) -> Image:
         """Flip, turn, crop and pad without interpolation."""

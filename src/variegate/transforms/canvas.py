@@ -8,7 +8,7 @@ from pydantic import Field as Bound
 
 from variegate.ops import Operation, Warp
 from variegate.ops.matrices import scaling, translation
-from variegate.ops.warp import Border
+from variegate.ops.view import Border
 from variegate.sample import Size
 from variegate.transforms.base import Parameters
 from variegate.transforms.geometry import Viewed, inner_view, view

@@ -9,7 +9,7 @@ from pydantic import Field as Bound
 
 from variegate.ops import Operation, View, Warp
 from variegate.ops.matrices import Array, Matrix, about, scaling, translation
-from variegate.ops.warp import Border, Color, Interpolation
+from variegate.ops.view import Border, Color, Interpolation
 from variegate.sample import Size
 from variegate.transforms.base import (
     Axis,
