@@ -5,6 +5,7 @@ turns (A B C A B C ...), a ratio is taken within each turn, and the median of th
 """
 
 import math
+import os
 import resource
 import statistics
 import subprocess
@@ -40,6 +41,8 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "augmentor": (("Augmentor==0.2.12", "opencv-python-headless", "simplejpeg"),),
 }
+
+_NOTHING_KEPT = "PYTHONDONTWRITEBYTECODE"
 
 Times = Mapping[str, Sequence[float]]
 
@@ -77,6 +80,7 @@ class Served:
             stdout=subprocess.PIPE,
             text=True,
             bufsize=1,
+            env=_usual(),
         )
         self._answer()
 
@@ -113,10 +117,16 @@ class Program:
     def __call__(self, *arguments: str) -> float:
         before = _cpu_of_children()
         begun = time.perf_counter()
-        subprocess.run([*self._command, *arguments], check=True, stdout=subprocess.DEVNULL)
+        command = [*self._command, *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=_usual())
         seconds = time.perf_counter() - begun
         self.cpu_s.append(_cpu_of_children() - before)
         return seconds
+
+
+def _usual() -> dict[str, str]:
+    """Return the environment, in which Python keeps what it has compiled, as it usually does."""
+    return {name: value for name, value in os.environ.items() if name != _NOTHING_KEPT}
 
 
 def _cpu_of_children() -> float:
