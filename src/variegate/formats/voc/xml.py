@@ -9,13 +9,14 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from xml.parsers import expat
-from xml.sax.saxutils import escape
 
 # A file of 10,000 objects has 4 MB.
 SIZE_LIMIT = 1 << 24
 _DEPTH_LIMIT = 32
 _INTEGER = re.compile("0|-?[1-9][0-9]{0,17}")
 _NO_NAME = re.compile(r"[^\w.-]|^(?=[^A-Za-z_])", re.ASCII)
+# Not `xml.sax.saxutils.escape`: importing that brings HTTP along.
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"})
 _NO_CHARACTER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -182,4 +183,4 @@ def write(tag: str, value: Any, depth: int = 0) -> Iterator[str]:
 
 def _escaped(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
-    return escape(_NO_CHARACTER.sub("\ufffd", text), {'"': "&quot;", "\r": "&#13;"})
+    return _NO_CHARACTER.sub("\ufffd", text).translate(_ESCAPES)
