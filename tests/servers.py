@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import itertools
 import os
 import shutil
 import socket
@@ -211,16 +212,13 @@ def sometimes(every: int, kinds: str) -> Fault:
 
     Kinds: "5" answers 503, "4" answers 429, "r" resets the connection, "c" cuts the body short.
     """
-    count = 0
-    lock = threading.Lock()
+    counter = itertools.count(1)
 
     def fault(handler: _Handler) -> bool:
-        nonlocal count
-        with lock:
-            count += 1
-            if count % every:
-                return False
-            kind = kinds[count // every % len(kinds)]
+        count = next(counter)
+        if count % every:
+            return False
+        kind = kinds[count // every % len(kinds)]
         if kind == "5":
             handler.answer(503, "SlowDown")
         elif kind == "4":
@@ -236,15 +234,12 @@ def sometimes(every: int, kinds: str) -> Fault:
 
 def in_bursts(every: int, length: int) -> Fault:
     """Return a fault that every n-th request and the next ones meet: 503, "slow down"."""
-    count = 0
-    lock = threading.Lock()
+    counter = itertools.count(1)
 
     def fault(handler: _Handler) -> bool:
-        nonlocal count
-        with lock:
-            count += 1
-            if count < every or count % every >= length:
-                return False
+        count = next(counter)
+        if count < every or count % every >= length:
+            return False
         handler.answer(503, "SlowDown")
         return True
 

@@ -1,7 +1,6 @@
 """Pictures carried into a set in another format: what a worker of a conversion does."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,7 +10,6 @@ import numpy as np
 from variegate.annotations import Annotation, Rle
 from variegate.codecs import Header, decode, encode, probe
 from variegate.copies import fitted
-from variegate.fastjson import dumped
 from variegate.fitting import Conversion, Fit
 from variegate.formats import Item, Source
 from variegate.making import Maker
@@ -19,7 +17,6 @@ from variegate.manifest import Row
 from variegate.masks import MaskReader
 from variegate.naming import ENDINGS, new_ending, new_key, own_ending
 from variegate.reshaping import Reshaper
-from variegate.storage import key_to_text
 from variegate.targets import Mask
 
 _DOT = Rle(1, 1, "01")
@@ -78,27 +75,8 @@ class Carrier(Maker):
 
     def _results(self, number: int, source: Source, data: bytes) -> Iterator[Row]:
         item, content, sidecars = self.carried(source, data)
-        self.output.write(item.key, content)
-        for key, text in sidecars.items():
-            self.output.write(key, text)
-        digests = {key_to_text(k): hashlib.sha256(text).hexdigest() for k, text in sidecars.items()}
-        annotation = item.annotation
-        yield Row(
-            source=number,
-            key=source.key,
-            status="copied",
-            source_sha256=hashlib.sha256(data).hexdigest(),
-            split=item.split,
-            label=item.label,
-            annotation=dumped(annotation).decode() if annotation else None,
-            problems=json.dumps(source.problems) if source.problems else None,
-            output=item.key,
-            sha256=hashlib.sha256(content).hexdigest(),
-            sidecars=json.dumps(digests) if digests else None,
-            bytes=len(content),
-            height=item.size[0],
-            width=item.size[1],
-        )
+        digest = hashlib.sha256(data).hexdigest()
+        yield self._written(number, source, item, content, digest, sidecars.items())
 
     def _file(self, key: str, data: bytes, header: Header) -> tuple[str, bytes]:
         """Return the ending and the content of a picture's file: its own wherever that will do."""

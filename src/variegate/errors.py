@@ -65,6 +65,19 @@ class UnsupportedError(PictureError):
     """A picture of a kind that this installation cannot read."""
 
 
+def raised_elsewhere(kind: str, message: str) -> UsageError | None:
+    """Return the error of the user's that another process told of; None if it was none.
+
+    Args:
+        kind: name of its class.
+        message: what it said.
+    """
+    found = globals().get(kind)
+    if isinstance(found, type) and issubclass(found, UsageError):
+        return found(message)
+    return None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the closest known word, or an empty string."""
     words = list(known)

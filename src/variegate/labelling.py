@@ -107,11 +107,11 @@ class Labeller:
             else:
                 yield key, content
 
-    def write_sidecars(self, item: Item) -> dict[str, str]:
-        """Write the files that belong to one result; return their digests by key, as text."""
+    def write_sidecars(self, sidecars: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+        """Write (key, content) of what belongs to one result; return digests by key, as text."""
         digests: dict[str, str] = {}
         try:
-            for key, content in self.sidecars(item):
+            for key, content in sidecars:
                 digests[key_to_text(key)] = hashlib.sha256(content).hexdigest()
                 self.output.write_later(key, content)
         except Exception:

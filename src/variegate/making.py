@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -168,7 +168,8 @@ class Maker:
     def _copied(self, number: int, source: Source, data: bytes) -> Row:
         """Pass a source through that is not to be augmented."""
         item = self._passed(source, data)
-        return self._written(number, source, item, data, hashlib.sha256(data).hexdigest())
+        sidecars = self._labeller.sidecars(item)
+        return self._written(number, source, item, data, hashlib.sha256(data).hexdigest(), sidecars)
 
     def copied_again(self, source: Source) -> dict[str, bytes]:
         """Return the files of a source that passes through, the picture first; by key."""
@@ -195,7 +196,8 @@ class Maker:
         for done in self._renderer.variants(source, data, file_format):
             variant = done.variant
             item = self._item(source, done, self._key(source.key, variant.index, file_format))
-            row = self._written(number, source, item, done.encoded, digest)
+            sidecars = self._labeller.sidecars(item)
+            row = self._written(number, source, item, done.encoded, digest, sidecars)
             mixed = done.labels if done.labels != shares(source) else None
             yield replace(
                 row,
@@ -220,23 +222,39 @@ class Maker:
             source=source.key,
         )
 
-    def _written(self, number: int, source: Source, item: Item, data: bytes, digest: str) -> Row:
-        """Write one result with what belongs to it."""
+    def _written(
+        self,
+        number: int,
+        source: Source,
+        item: Item,
+        data: bytes,
+        digest: str,
+        sidecars: Iterable[tuple[str, bytes]],
+    ) -> Row:
+        """Write one result with what belongs to it.
+
+        Args:
+            number, source: what it was made of.
+            item: it, as a writer sees it.
+            data: its content.
+            digest: of the source's content.
+            sidecars: key and content of what belongs to it.
+        """
         self.output.write_later(item.key, data)
-        sidecars = self._labeller.write_sidecars(item)
+        digests = self._labeller.write_sidecars(sidecars)
         annotation = item.annotation
         return Row(
             source=number,
             key=source.key,
             status="copied",
             source_sha256=digest,
-            split=source.split,
-            label=source.label,
+            split=item.split,
+            label=item.label,
             annotation=dumped(annotation).decode() if annotation else None,
             problems=json.dumps(source.problems) if source.problems else None,
             output=item.key,
             sha256=hashlib.sha256(data).hexdigest(),
-            sidecars=json.dumps(sidecars) if sidecars else None,
+            sidecars=json.dumps(digests) if digests else None,
             bytes=len(data),
             height=item.size[0],
             width=item.size[1],

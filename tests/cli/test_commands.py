@@ -42,6 +42,19 @@ def test_augment_says_what_it_understood_and_what_to_do_next(parts, tmp_path, ru
     assert "10" in result.stdout
 
 
+def test_faults_in_annotations_are_told_and_strict_stops_at_the_first(data_dir, tmp_path, run):
+    fault = "Annotations/BloodImage_00338.xml:163: box with no area; object left out"
+    arguments = ("augment", data_dir / "bccd_voc", tmp_path / "out", "--workers", 0)
+    stopped = run(*arguments, "--strict")
+    assert stopped.exit_code == 2
+    assert fault in stopped.stderr
+    assert not (tmp_path / "out").exists()
+    told = run(*arguments, "--limit", 60)
+    assert told.exit_code == 0
+    assert "2 faults in annotations, mended or left out" in told.stderr
+    assert fault in told.stderr
+
+
 def test_augment_strict_ends_with_3_if_anything_is_quarantined(parts, tmp_path, run):
     arguments = ("augment", parts, tmp_path / "out", "--workers", 0, "--strict")
     assert run(*arguments).exit_code == 0

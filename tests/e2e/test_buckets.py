@@ -210,6 +210,18 @@ def test_a_store_that_throttles_resets_and_cuts_short_costs_nothing_but_time(
     assert download(s3, more) == local(tmp_path / "out")
 
 
+def test_annotations_in_a_store_that_cuts_short_are_read_whole(faulty, data_dir, tmp_path):
+    raw, more, s3, proxy = faulty
+    source = data_dir / "annotation_formats/coco_dataset/coco_instances"
+    upload(s3, raw, source)
+    here = augment(source, tmp_path / "out", recipe=jobs.recipe(), options=Options(workers=0))
+    proxy.faults.append(servers.sometimes(3, "c5r"))
+    there = augment(f"s3://{raw}", f"s3://{more}", recipe=jobs.recipe(), options=Options(workers=0))
+    assert there.counts == here.counts
+    assert there.digest == here.digest
+    assert download(s3, more) == local(tmp_path / "out")
+
+
 def test_a_store_that_does_not_answer_in_time_is_asked_again(faulty, tmp_path):
     raw, more, s3, proxy = faulty
     source = jobs.draw_set(tmp_path / "in", 2)

@@ -19,9 +19,8 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import Any
 
-from variegate import errors
 from variegate.backends.base import Backend, OnCounts, at_least
-from variegate.errors import RecipeError, UsageError
+from variegate.errors import RecipeError, UsageError, raised_elsewhere
 from variegate.fastjson import dumped
 from variegate.job import Job, Report, Shard, finished_report, quarantine_shard
 from variegate.machine import machine
@@ -237,7 +236,6 @@ def _may_pass(error: Exception) -> bool:
 def _meaning(data: dict[str, Any]) -> Exception:
     """Return what a function's fault means: one of the user's, or one that may be the pictures'."""
     kind, message = str(data.get("errorType", "")), str(data.get("errorMessage", data))
-    found = getattr(errors, kind, None)
-    if isinstance(found, type) and issubclass(found, UsageError):
-        return found(message)
-    return _FailedError(f"{kind}: {message}" if kind else message)
+    return raised_elsewhere(kind, message) or _FailedError(
+        f"{kind}: {message}" if kind else message
+    )

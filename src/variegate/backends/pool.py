@@ -11,8 +11,8 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from variegate import errors
 from variegate.backends.process import Message, WorkerProcess
+from variegate.errors import UsageError, raised_elsewhere
 from variegate.job import Job, Report, Shard, finished_report, quarantine_shard
 from variegate.manifest import Counts
 
@@ -107,8 +107,8 @@ class Pool:
         worker.ready, self._failed_starts = True, 0
         worker.heard_now()
         if "error" in message:
-            fault = message["error"]
-            raise getattr(errors, fault["kind"], errors.UsageError)(fault["message"])
+            kind, text = message["error"]["kind"], message["error"]["message"]
+            raise raised_elsewhere(kind, text) or UsageError(text)
         if "report" in message:
             worker.shard, worker.done = None, Counts()
             return Report.from_json(message["report"])
@@ -132,7 +132,7 @@ class Pool:
         if not worker.ready:
             self._failed_starts += 1
             if self._failed_starts >= _STARTS_ALLOWED:
-                raise errors.UsageError(
+                raise UsageError(
                     f"worker processes do not start ({cause}); use workers=0 to do without"
                 )
         shard = worker.shard

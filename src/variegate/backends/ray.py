@@ -22,7 +22,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from variegate import errors
 from variegate.backends.base import Backend, OnCounts, at_least
 from variegate.backends.parcels import (
     MOST_SHARDS,
@@ -32,7 +31,7 @@ from variegate.backends.parcels import (
     write_parcels,
 )
 from variegate.backends.ray_tasks import work
-from variegate.errors import OutputError, RecipeError, UsageError
+from variegate.errors import OutputError, RecipeError, UsageError, raised_elsewhere
 from variegate.job import Job, Report, Shard, quarantine_shard
 from variegate.machine import machine
 from variegate.storage import open_storage
@@ -192,10 +191,11 @@ class _Cluster:
     ) -> Generator[Report, None, list[Place]]:
         """Run tasks, which were made of places; return what they left undone."""
         left = {place.start: place for place in places}
-        for text in self._answers(tasks, retries):
-            answer = json.loads(text)
+        for one in self._answers(tasks, retries):
+            answer = json.loads(one)
             if "error" in answer:
-                raise getattr(errors, answer["kind"], UsageError)(answer["error"])
+                text = answer["error"]
+                raise raised_elsewhere(answer["kind"], text) or UsageError(text)
             # A task that ran twice tells twice.
             for start, reports in answer["done"]:
                 if left.pop(start, None):

@@ -1,9 +1,7 @@
 """variegate augment: make the variants of every picture."""
 
 import shlex
-import sys
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -37,6 +35,7 @@ from variegate.cli.options import (
     RecipeFile,
     Seed,
     SharedFolder,
+    Strict,
     Workers,
     chosen_options,
     chosen_recipe,
@@ -44,16 +43,21 @@ from variegate.cli.options import (
     use_endpoint,
     whole,
 )
-from variegate.cli.progress import RunProgress, done_words, run_progress
+from variegate.cli.progress import RunProgress, run_progress
+from variegate.cli.summaries import (
+    UNREADABLE,
+    about_problems,
+    as_data,
+    faults,
+    how_to_go_on,
+    inputs_table,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from variegate.manifest import Counts
     from variegate.runs import Prepared, Progress, Summary
-
-# Faults that are shown; all of them stand in the manifest.
-_SHOWN = 5
 
 
 @command(
@@ -79,9 +83,7 @@ def augment(
     cpus_per_task: CpusPerTask = None,
     memory_per_task: MemoryPerTask = None,
     shared_folder: SharedFolder = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="End with exit code 3 if anything was quarantined.")
-    ] = False,
+    strict: Strict = False,
     limit: Limit = None,
     layout: LayoutName = None,
     label_pattern: LabelPattern = None,
@@ -108,6 +110,7 @@ def augment(
         limit=limit,
         workers=workers,
         shard_size=shard_size,
+        strict=strict,
         max_pixels=max_pixels,
         max_megabytes=max_megabytes,
         backend=backend,
@@ -132,6 +135,7 @@ def augment(
             f"recipe: {name}, {loaded.count():,} for each picture, seed {loaded.seed}: "
             f"{prepared.outputs:,} files into {output}"
         )
+        heading.extend(about_problems(prepared.listing))
 
     with run_progress() as (figures, show_progress):
 
@@ -160,15 +164,6 @@ def augment(
         raise typer.Exit(QUARANTINED)
 
 
-def how_to_go_on(figures: RunProgress) -> str:
-    """Return what to say of a run that was interrupted."""
-    again = shlex.join(["variegate", *sys.argv[1:]])
-    if figures.last is None:
-        return f"interrupted before anything was made; to begin again: {again}"
-    done = done_words(figures.last.counts, figures.last.total)
-    return f"interrupted: {done}; the same command goes on from there: {again}"
-
-
 def _show_summary(summary: "Summary", figures: RunProgress) -> None:
     counts = summary.counts
     show("")
@@ -191,39 +186,10 @@ def _show_summary(summary: "Summary", figures: RunProgress) -> None:
 
 def _table(counts: "Counts", variants: int) -> "Table":
     """Return what became of the inputs; the lines add up to all of them."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(style="dim")
     rows = [
         ("augmented", counts.augmented, f"x {variants:,} = {counts.augmented * variants:,} files"),
         ("passed through", counts.copied, "not for training: unchanged"),
-        ("quarantined", counts.quarantined, "could not be read; the reasons stand in the manifest"),
+        ("quarantined", counts.quarantined, UNREADABLE),
         ("skipped", counts.skipped, "no pictures"),
     ]
-    for name, number, remark in rows:
-        if number or name in ("augmented", "quarantined"):
-            style = "yellow" if name == "quarantined" and number else None
-            table.add_row(name, f"{number:,}", remark if number else "", style=style)
-    table.add_row("inputs", f"{counts.sources:,}", "", style="bold")
-    return table
-
-
-def faults(output: str, counts: "Counts") -> list[str]:
-    """Return lines about the first quarantined inputs."""
-    if not counts.quarantined:
-        return []
-    from variegate.verifying import read_manifest
-
-    found = read_manifest(output, columns=["key", "reason"], where={"status": ["quarantined"]})
-    lines = [f"quarantined: {row['key']}: {row['reason']}" for row in found[:_SHOWN].to_pylist()]
-    more = counts.quarantined - len(lines)
-    return ["", *lines, *([f"... and {more:,} more, in the manifest"] if more > 0 else [])]
-
-
-def as_data(summary: "Summary") -> dict[str, Any]:
-    """Return a summary as JSON values."""
-    data = asdict(summary)
-    return {**data, "counts": {**asdict(summary.counts), "inputs": summary.counts.sources}}
+    return inputs_table(rows, always=("augmented", "quarantined"), inputs=counts.sources)

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from variegate.cli.application import QUARANTINED, command
-from variegate.cli.augment import as_data, faults, how_to_go_on
 from variegate.cli.console import Interrupted, note, show, show_json, size_text, tell, time_text
 from variegate.cli.options import (
     AsJson,
+    Endpoint,
     In,
     LabelPattern,
     LayoutName,
@@ -16,10 +16,20 @@ from variegate.cli.options import (
     MaxMegabytes,
     MaxPixels,
     Out,
+    Strict,
     Workers,
     chosen_options,
+    use_endpoint,
 )
 from variegate.cli.progress import RunProgress, run_progress
+from variegate.cli.summaries import (
+    UNREADABLE,
+    about_problems,
+    as_data,
+    faults,
+    how_to_go_on,
+    inputs_table,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,20 +68,14 @@ def convert(
         bool, typer.Option("--dry-run", help="Only list what would change or get lost.")
     ] = False,
     workers: Workers = None,
-    strict: Annotated[
-        bool,
-        typer.Option(
-            "--strict",
-            help="Stop at the first fault in an annotation, before anything is written; end with "
-            "exit code 3 if anything was quarantined.",
-        ),
-    ] = False,
+    strict: Strict = False,
     limit: Limit = None,
     layout: LayoutName = None,
     label_pattern: LabelPattern = None,
     max_pixels: MaxPixels = None,
     max_megabytes: MaxMegabytes = None,
     as_json: AsJson = False,
+    endpoint: Endpoint = None,
 ) -> None:
     """Write the data set IN in another format, into OUT.
 
@@ -79,20 +83,19 @@ def convert(
     substance has to be allowed. Pictures are copied, byte for byte. A conversion that was stopped
     goes on where it stopped when the same command is given again. IN is never touched.
     """
-    from dataclasses import replace
-
+    use_endpoint(endpoint)
     from variegate.converting import convert as run
     from variegate.converting import plan_as_data, plan_conversion
 
-    chosen = chosen_options(
+    options = chosen_options(
         layout=layout,
         label_pattern=label_pattern,
         limit=limit,
         workers=workers,
+        strict=strict,
         max_pixels=max_pixels,
         max_megabytes=max_megabytes,
     )
-    options = replace(chosen, strict=strict)
     if dry_run:
         with plan_conversion(source, to=to, corners=corners, options=options) as plan:
             _tell_plan(plan, str(source), str(output))
@@ -141,10 +144,8 @@ def _tell_plan(plan: "Plan", source: str, output: str) -> None:
     tell(f"output: {output}: {', '.join(parts)}")
     if plan.naming:
         tell(f"        names repeat, so they are written {NAMINGS[plan.naming]}")
-    if prepared.listing.problems:
-        number = counted(prepared.listing.problems, "fault", "faults")
-        tell(f"{number} in annotations, mended or left out (variegate inspect lists them):")
-        tell(f"        {prepared.listing.first_problems[0]}")
+    for line in about_problems(prepared.listing):
+        tell(line)
     grave = [loss.text for loss in plan.losses if loss.grave]
     mild = [loss.text for loss in plan.losses if not loss.grave]
     for heading, texts in ((f"{plan.to} cannot hold:", grave), ("not as it was:", mild)):
@@ -175,17 +176,9 @@ def _show_summary(summary: "Summary", figures: RunProgress) -> None:
 
 def _table(counts: "Counts") -> "Table":
     """Return what became of the inputs; the lines add up to all of them."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(style="dim")
-    table.add_row("converted", f"{counts.copied:,}", "")
-    remark = "could not be read; the reasons stand in the manifest" if counts.quarantined else ""
-    style = "yellow" if counts.quarantined else None
-    table.add_row("quarantined", f"{counts.quarantined:,}", remark, style=style)
-    if counts.skipped:
-        table.add_row("skipped", f"{counts.skipped:,}", "no pictures of the set: labels, masks")
-    table.add_row("inputs", f"{counts.sources:,}", "", style="bold")
-    return table
+    rows = [
+        ("converted", counts.copied, ""),
+        ("quarantined", counts.quarantined, UNREADABLE),
+        ("skipped", counts.skipped, "no pictures of the set: labels, masks"),
+    ]
+    return inputs_table(rows, always=("converted", "quarantined"), inputs=counts.sources)

@@ -105,6 +105,14 @@ PluginFiles = Annotated[
         rich_help_panel=_RECIPE,
     ),
 ]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Stop at the first fault in an annotation, before anything is written; end with exit "
+        "code 3 if anything was quarantined.",
+    ),
+]
 LayoutName = Annotated[
     str | None,
     typer.Option(
@@ -275,6 +283,7 @@ def chosen_options(
     limit: int | None = None,
     workers: int | None = None,
     shard_size: int | None = None,
+    strict: bool = False,
     max_pixels: int | None = None,
     max_megabytes: int | None = None,
     backend: str = "local",
@@ -290,6 +299,7 @@ def chosen_options(
         limit=limit,
         workers=workers,
         shard_size=shard_size,
+        strict=strict,
         limits=chosen_limits(max_pixels, max_megabytes),
         backend=backend,
         backend_options=backend_options or {},

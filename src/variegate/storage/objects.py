@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, TypeVar, cast
 
 from variegate.errors import InputError, LimitError, OutputError, StoreError, UsageError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
@@ -38,9 +38,9 @@ _RETRIES: dict[str, Any] = {
 _TIMES = {"timeout": "60s", "connect_timeout": "10s"}
 _PIECE_BYTES = 1 << 20
 _SPOOLED_BYTES = 8 << 20
-_SHORT_TRIES = 4
 
 Doing = Literal["list", "read", "write"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +75,17 @@ class ObjectStorage(Storage):
         return cls(found[1].lower(), found[2], prefix, url)
 
     def list(self, prefix: str = "", *, on_skip: OnSkip = log_skip) -> Iterator[Entry]:
-        import obstore
-
         self.flush()
         prefix = prefix.strip("/")
         if prefix:
             check_key(prefix)
         last = ""
         with self._asked("list", prefix):
-            # A page at a time: a bucket of any size takes no more memory than a small one.
-            for page in obstore.list(self._store(), prefix=prefix or None):
+            for page in self._pages(prefix):
                 for one in page:
                     key = one["path"]
+                    if key and key == last:
+                        continue
                     if key < last:
                         raise StoreError(
                             f"{self.place(key)}: the store does not list names in order, so a run "
@@ -95,6 +94,30 @@ class ObjectStorage(Storage):
                     last = key
                     if key and not (key.endswith("/") and one["size"] == 0):
                         yield Entry(key, one["size"], one["last_modified"].timestamp())
+
+    def _pages(self, prefix: str) -> Iterator[Sequence[Any]]:
+        """Yield what is listed, page by page; one that breaks off is asked for again.
+
+        A bucket of any size takes no more memory than a small one.
+        """
+        import obstore
+
+        pages: Iterator[Sequence[Any]] | None = None
+        last: str | None = None
+
+        def following() -> Sequence[Any] | None:
+            nonlocal pages
+            if pages is None:
+                pages = iter(obstore.list(self._store(), prefix=prefix or None, offset=last))
+            try:
+                return next(pages, None)
+            except Exception:
+                pages = None
+                raise
+
+        while page := _insist(following):
+            last = page[-1]["path"]
+            yield page
 
     def read(self, key: str, *, limit: int | None = None) -> bytes:
         check_key(key)
@@ -106,27 +129,20 @@ class ObjectStorage(Storage):
         return data
 
     def _fetched(self, key: str, limit: int | None) -> bytes:
+        with self._asked("read", key):
+            return _insist(lambda: self._whole(key, limit))
+
+    def _whole(self, key: str, limit: int | None) -> bytes:
         import obstore
 
-        for attempt in range(_SHORT_TRIES):
-            with self._asked("read", key):
-                found = obstore.get(self._store(), key)
-                size = found.meta["size"]
-                if limit is not None and size > limit:
-                    raise LimitError(f"{self.place(key)}: {size:,} bytes, the limit is {limit:,}")
-                try:
-                    data = bytes(found.bytes())
-                except Exception:
-                    # The answer had begun; obstore repeats requests, not these.
-                    if attempt + 1 == _SHORT_TRIES:
-                        raise
-                    continue
-            if len(data) == size:
-                return data
-        raise StoreError(
-            f"{self.place(key)}: its content comes short of its {size:,} bytes again and again; "
-            "check the connection and run the same command again"
-        )
+        found = obstore.get(self._store(), key)
+        size = found.meta["size"]
+        if limit is not None and size > limit:
+            raise LimitError(f"{self.place(key)}: {size:,} bytes, the limit is {limit:,}")
+        data = bytes(found.bytes())
+        if len(data) != size:
+            raise ConnectionError(f"{len(data):,} of {size:,} bytes")
+        return data
 
     def read_ahead(self, entries: Sequence[Entry], *, limit: int) -> None:
         self._flow().expect(entries, lambda key: self._fetched(key, limit))
@@ -138,8 +154,14 @@ class ObjectStorage(Storage):
         """Return the bytes from `start` to before `stop`."""
         import obstore
 
+        def get() -> bytes:
+            data = bytes(obstore.get_range(self._store(), key, start=start, end=stop))
+            if len(data) != stop - start:
+                raise ConnectionError(f"{len(data):,} of {stop - start:,} bytes")
+            return data
+
         with self._asked("read", key):
-            return bytes(obstore.get_range(self._store(), key, start=start, end=stop))
+            return _insist(get)
 
     def size(self, key: str) -> int:
         return int(self._head(key)["size"])
@@ -312,10 +334,10 @@ class ObjectStorage(Storage):
         )
 
 
-def _insist(action: Callable[[], object]) -> None:
-    """Do something that may be done twice, again and again where the connection breaks off.
+def _insist(action: Callable[[], T]) -> T:
+    """Do something that may be done twice, again and again where an answer is cut short.
 
-    obstore repeats most requests by itself, but no POST: it may have been carried out.
+    All else that passes obstore repeats by itself.
     """
     from obstore.exceptions import GenericError
 
@@ -323,17 +345,16 @@ def _insist(action: Callable[[], object]) -> None:
     pause, longest = (backoff[name].total_seconds() for name in ("init_backoff", "max_backoff"))
     for _ in range(_RETRIES["max_retries"]):
         try:
-            action()
-        except GenericError as error:
-            if "status code" in str(error) or "<Code>" in str(error):
+            return action()
+        except (GenericError, ConnectionError) as error:
+            if isinstance(error, GenericError) and not _CUT.search(str(error)):
                 raise
             time.sleep(pause * secrets.SystemRandom().uniform(0.5, 1))
             pause = min(2 * pause, longest)
-        else:
-            return
-    action()
+    return action()
 
 
+_CUT = re.compile("response body")
 _CREDENTIALS = frozenset(
     (
         *("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from variegate.errors import InputError
 from variegate.formats.coco.file import split_of
+from variegate.formats.delimited import first_column, read_head
 from variegate.storage import Storage
 
 Style = Literal["edges", "sides"]
@@ -34,8 +35,6 @@ _SIDES = (
     ("bbox_x", "bbox_y", "bbox_width", "bbox_height"),
 )
 _SIZES = (("image_height", "image_width"), ("height", "width"), ("img_height", "img_width"))
-_DELIMITERS = ",;\t"
-_HEADER_LIMIT = 1 << 16
 _INTEGER = re.compile(r"[+-]?\d{1,15}")
 
 
@@ -99,19 +98,15 @@ class BoxTableFile:
 
 def find_box_columns(storage: Storage, key: str) -> BoxColumns | str:
     """Find the columns by the first line, or say why this is no table of boxes."""
-    with storage.open_read(key) as file:
-        line = file.readline(_HEADER_LIMIT)
-    try:
-        text = line.decode("utf-8-sig").strip("\r\n")
-    except UnicodeDecodeError:
-        return "it is not in UTF-8"
-    delimiter = max(_DELIMITERS, key=text.count)
-    cells = [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), [])]
+    head = read_head(storage, key)
+    if isinstance(head, str):
+        return head
+    cells, delimiter = list(head.cells), head.delimiter
     headless = _headless(cells, delimiter)
     if headless is not None:
         return headless
-    names = [re.sub(r"[\s-]+", "_", cell.lower()) for cell in cells]
-    file_at, label_at = _first(names, _FILES), _first(names, _LABELS)
+    names = head.names
+    file_at, label_at = first_column(names, _FILES), first_column(names, _LABELS)
     for style, choices in (("edges", _EDGES), ("sides", _SIDES)):
         for choice in choices:
             if not all(name in names for name in choice):
@@ -128,17 +123,13 @@ def find_box_columns(storage: Storage, key: str) -> BoxColumns | str:
                 box=_four([names.index(name) for name in choice]),
                 style="edges" if style == "edges" else "sides",
                 size=_size(names, choice),
-                split=_first(names, _SPLITS),
+                split=first_column(names, _SPLITS),
             )
     if "bbox" in names:
         return (
             "its column 'bbox' may be x1, y1, x2, y2 or x, y, width, height: make it four columns"
         )
     return "it has no columns for boxes, such as xmin, ymin, xmax, ymax"
-
-
-def _first(names: list[str], wanted: Sequence[str]) -> int | None:
-    return next((names.index(name) for name in wanted if name in names), None)
 
 
 def _four(indices: Sequence[int]) -> tuple[int, int, int, int]:

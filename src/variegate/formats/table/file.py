@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from variegate.errors import InputError
+from variegate.formats.delimited import first_column, read_head
 from variegate.formats.survey import SPLITS, canonical_split
 from variegate.storage import Storage, printable
 
@@ -24,8 +25,6 @@ _LABEL_NAMES = (
 )
 _SPLIT_NAMES = ("split", "subset", "set", "partition")
 _BOX_NAMES = {"bbox", "box", "xmin", "x_min", "x1", "x", "left", "x_center", "xcenter"}
-_DELIMITERS = ",;\t"
-_HEADER_LIMIT = 1 << 16
 _DRIVE = re.compile("[A-Za-z]:")
 
 Place = tuple[str | None, str | None]
@@ -60,27 +59,18 @@ class Table:
 
 def find_columns(storage: Storage, key: str) -> Columns | str:
     """Find the columns by the header, or say why this is no table of files and labels."""
-    with storage.open_read(key) as file:
-        line = file.readline(_HEADER_LIMIT)
-    try:
-        text = line.decode("utf-8-sig").strip("\r\n")
-    except UnicodeDecodeError:
-        return "it is not in UTF-8"
-    delimiter = max(_DELIMITERS, key=text.count)
-    header = tuple(name.strip() for name in next(csv.reader([text], delimiter=delimiter), []))
-    names = [re.sub(r"[\s-]+", "_", name.lower()) for name in header]
-    file_at, label_at = _first(names, _FILE_NAMES), _first(names, _LABEL_NAMES)
+    head = read_head(storage, key)
+    if isinstance(head, str):
+        return head
+    names = head.names
+    file_at, label_at = first_column(names, _FILE_NAMES), first_column(names, _LABEL_NAMES)
     if file_at is None:
         return f"it has no column for the file, such as '{_FILE_NAMES[0]}'"
     if label_at is None:
         return "it has no column for the label, such as 'label'"
     if _BOX_NAMES & set(names):
-        return "it holds boxes, which this version does not read"
-    return Columns(delimiter, header, file_at, label_at, _first(names, _SPLIT_NAMES))
-
-
-def _first(names: list[str], wanted: Iterable[str]) -> int | None:
-    return next((names.index(name) for name in wanted if name in names), None)
+        return "it holds boxes, which csv-boxes may read"
+    return Columns(head.delimiter, head.cells, file_at, label_at, first_column(names, _SPLIT_NAMES))
 
 
 def read_table(storage: Storage, key: str, columns: Columns) -> Table:
