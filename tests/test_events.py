@@ -186,9 +186,9 @@ def test_warned_off_input_is_quarantined(tmp_path):
 def test_another_job_is_refused(tmp_path):
     draw_noise(tmp_path / "in/a.jpg")
     station(tmp_path / "in", tmp_path / "out").handle("a.jpg")
-    with pytest.raises(OutputError, match=r"another job \(another recipe\)"):
+    with pytest.raises(OutputError, match=r"another job; it differs in the recipe"):
         station(tmp_path / "in", tmp_path / "out", recipe(TWO)).handle("a.jpg")
-    with pytest.raises(OutputError, match=r"another job \(another seed\)"):
+    with pytest.raises(OutputError, match=r"another job; it differs in the seed"):
         station(tmp_path / "in", tmp_path / "out", recipe(seed=9)).handle("a.jpg")
 
 

@@ -19,7 +19,7 @@ ORDER = (
     *("codecs", "storage", "formats", "copies", "masks", "labels", "labelling", "rendering"),
     *("fitting", "naming", "tracing", "reshaping"),
     *("manifest", "making", "carrying", "job", "listing", "losses"),
-    *("event_parts", "machine", "backends"),
+    *("event_parts", "machine", "identity", "backends"),
     *("claims", "runs", "converting", "events", "watching"),
     *(
         "monitoring",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from variegate.errors import InputError, OutputError
+from variegate.identity import JOB, differences, is_of_events
 from variegate.manifest import FOLDER, MANIFEST, delete_parts
 from variegate.storage import (
     LocalStorage,
@@ -31,13 +32,7 @@ from variegate.storage.keys import TEMPORARY_PREFIX
 if sys.platform != "win32":
     import fcntl
 
-JOB = f"{FOLDER}/job.json"
-
 _log = logging.getLogger(__name__)
-
-# Of what differs: so many things are named, and so many letters of each value.
-_SHOWN = 4
-_LONGEST = 120
 
 
 def claim_of(output: str | Path, record: dict[str, Any]) -> "Claim | BucketClaim":
@@ -55,13 +50,13 @@ class BucketClaim:
     different jobs the second finds the record of the first, which is put only where there is none.
 
     Attributes:
-        folder: where results are written.
+        folder, url: where results are written.
     """
 
     def __init__(self, storage: ObjectStorage, record: dict[str, Any]) -> None:
         self._storage = storage
-        self._record = json.loads(json.dumps(record))
-        self.folder = storage.url
+        self._record = record
+        self.folder = self.url = storage.url
 
     def is_finished(self) -> bool:
         """Say whether the job has been done before. Nothing is written.
@@ -77,7 +72,7 @@ class BucketClaim:
                         "output of variegate; choose a new folder of the bucket"
                     )
             return False
-        _compare(self.folder, self._storage.read(JOB), self._record)
+        check_record(self.folder, self._storage.read(JOB), self._record)
         return self._storage.exists(MANIFEST)
 
     @contextmanager
@@ -90,8 +85,8 @@ class BucketClaim:
         own = json.dumps(self._record, indent=2).encode()
         if not self._storage.create(JOB, own):
             there = self._storage.read(JOB)
-            _compare(self.folder, there, self._record)
-            if _is_of_events(json.loads(there)):
+            check_record(self.folder, there, self._record)
+            if is_of_events(json.loads(there)):
                 self._storage.write(JOB, own)
         yield self._storage
 
@@ -108,16 +103,17 @@ class Claim:
 
     Attributes:
         folder: where results are written: the output, or a folder beside the zip file.
+        url: the same for other processes, and for this one should it go elsewhere.
     """
 
     def __init__(self, output: str | Path, record: dict[str, Any]) -> None:
         self._output = Path(output)
-        # As it will be read again: without tuples.
-        self._record = json.loads(json.dumps(record))
+        self._record = record
         zipped = is_archive_name(self._output.name) and not self._output.is_dir()
         self._archive = self._output if zipped else None
         beside = self._output.with_name(f"{self._output.name}.unpacked")
         self.folder = beside if zipped else self._output
+        self.url = str(self.folder.absolute())
 
     def is_finished(self) -> bool:
         """Say whether the job has been done before. Nothing is written.
@@ -141,7 +137,7 @@ class Claim:
             raise OutputError(
                 f"{printable(str(path))}: exists and is not an output of variegate; choose another"
             )
-        _compare(str(path), found, self._record)
+        check_record(str(path), found, self._record)
 
     def _check_folder(self) -> bool:
         """Say whether the folder is the job's already; False if it is new or empty."""
@@ -150,7 +146,7 @@ class Claim:
             if not os.path.lexists(self.folder):
                 return False
             if (self.folder / JOB).is_file():
-                _compare(str(self.folder), (self.folder / JOB).read_bytes(), self._record)
+                check_record(str(self.folder), (self.folder / JOB).read_bytes(), self._record)
                 return True
             # A run that was killed in its first moment leaves the hidden folder alone.
             names = {path.name for path in self.folder.iterdir()} - {FOLDER}
@@ -173,7 +169,7 @@ class Claim:
         with _alone(self.folder):
             # Another run may have been quicker.
             mine = self._check_folder()
-            if not mine or _is_of_events(json.loads(target.read(JOB))):
+            if not mine or is_of_events(json.loads(target.read(JOB))):
                 target.write(JOB, json.dumps(self._record, indent=2).encode())
             yield target
 
@@ -202,7 +198,7 @@ class Claim:
             return False
 
 
-def _compare(place: str, there: bytes, here: dict[str, Any]) -> None:
+def check_record(place: str, there: bytes, here: dict[str, Any]) -> None:
     """Make sure that the record of an output is this job's."""
     try:
         record = json.loads(there)
@@ -252,88 +248,3 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _is_of_events(record: dict[str, Any]) -> bool:
-    """Say whether an output was begun by events (`variegate.events`), which list no inputs.
-
-    A run of the same job over the same place may go on with it, and its record takes the place.
-    """
-    return record.get("input_files", {}) is None
-
-
-def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """Return what distinguishes two jobs' records, with both values."""
-    found = []
-    for name, one, two in _compared(there, here):
-        found += [
-            f"{name}{path} ({_shown(left)} there, {_shown(right)} now)"
-            for path, left, right in _unequal(one, two)
-        ]
-    return (
-        found if len(found) <= _SHOWN else [*found[:_SHOWN], f"{len(found) - _SHOWN} more things"]
-    )
-
-
-def _compared(there: dict[str, Any], here: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    for part in ("variants", "output"):
-        yield (
-            f"the recipe's {part}",
-            there.get("recipe", {}).get(part),
-            here["recipe"].get(part),
-        )
-    yield "the seed", there.get("seed"), here["seed"]
-    if _is_of_events(there):
-        yield "the place of the inputs", there["input"].rstrip("/"), here["input"].rstrip("/")
-        yield "the choice of splits", there["splits"], here["splits"]
-    else:
-        yield _inputs(there.get("input_files", {}), here["input_files"])
-        yield "the layout", there.get("layout"), here["layout"]
-    yield "the plugins", there.get("plugins") or {}, here["plugins"]
-    yield "the format of the output", _format(there), _format(here)
-    yield "oriented boxes for boxes", _corners(there), _corners(here)
-    yield "the limits", there.get("limits"), here["limits"]
-    yield "the versions", there.get("versions"), here["versions"]
-
-
-def _format(record: dict[str, Any]) -> str:
-    """Return the format into which a job converts."""
-    if record.get("conversion") is None:
-        return "that of the input"
-    return str(record.get("writer", {}).get("name"))
-
-
-def _corners(record: dict[str, Any]) -> bool:
-    return bool((record.get("conversion") or {}).get("corners"))
-
-
-def _inputs(there: dict[str, Any], here: dict[str, Any]) -> tuple[str, Any, Any]:
-    """Return what distinguishes two listings: the plainest of it."""
-    kinds = {
-        "files": "the number of the input's files",
-        "names": "the names of the input's files, here by their digest",
-        "bytes": "the bytes of the input's files",
-        "sizes": "the sizes of the input's files, here by their digest",
-        "labels": "the labels and splits of the input's files, here by their digest",
-    }
-    key = next((key for key in kinds if there.get(key) != here[key]), "files")
-    return kinds[key], there.get(key), here[key]
-
-
-def _unequal(one: Any, two: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the places where two JSON values differ, as deep inside as their shapes are alike."""
-    if isinstance(one, dict) and isinstance(two, dict) and one.keys() & two.keys():
-        for key in sorted(one.keys() | two.keys()):
-            yield from _unequal(one.get(key), two.get(key), f"{path}.{key}")
-    elif isinstance(one, list) and isinstance(two, list) and len(one) == len(two):
-        for index, (left, right) in enumerate(zip(one, two, strict=True)):
-            yield from _unequal(left, right, f"{path}[{index}]")
-    elif one != two:
-        yield path, one, two
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    text = f"{value:,}" if type(value) is int else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

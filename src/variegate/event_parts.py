@@ -21,7 +21,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from variegate.fastjson import dumped, loaded
-from variegate.manifest import FOLDER, MANIFEST, Counts, Row, rows, write_rows
+from variegate.manifest import (
+    FOLDER,
+    MANIFEST,
+    Counts,
+    Row,
+    read_index_record,
+    rows,
+    write_rows,
+)
 from variegate.storage import PassingStorage, Storage
 
 _FOLDER = f"{FOLDER}/events"
@@ -119,7 +127,7 @@ class WithEvents(PassingStorage):
             Path(self._manifest.name).open("wb") as file,
             tempfile.TemporaryFile() as spool,
         ):
-            write_rows(file, _ordered(inner, spool))
+            write_rows(file, _ordered(inner, spool), read_index_record(inner))
 
     def open_read(self, key: str) -> BinaryIO:
         if key == MANIFEST:

@@ -15,17 +15,17 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Literal
 
-from variegate.claims import JOB
-from variegate.errors import InputError, OutputError, RecipeError, UsageError
+from variegate.claims import check_record
+from variegate.errors import InputError, RecipeError, UsageError
 from variegate.event_parts import EventPart, read_event_part, write_event_part
 from variegate.formats import Source, is_hidden, writer_to_json
 from variegate.formats.plain import ClassFoldersWriter, UnlabelledWriter
 from variegate.formats.survey import canonical_split
+from variegate.identity import JOB, digest_of, record_of
 from variegate.job import Job, Shard, maker_of
-from variegate.machine import machine
 from variegate.making import without_output
 from variegate.manifest import Counts, Row
 from variegate.recipes import Recipe
@@ -112,8 +112,8 @@ class Station:
         self.naming = naming
         self._input = open_storage(job.input)
         self._output = open_storage(job.output, create=True)
-        self._record = _record(self.job, recipe, naming)
-        self._digest = _digest(self._record)
+        self._record = record_of(self.job, layout=naming.layout)
+        self._digest = digest_of(self._record)
         self._claimed = False
 
     def handle(
@@ -191,12 +191,7 @@ class Station:
         own = json.dumps(self._record, indent=2).encode()
         # To look first costs less than to try, and others may be trying at this moment.
         if self._output.exists(JOB) or not self._output.create(JOB, own):
-            there, here = _identity(json.loads(self._output.read(JOB))), _identity(self._record)
-            if different := [name for name, value in here.items() if there.get(name) != value]:
-                raise OutputError(
-                    f"{self._output.url}: holds the results of another job "
-                    f"(another {', another '.join(different)}); choose another output"
-                )
+            check_record(self._output.url, self._output.read(JOB), self._record)
         self._claimed = True
 
 
@@ -242,42 +237,3 @@ def _files(row: Row) -> Iterator[str]:
 
 def _reason(rows: tuple[Row, ...]) -> str | None:
     return next((row.reason for row in rows if row.reason), None)
-
-
-def _record(job: Job, recipe: Recipe, naming: Naming) -> dict[str, Any]:
-    """Return what the output is known by; like that of a run (`variegate.runs`)."""
-    return {
-        "recipe": job.recipe,
-        "recipe_digest": recipe.digest,
-        "seed": recipe.seed,
-        "input": job.input,
-        "input_files": None,
-        "layout": naming.layout,
-        "splits": naming.splits,
-        "writer": job.writer,
-        "limits": asdict(job.limits),
-        "plugins": {plugin.name: plugin.sha256 for plugin in job.plugins},
-        **machine(),
-    }
-
-
-def _identity(record: dict[str, Any]) -> dict[str, Any]:
-    """Return what two jobs must have in common to write into one output.
-
-    A run over the same input may have been there before; the layout that it saw is its own affair.
-    """
-    recipe = record.get("recipe", {})
-    return {
-        "recipe": [recipe.get(part) for part in ("variants", "output", "labels")],
-        "seed": record.get("seed"),
-        "input": str(record.get("input")).rstrip("/"),
-        "choice of splits": record.get("splits"),
-        "limits": record.get("limits"),
-        "plugins": record.get("plugins") or {},
-    }
-
-
-def _digest(record: dict[str, Any]) -> str:
-    """Return what tells this job's results from another's, libraries included."""
-    decides = [_identity(record), record["versions"]]
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]

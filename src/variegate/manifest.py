@@ -22,7 +22,7 @@ sources, into ``manifest.parquet``; two runs that made the same files have the s
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
@@ -285,15 +285,21 @@ def part_rows(storage: Storage) -> Iterator[Row]:
 def merge(storage: Storage) -> None:
     """Write the manifest from the parts."""
     with storage.open_write(MANIFEST) as file:
-        _write_lines(file, _part_lines(storage))
+        _write_lines(file, _part_lines(storage), read_index_record(storage))
 
 
-def write_rows(file: BinaryIO, rows: Iterable[Row]) -> None:
-    """Write a manifest of rows, which come ordered by source."""
-    _write_lines(file, (dumped(row.to_fields()) + b"\n" for row in rows))
+def write_rows(file: BinaryIO, rows: Iterable[Row], index: Mapping[str, str]) -> None:
+    """Write a manifest.
+
+    Args:
+        file: where to.
+        rows: ordered by source.
+        index: digests of the files that belong to the whole set, as `read_index_record` gives them.
+    """
+    _write_lines(file, (dumped(row.to_fields()) + b"\n" for row in rows), index)
 
 
-def _write_lines(file: BinaryIO, lines: Iterator[bytes]) -> None:
+def _write_lines(file: BinaryIO, lines: Iterator[bytes], index: Mapping[str, str]) -> None:
     import pyarrow.parquet as pq
 
     summing = _Summing()
@@ -302,6 +308,7 @@ def _write_lines(file: BinaryIO, lines: Iterator[bytes]) -> None:
             for line in group:
                 summing.add(Row.from_fields(loaded(line)))
             writer.write_table(_table(group))
+        summing.digest.update(_digested_index(index))
         writer.add_key_value_metadata({_TOTALS: json.dumps(asdict(summing.totals()))})
 
 
@@ -366,22 +373,34 @@ def items(storage: Storage) -> Iterator[Item]:
         )
 
 
-def digest(rows: Iterable[Row]) -> str:
+def digest(rows: Iterable[Row], index: Mapping[str, str]) -> str:
     """Return one digest of all outputs: equal for two runs that made the same files.
+
+    Annotations are in it in whatever file the format keeps them: beside the image, or in one for
+    the whole set.
 
     Args:
         rows: in the manifest's order.
+        index: digests of the files that belong to the whole set, as `read_index_record` gives them.
     """
     total = hashlib.sha256()
     for row in rows:
         total.update(_digested(row))
+    total.update(_digested_index(index))
     return total.hexdigest()
 
 
 def _digested(row: Row) -> bytes:
     if row.output is None:
         return b""
-    files = {key_to_text(row.output): row.sha256, **row.sidecar_digests}
+    return _digested_files({key_to_text(row.output): row.sha256 or "", **row.sidecar_digests})
+
+
+def _digested_index(index: Mapping[str, str]) -> bytes:
+    return _digested_files(dict(sorted(index.items())))
+
+
+def _digested_files(files: Mapping[str, str]) -> bytes:
     return "".join(f"{key}\t{digest}\n" for key, digest in files.items()).encode()
 
 

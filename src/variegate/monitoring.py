@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from variegate import manifest
-from variegate.claims import JOB
 from variegate.errors import InputError
 from variegate.event_parts import WithEvents, has_events
+from variegate.identity import JOB
 from variegate.manifest import Counts, Part
 from variegate.storage import Storage, is_archive_name, open_storage, printable
 

@@ -8,7 +8,7 @@ shard's files, then the shard's part of the manifest, at the end the manifest.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ from variegate import manifest
 from variegate.backends import Backend, make_backend
 from variegate.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.backends.local import default_workers
-from variegate.claims import JOB, claim_of, delete_leftovers
+from variegate.claims import claim_of, delete_leftovers
 from variegate.codecs import Limits
 from variegate.errors import InputError, OutputError, RecipeError
 from variegate.formats import Layout, Writer, detect, writer_to_json
+from variegate.identity import JOB, record_of
 from variegate.job import Job
 from variegate.listing import Listing, spool
-from variegate.machine import machine
 from variegate.manifest import Counts
 from variegate.plugins import Plugin, load_plugins
 from variegate.recipes import Recipe
@@ -307,24 +307,22 @@ def run(
     Raises:
         OutputError: the output holds something else, or cannot be written.
     """
-    source, begun = prepared.source.url, time.monotonic()
-    claim = claim_of(output, _record(prepared, options, plugins))
-    check_apart(source, claim.folder)
+    begun = time.monotonic()
+    job = _job(prepared, str(output), options, plugins)
+    record = record_of(
+        job,
+        layout=prepared.layout.option,
+        label_pattern=options.label_pattern,
+        input_files=prepared.listing.identity,
+    )
+    claim = claim_of(output, record)
+    check_apart(job.input, claim.folder)
     finished = claim.is_finished()
     if on_start:
         on_start(prepared)
     before = Counts()
     if not finished:
-        job = Job(
-            recipe=prepared.recipe.to_data(),
-            input=source,
-            output=str(claim.folder),
-            splits=bool(prepared.layout.splits),
-            limits=options.limits,
-            writer=writer_to_json(prepared.writer),
-            plugins=plugins,
-            conversion=prepared.conversion,
-        )
+        job = replace(job, output=claim.url)
         # What cannot be reached is found out before anything is written.
         with chosen_backend(options).opened(job) as opened, claim.held() as target:
             size = _shard_size(prepared, options, opened.parallel)
@@ -346,23 +344,17 @@ def run(
     )
 
 
-def _record(prepared: Prepared, options: Options, plugins: tuple[Plugin, ...]) -> dict[str, Any]:
-    """Return what a run is known by."""
-    return {
-        "recipe": prepared.recipe.to_data(),
-        "recipe_digest": prepared.recipe.digest,
-        "seed": prepared.recipe.seed,
-        "input": prepared.source.url,
-        "input_files": prepared.listing.identity,
-        "layout": prepared.layout.option,
-        "label_pattern": options.label_pattern,
-        "splits": bool(prepared.layout.splits),
-        "writer": writer_to_json(prepared.writer),
-        "conversion": prepared.conversion,
-        "limits": asdict(options.limits),
-        "plugins": {plugin.name: plugin.sha256 for plugin in plugins},
-        **machine(),
-    }
+def _job(prepared: Prepared, output: str, options: Options, plugins: tuple[Plugin, ...]) -> Job:
+    return Job(
+        recipe=prepared.recipe.to_data(),
+        input=prepared.source.url,
+        output=output,
+        splits=bool(prepared.layout.splits),
+        limits=options.limits,
+        writer=writer_to_json(prepared.writer),
+        plugins=plugins,
+        conversion=prepared.conversion,
+    )
 
 
 def _carry_out(

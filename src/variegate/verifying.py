@@ -18,15 +18,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from variegate import manifest
-from variegate.codecs import Limits
 from variegate.errors import InputError, did_you_mean
 from variegate.event_parts import WithEvents, has_events
 from variegate.formats import Source, detect
-from variegate.job import Job, carry_again, copy_again, make_again
+from variegate.identity import JOB, job_of
+from variegate.job import carry_again, copy_again, make_again
 from variegate.machine import machine
 from variegate.manifest import FOLDER, MANIFEST, Row
 from variegate.plugins import Plugin, load_plugin
-from variegate.runs import JOB
 from variegate.storage import Storage, key_from_text, key_to_text, open_storage, printable
 from variegate.transforms.base import Drawn
 
@@ -142,7 +141,8 @@ def verify(
     total = _files_named(storage)
     found = Verification(output=str(output))
     known = array("Q", [_fingerprint(MANIFEST)])
-    for text, digest in manifest.read_index_record(storage).items():
+    index = manifest.read_index_record(storage)
+    for text, digest in index.items():
         known.append(_fingerprint(key_from_text(text)))
         _check_file(storage, key_from_text(text), digest, None, found)
 
@@ -160,7 +160,7 @@ def verify(
                 on_progress(found.files, total)
             yield row
 
-    found.digest = manifest.digest(checked())
+    found.digest = manifest.digest(checked(), index)
     _find_unknown(storage, known, found)
     return found
 
@@ -284,15 +284,8 @@ def rebuild(
     data = _source_bytes(inputs, row, source)
     conversion = record.get("conversion")
     if row.status == "output" or conversion is not None or key != row.output:
-        job = Job(
-            recipe=record["recipe"],
-            input=place,
-            output=str(output),
-            splits=record["splits"],
-            limits=Limits(**record["limits"]),
-            writer=record["writer"],
-            plugins=_same_plugins(plugins, record),
-            conversion=conversion,
+        job = job_of(
+            record, input=place, output=str(output), plugins=_same_plugins(plugins, record)
         )
         drawn = tuple(Drawn.from_json(one) for one in json.loads(row.operations or "[]"))
         made_of = _source(inputs, row, record, drawn)
