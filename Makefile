@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: demo test lint format bench oracles docs clean
 
 demo: $(VENV)/.core
-	$(BIN)/python -m variegate.demo demo
+	$(BIN)/python -m variegate.cli.demo demo
 
 test: $(VENV)/.dev $(VENV)/.stores .venv-aws/.ready .venv-lambda/.ready
 	$(BIN)/pytest -n auto --dist loadgroup

@@ -17,20 +17,20 @@ from typing import Any
 from harness import HERE, Claim, Result, interleave, number, ratio
 from memory import peak
 from variegate import Options, Recipe, augment
-from variegate.backends import make_backend, ray
-from variegate.backends.parcels import FILE_BYTES, Place, write_parcels
 from variegate.codecs import encode
+from variegate.datasets.samples import specimens
 from variegate.formats import Source
-from variegate.job import Job
-from variegate.listing import spool
-from variegate.specimens import specimens
+from variegate.runs.backends import make_backend, ray
+from variegate.runs.backends.parcels import FILE_BYTES, Place, write_parcels
+from variegate.runs.job import Job
+from variegate.runs.sources import spool
 from variegate.storage import open_storage
 
 SOURCES = 2_000
 ROUNDS = 5
 MANY = (1_000_000, 10_000_000)
 MOST = 100_000_000
-# As `variegate.runs` has it: shards of 50 sources of eight results, but no more than 20,000 parts.
+# As `variegate.runs.run` has it: shards of 50 sources of eight results, at most 20,000 parts.
 SHARD, PARTS = 50, 20_000
 # Of a synthetic source in a file of shards.
 SOURCE_BYTES = 80

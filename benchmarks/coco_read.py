@@ -20,7 +20,7 @@ import numpy as np
 
 from variegate.formats.coco import Coco
 from variegate.formats.detection import detect
-from variegate.formats.writing import Item
+from variegate.formats.writer import Item
 from variegate.storage import open_storage
 
 BOXES_A_PICTURE = 10

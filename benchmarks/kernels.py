@@ -31,7 +31,7 @@ def run(*, quick: bool) -> Result:
     contenders = {name: timed(_often(action)) for name, action in actions.items()}
     times = interleave(contenders, 5 if quick else 51)
     rows = [(name, number(statistics.median(times[name]) / REPEATS * 1e6)) for name in contenders]
-    by_default = "variegate.plan._keep_freed_memory = lambda: None"
+    by_default = "variegate.recipes.plan._keep_freed_memory = lambda: None"
     memory = {
         "a variant of nine steps, memory by default": timed_elsewhere(by_default),
         "a variant of nine steps, memory kept": timed_elsewhere(""),
@@ -97,7 +97,7 @@ _ELSEWHERE = """
 import sys, time
 sys.path.insert(0, {peers!r})
 import cv2, numpy as np
-import variegate.plan
+import variegate.recipes.plan
 from with_variegate import recipe
 cv2.setNumThreads(1)
 {first}

@@ -10,8 +10,8 @@ import time
 import cv2
 import numpy as np
 
+from variegate.annotations.sample import Image
 from variegate.ops import Operation, Pixels
-from variegate.sample import Image
 from variegate.seeding import generator
 from variegate.transforms import all_transforms
 

@@ -13,7 +13,7 @@ from photos import picture
 from variegate import Recipe, Sample
 from variegate.codecs import decode, encode
 from variegate.ops import Operation
-from variegate.plan import Variant, execute
+from variegate.recipes.plan import Variant, execute
 
 SIDE, STEPS, OUTPUTS = 400, 6, 64
 METHOD = """

@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 
 from harness import Claim, Result, number
-from variegate.aws import cost
-from variegate.aws.packing import LIMIT
-from variegate.aws.project import write_project
 from variegate.codecs import encode
-from variegate.recipes import Recipe
+from variegate.deploy.aws import cost
+from variegate.deploy.aws.package import LIMIT
+from variegate.deploy.aws.project import write_project
+from variegate.recipes.recipe import Recipe
 from variegate.seeding import generator
 
 ROOT = Path(__file__).parents[1]
@@ -95,7 +95,7 @@ def packed(folder: Path) -> tuple[Path, int]:
     for_this_python(folder / "project")
     code, target = folder / "project" / "function", folder / "artefact"
     # As the function's Makefile does it.
-    command = [sys.executable, "-m", "variegate.aws.packing", ".", str(target)]
+    command = [sys.executable, "-m", "variegate.deploy.aws.package", ".", str(target)]
     subprocess.run(command, cwd=code, env=without_path(), check=True)
     return target, sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
 

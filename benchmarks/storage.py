@@ -17,7 +17,7 @@ from obstore.store import S3Store
 from harness import HERE, Claim, Result, interleave, number, ratio
 from photos import photos
 from variegate import Options, augment
-from variegate.runs import Progress
+from variegate.runs.run import Progress
 
 sys.path.insert(0, str(HERE.parent / "tests"))
 sys.path.insert(0, str(HERE / "peers"))

@@ -13,9 +13,9 @@ from pathlib import Path
 import cv2
 from PIL import Image
 
-from variegate import specimens
 from variegate.codecs import encode
-from variegate.recipes import Recipe, presets
+from variegate.datasets import samples as specimens
+from variegate.recipes.recipe import Recipe, presets
 from variegate.transforms import Transform, all_transforms
 from variegate.validation import descriptions
 

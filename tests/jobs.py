@@ -14,8 +14,8 @@ import numpy as np
 
 from variegate import Recipe
 from variegate.codecs import encode
+from variegate.datasets.samples import specimens
 from variegate.seeding import generator
-from variegate.specimens import specimens
 
 EIGHT = """
 variants:
@@ -104,7 +104,7 @@ def _is_worker(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     # A zombie has no command.
-    return not command or "variegate.backends.worker" in command
+    return not command or "variegate.runs.backends.worker" in command
 
 
 def peak_memory(pid: int) -> int:

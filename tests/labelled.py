@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image, ImageDraw
 
-from variegate import labels
-from variegate.annotations import Annotation, Skeleton
+from variegate.annotations import conversion as labels
+from variegate.annotations.annotation import Annotation, Skeleton
+from variegate.annotations.rules import LabelRule
+from variegate.annotations.sample import Sample
+from variegate.annotations.targets import Targets
 from variegate.ops import Operation
-from variegate.recipes import LabelRule
-from variegate.sample import Sample
-from variegate.targets import Targets
 
 FINE = 4
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from variegate.formats import FORMATS
-from variegate.recipes import presets
+from variegate.recipes.recipe import presets
 from variegate.transforms import all_transforms
 
 DOCS = Path(__file__).parents[1] / "docs"

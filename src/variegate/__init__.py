@@ -15,35 +15,35 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from variegate.converting import convert
+    from variegate.annotations.sample import Sample
+    from variegate.datasets.convert import convert
     from variegate.errors import VariegateError
-    from variegate.estimating import Estimate, estimate
-    from variegate.monitoring import Status, status
-    from variegate.recipes import Recipe
-    from variegate.runs import Options, Summary, augment
-    from variegate.sample import Sample
-    from variegate.verifying import Verification, read_manifest, rebuild, verify
+    from variegate.recipes.recipe import Recipe
+    from variegate.runs.estimate import Estimate, estimate
+    from variegate.runs.run import Options, Summary, augment
+    from variegate.runs.status import Status, status
+    from variegate.runs.verify import Verification, read_manifest, rebuild, verify
 
     __version__: str
 
 # Loaded when first asked for: `variegate --help` needs neither numpy nor OpenCV.
 _HOMES = {
-    "Estimate": "estimating",
-    "Options": "runs",
-    "Recipe": "recipes",
-    "Sample": "sample",
-    "Status": "monitoring",
-    "Summary": "runs",
+    "Estimate": "runs.estimate",
+    "Options": "runs.run",
+    "Recipe": "recipes.recipe",
+    "Sample": "annotations.sample",
+    "Status": "runs.status",
+    "Summary": "runs.run",
     "VariegateError": "errors",
-    "Verification": "verifying",
-    "augment": "runs",
-    "convert": "converting",
-    "estimate": "estimating",
-    "inspect": "inspecting",
-    "read_manifest": "verifying",
-    "rebuild": "verifying",
-    "status": "monitoring",
-    "verify": "verifying",
+    "Verification": "runs.verify",
+    "augment": "runs.run",
+    "convert": "datasets.convert",
+    "estimate": "runs.estimate",
+    "inspect": "datasets.inspect",
+    "read_manifest": "runs.verify",
+    "rebuild": "runs.verify",
+    "status": "runs.status",
+    "verify": "runs.verify",
 }
 
 __all__ = [
@@ -72,6 +72,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("variegate")
+    if name == "torch":
+        value = importlib.import_module("variegate.datasets.torch")
+        globals()[name] = value
+        return value
     if name not in _HOMES:
         raise AttributeError(f"module 'variegate' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"variegate.{_HOMES[name]}"), name)

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from variegate.cli import app
 from variegate.codecs import encode
-from variegate.specimens import specimens
+from variegate.datasets.samples import specimens
 
 Run = Callable[..., Result]
 

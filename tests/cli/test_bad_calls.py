@@ -142,7 +142,7 @@ def test_unexpected_exception_gets_a_sentence_and_debug_the_traceback(monkeypatc
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setattr("variegate.estimating.estimate", broken)
+    monkeypatch.setattr("variegate.runs.estimate.estimate", broken)
     result = run("plan", parts)
     assert result.exit_code == 1
     assert result.stderr.count("\n") == 1

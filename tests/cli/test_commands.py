@@ -11,8 +11,8 @@ import yaml
 
 from variegate.cli import main
 from variegate.cli.application import QUARANTINED
-from variegate.recipes import Recipe, presets
-from variegate.verifying import read_manifest
+from variegate.recipes.recipe import Recipe, presets
+from variegate.runs.verify import read_manifest
 
 
 def test_augment_counts_every_input(parts, tmp_path, run):
@@ -244,7 +244,7 @@ def test_names_that_are_no_text_are_printed(parts, tmp_path, run, monkeypatch, c
 
 
 def test_demo_runs_twice_and_spares_what_is_not_its_own(tmp_path, monkeypatch, capsys):
-    from variegate import demo
+    from variegate.cli import demo
 
     monkeypatch.setattr(demo, "PICTURES", 2)
     for _ in range(2):

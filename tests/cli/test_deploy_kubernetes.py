@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import kube
-from variegate.recipes import Recipe, preset_text
+from variegate.recipes.recipe import Recipe, preset_text
 
 PLACES = ("s3://raw/photos", "s3://more")
 

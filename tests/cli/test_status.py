@@ -4,8 +4,8 @@ import json
 import subprocess
 import sys
 
-from variegate import manifest
-from variegate.manifest import Counts
+from variegate.runs import manifest
+from variegate.runs.manifest import Counts
 from variegate.storage import open_storage
 
 

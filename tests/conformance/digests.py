@@ -10,10 +10,10 @@ import sys
 import cv2
 import numpy as np
 
+from variegate.annotations.sample import Sample
 from variegate.ops import Operation
 from variegate.ops.mixing import Combination
-from variegate.recipes import Recipe, presets
-from variegate.sample import Sample
+from variegate.recipes.recipe import Recipe, presets
 from variegate.seeding import generator
 from variegate.transforms import all_transforms
 

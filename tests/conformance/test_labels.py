@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import labelled
-from variegate.annotations import Annotation, Object
-from variegate.formats import rle
+from variegate.annotations import rle
+from variegate.annotations.annotation import Annotation, Object
 from variegate.ops.base import Geometric
 from variegate.seeding import generator
 from variegate.transforms import all_transforms

@@ -15,8 +15,8 @@ from digests import applied
 
 from reference import centres, moved
 from variegate.ops import ColorMatrix, Field, Operation, Warp
-from variegate.policies import to_data
-from variegate.recipes import parse_node
+from variegate.recipes.policies import to_data
+from variegate.recipes.recipe import parse_node
 from variegate.seeding import generator
 from variegate.transforms import Transform, all_transforms
 from variegate.validation import descriptions

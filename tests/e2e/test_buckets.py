@@ -11,9 +11,10 @@ import jobs
 import servers
 from variegate import Options, augment, read_manifest
 from variegate.errors import OutputError, StoreError, UsageError
-from variegate.monitoring import status
-from variegate.storage import objects, open_storage
-from variegate.verifying import rebuild, verify
+from variegate.runs.status import status
+from variegate.runs.verify import rebuild, verify
+from variegate.storage import object_store as objects
+from variegate.storage import open_storage
 
 KINDS = ("moto", "s3rver")
 

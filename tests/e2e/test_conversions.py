@@ -9,12 +9,13 @@ import pytest
 
 import jobs
 from variegate import Options, convert
+from variegate.annotations import rle
+from variegate.annotations.polygons import rasterised
 from variegate.codecs import decode_mask
 from variegate.errors import OutputError, UsageError
-from variegate.formats import detect, rle
-from variegate.outlines import rasterised
+from variegate.formats import detect
+from variegate.runs.verify import rebuild, verify
 from variegate.storage import open_storage
-from variegate.verifying import rebuild, verify
 
 OPTIONS = Options(workers=0)
 PICTURES = (".jpg", ".png")

@@ -7,9 +7,9 @@ import pytest
 
 from variegate import Options, Recipe
 from variegate.codecs import decode
-from variegate.estimating import spread, trial_job
-from variegate.job import labels_of, make_variants
-from variegate.runs import prepare
+from variegate.runs.estimate import spread, trial_job
+from variegate.runs.job import labels_of, make_variants
+from variegate.runs.run import prepare
 
 SIDE, CELLS = 352, 22
 LIGHT = """

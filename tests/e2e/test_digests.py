@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from variegate import Options, augment, convert, rebuild, verify
-from variegate.converting import targets
+from variegate.datasets.convert import targets
 from variegate.storage import open_storage
 
 ALONE = Options(workers=0)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from variegate.codecs import EXTENSIONS, decode_mask, kind_of, probe
 from variegate.formats.base import Source
-from variegate.formats.writing import Item
+from variegate.formats.writer import Item
 from variegate.storage import open_storage
 
 

@@ -9,10 +9,11 @@ import pytest
 from pycocotools.coco import COCO
 from rewriting import pictures
 
-from variegate.annotations import Rle, Skeleton
+from variegate.annotations import rle
+from variegate.annotations.annotation import Rle, Skeleton
 from variegate.codecs import decode_mask
 from variegate.errors import InputError
-from variegate.formats import detect, rle
+from variegate.formats import detect
 from variegate.formats.coco import geometry
 from variegate.storage import open_storage
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as reference
 
-from variegate.annotations import Rle
+from variegate.annotations import rle
+from variegate.annotations.annotation import Rle
 from variegate.errors import DecodeError, ShapeError
-from variegate.formats import rle
 
 masks = arrays(
     np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=24), elements=st.integers(0, 1)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from rewriting import pictures, rewrite
 
-from variegate.annotations import Annotation, Object
+from variegate.annotations.annotation import Annotation, Object
 from variegate.codecs import decode_mask, encode_mask
 from variegate.errors import InputError
 from variegate.formats import detect
@@ -22,8 +22,8 @@ from variegate.formats.flat import NAME_RULES
 from variegate.formats.imagefolder.layout import ImageFolder
 from variegate.formats.imagefolder.objects import ObjectColumn
 from variegate.formats.imagefolder.writer import ImageFolderWriter
-from variegate.formats.survey import survey
-from variegate.formats.writing import Item
+from variegate.formats.scan import survey
+from variegate.formats.writer import Item
 from variegate.storage import open_storage
 
 

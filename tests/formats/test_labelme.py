@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from variegate.annotations import Annotation, Object
+from variegate.annotations import rle
+from variegate.annotations.annotation import Annotation, Object
 from variegate.codecs import encode, encode_mask
-from variegate.formats import Item, detect, rle, writer_from_json, writer_to_json
+from variegate.formats import Item, detect, writer_from_json, writer_to_json
 from variegate.formats.labelme.layout import LabelMeWriter
 from variegate.formats.labelme.shapes import circle, read_shape, write_shapes
 from variegate.storage import open_storage

@@ -8,16 +8,16 @@ import pytest
 from PIL import Image
 from rewriting import pictures, rewrite
 
-from variegate.annotations import Annotation
+from variegate.annotations.annotation import Annotation
 from variegate.codecs import decode_mask, encode_mask, read_palette
 from variegate.errors import InputError
 from variegate.formats.base import Layout, Refusal
 from variegate.formats.flat import NAME_RULES
 from variegate.formats.mask_pairs.layout import MaskPairs
-from variegate.formats.mask_pairs.pairing import Pairing
+from variegate.formats.mask_pairs.pairs import Pairing
 from variegate.formats.mask_pairs.writer import MaskPairsWriter
-from variegate.formats.survey import survey
-from variegate.formats.writing import Item
+from variegate.formats.scan import survey
+from variegate.formats.writer import Item
 from variegate.storage import open_storage
 
 

@@ -7,15 +7,15 @@ import pytest
 from PIL import Image
 from rewriting import pictures, rewrite
 
-from variegate.annotations import Annotation, Object
+from variegate.annotations import rle
+from variegate.annotations.annotation import Annotation, Object
 from variegate.codecs import decode_mask, encode_mask
-from variegate.formats import rle
 from variegate.formats.base import Layout, Refusal
 from variegate.formats.flat import NAME_RULES
 from variegate.formats.object_masks.layout import ObjectMasks
 from variegate.formats.object_masks.writer import ObjectMasksWriter
-from variegate.formats.survey import survey
-from variegate.formats.writing import Item
+from variegate.formats.scan import survey
+from variegate.formats.writer import Item
 from variegate.storage import open_storage
 
 # Masks in the folders of the pictures, counted by hand, by the first letters of their names.

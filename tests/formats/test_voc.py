@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from variegate import Options, Recipe, augment
-from variegate.annotations import Annotation, Object
+from variegate.annotations.annotation import Annotation, Object
+from variegate.annotations.checks import Problems
 from variegate.codecs import decode_mask, encode, encode_mask
 from variegate.formats import Item, detect, writer_from_json, writer_to_json
-from variegate.formats.mending import Problems
 from variegate.formats.voc.masks import color_map
 from variegate.formats.voc.objects import Reading, content, read_objects
 from variegate.formats.voc.writer import VocWriter

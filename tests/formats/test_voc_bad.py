@@ -195,7 +195,7 @@ def test_paths_to_other_machines_are_not_followed(read):
 
 
 def test_a_file_that_is_too_large_is_not_read(read, monkeypatch):
-    monkeypatch.setattr("variegate.formats.voc.examining.SIZE_LIMIT", 400)
+    monkeypatch.setattr("variegate.formats.voc.survey.SIZE_LIMIT", 400)
     source = read(box(3, 3, 9, 9) + " " * 400)
     assert "the limit is 400" in source.unusable
 

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from PIL import Image
 from rewriting import pictures, rewrite
 
-from variegate.annotations import Annotation, Object, Rle
+from variegate.annotations.annotation import Annotation, Object, Rle
 from variegate.codecs import decode_mask, encode_mask
 from variegate.formats import detect
 from variegate.formats.base import Layout, Refusal
 from variegate.formats.flat import NAME_RULES
-from variegate.formats.survey import survey
+from variegate.formats.scan import survey
 from variegate.formats.webdataset.layout import WebDataset
 from variegate.formats.webdataset.schema import picture_of, read_json, split_member, write_json
 from variegate.formats.webdataset.writer import WebDatasetWriter
-from variegate.formats.writing import Item
+from variegate.formats.writer import Item
 from variegate.storage import LocalStorage, fold_shards, open_storage, pack_tar
 
 

@@ -11,13 +11,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from variegate.annotations import Annotation, Object, Skeleton
+from variegate.annotations.annotation import Annotation, Object, Skeleton
+from variegate.annotations.checks import Problems
 from variegate.codecs import encode
 from variegate.errors import OutputError
 from variegate.formats import Item, detect, writer_from_json, writer_to_json
 from variegate.formats.flat import NAME_RULES
-from variegate.formats.mending import Problems
-from variegate.formats.survey import survey
+from variegate.formats.scan import survey
 from variegate.formats.yolo.config import pictures_elsewhere
 from variegate.formats.yolo.layout import Yolo
 from variegate.formats.yolo.lines import Grammar

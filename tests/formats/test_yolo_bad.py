@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from variegate.annotations import Object
+from variegate.annotations.annotation import Object
 from variegate.codecs import encode
 from variegate.errors import InputError
 from variegate.formats import detect

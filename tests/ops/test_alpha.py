@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from variegate.sample import Sample
+from variegate.annotations.sample import Sample
 from variegate.transforms import TRANSFORMS
 
 GEOMETRY = (

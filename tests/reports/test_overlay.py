@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from labelled import drawn_polygon
-from variegate import Options, Recipe, augment, labels
-from variegate.annotations import Annotation, Object, Skeleton
-from variegate.recipes import LabelRule
+from variegate import Options, Recipe, augment
+from variegate.annotations import conversion as labels
+from variegate.annotations.annotation import Annotation, Object, Skeleton
+from variegate.annotations.rules import LabelRule
+from variegate.datasets.samples import CocoFile, specimens
 from variegate.reports import preview, preview_output
 from variegate.reports.overlay import Labelled, color_at, colors_of, overlaid
-from variegate.specimens import CocoFile, specimens
 
 SIZE = (60, 80)
 SKELETONS = {"a": Skeleton(("one", "two"), edges=((0, 1),))}

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from variegate.datasets.samples import draw_specimen
 from variegate.reports import Cell, Row, contact_sheet, strip
-from variegate.reports.drawing import BACKGROUND, PANEL, thumbnail, width_of, wrap
+from variegate.reports.canvas import BACKGROUND, PANEL, thumbnail, width_of, wrap
 from variegate.reports.sheet import HIGHEST, WIDEST
 from variegate.seeding import generator
-from variegate.specimens import draw_specimen
 from variegate.transforms import all_transforms, find_transform
 
 PHOTO = draw_specimen(generator(3, "reports"), label="led", size=(96, 128)).image

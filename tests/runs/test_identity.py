@@ -9,9 +9,9 @@ import jobs
 from variegate import Options, Recipe, augment
 from variegate.codecs import Limits
 from variegate.errors import OutputError
-from variegate.identity import differences, digest_of, record_of
-from variegate.job import Job
-from variegate.plugins import Plugin
+from variegate.recipes.plugins import Plugin
+from variegate.runs.identity import differences, digest_of, record_of
+from variegate.runs.job import Job
 
 PLUGIN = """
 from variegate.ops import Warp

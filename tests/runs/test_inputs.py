@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import jobs
-from variegate import Options, augment, manifest
+from variegate import Options, augment
 from variegate.codecs import Limits, encode, kind_of
 from variegate.errors import InputError
+from variegate.runs import manifest
 from variegate.storage import open_storage
 
 

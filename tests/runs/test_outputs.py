@@ -9,8 +9,9 @@ import zipfile
 import pytest
 
 import jobs
-from variegate import Options, augment, manifest
+from variegate import Options, augment
 from variegate.errors import OutputError
+from variegate.runs import manifest
 from variegate.storage import local, open_storage
 
 
@@ -156,7 +157,7 @@ def test_a_full_temporary_folder_is_one_sentence(source, tmp_path, monkeypatch):
         def close(self):
             pass
 
-    monkeypatch.setattr("variegate.listing.tempfile.TemporaryFile", Full)
+    monkeypatch.setattr("variegate.runs.sources.tempfile.TemporaryFile", Full)
     with pytest.raises(OutputError, match=r"the list of the input's files, in .*full"):
         run(source, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
+from variegate.annotations.sample import Image
 from variegate.ops import Pixels
-from variegate.sample import Image
 from variegate.seeding import generator
 from variegate.transforms import Axis, Transform, all_transforms
 

@@ -56,8 +56,8 @@ from variegate.cli.summaries import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from variegate.manifest import Counts
-    from variegate.runs import Prepared, Progress, Summary
+    from variegate.runs.manifest import Counts
+    from variegate.runs.run import Prepared, Progress, Summary
 
 
 @command(
@@ -101,7 +101,7 @@ def augment(
     stopped when the same command is given again. IN is never touched.
     """
     use_endpoint(endpoint)
-    from variegate.runs import augment as run
+    from variegate.runs.run import augment as run
 
     loaded = chosen_recipe(recipe, preset, seed)
     options = chosen_options(

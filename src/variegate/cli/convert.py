@@ -34,9 +34,9 @@ from variegate.cli.summaries import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from variegate.converting import Plan
-    from variegate.manifest import Counts
-    from variegate.runs import Summary
+    from variegate.datasets.convert import Plan
+    from variegate.runs.manifest import Counts
+    from variegate.runs.run import Summary
 
 
 @command(
@@ -84,8 +84,8 @@ def convert(
     goes on where it stopped when the same command is given again. IN is never touched.
     """
     use_endpoint(endpoint)
-    from variegate.converting import convert as run
-    from variegate.converting import plan_as_data, plan_conversion
+    from variegate.datasets.convert import convert as run
+    from variegate.datasets.convert import plan_as_data, plan_conversion
 
     options = chosen_options(
         layout=layout,
@@ -133,7 +133,7 @@ def convert(
 def _tell_plan(plan: "Plan", source: str, output: str) -> None:
     """List what will be written, and what changes or gets lost."""
     from variegate.formats.base import counted
-    from variegate.naming import NAMINGS
+    from variegate.formats.conversion.filenames import NAMINGS
 
     prepared = plan.prepared
     tell(f"input:  {source}: {prepared.layout.description}")

@@ -9,7 +9,7 @@ from variegate.cli.console import show, size_text
 from variegate.errors import UsageError
 
 if TYPE_CHECKING:
-    from variegate.aws.stack import Bucket, Resources
+    from variegate.deploy.aws.stack import Bucket, Resources
 
 
 @command(
@@ -37,7 +37,7 @@ def destroy(
 
     It says what will be lost, and asks. Where data would be lost, it asks for the stack's name.
     """
-    from variegate.aws.stack import Stack
+    from variegate.deploy.aws.stack import Stack
 
     if with_data and yes:
         raise UsageError(

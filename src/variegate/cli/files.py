@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from variegate.sample import Image
+    from variegate.annotations.sample import Image
 
 
 def save_png(path: Path, image: "Image") -> None:

@@ -18,7 +18,7 @@ from variegate.cli.progress import counting
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from variegate.inspecting import Inspection, Problem, Spread
+    from variegate.datasets.inspect import Inspection, Problem, Spread
 
 # Classes that are listed; --json names all.
 _SHOWN = 40
@@ -37,7 +37,7 @@ def inspect(
     Nothing is written. Every fault in an annotation is counted by its kind, with its file and line.
     """
     use_endpoint(endpoint)
-    from variegate.inspecting import inspect as look
+    from variegate.datasets.inspect import inspect as look
 
     with counting("pictures") as on_progress:
         found = look(source, layout=layout, label_pattern=label_pattern, on_progress=on_progress)

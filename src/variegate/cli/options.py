@@ -11,8 +11,8 @@ from variegate.errors import RecipeError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from variegate.codecs import Limits
-    from variegate.recipes import Recipe
-    from variegate.runs import Options
+    from variegate.recipes.recipe import Recipe
+    from variegate.runs.run import Options
 
 _RECIPE, _INPUT, _RUN, _RAY = "Recipe", "Input", "Run", "Run on a Ray cluster"
 _LAMBDA = "Run on AWS Lambda"
@@ -40,7 +40,7 @@ def whole(low: int | None = None, high: int | None = None) -> Callable[[object],
 
 def _loaded(files: list[Path] | None) -> list[Path]:
     if files:
-        from variegate.plugins import load_plugins
+        from variegate.recipes.plugins import load_plugins
 
         load_plugins(files)
     return files or []
@@ -245,8 +245,8 @@ AsJson = Annotated[
 
 def chosen_recipe(file: Path | None, preset: str | None, seed: int | None) -> "Recipe":
     """Load the recipe that the options name."""
-    from variegate.recipes import presets
-    from variegate.runs import load_recipe
+    from variegate.recipes.recipe import presets
+    from variegate.runs.run import load_recipe
 
     if file is not None and preset is not None:
         raise UsageError("--recipe and --preset: expected one of them, got both; leave one out")
@@ -260,7 +260,7 @@ def chosen_recipe(file: Path | None, preset: str | None, seed: int | None) -> "R
 
 def recipe_name(file: Path | None, preset: str | None) -> str:
     """Return what to call the recipe that the options name."""
-    from variegate.runs import DEFAULT_PRESET
+    from variegate.runs.run import DEFAULT_PRESET
 
     return str(file) if file is not None else preset or DEFAULT_PRESET
 
@@ -291,7 +291,7 @@ def chosen_options(
     plugins: Sequence[Path] | None = None,
 ) -> "Options":
     """Return what the options say about how to read and run."""
-    from variegate.runs import Options
+    from variegate.runs.run import Options
 
     return Options(
         layout=layout,

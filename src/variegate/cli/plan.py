@@ -26,7 +26,7 @@ from variegate.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from variegate.estimating import Estimate
+    from variegate.runs.estimate import Estimate
 
 
 @command(
@@ -54,7 +54,7 @@ def plan(
     A few pictures, evenly spread, are really augmented in memory.
     """
     use_endpoint(endpoint)
-    from variegate.estimating import estimate
+    from variegate.runs.estimate import estimate
 
     loaded = chosen_recipe(recipe, preset, seed)
     options = chosen_options(

@@ -76,12 +76,12 @@ def preview(
     """
     use_endpoint(endpoint)
     from variegate.cli.files import save_png
-    from variegate.recipes import Recipe
+    from variegate.recipes.recipe import Recipe
     from variegate.reports import preview as draw
     from variegate.reports import preview_output
+    from variegate.runs.verify import is_output
     from variegate.seeding import check_seed
     from variegate.storage import open_storage
-    from variegate.verifying import is_output
 
     given = (recipe, preset, transforms)
     if sum(one is not None for one in given) > 1:

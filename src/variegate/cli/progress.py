@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from variegate.cli.console import note, talk, time_text
 
 if TYPE_CHECKING:
-    from variegate.manifest import Counts
-    from variegate.runs import Progress
+    from variegate.runs.manifest import Counts
+    from variegate.runs.run import Progress
 
 # Between plain lines, where there is no terminal: seldom enough for the log of a long run.
 _PLAIN_INTERVAL_S = 30.0

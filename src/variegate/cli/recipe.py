@@ -20,7 +20,7 @@ def check(
     plugins: PluginFiles = None,  # noqa: ARG001 - reading the option loads them
 ) -> None:
     """Check a recipe file; say what is wrong with it, or how many results it gives."""
-    from variegate.recipes import Recipe
+    from variegate.recipes.recipe import Recipe
 
     recipe = Recipe.load(file)
     count = recipe.count()
@@ -31,7 +31,7 @@ def check(
 @command("schema", "variegate recipe schema > recipe.schema.json", to=recipes)
 def schema() -> None:
     """Print the JSON Schema of recipes, by which editors complete and check them."""
-    from variegate.schema import recipe_schema
+    from variegate.recipes.json_schema import recipe_schema
 
     show_json(recipe_schema())
 
@@ -50,8 +50,8 @@ def presets(
     """List the recipes that come with variegate, or print one to begin with."""
     from rich.table import Table
 
-    from variegate.recipes import Recipe, preset_text
-    from variegate.recipes import presets as names
+    from variegate.recipes.recipe import Recipe, preset_text
+    from variegate.recipes.recipe import presets as names
 
     if name is not None:
         if name not in names():

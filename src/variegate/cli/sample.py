@@ -61,9 +61,9 @@ def sample(
     The same seed gives the same pictures, on every machine.
     """
     from variegate.codecs import encode
+    from variegate.datasets.samples import KINDS, CocoFile, Specimen, specimens
     from variegate.errors import ShapeError
     from variegate.seeding import check_seed
-    from variegate.specimens import KINDS, CocoFile, Specimen, specimens
     from variegate.storage import open_storage
 
     match = _SIZE.fullmatch(size)

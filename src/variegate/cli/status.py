@@ -13,7 +13,7 @@ from variegate.cli.progress import bar
 from variegate.errors import InputError
 
 if TYPE_CHECKING:
-    from variegate.monitoring import Observer, Status
+    from variegate.runs.status import Observer, Status
 
 # A shard takes seconds; a run that has written nothing for so long is worth a look.
 _SILENT_S = 120.0
@@ -43,7 +43,7 @@ def status(
     All is read from OUT: no connection to where the run is carried out is needed.
     """
     use_endpoint(endpoint)
-    from variegate.monitoring import Observer
+    from variegate.runs.status import Observer
 
     observer = Observer(output)
     found = _watched(observer, every) if watch else observer.look()

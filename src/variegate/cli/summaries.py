@@ -11,9 +11,9 @@ from variegate.cli.progress import RunProgress, done_words
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from variegate.listing import Listing
-    from variegate.manifest import Counts
-    from variegate.runs import Summary
+    from variegate.runs.manifest import Counts
+    from variegate.runs.run import Summary
+    from variegate.runs.sources import Listing
 
 UNREADABLE = "could not be read; the reasons stand in the manifest"
 
@@ -62,7 +62,7 @@ def faults(output: str, counts: "Counts") -> list[str]:
     """Return lines about the first quarantined inputs."""
     if not counts.quarantined:
         return []
-    from variegate.verifying import read_manifest
+    from variegate.runs.verify import read_manifest
 
     found = read_manifest(output, columns=["key", "reason"], where={"status": ["quarantined"]})
     lines = [f"quarantined: {row['key']}: {row['reason']}" for row in found[:_SHOWN].to_pylist()]

@@ -12,7 +12,7 @@ from variegate.cli.files import load_picture, save_png
 from variegate.errors import UsageError
 
 if TYPE_CHECKING:
-    from variegate.sample import Image
+    from variegate.annotations.sample import Image
     from variegate.transforms import Transform
 
 # In this order; families of plug-ins come behind.
@@ -61,8 +61,8 @@ def transforms(
 def _photo(source: Path | None) -> "Image":
     if source is not None:
         return load_picture(source)
+    from variegate.datasets.samples import draw_specimen
     from variegate.seeding import generator
-    from variegate.specimens import draw_specimen
 
     return draw_specimen(generator(7, "strip"), label="chip", size=(240, 320)).image
 

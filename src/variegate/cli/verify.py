@@ -11,7 +11,7 @@ from variegate.cli.options import AsJson, Endpoint, Out, use_endpoint
 from variegate.cli.progress import counting
 
 if TYPE_CHECKING:
-    from variegate.verifying import Verification
+    from variegate.runs.verify import Verification
 
 # Problems that are listed; --json gives the first thousand.
 _SHOWN = 20
@@ -24,7 +24,7 @@ def verify(output: Out, as_json: AsJson = False, endpoint: Endpoint = None) -> N
     Finds files that are missing, changed by as little as a bit, or unknown to the manifest.
     """
     use_endpoint(endpoint)
-    from variegate.verifying import verify as check
+    from variegate.runs.verify import verify as check
 
     with counting("files checked") as on_progress:
         found = check(output, on_progress=on_progress)

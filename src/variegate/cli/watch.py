@@ -58,8 +58,8 @@ def watch(
     replaced gets new results; one that is removed leaves its results where they are.
     """
     use_endpoint(endpoint)
-    from variegate.events import Naming
-    from variegate.watching import Watcher
+    from variegate.runs.events import Naming
+    from variegate.runs.watch import Watcher
 
     watcher = Watcher(
         source,

@@ -13,15 +13,15 @@ from variegate.formats.flat import FlatNames
 from variegate.formats.imagefolder.layout import ImageFolder
 from variegate.formats.labelme.layout import LabelMe
 from variegate.formats.mask_pairs.layout import MaskPairs
-from variegate.formats.names import CollisionCheck, output_key
 from variegate.formats.object_masks.layout import ObjectMasks
+from variegate.formats.output_names import CollisionCheck, output_key
 from variegate.formats.plain import PlainWriter
-from variegate.formats.survey import is_hidden
+from variegate.formats.scan import is_hidden
 from variegate.formats.table.layout import CsvTable
 from variegate.formats.unlabelled import Unlabelled
 from variegate.formats.voc.layout import PascalVoc
 from variegate.formats.webdataset.layout import WebDataset
-from variegate.formats.writing import Item, Writer, writer_from_json, writer_to_json
+from variegate.formats.writer import Item, Writer, writer_from_json, writer_to_json
 from variegate.formats.yolo.layout import Yolo
 from variegate.storage import Storage
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from variegate.annotations import Annotation, Skeleton
+from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.formats.plain import PlainWriter
-from variegate.formats.survey import SPLITS, Survey, is_hidden
-from variegate.formats.writing import Writer
+from variegate.formats.scan import SPLITS, Survey, is_hidden
+from variegate.formats.writer import Writer
 from variegate.storage import OnSkip, Storage, log_skip, printable
 
 

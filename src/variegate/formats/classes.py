@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from variegate.formats.base import Layout, Refusal, counted, named
 from variegate.formats.plain import ClassFoldersWriter
-from variegate.formats.survey import Survey
+from variegate.formats.scan import Survey
 from variegate.storage import Storage
 
 # Folder names that say what the files are for, and not what they show.

@@ -6,7 +6,7 @@ from dataclasses import replace
 from variegate.errors import InputError, UsageError, did_you_mean
 from variegate.formats.base import Layout, counted
 from variegate.formats.flat import NAME_RULES, pattern_rules
-from variegate.formats.survey import Survey, survey
+from variegate.formats.scan import Survey, survey
 from variegate.storage import Storage, printable
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from variegate.errors import UsageError
 from variegate.formats.base import Layout, Refusal, counted, named
 from variegate.formats.plain import FlatNamesWriter
-from variegate.formats.survey import LabelRule, Survey
+from variegate.formats.scan import LabelRule, Survey
 from variegate.storage import Storage, printable
 
 # A label has at least one letter; what follows it must not be part of another label.

@@ -4,8 +4,8 @@ import re
 from typing import ClassVar
 
 from variegate.errors import OutputError
-from variegate.formats.names import NAME_LIMIT
-from variegate.formats.writing import Content, Writer
+from variegate.formats.output_names import NAME_LIMIT
+from variegate.formats.writer import Content, Writer
 
 
 class PlainWriter(Writer):

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from variegate.formats.base import Layout, Refusal, counted
 from variegate.formats.plain import UnlabelledWriter
-from variegate.formats.survey import Survey
+from variegate.formats.scan import Survey
 from variegate.storage import Storage
 
 

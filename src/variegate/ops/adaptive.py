@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from variegate.annotations.sample import Image
 from variegate.ops.base import Pixels
 from variegate.ops.color import round_to_bytes
 from variegate.ops.grain import looked_up
-from variegate.sample import Image
 
 _LEVELS = np.arange(256, dtype=np.float64)
 

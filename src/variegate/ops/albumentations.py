@@ -12,11 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from variegate.annotations.polygons import Points
+from variegate.annotations.sample import Image, Sample, Size
+from variegate.annotations.targets import Mask, Targets
 from variegate.errors import RecipeError, did_you_mean
 from variegate.ops.base import Operation
-from variegate.outlines import Points
-from variegate.sample import Image, Sample, Size
-from variegate.targets import Mask, Targets
 
 
 def package() -> Any:

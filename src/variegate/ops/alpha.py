@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from variegate.annotations.sample import Image
 from variegate.ops.view import View
-from variegate.sample import Image
 
 AnyImage = npt.NDArray[Any]
 

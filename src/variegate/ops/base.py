@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from variegate.outlines import Outlines, Points
-from variegate.sample import Image, Sample, Size
-from variegate.targets import Layer, Mask
+from variegate.annotations.polygons import Outlines, Points
+from variegate.annotations.sample import Image, Sample, Size
+from variegate.annotations.targets import Layer, Mask
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from variegate.annotations.sample import Image
 from variegate.ops.base import Pixels
 from variegate.ops.grain import NORMALS, normal_bytes
-from variegate.sample import Image
 
 Floats = npt.NDArray[np.float32]
 

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import stringzilla
 
+from variegate.annotations.sample import Image
 from variegate.errors import ShapeError
 from variegate.ops.base import Operation, Pointwise
-from variegate.sample import Image
 
 #: Rec. 601 luma weights, the ones JPEG uses.
 LUMINANCE = np.array([0.299, 0.587, 0.114])

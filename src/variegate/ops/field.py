@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from variegate.annotations.polygons import Points
+from variegate.annotations.sample import Image, Size
+from variegate.annotations.targets import Layer, Mask
 from variegate.ops import alpha
 from variegate.ops.base import Geometric, Operation, Pointwise
 from variegate.ops.matrices import IDENTITY, Matrix
 from variegate.ops.view import View, mask_view
 from variegate.ops.warp import Warp, averaged
-from variegate.outlines import Points
-from variegate.sample import Image, Size
-from variegate.targets import Layer, Mask
 
 Map = npt.NDArray[np.float32]
 

@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from variegate.annotations.polygons import Outlines, rasterised
+from variegate.annotations.sample import Image, Sample, Size
+from variegate.annotations.targets import Mask, Targets, in_bytes, whole
 from variegate.errors import ShapeError
 from variegate.ops.base import Operation
 from variegate.ops.matrices import scaling, translation
 from variegate.ops.view import View
 from variegate.ops.warp import Warp
-from variegate.outlines import Outlines, rasterised
-from variegate.sample import Image, Sample, Size
-from variegate.targets import Mask, Targets, in_bytes, whole
 
 #: (top, left, bottom, right), pixels.
 Region = tuple[int, int, int, int]

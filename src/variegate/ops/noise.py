@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from variegate.annotations.sample import Image
 from variegate.ops.base import Pixels
 from variegate.ops.color import round_to_bytes
 from variegate.ops.grain import NORMALS, Bytes, even_words, looked_up, normal_bytes
-from variegate.sample import Image
 
 _LEVELS = np.arange(256, dtype=np.float64)
 

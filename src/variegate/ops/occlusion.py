@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from variegate.annotations.sample import Image, Size
 from variegate.ops.base import Pixels
 from variegate.ops.blur import gaussian_blurred
 from variegate.ops.grain import even_bytes, even_words
-from variegate.sample import Image, Size
 from variegate.seeding import noise_generator
 
 Mask = npt.NDArray[np.bool_]

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from variegate.annotations.sample import Image, Size
 from variegate.ops.base import Pixels
 from variegate.ops.weather import Floats, blended, cloud, unit
-from variegate.sample import Image, Size
 from variegate.seeding import noise_generator
 
 #: Fractions of pixels that cv2 draws with, as bits.

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import simplejpeg
 
+from variegate.annotations.sample import Image
 from variegate.ops.base import Pixels
-from variegate.sample import Image
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from typing import Literal
 
 import cv2
 
+from variegate.annotations.sample import Image
+from variegate.annotations.targets import Layer
 from variegate.ops.base import Pointwise
-from variegate.sample import Image
-from variegate.targets import Layer
 
 Border = Literal["reflect", "edge", "constant", "wrap"]
 Interpolation = Literal["nearest", "linear", "cubic"]

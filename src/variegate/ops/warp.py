@@ -3,9 +3,9 @@
 Crop, pad, resize, flip, rotate, shear and perspective are all of this kind, and a chain of them is
 one of them again: its matrix is the product, and the source is resampled once.
 
-A matrix takes source points to output points in continuous coordinates (see `variegate.sample`),
-so it moves labels as it stands. Only `cv2`, which counts from pixel centres, needs the half-pixel
-shift.
+A matrix takes source points to output points in continuous coordinates (see
+`variegate.annotations.sample`), so it moves labels as it stands. Only `cv2`, which counts from
+pixel centres, needs the half-pixel shift.
 """
 
 import math
@@ -16,14 +16,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from variegate.annotations.polygons import Outlines, Points
+from variegate.annotations.sample import Image, Size
+from variegate.annotations.targets import Layer, Mask
 from variegate.errors import ShapeError
 from variegate.ops import alpha
 from variegate.ops.base import Geometric, Operation, Pointwise
 from variegate.ops.matrices import Array, Matrix, scaling, translation
 from variegate.ops.view import View, mask_view
-from variegate.outlines import Outlines, Points
-from variegate.sample import Image, Size
-from variegate.targets import Layer, Mask
 
 # Entries this close to an integer are that integer: cos(90 degrees) is 6e-17.
 _SNAP = 1e-9

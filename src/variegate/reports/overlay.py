@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from variegate.annotations import Skeleton
-from variegate.outlines import Points
-from variegate.sample import Image, Size
-from variegate.targets import Layer, Mask, Targets, whole
+from variegate.annotations.annotation import Skeleton
+from variegate.annotations.polygons import Points
+from variegate.annotations.sample import Image, Size
+from variegate.annotations.targets import Layer, Mask, Targets, whole
 
 Color = tuple[int, int, int]
 

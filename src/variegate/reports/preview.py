@@ -7,24 +7,25 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from variegate.annotations import Annotation, Skeleton
+from variegate.annotations.annotation import Annotation, Skeleton
+from variegate.annotations.conversion import read as read_labels
+from variegate.annotations.rules import LabelRule
+from variegate.annotations.sample import Image, Size, size_of
 from variegate.codecs import decode, decode_mask
 from variegate.errors import InputError, PictureError, UsageError
-from variegate.estimating import evenly, spread, trial_job
 from variegate.formats import Source, writer_from_json
-from variegate.job import Job, labels_of, make_variants
-from variegate.labels import read as read_labels
-from variegate.manifest import Row as ManifestRow
-from variegate.policies import Place, expand
-from variegate.recipes import LabelRule, Recipe
-from variegate.rendering import Rendered
+from variegate.recipes.policies import Place, expand
+from variegate.recipes.recipe import Recipe
 from variegate.reports.captions import caption, from_operations
 from variegate.reports.overlay import Labelled
 from variegate.reports.sheet import Cell, Row, contact_sheet
-from variegate.runs import JOB, Options, load_recipe, prepare
-from variegate.sample import Image, Size, size_of
+from variegate.runs.estimate import evenly, spread, trial_job
+from variegate.runs.job import Job, labels_of, make_variants
+from variegate.runs.manifest import Row as ManifestRow
+from variegate.runs.render import Rendered
+from variegate.runs.run import JOB, Options, load_recipe, prepare
+from variegate.runs.verify import read_manifest
 from variegate.storage import Storage, key_to_text, open_storage
-from variegate.verifying import read_manifest
 
 # Some of the chosen may not be readable; others take their place.
 _SPARE = 3

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from variegate.reports.drawing import (
+from variegate.annotations.sample import Image
+from variegate.reports.canvas import (
     ACCENT,
     FAINT,
     TEXT,
@@ -14,7 +15,6 @@ from variegate.reports.drawing import (
     wrap,
 )
 from variegate.reports.overlay import Color, Labelled, colors_of, overlaid
-from variegate.sample import Image
 
 # A sheet stays below these, so that every viewer opens it.
 WIDEST, HIGHEST = 3_600, 8_000

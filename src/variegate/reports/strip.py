@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Any, Literal, Self, get_args, get_origin
 
-from variegate.annotations import Annotation, Object
-from variegate.labels import read
+from variegate.annotations.annotation import Annotation, Object
+from variegate.annotations.conversion import read
+from variegate.annotations.rules import LabelRule
+from variegate.annotations.sample import Image, Sample, check_image
+from variegate.annotations.targets import Mask
+from variegate.datasets.samples import KINDS, Part, draw_specimen
 from variegate.ops import Combination, Operation
-from variegate.recipes import LabelRule
+from variegate.reports.canvas import thumbnail
 from variegate.reports.captions import step_caption, value_text
-from variegate.reports.drawing import thumbnail
 from variegate.reports.sheet import Cell, Row, contact_sheet
-from variegate.sample import Image, Sample, check_image
 from variegate.seeding import generator
-from variegate.specimens import KINDS, Part, draw_specimen
-from variegate.targets import Mask
 from variegate.transforms import Axis, Transform
 from variegate.transforms.base import Drawn
 from variegate.transforms.geometry import Viewed

@@ -9,14 +9,14 @@ from variegate.storage.keys import check_key, key_from_text, key_to_text, printa
 from variegate.storage.local import LocalStorage
 from variegate.storage.members import ARCHIVE_ENDINGS, is_archive_name
 from variegate.storage.noting import NotingStorage
-from variegate.storage.objects import SCHEMES, ObjectStorage
-from variegate.storage.opening import check_apart, open_storage
-from variegate.storage.packing import pack_zip
-from variegate.storage.passing import PassingStorage
+from variegate.storage.object_store import SCHEMES, ObjectStorage
+from variegate.storage.open import check_apart, open_storage
+from variegate.storage.pack import pack_zip
 from variegate.storage.sharded import ShardedTarStorage, fold_shards
-from variegate.storage.tar_packing import pack, pack_tar
-from variegate.storage.tarred import TarStorage
-from variegate.storage.zipped import ZipStorage
+from variegate.storage.tar import TarStorage
+from variegate.storage.tar_pack import pack, pack_tar
+from variegate.storage.wrapper import PassingStorage
+from variegate.storage.zip import ZipStorage
 
 __all__ = [
     "ARCHIVE_ENDINGS",

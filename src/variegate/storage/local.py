@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 from variegate.errors import InputError, LimitError, OutputError, UsageError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
-from variegate.storage.failures import reading, write_failure, writing
 from variegate.storage.keys import TEMPORARY_PREFIX, check_key
+from variegate.storage.os_errors import reading, write_failure, writing
 
 _NO_FILE = "expected a file, found a folder or a device; name a file"
 

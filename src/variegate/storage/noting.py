@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from typing import BinaryIO
 
 from variegate.storage.base import Storage
-from variegate.storage.passing import PassingStorage
+from variegate.storage.wrapper import PassingStorage
 
 
 class NotingStorage(PassingStorage):

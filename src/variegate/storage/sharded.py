@@ -15,11 +15,11 @@ from typing import BinaryIO
 from variegate.codecs.kinds import IMAGE_ENDINGS
 from variegate.errors import InputError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
-from variegate.storage.failures import writing
 from variegate.storage.keys import check_key
 from variegate.storage.local import LocalStorage
-from variegate.storage.tar_packing import write_tar
-from variegate.storage.tarred import TarStorage
+from variegate.storage.os_errors import writing
+from variegate.storage.tar import TarStorage
+from variegate.storage.tar_pack import write_tar
 
 SHARD_ENDING = ".tar"
 _FOLDED = ".folded"

@@ -14,10 +14,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from pydantic import ConfigDict, model_validator
 
+from variegate.annotations.sample import Size
 from variegate.errors import RecipeError
 from variegate.ops import Operation
 from variegate.ops.albumentations import Albumentations, checked, transform_class
-from variegate.sample import Size
 from variegate.transforms.base import FAMILIES, Parameters, Transform
 
 _PREFIX = "albumentations."

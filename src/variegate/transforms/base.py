@@ -17,9 +17,9 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from variegate.annotations.sample import Size
 from variegate.errors import RecipeError, did_you_mean
 from variegate.ops import Identity, Operation
-from variegate.sample import Size
 from variegate.seeding import uniform
 from variegate.validation import Written, shown
 

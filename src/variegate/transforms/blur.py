@@ -4,9 +4,9 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
+from variegate.annotations.sample import Size
 from variegate.ops import Operation
 from variegate.ops import blur as ops
-from variegate.sample import Size
 from variegate.seeding import noise_key
 from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform, draw_from
 

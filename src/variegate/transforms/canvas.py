@@ -6,10 +6,10 @@ import numpy as np
 from pydantic import BeforeValidator
 from pydantic import Field as Bound
 
+from variegate.annotations.sample import Size
 from variegate.ops import Operation, Warp
 from variegate.ops.matrices import scaling, translation
 from variegate.ops.view import Border
-from variegate.sample import Size
 from variegate.transforms.base import Parameters
 from variegate.transforms.geometry import Viewed, inner_view, view
 from variegate.validation import shown

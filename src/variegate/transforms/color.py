@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from variegate.annotations.sample import Size
 from variegate.ops import ColorMatrix, Lut, Operation
 from variegate.ops.color import LUMINANCE
-from variegate.sample import Size
 from variegate.transforms.base import (
     Axis,
     Bounds,

@@ -5,8 +5,8 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
+from variegate.annotations.sample import Size
 from variegate.ops import Displacement, Field, Lattice, Lens, Operation, Wave
-from variegate.sample import Size
 from variegate.seeding import noise_generator, noise_key
 from variegate.transforms.base import (
     Axis,

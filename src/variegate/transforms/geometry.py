@@ -7,10 +7,10 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field as Bound
 
+from variegate.annotations.sample import Size
 from variegate.ops import Operation, View, Warp
 from variegate.ops.matrices import Array, Matrix, about, scaling, translation
 from variegate.ops.view import Border, Color, Interpolation
-from variegate.sample import Size
 from variegate.transforms.base import (
     Axis,
     Bounds,

@@ -8,9 +8,9 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
+from variegate.annotations.sample import Size
 from variegate.ops import Operation
 from variegate.ops.mixing import CopyPaste, Cutmix, Mixup, Mosaic
-from variegate.sample import Size
 from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform, draw_from
 
 
@@ -106,5 +106,5 @@ class CopyPasteTransform(Transform):
 
 
 def _others(rng: np.random.Generator, count: int) -> list[Any]:
-    """Draw which others, as numbers from 0 to 1; `variegate.plan` puts keys in their place."""
+    """Draw which others, as numbers from 0 to 1; `recipes.plan` puts keys in their place."""
     return [float(rng.random()) for _ in range(count)]

@@ -5,9 +5,9 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from variegate.annotations.sample import Size
 from variegate.ops import Operation
 from variegate.ops import occlusion as ops
-from variegate.sample import Size
 from variegate.seeding import noise_key
 from variegate.transforms.base import (
     Axis,

@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
+from variegate.annotations.sample import Size
 from variegate.ops import Operation
 from variegate.ops import resolution as ops
-from variegate.sample import Size
 from variegate.transforms.base import (
     Axis,
     Bounds,

@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
+from variegate.annotations.sample import Size
 from variegate.ops import Operation, precipitation, weather
-from variegate.sample import Size
 from variegate.seeding import noise_key
 from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform, draw_from
 

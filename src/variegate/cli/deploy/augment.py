@@ -16,9 +16,9 @@ from variegate.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from variegate.aws.cost import Item
-    from variegate.plugins import Plugin
-    from variegate.recipes import Recipe
+    from variegate.deploy.aws.cost import Item
+    from variegate.recipes.plugins import Plugin
+    from variegate.recipes.recipe import Recipe
 
 
 @command(
@@ -83,8 +83,8 @@ def augment(
     Needs sam (pip install aws-sam-cli) and AWS credentials. Once you have seen what it costs and
     agreed, the function is checked, built here, and deployed.
     """
-    from variegate.aws.stack import check_stack_name, checked_parameters, deploy_command
-    from variegate.plugins import load_plugins
+    from variegate.deploy.aws.stack import check_stack_name, checked_parameters, deploy_command
+    from variegate.recipes.plugins import load_plugins
 
     loaded, files = chosen_recipe(recipe, preset, seed), load_plugins(plugins or ())
     check_stack_name(stack)
@@ -124,8 +124,8 @@ def _carry_out(
     only_print: bool,
 ) -> None:
     """Write the project; show it, or have sam build and deploy it."""
-    from variegate.aws.project import write_project
-    from variegate.aws.stack import sam
+    from variegate.deploy.aws.project import write_project
+    from variegate.deploy.aws.stack import sam
 
     template = write_project(place, recipe, plugins=plugins, python=python, image=image)
     if not only_print:
@@ -147,7 +147,7 @@ def _pair(text: str) -> tuple[str, str]:
 def _show_cost(
     recipe: "Recipe", plugins: "tuple[Plugin, ...]", pictures: int, megapixels: float, memory: int
 ) -> None:
-    from variegate.aws.cost import bill, prices, trial
+    from variegate.deploy.aws.cost import bill, prices, trial
 
     taken = trial(recipe, megapixels, plugins)
     items = bill(taken, pictures, memory_mb=memory)

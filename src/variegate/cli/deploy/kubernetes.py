@@ -14,7 +14,7 @@ from variegate.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from variegate.kubernetes.deployment import Deployment
+    from variegate.deploy.kubernetes.deployment import Deployment
 
 
 class Kind(StrEnum):
@@ -83,8 +83,8 @@ def kubernetes(
     Needs the KubeRay operator in the cluster. Keys of the store are read from a secret called
     variegate-credentials, if there is one; none stand in what is applied.
     """
-    from variegate.kubernetes import kubectl
-    from variegate.kubernetes.deployment import Deployment, default_image
+    from variegate.deploy.kubernetes import kubectl
+    from variegate.deploy.kubernetes.deployment import Deployment, default_image
 
     chosen_recipe(recipe, preset, seed)
     made = Deployment(
@@ -115,7 +115,7 @@ def kubernetes(
 
 
 def _recipe_text(file: "Path | None", name: str) -> str:
-    from variegate.recipes import preset_text
+    from variegate.recipes.recipe import preset_text
 
     return preset_text(name) if file is None else file.read_text(encoding="utf-8")
 

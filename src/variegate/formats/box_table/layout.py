@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from variegate.annotations import Annotation, Object
+from variegate.annotations.annotation import Annotation, Object
 from variegate.errors import InputError
 from variegate.formats.base import Layout, Refusal, Source, counted, named
 from variegate.formats.box_table.file import (
@@ -26,9 +26,9 @@ from variegate.formats.box_table.writer import CSV, BoxTableWriter
 from variegate.formats.coco import geometry
 from variegate.formats.coco.file import folder_split
 from variegate.formats.coco.places import Places, inside, picture_folders
+from variegate.formats.scan import Survey, canonical_split, is_hidden, leave_unsaid
 from variegate.formats.spooled import Spooled
-from variegate.formats.survey import Survey, canonical_split, is_hidden, leave_unsaid
-from variegate.formats.writing import Writer
+from variegate.formats.writer import Writer
 from variegate.storage import OnSkip, Storage, log_skip, printable
 
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
-from variegate.annotations import Annotation, Object, Skeleton
+from variegate.annotations.annotation import Annotation, Object, Skeleton
 from variegate.formats.box_table.file import (
     BoxColumns,
     BoxTableFile,
@@ -16,7 +16,7 @@ from variegate.formats.box_table.file import (
 )
 from variegate.formats.coco import geometry
 from variegate.formats.coco.places import picture_key
-from variegate.formats.writing import Content, Item, Writer
+from variegate.formats.writer import Content, Item, Writer
 from variegate.storage import Storage
 
 CSV = "csv"

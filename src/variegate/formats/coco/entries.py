@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from variegate.annotations import Annotation, Object
+from variegate.annotations.annotation import Annotation, Object
 from variegate.formats.coco import fields
 from variegate.formats.coco.objects import COCO, records
 from variegate.formats.coco.sheets import Record, Sheet, Sheets
-from variegate.formats.writing import Item
+from variegate.formats.writer import Item
 
 _PICTURE_KEPT_BACK = frozenset(("id", "width", "height", "file_name", "captions", COCO))
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from variegate.annotations import Object
-from variegate.formats import rle as run_lengths
+from variegate.annotations import rle as run_lengths
+from variegate.annotations.annotation import Object
 from variegate.formats.coco import geometry
 from variegate.formats.coco.file import STANDARD
 from variegate.formats.coco.objects import COCO

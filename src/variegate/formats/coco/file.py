@@ -12,8 +12,8 @@ import numpy as np
 
 from variegate.errors import InputError
 from variegate.formats.coco.stream import parts
+from variegate.formats.scan import canonical_split
 from variegate.formats.spooled import Spooled
-from variegate.formats.survey import canonical_split
 from variegate.storage import Storage, printable
 
 GEOMETRY = ("segmentation", "bbox", "keypoints")

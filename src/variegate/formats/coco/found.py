@@ -16,7 +16,7 @@ from variegate.formats.coco.places import (
     picture_folders,
     segment_files,
 )
-from variegate.formats.survey import Survey, leave_unsaid
+from variegate.formats.scan import Survey, leave_unsaid
 from variegate.storage import Storage, printable
 
 

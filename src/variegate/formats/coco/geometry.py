@@ -14,9 +14,9 @@ from itertools import chain
 from typing import Any
 from zlib import crc32
 
-from variegate.annotations import Object, Point, Rle
+from variegate.annotations import rle as run_lengths
+from variegate.annotations.annotation import Object, Point, Rle
 from variegate.errors import DecodeError
-from variegate.formats import rle as run_lengths
 
 Box = tuple[float, float, float, float]
 Rings = tuple[tuple[Point, ...], ...]

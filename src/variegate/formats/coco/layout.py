@@ -13,15 +13,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from variegate.annotations import Skeleton
+from variegate.annotations.annotation import Skeleton
 from variegate.formats.base import Layout, Refusal, Source, named
 from variegate.formats.coco.file import CocoFile, is_coco, read
 from variegate.formats.coco.found import Found, find
 from variegate.formats.coco.pictures import Picture, all_categories
 from variegate.formats.coco.sheets import File
 from variegate.formats.coco.writer import CocoWriter
-from variegate.formats.survey import Survey, is_hidden, leave_unsaid
-from variegate.formats.writing import Writer
+from variegate.formats.scan import Survey, is_hidden, leave_unsaid
+from variegate.formats.writer import Writer
 from variegate.storage import OnSkip, Storage, log_skip, printable
 
 # Looked into, the likely ones first; sets with a JSON file for each picture are another format.

@@ -19,7 +19,7 @@ What COCO knows and we do not stands in `extra`: fields of other programs under 
 from collections.abc import Mapping
 from typing import Any
 
-from variegate.annotations import Annotation, Object, Rle
+from variegate.annotations.annotation import Annotation, Object, Rle
 from variegate.formats.coco import geometry
 from variegate.formats.coco.file import STANDARD, CocoFile
 from variegate.formats.coco.geometry import Box, Keypoints, Rings, Size

@@ -17,7 +17,7 @@ and box there; it becomes one.
 from collections.abc import Iterable
 from typing import Any
 
-from variegate.annotations import Annotation, Object
+from variegate.annotations.annotation import Annotation, Object
 from variegate.formats.coco.file import GEOMETRY, CocoFile
 from variegate.formats.coco.geometry import Size, is_number, shape_digest
 from variegate.formats.coco.objects import COCO, Raw, Reader, records

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from variegate.formats.coco.file import CocoFile, folder_split
-from variegate.formats.survey import canonical_split
+from variegate.formats.scan import canonical_split
 
 # Folders that only say that pictures are in them.
 _PLAIN_FOLDERS = frozenset(("images", "imgs", "jpegimages", "data"))

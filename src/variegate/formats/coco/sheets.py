@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from variegate.codecs import decode_mask
-from variegate.fastjson import dumped, lines
 from variegate.storage import Storage
+from variegate.storage.json import dumped, lines
 
 Record = dict[str, Any]
 

@@ -7,15 +7,15 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from variegate.annotations import Annotation, Object, Skeleton
+from variegate.annotations import rle as run_lengths
+from variegate.annotations.annotation import Annotation, Object, Skeleton
 from variegate.codecs import encode_mask
-from variegate.formats import rle as run_lengths
 from variegate.formats.coco.entries import Entry
 from variegate.formats.coco.objects import COCO, records
 from variegate.formats.coco.places import picture_key
 from variegate.formats.coco.sheets import File, Sheets
-from variegate.formats.survey import SPLITS
-from variegate.formats.writing import Content, Item, Writer
+from variegate.formats.scan import SPLITS
+from variegate.formats.writer import Content, Item, Writer
 from variegate.storage import Storage
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from variegate.annotations import Annotation
+from variegate.annotations.annotation import Annotation
 from variegate.formats.base import Layout, Refusal, Source, counted, named
+from variegate.formats.image_size import mask_problem, picture_size
 from variegate.formats.imagefolder.metadata import (
     ENDINGS,
     LABEL,
@@ -26,8 +27,7 @@ from variegate.formats.imagefolder.metadata import (
 )
 from variegate.formats.imagefolder.objects import ObjectColumn
 from variegate.formats.imagefolder.writer import ImageFolderWriter
-from variegate.formats.measuring import mask_problem, picture_size
-from variegate.formats.survey import Survey, canonical_split, leave_unsaid
+from variegate.formats.scan import Survey, canonical_split, leave_unsaid
 from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
 
 _LOOKED_AT = 1_000

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from variegate.annotations import Object
+from variegate.annotations.annotation import Object
 from variegate.formats.coco import geometry
 
 _COLUMNS = ("objects", "annotations", "boxes", "instances")

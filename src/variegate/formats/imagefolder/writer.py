@@ -11,11 +11,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, ClassVar, Self
 
-from variegate.annotations import Annotation
+from variegate.annotations.annotation import Annotation
 from variegate.codecs import EXTENSIONS, MASK_ENDING, encode_mask
 from variegate.formats.imagefolder.metadata import LABEL, Metadata, Row
 from variegate.formats.imagefolder.objects import AREA, OUTLINES, RAW, ObjectColumn
-from variegate.formats.writing import Content, Item, Writer
+from variegate.formats.writer import Content, Item, Writer
 from variegate.storage import Storage
 
 _MASK = "mask_file_name"

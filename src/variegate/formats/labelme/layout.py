@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, ClassVar, Self
 
-from variegate.annotations import Annotation, Object
+from variegate.annotations.annotation import Annotation, Object
+from variegate.annotations.checks import Problems, Size, without_duplicates
 from variegate.codecs.kinds import IMAGE_ENDINGS
 from variegate.errors import InputError, LimitError
 from variegate.formats.base import Layout, Refusal, Source, counted, named
-from variegate.formats.counterparts import (
+from variegate.formats.image_size import picture_size
+from variegate.formats.labelme.shapes import read_shape, without_split_pieces, write_shapes
+from variegate.formats.pairing import (
     Listed,
     Pairs,
     find_pairs,
@@ -26,10 +29,8 @@ from variegate.formats.counterparts import (
     parts_of,
     split_in,
 )
-from variegate.formats.labelme.shapes import read_shape, without_split_pieces, write_shapes
-from variegate.formats.mending import Problems, Size, picture_size, without_duplicates
-from variegate.formats.survey import Survey, is_hidden
-from variegate.formats.writing import Content, Item, Writer
+from variegate.formats.scan import Survey, is_hidden
+from variegate.formats.writer import Content, Item, Writer
 from variegate.storage import Entry, OnSkip, Storage, key_to_text, log_skip, printable
 
 _LIMIT = 1 << 28

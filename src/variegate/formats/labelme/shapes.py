@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from variegate.annotations import Object, Point
+from variegate.annotations import rle
+from variegate.annotations.annotation import Object, Point
+from variegate.annotations.checks import Size, mend_box, mend_ring
 from variegate.codecs import decode_mask, encode_mask
 from variegate.errors import PictureError
-from variegate.formats import rle
-from variegate.formats.mending import Size, mend_box, mend_ring
 
 _CORNERS = 64
 _POINTED = {"point": 1, "points": 1, "line": 2, "linestrip": 2}

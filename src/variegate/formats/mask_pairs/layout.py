@@ -12,15 +12,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from variegate.annotations import Annotation
+from variegate.annotations.annotation import Annotation
 from variegate.errors import InputError, PictureError
 from variegate.formats.base import Layout, Refusal, Source, counted, named
+from variegate.formats.image_size import measure, picture_size, size_problem
 from variegate.formats.mask_pairs.classes import class_names, is_class_file, read_class_files
-from variegate.formats.mask_pairs.finding import find_pairing, is_mask_folder, other_masks
-from variegate.formats.mask_pairs.pairing import Pairing, split_key
+from variegate.formats.mask_pairs.pairs import Pairing, split_key
+from variegate.formats.mask_pairs.search import find_pairing, is_mask_folder, other_masks
 from variegate.formats.mask_pairs.writer import PALETTE, MaskPairsWriter
-from variegate.formats.measuring import measure, picture_size, size_problem
-from variegate.formats.survey import Survey, canonical_split, leave_unsaid
+from variegate.formats.scan import Survey, canonical_split, leave_unsaid
 from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
 
 _MOST_ENDINGS = 12

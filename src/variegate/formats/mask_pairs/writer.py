@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 from variegate.codecs import EXTENSIONS, MASK_ENDING, encode_mask
-from variegate.formats.mask_pairs.pairing import Pairing, split_key
-from variegate.formats.names import output_key
-from variegate.formats.writing import Content, Item, Writer
+from variegate.formats.mask_pairs.pairs import Pairing, split_key
+from variegate.formats.output_names import output_key
+from variegate.formats.writer import Content, Item, Writer
 from variegate.storage import Storage
 
 PALETTE = "palette"

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import ClassVar
 
-from variegate.annotations import Annotation, Object
+from variegate.annotations.annotation import Annotation, Object
 from variegate.codecs import IMAGE_ENDINGS, decode_mask
 from variegate.errors import InputError, PictureError
 from variegate.formats.base import Layout, Refusal, Source
-from variegate.formats.mask_pairs.pairing import split_key
-from variegate.formats.measuring import mask_problem, picture_size
+from variegate.formats.image_size import mask_problem, picture_size
+from variegate.formats.mask_pairs.pairs import split_key
 from variegate.formats.object_masks.writer import OBJECT, Case, ObjectMasksWriter
-from variegate.formats.survey import Survey, canonical_split, leave_unsaid
+from variegate.formats.scan import Survey, canonical_split, leave_unsaid
 from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
 
 _PICTURES = ("images", "image", "imgs", "img")

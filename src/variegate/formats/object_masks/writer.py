@@ -6,13 +6,13 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from variegate.annotations import Object
+from variegate.annotations import rle
+from variegate.annotations.annotation import Object
+from variegate.annotations.polygons import rasterised
 from variegate.codecs import EXTENSIONS, MASK_ENDING, encode_mask
-from variegate.formats import rle
-from variegate.formats.mask_pairs.pairing import split_key
-from variegate.formats.names import output_key
-from variegate.formats.writing import Content, Item, Writer
-from variegate.outlines import rasterised
+from variegate.formats.mask_pairs.pairs import split_key
+from variegate.formats.output_names import output_key
+from variegate.formats.writer import Content, Item, Writer
 
 OBJECT = "object"
 """The class of objects whose files tell none."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from variegate.errors import InputError
 from variegate.formats.delimited import first_column, read_head
-from variegate.formats.survey import SPLITS, canonical_split
+from variegate.formats.scan import SPLITS, canonical_split
 from variegate.storage import Storage, printable
 
 # The usual names, the most telling first: names of classes before their numbers.

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from variegate.errors import InputError
 from variegate.formats.base import Labelled, Layout, Refusal, counted, named
-from variegate.formats.survey import Survey, leave_unsaid
+from variegate.formats.scan import Survey, leave_unsaid
 from variegate.formats.table.file import (
     Columns,
     Place,

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from variegate.formats.plain import stem_of
 from variegate.formats.table.file import Columns, write_table
-from variegate.formats.writing import Content, Item, Writer
+from variegate.formats.writer import Content, Item, Writer
 from variegate.storage import Storage
 
 _COLUMNS = Columns(",", ("file", "label"), 0, 1, None)

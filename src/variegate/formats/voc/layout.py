@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from variegate.annotations import Annotation, Object
+from variegate.annotations.annotation import Annotation, Object
+from variegate.annotations.checks import Problems, without_duplicates
 from variegate.codecs.kinds import IMAGE_ENDINGS
 from variegate.formats.base import Layout, Refusal, Source, counted, named
-from variegate.formats.counterparts import (
+from variegate.formats.image_size import picture_size
+from variegate.formats.pairing import (
     Listed,
     Pairs,
     counterpart,
@@ -22,9 +24,11 @@ from variegate.formats.counterparts import (
     parts_of,
     split_in,
 )
-from variegate.formats.mending import Problems, picture_size, without_duplicates
-from variegate.formats.survey import Survey, is_hidden
-from variegate.formats.voc.examining import (
+from variegate.formats.scan import Survey, is_hidden
+from variegate.formats.voc.masks import ObjectMask
+from variegate.formats.voc.objects import Reading, read_extra, read_objects, read_size
+from variegate.formats.voc.sets import ImageSets, is_list, read_sets, split_of
+from variegate.formats.voc.survey import (
     class_order,
     examine,
     mask_classes,
@@ -33,12 +37,9 @@ from variegate.formats.voc.examining import (
     read_text,
     read_xml,
 )
-from variegate.formats.voc.masks import ObjectMask
-from variegate.formats.voc.objects import Reading, read_extra, read_objects, read_size
-from variegate.formats.voc.sets import ImageSets, is_list, read_sets, split_of
 from variegate.formats.voc.writer import VocWriter
 from variegate.formats.voc.xml import Node, XmlError
-from variegate.formats.writing import Writer
+from variegate.formats.writer import Writer
 from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
 
 _LABELMAP = "labelmap.txt"

@@ -11,10 +11,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from variegate.annotations import Object
+from variegate.annotations.annotation import Object
+from variegate.annotations.checks import Box
 from variegate.codecs import decode_mask, encode_mask
 from variegate.errors import InputError, PictureError
-from variegate.formats.mending import Box
 from variegate.storage import Storage, printable
 
 BORDER = 255

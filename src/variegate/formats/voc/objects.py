@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from decimal import Context
 from typing import Any
 
-from variegate.annotations import Annotation, Object, Point
-from variegate.formats.mending import Box, Problems, Size, mend_box, mend_ring
+from variegate.annotations.annotation import Annotation, Object, Point
+from variegate.annotations.checks import Box, Problems, Size, mend_box, mend_ring
 from variegate.formats.voc.xml import Node, add_value
 
 _EXACT = Context(prec=60)

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from variegate.formats.survey import SPLITS, canonical_split
+from variegate.formats.scan import SPLITS, canonical_split
 from variegate.storage import Storage
 
 _NUMBERS = re.compile(r"(?:\s+-?\d+)+$")

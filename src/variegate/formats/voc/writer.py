@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from variegate.annotations import Annotation, Object, Skeleton
-from variegate.formats.counterparts import counterpart, flattened, parts_of
-from variegate.formats.mending import Box
+from variegate.annotations.annotation import Annotation, Object, Skeleton
+from variegate.annotations.checks import Box
+from variegate.formats.pairing import counterpart, flattened, parts_of
 from variegate.formats.voc.masks import (
     BORDER,
     CLASSES,
@@ -20,7 +20,7 @@ from variegate.formats.voc.masks import (
 from variegate.formats.voc.objects import content, outer_objects
 from variegate.formats.voc.sets import Member, lists_for, write_sets
 from variegate.formats.voc.xml import write
-from variegate.formats.writing import Content, Item, Writer
+from variegate.formats.writer import Content, Item, Writer
 from variegate.storage import Storage, key_to_text
 
 

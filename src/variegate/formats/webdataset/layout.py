@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, ClassVar
 
-from variegate.annotations import Annotation
+from variegate.annotations.annotation import Annotation
 from variegate.errors import InputError, LimitError
 from variegate.formats.base import Layout, Refusal, Source, named
-from variegate.formats.survey import Survey, canonical_split, is_hidden, leave_unsaid
+from variegate.formats.scan import Survey, canonical_split, is_hidden, leave_unsaid
 from variegate.formats.webdataset.schema import (
     CAPTION,
     CLASS,

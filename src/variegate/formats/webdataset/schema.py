@@ -17,7 +17,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from variegate.annotations import Annotation, Object
+from variegate.annotations.annotation import Annotation, Object
 from variegate.codecs import IMAGE_ENDINGS
 
 CLASS, TEXT, JSON = "cls", "txt", "json"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, Self
 
-from variegate.annotations import Annotation
+from variegate.annotations.annotation import Annotation
 from variegate.codecs import EXTENSIONS, MASK_ENDING, encode_mask
 from variegate.formats.webdataset.schema import (
     CAPTION,
@@ -25,7 +25,7 @@ from variegate.formats.webdataset.schema import (
     split_member,
     write_json,
 )
-from variegate.formats.writing import Content, Item, Writer
+from variegate.formats.writer import Content, Item, Writer
 from variegate.storage import Storage, fold_shards, open_storage
 
 _TAR = ".tar"

@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from variegate.errors import InputError
-from variegate.formats.counterparts import parts_of
-from variegate.formats.survey import canonical_split, leave_unsaid
+from variegate.formats.pairing import parts_of
+from variegate.formats.scan import canonical_split, leave_unsaid
 from variegate.storage import Storage
 
 _LIMIT = 1 << 22

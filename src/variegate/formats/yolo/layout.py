@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import ClassVar, Self
 
-from variegate.annotations import Annotation, Skeleton
+from variegate.annotations.annotation import Annotation, Skeleton
+from variegate.annotations.checks import Problems, without_duplicates
 from variegate.codecs.kinds import IMAGE_ENDINGS
 from variegate.errors import InputError, LimitError
 from variegate.formats.base import Layout, Refusal, Source, counted, named
-from variegate.formats.counterparts import (
+from variegate.formats.image_size import picture_size
+from variegate.formats.pairing import (
     Listed,
     Pairs,
     find_pairs,
@@ -26,9 +28,8 @@ from variegate.formats.counterparts import (
     parts_of,
     rivals,
 )
-from variegate.formats.mending import Problems, picture_size, without_duplicates
-from variegate.formats.survey import Survey, is_hidden
-from variegate.formats.writing import Writer
+from variegate.formats.scan import Survey, is_hidden
+from variegate.formats.writer import Writer
 from variegate.formats.yolo.config import Config, is_config, read_config
 from variegate.formats.yolo.lines import TASKS, Grammar, Task, guess_task
 from variegate.formats.yolo.splits import Splits, read_splits

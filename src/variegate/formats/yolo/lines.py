@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from variegate.annotations import Object
-from variegate.formats.mending import Problems, Size, mend_box, mend_ring
+from variegate.annotations.annotation import Object
+from variegate.annotations.checks import Problems, Size, mend_box, mend_ring
 from variegate.formats.yolo.numbers import (
     Ratio,
     edges,

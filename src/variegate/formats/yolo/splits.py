@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from variegate.formats.base import counted, named
-from variegate.formats.counterparts import Listed, parts_of, split_in
+from variegate.formats.pairing import Listed, parts_of, split_in
 from variegate.formats.yolo.config import Config, resolve, split_lines
 from variegate.storage import Storage
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from variegate.annotations import Object, Point
+from variegate.annotations.annotation import Object, Point
+from variegate.annotations.checks import Box, Size
 from variegate.errors import OutputError
-from variegate.formats.mending import Box, Size
 from variegate.formats.yolo.lines import Task
 from variegate.formats.yolo.numbers import edge_texts, plain_text, share_text
 

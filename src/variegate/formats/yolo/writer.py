@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 
 import yaml
 
-from variegate.annotations import Skeleton
+from variegate.annotations.annotation import Skeleton
 from variegate.errors import OutputError
-from variegate.formats.counterparts import counterpart, flattened, parts_of
-from variegate.formats.writing import Content, Item, Writer
+from variegate.formats.pairing import counterpart, flattened, parts_of
+from variegate.formats.writer import Content, Item, Writer
 from variegate.formats.yolo.lines import Task
 from variegate.formats.yolo.text import write_line
 from variegate.storage import Storage

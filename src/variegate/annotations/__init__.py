@@ -1,0 +1,1 @@
+"""What is known about an image: its annotation, and what moves with its pixels."""

@@ -1,0 +1,21 @@
+"""What becomes of annotations when the pixels under them change: a part of every recipe."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from variegate.validation import Written
+
+
+class LabelRule(Written):
+    """What becomes of labels when the picture under them changes."""
+
+    box: Literal["corners", "ellipse"] = "corners"
+    """A box without polygon or mask is moved by its corners, which encloses all that it may hold,
+    or by the ellipse inside it, which is tighter after a rotation."""
+    min_visible: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """An object of which less is still in sight is left out."""
+    min_side: Annotated[float, Field(ge=0)] = 2.0
+    """An object whose box has a shorter side is left out, pixels."""
+    mask_fill: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """Class of a semantic mask where the picture is filled with a constant color."""

@@ -1,0 +1,1 @@
+"""What is done with a dataset as a whole: inspect, convert, load, draw samples."""

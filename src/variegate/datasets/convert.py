@@ -1,0 +1,198 @@
+"""From one format to another: the same core as every run, with nothing done to the pictures.
+
+First one pass over the sources: what the new format cannot hold is counted, and names that would
+meet are found. Only then is anything written, picture by picture, so a conversion has workers,
+goes on where it stopped, and can be verified and rebuilt, as any other output.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from variegate.errors import OutputError, UsageError, did_you_mean
+from variegate.formats import Layout, Source, Writer, detect
+from variegate.formats.conversion.capabilities import Conversion, Fit
+from variegate.formats.conversion.filenames import Names, first_naming, new_key, own_ending
+from variegate.formats.conversion.losses import Loss, Tally, is_carried
+from variegate.formats.writer import WRITERS
+from variegate.recipes.recipe import Recipe
+from variegate.runs.run import (
+    Options,
+    Prepared,
+    Progress,
+    Summary,
+    check_options,
+    check_problems,
+    run,
+    workers_of,
+)
+from variegate.runs.sources import Listing, spool
+from variegate.storage import check_apart, open_storage
+
+# Keeps every result where its source was, so it is no format of a new set.
+_NO_TARGET = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A conversion that has been checked: it can be carried out.
+
+    Attributes:
+        prepared: as for every run.
+        to: name of the new format.
+        losses: what changes, and what the new format cannot hold; those of substance first.
+        naming: how pictures are named, one of `naming.NAMINGS`, by its number.
+        objects: how many there are.
+    """
+
+    prepared: Prepared
+    to: str
+    losses: tuple[Loss, ...]
+    naming: int
+    objects: int
+
+
+def targets() -> list[str]:
+    """Return the names of the formats that can be written."""
+    return sorted(name for name in WRITERS if name != _NO_TARGET)
+
+
+def convert(
+    source: str | Path,
+    output: str | Path,
+    *,
+    to: str,
+    allow_loss: bool = False,
+    corners: bool = False,
+    options: Options | None = None,
+    on_plan: Callable[[Plan], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Summary:
+    """Write a data set in another format.
+
+    Args:
+        source: a folder, zip or tar file.
+        output: a folder that is new, empty, or the same conversion's; or a zip file to be written.
+        to: name of the new format, one of `targets()`.
+        allow_loss: go on although something of substance is lost.
+        corners: boxes become oriented boxes, where the new format has them.
+        options: how to read and run.
+        on_plan: told what will be written and lost, before anything is.
+        on_progress: told of the progress, some times a second.
+
+    Raises:
+        UsageError: the format is unknown, input, output or an option is not right, or something of
+            substance would be lost.
+    """
+    options, begun = options or Options(), time.monotonic()
+    check_apart(source, output)
+    with plan_conversion(source, to=to, corners=corners, options=options) as plan:
+        if on_plan:
+            on_plan(plan)
+        grave = [loss.text for loss in plan.losses if loss.grave]
+        if grave and not allow_loss:
+            raise OutputError(
+                f"{to} cannot hold all of {source}: {'; '.join(grave)}; "
+                "allow that with --allow-loss (allow_loss=True), or choose another format"
+            )
+        summary = run(plan.prepared, output, options, on_progress=on_progress)
+    return replace(summary, elapsed_s=time.monotonic() - begun)
+
+
+@contextmanager
+def plan_conversion(
+    source: str | Path, *, to: str, corners: bool = False, options: Options | None = None
+) -> Iterator[Plan]:
+    """Look through the sources once, and say what a conversion would write and lose.
+
+    Raises:
+        UsageError: the format is unknown, or input or an option is not right.
+    """
+    options = options or Options()
+    check_options(options)
+    if to not in targets():
+        raise UsageError(
+            f"format {to!r}: expected one of {', '.join(targets())}{did_you_mean(to, targets())}"
+        )
+    storage = open_storage(source)
+    layout = detect(storage, layout=options.layout, label_pattern=options.label_pattern)
+    look = _Look(layout, to, corners=corners)
+    recipe = Recipe.from_data({"variants": "source"})
+    with spool(storage, layout, recipe, limit=options.limit, on_source=look.add) as listing:
+        check_problems(listing, storage, options)
+        writer, conversion = look.result(listing)
+        prepared = Prepared(
+            recipe,
+            storage,
+            layout,
+            listing,
+            workers_of(options),
+            fresh=writer,
+            conversion=conversion.to_json(),
+        )
+        losses = look.tally.losses(look.skeletons, look.mask_names)
+        yield Plan(prepared, to, losses, conversion.naming, look.tally.objects)
+
+
+class _Look:
+    """The one pass over the sources."""
+
+    def __init__(self, layout: Layout, to: str, *, corners: bool) -> None:
+        self._layout = layout
+        self._old = layout.writer()
+        self._kind = WRITERS[to]
+        self.skeletons = dict(layout.skeletons or self._old.skeletons)
+        self.mask_names = tuple(self._old.set_extra.get("mask_classes", ()))
+        self._writer = self._fresh(layout.classes)
+        self._conversion = Conversion.between(self._old, self._writer, corners=corners)
+        self.tally = Tally(Fit(self._writer, self._conversion))
+        self._names = Names()
+
+    def add(self, source: Source) -> None:
+        """Take the next source."""
+        self.tally.add(source)
+        if is_carried(source):
+            self._names.add(self._key(source, 0))
+
+    def result(self, listing: Listing) -> tuple[Writer, Conversion]:
+        """Return the writer that knows all classes, and how labels come to it.
+
+        Raises:
+            OutputError: a class or a name cannot be written in this format.
+        """
+        naming = 0
+        if self._names.repeat():
+            naming = first_naming(
+                lambda way: (self._key(s, way) for s in listing.sources() if is_carried(s))
+            )
+        # Those that no file of the set names come behind, whatever the order of the pictures.
+        known = self._layout.classes
+        classes = (*known, *sorted(self.tally.categories - set(known)))
+        more = {}
+        if self.tally.painted:
+            names = self.mask_names or ("background",)
+            more["mask_classes"] = (*names, *(one for one in classes if one not in names))
+        return self._fresh(classes, **more), replace(self._conversion, naming=naming)
+
+    def _key(self, source: Source, naming: int) -> str:
+        label = self.tally.fit.label(source)
+        return new_key(self._writer, source, label, own_ending(source.key), naming)
+
+    def _fresh(self, classes: tuple[str, ...], **more: Any) -> Writer:
+        extra = {"pictures": sum(self._layout.pictures.values()), **self._old.set_extra, **more}
+        return self._kind.fresh(
+            classes=classes, skeletons=self.skeletons, splits=self._layout.splits, extra=extra
+        )
+
+
+def plan_as_data(plan: Plan) -> dict[str, Any]:
+    """Return JSON values of what a conversion would write and lose."""
+    return {
+        "to": plan.to,
+        "pictures": plan.prepared.outputs,
+        "objects": plan.objects,
+        "losses": [asdict(loss) for loss in plan.losses],
+    }

@@ -1,0 +1,283 @@
+"""What a data set is: its format, its classes, its labels in figures, and what is wrong with it.
+
+One pass over the sources, as they are read; eight bytes are kept for each object.
+"""
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from variegate.annotations.annotation import Annotation, Object
+from variegate.codecs import Limits, probe
+from variegate.errors import InputError, PictureError
+from variegate.formats import Source, detect
+from variegate.formats.scan import seems_picture
+from variegate.storage import Storage, open_storage
+
+# Areas, pixels, below which COCO's evaluation calls an object small and medium.
+SMALL, MEDIUM = 32**2, 96**2
+
+# Pictures whose headers are read where no annotation tells their size.
+_PROBED = 300
+_EXAMPLES = 3
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|-?\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How numbers are spread: the least, three quartiles, the greatest."""
+
+    least: float
+    lower: float
+    median: float
+    upper: float
+    greatest: float
+
+    @classmethod
+    def of(cls, numbers: npt.ArrayLike) -> "Spread | None":
+        """Return the spread of some numbers, or None of none."""
+        values = np.asarray(numbers, np.float64)
+        if not values.size:
+            return None
+        least, lower, median, upper, greatest = np.percentile(values, (0, 25, 50, 75, 100)).tolist()
+        return cls(least=least, lower=lower, median=median, upper=upper, greatest=greatest)
+
+
+@dataclass(slots=True, kw_only=True)
+class ClassCount:
+    """How often a class comes.
+
+    Attributes:
+        objects: of the class.
+        pictures: that show it, or are of it as a whole.
+    """
+
+    objects: int = 0
+    pictures: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Problem:
+    """One kind of fault.
+
+    Attributes:
+        count: how often it was found.
+        examples: the first of them, each with its place.
+    """
+
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class Inspection:
+    """What was found.
+
+    Attributes:
+        place: of the data set.
+        format: its name, as `--layout` and `--to` take it.
+        description: how it was recognised, a sentence.
+        notes: what else should be known.
+        pictures: how many, by split ("" for none).
+        labelled: how many of them have a label.
+        objects: how many there are.
+        classes: by name, in the data set's order.
+        kinds: how many objects or pictures have each kind of label.
+        objects_a_picture, sides, aspects, heights, widths: spreads; sides are square roots of
+            boxes' areas in pixels, aspects width over height.
+        small, medium, large: shares of the objects, by COCO's limits.
+        sizes_of: by how many pictures heights and widths were judged.
+        others: files that are no pictures of the set, by what they are.
+        quarantined: pictures that cannot be used, by reason.
+        problems: faults in annotations, by kind.
+    """
+
+    place: str
+    format: str
+    description: str
+    notes: tuple[str, ...] = ()
+    pictures: dict[str, int] = field(default_factory=dict)
+    labelled: int = 0
+    objects: int = 0
+    classes: dict[str, ClassCount] = field(default_factory=dict)
+    kinds: dict[str, int] = field(default_factory=dict)
+    objects_a_picture: Spread | None = None
+    sides: Spread | None = None
+    aspects: Spread | None = None
+    heights: Spread | None = None
+    widths: Spread | None = None
+    small: float = 0.0
+    medium: float = 0.0
+    large: float = 0.0
+    sizes_of: int = 0
+    others: dict[str, int] = field(default_factory=dict)
+    quarantined: dict[str, Problem] = field(default_factory=dict)
+    problems: dict[str, Problem] = field(default_factory=dict)
+
+
+def inspect(
+    source: str | Path,
+    *,
+    layout: str | None = None,
+    label_pattern: str | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Inspection:
+    """Look through a data set; nothing is written.
+
+    Args:
+        source: a folder, zip or tar file, or bucket.
+        layout: name of its layout, where it should not be guessed.
+        label_pattern: regular expression with a group "label", for labels in file names.
+        on_progress: told how many pictures of how many were looked at.
+
+    Raises:
+        InputError: there are no pictures, or their layout is unknown.
+    """
+    storage = open_storage(source)
+    found = detect(storage, layout=layout, label_pattern=label_pattern)
+    total = sum(found.pictures.values())
+    look = _Look(storage, every=max(1, total // _PROBED))
+    for one in found.sources(storage):
+        look.add(one)
+        if on_progress:
+            on_progress(min(look.count, total), total)
+    return look.result(
+        Inspection(
+            place=str(source),
+            format=found.name,
+            description=found.description,
+            notes=found.notes,
+            classes={name: ClassCount() for name in found.classes},
+        )
+    )
+
+
+class _Look:
+    """The pass over the sources."""
+
+    def __init__(self, storage: Storage, *, every: int) -> None:
+        self._storage = storage
+        self._every = every
+        self.count = 0
+        self._pictures: Counter[str] = Counter()
+        self._others: Counter[str] = Counter()
+        self._kinds: Counter[str] = Counter()
+        self._classes: dict[str, ClassCount] = {}
+        self._sides, self._aspects = array("f"), array("f")
+        self._crowds, self._heights, self._widths = array("l"), array("l"), array("l")
+        self._labelled = self._objects = 0
+        self._problems: dict[str, Problem] = {}
+        self._quarantined: dict[str, Problem] = {}
+
+    def add(self, source: Source) -> None:
+        """Take the next source."""
+        for problem in source.problems:
+            place, _, words = problem.partition(": ")
+            _note(self._problems, words or place, problem)
+        if source.skip is not None or not self._is_picture(source):
+            self._others[source.skip or "no pictures"] += 1
+            return
+        if source.unusable is not None:
+            _note(self._quarantined, source.unusable, f"{source.key}: {source.unusable}")
+            return
+        self.count += 1
+        self._pictures[source.split or ""] += 1
+        annotation = source.annotation or Annotation()
+        self._sized(source, annotation)
+        named = set(annotation.labels)
+        if source.label is not None:
+            named.add(source.label)
+        self._kinds["labels of the picture"] += bool(named)
+        self._kinds["semantic masks"] += annotation.mask_file is not None
+        for one in annotation.objects:
+            self._object(one)
+            named.add(one.category)
+        self._objects += len(annotation.objects)
+        self._crowds.append(len(annotation.objects))
+        for name in named:
+            self._classes.setdefault(name, ClassCount()).pictures += 1
+        self._labelled += bool(named) or annotation.mask_file is not None
+
+    def _is_picture(self, source: Source) -> bool:
+        """Say whether a file promises a picture; one without an ending has to be one."""
+        if "." in source.key.rpartition("/")[2] or source.annotation is not None:
+            return seems_picture(source.key)
+        try:
+            probe(self._storage.read(source.key), Limits())
+        except (PictureError, InputError):
+            return False
+        return True
+
+    def _object(self, one: Object) -> None:
+        self._classes.setdefault(one.category, ClassCount()).objects += 1
+        for kind in _kinds(one):
+            self._kinds[kind] += 1
+        if one.box is not None:
+            width, height = one.box[2] - one.box[0], one.box[3] - one.box[1]
+            if width > 0 < height:
+                self._sides.append((width * height) ** 0.5)
+                self._aspects.append(width / height)
+
+    def _sized(self, source: Source, annotation: Annotation) -> None:
+        size = annotation.size
+        if size is None and (self.count - 1) % self._every == 0:
+            try:
+                header = probe(self._storage.read(source.key), Limits())
+            except (PictureError, InputError) as error:
+                _note(self._quarantined, str(error), f"{source.key}: {error}")
+                return
+            size = (header.height, header.width)
+        if size is not None:
+            self._heights.append(size[0])
+            self._widths.append(size[1])
+
+    def result(self, found: Inspection) -> Inspection:
+        """Write down what was found."""
+        order = ("train", "val", "test", "")
+        found.pictures = {one: self._pictures[one] for one in order if self._pictures[one]}
+        found.labelled, found.objects = self._labelled, self._objects
+        found.classes = {
+            name: self._classes.get(name, ClassCount())
+            for name in (*found.classes, *sorted(self._classes))
+        }
+        found.kinds = {kind: count for kind, count in self._kinds.items() if count}
+        if self._objects:
+            found.objects_a_picture = Spread.of(self._crowds)
+        found.sides, found.aspects = Spread.of(self._sides), Spread.of(self._aspects)
+        found.heights, found.widths = Spread.of(self._heights), Spread.of(self._widths)
+        found.sizes_of = len(self._heights)
+        if len(self._sides):
+            areas = np.asarray(self._sides, np.float64) ** 2
+            found.small = float(np.mean(areas < SMALL))
+            found.large = float(np.mean(areas >= MEDIUM))
+            found.medium = 1 - found.small - found.large
+        found.others, found.quarantined = dict(self._others), self._quarantined
+        found.problems = dict(sorted(self._problems.items(), key=lambda item: -item[1].count))
+        return found
+
+
+def _kinds(one: Object) -> Iterator[str]:
+    if one.box is not None:
+        yield "boxes"
+    if one.corners is not None:
+        yield "oriented boxes"
+    if one.polygons is not None:
+        yield "polygons"
+    if one.rle is not None or one.mask_file is not None:
+        yield "masks"
+    if one.keypoints is not None:
+        yield "keypoints"
+
+
+def _note(kinds: dict[str, Problem], words: str, example: str) -> None:
+    """Count a fault among those of its kind: names and numbers in it do not make another."""
+    problem = kinds.setdefault(_QUOTED.sub("...", words), Problem())
+    problem.count += 1
+    if len(problem.examples) < _EXAMPLES:
+        problem.examples.append(example)

@@ -1,0 +1,24 @@
+"""A small labelled data set that variegate draws by itself: electronic parts on a bench.
+
+Every picture comes with the exact class, box, outline, mask and keypoints of what it shows, because
+they are computed from the geometry that was drawn. It serves demonstrations and tests: there is
+nothing to download, and the truth is known.
+
+```
+spindles                  what parts are made of: bodies of revolution, and their outline
+easel                     paints a part flat, then lights its surfaces
+plan                      a part before it is placed: outline, keypoints, how to paint it
+axials, radials, chips    the kinds of part; kinds lists them
+raster                    how much of each pixel an outline covers: mask and blending
+backgrounds               what parts lie on
+light                     the lamp, the shadow, the lens and the sensor
+scene                     places parts, takes the picture, records the annotations
+coco                      the annotations as a file
+```
+"""
+
+from variegate.datasets.samples.coco import CocoFile
+from variegate.datasets.samples.kinds import KEYPOINTS, KINDS
+from variegate.datasets.samples.scene import Part, Specimen, draw_specimen, specimens
+
+__all__ = ["KEYPOINTS", "KINDS", "CocoFile", "Part", "Specimen", "draw_specimen", "specimens"]

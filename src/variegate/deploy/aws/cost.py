@@ -1,0 +1,123 @@
+"""What pictures through the function will cost, by a dated table of prices (``prices.json``)."""
+
+import json
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from variegate.codecs import encode
+from variegate.datasets.samples import specimens
+from variegate.formats import Source
+from variegate.recipes.plugins import Plugin
+from variegate.recipes.recipe import Recipe
+from variegate.runs.job import Job, make_variants
+
+# Below this memory the function has a part of a processor only.
+_WHOLE_PROCESSOR_MB = 1769
+
+# Requests for a picture. To S3, to read: its version (twice), the picture, its part of the
+# manifest; to write: each variant, and the part. To SQS: sent, received, deleted.
+_READS, _PARTS, _QUEUE = 4, 1, 3
+
+# Opening connections and waiting for S3, for a picture and for each file that is written.
+_WAITING_S, _WAITING_EACH_S = 0.1, 0.03
+
+# Of the log, a picture.
+_LOG_BYTES = 700
+
+_ASPECT = 4 / 3
+_QUALITY = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one picture took on this machine.
+
+    Attributes:
+        seconds: of a processor, for all variants.
+        bytes: of all variants.
+        variants: how many.
+    """
+
+    seconds: float
+    bytes: int
+    variants: int
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of the bill.
+
+    Attributes:
+        name: what for.
+        amount: how much of it, in words.
+        usd: what it costs.
+        monthly: whether it comes again every month.
+    """
+
+    name: str
+    amount: str
+    usd: float
+    monthly: bool = False
+
+
+@cache
+def prices() -> dict[str, Any]:
+    """Return the table: {"as_of", "region", "prices": {name: {"usd", "per", "source"}}}."""
+    return dict(json.loads((resources.files("variegate.deploy.aws") / "prices.json").read_text()))
+
+
+def price(name: str) -> float:
+    """Return the price of one, in US dollars."""
+    found = prices()["prices"][name]
+    return float(found["usd"]) / float(found["per"])
+
+
+def trial(recipe: Recipe, megapixels: float, plugins: tuple[Plugin, ...] = ()) -> Trial:
+    """Make all variants of a drawn JPEG of that size in memory, on one processor; nothing stays."""
+    height = round((megapixels * 1e6 / _ASPECT) ** 0.5)
+    _, drawn = next(iter(specimens(1, size=(height, round(height * _ASPECT)))))
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "a.jpg").write_bytes(encode(drawn.image, format="jpeg", quality=_QUALITY))
+        job = Job(recipe=recipe.to_data(), input=folder, output=folder, plugins=plugins)
+        source = Source("a.jpg", 0, None, None)
+        # Once for what is loaded and compiled at the first time.
+        next(make_variants(job, source))
+        begun = time.process_time()
+        sizes = [len(one.encoded) for one in make_variants(job, source)]
+        return Trial(time.process_time() - begun, sum(sizes), len(sizes))
+
+
+def bill(taken: Trial, pictures: int, *, memory_mb: int) -> list[Item]:
+    """Return what so many pictures cost."""
+    slower = max(1.0, _WHOLE_PROCESSOR_MB / memory_mb)
+    seconds = taken.seconds * slower + _WAITING_S + _WAITING_EACH_S * taken.variants
+    gb_seconds = pictures * seconds * memory_mb / 1024
+    writes, reads = pictures * (taken.variants + _PARTS), pictures * _READS
+    stored_gb = pictures * taken.bytes / 1e9
+    return [
+        Item(
+            "Lambda, time",
+            f"{gb_seconds:,.0f} GB-seconds ({seconds:.2f} s a picture)",
+            gb_seconds * price("lambda_gb_second"),
+        ),
+        Item("Lambda, calls", f"{pictures:,}", pictures * price("lambda_request")),
+        Item("SQS", f"{pictures * _QUEUE:,} requests", pictures * _QUEUE * price("sqs_request")),
+        Item("S3, writing", f"{writes:,} files", writes * price("s3_put")),
+        Item("S3, reading", f"{reads:,} requests", reads * price("s3_get")),
+        Item(
+            "logs",
+            f"{pictures * _LOG_BYTES / 1e9:,.2f} GB",
+            pictures * _LOG_BYTES / 1e9 * price("logs_gb"),
+        ),
+        Item(
+            "S3, keeping",
+            f"{stored_gb:,.1f} GB, each month",
+            stored_gb * price("s3_gb_month"),
+            monthly=True,
+        ),
+    ]

@@ -1,0 +1,155 @@
+"""The folder that `sam` works on: the template, and the function's own files beside it."""
+
+import json
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import yaml
+
+from variegate.deploy.aws.package import REQUIREMENTS, RUNTIME, RUNTIMES
+from variegate.deploy.aws.settings import PACKED_PLUGINS, PACKED_RECIPE
+from variegate.errors import OutputError, RecipeError
+from variegate.recipes.plugins import Plugin
+from variegate.recipes.recipe import Recipe
+
+# What the function needs of the package's dependencies (the others are for manifests and the
+# command line), in the versions that are here: the same bytes come out of the same ones.
+_LIBRARIES = (
+    *("opencv-python-headless", "numpy", "simplejpeg", "stringzilla", "pillow"),
+    *("pydantic", "msgspec", "PyYAML", "obstore"),
+)
+# For kinds of files that not everybody has. HEIF's brings 27 MB, for which a zip file has no room.
+_OPTIONAL = {"resvg-py": "zip", "pillow-heif": "image"}
+# Amazon Linux 2 cannot load the newer ones.
+_OLDER = {"3.11": {"numpy": "<2.3", "pillow": "<13"}}
+
+_IMAGE = {
+    "package": """\
+    Metadata:
+      DockerContext: function/
+      Dockerfile: Dockerfile
+      DockerTag: augment
+      DockerBuildArgs:
+        PYTHON_VERSION: "{python}"
+""",
+    "code": "      PackageType: Image\n",
+}
+_ZIP = {
+    "package": "    Metadata:\n      BuildMethod: makefile\n",
+    "code": """\
+      Runtime: python{python}
+      Handler: variegate.deploy.aws.handler.handler
+      CodeUri: function/
+""",
+}
+
+# A file that says that a folder was written here, and may be written again.
+_MARK = ".variegate-project"
+
+
+def deployment_files() -> Path:
+    """Return the folder of templates: in the installed package, or beside its sources."""
+    package = Path(__file__).parents[2]
+    inside = package / "deployment" / "aws" / "augment"
+    return inside if inside.is_dir() else package.parents[1] / "deploy" / "aws" / "augment"
+
+
+def write_project(
+    folder: Path,
+    recipe: Recipe,
+    *,
+    plugins: Iterable[Plugin] = (),
+    python: str = "3.13",
+    image: bool = False,
+) -> Path:
+    """Write all that `sam build` and `sam deploy` need; return the template's path.
+
+    Args:
+        folder: new, empty, or written by this function before.
+        recipe: packed with the function.
+        plugins: files with transforms that the recipe needs.
+        python: of the function's runtime.
+        image: as a container image, which `sam build` needs Docker for; else as a zip file.
+
+    Raises:
+        OutputError: the folder holds something else.
+        RecipeError: there is no such runtime, or the recipe cannot be made of single pictures.
+    """
+    if python not in RUNTIMES:
+        raise RecipeError(f"python: expected one of {', '.join(RUNTIMES)}, got {python!r}")
+    if recipe.mixes:
+        raise RecipeError(
+            "the recipe makes results of several pictures, and a function sees one at a time; "
+            "use a recipe without such transforms"
+        )
+    _clear(folder)
+    given, code = deployment_files(), folder / "function"
+    code.mkdir(parents=True)
+    (folder / _MARK).write_text("Written by variegate deploy augment, and written again by it.\n")
+    for name in ("Makefile", "Dockerfile"):
+        shutil.copyfile(given / "function" / name, code / name)
+    package = Path(__file__).parents[2]
+    without = shutil.ignore_patterns("__pycache__", "deployment")
+    shutil.copytree(package, code / "variegate", ignore=without)
+    _write_metadata(code)
+    (code / RUNTIME).write_text(f"{python}\n")
+    (code / REQUIREMENTS).write_text(
+        "".join(f"{one}\n" for one in requirements(python, image=image))
+    )
+    (code / PACKED_RECIPE).write_text(
+        yaml.safe_dump(json.loads(json.dumps(recipe.to_data())), sort_keys=False)
+    )
+    (code / PACKED_PLUGINS).mkdir()
+    for plugin in plugins:
+        (code / PACKED_PLUGINS / plugin.name).write_text(plugin.text or "", encoding="utf-8")
+    template = folder / "template.yaml"
+    template.write_text(_template((given / "template.yaml").read_text(), python, image=image))
+    return template
+
+
+def requirements(python: str, *, image: bool = False) -> list[str]:
+    """Return the function's libraries as pip wants them, in the versions that are here."""
+    older = _OLDER.get(python, {})
+    names = list(_LIBRARIES)
+    for name, least in _OPTIONAL.items():
+        if image or least == "zip":
+            with suppress(PackageNotFoundError):
+                version(name)
+                names.append(name)
+    return [f"{name}{older.get(name, f'=={version(name)}')}" for name in names]
+
+
+def _clear(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / _MARK).is_file()):
+        raise OutputError(f"{folder}: is not empty and not a project of variegate; name a new one")
+    for name in ("function", "template.yaml"):
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _write_metadata(code: Path) -> None:
+    """Write what `importlib.metadata` reads: the function records the versions that it has."""
+    number = version("variegate")
+    folder = code / f"variegate-{number}.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: variegate\nVersion: {number}\n")
+
+
+def _template(text: str, python: str, *, image: bool) -> str:
+    """Return the template with the function packed in one way or the other."""
+    for name, block in (_IMAGE if image else _ZIP).items():
+        begin, end = f"# {name}: begin\n", f"# {name}: end\n"
+        before, _, rest = text.partition(begin)
+        inside, _, after = rest.partition(end)
+        # The last line inside is the indentation of the mark behind it.
+        margin = inside.rpartition("\n")[2]
+        text = f"{before}{begin}{block.format(python=python)}{margin}{end}{after}"
+    return text

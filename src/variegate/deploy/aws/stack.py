@@ -1,0 +1,267 @@
+"""A stack: its parameters, checked; made by `sam`, looked at and taken down through boto3."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from os import environ
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from variegate.deploy.aws.project import deployment_files
+from variegate.deploy.aws.settings import check_places
+from variegate.errors import UsageError, did_you_mean
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
+
+# The descriptor: sam may write what it wants, but not between results.
+_STANDARD_ERROR = 2
+
+# SQS must not show a message again while a call may still be at work on it.
+_VISIBILITY = 6
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads what CloudFormation adds to YAML as plain values."""
+
+
+def _plain(loader: _Loader, _: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return str(node.value)
+
+
+_Loader.add_multi_constructor("!", _plain)
+
+
+def known_parameters() -> dict[str, dict[str, Any]]:
+    """Return the template's parameters."""
+    text = (deployment_files() / "template.yaml").read_text(encoding="utf-8")
+    found = yaml.load(text, _Loader)  # noqa: S506  (a SafeLoader)
+    return dict(found["Parameters"])
+
+
+def check_stack_name(name: str) -> None:
+    """Make sure that CloudFormation takes a name.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"stack {name!r}: expected a letter, then letters, digits and hyphens, 128 at most"
+        )
+
+
+def checked_parameters(given: Mapping[str, str]) -> dict[str, str]:
+    """Return all parameters of the template, those that are not given as they are there.
+
+    Raises:
+        UsageError: one is unknown, missing, or not what the template allows.
+    """
+    known = known_parameters()
+    for name, value in given.items():
+        if name not in known:
+            raise UsageError(f"parameter {name!r}: unknown{did_you_mean(name, known)}")
+        _check_value(name, value, known[name])
+    found = {name: str(one["Default"]) for name, one in known.items() if "Default" in one}
+    found |= given
+    if missing := known.keys() - found.keys():
+        raise UsageError(f"parameters missing: {', '.join(sorted(missing))}")
+    least = _VISIBILITY * int(found["Timeout"])
+    if "QueueVisibility" not in given:
+        found["QueueVisibility"] = str(max(least, int(found["QueueVisibility"])))
+    if int(found["QueueVisibility"]) < least:
+        raise UsageError(
+            f"parameter QueueVisibility: expected at least {_VISIBILITY} times Timeout, "
+            f"{least}, got {found['QueueVisibility']}"
+        )
+    check_places(f"s3://{found['InputBucketName']}", f"s3://{found['OutputBucketName']}")
+    return found
+
+
+def _check_value(name: str, value: str, rule: dict[str, Any]) -> None:
+    place = f"parameter {name}: expected"
+    if "AllowedValues" in rule and value not in map(str, rule["AllowedValues"]):
+        allowed = ", ".join(map(str, rule["AllowedValues"]))
+        raise UsageError(f"{place} one of {allowed}, got {value!r}")
+    if "AllowedPattern" in rule and not re.fullmatch(rule["AllowedPattern"], value):
+        raise UsageError(f"{place} {rule['ConstraintDescription']}, got {value!r}")
+    if "MaxLength" in rule and len(value) > rule["MaxLength"]:
+        raise UsageError(f"{place} at most {rule['MaxLength']:,} letters, got {len(value):,}")
+    if rule["Type"] == "Number" and "MinValue" in rule:
+        low, high = int(rule["MinValue"]), int(rule["MaxValue"])
+        if not re.fullmatch(r"\d+", value) or not low <= int(value) <= high:
+            raise UsageError(f"{place} a whole number {low} to {high}, got {value!r}")
+
+
+def deploy_command(
+    stack: str, parameters: Mapping[str, str], region: str | None, *, image: bool
+) -> list[str]:
+    """Return the arguments of sam that make or change a stack."""
+    pairs = [f"{name}={_quoted(value)}" for name, value in parameters.items()]
+    return [
+        *("deploy", "--stack-name", stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM"),
+        *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
+        *(("--resolve-image-repos",) if image else ()),
+        *(("--region", region) if region else ()),
+        *("--parameter-overrides", *pairs),
+    ]
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"' if re.search(r"[\s\"'\\=]", value) or not value else value
+
+
+def sam(*arguments: str, folder: Path) -> None:
+    """Run sam, whose words go to standard error.
+
+    Raises:
+        UsageError: there is no sam, or it fails.
+    """
+    program = shutil.which("sam")
+    if program is None:
+        raise UsageError(
+            "sam is not installed, or not on the PATH: pip install aws-sam-cli (in an environment "
+            "of its own), or take what --print shows to where it is"
+        )
+    done = subprocess.run(
+        [program, *arguments],
+        cwd=folder,
+        # The function is packed by this Python, whatever sam's own is.
+        env={**environ, "PYTHON": sys.executable, "SAM_CLI_TELEMETRY": "0"},
+        stdout=_STANDARD_ERROR,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise UsageError(f"sam {arguments[0]} failed; what it says stands above")
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket of a stack.
+
+    Attributes:
+        name: of the bucket.
+        objects: how many there are, older versions included.
+        bytes: of all of them.
+        more: whether there are more than were counted.
+    """
+
+    name: str
+    objects: int
+    bytes: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a stack consists of.
+
+    Attributes:
+        buckets: which stay when the stack goes.
+        others: (kind, name) of everything else, which goes with it.
+    """
+
+    buckets: tuple[Bucket, ...]
+    others: tuple[tuple[str, str], ...]
+
+
+# Objects that are counted: enough to know that it is a lot.
+_COUNTED = 100_000
+
+
+class Stack:
+    """A stack that is there.
+
+    Raises:
+        UsageError: boto3 is missing, or it cannot reach AWS.
+    """
+
+    def __init__(self, name: str, region: str | None = None) -> None:
+        check_stack_name(name)
+        try:
+            import boto3
+            from botocore.exceptions import BotoCoreError, ClientError
+        except ImportError as error:
+            raise UsageError("this needs boto3: pip install 'variegate[aws]'") from error
+        self.name = name
+        self._faults = (BotoCoreError, ClientError)
+        try:
+            self._stacks = boto3.client("cloudformation", region_name=region)
+            self._s3 = boto3.client("s3", region_name=region)
+        except self._faults as error:
+            raise UsageError(f"AWS cannot be reached: {error}") from error
+
+    def resources(self) -> Resources:
+        """Say what the stack consists of.
+
+        Raises:
+            UsageError: there is no such stack, or it is not one of variegate.
+        """
+        try:
+            pages = self._stacks.get_paginator("list_stack_resources").paginate(StackName=self.name)
+            found = [one for page in pages for one in page["StackResourceSummaries"]]
+        except self._faults as error:
+            raise UsageError(f"stack {self.name}: {error}") from error
+        logical = {one["LogicalResourceId"] for one in found}
+        if not {"InputBucket", "OutputBucket", "Arrivals"} <= logical:
+            raise UsageError(f"stack {self.name}: not one that `variegate deploy augment` made")
+        kind, place = "ResourceType", "PhysicalResourceId"
+        buckets = [one[place] for one in found if one[kind] == "AWS::S3::Bucket"]
+        return Resources(
+            tuple(self._bucket(name) for name in buckets),
+            tuple((one[kind], one.get(place, "")) for one in found if one[place] not in buckets),
+        )
+
+    def _bucket(self, name: str) -> Bucket:
+        objects = size = 0
+        for page in self._versions(name):
+            objects += len(page)
+            size += sum(one.get("Size", 0) for one in page)
+            if objects >= _COUNTED:
+                return Bucket(name, objects, size, more=True)
+        return Bucket(name, objects, size, more=False)
+
+    def _versions(self, bucket: str) -> Iterator[list[dict[str, Any]]]:
+        try:
+            for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+                yield page.get("Versions", []) + page.get("DeleteMarkers", [])
+        except self._faults as error:
+            raise UsageError(f"bucket {bucket}: {error}") from error
+
+    def delete(self) -> None:
+        """Take the stack down, and wait for it; the buckets stay.
+
+        Raises:
+            UsageError: AWS does not do it.
+        """
+        try:
+            self._stacks.delete_stack(StackName=self.name)
+            self._stacks.get_waiter("stack_delete_complete").wait(StackName=self.name)
+        except Exception as error:
+            if isinstance(error, self._faults) or type(error).__name__ == "WaiterError":
+                raise UsageError(f"stack {self.name}: {error}") from error
+            raise
+
+    def delete_bucket(self, name: str) -> None:
+        """Delete a bucket and all that is in it, older versions included.
+
+        Raises:
+            UsageError: AWS does not do it.
+        """
+        try:
+            for page in self._versions(name):
+                doomed = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in page]
+                if doomed:
+                    self._s3.delete_objects(Bucket=name, Delete={"Objects": doomed, "Quiet": True})
+            self._s3.delete_bucket(Bucket=name)
+        except self._faults as error:
+            raise UsageError(f"bucket {name}: {error}") from error

@@ -1,0 +1,1 @@
+"""From one annotation format to another: what the new one can represent, and what gets lost."""

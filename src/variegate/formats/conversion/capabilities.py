@@ -1,0 +1,273 @@
+"""What of one format another can hold, and what becomes of the rest.
+
+Everything is decided by what an annotation says it has, so that it can be counted without opening
+a mask. A *fate* is what becomes of an object's shape:
+
+| fate | meaning |
+| --- | --- |
+| kept | as it is |
+| traced | its mask becomes polygons, along the edges of the pixels |
+| filled | its polygons become a mask |
+| painted | it is painted into the semantic mask of its picture |
+| outlined | its oriented box becomes a polygon |
+| turned | its box becomes an oriented box |
+| boxed | only the box around it is kept |
+| lost | nothing of it can be held |
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+from variegate.annotations.annotation import Annotation, Object
+from variegate.formats import Source, Writer
+from variegate.formats.coco import geometry
+from variegate.formats.writer import Content
+
+Fate = Literal["kept", "traced", "filled", "painted", "outlined", "turned", "boxed", "lost"]
+
+# An edge of a box this far from that of its outline was not drawn by hand.
+_SLACK = 1.0
+_SHAPES: frozenset[Content] = frozenset(("boxes", "corners", "polygons", "instance masks"))
+# In every format that has them, a remark with this value is as good as none.
+_NOTHING: tuple[Any, ...] = (None, "", 0, False, "Unspecified", (), [], {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """How the labels of one format are told in another.
+
+    Attributes:
+        dropped: names in `extra` that mean something in the old format alone.
+        captions: where in `extra` the old format has captions.
+        nested: where in `extra` the old format has the fields of others.
+        corners: boxes become oriented boxes where the new format has them.
+        naming: number of the way in which pictures are named; see `filenames`.
+    """
+
+    dropped: tuple[str, ...] = ()
+    captions: str = ""
+    nested: str = ""
+    corners: bool = False
+    naming: int = 0
+
+    @classmethod
+    def between(cls, old: Writer, new: Writer, *, corners: bool) -> Self:
+        """Prepare the way from one format to another."""
+        dropped = old.own_fields
+        if type(old) is type(new):
+            dropped -= {"no_file"}
+        return cls(
+            dropped=tuple(sorted(dropped)),
+            captions=old.captions,
+            nested=old.nested,
+            corners=corners,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values from which `from_json` makes an equal one."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Make one from what `to_json` gave, before or after it was text."""
+        return cls(**{**data, "dropped": tuple(data["dropped"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What a writer can hold of what a conversion brings.
+
+    Attributes:
+        writer: of the new format.
+        conversion: from the old one.
+        holds: what the writer can express.
+    """
+
+    writer: Writer
+    conversion: Conversion
+    holds: frozenset[Content] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "holds", self.writer.held)
+
+    def fate(self, one: Object, *, free: bool = True) -> Fate:
+        """Say what becomes of an object's shape.
+
+        Args:
+            one: the object.
+            free: its picture has no semantic mask of its own: objects may be painted into one.
+        """
+        holds = self.holds if free else self.holds - {"semantic masks"}
+        if one.rle is not None or one.mask_file is not None:
+            return _first(
+                holds,
+                ("instance masks", "kept"),
+                ("polygons", "traced"),
+                ("semantic masks", "painted"),
+                ("boxes", "boxed"),
+            )
+        if one.polygons is not None:
+            return _first(
+                holds,
+                ("polygons", "kept"),
+                ("instance masks", "filled"),
+                ("semantic masks", "painted"),
+                ("boxes", "boxed"),
+            )
+        if one.corners is not None:
+            return _first(holds, ("corners", "kept"), ("polygons", "outlined"), ("boxes", "boxed"))
+        if one.box is not None:
+            if self.conversion.corners and "corners" in holds:
+                return "turned"
+            return _first(holds, ("boxes", "kept"))
+        if one.keypoints is not None:
+            return _first(holds, ("keypoints", "kept"), ("points", "kept"))
+        return _first(holds, ("other fields", "kept")) if "corners" in holds else "lost"
+
+    def losses(self, source: Source) -> Iterator[tuple[str, str]]:
+        """Yield (kind, name) of everything about a picture that changes or gets lost; see `LOSSES`.
+
+        The name is of the field, where the kind has one.
+        """
+        yield from self._of_labels(source)
+        annotation = source.annotation
+        if annotation is None:
+            return
+        holds = self.holds
+        if annotation.mask_file is not None:
+            wanted: Content = "soft masks" if annotation.soft else "semantic masks"
+            if wanted not in holds:
+                yield wanted, ""
+        fields, captions = self._told(annotation)
+        if captions and not self.writer.captions:
+            yield "captions", ""
+        if (
+            annotation.extra.get("no_file")
+            and "no_file" in self.conversion.dropped
+            and holds & _SHAPES
+        ):
+            yield "unknown", ""
+        if "other fields" not in holds:
+            yield from (("picture fields", name) for name in _said(fields))
+        for one in annotation.objects:
+            yield from self._of_object(one, free=annotation.mask_file is None)
+
+    def _of_labels(self, source: Source) -> Iterator[tuple[str, str]]:
+        shares = shares_of(source)
+        if not shares or "labels" in self.holds:
+            return
+        if "label" not in self.holds:
+            yield "labels", ""
+        elif len(shares) > 1 or set(shares.values()) != {1}:
+            yield "further labels", ""
+
+    def _of_object(self, one: Object, *, free: bool) -> Iterator[tuple[str, str]]:
+        holds, fate = self.holds, self.fate(one, free=free)
+        if fate == "lost":
+            yield _lost(one, bool(holds & _SHAPES) or "semantic masks" in holds), ""
+            return
+        if fate == "boxed":
+            yield f"{_shape(one)} boxed", ""
+        elif fate in ("traced", "filled", "painted", "outlined"):
+            yield fate, ""
+        if one.keypoints is not None and "keypoints" not in holds and has_shape(one):
+            yield "keypoints", ""
+        if fate == "kept" and self.writer.one_shape and _differs(one):
+            yield "boxes beside", ""
+        if "other fields" not in holds:
+            fields = self._kept(one.extra)
+            yield from (("object fields", name) for name in _said(fields))
+
+    def label(self, source: Source) -> str | None:
+        """Return the class of a picture, if it has just one here."""
+        shares = shares_of(source)
+        if not shares or not self.holds & {"label", "labels"}:
+            return None
+        if "labels" in self.holds and (len(shares) > 1 or set(shares.values()) != {1}):
+            return None
+        # The largest share, the first of equal ones.
+        return max(shares, key=lambda name: shares[name])
+
+    def told(self, source: Source, annotation: Annotation) -> Annotation:
+        """Return an annotation with labels and fields as the new format has them."""
+        shares = shares_of(source)
+        several = "labels" in self.holds and self.label(source) is None
+        fields, captions = self._told(annotation)
+        extra = fields if "other fields" in self.holds else {}
+        if self.writer.nested and extra:
+            extra = {self.writer.nested: extra}
+        if captions and self.writer.captions:
+            text = captions if self.writer.captions == "captions" else "\n".join(captions)
+            extra = {**extra, self.writer.captions: text}
+        if "no_file" in annotation.extra and "no_file" not in self.conversion.dropped:
+            extra = {**extra, "no_file": annotation.extra["no_file"]}
+        return annotation.changed(labels=shares if several else {}, extra=extra)
+
+    def fields(self, one: Object) -> Mapping[str, Any]:
+        """Return the further fields of an object that the new format holds."""
+        return self._kept(one.extra) if "other fields" in self.holds else {}
+
+    def _kept(self, extra: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: v for name, v in extra.items() if name not in self.conversion.dropped}
+
+    def _told(self, annotation: Annotation) -> tuple[dict[str, Any], list[str]]:
+        """Return the fields of a picture without those of the old format, and its captions."""
+        fields = self._kept(annotation.extra)
+        fields.pop("no_file", None)
+        found = fields.pop(self.conversion.captions, None) if self.conversion.captions else None
+        inner = fields.pop(self.conversion.nested, None) if self.conversion.nested else None
+        if isinstance(inner, Mapping):
+            fields |= inner
+        elif inner is not None:
+            fields[self.conversion.nested] = inner
+        captions = [found] if isinstance(found, str) else list(found or ())
+        return fields, [str(one) for one in captions]
+
+
+def shares_of(source: Source) -> dict[str, float]:
+    """Return the classes of a picture as a whole, each with its share."""
+    if source.annotation is not None and source.annotation.labels:
+        return dict(source.annotation.labels)
+    return {} if source.label is None else {source.label: 1.0}
+
+
+def _first(holds: frozenset[Content], *ways: tuple[Content, Fate]) -> Fate:
+    return next((fate for content, fate in ways if content in holds), "lost")
+
+
+def _shape(one: Object) -> str:
+    """Return the word for an object's most telling shape."""
+    if one.rle is not None or one.mask_file is not None:
+        return "masks"
+    if one.polygons is not None:
+        return "polygons"
+    return "corners" if one.corners is not None else "boxes"
+
+
+def has_shape(one: Object) -> bool:
+    """Say whether an object is more than keypoints."""
+    shapes = (one.box, one.corners, one.polygons, one.rle, one.mask_file)
+    return any(shape is not None for shape in shapes)
+
+
+def _lost(one: Object, shapes: bool) -> str:
+    """Return what is said of an object of which nothing is kept."""
+    if shapes and _shape(one) in ("boxes", "corners") and has_shape(one):
+        return "only boxes"
+    return "only points" if shapes and one.keypoints is not None else "objects"
+
+
+def _differs(one: Object) -> bool:
+    """Say whether an object's box is another one than that around its outline."""
+    around = None if one.box is None else geometry.around(one.changed(keypoints=None, rle=None))
+    pairs = zip(one.box or (), around or (), strict=False)
+    return any(abs(own - other) > _SLACK for own, other in pairs)
+
+
+def _said(fields: Mapping[str, Any]) -> list[str]:
+    return [name for name, value in fields.items() if not _is_nothing(value)]
+
+
+def _is_nothing(value: Any) -> bool:
+    return any(type(value) is type(none) and value == none for none in _NOTHING)

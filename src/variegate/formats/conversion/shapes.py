@@ -1,0 +1,129 @@
+"""The shapes of one picture's objects, made into those that another format has."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from variegate.annotations import rle
+from variegate.annotations.annotation import Annotation, Object
+from variegate.annotations.masks import MaskReader, Shape
+from variegate.annotations.polygons import rasterised
+from variegate.annotations.targets import Mask
+from variegate.annotations.tracing import traced
+from variegate.codecs import MASK_ENDING
+from variegate.formats.coco import geometry
+from variegate.formats.conversion.capabilities import Fate, Fit, has_shape
+
+
+@dataclass(slots=True)
+class Reshaper:
+    """Reshapes the objects of one picture.
+
+    Attributes:
+        fit: what the new format holds.
+        reader: of the picture's masks.
+        source, output: keys of the picture, in the old and in the new set.
+        masks: those that the new annotation names, by key.
+    """
+
+    fit: Fit
+    reader: MaskReader
+    source: str
+    output: str
+    masks: dict[str, Mask] = field(default_factory=dict)
+
+    def reshaped(self, annotation: Annotation) -> Annotation:
+        """Return the annotation; objects of which nothing can be held are left out."""
+        semantic, free = self._semantic(annotation), annotation.mask_file is None
+        objects: list[Object] = []
+        for one in annotation.objects:
+            fields = self._fields(one, self.fit.fate(one, free=free), len(objects) + 1)
+            if fields is not None:
+                objects.append(one.changed(extra=self.fit.fields(one), **fields))
+        if semantic is None and self._painted_key in self.masks:
+            semantic = self._painted_key
+        soft = annotation.soft and semantic is not None
+        return annotation.changed(objects=tuple(objects), mask_file=semantic, soft=soft)
+
+    def _semantic(self, annotation: Annotation) -> str | None:
+        wanted = "soft masks" if annotation.soft else "semantic masks"
+        if annotation.mask_file is None or wanted not in self.fit.holds:
+            return None
+        key = self._mask_key(annotation.mask_file)
+        self.masks[key] = self.reader.values(annotation.mask_file)
+        return key
+
+    def _mask_key(self, mask_file: str) -> str:
+        return self.fit.writer.mask_key(mask_file, source=self.source, output=self.output)
+
+    @property
+    def _painted_key(self) -> str:
+        return self._mask_key(self.output.rpartition(".")[0] + MASK_ENDING)
+
+    def _fields(self, one: Object, fate: Fate, number: int) -> dict[str, Any] | None:
+        """Return the fields of an object that change; None if nothing of it is left."""
+        if fate == "lost":
+            return None
+        if fate == "painted":
+            self._paint(one)
+            return None
+        fields = self._bare(one)
+        if fate == "turned":
+            return fields | {"corners": _corners(one), "box": None}
+        mask = self._filled(one) if fate == "filled" else self.reader.mask(one)
+        if mask is not None and not mask.any():
+            return None
+        if fate == "outlined":
+            fields["polygons"] = (one.corners,)
+        if fate == "traced" and mask is not None:
+            fields["polygons"] = one.polygons or traced(mask)
+        if mask is not None and "instance masks" in self.fit.holds:
+            fields |= self._masked(mask, number)
+        return fields | {"box": self._box(one, mask)}
+
+    def _bare(self, one: Object) -> dict[str, Any]:
+        """Return the descriptions that the new format does not hold, as nothing; and masks."""
+        holds = self.fit.holds
+        fields: dict[str, Any] = {"rle": None, "mask_file": None, "mask_value": None}
+        fields |= {name: None for name in ("corners", "polygons") if name not in holds}
+        points = {"keypoints"} if has_shape(one) else {"keypoints", "points"}
+        return fields if holds & points else fields | {"keypoints": None}
+
+    def _box(self, one: Object, mask: Shape | None) -> geometry.Box | None:
+        holds = self.fit.holds
+        if "boxes" not in holds:
+            return None
+        if one.box is not None:
+            return one.box
+        if mask is not None:
+            return rle.bounds(rle.encode(mask))
+        if (one.polygons and "polygons" in holds) or (one.corners and "corners" in holds):
+            # The outline says it all.
+            return None
+        return geometry.around(one.changed(keypoints=None))
+
+    def _filled(self, one: Object) -> Shape:
+        rings = [np.array(ring, np.float64) for ring in one.polygons or ()]
+        return np.asarray(rasterised(rings, self.reader.size) > 0)
+
+    def _masked(self, mask: Shape, number: int) -> dict[str, Any]:
+        """Put a mask where the new format has it."""
+        key = self.fit.writer.object_mask_key(self.output)
+        if key is None:
+            return {"rle": rle.encode(mask)}
+        shared = self.masks.setdefault(key, np.zeros(self.reader.size, np.uint16))
+        shared[mask] = number
+        return {"mask_file": key, "mask_value": number}
+
+    def _paint(self, one: Object) -> None:
+        """Paint an object into the semantic mask, over those before it."""
+        mask, classes = self.reader.mask(one), self.fit.writer.classes
+        dtype = np.uint8 if len(classes) <= 256 else np.uint16
+        values = self.masks.setdefault(self._painted_key, np.zeros(self.reader.size, dtype))
+        values[self._filled(one) if mask is None else mask] = classes.index(one.category)
+
+
+def _corners(one: Object) -> tuple[tuple[float, float], ...]:
+    x1, y1, x2, y2 = one.box or (0, 0, 0, 0)
+    return (x1, y1), (x2, y1), (x2, y2), (x1, y2)

@@ -1,0 +1,79 @@
+"""How large a picture in a storage is, and what colors a mask is shown in, from its beginning."""
+
+from dataclasses import dataclass
+
+from variegate.codecs import Limits, probe, read_palette
+from variegate.errors import InputError, LimitError, PictureError
+from variegate.storage import Storage
+
+# Nearly every header stands within the first: of 574 images of all kinds in the test data, of 569;
+# behind large EXIF data or profiles within the second; TIFF may have its own at the end.
+_PIECES = (1 << 14, 1 << 20)
+_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a header says.
+
+    Attributes:
+        size: (height, width), upright.
+        palette: R, G, B of index 0, 1, ... of a PNG that has them.
+    """
+
+    size: tuple[int, int]
+    palette: bytes | None
+
+
+def measure(storage: Storage, key: str) -> Measure:
+    """Read a picture's header.
+
+    Raises:
+        PictureError: it is none, or broken, or too large.
+        InputError: it cannot be read.
+    """
+    data = b""
+    with storage.open_read(key) as file:
+        for much in (*_PIECES, _LIMITS.max_bytes + 1):
+            more = file.read(much - len(data))
+            data += more
+            try:
+                header = probe(data, _LIMITS)
+            except LimitError:
+                raise
+            except PictureError:
+                if len(data) < much:
+                    raise
+                continue
+            if len(data) < much or not _turned_at_the_end(data):
+                break
+    return Measure((header.height, header.width), read_palette(data))
+
+
+def _turned_at_the_end(data: bytes) -> bool:
+    """Say whether EXIF data, and so perhaps an orientation, follows the pixels (WebP)."""
+    return data[8:16] == b"WEBPVP8X" and bool(data[20] & 0x08)
+
+
+def picture_size(storage: Storage, key: str) -> tuple[int, int] | None:
+    """Return (height, width), or None where whoever decodes the picture will say what is wrong."""
+    try:
+        return measure(storage, key).size
+    except (PictureError, InputError):
+        return None
+
+
+def mask_problem(storage: Storage, key: str, size: tuple[int, int] | None) -> str | None:
+    """Say why a mask cannot go with a picture of (height, width) `size`, or return None."""
+    try:
+        own = measure(storage, key).size
+    except (PictureError, InputError) as error:
+        return f"cannot be read: {error}"
+    return size_problem(own, size)
+
+
+def size_problem(own: tuple[int, int], size: tuple[int, int] | None) -> str | None:
+    """Say that a mask and its picture differ in size, or return None."""
+    if size is None or own == size:
+        return None
+    return f"{own[1]:,} x {own[0]:,} pixels, its picture has {size[1]:,} x {size[0]:,}"

@@ -1,0 +1,234 @@
+"""Which annotation file belongs to which picture, where each picture has one of its own.
+
+Pictures and their annotations share a stem (``7.jpg``, ``7.xml``); their folders differ by words
+that say what they hold (``JPEGImages/a`` and ``Annotations/a``, ``train/images`` and
+``train/labels``), or not at all. Used by Pascal VOC, YOLO and LabelMe.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from variegate.codecs.kinds import IMAGE_ENDINGS
+from variegate.formats.scan import canonical_split, is_hidden, leave_unsaid
+from variegate.storage import Storage
+
+_PICTURE_WORDS = {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "jpegs"}
+_ANNOTATION_WORDS = {
+    *("annotations", "annotation", "anno", "annos", "ann", "anns", "labels", "label"),
+    *("labeltxt", "xml", "xmls", "json", "jsons", "txt"),
+}
+_MASK_WORDS = {
+    *("masks", "mask", "segmentationclass", "segmentationobject", "segmentationclassraw"),
+    *("segmentationclassvisualization", "segmentationobjectvisualization", "scribbles"),
+    *("semantic_segmentation", "panoptic_segmentation"),
+}
+
+# If fewer of the pictures stand beside annotation files, the data set is another, or several.
+_PAIRED = 0.5
+
+
+@dataclass(slots=True)
+class Listed:
+    """The stems of a data set's pictures and annotation files, by folder ("" or "a/b/")."""
+
+    pictures: dict[str, set[str]] = field(default_factory=dict)
+    annotations: dict[str, set[str]] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, storage: Storage, *, ending: str, keep: Callable[[str], bool]) -> "Listed":
+        """List once.
+
+        Args:
+            storage: the data set.
+            ending: of the annotation files, in lower case.
+            keep: says which other files' keys to keep.
+        """
+        listed = cls()
+        for entry in storage.list(on_skip=leave_unsaid):
+            folder, stem, tail = parts_of(entry.key)
+            if is_hidden(entry.key):
+                continue
+            if keep(entry.key):
+                listed.others.append(entry.key)
+            elif tail.lower() == ending:
+                listed.annotations.setdefault(folder, set()).add(stem)
+            elif tail.lower() in IMAGE_ENDINGS and not in_mask_folder(folder):
+                listed.pictures.setdefault(folder, set()).add(stem)
+        return listed
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Folders of pictures and where their annotation files are.
+
+    Attributes:
+        folders: folder of pictures -> folder of their annotation files.
+        ending: of the annotation files as they are written.
+    """
+
+    folders: Mapping[str, str]
+    ending: str
+
+    def annotation_key(self, picture: str) -> str | None:
+        """Return the key that the picture's annotation file has, if it has one."""
+        folder, stem, _ = parts_of(picture)
+        where = self.folders.get(folder)
+        return None if where is None else f"{where}{stem}{self.ending}"
+
+    def root(self, *keys: str) -> str:
+        """Return the folder that holds all these folders and files."""
+        folders = [*self.folders, *self.folders.values(), *(parts_of(key)[0] for key in keys)]
+        root = folders[0]
+        while not all(folder.startswith(root) for folder in folders):
+            root = root[: root.rstrip("/").rfind("/") + 1]
+        return root
+
+    def doubt(self, listed: Listed) -> str | None:
+        """Say so where most pictures stand in folders without annotation files."""
+        total = sum(map(len, listed.pictures.values()))
+        paired = sum(len(listed.pictures[folder]) for folder in self.folders)
+        if paired >= _PAIRED * total:
+            return None
+        return f"{self.ending} files go with {paired:,} of {total:,} pictures"
+
+    def present(self, listed: Listed) -> Iterator[str]:
+        """Yield the annotation files that belong to a picture."""
+        for folder, where in self.folders.items():
+            for stem in sorted(listed.pictures[folder] & listed.annotations.get(where, set())):
+                yield f"{where}{stem}{self.ending}"
+
+    def missing(self, listed: Listed) -> list[str]:
+        """Return annotation files without a picture, in the folders that belong to pictures."""
+        owners: dict[str, list[str]] = {}
+        for folder, where in self.folders.items():
+            owners.setdefault(where, []).append(folder)
+        return sorted(
+            f"{where}{stem}{self.ending}"
+            for where, folders in owners.items()
+            for stem in listed.annotations.get(where, set()).difference(
+                *(listed.pictures[folder] for folder in folders)
+            )
+        )
+
+    def unlisted(self, listed: Listed) -> list[str]:
+        """Return pictures without an annotation file, without their endings."""
+        return sorted(
+            folder + stem
+            for folder, where in self.folders.items()
+            for stem in listed.pictures[folder] - listed.annotations.get(where, set())
+        )
+
+
+def find_pairs(listed: Listed, ending: str) -> Pairs:
+    """Find the folder of annotation files for each folder of pictures that has one."""
+    found = {}
+    for folder, ranked in _ranked(listed):
+        shared = [where for *_, where, count in ranked if count]
+        exact = [where for rank, _, where, _ in ranked if rank == 1]
+        if shared or exact:
+            found[folder] = (shared + exact)[0]
+    return Pairs(found, ending)
+
+
+def rivals(listed: Listed) -> list[str]:
+    """Return the folders, if several, that fit some pictures equally well; with most first."""
+    counts: Counter[str] = Counter()
+    for folder, ranked in _ranked(listed):
+        shared = [one for one in ranked if one[3]]
+        best = [one for one in shared if one[:2] == shared[0][:2]]
+        if len(best) > 1:
+            for *_, where, count in best:
+                counts[_top(where, folder)] += count
+    return sorted(counts, key=lambda top: (-counts[top], top))
+
+
+def _top(where: str, folder: str) -> str:
+    """Return a folder of annotations without the end that it has in common with the pictures'."""
+    ours, theirs = where.split("/")[:-1], folder.split("/")[:-1]
+    while ours and theirs and ours[-1] == theirs[-1]:
+        ours.pop()
+        theirs.pop()
+    return "".join(f"{part}/" for part in ours)
+
+
+_Ranked = tuple[int, int, str, int]
+
+
+def _ranked(listed: Listed) -> Iterator[tuple[str, list[_Ranked]]]:
+    """Yield folders of pictures with (rank, distance, folder of annotations, stems in common)."""
+    by_rest: dict[tuple[str, ...], list[str]] = {}
+    for where in sorted(listed.annotations):
+        rest = _rest(where)
+        for start in range(len(rest) + 1):
+            by_rest.setdefault(rest[start:], []).append(where)
+    for folder, stems in listed.pictures.items():
+        yield (
+            folder,
+            [
+                (rank, distance, where, len(stems & listed.annotations[where]))
+                for rank, distance, where in sorted(_candidates(folder, by_rest))
+            ],
+        )
+
+
+def _candidates(
+    folder: str, by_rest: Mapping[tuple[str, ...], list[str]]
+) -> Iterator[tuple[int, int, str]]:
+    """Yield (rank, distance, folder of annotations), the least the best."""
+    rest = _rest(folder)
+    for where in by_rest.get(rest, []):
+        distance = len(_rest(where)) - len(rest)
+        yield (0 if where == folder else 1 if not distance else 2), distance, where
+    for start in range(1, len(rest) + 1):
+        for where in by_rest.get(rest[start:], []):
+            if _rest(where) == rest[start:]:
+                yield 3, start, where
+
+
+def _rest(folder: str) -> tuple[str, ...]:
+    """Return a folder's parts but those that say what kind of files it holds."""
+    roles = _PICTURE_WORDS | _ANNOTATION_WORDS
+    return tuple(part for part in folder.split("/") if part and part.lower() not in roles)
+
+
+def in_mask_folder(key: str) -> bool:
+    """Say whether a file or folder is one of masks, by the names above it."""
+    return any(part.lower() in _MASK_WORDS for part in key.split("/")[:-1])
+
+
+def parts_of(key: str) -> tuple[str, str, str]:
+    """Return the folder with its slash, the stem, and the ending with its dot."""
+    cut = key.rfind("/") + 1
+    name = key[cut:]
+    dot = name.rfind(".")
+    return (key[:cut], name[:dot], name[dot:]) if dot > 0 else (key[:cut], name, "")
+
+
+def split_in(folder: str) -> str | None:
+    """Return the split that a part of a folder's path names, the deepest first."""
+    splits = (canonical_split(part) for part in reversed(folder.split("/")))
+    return next((split for split in splits if split), None)
+
+
+def counterpart(folder: str, word: str) -> str:
+    """Return where annotations go for a new folder of pictures: ``images/a`` -> ``word/a``."""
+    parts = folder.split("/")
+    for at in reversed(range(len(parts))):
+        if parts[at].lower() in _PICTURE_WORDS:
+            return "/".join([*parts[:at], word, *parts[at + 1 :]])
+    return folder
+
+
+def flattened(key: str, ending: str, *, splits: bool) -> str:
+    """Return one file name for a key of another data set: ``images/a/7.png`` -> ``a_7.jpg``.
+
+    Args:
+        key: there.
+        ending: of the name.
+        splits: whether names of splits stay in the name.
+    """
+    folder, stem, _ = parts_of(key)
+    kept = (part for part in _rest(folder) if splits or not canonical_split(part))
+    return "_".join((*kept, stem)) + ending

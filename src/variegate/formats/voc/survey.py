@@ -1,0 +1,123 @@
+"""What Pascal VOC files say of a set as a whole: classes, first pixel, masks, kinship to others."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from itertools import islice
+
+from variegate.codecs import read_palette
+from variegate.errors import InputError, LimitError
+from variegate.formats.pairing import Listed, Pairs
+from variegate.formats.voc.masks import CLASSES, color_map
+from variegate.formats.voc.xml import SIZE_LIMIT, Node, XmlError, parse, scan
+from variegate.storage import Storage, printable
+
+# So many XML files are looked at to tell whether they are of this format.
+_LOOKED_AT = 20
+_NO_CLASSES = {"background", "ignored", "void"}
+_TEXT_LIMIT = 1 << 20
+_WANTED = {("object", "name"), ("part", "name"), ("bndbox", "xmin"), ("bndbox", "ymin")}
+# Where a box begins that begins at 0, or before the first pixel ends.
+_FIRST = re.compile(r"0*(?:0|0?\.[0-9]+|0\.)")
+_PALETTE_BYTES = 1 << 16
+
+
+def read_xml(storage: Storage, key: str) -> Node:
+    """Return the root of a file.
+
+    Raises:
+        XmlError: it is no XML of this format, or refused.
+    """
+    try:
+        root = parse(storage.read(key, limit=SIZE_LIMIT))
+    except (LimitError, InputError) as error:
+        raise XmlError(1, str(error)) from error
+    if root.tag != "annotation":
+        raise XmlError(root.line, f"expected <annotation>, found <{printable(root.tag[:40])}>")
+    name = root.word("filename") or ""
+    if ".." in name.replace("\\", "/").split("/"):
+        line = (root.find("filename") or root).line
+        raise XmlError(line, f"<filename> {printable(name)!r} climbs out of the data set")
+    return root
+
+
+def other_format(storage: Storage, pairs: Pairs, listed: Listed) -> str | None:
+    """Say why the XML files beside the pictures are not of this format, or None."""
+    seen = Counter[str]()
+    for key in islice(pairs.present(listed), _LOOKED_AT):
+        with suppress(XmlError):
+            root = read_xml(storage, key)
+            if is_label_me(root):
+                return f"{printable(key)} is of the old LabelMe web tool, which is not read"
+            seen["voc"] += 1
+            continue
+        seen["other"] += 1
+    if seen["other"] and not seen["voc"]:
+        return "the .xml files beside the pictures are broken or of another format"
+    return None
+
+
+def is_label_me(root: Node) -> bool:
+    """Say whether an <annotation> is one of the old LabelMe web tool."""
+    return any(
+        (polygon := node.find("polygon")) is not None and polygon.find("pt") is not None
+        for node in root.children
+        if node.tag == "object"
+    )
+
+
+def examine(storage: Storage, keys: Iterable[str]) -> tuple[Counter[str], int]:
+    """Look into all these files.
+
+    Returns:
+        How often each class occurs, and the number of the first pixel: 0 where a box starts there.
+    """
+    names: Counter[str] = Counter()
+    origin = 1
+    for key in keys:
+        with suppress(XmlError, LimitError, InputError):
+            for tag, text in scan(storage.read(key, limit=SIZE_LIMIT), _WANTED):
+                if tag == "name":
+                    names[text] += 1
+                elif origin and _FIRST.fullmatch(text):
+                    origin = 0
+    names.pop("", None)
+    return names, origin
+
+
+def class_order(names: Mapping[str, int], labelmap: str | None) -> tuple[str, ...]:
+    """Return the classes: in the order of a label map, others behind it by code point."""
+    mapped = [name for name in labelmap_names(labelmap) if name in names or not _no_class(name)]
+    return (*mapped, *sorted(names.keys() - set(mapped)))
+
+
+def _no_class(name: str) -> bool:
+    return name.lower() in _NO_CLASSES
+
+
+def labelmap_names(labelmap: str | None) -> list[str]:
+    """Return the names in a label map, in order."""
+    lines = (line.strip() for line in (labelmap or "").splitlines())
+    return list(dict.fromkeys(line.split(":")[0] for line in lines if line and line[0] != "#"))
+
+
+def mask_classes(labelmap: str | None, names: Mapping[str, int]) -> tuple[str, ...]:
+    """Return the names of the values in semantic masks, as far as they are known."""
+    if labelmap is not None:
+        return tuple(labelmap_names(labelmap))
+    return CLASSES if set(names) <= {*CLASSES, "head", "hand", "foot"} else ()
+
+
+def read_text(storage: Storage, key: str) -> str:
+    """Return the text of a small file."""
+    return storage.read(key, limit=_TEXT_LIMIT).decode("utf-8", "surrogateescape")
+
+
+def palette(storage: Storage, masks: Iterable[str]) -> str:
+    """Return the palette of the first mask in hexadecimal, if it is not the usual one."""
+    for key in sorted(masks):
+        with suppress(InputError), storage.open_read(key) as file:
+            found = read_palette(file.read(_PALETTE_BYTES)) or b""
+            return "" if color_map().startswith(found) else found.hex()
+    return ""

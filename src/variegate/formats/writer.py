@@ -1,0 +1,202 @@
+"""How results are laid out: the other half of a format.
+
+A writer is a small JSON value (`to_json`, `from_json`), so that it can travel to the workers. A
+worker asks it for the key of each result and writes the *sidecars*, the files that belong to one
+result (an XML file, a mask); when all is done, the files that belong to the whole set (a COCO file,
+a class list) are written once, from the manifest, by `write_index`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+
+from variegate.annotations.annotation import Annotation, Skeleton
+from variegate.formats.output_names import output_key
+from variegate.storage import Storage
+
+Content = Literal[
+    "label",  # one class for a picture
+    "labels",  # several, or shares
+    "boxes",
+    "corners",  # oriented boxes
+    "polygons",
+    "instance masks",
+    "semantic masks",
+    "soft masks",
+    "mask names",  # those of the values of semantic masks
+    "keypoints",
+    "keypoint names",
+    "points",  # objects that are nothing but points
+    "captions",
+    "other fields",
+]
+
+# What programs that read data sets of this field open: by cv2, by Pillow.
+_USUAL_KINDS = frozenset(("jpeg", "png", "webp", "bmp", "tiff"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One picture of the output set, as a writer sees it.
+
+    Attributes:
+        key: of the picture.
+        split: "train", "val", "test" or None.
+        label: its class, or None.
+        size: (height, width).
+        annotation: what else is known; None in formats without.
+        masks: the pictures that the annotation names (`mask_file`), by key: uint8 or uint16 (H, W).
+            Empty in `write_index`: they are written by then.
+        source: key of the picture it was made from; its own where it passed through.
+    """
+
+    key: str
+    split: str | None
+    label: str | None
+    size: tuple[int, int]
+    annotation: Annotation | None = None
+    masks: Mapping[str, np.ndarray] = field(default_factory=dict)
+    source: str | None = None
+
+
+#: Every writer by its name; a class that has a `name` enters itself.
+WRITERS: "dict[str, type[Writer]]" = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writer(ABC):
+    """Writes one format.
+
+    Attributes:
+        classes: in the order in which the format numbers them.
+        skeletons: category -> its keypoints.
+    """
+
+    name: ClassVar[str]
+    holds: ClassVar[frozenset[Content]]
+    """What the format can express; `convert` says what of a data set it cannot."""
+    one_shape: ClassVar[bool] = False
+    """Of an object with an outline and a box, only the outline is written."""
+    names_empty: ClassVar[bool] = True
+    """Pictures without objects are named, too."""
+    kinds: ClassVar[frozenset[str] | None] = _USUAL_KINDS
+    """Kinds of picture files that its readers open; None for all."""
+    captions: ClassVar[str] = ""
+    """Where in an annotation's `extra` captions stand: "captions" (a list) or "text" (one)."""
+    own_fields: ClassVar[frozenset[str]] = frozenset()
+    """Names in `extra` that mean something in this format alone."""
+    nested: ClassVar[str] = ""
+    """Where in an annotation's `extra` fields of others stand; "" for `extra` itself."""
+
+    classes: tuple[str, ...] = ()
+    skeletons: Mapping[str, Skeleton] = field(default_factory=dict)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "name" in cls.__dict__:
+            WRITERS[cls.name] = cls
+
+    @classmethod
+    def fresh(
+        cls,
+        *,
+        classes: tuple[str, ...],
+        skeletons: Mapping[str, Skeleton],
+        splits: tuple[str, ...],
+        extra: Mapping[str, Any],
+    ) -> Self:
+        """Make one for a set that was read in another format.
+
+        Args:
+            classes, skeletons, splits: of the set.
+            extra: what the other format said of the set as a whole (`Writer.set_extra`).
+        """
+        del splits, extra
+        return cls(classes=classes, skeletons=skeletons)
+
+    @abstractmethod
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+        """Return where a picture read in another format goes in a new set.
+
+        Args:
+            key: where it stood there.
+            split, label: of the picture.
+            ending: of the file as it is written.
+        """
+
+    def key(self, source: str, *, suffix: str, ending: str, own_endings: tuple[str, ...]) -> str:
+        """Return the key of one result; see `output_key`."""
+        return output_key(source, suffix=suffix, ending=ending, own_endings=own_endings)
+
+    def mask_key(self, mask_file: str, *, source: str, output: str) -> str:
+        """Return the key of a result's mask.
+
+        Args:
+            mask_file: key of the source's mask.
+            source: key of the source.
+            output: key of the result.
+        """
+        folder, _, name = mask_file.rpartition("/")
+        old, new = _stem(source), _stem(output)
+        renamed = name.replace(old, new, 1) if old in name else f"{new}-{name}"
+        return f"{folder}/{renamed}" if folder else renamed
+
+    def object_mask_key(self, output: str) -> str | None:
+        """Return where a picture's object masks go: one file, in which the n-th has the value n.
+
+        None where they stand in the annotation, as run lengths.
+        """
+        return None
+
+    def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
+        """Yield (key, content) of the files that belong to one picture."""
+        yield from ()
+
+    def write_index(self, storage: Storage, items: Iterable[Item]) -> None:  # noqa: B027
+        """Write the files that belong to the whole set, streaming."""
+
+    @property
+    def held(self) -> frozenset[Content]:
+        """What this one can express, where one thing in `holds` rules out another."""
+        return self.holds
+
+    @property
+    def set_extra(self) -> Mapping[str, Any]:
+        """What the format says of the set as a whole and another may be able to carry."""
+        return {}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values from which `from_json` makes an equal writer."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Make a writer from what `to_json` gave, before or after it was text."""
+        skeletons = {
+            name: Skeleton(
+                tuple(one["names"]),
+                tuple((i, j) for i, j in one["pairs"]),
+                tuple((i, j) for i, j in one["edges"]),
+            )
+            for name, one in data.get("skeletons", {}).items()
+        }
+        return cls(**{**data, "classes": tuple(data.get("classes", ())), "skeletons": skeletons})
+
+
+def writer_to_json(writer: Writer) -> dict[str, Any]:
+    """Return JSON values from which `writer_from_json` makes an equal writer."""
+    return {"name": writer.name, **writer.to_json()}
+
+
+def writer_from_json(data: Mapping[str, Any]) -> Writer:
+    """Make a writer from what `writer_to_json` gave, before or after it was text."""
+    fields = dict(data)
+    return WRITERS[fields.pop("name")].from_json(fields)
+
+
+def _stem(key: str) -> str:
+    name = key.rpartition("/")[2]
+    return name.rpartition(".")[0] or name

@@ -1,0 +1,1 @@
+"""What is to be made of every image: transforms, policies, the plan of variants, YAML."""

@@ -1,0 +1,294 @@
+"""From a policy and a picture's key to its variants, made with as little work as they allow.
+
+A variant's operations are *fused* into a normal form: a list of operations of which no two
+neighbours can be joined. It depends on the variant alone, so its bytes do too. The normal forms
+of all variants make a tree; what two of them begin with is computed once, depth first, so that
+no more pictures are alive than the tree is deep.
+
+The rules of `fuse`, for pointwise P, geometric G and anything A:
+
+| found | becomes | because |
+| --- | --- | --- |
+| A then B, joinable | the joined one | `Operation.then` |
+| identity | nothing | |
+| P, G | G, P | a change of color does not ask where a pixel lies |
+| G with a fill color, P | P, G with the fill changed by P | the fill is a color like the others |
+| G, P ..., G' with a fill color, where G joins G' | P ..., G joined with G' | both of the above |
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+
+from variegate.annotations.sample import Sample, Size
+from variegate.errors import PictureError
+from variegate.ops import Combination, Geometric, Identity, Operation, Pointwise, Warp
+from variegate.ops.warp import shrinkage
+from variegate.recipes.policies import Chain, Node, Place, Step, chains
+from variegate.seeding import Path
+from variegate.transforms import find_transform
+from variegate.transforms.base import Drawn
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One output of one picture.
+
+    Attributes:
+        index: its number, from 0, in the order of the policy.
+        drawn: what was drawn, in the order of the recipe.
+        operations: what is done, in normal form.
+        size: (height, width) of the result.
+    """
+
+    index: int
+    drawn: tuple[Drawn, ...]
+    operations: tuple[Operation, ...]
+    size: Size
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Keys of the other pictures that it is made of."""
+        return tuple(key for one in self.drawn for key in one.parameters.get("partners", ()))
+
+    @property
+    def name(self) -> str:
+        """The names of its transforms, joined by "+"; "source" where there are none."""
+        return "+".join(drawn.transform for drawn in self.drawn) or "source"
+
+
+def draw_variants(
+    policy: Node,
+    *,
+    seed: int,
+    key: str,
+    size: Size,
+    finish: tuple[Drawn, ...] = (),
+    fused: bool = True,
+    pool: Sequence[str] = (),
+) -> list[Variant]:
+    """Draw all variants of one picture.
+
+    Args:
+        policy: how transforms combine.
+        seed: the run's.
+        key: the picture's path inside its data set.
+        size: the picture's (height, width).
+        finish: what is done to every variant at its end.
+        fused: bring the operations into normal form; without it every step is done by itself.
+        pool: keys of the pictures from which partners are chosen, for transforms of several.
+
+    Raises:
+        PictureError: a transform of several pictures was drawn, and there is no other.
+    """
+    place = Place(seed, key)
+    draws = _Draws(place, pool)
+    made = []
+    for index, chain in enumerate(chains(policy, place)):
+        drawn = (*draws.of(chain), *finish)
+        operations, end = build(drawn, size)
+        made.append(Variant(index, drawn, fuse(operations) if fused else tuple(operations), end))
+    return made
+
+
+def repeated(drawn: tuple[Drawn, ...], *, index: int, size: Size) -> Variant:
+    """Return a variant whose draws are known, for a picture of (height, width) `size`."""
+    operations, end = build(drawn, size)
+    return Variant(index, drawn, fuse(operations), end)
+
+
+def build(drawn: Iterable[Drawn], size: Size) -> tuple[list[Operation], Size]:
+    """Return the operations that were drawn, for a picture of `size`, and the size they end at."""
+    operations = []
+    for one in drawn:
+        operation = find_transform(one.transform).operation(one.parameters, size)
+        size = operation.output_size(size)
+        operations.append(operation)
+    return operations, size
+
+
+@dataclass(slots=True)
+class _Draws:
+    """The draws of one picture: variants that begin alike share what they begin with."""
+
+    place: Place
+    pool: Sequence[str] = ()
+    made: dict[Path, Drawn | None] = field(default_factory=dict)
+
+    def of(self, chain: Chain) -> list[Drawn]:
+        drawn = []
+        for step in chain.steps:
+            if step.path not in self.made:
+                self.made[step.path] = self._drawn(step)
+            if (one := self.made[step.path]) is not None:
+                drawn.append(one)
+        return drawn
+
+    def _drawn(self, step: Step) -> Drawn | None:
+        drawn = step.source.drawn(self.place.rng(step.path))
+        if drawn is None or "partners" not in drawn.parameters:
+            return drawn
+        others = [key for key in self.pool if key != self.place.key]
+        if not others:
+            raise PictureError(
+                f"{drawn.transform} needs another picture of the same split, and there is none"
+            )
+        chosen = [others[int(share * len(others))] for share in drawn.parameters["partners"]]
+        return Drawn(drawn.transform, {**drawn.parameters, "partners": chosen})
+
+
+def fuse(operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """Return the normal form of a chain of operations."""
+    done: list[Operation] = []
+    for operation in operations:
+        _push(done, operation)
+    return tuple(done)
+
+
+def _push(done: list[Operation], operation: Operation) -> None:
+    """Add an operation to a normal form; the rules stand in the module's docstring."""
+    if operation.is_identity or isinstance(operation, Identity):
+        return
+    if not done:
+        done.append(operation)
+        return
+    last = done[-1]
+    if (joined := last.then(operation)) is not None:
+        done.pop()
+        _push(done, joined)
+    elif isinstance(last, Pointwise) and isinstance(operation, Geometric):
+        if not operation.paints:
+            done.pop()
+            _push(done, operation)
+            _push(done, last)
+        else:
+            _push_painter(done, operation)
+    elif isinstance(last, Geometric) and last.paints and isinstance(operation, Pointwise):
+        done.pop()
+        _push(done, operation)
+        _push(done, last.repainted(operation))
+    else:
+        done.append(operation)
+
+
+def _push_painter(done: list[Operation], painter: Geometric) -> None:
+    """Add a geometric operation that paints behind pointwise ones."""
+    place = len(done) - 1
+    while place >= 0 and isinstance(done[place], Pointwise):
+        place -= 1
+    before = done[place] if place >= 0 else None
+    if isinstance(before, Geometric) and (joined := before.then(painter)) is not None:
+        # Without the first of the two, what follows it may join what stands before it.
+        colors = done[place + 1 :]
+        del done[place:]
+        for one in (*colors, joined):
+            _push(done, one)
+    else:
+        done.append(painter)
+
+
+def reduction(variant: Variant, size: Size) -> int:
+    """Return 1, 2, 4 or 8: how much smaller than `size` the source may be decoded.
+
+    A variant that only needs a small copy can be made from one that a JPEG decoder scales down,
+    as long as it stays twice as fine as what is needed. The decoder rounds sides up, past the
+    picture's edge: that may misplace nothing by more than a tenth of a pixel of the result (at a
+    quarter, 34 dB are left).
+    """
+    overhang = {times: max(-side % times for side in size) for times in (8, 4, 2)}
+    for operation in variant.operations:
+        if isinstance(operation, Pointwise):
+            continue
+        if not isinstance(operation, Warp) or not operation.matrix.is_affine:
+            return 1
+        if operation.view.interpolation == "nearest":
+            return 1
+        shrink = min(shrinkage(operation.matrix, size))
+        fitting = (t for t, beyond in overhang.items() if max(2 * t, 10 * beyond) <= shrink)
+        return next(fitting, 1)
+    return 1
+
+
+@dataclass(slots=True)
+class _Node:
+    """A place in the tree: the variants that end here, and what can be done next."""
+
+    ends: list[Variant] = field(default_factory=list)
+    children: dict[Operation, "_Node"] = field(default_factory=dict)
+
+
+def execute(
+    planned: Iterable[Variant],
+    load: Callable[[int], Sample],
+    *,
+    size: Size,
+    reducible: bool,
+    partner: Callable[[str], Sample] | None = None,
+) -> Iterator[tuple[Variant, Sample]]:
+    """Make variants, each as soon as it can be had.
+
+    Args:
+        planned: variants of one picture.
+        load: returns the picture, decoded at 1/times of its size.
+        size: the picture's (height, width).
+        reducible: whether it can be decoded at 1/2, 1/4 and 1/8; otherwise `times` is always 1.
+        partner: returns another picture by its key, for operations on several.
+
+    Yields:
+        Each variant with its result, in the order in which they appear.
+    """
+    _keep_freed_memory()
+    roots: dict[int, _Node] = {}
+    for variant in planned:
+        times = reduction(variant, size) if reducible else 1
+        node = roots.setdefault(times, _Node())
+        for operation in _from_reduced(variant.operations, size, times):
+            node = node.children.setdefault(operation, _Node())
+        node.ends.append(variant)
+    for times, root in roots.items():
+        yield from _walk(root, load(times), partner)
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Let this process use the memory of freed pictures again; once is enough.
+
+    glibc may hand large blocks back to the system as they are freed, and to fault the next
+    picture's pages in can take longer than to warp it: benchmarks/kernels.py. It stops doing so for
+    blocks up to the largest that it has seen freed, 32 MB at most. This one is never touched.
+    """
+    np.empty(31 * 2**20, np.uint8)
+
+
+def _from_reduced(
+    operations: tuple[Operation, ...], size: Size, times: int
+) -> tuple[Operation, ...]:
+    """Return the operations for a source decoded at 1/times of its `size`."""
+    if times == 1:
+        return operations
+    small = (math.ceil(size[0] / times), math.ceil(size[1] / times))
+    place, warp = next((i, op) for i, op in enumerate(operations) if isinstance(op, Warp))
+    return (*operations[:place], warp.from_reduced(size, small), *operations[place + 1 :])
+
+
+def _walk(
+    root: _Node, source: Sample, partner: Callable[[str], Sample] | None
+) -> Iterator[tuple[Variant, Sample]]:
+    # A stack instead of recursion: a parent's picture is let go with the last of its children.
+    waiting: list[tuple[_Node, Operation, Sample]] = [(root, Identity(), source)]
+    del source
+    while waiting:
+        node, operation, parent = waiting.pop()
+        if isinstance(operation, Combination):
+            assert partner is not None
+            sample = operation.combine(parent, tuple(partner(key) for key in operation.partners))
+        else:
+            sample = operation.apply(parent)
+        del parent
+        for variant in node.ends:
+            yield variant, sample
+        waiting += [(child, op, sample) for op, child in reversed(node.children.items())]
+        del sample

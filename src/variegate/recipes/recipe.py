@@ -1,0 +1,333 @@
+"""Recipes: what is to be made of every picture, as YAML or as Python objects.
+
+```yaml
+seed: 7
+variants:
+  subsets:
+    - rotate: {angle_degrees: [-30, 30], fit: inside}
+    - contrast: {factor: [0.7, 1.4]}
+    - flip
+output: {format: jpeg, quality: 95}
+```
+
+A recipe is data: nothing in it is evaluated, and what it does not know is an error.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from variegate.annotations.rules import LabelRule
+from variegate.annotations.sample import Image, Sample, check_image
+from variegate.errors import RecipeError, did_you_mean
+from variegate.recipes.plan import Variant, draw_variants, execute
+from variegate.recipes.policies import POLICIES, Along, Node, count, to_data, transforms_of
+from variegate.seeding import check_seed
+from variegate.transforms import Transform, all_transforms, find_transform
+from variegate.transforms.base import Drawn
+from variegate.transforms.canvas import Canvas, canvas_size
+from variegate.validation import Written, sentence, shown
+
+M = TypeVar("M", bound=BaseModel)
+
+LISTS = ("sequence", "subsets", "each", "one_of")
+
+# No recipe comes near them; what aliases in YAML can grow into does.
+_DEEPEST = 50
+_MOST_PARTS = 100_000
+_MOST_VARIANTS = 2**20
+
+
+class Output(Written):
+    """How results are stored."""
+
+    format: Literal["same", "jpeg", "png", "webp"] = "same"
+    """File format; "same" is that of the source, or PNG where it cannot be written."""
+    quality: Annotated[int, Field(ge=1, le=100)] = 95
+    """Of JPEG and WebP."""
+    subsampling: Literal["4:4:4", "4:2:2", "4:2:0"] = "4:2:0"
+    """Color resolution of JPEG."""
+    size: Canvas | None = None
+    """(height, width) to which every result is brought at the end, or one number for both."""
+    alpha: Literal["keep", "white"] = "keep"
+    """Keep transparency where the format can, or lay the picture over white."""
+
+
+class Recipe(Written):
+    """What is to be made of every picture."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    policy: Annotated[Node, Field(alias="variants")]
+    """A policy, or one transform; in YAML it is called `variants`."""
+    description: str = ""
+    """In the words of who wrote it."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Where all randomness begins."""
+    output: Output = Output()
+    """How results are stored."""
+    labels: LabelRule = LabelRule()
+    """What becomes of labels."""
+
+    @model_validator(mode="after")
+    def _countable(self) -> Self:
+        if (variants := self.count()) > _MOST_VARIANTS:
+            raise ValueError(
+                f"variants: expected at most {_MOST_VARIANTS:,} of a picture, "
+                f"got {f'{variants:,}' if variants < 10**15 else 'far more'}; "
+                "draw some of them with sample"
+            )
+        return self
+
+    @classmethod
+    def load(cls, source: str | Path) -> Self:
+        """Read a recipe file, or a preset by its name.
+
+        Raises:
+            RecipeError: there is no such file or preset, or it is not a valid recipe.
+        """
+        path = Path(source)
+        if str(source) in presets():
+            return cls.parse(preset_text(str(source)), where=str(source))
+        try:
+            return cls.parse(path.read_text(encoding="utf-8"), where=str(source))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise RecipeError(
+                f"{source}: cannot be read as a recipe ({reason})"
+                f"{did_you_mean(path.stem, presets())}"
+            ) from error
+
+    @classmethod
+    def parse(cls, text: str, *, where: str = "recipe") -> Self:
+        """Read a recipe from YAML text; `where` is what errors call it.
+
+        Raises:
+            RecipeError: it is not a valid recipe.
+        """
+        try:
+            data = yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
+        except yaml.YAMLError as error:
+            raise RecipeError(f"{where}: not valid YAML: {_one_line(error)}") from error
+        except ValueError as error:
+            # What looks like a number or a date to YAML, and is none.
+            raise RecipeError(f"{where}: not valid YAML: {error}; use quotes for text") from error
+        except RecursionError as error:
+            raise RecipeError(f"{where}: nested more than {_DEEPEST} deep") from error
+        return cls.from_data(data, where=where)
+
+    @classmethod
+    def from_data(cls, data: object, *, where: str = "recipe") -> Self:
+        """Read a recipe from parsed YAML or JSON.
+
+        Raises:
+            RecipeError: it is not a valid recipe.
+        """
+        _check_extent(data, where)
+        if not isinstance(data, Mapping):
+            raise RecipeError(f"{where}: expected seed, variants and output, got {shown(data)}")
+        if "seed" in data:
+            try:
+                check_seed(data["seed"])
+            except RecipeError as error:
+                raise RecipeError(f"{where}: {error}") from error
+        if "policy" in data:
+            raise RecipeError(f"{where}: unknown parameter 'policy'; did you mean 'variants'?")
+        fields = dict(data)
+        if "variants" in fields:
+            fields["variants"] = parse_node(fields["variants"], f"{where}: variants")
+        return _validated(cls, fields, where)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the recipe as JSON values, such that `from_data` gives an equal one."""
+        fields = self.model_dump(mode="json", exclude_defaults=True, exclude={"policy"})
+        return {**fields, "variants": to_data(self.policy)}
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal digest of all that decides results, but for the seed."""
+        data = {
+            "variants": to_data(self.policy),
+            "output": self.output.model_dump(mode="json"),
+            "labels": self.labels.model_dump(mode="json"),
+        }
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+    def count(self) -> int:
+        """Return how many variants every picture gets."""
+        return count(self.policy)
+
+    @property
+    def finish(self) -> tuple[Drawn, ...]:
+        """What is done to every variant at its end."""
+        if self.output.size is None:
+            return ()
+        size = list(canvas_size(self.output.size))
+        return (Drawn("resize", {"size": size}),)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether some results are made of several pictures."""
+        return any(find_transform(name).partners > 0 for name in transforms_of(self.policy))
+
+    def plan(self, *, key: str, size: tuple[int, int], pool: Sequence[str] = ()) -> list[Variant]:
+        """Draw the variants of the picture `key` of (height, width) `size`.
+
+        Args:
+            key, size: of the picture.
+            pool: keys of others of which results may be made together with it.
+
+        Raises:
+            PictureError: others are needed, and there are none.
+        """
+        return draw_variants(
+            self.policy, seed=self.seed, key=key, size=size, finish=self.finish, pool=pool
+        )
+
+    def variants(self, image: Image, *, key: str) -> Iterator[tuple[Variant, Image]]:
+        """Make all variants of one picture in memory.
+
+        Args:
+            image: (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, uint8.
+            key: names the picture; the same key, seed and recipe give the same variants.
+
+        Yields:
+            Each variant with its image, in the order in which they appear.
+
+        Raises:
+            ShapeError: `image` is none of these.
+        """
+        sample = Sample(check_image(image))
+        planned = self.plan(key=key, size=sample.size)
+        for variant, result in execute(
+            planned, lambda _: sample, size=sample.size, reducible=False
+        ):
+            # A copy: others are made of it, or it is the caller's own picture.
+            yield variant, result.image.copy()
+
+
+def presets() -> list[str]:
+    """Return the names of the recipes that come with variegate."""
+    files = resources.files("variegate.recipes.presets").iterdir()
+    return sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml"))
+
+
+def preset_text(name: str) -> str:
+    """Return a preset as its YAML file has it."""
+    return (resources.files("variegate.recipes.presets") / f"{name}.yaml").read_text(
+        encoding="utf-8"
+    )
+
+
+def parse_node(data: object, where: str) -> Node:
+    """Read a transform or a policy.
+
+    Args:
+        data: "flip", {"rotate": {...}}, {"subsets": [...]} or {"sample": {"steps": [...], ...}}.
+        where: its place, for errors.
+
+    Raises:
+        RecipeError: it is none of these.
+    """
+    name, value = _named(data, where)
+    if name in POLICIES:
+        fields = {"steps": value} if isinstance(value, list) and name in LISTS else value
+        if fields is None:
+            fields = {}
+        if not isinstance(fields, Mapping):
+            expected = "a list of steps" if name in LISTS else "parameters"
+            raise RecipeError(f"{where}: {name}: expected {expected}, got {shown(value)}")
+        fields = dict(fields)
+        if "steps" in POLICIES[name].model_fields and "steps" in fields:
+            steps = fields["steps"]
+            if not isinstance(steps, list):
+                raise RecipeError(
+                    f"{where}: {name}: steps: expected a list of steps, got {shown(steps)}"
+                )
+            inner = f"{where}: {name}" if isinstance(value, list) else f"{where}: {name}.steps"
+            fields["steps"] = tuple(
+                parse_node(step, f"{inner}[{index}]") for index, step in enumerate(steps)
+            )
+        return _validated(POLICIES[name], fields, f"{where}: {name}")
+    try:
+        kind: type[Along | Transform] = Along if name == Along.name else find_transform(name)
+    except RecipeError as error:
+        if "." in name:
+            raise RecipeError(f"{where}: {error}") from error
+        close = did_you_mean(name, [*POLICIES, Along.name, *all_transforms()])
+        raise RecipeError(f"{where}: unknown transform or policy {name!r}{close}") from error
+    if value is not None and not isinstance(value, Mapping):
+        raise RecipeError(f"{where}: {name}: expected parameters, got {shown(value)}")
+    return _validated(kind, dict(value or {}), f"{where}: {name}")
+
+
+def _named(data: object, where: str) -> tuple[str, object]:
+    """Return the name and the parameters of a step."""
+    if isinstance(data, str):
+        return data, None
+    if isinstance(data, Mapping) and len(data) == 1:
+        name, value = next(iter(data.items()))
+        if isinstance(name, str):
+            return name, value
+    if isinstance(data, Mapping) and len(data) > 1:
+        names = ", ".join(repr(str(name)) for name in data)
+        raise RecipeError(
+            f"{where}: expected one name, got {names}; write parameters as name: {{p: 0.5}}"
+        )
+    raise RecipeError(f"{where}: expected a transform or a policy, got {shown(data)}")
+
+
+def _validated(model: type[M], fields: dict[str, Any], where: str) -> M:
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {sentence(error, model)}") from error
+
+
+def _check_extent(data: object, where: str) -> None:
+    """Refuse what aliases have blown up, or tied into a knot.
+
+    Raises:
+        RecipeError: it is nested too deeply, or has too many parts.
+    """
+    waiting, parts = [(data, 0)], 0
+    while waiting:
+        one, depth = waiting.pop()
+        if not isinstance(one, list | tuple | Mapping):
+            continue
+        parts += len(one)
+        if depth > _DEEPEST:
+            raise RecipeError(f"{where}: nested more than {_DEEPEST} deep")
+        if parts > _MOST_PARTS:
+            raise RecipeError(f"{where}: expected at most {_MOST_PARTS:,} parameters and steps")
+        inner = one.values() if isinstance(one, Mapping) else one
+        waiting += [(part, depth + 1) for part in inner]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without repeated keys: the second would silently replace the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = repr(self.construct_object(key_node, deep=True))
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key} stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or " ".join(str(error).split())
+    return f"line {mark.line + 1}: {problem}" if mark else str(problem)

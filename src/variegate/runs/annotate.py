@@ -1,0 +1,170 @@
+"""What a worker does about labels: read them for a source, write them for a result."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from variegate.annotations import conversion as labels
+from variegate.annotations.annotation import Annotation
+from variegate.annotations.rules import LabelRule
+from variegate.annotations.sample import Size
+from variegate.annotations.targets import Mask, Targets
+from variegate.codecs import Limits, decode_mask
+from variegate.errors import InputError, PictureError
+from variegate.formats import Item, Source, Writer
+from variegate.storage import Storage, key_from_text, key_to_text
+
+
+@dataclass(frozen=True, slots=True)
+class Labeller:
+    """Labels of one job.
+
+    Attributes:
+        rule: what becomes of labels.
+        writer: how results are laid out.
+        input: where masks are read.
+        output: where sidecars are written.
+        limits: for masks.
+    """
+
+    rule: LabelRule
+    writer: Writer
+    input: Storage
+    output: Storage
+    limits: Limits
+
+    def targets(self, source: Source, size: Size, orientation: int = 1) -> Targets | None:
+        """Return what is known about a source, ready to be moved.
+
+        Args:
+            source: whose picture it is.
+            size: (height, width), upright.
+            orientation: EXIF's, by which it was turned upright.
+
+        Raises:
+            PictureError: its annotation does not fit it, or a mask cannot be read.
+        """
+        if source.annotation is None:
+            return None
+        return labels.read(
+            source.annotation,
+            size,
+            rule=self.rule,
+            skeletons=self.writer.skeletons,
+            load_mask=self.mask,
+            orientation=orientation,
+            key=source.key,
+        )
+
+    def read_again(
+        self, annotation: Annotation, size: Size, load_mask: Callable[[str], Mask]
+    ) -> Targets:
+        """Return what an annotation of a result says, whose masks `load_mask` returns."""
+        skeletons = self.writer.skeletons
+        return labels.read(
+            annotation, size, rule=self.rule, skeletons=skeletons, load_mask=load_mask
+        )
+
+    def result(
+        self, source: Source, targets: Targets | None, size: Size, key: str
+    ) -> tuple[Annotation | None, Mapping[str, Mask]]:
+        """Return the annotation of a result, and the masks that it names.
+
+        Args:
+            source: of the result.
+            targets: as they came out.
+            size: the result's (height, width).
+            key: the result's.
+        """
+        if source.annotation is None or targets is None:
+            return source.annotation, {}
+
+        def mask_key(mask_file: str, picture: str) -> str:
+            return self.writer.mask_key(mask_file, source=picture, output=key)
+
+        return labels.written(source.annotation, targets, size, rule=self.rule, mask_key=mask_key)
+
+    def unchanged(self, source: Source) -> Mapping[str, Mask]:
+        """Return the masks of a source that passes through."""
+        annotation = source.annotation
+        if annotation is None:
+            return {}
+        named = [one.mask_file for one in annotation.objects] + [annotation.mask_file]
+        return {key: self.mask(key) for key in dict.fromkeys(named) if key is not None}
+
+    def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
+        """Yield (key, content) of the files that belong to one picture.
+
+        The masks of a picture that passes through are those of the input, byte for byte.
+        """
+        through = item.source == item.key
+        for key, content in self.writer.sidecars(item):
+            if through and key in item.masks:
+                yield key, self.input.read(key, limit=self.limits.max_bytes)
+            else:
+                yield key, content
+
+    def write_sidecars(self, sidecars: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+        """Write (key, content) of what belongs to one result; return digests by key, as text."""
+        digests: dict[str, str] = {}
+        try:
+            for key, content in sidecars:
+                digests[key_to_text(key)] = hashlib.sha256(content).hexdigest()
+                self.output.write_later(key, content)
+        except Exception:
+            self.delete_sidecars(digests)
+            raise
+        return digests
+
+    def delete_sidecars(self, keys: Iterable[str]) -> None:
+        """Delete files that belong to a result that will not be; keys as text."""
+        for key in keys:
+            self.output.delete(key_from_text(key))
+
+    def sidecar_keys(self, source: Source, key: str) -> set[str]:
+        """Return the keys of all files that could have been written beside the result `key`."""
+        annotation = source.annotation
+
+        def renamed(mask_file: str | None) -> str | None:
+            if mask_file is None:
+                return None
+            return self.writer.mask_key(mask_file, source=source.key, output=key)
+
+        masks = set()
+        if annotation is not None:
+            objects = tuple(
+                one.changed(mask_file=renamed(one.mask_file)) for one in annotation.objects
+            )
+            annotation = annotation.changed(
+                objects=objects, mask_file=renamed(annotation.mask_file)
+            )
+            masks = {one.mask_file for one in objects} | {annotation.mask_file}
+        item = Item(
+            key=key,
+            split=source.split,
+            label=source.label,
+            size=(1, 1),
+            annotation=annotation,
+            # Only their names are asked for.
+            masks={name: np.zeros((1, 1), np.uint8) for name in masks if name},
+            source=source.key,
+        )
+        found = {name for name in masks if name}
+        # A writer may stumble over such masks; their names are known.
+        with suppress(Exception):
+            found |= {name for name, _ in self.writer.sidecars(item)}
+        return found
+
+    def mask(self, key: str) -> Mask:
+        """Read a mask.
+
+        Raises:
+            PictureError: it cannot be read.
+        """
+        try:
+            return decode_mask(self.input.read(key, limit=self.limits.max_bytes), self.limits)
+        except (PictureError, InputError) as error:
+            raise PictureError(f"its mask {key_to_text(key)}: {error}") from error

@@ -1,0 +1,77 @@
+"""What every back end is: options, and a way to run shards."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from variegate.errors import RecipeError
+from variegate.runs.job import Job, Report, Shard
+from variegate.runs.manifest import Counts
+
+# A worker says something after every output; the largest picture takes a fraction of this.
+SILENCE_LIMIT_S = 300.0
+
+OnCounts = Callable[[Counts], None]
+"""Told what shards that are not reported yet have done so far."""
+
+
+class Opened(Protocol):
+    """A back end that is ready to work on a job."""
+
+    @property
+    def parallel(self) -> int:
+        """How many shards it works on at a time, as far as it knows; at least 1."""
+
+    def run(self, shards: Iterable[Shard], on_progress: OnCounts) -> Iterator[Report]:
+        """Run shards; read them as they are needed, never all of them.
+
+        Yields:
+            A report for every shard, or for each of its parts, as they are done.
+
+        Raises:
+            UsageError: the input or output as a whole cannot be used.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend(ABC):
+    """Where shards are run. The fields are its options.
+
+    Attributes:
+        silence_limit_s: a worker that finishes no result for so long is taken to hang.
+    """
+
+    silence_limit_s: float = SILENCE_LIMIT_S
+
+    def check(self) -> None:
+        """Look at the options before anything is read; nothing is reached for.
+
+        Raises:
+            RecipeError: one is out of range.
+            UsageError: a package that the back end needs is not installed.
+        """
+        if not self.silence_limit_s > 0:
+            raise RecipeError(
+                "silence_limit_s: expected a positive number of seconds, "
+                f"got {self.silence_limit_s}"
+            )
+
+    @abstractmethod
+    def opened(self, job: Job) -> AbstractContextManager[Opened]:
+        """Make ready for a job; all that was taken for it is given back when the block ends.
+
+        Raises:
+            UsageError: the back end cannot be reached, or cannot reach the input or output.
+        """
+
+
+def at_least(name: str, value: float | None, least: float) -> None:
+    """Check an option that may be None.
+
+    Raises:
+        RecipeError: it is less.
+    """
+    if value is not None and not value >= least:
+        raise RecipeError(f"{name}: expected at least {least:g}, got {value:g}")

@@ -1,0 +1,73 @@
+"""The local back end: worker processes on this machine."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from variegate.runs.backends.base import Backend, OnCounts, at_least
+from variegate.runs.backends.pool import Pool
+from variegate.runs.job import Job, Report, Shard, run_shard
+from variegate.runs.manifest import Counts
+
+
+def default_workers() -> int:
+    """Return the number of processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalBackend(Backend):
+    """Worker processes on this machine.
+
+    Attributes:
+        workers: processes; 0 for none but this one, None for one a processor.
+    """
+
+    workers: int | None = None
+
+    def check(self) -> None:
+        """Look at the options."""
+        Backend.check(self)
+        at_least("workers", self.workers, 0)
+
+    @contextmanager
+    def opened(self, job: Job) -> "Iterator[_Local]":
+        """Nothing needs to be made ready."""
+        workers = default_workers() if self.workers is None else self.workers
+        yield _Local(job, workers, self.silence_limit_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Local:
+    """The back end at work on a job."""
+
+    job: Job
+    workers: int
+    silence_limit_s: float
+
+    @property
+    def parallel(self) -> int:
+        """One shard a process."""
+        return max(1, self.workers)
+
+    def run(self, shards: Iterable[Shard], on_progress: OnCounts) -> Iterator[Report]:
+        """Run shards."""
+        if self.workers == 0:
+            yield from _run_here(self.job, shards, on_progress)
+            return
+        with Pool(self.job, size=self.workers, silence_limit_s=self.silence_limit_s) as pool:
+            yield from pool.run(shards, on_progress)
+
+
+def _run_here(job: Job, shards: Iterable[Shard], on_progress: OnCounts) -> Iterator[Report]:
+    for shard in shards:
+        done = Counts()
+
+        def tell(counts: Counts, done: Counts = done) -> None:
+            done.add(counts)
+            on_progress(done)
+
+        yield run_shard(job, shard, on_progress=tell)

@@ -1,0 +1,147 @@
+"""One worker process, as the run that started it sees it.
+
+A worker is a program of its own (`variegate.runs.backends.worker`), not a fork: a script that calls
+`variegate.augment` needs no ``if __name__ == "__main__"``, and a worker that is killed or crashes
+takes nothing with it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from signal import Signals
+from threading import Thread
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from variegate.errors import UsageError
+from variegate.runs.job import Job, Shard
+from variegate.runs.manifest import Counts
+from variegate.storage.json import dumped
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
+
+# The parent's search path, whole: what can be imported here can be imported there.
+_PROGRAM = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
+    "from variegate.runs.backends.worker import main; main()"
+)
+
+# One thread a worker: libraries that start more only take memory.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+_LAST_WORDS_BYTES = 4096
+
+# Half a second, on a machine with nothing else to do.
+_START_LIMIT_S = 60.0
+
+Message = dict[str, Any]
+
+
+@dataclass(eq=False)
+class WorkerProcess:
+    """A worker process and what it is doing.
+
+    Attributes:
+        shard: what it was given, None while it has nothing to do.
+        deaths: of other workers on this shard.
+        at: number of the source it is working on.
+        done: what it has done of the shard.
+        ready: whether it has started well.
+        hung: whether it was killed because it was silent for too long.
+    """
+
+    process: "subprocess.Popen[bytes]"
+    log: IO[bytes]
+    shard: Shard | None = None
+    deaths: int = 0
+    at: int | None = None
+    done: Counts = field(default_factory=Counts)
+    ready: bool = False
+    hung: bool = False
+    heard: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def start(cls, job: Job, inbox: "SimpleQueue[tuple[WorkerProcess, Message | None]]") -> Self:
+        """Start a worker; what it says goes to `inbox`, and at its end None.
+
+        Raises:
+            UsageError: the system does not start it.
+        """
+        log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop
+        try:
+            process = subprocess.Popen(
+                [sys.executable or "python", "-P", "-c", _PROGRAM, json.dumps(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=_ONE_THREAD | dict(os.environ),
+            )
+        except OSError as error:
+            log.close()
+            raise UsageError(
+                f"worker processes do not start ({error}); use workers=0 to do without"
+            ) from error
+        worker = cls(process, log)
+        Thread(target=worker._listen, args=(inbox,), daemon=True).start()
+        worker._send(job.to_json())
+        return worker
+
+    def _listen(self, inbox: "SimpleQueue[tuple[WorkerProcess, Message | None]]") -> None:
+        assert self.process.stdout is not None
+        with suppress(OSError, ValueError):
+            for line in self.process.stdout:
+                inbox.put((self, json.loads(line)))
+        inbox.put((self, None))
+
+    def give(self, shard: Shard, deaths: int) -> None:
+        """Hand out a shard, on which so many workers died before."""
+        self.shard, self.deaths, self.at, self.done = shard, deaths, None, Counts()
+        self.heard = time.monotonic()
+        self._send(shard.to_json())
+
+    def _send(self, message: Message) -> None:
+        assert self.process.stdin is not None
+        # A worker that has just died is noticed by the end of its answers.
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(dumped(message) + b"\n")
+            self.process.stdin.flush()
+
+    def heard_now(self) -> None:
+        """Take note that it lives."""
+        self.heard = time.monotonic()
+
+    def is_silent(self, limit_s: float) -> bool:
+        """Say whether it owes an answer for longer than `limit_s`."""
+        if not self.ready:
+            limit_s = max(limit_s, _START_LIMIT_S)
+        return self.shard is not None and time.monotonic() - self.heard > limit_s
+
+    def cause_of_death(self) -> str:
+        """Return how the process ended, after it has."""
+        code = self.process.wait()
+        if code < 0:
+            hint = "; out of memory?" if Signals(-code).name == "SIGKILL" else ""
+            return f"killed by {Signals(-code).name}{hint}"
+        return f"ended with exit code {code}: {self.last_words()}"
+
+    def last_words(self) -> str:
+        """Return the last line of the worker's error output."""
+        size = self.log.seek(0, os.SEEK_END)
+        self.log.seek(max(0, size - _LAST_WORDS_BYTES))
+        lines = self.log.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    def stop(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.log):
+            # What was still to be sent cannot be any more.
+            with suppress(OSError):
+                if stream is not None:
+                    stream.close()

@@ -1,0 +1,333 @@
+"""The Ray back end: Ray Data runs shards on the nodes of a cluster.
+
+The run's list goes into files of some shards each (`parcels`); the data set that Ray Data works
+through holds nothing but places in them. A task reads its file, runs its shards in a worker
+process, and gives a report after each. So the run's own memory does not grow with the number of
+sources, and a node that is lost takes nothing with it that is not made again.
+
+What Ray gives up on is tried again: first each shard by itself, then each source. A source that
+has then ended its task twice by itself is quarantined.
+"""
+
+import json
+import logging
+import os
+import socket
+import warnings
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from variegate.errors import OutputError, RecipeError, UsageError, raised_elsewhere
+from variegate.runs.backends.base import Backend, OnCounts, at_least
+from variegate.runs.backends.parcels import (
+    MOST_SHARDS,
+    Place,
+    delete_parcels,
+    read_parcel,
+    write_parcels,
+)
+from variegate.runs.backends.ray_tasks import work
+from variegate.runs.environment import machine
+from variegate.runs.job import Job, Report, Shard, quarantine_shard
+from variegate.storage import open_storage
+
+_log = logging.getLogger(__name__)
+
+# Tasks for every place where one runs: enough that all end together, few enough for Ray, which
+# takes some 10 ms for each.
+_TASKS_PER_SLOT = 8
+
+# How often Ray repeats a task of which the process or node was lost; then it is taken apart.
+_RETRIES = (2, 1, 1)
+
+# Of so few shards, all may hold a source that kills its worker; of more, the fault is elsewhere.
+_FEW = 10
+
+# A local cluster moves nothing but short texts between its processes.
+_OBJECT_STORE_BYTES = 128 << 20
+
+_REACHED_WITHIN_S = 10.0
+
+# For Ray, unless they are set already.
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_task_oom_retries": "3",
+    # A machine whose cable is cut says nothing; by itself, Ray would wait for it for many minutes.
+    "RAY_grpc_client_keepalive_time_ms": "10000",
+    "RAY_grpc_client_keepalive_timeout_ms": "20000",
+    # What Ray itself says of lost nodes would go to standard output, where results are.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
+}
+
+
+# What says where a store is goes to the nodes. Keys do not: each node has its own, or a role.
+_PLACES = (
+    *("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    *("AWS_REGION", "AWS_DEFAULT_REGION"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RayBackend(Backend):
+    """A Ray cluster.
+
+    Attributes:
+        address: of the cluster, "host:port" or "auto"; None for that of the surrounding Ray job,
+            and where there is none for a cluster of this machine's processors.
+        concurrency: tasks at a time; None for as many as fit on the cluster.
+        cpus_per_task: processors that a task is reckoned with.
+        memory_per_task: MB that a task is reckoned with; None for whatever it takes.
+        shared_folder: whether local paths mean the same folder on all nodes.
+    """
+
+    address: str | None = None
+    concurrency: int | None = None
+    cpus_per_task: float = 1.0
+    memory_per_task: int | None = None
+    shared_folder: bool = False
+
+    def check(self) -> None:
+        """Look at the options."""
+        Backend.check(self)
+        at_least("concurrency", self.concurrency, 1)
+        at_least("memory_per_task", self.memory_per_task, 1)
+        if not self.cpus_per_task > 0:
+            raise RecipeError(f"cpus_per_task: expected more than 0, got {self.cpus_per_task:g}")
+        if find_spec("ray") is None:
+            raise UsageError(
+                "the back end 'ray' needs Ray, which is not installed: pip install 'variegate[ray]'"
+            )
+        if self.address is not None:
+            _check_address(self.address)
+
+    @contextmanager
+    def opened(self, job: Job) -> "Iterator[_Cluster]":
+        """Connect to the cluster, or start one."""
+        job = replace(job, input=_absolute(job.input), output=_absolute(job.output))
+        with _connected(self.address) as started:
+            self._check_nodes(job, started)
+            yield _Cluster(self, job, self._parallel())
+
+    def _parallel(self) -> int:
+        """Return how many tasks run at a time on the cluster as it is now."""
+        import ray
+
+        fitting = int(ray.cluster_resources().get("CPU", 0) / self.cpus_per_task)
+        return max(1, fitting if self.concurrency is None else self.concurrency)
+
+    def _check_nodes(self, job: Job, started: bool) -> None:
+        import ray
+
+        nodes = [node for node in ray.nodes() if node["Alive"]]
+        elsewhere = {node["NodeManagerAddress"] for node in nodes} - _own_addresses(nodes)
+        local = [place for place in (job.input, job.output) if "://" not in place]
+        if elsewhere and local and not self.shared_folder:
+            raise OutputError(
+                f"{local[0]}: the cluster has other machines ({', '.join(sorted(elsewhere)[:3])}), "
+                "which may not see this folder; name a bucket (s3://...), or say with "
+                "--shared-folder that the path means the same folder on all of them"
+            )
+        if not any(self._fits(node["Resources"]) for node in nodes):
+            wanted = f"{self.cpus_per_task:g} processors"
+            if self.memory_per_task is not None:
+                wanted += f" and {self.memory_per_task:,} MB"
+            if started:
+                raise UsageError(f"a task is to have {wanted}, and this machine has less")
+            _log.warning("no node of the cluster has %s for a task yet; waiting for one", wanted)
+
+    def _fits(self, resources: dict[str, float]) -> bool:
+        memory = (self.memory_per_task or 0) << 20
+        return (
+            resources.get("CPU", 0) >= self.cpus_per_task and resources.get("memory", 0) >= memory
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cluster:
+    """The back end at work on a job."""
+
+    options: RayBackend
+    job: Job
+    parallel: int
+
+    def run(self, shards: Iterable[Shard], on_progress: OnCounts) -> Iterator[Report]:
+        """Run shards; progress is in the reports."""
+        output = open_storage(self.job.output)
+        try:
+            places = write_parcels(output, shards)
+            worked = False
+            for number, retries in enumerate(_RETRIES):
+                if not places:
+                    return
+                if number == len(_RETRIES) - 1:
+                    places = [one for place in places for one in place.one_by_one()]
+                tasks = tasks_of(places, 1 if number else self.shards_per_task(len(places)))
+                left = yield from self.run_tasks(tasks, places, retries)
+                worked = worked or len(left) < len(places)
+                if not worked and (len(left) > _FEW or number == len(_RETRIES) - 1):
+                    raise UsageError(
+                        "no task of the cluster came to its end; see the logs of the Ray workers "
+                        "(on the head node: /tmp/ray/session_latest/logs) for why they die"
+                    )
+                places = left
+            for place in places:
+                (shard,) = read_parcel(output, place.key, [place])
+                reason = "the Ray worker that was given it died every time"
+                yield quarantine_shard(self.job, shard, reason)
+        finally:
+            delete_parcels(output)
+
+    def shards_per_task(self, count: int) -> int:
+        """Return how many shards are handed out together, of so many."""
+        return min(MOST_SHARDS, max(1, count // (self.parallel * _TASKS_PER_SLOT)))
+
+    def run_tasks(
+        self, tasks: list[str], places: Sequence[Place], retries: int
+    ) -> Generator[Report, None, list[Place]]:
+        """Run tasks, which were made of places; return what they left undone."""
+        left = {place.start: place for place in places}
+        for one in self._answers(tasks, retries):
+            answer = json.loads(one)
+            if "error" in answer:
+                text = answer["error"]
+                raise raised_elsewhere(answer["kind"], text) or UsageError(text)
+            # A task that ran twice tells twice.
+            for start, reports in answer["done"]:
+                if left.pop(start, None):
+                    yield from map(Report.from_json, reports)
+        return list(left.values())
+
+    def _answers(self, tasks: list[str], retries: int) -> Iterator[str]:
+        """Let Ray Data run tasks; yield what they say, as they say it."""
+        import ray.data
+
+        # It sets up its log when it is imported.
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+        options = self.options
+        with ray.data.DataContext.current(_context(ray.data.DataContext.get_current())):
+            data = ray.data.from_items(
+                [{"places": task} for task in tasks], override_num_blocks=len(tasks)
+            ).map_batches(
+                work,
+                batch_size=None,
+                fn_kwargs={
+                    "job": json.dumps(self.job.to_json()),
+                    "here": json.dumps(machine()),
+                    "silence_limit_s": options.silence_limit_s,
+                    "environment": {
+                        name: os.environ[name] for name in _PLACES if name in os.environ
+                    },
+                },
+                num_cpus=options.cpus_per_task,
+                memory=None if options.memory_per_task is None else options.memory_per_task << 20,
+                concurrency=options.concurrency,
+                ray_remote_args_fn=lambda: {"max_retries": retries},
+            )
+            for batch in data.iter_batches(batch_size=None, prefetch_batches=0):
+                yield from (str(text) for text in batch["answer"])
+
+
+def tasks_of(places: Sequence[Place], most: int) -> list[str]:
+    """Put places of the same file together, so many at most; as `ray_tasks.work` reads them."""
+    tasks: list[str] = []
+    for key, found in groupby(places, key=lambda place: place.key):
+        numbers = [(place.line, place.start, place.stop) for place in found]
+        starts = range(0, len(numbers), most)
+        tasks += [json.dumps([key, numbers[first : first + most]]) for first in starts]
+    return tasks
+
+
+def _context(usual: Any) -> Any:
+    """Return how Ray Data is to work here."""
+    context = usual.copy()
+    context.enable_progress_bars = False
+    # Every report comes at once, as a block of its own.
+    context.target_max_block_size = 1
+    # What fails is tried again, or quarantined.
+    context.max_errored_blocks = -1
+    return context
+
+
+@contextmanager
+def _connected(address: str | None) -> Iterator[bool]:
+    """Connect to a cluster; say whether it was started for that.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import ray
+
+        if ray.is_initialized():
+            # The caller's own.
+            yield False
+            return
+        address = address or os.environ.get("RAY_ADDRESS") or None
+        if address is not None:
+            _check_address(address)
+        own: dict[str, Any] = {} if address else {"object_store_memory": _OBJECT_STORE_BYTES}
+        try:
+            ray.init(
+                # Without an address it would take any cluster that it finds on this machine.
+                address=address or "local",
+                include_dashboard=None if address else False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **own,
+            )
+        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+            place = f"the Ray cluster at {address}" if address else "Ray"
+            reason = str(error).strip().splitlines()[0]
+            raise UsageError(f"{place} cannot be used: {reason}") from error
+    try:
+        yield address is None
+    finally:
+        ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """Make sure that somebody listens there: Ray itself would wait for minutes.
+
+    Raises:
+        UsageError: nobody does.
+    """
+    if address in ("auto", "local"):
+        return
+    if address.startswith("ray://"):
+        raise UsageError(
+            f"{address}: variegate does not work through Ray Client; run the command on the "
+            "cluster instead: ray job submit -- variegate augment ..."
+        )
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise UsageError(f"address: expected 'host:port' or 'auto', got {address!r}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _REACHED_WITHIN_S).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"address: no Ray cluster answers at {address} ({reason}); name the head node and the "
+            "port that `ray start --head` printed, 6379 if none was chosen"
+        ) from error
+
+
+def _own_addresses(nodes: Sequence[dict[str, Any]]) -> set[str]:
+    """Return the addresses of the nodes that are on this machine."""
+    import ray
+
+    here = ray.get_runtime_context().get_node_id()
+    own = {node["NodeManagerAddress"] for node in nodes if node["NodeID"] == here}
+    return own | {"127.0.0.1"}
+
+
+def _absolute(place: str) -> str:
+    """Return a local path from which a process elsewhere finds the same."""
+    return place if "://" in place else str(Path(place).absolute())

@@ -1,0 +1,124 @@
+"""Pictures carried into a set in another format: what a worker of a conversion does."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from variegate.annotations.alignment import fitted
+from variegate.annotations.annotation import Annotation, Rle
+from variegate.annotations.masks import MaskReader
+from variegate.annotations.targets import Mask
+from variegate.codecs import Header, decode, encode, probe
+from variegate.formats import Item, Source
+from variegate.formats.conversion.capabilities import Conversion, Fit
+from variegate.formats.conversion.filenames import ENDINGS, new_ending, new_key, own_ending
+from variegate.formats.conversion.shapes import Reshaper
+from variegate.runs.manifest import Row
+from variegate.runs.worker import Maker
+
+_DOT = Rle(1, 1, "01")
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier(Maker):
+    """Writes every source once, as it is, with its labels as another format has them.
+
+    Attributes:
+        conversion: how.
+    """
+
+    conversion: Conversion
+
+    @property
+    def fit(self) -> Fit:
+        """What the new format holds."""
+        return Fit(self.writer, self.conversion)
+
+    def carried(self, source: Source, data: bytes) -> tuple[Item, bytes, dict[str, bytes]]:
+        """Return a source as the writer sees it, its file, and the files beside it; all unwritten.
+
+        Raises:
+            PictureError: it cannot be read, or its annotation is for another picture.
+        """
+        header = probe(data, self.limits)
+        ending, content = self._file(source.key, data, header)
+        label = self.fit.label(source)
+        item = Item(
+            key=new_key(self.writer, source, label, ending, self.conversion.naming),
+            split=source.split,
+            label=label,
+            size=(header.height, header.width),
+            source=source.key,
+        )
+        if source.annotation is not None:
+            annotation, masks = self._annotation(source, source.annotation, item, header)
+            item = replace(item, annotation=annotation, masks=masks)
+        return item, content, dict(self.writer.sidecars(item))
+
+    def carried_again(self, source: Source) -> dict[str, bytes]:
+        """Return the files that became of a source, the picture's first; nothing is written."""
+        data = self.input.read(source.key, limit=self.limits.max_bytes)
+        item, content, sidecars = self.carried(source, data)
+        return {item.key: content, **sidecars}
+
+    def discard(self, source: Source) -> None:
+        """Delete whatever was written of a source that is quarantined in the end."""
+        label = self.fit.label(source)
+        endings = {names[0] for names in ENDINGS.values()} | {own_ending(source.key)}
+        for ending in sorted(endings):
+            key = new_key(self.writer, source, label, ending, self.conversion.naming)
+            for one in (key, *self._beside(source, key, label)):
+                self.output.delete(one)
+
+    def _results(self, number: int, source: Source, data: bytes) -> Iterator[Row]:
+        item, content, sidecars = self.carried(source, data)
+        digest = hashlib.sha256(data).hexdigest()
+        yield self._written(number, source, item, content, digest, sidecars.items())
+
+    def _file(self, key: str, data: bytes, header: Header) -> tuple[str, bytes]:
+        """Return the ending and the content of a picture's file: its own wherever that will do."""
+        kinds = self.writer.kinds
+        if kinds is None or header.kind in kinds:
+            return new_ending(key, header.kind), data
+        image = decode(data, limits=self.limits, keep_alpha=True)
+        return ".png", encode(image, format="png")
+
+    def _annotation(
+        self, source: Source, annotation: Annotation, item: Item, header: Header
+    ) -> tuple[Annotation, dict[str, Mask]]:
+        """Return what is known about a picture as the new format has it, and its masks."""
+        known = fitted(annotation, item.size, header.orientation)
+        reader = MaskReader(item.size, header.orientation, self._labeller.mask)
+        reshaper = Reshaper(self.fit, reader, source.key, item.key)
+        reshaped = reshaper.reshaped(self.fit.told(source, known))
+        return reshaped.changed(size=item.size), reshaper.masks
+
+    def _beside(self, source: Source, key: str, label: str | None) -> set[str]:
+        """Return the keys of the files that could have been written beside a picture."""
+        annotation = source.annotation or Annotation()
+        objects = tuple(
+            one.changed(rle=_DOT, mask_file=None, mask_value=None) for one in annotation.objects
+        )
+        named = annotation.mask_file or key
+        masks = {self.writer.mask_key(named, source=source.key, output=key)}
+        if (shared := self.writer.object_mask_key(key)) is not None:
+            masks.add(shared)
+        item = Item(
+            key=key,
+            split=source.split,
+            label=label,
+            size=(1, 1),
+            annotation=self.fit.told(source, annotation.changed(objects=objects)),
+            # Only their names are asked for.
+            masks={name: np.zeros((1, 1), np.uint8) for name in masks},
+            source=source.key,
+        )
+        found = masks
+        # A writer may stumble over such objects; what it said before that is right.
+        with suppress(Exception):
+            for name, _ in self.writer.sidecars(item):
+                found = found | {name}
+        return found

@@ -1,0 +1,215 @@
+"""What a run will cost, before anything is written.
+
+The number of outputs is exact, as far as names tell what is a picture. Bytes and time are
+estimated: a few sources, evenly spread, are really augmented, in memory.
+"""
+
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from variegate.errors import InputError, PictureError
+from variegate.formats import Source, writer_to_json
+from variegate.formats.scan import seems_picture
+from variegate.recipes.recipe import Recipe
+from variegate.runs.job import Job, make_variants
+from variegate.runs.run import Options, Prepared, load_recipe, prepare
+
+# Sources that are tried: at most so many, and no more of them after so long.
+_TRIED = 12
+_PATIENCE_S = 6.0
+
+# Starting the worker processes, with their libraries.
+_START_S = 0.5
+
+# Writing a file and its row of the manifest: what a trial in memory leaves out.
+_WRITING_S = 2e-4
+
+# The machine may become idle or busy: what no trial can tell.
+_FASTER, _SLOWER = 0.8, 1.6
+
+# Nine of ten means lie within so many standard errors, for a dozen trials and for few alike.
+_STUDENT = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A figure that is estimated.
+
+    Attributes:
+        low, high: where nine of ten such runs should end, as far as the sources that were tried
+            are like the others.
+        middle: the single best guess.
+    """
+
+    low: float
+    middle: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a run will make and cost.
+
+    Attributes:
+        layout: how the input is understood, one sentence.
+        notes: what else should be known.
+        inputs: files in all.
+        augmented: inputs that get variants, if they are pictures.
+        variants: of each.
+        outputs: files that will be written.
+        bytes: of those files.
+        seconds: for the whole run, on this machine as busy as it is now.
+        workers: processes reckoned with.
+        tried: sources that were augmented to find this out.
+        unreadable: sources that were tried and could not be read; they would be quarantined.
+    """
+
+    layout: str
+    notes: tuple[str, ...]
+    inputs: int
+    augmented: int
+    variants: int
+    outputs: int
+    bytes: Span
+    seconds: Span
+    workers: int
+    tried: int
+    unreadable: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What one source took."""
+
+    bytes: int
+    seconds: float
+
+
+def estimate(
+    source: str | Path, *, recipe: Recipe | str | Path | None = None, options: Options | None = None
+) -> Estimate:
+    """Tell what `variegate.augment` with these arguments would make; nothing is written.
+
+    Raises:
+        UsageError: input, recipe or an option is not right.
+    """
+    loaded, options = load_recipe(recipe, None), options or Options()
+    with prepare(source, loaded, options) as prepared:
+        trials, unreadable = _try(prepared, options)
+        return _reckoned(prepared, trials, unreadable)
+
+
+def trial_job(prepared: Prepared, options: Options) -> Job:
+    """Return the job of a run, for making results in memory."""
+    return Job(
+        recipe=prepared.recipe.to_data(),
+        input=prepared.source.url,
+        # Nothing is put there; a maker only wants to know that the place exists.
+        output=prepared.source.url,
+        splits=bool(prepared.layout.splits),
+        writer=writer_to_json(prepared.layout.writer()),
+        limits=options.limits,
+    )
+
+
+def _try(prepared: Prepared, options: Options) -> tuple[list[_Trial], int]:
+    """Augment some sources in memory."""
+    job = trial_job(prepared, options)
+    trials: list[_Trial] = []
+    unreadable = 0
+    begun = time.monotonic()
+    for one in spread(prepared, _TRIED):
+        if trials and time.monotonic() - begun > _PATIENCE_S:
+            break
+        start = time.perf_counter()
+        try:
+            sizes = [len(made.encoded) for made in make_variants(job, one)]
+        except (PictureError, InputError):
+            unreadable += 1
+            continue
+        taken = time.perf_counter() - start + len(sizes) * _WRITING_S
+        trials.append(_Trial(sum(sizes), taken))
+    if trials:
+        # The first one also loads libraries and fills tables.
+        del trials[: len(trials) > 2]
+    return trials, unreadable
+
+
+def spread(prepared: Prepared, count: int) -> Iterator[Source]:
+    """Yield `count` sources that will be augmented, evenly spread over the listing."""
+    wanted = iter(evenly(count, prepared.augmented))
+    place = next(wanted, None)
+    for seen, number in enumerate(_augmented(prepared)):
+        if place is None:
+            return
+        if seen == place:
+            # As a shard, since only there a source knows those that it may be mixed with.
+            for shard in prepared.listing.shards(iter([(number, number + 1)]), 1):
+                yield from shard.sources
+            place = next(wanted, None)
+
+
+def _augmented(prepared: Prepared) -> Iterator[int]:
+    """Yield the numbers of the sources that get variants, if they are pictures."""
+    splits = bool(prepared.layout.splits)
+    for number, one in enumerate(prepared.listing.sources()):
+        # Masks, for example, are pictures that belong to another one.
+        usable = one.skip is None and one.unusable is None and seems_picture(one.key)
+        if usable and (not splits or one.split == "train"):
+            yield number
+
+
+def evenly(count: int, total: int) -> list[int]:
+    """Return at most `count` different numbers below `total`, evenly spread."""
+    count = min(count, total)
+    return [(2 * i + 1) * total // (2 * count) for i in range(count)]
+
+
+def _reckoned(prepared: Prepared, trials: Sequence[_Trial], unreadable: int) -> Estimate:
+    """Draw conclusions from what was tried."""
+    readable = len(trials) / max(1, len(trials) + unreadable)
+    count = prepared.augmented * readable
+    sizes = total([trial.bytes for trial in trials], count)
+    times = total([trial.seconds for trial in trials], count)
+    copied = _copied_bytes(prepared)
+    workers = max(1, prepared.workers)
+    start = _START_S if prepared.workers else 0.0
+    return Estimate(
+        layout=prepared.layout.description,
+        notes=prepared.layout.notes,
+        inputs=prepared.listing.total,
+        augmented=prepared.augmented,
+        variants=prepared.recipe.count(),
+        outputs=prepared.outputs,
+        bytes=Span(low=sizes.low + copied, middle=sizes.middle + copied, high=sizes.high + copied),
+        seconds=Span(
+            low=times.low / workers * _FASTER + start,
+            middle=times.middle / workers + start,
+            high=times.high / workers * _SLOWER + start,
+        ),
+        workers=prepared.workers,
+        tried=len(trials),
+        unreadable=unreadable,
+    )
+
+
+def _copied_bytes(prepared: Prepared) -> int:
+    if not prepared.layout.splits:
+        return 0
+    return sum(one.size for one in prepared.listing.sources() if one.split != "train")
+
+
+def total(tried: Sequence[float], count: float) -> Span:
+    """Reckon the sum over `count` sources from a few of them."""
+    if not tried:
+        return Span(low=0.0, middle=0.0, high=0.0)
+    middle = statistics.fmean(tried) * count
+    if len(tried) == 1:
+        return Span(low=middle / 2, middle=middle, high=middle * 2)
+    # Student's interval for a mean; of a small data set little is left to be guessed.
+    unknown = max(0.0, 1 - len(tried) / max(count, 1)) ** 0.5
+    error = _STUDENT * statistics.stdev(tried) / len(tried) ** 0.5 * count * unknown
+    return Span(low=max(0.0, middle - error), middle=middle, high=middle + error)

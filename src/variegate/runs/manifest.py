@@ -1,0 +1,461 @@
+"""What became of every input and how every output came about.
+
+While a job runs, each shard leaves one *part*: JSON lines, written after the shard's files, so
+that a part means that its files are there. At the end the parts are merged, in the order of the
+sources, into ``manifest.parquet``; two runs that made the same files have the same manifest.
+
+| column | meaning |
+| --- | --- |
+| source | number of the input file, in the order of the listing |
+| key | its path inside the data set |
+| status | output, copied (it belongs to no training split), quarantined or skipped |
+| reason | why it was quarantined or skipped |
+| source_sha256, split, label | of the input |
+| labels | JSON: the share of each class, where the picture is made of several |
+| annotation | JSON: objects, masks and the rest, where the format has them |
+| problems | JSON: what was wrong with the source's annotation, and mended or left out |
+| variant, name | number of the variant, from 0; the names of its transforms |
+| operations | JSON: what was drawn, with exact parameters |
+| sidecars | JSON: digests of the files that belong to the output, by key |
+| output, sha256, bytes, height, width | of the file that was written |
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
+
+from variegate.annotations.annotation import Annotation
+from variegate.errors import InputError
+from variegate.formats import Item
+from variegate.storage import Storage, key_from_text, key_to_text
+from variegate.storage.json import dumped, loaded
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+Status = Literal["output", "copied", "quarantined", "skipped"]
+
+MANIFEST = "manifest.parquet"
+FOLDER = ".variegate"
+INDEX = f"{FOLDER}/index.json"
+_PARTS = f"{FOLDER}/parts"
+
+# Rows in a row group: what is in memory at a time, 1 kB each. Larger groups save less than 1%.
+_GROUP_ROWS = 2_000
+
+# Where the Parquet file holds its totals.
+_TOTALS = "variegate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One output, or one input that gave none. The columns are explained above."""
+
+    source: int
+    key: str
+    status: Status
+    reason: str | None = None
+    source_sha256: str | None = None
+    split: str | None = None
+    label: str | None = None
+    labels: str | None = None
+    annotation: str | None = None
+    problems: str | None = None
+    variant: int | None = None
+    name: str | None = None
+    operations: str | None = None
+    output: str | None = None
+    sha256: str | None = None
+    sidecars: str | None = None
+    bytes: int | None = None
+    height: int | None = None
+    width: int | None = None
+
+    @property
+    def sidecar_digests(self) -> dict[str, str]:
+        """The digests of the files that belong to the output, by key, as text."""
+        return json.loads(self.sidecars) if self.sidecars else {}
+
+    def to_fields(self) -> dict[str, Any]:
+        """Return JSON values, without what is None."""
+        fields = {name: value for name in _COLUMNS if (value := getattr(self, name)) is not None}
+        for name in _NAMES:
+            if name in fields:
+                fields[name] = key_to_text(fields[name])
+        return fields
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Self:
+        """Make a row from parsed JSON or from a row of the merged manifest."""
+        fields = dict(fields)
+        for name in _NAMES:
+            if fields.get(name) is not None:
+                fields[name] = key_from_text(fields[name])
+        return cls(**fields)
+
+
+# What comes from file names, which need not be text.
+_NAMES = ("key", "label", "output")
+
+_COLUMNS = tuple(Row.__dataclass_fields__)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of inputs, and how much came out.
+
+    Attributes:
+        augmented, copied, quarantined, skipped: inputs; their sum is all of them.
+        outputs: files written, copies included.
+        bytes: of those files.
+    """
+
+    augmented: int = 0
+    copied: int = 0
+    quarantined: int = 0
+    skipped: int = 0
+    outputs: int = 0
+    bytes: int = 0
+
+    @property
+    def sources(self) -> int:
+        """All inputs that are done."""
+        return self.augmented + self.copied + self.quarantined + self.skipped
+
+    def add(self, other: "Counts") -> None:
+        """Count what `other` counts, too."""
+        self.augmented += other.augmented
+        self.copied += other.copied
+        self.quarantined += other.quarantined
+        self.skipped += other.skipped
+        self.outputs += other.outputs
+        self.bytes += other.bytes
+
+    def without_outputs(self) -> "Counts":
+        """Return the counts of the inputs alone."""
+        return replace(self, outputs=0, bytes=0)
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> Self:
+        """Count rows, which come ordered by source."""
+        counts, last = cls(), None
+        for row in rows:
+            counts.add_row(row, of_new_source=row.source != last)
+            last = row.source
+        return counts
+
+    def add_row(self, row: Row, *, of_new_source: bool) -> None:
+        """Count one row."""
+        if row.bytes is not None:
+            self.outputs += 1
+            self.bytes += row.bytes
+        if of_new_source:
+            self.augmented += row.status == "output"
+            self.copied += row.status == "copied"
+            self.quarantined += row.status == "quarantined"
+            self.skipped += row.status == "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a finished manifest says in sum.
+
+    Attributes:
+        counts: of inputs and outputs.
+        digest: as `digest` gives it.
+    """
+
+    counts: Counts
+    digest: str
+
+
+def part_key(start: int, stop: int) -> str:
+    """Return the key of the part of the sources from `start` to before `stop`."""
+    return f"{_PARTS}/{start:012d}-{stop:012d}.jsonl"
+
+
+def write_part(storage: Storage, start: int, stop: int, rows: Iterable[Row]) -> str:
+    """Write the part of the sources from `start` to before `stop`; return its key.
+
+    Its first line holds the counts: whoever wants to know how far a run is reads no further.
+    """
+    key = part_key(start, stop)
+    written = list(rows)
+    values = [asdict(Counts.of(written)), *(row.to_fields() for row in written)]
+    storage.write(key, b"".join(dumped(value) + b"\n" for value in values))
+    return key
+
+
+def read_part(storage: Storage, key: str) -> Iterator[Row]:
+    """Yield the rows of a part."""
+    for line in _lines(storage, key):
+        yield Row.from_fields(loaded(line))
+
+
+def read_counts(storage: Storage, key: str) -> Counts:
+    """Return the counts of a part; its rows are not read."""
+    with storage.open_read(key) as lines:
+        return Counts(**json.loads(lines.readline()))
+
+
+def _lines(storage: Storage, key: str) -> Iterator[bytes]:
+    with storage.open_read(key) as lines:
+        next(lines)
+        yield from lines
+
+
+def _part_lines(storage: Storage) -> Iterator[bytes]:
+    for part in parts(storage):
+        if part.whole:
+            yield from _lines(storage, part.key)
+        else:
+            own = (line for line in _lines(storage, part.key) if _source(line) >= part.start)
+            yield from own
+
+
+def _source(line: bytes) -> int:
+    return int(loaded(line)["source"])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a manifest, or what counts of it.
+
+    Attributes:
+        start, stop: the sources that count.
+        key: of the file.
+        modified: when it was written, seconds since 1970; None where the storage does not tell.
+        whole: whether the file holds no other sources.
+    """
+
+    start: int
+    stop: int
+    key: str
+    modified: float | None = None
+    whole: bool = True
+
+    def counts(self, storage: Storage) -> Counts:
+        """Return the counts of the sources that count."""
+        if self.whole:
+            return read_counts(storage, self.key)
+        return Counts.of(row for row in read_part(storage, self.key) if row.source >= self.start)
+
+
+def parts(storage: Storage) -> Iterator[Part]:
+    """Yield the parts that count, by start.
+
+    A source may stand in two parts: its shard was taken apart after the worker died, and the
+    worker had after all just written the whole; or a node was lost, and another took a shard apart
+    at another place. The first that covers it counts.
+    """
+    reached = 0
+    for entry in storage.list(_PARTS):
+        start, stop = (int(number) for number in _name(entry.key).split("-"))
+        if stop > reached:
+            first, reached = max(start, reached), stop
+            yield Part(first, stop, entry.key, entry.modified, whole=first == start)
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2].removesuffix(".jsonl")
+
+
+def gaps(storage: Storage, total: int) -> Iterator[tuple[int, int]]:
+    """Yield the ranges (start, stop) of sources below `total` that no part covers."""
+    reached = 0
+    for part in parts(storage):
+        if part.start > reached:
+            yield reached, part.start
+        reached = part.stop
+    if reached < total:
+        yield reached, total
+
+
+def part_rows(storage: Storage) -> Iterator[Row]:
+    """Yield the rows of all parts, ordered by source."""
+    for line in _part_lines(storage):
+        yield Row.from_fields(loaded(line))
+
+
+def merge(storage: Storage) -> None:
+    """Write the manifest from the parts."""
+    with storage.open_write(MANIFEST) as file:
+        _write_lines(file, _part_lines(storage), read_index_record(storage))
+
+
+def write_rows(file: BinaryIO, rows: Iterable[Row], index: Mapping[str, str]) -> None:
+    """Write a manifest.
+
+    Args:
+        file: where to.
+        rows: ordered by source.
+        index: digests of the files that belong to the whole set, as `read_index_record` gives them.
+    """
+    _write_lines(file, (dumped(row.to_fields()) + b"\n" for row in rows), index)
+
+
+def _write_lines(file: BinaryIO, lines: Iterator[bytes], index: Mapping[str, str]) -> None:
+    import pyarrow.parquet as pq
+
+    summing = _Summing()
+    with pq.ParquetWriter(file, _schema(), compression="zstd") as writer:
+        while group := list(islice(lines, _GROUP_ROWS)):
+            for line in group:
+                summing.add(Row.from_fields(loaded(line)))
+            writer.write_table(_table(group))
+        summing.digest.update(_digested_index(index))
+        writer.add_key_value_metadata({_TOTALS: json.dumps(asdict(summing.totals()))})
+
+
+def delete_parts(storage: Storage) -> None:
+    """Delete the parts of a manifest that is written."""
+    for entry in storage.list(_PARTS):
+        storage.delete(entry.key)
+
+
+@dataclass(slots=True)
+class _Summing:
+    """Totals in the making."""
+
+    counts: Counts = field(default_factory=Counts)
+    last: int = -1
+    digest: Any = field(default_factory=hashlib.sha256)
+
+    def add(self, row: Row) -> None:
+        self.counts.add_row(row, of_new_source=row.source != self.last)
+        self.last = row.source
+        self.digest.update(_digested(row))
+
+    def totals(self) -> Totals:
+        return Totals(self.counts, self.digest.hexdigest())
+
+
+def write_index_record(storage: Storage, keys: Iterable[str]) -> None:
+    """Write down the digests of the files that belong to the whole set (``.variegate/index.json``).
+
+    Args:
+        storage: the output.
+        keys: of those files.
+    """
+    digests = {}
+    for key in keys:
+        digest = hashlib.sha256()
+        with storage.open_read(key) as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+        digests[key_to_text(key)] = digest.hexdigest()
+    storage.write(INDEX, json.dumps(digests, indent=2).encode())
+
+
+def read_index_record(storage: Storage) -> dict[str, str]:
+    """Return what `write_index_record` wrote, keys as text."""
+    return dict(json.loads(storage.read(INDEX))) if storage.exists(INDEX) else {}
+
+
+def items(storage: Storage) -> Iterator[Item]:
+    """Yield every output as a writer sees it, from the parts."""
+    for row in part_rows(storage):
+        if row.output is None:
+            continue
+        annotation = loaded(row.annotation) if row.annotation else None
+        yield Item(
+            key=row.output,
+            split=row.split,
+            label=row.label,
+            size=(row.height or 0, row.width or 0),
+            annotation=None if annotation is None else Annotation.from_json(annotation),
+            source=row.key,
+        )
+
+
+def digest(rows: Iterable[Row], index: Mapping[str, str]) -> str:
+    """Return one digest of all outputs: equal for two runs that made the same files.
+
+    Annotations are in it in whatever file the format keeps them: beside the image, or in one for
+    the whole set.
+
+    Args:
+        rows: in the manifest's order.
+        index: digests of the files that belong to the whole set, as `read_index_record` gives them.
+    """
+    total = hashlib.sha256()
+    for row in rows:
+        total.update(_digested(row))
+    total.update(_digested_index(index))
+    return total.hexdigest()
+
+
+def _digested(row: Row) -> bytes:
+    if row.output is None:
+        return b""
+    return _digested_files({key_to_text(row.output): row.sha256 or "", **row.sidecar_digests})
+
+
+def _digested_index(index: Mapping[str, str]) -> bytes:
+    return _digested_files(dict(sorted(index.items())))
+
+
+def _digested_files(files: Mapping[str, str]) -> bytes:
+    return "".join(f"{key}\t{digest}\n" for key, digest in files.items()).encode()
+
+
+def _schema() -> "pa.Schema":
+    import pyarrow as pa
+
+    numbers = {"source": pa.int64(), "bytes": pa.int64()}
+    numbers |= {"variant": pa.int32(), "height": pa.int32(), "width": pa.int32()}
+    return pa.schema([(name, numbers.get(name, pa.string())) for name in _COLUMNS])
+
+
+def _table(lines: list[bytes]) -> "pa.Table":
+    # Not Table.from_pylist: it imports pandas where that is installed, 45 MB and half a second.
+    import pyarrow as pa
+    import pyarrow.json as pj
+
+    text = b"".join(lines)
+    return pj.read_json(
+        pa.BufferReader(text),
+        read_options=pj.ReadOptions(use_threads=False, block_size=len(text)),
+        parse_options=pj.ParseOptions(explicit_schema=_schema(), unexpected_field_behavior="error"),
+    )
+
+
+@contextmanager
+def _opened(storage: Storage) -> Iterator["pq.ParquetFile"]:
+    import pyarrow.parquet as pq
+
+    if not storage.exists(MANIFEST):
+        raise InputError(
+            f"{storage.url}: no {MANIFEST} there; is it a finished output of variegate?"
+        )
+    with storage.open_read(MANIFEST) as file:
+        # Or all groups to come would be read ahead, and kept.
+        yield pq.ParquetFile(file, pre_buffer=False)
+
+
+def rows(storage: Storage) -> Iterator[Row]:
+    """Yield the rows of a finished output, without holding them all.
+
+    Raises:
+        InputError: there is no manifest.
+    """
+    with _opened(storage) as table:
+        for batch in table.iter_batches(batch_size=_GROUP_ROWS, use_threads=False):
+            for fields in batch.to_pylist():
+                yield Row.from_fields(fields)
+
+
+def totals(storage: Storage) -> Totals:
+    """Return the totals of a finished output.
+
+    Raises:
+        InputError: there is no manifest.
+    """
+    with _opened(storage) as table:
+        data = json.loads(table.metadata.metadata[_TOTALS.encode()])
+    return Totals(Counts(**data["counts"]), data["digest"])

@@ -1,0 +1,428 @@
+"""A run from its beginning to its end, wherever it was stopped before.
+
+An output folder knows what made it: ``.variegate/job.json``. Running the same job again goes on
+where it stopped; another job is refused. The order that makes this safe: the job first, then each
+shard's files, then the shard's part of the manifest, at the end the manifest.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from variegate.codecs import Limits
+from variegate.errors import InputError, OutputError, RecipeError
+from variegate.formats import Layout, Writer, detect, writer_to_json
+from variegate.recipes.plugins import Plugin, load_plugins
+from variegate.recipes.recipe import Recipe
+from variegate.runs import manifest
+from variegate.runs.backends import Backend, make_backend
+from variegate.runs.backends.base import SILENCE_LIMIT_S, Opened
+from variegate.runs.backends.local import default_workers
+from variegate.runs.identity import JOB, record_of
+from variegate.runs.job import Job
+from variegate.runs.lock import claim_of, delete_leftovers
+from variegate.runs.manifest import Counts
+from variegate.runs.sources import Listing, spool
+from variegate.seeding import check_seed
+from variegate.storage import NotingStorage, Storage, check_apart, open_storage
+
+__all__ = [
+    "JOB",
+    "Options",
+    "Prepared",
+    "Progress",
+    "Summary",
+    "augment",
+    "load_recipe",
+    "prepare",
+    "run",
+]
+
+DEFAULT_PRESET = "light"
+
+# Outputs in a shard: enough that handing it out costs nothing, few enough that a killed run loses
+# little. In a small data set fewer, so that all workers end together; in a very large one more, so
+# that the parts of its manifest do not become too many for one folder.
+_SHARD_OUTPUTS = 400
+_SHARDS_PER_WORKER = 8
+_MOST_PARTS = 20_000
+
+# So often what is missing is made again; it is missing only where somebody deletes it.
+_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        counts: of all that is done, shards in flight included.
+        total: sources in all.
+        outputs: expected in all, if every source that may be augmented is a picture.
+        before: what was already done when this run began.
+    """
+
+    counts: Counts
+    total: int
+    outputs: int
+    before: Counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a run made.
+
+    Attributes:
+        output: where.
+        counts: of inputs and outputs.
+        variants: for each augmented picture.
+        digest: of all outputs; equal for equal results.
+        layout: how the input was understood, one sentence.
+        notes: what else should be known.
+        problems: how many things were wrong with annotations, and mended or left out.
+        first_problems: some of them.
+        elapsed_s: of this run.
+        continued: whether some was done before.
+    """
+
+    output: str
+    counts: Counts
+    variants: int
+    digest: str
+    layout: str
+    notes: tuple[str, ...] = ()
+    problems: int = 0
+    first_problems: tuple[str, ...] = ()
+    elapsed_s: float = 0.0
+    continued: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a data set is read and a run is carried out; all have sensible defaults.
+
+    Attributes:
+        layout: name of the input's layout, where it should not be guessed.
+        label_pattern: regular expression with a group "label", for labels in file names.
+        limit: only so many pictures, evenly spread.
+        workers: processes; 0 for none but this one, None for one a processor.
+        shard_size: sources in a shard; None for a sensible number.
+        limits: larger pictures are quarantined.
+        strict: stop at the first thing that is wrong with an annotation, before anything is made.
+        silence_limit_s: a worker process that finishes no result for so long is taken to hang.
+        backend: where it is run: the name of a back end.
+        backend_options: those of that back end, by name.
+        plugins: files with transforms of the user's own.
+    """
+
+    layout: str | None = None
+    label_pattern: str | None = None
+    limit: int | None = None
+    workers: int | None = None
+    shard_size: int | None = None
+    limits: Limits = field(default_factory=Limits)
+    strict: bool = False
+    silence_limit_s: float = SILENCE_LIMIT_S
+    backend: str = "local"
+    backend_options: Mapping[str, object] = field(default_factory=dict)
+    plugins: tuple[str | Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A job that has been checked: it can be run.
+
+    Attributes:
+        recipe: what is made of every picture.
+        source: the data set.
+        layout: of it.
+        listing: its files.
+        workers: processes.
+        fresh: what lays the results out in another format; None for that of the input.
+        conversion: how labels are told in that format (`Conversion.to_json`).
+    """
+
+    recipe: Recipe
+    source: Storage
+    layout: Layout
+    listing: Listing
+    workers: int
+    fresh: Writer | None = None
+    conversion: dict[str, Any] | None = None
+
+    @property
+    def writer(self) -> Writer:
+        """What lays the results out."""
+        return self.fresh or self.layout.writer()
+
+    @property
+    def augmented(self) -> int:
+        """How many sources get variants, if all that seem to be pictures are."""
+        pictures = self.layout.pictures
+        if self.fresh:
+            return min(sum(pictures.values()), self.listing.total)
+        if not self.layout.splits:
+            return min(sum(pictures.values()), self.listing.total)
+        return min(pictures.get("train", 0), self.listing.splits["train"])
+
+    @property
+    def outputs(self) -> int:
+        """How many files will come out, if all that seem to be pictures are."""
+        copied = 0
+        if self.layout.splits and not self.fresh:
+            others = ((s, n) for s, n in self.layout.pictures.items() if s != "train")
+            copied = sum(min(number, self.listing.splits[split]) for split, number in others)
+        return self.augmented * self.recipe.count() + copied
+
+
+def load_recipe(recipe: "Recipe | str | Path | None", seed: int | None) -> Recipe:
+    """Return a recipe from what a caller may give for one, with another seed if one is given."""
+    loaded = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe or DEFAULT_PRESET)
+    if seed is None:
+        return loaded
+    return loaded.model_copy(update={"seed": check_seed(seed)})
+
+
+def chosen_backend(options: Options) -> Backend:
+    """Return the back end that the options name.
+
+    Raises:
+        UsageError: there is none of that name, or it cannot be used with these options.
+    """
+    common = {"workers": options.workers, "silence_limit_s": options.silence_limit_s}
+    return make_backend(options.backend, common | dict(options.backend_options))
+
+
+@contextmanager
+def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Prepared]:
+    """Read names, not pictures: all that can be wrong with a run before it begins.
+
+    Raises:
+        InputError: there are no pictures, or their layout is unknown.
+        OutputError: two sources would share an output's name.
+        RecipeError: an option is out of range.
+    """
+    check_options(options)
+    storage = open_storage(source)
+    layout = detect(storage, layout=options.layout, label_pattern=options.label_pattern)
+    if layout.splits and "train" not in layout.splits:
+        raise InputError(
+            f"{storage.url}: it has splits ({', '.join(layout.splits)}) but none for training, "
+            "and only training pictures are augmented; name the folder of one split instead"
+        )
+    with spool(storage, layout, recipe, limit=options.limit) as listing:
+        check_problems(listing, storage, options)
+        yield Prepared(recipe, storage, layout, listing, workers_of(options))
+
+
+def check_options(options: Options) -> None:
+    """Make sure that the numbers among the options are possible.
+
+    Raises:
+        RecipeError: one is not.
+    """
+    for name, value, least in (
+        ("limit", options.limit, 1),
+        ("shard_size", options.shard_size, 1),
+    ):
+        if value is not None and value < least:
+            raise RecipeError(f"{name}: expected at least {least}, got {value}")
+    chosen_backend(options)
+
+
+def check_problems(listing: Listing, storage: Storage, options: Options) -> None:
+    """Stop at the first thing that is wrong with an annotation, if that is wanted.
+
+    Raises:
+        InputError: there is such a thing.
+    """
+    if options.strict and listing.first_problems:
+        raise InputError(f"{storage.url}: {listing.first_problems[0]}")
+
+
+def workers_of(options: Options) -> int:
+    """Return the number of worker processes."""
+    return default_workers() if options.workers is None else options.workers
+
+
+def augment(
+    source: str | Path,
+    output: str | Path,
+    *,
+    recipe: Recipe | str | Path | None = None,
+    seed: int | None = None,
+    options: Options | None = None,
+    on_start: Callable[[Prepared], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Summary:
+    """Make the variants of every picture of a data set.
+
+    Args:
+        source: a folder or zip file.
+        output: a folder that is new, empty, or the same job's; or a zip file to be written.
+        recipe: a recipe, its file, or a preset's name; None for the preset "light".
+        seed: instead of the recipe's.
+        options: how to read and run.
+        on_start: told of the checked job before anything is written.
+        on_progress: told of the progress, some times a second.
+
+    Raises:
+        UsageError: input, output, recipe or an option is not right.
+    """
+    options = options or Options()
+    plugins = load_plugins(options.plugins)
+    loaded = load_recipe(recipe, seed)
+    check_apart(source, output)
+    begun = time.monotonic()
+    with prepare(source, loaded, options) as prepared:
+        summary = run(
+            prepared, output, options, plugins=plugins, on_start=on_start, on_progress=on_progress
+        )
+    return replace(summary, elapsed_s=time.monotonic() - begun)
+
+
+def run(
+    prepared: Prepared,
+    output: str | Path,
+    options: Options,
+    *,
+    plugins: tuple[Plugin, ...] = (),
+    on_start: Callable[[Prepared], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Summary:
+    """Carry out what was prepared, or go on with it, or see that it is done.
+
+    Args:
+        prepared: the checked job.
+        output: a folder that is new, empty, or the same job's; a bucket; or a zip file to be
+            written.
+        options: how to run.
+        plugins: with the transforms that the recipe needs.
+        on_start: told of the job when it is certain that the output may be written.
+        on_progress: told of the progress, some times a second.
+
+    Raises:
+        OutputError: the output holds something else, or cannot be written.
+    """
+    begun = time.monotonic()
+    job = _job(prepared, str(output), options, plugins)
+    record = record_of(
+        job,
+        layout=prepared.layout.option,
+        label_pattern=options.label_pattern,
+        input_files=prepared.listing.identity,
+    )
+    claim = claim_of(output, record)
+    check_apart(job.input, claim.folder)
+    finished = claim.is_finished()
+    if on_start:
+        on_start(prepared)
+    before = Counts()
+    if not finished:
+        job = replace(job, output=claim.url)
+        # What cannot be reached is found out before anything is written.
+        with chosen_backend(options).opened(job) as opened, claim.held() as target:
+            size = _shard_size(prepared, options, opened.parallel)
+            before = _carry_out(opened, prepared, target, size, on_progress)
+            claim.pack(target)
+    claim.clean()
+    totals = manifest.totals(open_storage(output))
+    return Summary(
+        output=str(output),
+        counts=totals.counts,
+        variants=prepared.recipe.count(),
+        digest=totals.digest,
+        layout=prepared.layout.description,
+        notes=prepared.layout.notes,
+        problems=prepared.listing.problems,
+        first_problems=tuple(prepared.listing.first_problems),
+        elapsed_s=time.monotonic() - begun,
+        continued=before.sources > 0,
+    )
+
+
+def _job(prepared: Prepared, output: str, options: Options, plugins: tuple[Plugin, ...]) -> Job:
+    return Job(
+        recipe=prepared.recipe.to_data(),
+        input=prepared.source.url,
+        output=output,
+        splits=bool(prepared.layout.splits),
+        limits=options.limits,
+        writer=writer_to_json(prepared.writer),
+        plugins=plugins,
+        conversion=prepared.conversion,
+    )
+
+
+def _carry_out(
+    opened: Opened,
+    prepared: Prepared,
+    target: Storage,
+    shard_size: int,
+    on_progress: Callable[[Progress], None] | None,
+) -> Counts:
+    """Do all that is not done yet; return what was done before."""
+    if target.exists(manifest.MANIFEST):
+        # Killed after writing it.
+        manifest.delete_parts(target)
+        return manifest.totals(target).counts
+    counts = Counts()
+    for part in manifest.parts(target):
+        counts.add(part.counts(target))
+    before = replace(counts)
+
+    def tell(in_flight: Counts) -> None:
+        if on_progress:
+            now = replace(counts)
+            now.add(in_flight)
+            on_progress(
+                Progress(
+                    counts=now,
+                    total=prepared.listing.total,
+                    outputs=prepared.outputs,
+                    before=before,
+                )
+            )
+
+    tell(Counts())
+    try:
+        # What is missing decides, not what was reported.
+        rounds = 0
+        while gaps := list(manifest.gaps(target, prepared.listing.total)):
+            if rounds == _ROUNDS:
+                raise OutputError(
+                    f"{target.url}: parts of the manifest vanish while the run goes on; "
+                    "see that nothing else deletes files there, and run the same command again"
+                )
+            rounds += 1
+            for report in opened.run(prepared.listing.shards(iter(gaps), shard_size), tell):
+                counts.add(report.counts)
+                tell(Counts())
+    finally:
+        delete_leftovers(target)
+    _finish(target, prepared)
+    return before
+
+
+def _shard_size(prepared: Prepared, options: Options, parallel: int) -> int:
+    """Return the number of sources in a shard, where so many are worked on at a time."""
+    if options.shard_size is not None:
+        return options.shard_size
+    total = prepared.listing.total
+    even = total // (parallel * _SHARDS_PER_WORKER)
+    fitting = _SHARD_OUTPUTS // prepared.recipe.count()
+    return max(1, min(even, fitting), total // _MOST_PARTS)
+
+
+def _finish(target: Storage, prepared: Prepared) -> None:
+    """Write the layout's index and the manifest; the manifest says that all is done."""
+    noting = NotingStorage(target)
+    if prepared.fresh is None:
+        prepared.layout.write_index(noting, manifest.items(target))
+    prepared.writer.write_index(noting, manifest.items(target))
+    manifest.write_index_record(target, noting.written)
+    manifest.merge(target)
+    manifest.delete_parts(target)

@@ -1,0 +1,227 @@
+"""The list of a run's sources, made once and kept on disk.
+
+A data set may hold more files than memory should be spent on. The list is spooled to a temporary
+file, in the order of the storage's listing, and read again from there; what is kept is its
+length and some digests, by which a continued run knows that it is the same list.
+"""
+
+import hashlib
+import tempfile
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from types import TracebackType
+from typing import IO, Any, Self
+
+from variegate.codecs import EXTENSIONS
+from variegate.formats import CollisionCheck, Layout, Source
+from variegate.formats.scan import seems_picture
+from variegate.recipes.recipe import Recipe
+from variegate.runs.job import Shard, source_from_json, source_to_json
+from variegate.runs.worker import format_by_name, variant_suffix
+from variegate.seeding import generator
+from variegate.storage import Storage
+from variegate.storage.json import dumped, loaded
+from variegate.storage.os_errors import writing
+
+# Lines that are read at a time; the place of the first of so many is remembered.
+_STRIDE = 500
+
+# For transforms of several pictures: so many sources that follow each other choose from the same
+# candidates, so many of them.
+_NEIGHBOURS = 32
+_CANDIDATES = 17
+
+# Problems that are named; the others are counted.
+_SHOWN = 20
+
+
+@dataclass(slots=True)
+class Listing:
+    """The sources of a run. Use it in a with statement; its file goes at the end.
+
+    Attributes:
+        total: how many sources.
+        identity: by which it is told from another list: numbers and digests, JSON values.
+        splits: sources by split ("" for none), files that are no pictures included.
+        problems: how many things were wrong with annotations, and mended or left out.
+        first_problems: some of them.
+        usable: numbers of the sources of which results may be made together with others.
+        seed: by which those others are chosen; None where they are not needed.
+    """
+
+    file: IO[bytes]
+    total: int = 0
+    identity: dict[str, Any] = field(default_factory=dict)
+    splits: Counter[str] = field(default_factory=Counter)
+    problems: int = 0
+    first_problems: list[str] = field(default_factory=list)
+    usable: "array[int]" = field(default_factory=lambda: array("q"))
+    seed: int | None = None
+    offsets: list[int] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.file.close()
+
+    def sources(self, start: int = 0, stop: int | None = None) -> Iterator[Source]:
+        """Yield the sources numbered `start` to before `stop`; several readers may take turns."""
+        end = self.total if stop is None else min(stop, self.total)
+        for block in range(start // _STRIDE, -(-end // _STRIDE)):
+            first = block * _STRIDE
+            self.file.seek(self.offsets[block])
+            lines = list(islice(self.file, min(_STRIDE, end - first)))
+            for line in lines[max(0, start - first) :]:
+                yield source_from_json(loaded(line))
+
+    def shards(self, ranges: Iterator[tuple[int, int]], size: int) -> Iterator[Shard]:
+        """Cut ranges of sources into shards of at most `size`."""
+        for start, stop in ranges:
+            sources = self._with_partners(start, stop)
+            for first in range(start, stop, size):
+                yield Shard(first, tuple(islice(sources, size)))
+
+    def _with_partners(self, start: int, stop: int) -> Iterator[Source]:
+        """Yield sources with those of which results may be made together with them."""
+        if self.seed is None:
+            yield from self.sources(start, stop)
+            return
+        block, others = -1, tuple[Source, ...]()
+        for number, source in enumerate(self.sources(start, stop), start):
+            if number // _NEIGHBOURS != block:
+                block = number // _NEIGHBOURS
+                others = self._partners(self.seed, block)
+            yield replace(source, partners=tuple(o for o in others if o.key != source.key))
+
+    def _partners(self, seed: int, block: int) -> tuple[Source, ...]:
+        """Choose the others for a block of sources: the same ones, however shards are cut."""
+        rng = generator(seed, "partners", block)
+        count = min(_CANDIDATES, len(self.usable))
+        chosen = rng.choice(len(self.usable), size=count, replace=False)
+        numbers = sorted(self.usable[int(index)] for index in chosen)
+        return tuple(next(self.sources(number, number + 1)) for number in numbers)
+
+
+def spool(
+    storage: Storage,
+    layout: Layout,
+    recipe: Recipe,
+    *,
+    limit: int | None = None,
+    on_source: Callable[[Source], None] | None = None,
+) -> Listing:
+    """List the sources of a run.
+
+    Args:
+        storage: the data set.
+        layout: how it is laid out.
+        recipe: decides the names of the results.
+        limit: take only so many pictures, evenly spread over the listing.
+        on_source: told of each; sees to the names of the results, too, which are not compared then.
+
+    Raises:
+        OutputError: two sources would share an output's name.
+    """
+    listing = Listing(tempfile.TemporaryFile())  # noqa: SIM115 - the listing closes it
+    try:
+        _fill(listing, storage, layout, recipe, limit, on_source)
+    except BaseException:
+        listing.file.close()
+        raise
+    return listing
+
+
+def _fill(
+    listing: Listing,
+    storage: Storage,
+    layout: Layout,
+    recipe: Recipe,
+    limit: int | None,
+    on_source: Callable[[Source], None] | None,
+) -> None:
+    names, sizes, labels = (hashlib.sha256() for _ in range(3))
+    look = on_source or _NameCheck(storage, layout, recipe).add
+    listing.seed = recipe.seed if recipe.mixes else None
+    size = 0
+    for source in _thinned(storage, layout, limit):
+        look(source)
+        data = source_to_json(source)
+        with writing(f"the list of the input's files, in {tempfile.gettempdir()}"):
+            if listing.total % _STRIDE == 0:
+                listing.offsets.append(listing.file.tell())
+            listing.file.write(dumped(data) + b"\n")
+        names.update(f"{data.pop('key')}\n".encode())
+        size += data.pop("size")
+        sizes.update(f"{source.size}\n".encode())
+        labels.update(dumped(data) + b"\n")
+        if listing.seed is not None and _may_be_partner(source, layout):
+            listing.usable.append(listing.total)
+        listing.problems += len(source.problems)
+        listing.first_problems += source.problems[: _SHOWN - len(listing.first_problems)]
+        listing.total += 1
+        listing.splits[source.split or ""] += 1
+    with writing(f"the list of the input's files, in {tempfile.gettempdir()}"):
+        listing.file.flush()
+    listing.identity = {
+        "files": listing.total,
+        "names": names.hexdigest()[:16],
+        "bytes": size,
+        "sizes": sizes.hexdigest()[:16],
+        "labels": labels.hexdigest()[:16],
+    }
+
+
+def _may_be_partner(source: Source, layout: Layout) -> bool:
+    usable = source.skip is None and source.unusable is None and seems_picture(source.key)
+    return usable and (not layout.splits or source.split == "train")
+
+
+def _thinned(storage: Storage, layout: Layout, limit: int | None) -> Iterator[Source]:
+    """Yield all sources, or `limit` of those that are taken for pictures."""
+    pictures = sum(layout.pictures.values())
+    if limit is None or limit >= pictures:
+        yield from layout.sources(storage)
+        return
+    seen = taken = 0
+    for source in layout.sources(storage):
+        if not seems_picture(source.key) or source.skip is not None:
+            continue
+        seen += 1
+        if taken * pictures < seen * limit:
+            taken += 1
+            yield source
+
+
+class _NameCheck:
+    """Refuses a run in which two sources would share an output's name.
+
+    Formats are judged by the sources' names; a file whose content is of another kind than its
+    name says is looked at again when it is made (see `variegate.runs.worker`).
+    """
+
+    def __init__(self, storage: Storage, layout: Layout, recipe: Recipe) -> None:
+        self._format = recipe.output.format
+        suffixes = {variant_suffix(index, recipe.count()) for index in range(recipe.count())}
+        if layout.splits:
+            suffixes.add("")
+        self._checks = {
+            name: CollisionCheck(
+                suffixes=suffixes,
+                ending=endings[0],
+                own_endings=endings,
+                exists=storage.exists,
+            )
+            for name, endings in EXTENSIONS.items()
+        }
+
+    def add(self, source: Source) -> None:
+        self._checks[format_by_name(self._format, source.key)].add(source.key)

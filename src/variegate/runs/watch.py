@@ -1,0 +1,175 @@
+"""A folder that is watched: drop a picture in, its variants appear.
+
+Every file that is there or comes goes through the same `events.Station` that works behind a bucket,
+so the results are those of `variegate.augment`, and what was done before is known again.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from variegate.codecs import Limits
+from variegate.errors import InputError
+from variegate.recipes.plugins import load_plugins
+from variegate.recipes.recipe import Recipe
+from variegate.runs.events import Naming, Outcome, Station
+from variegate.runs.job import Job
+from variegate.runs.manifest import Counts
+from variegate.runs.run import load_recipe
+from variegate.storage import LocalStorage, check_apart, open_storage
+
+# How long a file must stay as it is before it counts as whole: whoever writes it may pause.
+SETTLE_S = 1.0
+
+_LOOK_S = 0.2
+_AGAIN_S = 5.0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A file that may still be written to."""
+
+    seen: tuple[int, int]
+    since: float
+
+
+class Watcher:
+    """Works on the files of a folder, as they are there and as they come.
+
+    Args:
+        source: the folder.
+        output: a folder beside it, or a bucket.
+        recipe: as for `variegate.augment`; one that makes results of single pictures.
+        seed: instead of the recipe's.
+        naming: what folders say about pictures.
+        plugins: files with transforms.
+        polling: look at all files again and again, for network drives that tell nothing.
+
+    Raises:
+        UsageError: input, output or recipe is not right.
+    """
+
+    def __init__(
+        self,
+        source: str | Path,
+        output: str | Path,
+        *,
+        recipe: Recipe | str | Path | None = None,
+        seed: int | None = None,
+        naming: Naming | None = None,
+        plugins: tuple[str | Path, ...] = (),
+        polling: bool = False,
+    ) -> None:
+        loaded_plugins = load_plugins(plugins)
+        loaded = load_recipe(recipe, seed)
+        check_apart(source, output)
+        storage = open_storage(source)
+        if not isinstance(storage, LocalStorage):
+            raise InputError(f"{storage.url}: expected a folder of this machine to watch")
+        self._storage, self._polling = storage, polling
+        job = Job(
+            recipe=loaded.to_data(),
+            input=storage.url,
+            output=str(output),
+            limits=Limits(),
+            plugins=loaded_plugins,
+        )
+        self._station = Station(job, naming or Naming())
+        if isinstance(target := open_storage(output, create=True), LocalStorage):
+            # Another program may be writing there now, but takes no minute for a file.
+            target.delete_leftovers(older_than_s=60)
+        self._waiting: dict[str, _Waiting] = {}
+        self.counts = Counts()
+
+    def outcomes(
+        self,
+        stop: threading.Event,
+        *,
+        settle_s: float = SETTLE_S,
+        on_fault: Callable[[str, str], None] = lambda _key, _reason: None,
+    ) -> Iterator[Outcome]:
+        """Work until `stop` is set, or for ever.
+
+        Args:
+            stop: ends it, within a moment.
+            settle_s: how long a file must stay as it is before it counts as whole.
+            on_fault: told of a key that could not be worked on for now, and why; it is tried again.
+
+        Yields:
+            What became of each file, as it is done. One that was done before is "known".
+        """
+        from watchfiles import Change, watch
+
+        root = Path(self._storage.root)
+        begun = False
+        for changes in watch(
+            root,
+            stop_event=stop,
+            yield_on_timeout=True,
+            rust_timeout=round(_LOOK_S * 1000),
+            debounce=round(_LOOK_S * 1000),
+            force_polling=self._polling or None,
+            raise_interrupt=False,
+        ):
+            if not begun:
+                # Only now are changes told: what was there before is looked at now.
+                begun = True
+                for entry in self._storage.list():
+                    self._expect(entry.key, at_once=True)
+            for change, path in changes:
+                key = Path(path).relative_to(root).as_posix()
+                if change == Change.deleted:
+                    # Its results stay: a picture that is moved away may have done its work.
+                    self._waiting.pop(key, None)
+                else:
+                    self._expect_below(key)
+            yield from self._worked(settle_s, on_fault, stop)
+
+    def _expect_below(self, key: str) -> None:
+        """Wait for a file; of a folder that has come, for all its files."""
+        if (Path(self._storage.root) / key).is_dir():
+            for entry in self._storage.list(key):
+                self._expect(entry.key)
+        else:
+            self._expect(key)
+
+    def _expect(self, key: str, *, at_once: bool = False) -> None:
+        seen = self._seen(key)
+        if seen is None:
+            return
+        # A file that was last written to long ago is whole.
+        old = at_once and time.time_ns() - seen[1] > SETTLE_S * 1e9
+        self._waiting[key] = _Waiting(seen, 0.0 if old else time.monotonic())
+
+    def _seen(self, key: str) -> tuple[int, int] | None:
+        try:
+            status = (Path(self._storage.root) / key).stat()
+        except OSError:
+            return None
+        return status.st_size, status.st_mtime_ns
+
+    def _worked(
+        self, settle_s: float, on_fault: Callable[[str, str], None], stop: threading.Event
+    ) -> Iterator[Outcome]:
+        """Work on the files that have settled."""
+        for key, waiting in sorted(self._waiting.items()):
+            if stop.is_set():
+                return
+            seen, now = self._seen(key), time.monotonic()
+            if seen is None:
+                del self._waiting[key]
+            elif seen != waiting.seen:
+                self._waiting[key] = _Waiting(seen, now)
+            elif now - waiting.since >= settle_s:
+                try:
+                    outcome = self._station.handle(key)
+                except InputError as error:
+                    on_fault(key, str(error))
+                    self._waiting[key] = _Waiting(seen, now + _AGAIN_S)
+                    continue
+                del self._waiting[key]
+                if outcome.kind == "made":
+                    self.counts.add(outcome.counts)
+                yield outcome

@@ -1,0 +1,187 @@
+"""The template: valid, closed, and built in both forms."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from small_aws import PYTHON, ROOT, run_sam
+
+from variegate.deploy.aws.package import LIMIT, RUNTIMES, strip
+from variegate.deploy.aws.project import deployment_files, requirements, write_project
+from variegate.deploy.aws.settings import PREFIX
+from variegate.errors import OutputError, RecipeError
+from variegate.recipes.recipe import Recipe
+
+TEMPLATE = deployment_files() / "template.yaml"
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads !Ref x as {"Ref": x}, and the like."""
+
+
+def _tag(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    return {suffix: value}
+
+
+_Loader.add_multi_constructor("!", _tag)
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    return yaml.load(TEMPLATE.read_text(), _Loader)
+
+
+def statements(template: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return all statements of all policies."""
+    found, waiting = [], [template["Resources"]]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            found += one.get("Statement", [])
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+    return found
+
+
+@pytest.mark.parametrize("image", [False, True])
+def test_sam_and_cfn_lint_find_no_fault(sam, cfn_lint, tmp_path, image):
+    path = write_project(tmp_path / "p", Recipe.load("light"), python=PYTHON, image=image)
+    done = run_sam(sam, "validate", "--lint", "--template", path, folder=path.parent)
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_template_in_the_repository_is_the_one_that_is_written(sam, tmp_path):
+    path = write_project(tmp_path / "p", Recipe.load("light"), python="3.13")
+    assert path.read_text() == TEMPLATE.read_text()
+
+
+def test_no_policy_allows_a_wildcard_action_or_all_resources(template):
+    allowed = [one for one in statements(template) if one["Effect"] == "Allow"]
+    assert len(allowed) == 10
+    for statement in allowed:
+        actions = statement["Action"]
+        for action in [actions] if isinstance(actions, str) else actions:
+            assert "*" not in action, statement["Sid"]
+        assert statement.get("Resource") != "*", statement
+    # Only what can be the name of one object stands behind a prefix.
+    text = TEMPLATE.read_text()
+    assert "ManagedPolicyArns" not in text
+    assert "Policies:\n        - AWS" not in text
+
+
+def test_function_reads_one_prefix_and_writes_another(template):
+    role = template["Resources"]["FunctionRole"]["Properties"]["Policies"]
+    policies = {one["PolicyName"]: one["PolicyDocument"]["Statement"] for one in role}
+    written = [
+        statement["Resource"]
+        for some in policies.values()
+        for statement in some
+        if {"s3:PutObject", "s3:DeleteObject"} & set(statement["Action"])
+    ]
+    assert written == [{"Sub": "arn:${AWS::Partition}:s3:::${OutputBucketName}/${OutputPrefix}*"}]
+    assert policies["read-pictures"][0]["Action"] == "s3:GetObject"
+    assert policies["read-pictures"][0]["Resource"] == {
+        "Sub": "arn:${AWS::Partition}:s3:::${InputBucketName}/${InputPrefix}*"
+    }
+
+
+def test_buckets_are_closed_encrypted_and_outlive_the_stack(template):
+    for name in ("InputBucket", "OutputBucket"):
+        bucket = template["Resources"][name]
+        assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+        assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+        assert "BucketEncryption" in bucket["Properties"]
+        (policy,) = template["Resources"][f"{name}Policy"]["Properties"]["PolicyDocument"][
+            "Statement"
+        ]
+        assert policy["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert policy["Effect"] == "Deny"
+
+
+def test_queue_waits_six_times_the_functions_limit(template):
+    parameters = template["Parameters"]
+    assert parameters["QueueVisibility"]["Default"] >= 6 * parameters["Timeout"]["Default"]
+    assert template["Resources"]["Arrivals"]["Properties"]["VisibilityTimeout"] == {
+        "Ref": "QueueVisibility"
+    }
+
+
+def test_every_parameter_is_described_and_checked(template):
+    for name, parameter in template["Parameters"].items():
+        assert parameter["Description"].strip(), name
+        checks = {"AllowedPattern", "AllowedValues", "MinValue", "MaxLength"}
+        assert checks & parameter.keys(), name
+
+
+def test_template_sets_what_the_function_reads(template):
+    properties = template["Resources"]["AugmentFunction"]["Properties"]
+    given = set(properties["Environment"]["Variables"])
+    code = (Path(strip.__code__.co_filename).parent / "settings.py").read_text()
+    read = {PREFIX + name for name in re.findall(r'value\("([A-Z_]+)"', code)}
+    assert {name for name in given if name.startswith(PREFIX)} == read
+    assert properties["Architectures"] == ["x86_64"]
+
+
+def test_artefact_fits_and_holds_no_large_library(artefact):
+    files = [path for path in artefact.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < LIMIT
+    tops = {path.name for path in artefact.iterdir()}
+    assert not {"pyarrow", "scipy", "boto3", "typer", "rich", "tests"} & tops
+    assert {"variegate", "cv2", "numpy", "recipe.yaml", "plugins"} <= tops
+
+
+def test_image_is_made_of_files_that_are_there(tmp_path):
+    """Without Docker: what the Dockerfile copies and starts is looked up by hand."""
+    path = write_project(tmp_path / "p", Recipe.load("light"), python="3.13", image=True)
+    function = yaml.load(path.read_text(), _Loader)["Resources"]["AugmentFunction"]
+    assert function["Properties"]["PackageType"] == "Image"
+    assert "Handler" not in function["Properties"]
+    context = path.parent / function["Metadata"]["DockerContext"]
+    dockerfile = (context / function["Metadata"]["Dockerfile"]).read_text()
+    assert f"ARG PYTHON_VERSION={function['Metadata']['DockerBuildArgs']['PYTHON_VERSION']}" in (
+        dockerfile
+    )
+    for source in re.findall(r"^COPY (\S+) ", dockerfile, re.MULTILINE):
+        assert (context / source).exists()
+    (started,) = re.findall(r'^CMD \["(.+)"\]', dockerfile, re.MULTILINE)
+    module, _, name = started.rpartition(".")
+    assert f"def {name}(" in (context / f"{module.replace('.', '/')}.py").read_text()
+
+
+def test_function_gets_the_versions_that_are_here():
+    from importlib.metadata import version
+
+    for python in RUNTIMES:
+        wanted = dict(re.split("(?=[=<])", one, maxsplit=1) for one in requirements(python))
+        assert wanted["opencv-python-headless"] == f"=={version('opencv-python-headless')}"
+        exact = python != "3.11"
+        assert (wanted["numpy"] == f"=={version('numpy')}") is exact
+
+
+def test_function_gets_every_dependency_but_the_large_ones_it_does_without():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {re.split("[=<>]", one)[0].lower() for one in project["dependencies"]}
+    given = {re.split("[=<>]", one)[0].lower() for one in requirements("3.13")} - {"resvg-py"}
+    assert given == needed - {"pyarrow", "typer", "rich"}
+
+
+def test_strange_folders_runtimes_and_recipes_are_refused(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("keep")
+    with pytest.raises(OutputError, match="not a project of variegate"):
+        write_project(tmp_path / "mine", Recipe.load("light"))
+    with pytest.raises(RecipeError, match=r"expected one of 3\.11, 3\.12, 3\.13"):
+        write_project(tmp_path / "p", Recipe.load("light"), python="2.7")
+    with pytest.raises(RecipeError, match="one at a time"):
+        write_project(tmp_path / "p", Recipe.parse("variants: mixup"))
+    assert (tmp_path / "mine/notes.txt").read_text() == "keep"
