@@ -10,7 +10,7 @@ import numpy as np
 import stringzilla
 
 from harness import PEERS, Result, interleave, number, timed
-from photos import picture
+from photos import photo
 
 SIDE = 512
 REPEATS = 20
@@ -26,7 +26,7 @@ def run(*, quick: bool) -> Result:
     cv2.setNumThreads(1)
     # As in plan.execute: without it page faults drown the kernels.
     np.empty(31 * 2**20, np.uint8)
-    image = np.load(picture(SIDE))
+    image = np.load(photo(SIDE))
     actions = {**_warps(image), **_colors(image)}
     contenders = {name: timed(_often(action)) for name, action in actions.items()}
     times = interleave(contenders, 5 if quick else 51)
@@ -101,7 +101,7 @@ import variegate.recipes.plan
 from with_variegate import recipe
 cv2.setNumThreads(1)
 {first}
-image = np.load({picture!r})
+image = np.load({photo!r})
 nine = recipe(100, gamma=True)
 for turn in range(3):
     begun = time.perf_counter()
@@ -113,7 +113,7 @@ print((time.perf_counter() - begun) / 100)
 
 def timed_elsewhere(first: str) -> Callable[[], float]:
     """Return a turn that makes variants in a new process, in which `first` is run before."""
-    code = _ELSEWHERE.format(first=first, picture=str(picture(SIDE)), peers=str(PEERS))
+    code = _ELSEWHERE.format(first=first, photo=str(photo(SIDE)), peers=str(PEERS))
 
     def turn() -> float:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)

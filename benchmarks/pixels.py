@@ -1,6 +1,6 @@
 """Time of every `Pixels` transform: python benchmarks/pixels.py [side] [name ...]
 
-Prints microseconds for an RGB picture of side x side (512 unless told) at intensities 0.1, 0.5 and
+Prints microseconds for an RGB photo of side x side (512 unless told) at intensities 0.1, 0.5 and
 1 of each axis, and for the default ranges: the least of several runs, one thread.
 """
 
@@ -16,7 +16,7 @@ from variegate.seeding import generator
 from variegate.transforms import all_transforms
 
 
-def picture(side: int) -> Image:
+def photo(side: int) -> Image:
     """Smooth shapes with some grain, as in a photo."""
     rng = generator(0, "benchmark")
     coarse = rng.integers(0, 256, (side // 16, side // 16, 3), dtype=np.uint8)
@@ -43,7 +43,7 @@ def main() -> None:
     del large
     arguments = sys.argv[1:]
     side = int(arguments.pop(0)) if arguments and arguments[0].isdigit() else 512
-    image = picture(side)
+    image = photo(side)
     size = image.shape[0], image.shape[1]
     print(f"{f'us at {side} x {side} x 3':20}{'0.1':>9}{'0.5':>9}{'1':>9}{'default':>9}")
     for name, kind in all_transforms().items():

@@ -1,4 +1,4 @@
-"""A power set of six steps: 64 results of a picture, with what they share computed once."""
+"""A power set of six steps: 64 results of a photo, with what they share computed once."""
 
 import statistics
 import weakref
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from harness import Claim, Result, interleave, number, ratio, timed
-from photos import picture
+from photos import photo
 from variegate import Recipe, Sample
 from variegate.codecs import decode, encode
 from variegate.ops import Operation
@@ -29,7 +29,7 @@ returns is watched by a weak reference (`benchmarks/power_set.py`).
 def run(*, quick: bool) -> Result:
     """Run the benchmark."""
     cv2.setNumThreads(1)
-    source = Sample(np.load(picture(SIDE)))
+    source = Sample(np.load(photo(SIDE)))
     coded = encode(source.image, format="jpeg")
     planned = Recipe.load("chain").plan(key="a.jpg", size=source.size)
     results = [made.image for _, made in _shared(planned, source)]
@@ -50,7 +50,7 @@ def run(*, quick: bool) -> Result:
             encode(result, format="jpeg")
 
     def whole() -> None:
-        # Planning is part of it: a job plans every picture anew.
+        # Planning is part of it: a job plans every photo anew.
         plan = Recipe.load("chain").plan(key="a.jpg", size=source.size)
         for _, made in _shared(plan, Sample(decode(coded))):
             encode(made.image, format="jpeg")

@@ -1,9 +1,9 @@
-"""Nine steps on one picture: transformation only, one thread, drawing included."""
+"""Nine steps on one photo: transformation only, one thread, drawing included."""
 
 import statistics
 
 from harness import Claim, Result, Served, interleave, number, ratio
-from photos import picture
+from photos import photo
 
 SIDE = 512
 METHOD = """
@@ -19,7 +19,7 @@ same border, bilinear interpolation for all (`benchmarks/transform_only.py`).
 def run(*, quick: bool) -> Result:
     """Run the benchmark."""
     each, rounds = (10, 5) if quick else (40, 31)
-    image = picture(SIDE)
+    image = photo(SIDE)
     names = {
         "variegate": ("variegate", "with_variegate.py", "transform_only", "nine"),
         "Albumentations, one by one": _albumentations("nine"),

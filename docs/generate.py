@@ -107,11 +107,11 @@ def preset_pictures() -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(encode(specimen.image, format="jpeg"))
         for name in presets():
-            picture = Image.fromarray(
+            sheet = Image.fromarray(
                 preview(place, recipe=name, pictures=2, variants=6, name=name)
             )
-            picture.thumbnail((1200, 1200))
-            picture.save(folder / f"{name}.jpg", quality=78, optimize=True)
+            sheet.thumbnail((1200, 1200))
+            sheet.save(folder / f"{name}.jpg", quality=78, optimize=True)
 
 
 #: What is done to labelled pictures for docs/images/labels.jpg.
@@ -140,10 +140,10 @@ def label_picture() -> None:
             known.add(name, specimen)
             (folder / "images" / name).write_bytes(encode(specimen.image, format="jpeg"))
         (folder / "annotations.json").write_text(json.dumps(known.to_json()), encoding="utf-8")
-        sheet = preview(folder, recipe=Recipe.parse(_LABELS), pictures=2, variants=6, name="labels")
-    picture = Image.fromarray(sheet)
-    picture.thumbnail((1400, 1400))
-    picture.save(DOCS / "images" / "labels.jpg", quality=80, optimize=True)
+        pixels = preview(folder, recipe=Recipe.parse(_LABELS), pictures=2, variants=6, name="labels")
+    sheet = Image.fromarray(pixels)
+    sheet.thumbnail((1400, 1400))
+    sheet.save(DOCS / "images" / "labels.jpg", quality=80, optimize=True)
 
 
 PAGES = {"transforms.md": transforms_page, "presets.md": presets_page}

@@ -18,7 +18,7 @@ from variegate.seeding import generator
 from variegate.transforms import all_transforms
 
 
-def picture() -> np.ndarray:
+def drawn() -> np.ndarray:
     """Return (240, 320, 3): smooth, with edges and texture; made of integers alone."""
     y, x = np.mgrid[:240, :320]
     cells = generator(0, "cells").integers(0, 256, (20, 30, 3))[y // 12, x // 11]
@@ -45,7 +45,7 @@ def digest(image: np.ndarray) -> str:
 
 def of_transforms(draws: int) -> dict[str, str]:
     """Return the digests of every transform's first draws."""
-    image, found = picture(), {}
+    image, found = drawn(), {}
     for name, kind in all_transforms().items():
         for draw in range(draws):
             operation = kind().draw(generator(draw, name), image.shape[:2])
@@ -58,7 +58,7 @@ def of_transforms(draws: int) -> dict[str, str]:
 
 def of_transparent_pictures() -> dict[str, str]:
     """Return the digests of what geometry makes of a picture with transparency."""
-    image, found = picture(), {}
+    image, found = drawn(), {}
     image = np.dstack([image, image[::-1, ::-1, 1]])
     for name in ("rotate", "perspective", "elastic", "resize", "lens"):
         operation = all_transforms()[name]().draw(generator(3, name), image.shape[:2])
@@ -72,7 +72,7 @@ def of_recipes() -> dict[str, str]:
         f"{name} {variant.index}": digest(made)
         for name in presets()
         if not Recipe.load(name).mixes
-        for variant, made in Recipe.load(name).variants(picture()[:120, :150], key="a")
+        for variant, made in Recipe.load(name).variants(drawn()[:120, :150], key="a")
     }
 
 

@@ -97,7 +97,7 @@ def read_yolo(folder: Path, size):
     for picture in folder.rglob("images/**/*.*"):
         width, height = size(picture)
         text = Path(str(picture).replace("/images/", "/labels/")).with_suffix(".txt")
-        objects = found.setdefault(picture.name, Counter())
+        objects = found.setdefault(path.name, Counter())
         for line in text.read_text().splitlines() if text.exists() else ():
             number, *values = line.split()
             x, y, w, h = map(float, values)
@@ -279,11 +279,11 @@ def read_text_files(folder, pictures):
     """Return, by picture, the points of every object in YOLO's and DOTA's text files."""
     files = {path.stem: path for path in folder.rglob("*.txt")}
     found = {}
-    for picture in pictures:
-        with Image.open(picture) as image:
+    for path in pictures:
+        with Image.open(path) as image:
             width, height = image.size
-        shapes = found.setdefault(picture.name, Counter())
-        file = files.get(picture.stem)
+        shapes = found.setdefault(path.name, Counter())
+        file = files.get(path.stem)
         for line in file.read_text().splitlines() if file else ():
             words = line.split()
             if len(words) == 5:

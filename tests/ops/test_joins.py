@@ -26,9 +26,9 @@ def table(seed, rows):
 def test_joined_tables_are_exact(first, second, rows):
     one, two = table(first, rows[0]), table(second, rows[1])
     image = generator(1).integers(0, 256, (20, 30, 4), dtype=np.uint8)
-    for picture in (image[..., :3], image):
-        expected = two.apply_image(one.apply_image(picture))
-        np.testing.assert_array_equal(one.then(two).apply_image(picture), expected)
+    for pixels in (image[..., :3], image):
+        expected = two.apply_image(one.apply_image(pixels))
+        np.testing.assert_array_equal(one.then(two).apply_image(pixels), expected)
     if rows == (1, 1):
         expected = two.apply_image(one.apply_image(image[..., 0]))
         np.testing.assert_array_equal(one.then(two).apply_image(image[..., 0]), expected)

@@ -112,7 +112,7 @@ class Canvas:
         (x, y), (height, width) = at, size
         self._draw.rounded_rectangle((x, y, x + width - 1, y + height - 1), 5, fill=PANEL)
 
-    def picture(self, at: tuple[int, int], size: tuple[int, int], image: Pixels) -> None:
+    def thumbnail(self, at: tuple[int, int], size: tuple[int, int], image: Pixels) -> None:
         """Put an RGB picture into the middle of a field; `at` is (x, y), `size` (height, width)."""
         x = at[0] + (size[1] - image.shape[1]) // 2
         y = at[1] + (size[0] - image.shape[0]) // 2

@@ -182,7 +182,7 @@ def _draw_cell(
     shown = thumbnail(enlarged(cell.image), grid.picture)
     if cell.labels is not None:
         shown = overlaid(shown, cell.labels, colors)
-    canvas.picture((x + _PAD, y + _PAD), grid.picture, shown)
+    canvas.thumbnail((x + _PAD, y + _PAD), grid.picture, shown)
     below = y + _PAD + grid.picture[0] + _PAD
     for number, line in enumerate(_caption_lines(cell.caption, grid.picture[1])):
         color = TEXT if first and number == 0 else FAINT

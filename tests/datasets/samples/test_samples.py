@@ -59,7 +59,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def parts(pictures: list[Specimen]) -> list[Part]:
-    return [part for picture in pictures for part in picture.objects]
+    return [part for specimen in pictures for part in specimen.objects]
 
 
 def test_same_seed_same_bytes_whatever_the_count():
@@ -89,17 +89,17 @@ def test_keys_count_up_within_each_kind():
 
 
 def test_all_kinds_appear_equally(drawn):
-    assert Counter(picture.label for picture in drawn) == dict.fromkeys(KINDS, COUNT // len(KINDS))
-    assert all(picture.objects[0].label == picture.label for picture in drawn)
+    assert Counter(specimen.label for specimen in drawn) == dict.fromkeys(KINDS, COUNT // len(KINDS))
+    assert all(specimen.objects[0].label == specimen.label for specimen in drawn)
 
 
 @pytest.mark.parametrize("size", [(240, 320), (32, 32), (96, 40), (65, 131), (600, 500)])
 @pytest.mark.parametrize("label", KINDS)
 def test_size_is_kept_and_annotations_hold_at_any_size(size, label):
-    picture = draw_specimen(generator(3, *size), label=label, size=size)
-    assert picture.image.shape == (*size, 3)
-    assert picture.image.dtype == np.uint8
-    (part,) = picture.objects
+    specimen = draw_specimen(generator(3, *size), label=label, size=size)
+    assert specimen.image.shape == (*size, 3)
+    assert specimen.image.dtype == np.uint8
+    (part,) = specimen.objects
     assert part.mask.shape == size
     assert part.mask.dtype == bool
     assert overlap(part.mask, covered(part) >= 0.5) >= (0.97 if min(size) > 100 else 0.9)
@@ -156,22 +156,22 @@ def test_leads_end_at_opposite_ends_of_a_resistor(drawn):
 
 def test_a_part_looks_unlike_the_bench_around_it(drawn):
     """Pixel by pixel against the bench's mean: a part painted elsewhere would not differ."""
-    for picture in drawn:
-        mask = picture.objects[0].mask
+    for specimen in drawn:
+        mask = specimen.objects[0].mask
         near = cv2.dilate(mask.astype(np.uint8), np.ones((15, 15), np.uint8)).astype(bool) & ~mask
-        bench = picture.image[near].mean(0)
-        inside = np.abs(picture.image[mask] - bench).mean()
-        assert inside > 1.25 * np.abs(picture.image[near] - bench).mean()
+        bench = specimen.image[near].mean(0)
+        inside = np.abs(specimen.image[mask] - bench).mean()
+        assert inside > 1.25 * np.abs(specimen.image[near] - bench).mean()
         assert inside > 12
 
 
 def test_edges_of_the_picture_follow_the_mask(drawn):
     """Across the outline colours change more than they do beside it."""
     on, off = [], []
-    for picture in drawn:
-        gray = cv2.cvtColor(picture.image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    for specimen in drawn:
+        gray = cv2.cvtColor(specimen.image, cv2.COLOR_RGB2GRAY).astype(np.float32)
         slope = cv2.morphologyEx(gray, cv2.MORPH_GRADIENT, np.ones((3, 3)))
-        mask = picture.objects[0].mask.astype(np.uint8)
+        mask = specimen.objects[0].mask.astype(np.uint8)
         ring = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
         outside = cv2.dilate(mask, np.ones((11, 11), np.uint8)) > 0
         near = cv2.dilate(mask, np.ones((5, 5), np.uint8)) > 0
@@ -181,9 +181,9 @@ def test_edges_of_the_picture_follow_the_mask(drawn):
 
 
 def test_several_parts_lie_side_by_side(crowded):
-    for picture in crowded:
-        assert len(picture.objects) == 5
-        assert np.sum([part.mask for part in picture.objects], axis=0).max() == 1
+    for specimen in crowded:
+        assert len(specimen.objects) == 5
+        assert np.sum([part.mask for part in specimen.objects], axis=0).max() == 1
 
 
 def test_wrong_arguments_are_named():

@@ -98,7 +98,7 @@ def draw_specimen(
     if objects < 1:
         raise ShapeError(f"objects: expected at least 1, got {objects}")
     labels = [label, *(KINDS[int(rng.integers(len(KINDS)))] for _ in range(objects - 1))]
-    lamp, picture = draw_lamp(rng), draw_background(rng, size)
+    lamp, ground = draw_lamp(rng), draw_background(rng, size)
     placed: list[_Placed] = []
     taken = np.zeros(size, np.uint8)
     for each in labels:
@@ -108,10 +108,10 @@ def draw_specimen(
     for part in placed:
         whole = np.zeros(size, np.uint8)
         part.window(whole)[:] = part.cover
-        cast_shadow(picture, whole, lamp, height=part.plan.height * part.scale)
+        cast_shadow(ground, whole, lamp, height=part.plan.height * part.scale)
     for part in placed:
-        part.paint_onto(picture, lamp)
-    image = photograph(rng, illuminate(rng, picture, lamp))
+        part.paint_onto(ground, lamp)
+    image = photograph(rng, illuminate(rng, ground, lamp))
     return Specimen(image, label, tuple(part.annotate(size) for part in placed))
 
 
@@ -132,12 +132,12 @@ class _Placed:
         turned: np.ndarray = points @ rotation(self.angle).T * self.scale + self.at
         return turned
 
-    def window(self, picture: np.ndarray) -> np.ndarray:
+    def window(self, ground: np.ndarray) -> np.ndarray:
         """The view of a picture that this part covers."""
         (x, y), (height, width) = self.corner, self.cover.shape
-        return picture[y : y + height, x : x + width]
+        return ground[y : y + height, x : x + width]
 
-    def paint_onto(self, picture: np.ndarray, lamp: Lamp) -> None:
+    def paint_onto(self, ground: np.ndarray, lamp: Lamp) -> None:
         """Paint the part at twice its size, turn it into place, blend it in by coverage."""
         easel = self.plan.render(min(2 * self.scale, _FINEST), lamp.seen_from(self.angle))
         sprite = cv2.GaussianBlur(easel.image, (3, 3), 0.7)
@@ -147,7 +147,7 @@ class _Placed:
         height, width = self.cover.shape
         turned = cv2.warpAffine(sprite, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
         share = self.cover.astype(np.float32) / 255
-        under = self.window(picture)
+        under = self.window(ground)
         under[:] = cv2.blendLinear(turned, under, share, 1 - share)
 
     def annotate(self, size: tuple[int, int]) -> Part:
