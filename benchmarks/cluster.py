@@ -1,4 +1,4 @@
-"""The Ray back end: its rate beside the local one, and what the run itself takes as data sets grow.
+"""The Ray back end: its rate beside the local one, and what the run itself takes as datasets grow.
 
 python cluster.py scale N      one run over N synthetic sources, in a process of its own
 """
@@ -35,7 +35,7 @@ SHARD, PARTS = 50, 20_000
 # Of a synthetic source in a file of shards.
 SOURCE_BYTES = 80
 METHOD = f"""
-*Rate:* {SOURCES:,} pictures of 240 x 320 pixels, preset "light" (8 results each), two processors,
+*Rate:* {SOURCES:,} images of 240 x 320 pixels, preset "light" (8 results each), two processors,
 the local pool and Ray in turns, {ROUNDS} times. The clock runs from the first report to the last,
 so that starting processes (half a second; some seconds on Ray) is left out.
 
@@ -146,13 +146,13 @@ class Synthetic:
 
     count: int
     splits: tuple[str, ...] = ()
-    pictures: dict[str, int] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
 
     def sources(self, storage: object) -> Iterator[Source]:
         """Yield them."""
         for index in range(self.count):
             label = f"class-{index * 10 // self.count}"
-            yield Source(f"{label}/picture-{index:09}.jpg", 123_456, None, label)
+            yield Source(f"{label}/image-{index:09}.jpg", 123_456, None, label)
 
     def exists(self, key: str) -> bool:
         """Say that no file is there."""

@@ -2,7 +2,7 @@
 
     python benchmarks/coco_read.py [--boxes 1000000] [--outlines]
 
-Every picture has ten boxes; the annotations are shuffled, as in COCO's own files. The pictures are
+Every image has ten boxes; the annotations are shuffled, as in COCO's own files. The images are
 empty files. The peak is of this process, which is begun anew for each measurement.
 """
 
@@ -23,20 +23,20 @@ from variegate.formats.detection import detect
 from variegate.formats.writer import Item
 from variegate.storage import open_storage
 
-BOXES_A_PICTURE = 10
+BOXES_A_IMAGE = 10
 
 
 def generate(folder: Path, boxes: int, *, outlines: bool) -> Path:
     """Write the set; return its annotation file."""
     rng = np.random.default_rng(7)
-    pictures = boxes // BOXES_A_PICTURE
+    images = boxes // BOXES_A_IMAGE
     file = folder / "annotations/instances_train.json"
     file.parent.mkdir(parents=True)
     (folder / "train").mkdir()
-    owners = rng.permutation(np.arange(boxes) % pictures)
+    owners = rng.permutation(np.arange(boxes) % images)
     with file.open("w") as out:
         out.write('{"info": {}, "licenses": [], "images": [')
-        for number in range(pictures):
+        for number in range(images):
             name = f"{number:012}.jpg"
             (folder / "train" / name).touch()
             entry = {"id": number + 1, "file_name": name, "height": 480, "width": 640, "license": 1}
@@ -88,8 +88,8 @@ def _measure(what: str, folder: Path) -> None:
     if what == "json.load":
         json.load((folder / "annotations/instances_train.json").open())
     else:
-        layout = detect(storage, [Coco])
-        sources = (s for s in layout.sources(storage) if s.annotation)
+        dataset_format = detect(storage, [Coco])
+        sources = (s for s in dataset_format.sources(storage) if s.annotation)
         if what == "read":
             found = sum(len(s.annotation.objects) for s in sources if s.annotation)
             assert found
@@ -99,7 +99,7 @@ def _measure(what: str, folder: Path) -> None:
                 for s in sources
             )
             with tempfile.TemporaryDirectory() as out:
-                layout.writer().write_index(open_storage(out, create=True), items)
+                dataset_format.writer().write_index(open_storage(out, create=True), items)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(time.perf_counter() - begun, peak)
 

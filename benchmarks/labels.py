@@ -1,4 +1,4 @@
-"""What labels cost: a run with twenty boxes a picture, and COCO files of a million."""
+"""What labels cost: a run with twenty boxes an image, and COCO files of a million."""
 
 import json
 import shutil
@@ -17,12 +17,12 @@ from photos import photos
 BOXES = 20
 COUNT, FEW = 100, 8
 METHOD = f"""
-{COUNT} photos of 500 x 375 to ten variants each, geometry and colour, two workers: as pictures
-alone, with {BOXES} boxes a picture in a COCO file, and with {BOXES} outlines of twelve points and
+{COUNT} photos of 500 x 375 to ten variants each, geometry and colour, two workers: as images
+alone, with {BOXES} boxes an image in a COCO file, and with {BOXES} outlines of twelve points and
 their boxes. Counted in processor seconds of all processes, without start: what {COUNT} photos take
 less what {FEW} of them take (`benchmarks/labels.py`).
 
-Then COCO files whose annotations are shuffled, ten boxes a picture: seconds and the process's
+Then COCO files whose annotations are shuffled, ten boxes an image: seconds and the process's
 greatest memory (`benchmarks/coco_read.py`).
 """
 RUN = """
@@ -45,22 +45,22 @@ def run(*, quick: bool) -> Result:
         folder = Path(place)
         programs = {
             f"{name}, {count}": Program(_command(_labelled(folder, name, count), folder, name))
-            for name in ("pictures", "boxes", "outlines")
+            for name in ("images", "boxes", "outlines")
             for count in (COUNT, FEW)
         }
         interleave(programs, 2 if quick else 7)
     seconds = {
         name: _less(programs[f"{name}, {COUNT}"].cpu_s, programs[f"{name}, {FEW}"].cpu_s)
-        for name in ("pictures", "boxes", "outlines")
+        for name in ("images", "boxes", "outlines")
     }
     files = coco_read.table(100_000 if quick else 1_000_000)
     made = (COUNT - FEW) * 10
     rows = [
         (label, f"{median(seconds[name]) / made * 1e6:.0f} us a result", number(more))
         for label, name, more in (
-            ("pictures alone", "pictures", 1.0),
-            (f"{BOXES} boxes", "boxes", ratio(seconds, "boxes", "pictures")),
-            (f"{BOXES} outlines and boxes", "outlines", ratio(seconds, "outlines", "pictures")),
+            ("images alone", "images", 1.0),
+            (f"{BOXES} boxes", "boxes", ratio(seconds, "boxes", "images")),
+            (f"{BOXES} outlines and boxes", "outlines", ratio(seconds, "outlines", "images")),
         )
     ]
     rows += [
@@ -68,9 +68,9 @@ def run(*, quick: bool) -> Result:
     ]
     claims = [
         Claim.at_most(
-            f"time with {BOXES} boxes a picture, of that without",
+            f"time with {BOXES} boxes an image, of that without",
             1.15,
-            ratio(seconds, "boxes", "pictures"),
+            ratio(seconds, "boxes", "images"),
         ),
         Claim.at_most("reading a million boxes", 60, files["read"].seconds, " s"),
         Claim.at_most("memory for it", 2048, files["read"].megabytes, " MB"),
@@ -89,7 +89,7 @@ def _labelled(folder: Path, name: str, count: int) -> Path:
     """Return a folder of photos with or without annotations."""
     target = folder / f"{name}-{count}"
     shutil.copytree(photos(count), target / "images")
-    if name == "pictures":
+    if name == "images":
         return target
     rng = np.random.default_rng(7)
     images, annotations = [], []

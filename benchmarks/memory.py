@@ -21,7 +21,7 @@ METHOD = f"""
 The most memory that processes ever had (`VmHWM`), two workers. For the main process: {FEW:,} and
 {MANY:,} PNG files of 1 to 8 pixels a side, one variant each. For the workers: three JPEG photos of
 {LARGE[0] * LARGE[1] / 1e6:g} megapixels, the power set of {STEPS} steps, so that by the promise a
-worker may have 150 MB and {STEPS + 2} decoded pictures (`benchmarks/memory.py`).
+worker may have 150 MB and {STEPS + 2} decoded images (`benchmarks/memory.py`).
 """
 FLIP = "variants: {each: {steps: [flip]}}"
 RUN = """
@@ -66,7 +66,7 @@ def figures(peaks: tuple[int, int], seconds: float) -> tuple[str, ...]:
 
 
 def tiny(folder: Path, count: int) -> Path:
-    """Make a data set of 64 different little pictures, linked under many names."""
+    """Make a dataset of 64 different little images, linked under many names."""
     rng = generator(0, "tiny")
     originals = []
     folder.with_name("originals").mkdir(exist_ok=True)
@@ -78,14 +78,14 @@ def tiny(folder: Path, count: int) -> Path:
         )
         originals.append(path)
     for index in range(count):
-        path = folder / f"class-{index % 10}" / f"picture-{index:07}.png"
+        path = folder / f"class-{index % 10}" / f"image-{index:07}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.hardlink_to(originals[index % 64])
     return folder
 
 
 def photos(folder: Path) -> Path:
-    """Make three large pictures with structure at every scale."""
+    """Make three large images with structure at every scale."""
     rng = generator(0, "large")
     for index in range(3):
         image = np.zeros((*LARGE, 3), np.float32)

@@ -42,9 +42,9 @@ def photos(count: int = 200) -> Path:
     return folder
 
 
-def picture(side: int) -> Path:
+def image(side: int) -> Path:
     """Return an .npy file of a square RGB photo."""
-    file = WORK / f"picture-{side}.npy"
+    file = WORK / f"image-{side}.npy"
     if not file.exists():
         WORK.mkdir(exist_ok=True)
         photo = cv2.imread(str(_paths()[0]), cv2.IMREAD_COLOR_RGB)

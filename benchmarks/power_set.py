@@ -21,7 +21,7 @@ Rotate (inside), contrast, brightness, flip, gaussian noise and speckle as `subs
 a 400 x 400 photo, one thread. *One by one* makes the same results, each alone, through the same
 `plan.execute`: fused, but with nothing shared. The **floor** decodes the photo once and encodes
 the very same 64 results (JPEG, quality 95, 4:2:0; noise makes them large), which are ready in
-memory. Pictures alive are counted from outside: every array that `Operation.apply` is given or
+memory. Images alive are counted from outside: every array that `Operation.apply` is given or
 returns is watched by a weak reference (`benchmarks/power_set.py`).
 """
 
@@ -78,7 +78,7 @@ def run(*, quick: bool) -> Result:
                 0.6,
                 ratio(times, "floor: decode and encode", "plan, decode, share, encode"),
             ),
-            Claim.at_most("pictures alive", STEPS + 1, alive),
+            Claim.at_most("images alive", STEPS + 1, alive),
         ],
     )
 
@@ -88,7 +88,7 @@ def _shared(planned: list[Variant], source: Sample) -> Iterator[tuple[Variant, S
 
 
 def _most_alive(planned: list[Variant], source: Sample) -> int:
-    """Return how many pictures are in memory at the same time, at most."""
+    """Return how many images are in memory at the same time, at most."""
     alive: dict[int, Any] = {}
     most = 0
 

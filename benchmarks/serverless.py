@@ -1,4 +1,4 @@
-"""The function behind a bucket: its size, its cold start, its memory, its time a picture."""
+"""The function behind a bucket: its size, its cold start, its memory, its time an image."""
 
 import contextlib
 import json
@@ -133,7 +133,7 @@ def put(url: str, data: bytes) -> None:
 
 def sandbox(artefact: Path, url: str, folder: Path) -> Sandbox:
     settings = {
-        "VARIEGATE_INPUT": "s3://bench-in/pictures/",
+        "VARIEGATE_INPUT": "s3://bench-in/images/",
         "VARIEGATE_OUTPUT": "s3://bench-out/variants/",
         "AWS_ENDPOINT_URL": url,
         "OPENBLAS_NUM_THREADS": "1",
@@ -163,18 +163,18 @@ def message(key: str | None) -> dict[str, object]:
 
 
 def cold_start(artefact: Path, url: str, folder: Path) -> float:
-    """Return the seconds until a first message is answered: of a picture that is gone."""
+    """Return the seconds until a first message is answered: of an image that is gone."""
     begun = time.monotonic()
     one = sandbox(artefact, url, folder)
     try:
-        assert one.call(message("pictures/gone.jpg")) == {"batchItemFailures": []}
+        assert one.call(message("images/gone.jpg")) == {"batchItemFailures": []}
         return time.monotonic() - begun
     finally:
         one.stop()
 
 
 class Work:
-    """What pictures took: bytes of memory at the start and at most, seconds each."""
+    """What images took: bytes of memory at the start and at most, seconds each."""
 
     def __init__(self, idle: int, most: int, seconds: float) -> None:
         self.idle, self.most, self.seconds = idle, most, seconds
@@ -184,10 +184,10 @@ def work(artefact: Path, url: str, folder: Path, size: tuple[int, int], *, quick
     """Send photos of (height, width) `size` through one process."""
     one = sandbox(artefact, url, folder)
     try:
-        one.call(message("pictures/gone.jpg"))
+        one.call(message("images/gone.jpg"))
         idle, times = peak(one), []
         for number_of in range(2 if quick else CALLS):
-            key = f"pictures/{size[1]}-{number_of}.jpg"
+            key = f"images/{size[1]}-{number_of}.jpg"
             data = photo(size, number_of)
             put(f"{url}/bench-in/{key}", data)
             begun = time.monotonic()

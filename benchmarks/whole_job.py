@@ -20,7 +20,7 @@ processes of one thread. Every peer gets the script that a careful user would wr
 (`benchmarks/peers/pool.py`): a pool of forks that import once, each photo decoded once, both
 codecs libjpeg-turbo's through simplejpeg, nothing but names sent between processes, one
 `write_bytes` for each file. The **floor** is that script with no transformation at all; beside it
-stands the same with a single `cv2.warpAffine` for each picture, which no change of geometry can do
+stands the same with a single `cv2.warpAffine` for each image, which no change of geometry can do
 without: where that is slower than 0.65 of the floor, so is everything. imgaug
 gets its ten variants as one batch; Augmentor cannot translate, so it does less, and it runs in the
 same pool, which is twice as fast as its own loop. variegate is called as `variegate.augment`: it

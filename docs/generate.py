@@ -1,4 +1,4 @@
-"""Write the pages and pictures of the documentation that follow from the code.
+"""Write the pages and images of the documentation that follow from the code.
 
 python docs/generate.py            all of it
 python docs/generate.py --pages    the pages alone (a test compares them)
@@ -25,13 +25,13 @@ FAMILIES = {
     "canvas": "Canvas",
     "fields": "Fields",
     "color": "Color",
-    "adaptive": "Color that depends on the picture",
+    "adaptive": "Color that depends on the image",
     "blur": "Blur and sharpness",
     "resolution": "Resolution",
     "noise": "Noise",
     "occlusion": "Occlusion",
     "weather": "Weather",
-    "mixing": "From several pictures",
+    "mixing": "From several images",
 }
 
 
@@ -40,7 +40,7 @@ def transforms_page() -> str:
     lines = [
         "# Transforms",
         "",
-        "Written by `docs/generate.py` from the code. `variegate transforms NAME --picture FILE`",
+        "Written by `docs/generate.py` from the code. `variegate transforms NAME --image FILE`",
         "shows one along its strength axis, from 0 (the identity, bit for bit) to 1 (the strongest",
         "sensible value). Ranges are drawn uniformly, factors on a log scale; one number means",
         "just that. Every transform also takes `p`, the probability that it is applied.",
@@ -95,7 +95,7 @@ def presets_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def preset_pictures() -> None:
+def preset_images() -> None:
     """Draw a contact sheet for every preset."""
     from variegate.reports import preview
 
@@ -107,14 +107,12 @@ def preset_pictures() -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(encode(specimen.image, format="jpeg"))
         for name in presets():
-            sheet = Image.fromarray(
-                preview(place, recipe=name, pictures=2, variants=6, name=name)
-            )
+            sheet = Image.fromarray(preview(place, recipe=name, images=2, variants=6, name=name))
             sheet.thumbnail((1200, 1200))
             sheet.save(folder / f"{name}.jpg", quality=78, optimize=True)
 
 
-#: What is done to labelled pictures for docs/images/labels.jpg.
+#: What is done to labelled images for docs/images/labels.jpg.
 _LABELS = """
 description: Boxes, outlines and keypoints after one step each.
 variants:
@@ -128,8 +126,8 @@ variants:
 """
 
 
-def label_picture() -> None:
-    """Draw a contact sheet of labelled pictures."""
+def label_image() -> None:
+    """Draw a contact sheet of labelled images."""
     from variegate.reports import preview
 
     with tempfile.TemporaryDirectory() as place:
@@ -140,7 +138,7 @@ def label_picture() -> None:
             known.add(name, specimen)
             (folder / "images" / name).write_bytes(encode(specimen.image, format="jpeg"))
         (folder / "annotations.json").write_text(json.dumps(known.to_json()), encoding="utf-8")
-        pixels = preview(folder, recipe=Recipe.parse(_LABELS), pictures=2, variants=6, name="labels")
+        pixels = preview(folder, recipe=Recipe.parse(_LABELS), images=2, variants=6, name="labels")
     sheet = Image.fromarray(pixels)
     sheet.thumbnail((1400, 1400))
     sheet.save(DOCS / "images" / "labels.jpg", quality=80, optimize=True)
@@ -156,8 +154,8 @@ def main() -> None:
         (DOCS / name).write_text(page(), encoding="utf-8")
     if not parser.parse_args().pages:
         cv2.setNumThreads(1)
-        preset_pictures()
-        label_picture()
+        preset_images()
+        label_image()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Small data sets and runs for the tests of jobs, back ends and runs."""
+"""Small datasets and runs for the tests of jobs, back ends and runs."""
 
 import hashlib
 import os
@@ -47,7 +47,7 @@ def draw_set(folder: Path, count: int, size: tuple[int, int] = (48, 64)) -> Path
 
 
 def draw_noise(path: Path, size: tuple[int, int] = (24, 32)) -> Path:
-    """Write one picture that costs next to nothing to make."""
+    """Write one image that costs next to nothing to make."""
     image = generator(1, path.name).integers(0, 256, (*size, 3), dtype=np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     kind = "png" if path.suffix.lower() == ".png" else "jpeg"

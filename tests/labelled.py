@@ -1,4 +1,4 @@
-"""Labelled pictures for tests: what is known of them is drawn by Pillow, in its own picture."""
+"""Labelled images for tests: what is known of them is drawn by Pillow, in its own image."""
 
 from collections.abc import Mapping
 
@@ -42,9 +42,9 @@ def rectangle(box):
     return [(x1, y1), (x2, y1), (x2, y2), (x1, y2)]
 
 
-def bounds(picture: np.ndarray, level: int = 127) -> np.ndarray | None:
+def bounds(image: np.ndarray, level: int = 127) -> np.ndarray | None:
     """Return x1, y1, x2, y2 of the pixels above a level."""
-    ys, xs = np.nonzero(picture > level)
+    ys, xs = np.nonzero(image > level)
     if not len(xs):
         return None
     return np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], float)
@@ -105,7 +105,7 @@ def through(
     skeletons=None,
     **rule,
 ):
-    """Return what an operation makes of a picture and its annotation: both, and the masks."""
+    """Return what an operation makes of an image and its annotation: both, and the masks."""
     targets = read(annotation, image.shape[:2], masks=masks, skeletons=skeletons, **rule)
     done = operation.apply(Sample(image, targets=targets))
     assert done.targets is not None

@@ -72,7 +72,7 @@ def psnr(one: np.ndarray, two: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / error)) if error else np.inf
 
 
-def smooth_picture(height: int, width: int, waves: float = 3.0) -> np.ndarray:
+def smooth_image(height: int, width: int, waves: float = 3.0) -> np.ndarray:
     """Return (H, W, 3) uint8 of slow waves: interpolation hardly errs on it."""
     points = centres((height, width)) / min(height, width) * 2 * np.pi * waves
     x, y = points[..., 0], points[..., 1]

@@ -189,7 +189,7 @@ print(json.dumps({"asked": asked, "happened": happened, "late": late}))
 
 def test_importing_does_nothing_but_import():
     names = [module(path) for path in FILES]
-    # Torch's data set is a subclass of torch's, the command line is typer's, reports read tables.
+    # Torch's dataset is a subclass of torch's, the command line is typer's, reports read tables.
     own = ("cli", "__main__", "reports")
     names = [n for n in names if layered(n) not in own and n != "variegate.datasets.torch"]
     program = IMPORTING % (LATE,)

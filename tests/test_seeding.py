@@ -22,7 +22,7 @@ FIRST = {
 
 
 def test_numbers_are_those_of_the_first_release():
-    # A change here changes every picture that anybody has made: never by accident.
+    # A change here changes every image that anybody has made: never by accident.
     assert generator(0).integers(0, 2**32, 3).tolist() == FIRST["0"]
     assert generator(7, "cats/7.jpg", 0, 3).integers(0, 2**32, 3).tolist() == FIRST["7"]
     assert generator(2**63 - 1, "Ä😀\udc80").integers(0, 2**32, 3).tolist() == FIRST["last"]

@@ -1,6 +1,6 @@
 """The floor of a whole job: decode once, encode ten times, write ten files, change nothing.
 
-With the argument "warp" each picture is warped once, and nothing else: no program that moves its
+With the argument "warp" each image is warped once, and nothing else: no program that moves its
 pixels with OpenCV can be faster.
 """
 

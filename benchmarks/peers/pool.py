@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import simplejpeg
 
-#: Given a photo, yields the pictures to be written; made anew in each process by a `Setup`.
+#: Given a photo, yields the images to be written; made anew in each process by a `Setup`.
 Make = Callable[[np.ndarray], Iterable[np.ndarray]]
 Setup = Callable[[], Make]
 

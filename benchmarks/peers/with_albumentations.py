@@ -79,7 +79,7 @@ def setup() -> pool.Make:
 
 
 def transform_only() -> None:
-    """Take turns at making variants of one picture."""
+    """Take turns at making variants of one image."""
     cv2.setNumThreads(1)
     image = np.load(sys.argv[3])
     transform = FORMS[sys.argv[2]]()

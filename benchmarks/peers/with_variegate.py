@@ -28,17 +28,17 @@ output: {{format: jpeg, quality: 95, subsampling: "4:2:0"}}
 
 
 def recipe(draws: int, *, gamma: bool) -> variegate.Recipe:
-    """Return the steps as a recipe of so many variants a picture."""
+    """Return the steps as a recipe of so many variants an image."""
     step = "- gamma: {exponent: [0.7, 1.4]}" if gamma else ""
     return variegate.Recipe.parse(RECIPE.format(draws=draws, gamma=step))
 
 
 def transform_only() -> None:
-    """Take turns at making variants of one picture, drawing included."""
+    """Take turns at making variants of one image, drawing included."""
     cv2.setNumThreads(1)
     image = np.load(sys.argv[3])
     nine = recipe(int(sys.argv[4]), gamma=True)
-    # Every turn is another picture, so that nothing could be kept from the turn before.
+    # Every turn is another image, so that nothing could be kept from the turn before.
     turns = iter(range(10**9))
 
     def act() -> None:

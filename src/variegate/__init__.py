@@ -1,4 +1,4 @@
-"""Turn a few labelled pictures into many, reproducibly.
+"""Turn a few labelled images into many, reproducibly.
 
 ```python
 import variegate

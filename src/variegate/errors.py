@@ -4,14 +4,14 @@
 VariegateError
 ├── UsageError              the user can mend it: one sentence, exit code 2
 │   ├── RecipeError         a recipe, policy or transform parameter
-│   ├── InputError          the data set that was named
+│   ├── InputError          the dataset that was named
 │   ├── OutputError         the place where results should go
 │   └── StoreError          an object store as a whole: it denies, cannot be reached, or fails
 ├── ShapeError              an array or argument of the wrong shape or kind (a caller's mistake)
-└── PictureError            one picture; the run goes on without it
-    ├── DecodeError         its bytes are not a picture that can be read
+└── ImageError            one image; the run goes on without it
+    ├── DecodeError         its bytes are not an image that can be read
     ├── LimitError          it is larger than the limits allow
-    └── UnsupportedError    it is a picture, of a kind this installation cannot read
+    └── UnsupportedError    it is an image, of a kind this installation cannot read
 ```
 
 Every message says what was expected, what came, where, and what to do about it.
@@ -34,7 +34,7 @@ class RecipeError(UsageError):
 
 
 class InputError(UsageError):
-    """The named data set cannot be read or understood as a whole."""
+    """The named dataset cannot be read or understood as a whole."""
 
 
 class OutputError(UsageError):
@@ -49,20 +49,20 @@ class ShapeError(VariegateError, ValueError):
     """An array has the wrong shape or element type."""
 
 
-class PictureError(VariegateError):
-    """One picture cannot be used. The run goes on; the reason stands in the manifest."""
+class ImageError(VariegateError):
+    """One image cannot be used. The run goes on; the reason stands in the manifest."""
 
 
-class DecodeError(PictureError):
-    """The bytes are not a picture, or a broken one."""
+class DecodeError(ImageError):
+    """The bytes are not an image, or a broken one."""
 
 
-class LimitError(PictureError):
-    """The picture is larger than the limits allow."""
+class LimitError(ImageError):
+    """The image is larger than the limits allow."""
 
 
-class UnsupportedError(PictureError):
-    """A picture of a kind that this installation cannot read."""
+class UnsupportedError(ImageError):
+    """An image of a kind that this installation cannot read."""
 
 
 def raised_elsewhere(kind: str, message: str) -> UsageError | None:

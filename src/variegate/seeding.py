@@ -48,10 +48,10 @@ def generator(seed: int, *path: int | str) -> np.random.Generator:
         seed: the run's seed, 0 ... 2**63 - 1.
         path: what the draw is for, for example ("cats/7.jpg", 0, 3).
     """
-    return Beginning(seed).generator(*path)
+    return KeyedSeed(seed).generator(*path)
 
 
-class Beginning:
+class KeyedSeed:
     """A seed and what many paths begin with: their generators, made a little faster."""
 
     __slots__ = ("_hash",)
@@ -74,7 +74,7 @@ def _text(path: Path) -> bytes:
     return "".join(words).encode("utf-8", "surrogatepass")
 
 
-# A recipe's paths are the same for every picture.
+# A recipe's paths are the same for every image.
 _known_text = lru_cache(maxsize=4096)(_text)
 
 

@@ -43,7 +43,7 @@ _SENTENCES = {
 }
 
 
-class Written(BaseModel):
+class Spec(BaseModel):
     """A frozen value that knows all its fields, and takes no kind of value for another.
 
     YAML reads `yes` as true and pydantic true as 1: without this, `n: yes` would mean one.
@@ -86,7 +86,7 @@ def descriptions(model: type[BaseModel]) -> dict[str, str]:
     """Return what stands below the fields of a class, those of its bases included."""
     texts: dict[str, str] = {}
     for kind in reversed(model.__mro__):
-        if not issubclass(kind, Written) or kind is Written:
+        if not issubclass(kind, Spec) or kind is Spec:
             continue
         (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
         assert isinstance(definition, ast.ClassDef)

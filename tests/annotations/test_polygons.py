@@ -28,7 +28,7 @@ rings = st.builds(
 
 
 def counted(shapes, beyond=200):
-    """Return how many pixels some rings cover on the canvas, in a picture of eight times its size.
+    """Return how many pixels some rings cover on the canvas, in an image of eight times its size.
 
     Args:
         beyond: pixels around the canvas, in which rings may end.

@@ -226,7 +226,7 @@ def test_a_mirror_image_swaps_left_and_right_and_half_a_turn_does_not():
     assert operation("flip").then(strong).mirrored
 
 
-# What leaves the picture.
+# What leaves the image.
 
 
 def test_what_lies_behind_the_viewer_is_not_seen():
@@ -346,14 +346,14 @@ def test_an_annotation_of_a_larger_or_smaller_copy_is_scaled(factor):
     truth = labelled.drawn_polygon([labelled.rectangle(BOX)], SIZE) > 127
     assert labelled.iou(targets.mask_of(0), truth) > 0.94
     assert labelled.iou(targets.semantic.values > 0, truth) > 0.94
-    with pytest.raises(Exception, match="its annotation is for a picture of"):
+    with pytest.raises(Exception, match="its annotation is for an image of"):
         labelled.read(Annotation(size=(120, 120)), SIZE)
 
 
 @pytest.mark.parametrize("kind", ["Landscape", "Portrait"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_labels_of_pictures_that_exif_turns(data_dir, kind, orientation):
-    """The same object is marked in the upright picture and in the pixels as they are stored."""
+def test_labels_of_images_that_exif_turns(data_dir, kind, orientation):
+    """The same object is marked in the upright image and in the pixels as they are stored."""
     path = data_dir / f"exif_orientation/{kind}_{orientation}.jpg"
     data = path.read_bytes()
     header, upright = probe(data), decode(data)
@@ -387,11 +387,11 @@ def test_labels_of_pictures_that_exif_turns(data_dir, kind, orientation):
         assert tuple(targets.keypoints.points[0]) in corners
 
 
-# Several pictures in one.
+# Several images in one.
 
 
 def painted(value: int, ring, size=SIZE, *, key="a.png", category="a", channels=(3,), **more):
-    """Return a flat picture with one object, known by polygon, mask file and semantic mask."""
+    """Return a flat image with one object, known by polygon, mask file and semantic mask."""
     mask = labelled.drawn_polygon([ring], size) > 127
     image = np.full((*size, *channels), value, np.uint8)
     one = Object(category=category, polygons=(tuple(ring),), mask_file="m.png", **more)
@@ -489,7 +489,7 @@ def test_keypoints_beside_a_pasted_piece_stay_visible():
     assert visibility == [2, 1, 0, 2]
 
 
-def test_mosaic_shows_each_picture_in_its_corner_labels_included():
+def test_mosaic_shows_each_image_in_its_corner_labels_included():
     whole = [(0.0, 0.0), (160.0, 0.0), (160.0, 120.0), (0.0, 120.0)]
     annotation, one = painted(40, whole)
     others = [
@@ -499,7 +499,7 @@ def test_mosaic_shows_each_picture_in_its_corner_labels_included():
     mosaic = Mosaic(("80.png", "120.png", "160.png"), (50, 70)).combine(one, tuple(others))
     assert shares_sum_to_one(mosaic)
     assert math.isclose(mosaic.labels["80"], 50 * 90 / (120 * 160))
-    # Pictures of one value: the semantic mask has the value of the pixels.
+    # Images of one value: the semantic mask has the value of the pixels.
     np.testing.assert_array_equal(mosaic.targets.semantic.values, mosaic.image[..., 0])
     changed, masks = labelled.write(annotation, mosaic.targets, SIZE)
     assert [thing.category for thing in changed.objects] == ["a", "80", "120", "160"]
@@ -510,7 +510,7 @@ def test_mosaic_shows_each_picture_in_its_corner_labels_included():
 
 
 @pytest.mark.parametrize("value", [None, 7])
-def test_a_picture_that_stands_twice_in_a_mosaic_keeps_both_masks(value):
+def test_a_image_that_stands_twice_in_a_mosaic_keeps_both_masks(value):
     ring = [(20.0, 20.0), (140.0, 20.0), (140.0, 100.0), (20.0, 100.0)]
     more = {} if value is None else {"mask_value": value}
     annotation, one = painted(40, ring, **more)
@@ -559,7 +559,7 @@ def test_masks_of_classes_of_any_depth_meet():
 
 @pytest.mark.parametrize("mine", [(), (1,), (3,), (4,)])
 @pytest.mark.parametrize("other", [(), (1,), (3,), (4,)])
-def test_pictures_of_every_kind_are_mixed(mine, other):
+def test_images_of_every_kind_are_mixed(mine, other):
     annotation, one = painted(100, LEFT, channels=mine)
     _, two = painted(200, RIGHT, (90, 70), key="b.png", channels=other)
     for op in (
@@ -574,7 +574,7 @@ def test_pictures_of_every_kind_are_mixed(mine, other):
         labelled.write(annotation, made.targets, made.size)
 
 
-def test_what_is_transparent_is_white_in_a_picture_without_alpha():
+def test_what_is_transparent_is_white_in_a_image_without_alpha():
     clear = np.dstack([np.full((4, 5, 3), 17, np.uint8), np.zeros((4, 5), np.uint8)])
     assert (like(clear, np.zeros((1, 1, 3), np.uint8)) == 255).all()
     assert (like(clear, np.zeros((1, 1), np.uint8)) == 255).all()

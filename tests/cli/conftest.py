@@ -1,4 +1,4 @@
-"""A small data set, and the command line called in this process."""
+"""A small dataset, and the command line called in this process."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture(scope="session")
 def drawn() -> dict[str, bytes]:
-    """Ten small pictures in a folder per class."""
+    """Ten small images in a folder per class."""
     return {
         key: encode(one.image, format="jpeg", quality=90)
         for key, one in specimens(10, size=(64, 96))
@@ -24,7 +24,7 @@ def drawn() -> dict[str, bytes]:
 
 @pytest.fixture
 def parts(tmp_path: Path, drawn: dict[str, bytes]) -> Path:
-    """A folder with the ten pictures."""
+    """A folder with the ten images."""
     folder = tmp_path / "parts"
     for key, data in drawn.items():
         path = folder / key

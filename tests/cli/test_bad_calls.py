@@ -10,11 +10,11 @@ from variegate.errors import VariegateError
 
 # What is called, and what the sentence has to say: the place, and the remedy.
 CALLS = [
-    ("augment texts out", r"texts: no pictures found.*name the folder"),
-    ("augment empty out", r"empty: no pictures found.*name the folder"),
+    ("augment texts out", r"texts: no images found.*name the folder"),
+    ("augment empty out", r"empty: no images found.*name the folder"),
     ("augment prats out", r"prats: not found.*did you mean 'parts'"),
-    ("augment parts out --layout clases", r"--layout clases.*did you mean 'classes'"),
-    ("augment parts out --layout csv", r"parts: cannot be read with --layout csv"),
+    ("augment parts out --format clases", r"--format clases.*did you mean 'classes'"),
+    ("augment parts out --format csv", r"parts: cannot be read with --format csv"),
     ("augment parts parts/out", r"lies inside the input parts; choose"),
     ("augment parts .", r"lies inside the output \.; choose"),
     ("augment parts parts", r"is the input parts itself; choose"),
@@ -37,16 +37,16 @@ CALLS = [
     ("augmnt", r"no such command 'augmnt'.*augment"),
     ("augment", r"missing argument 'IN'.*--help"),
     ("plan none", r"none: not found"),
-    ("preview parts --out p.png --pictures 99", r"'--pictures'.*number 1 to 40, got '99'"),
+    ("preview parts --out p.png --images 99", r"'--images'.*number 1 to 40, got '99'"),
     ("preview parts --out p.png --transforms rotaet", r"--transforms: .*did you mean 'rotate'"),
     ("preview parts --out p.png --preset light -t flip", r"--transforms: expected one of them"),
     ("verify parts", r"parts: not an output of variegate"),
     ("rebuild parts led/x.jpg", r"parts: not an output of variegate"),
     ("transforms rotaet", r"unknown transform 'rotaet'; did you mean 'rotate'"),
-    ("transforms --picture p.png", r"--picture.*NAME"),
-    ("transforms fog --source parts/led/led-0000.jpg", r"--source: .*--picture"),
-    ("transforms fog --picture p.png --source no.jpg", r"no\.jpg: not found"),
-    ("transforms fog --picture p.png --source thesis/thesis.tex", r"thesis\.tex: not a picture"),
+    ("transforms --image p.png", r"--image.*NAME"),
+    ("transforms fog --source parts/led/led-0000.jpg", r"--source: .*--image"),
+    ("transforms fog --image p.png --source no.jpg", r"no\.jpg: not found"),
+    ("transforms fog --image p.png --source thesis/thesis.tex", r"thesis\.tex: not an image"),
     ("recipe presets lihgt", r"lihgt: .*did you mean 'light'"),
     ("recipe check none.yaml", r"none\.yaml: cannot be read as a recipe"),
     ("sample parts", r"parts: is not empty; name a new folder"),
@@ -83,13 +83,13 @@ RECIPES = [
 def place(tmp_path: Path, parts: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with all that the calls name."""
     monkeypatch.chdir(tmp_path)
-    picture = (parts / "led/led-0000.jpg").read_bytes()
+    image = (parts / "led/led-0000.jpg").read_bytes()
     files = {
-        "texts/readme.txt": b"no picture",
+        "texts/readme.txt": b"no image",
         "thesis/thesis.tex": b"years of work",
-        "twice/led/x.png": picture,
-        "twice/led/x.png.jpg": picture,
-        "twice/chip/y.jpg": picture,
+        "twice/led/x.png": image,
+        "twice/led/x.png.jpg": image,
+        "twice/chip/y.jpg": image,
         "jpeg.yaml": b"variants: flip\noutput: {format: jpeg}\n",
     }
     for name, data in files.items():

@@ -17,7 +17,7 @@ from variegate.runs.verify import read_manifest
 
 def test_augment_counts_every_input(parts, tmp_path, run):
     (parts / "led/broken.jpg").write_bytes(b"not a jpeg")
-    (parts / "notes.txt").write_text("not a picture")
+    (parts / "notes.txt").write_text("not an image")
     result = run("augment", parts, tmp_path / "out", "--workers", 0, "--json")
     assert result.exit_code == 0
     summary = json.loads(result.stdout)
@@ -37,7 +37,7 @@ def test_augment_says_what_it_understood_and_what_to_do_next(parts, tmp_path, ru
     assert "folder per class: 5 classes" in result.stderr
     assert "light" in result.stderr
     assert "seed 5" in result.stderr
-    assert "quarantined: led/broken.jpg: not a picture" in result.stdout
+    assert "quarantined: led/broken.jpg: not an image" in result.stdout
     assert f"variegate verify {out}" in result.stdout
     assert "10" in result.stdout
 
@@ -63,13 +63,13 @@ def test_augment_strict_ends_with_3_if_anything_is_quarantined(parts, tmp_path, 
     assert run(*arguments).exit_code == QUARANTINED == 3
 
 
-def test_augment_with_a_limit_takes_so_many_pictures(parts, tmp_path, run):
+def test_augment_with_a_limit_takes_so_many_images(parts, tmp_path, run):
     out = tmp_path / "out"
     assert run("augment", parts, out, "--limit", 3, "--workers", 0).exit_code == 0
     assert len(read_manifest(out, columns=["key"])["key"].unique()) == 3
 
 
-def test_limits_quarantine_larger_pictures(parts, tmp_path, run):
+def test_limits_quarantine_larger_images(parts, tmp_path, run):
     result = run("augment", parts, tmp_path / "out", "--max-pixels", 100, "--workers", 0, "--json")
     assert json.loads(result.stdout)["counts"]["quarantined"] == 10
 
@@ -154,7 +154,7 @@ def test_rebuild_of_an_unknown_key_suggests_the_nearest(parts, tmp_path, run):
 
 def test_preview_of_a_recipe_and_of_results(parts, tmp_path, run):
     sheet, out = tmp_path / "sheet.png", tmp_path / "out"
-    options = ("--out", sheet, "--pictures", 2, "--variants", 3)
+    options = ("--out", sheet, "--images", 2, "--variants", 3)
     assert run("preview", parts, "--preset", "chain", *options).exit_code == 0
     planned = cv2.imread(str(sheet))
     run("augment", parts, out, "--workers", 0)
@@ -166,7 +166,7 @@ def test_preview_of_a_recipe_and_of_results(parts, tmp_path, run):
 
 def test_preview_of_single_transforms(parts, tmp_path, run):
     sheet = tmp_path / "sheet.png"
-    result = run("preview", parts, "-t", "flip, invert", "-o", sheet, "--pictures", 1)
+    result = run("preview", parts, "-t", "flip, invert", "-o", sheet, "--images", 1)
     assert result.exit_code == 0
     assert cv2.imread(str(sheet)) is not None
 
@@ -188,9 +188,9 @@ def test_transforms_explains_one(run):
 
 def test_transforms_draws_a_strip(parts, tmp_path, run):
     strip, photo = tmp_path / "strip.png", parts / "led/led-0000.jpg"
-    assert run("transforms", "fog", "--picture", strip).exit_code == 0
+    assert run("transforms", "fog", "--image", strip).exit_code == 0
     drawn = cv2.imread(str(strip))
-    assert run("transforms", "fog", "--picture", strip, "--source", photo).exit_code == 0
+    assert run("transforms", "fog", "--image", strip, "--source", photo).exit_code == 0
     assert cv2.imread(str(strip)).shape != drawn.shape
 
 
@@ -246,7 +246,7 @@ def test_names_that_are_no_text_are_printed(parts, tmp_path, run, monkeypatch, c
 def test_demo_runs_twice_and_spares_what_is_not_its_own(tmp_path, monkeypatch, capsys):
     from variegate.cli import demo
 
-    monkeypatch.setattr(demo, "PICTURES", 2)
+    monkeypatch.setattr(demo, "IMAGES", 2)
     for _ in range(2):
         demo.main(str(tmp_path / "demo"))
     assert (tmp_path / "demo/preview.png").is_file()

@@ -47,14 +47,14 @@ def test_everything_is_the_users(run, tmp_path):
         *("--recipe", recipe, "--seed", 9, "--image", "registry.example:5000/team/variegate:1.2"),
         *("--namespace", "vision", "--name", "june", "--max-workers", 7),
         *("--endpoint", "https://minio.example:9000"),
-        *("--annotation", "eks.amazonaws.com/role-arn=arn:aws:iam::123456789012:role/pictures"),
+        *("--annotation", "eks.amazonaws.com/role-arn=arn:aws:iam::123456789012:role/images"),
     )
     found = by_kind(resources)
     assert {one["metadata"]["namespace"] for one in resources} == {"vision"}
     assert found["RayJob"]["metadata"]["name"] == "june"
     assert found["ConfigMap"]["data"] == {"recipe.yaml": recipe.read_text()}
     assert found["ServiceAccount"]["metadata"]["annotations"] == {
-        "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/pictures"
+        "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/images"
     }
     images = {c["image"] for pod in kube.pods(found["RayJob"]) for c in pod["containers"]}
     assert images == {"registry.example:5000/team/variegate:1.2"}

@@ -53,7 +53,7 @@ def wait_for_a_part(out: Path) -> None:
 
 
 def test_processes_end_with_their_own_exit_code(parts, tmp_path):
-    # pyarrow's threads once aborted every second process that looked for quarantined pictures.
+    # pyarrow's threads once aborted every second process that looked for quarantined images.
     (parts / "led/broken.jpg").write_bytes(b"not a jpeg")
     arguments = ("augment", parts, tmp_path / "out", "--workers", 0, "--strict")
     codes = [finished(*arguments).returncode for _ in range(4)]

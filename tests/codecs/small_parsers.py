@@ -20,12 +20,12 @@ def png_samples(data: bytes) -> tuple[np.ndarray, dict[bytes, bytes]]:
         at += 12 + length
     width, height, depth, color, _, _, interlace = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[color]
-    raw, picture = zlib.decompress(packed), np.zeros((height, width, channels), int)
+    raw, image = zlib.decompress(packed), np.zeros((height, width, channels), int)
     for left, top, across, down in _ADAM7 if interlace else ((0, 0, 1, 1),):
-        place = picture[top::down, left::across]
+        place = image[top::down, left::across]
         if place.size:
             place[:], raw = _png_pass(raw, *place.shape, depth)
-    return picture, chunks
+    return image, chunks
 
 
 _ADAM7 = (
@@ -141,7 +141,7 @@ def bmp_rgb(data: bytes) -> np.ndarray:
     """A BMP of 8 bits with a palette, or of 32 bits with masks, (H, W, 3)."""
     width, height, _, bits = struct.unpack_from("<iiHH", data, 18)
     (used,) = struct.unpack_from("<I", data, 46)
-    picture = np.zeros((height, width, 3), int)
+    image = np.zeros((height, width, 3), int)
     if bits == 32:
         masks = struct.unpack_from("<III", data, 54)
         for y in range(height):
@@ -149,15 +149,15 @@ def bmp_rgb(data: bytes) -> np.ndarray:
                 (value,) = struct.unpack_from("<I", data, 66 + (y * width + x) * 4)
                 for channel, mask in enumerate(masks):
                     low = (mask & -mask).bit_length() - 1
-                    picture[height - 1 - y, x, channel] = (value & mask) >> low
-        return picture
+                    image[height - 1 - y, x, channel] = (value & mask) >> low
+        return image
     start = 54 + 4 * used
     for y in range(height):
         for x in range(width):
             index = data[start + y * ((width + 3) // 4 * 4) + x]
             blue, green, red = data[54 + 4 * index : 57 + 4 * index]
-            picture[height - 1 - y, x] = red, green, blue
-    return picture
+            image[height - 1 - y, x] = red, green, blue
+    return image
 
 
 def tga_gray_alpha(data: bytes) -> np.ndarray:
@@ -170,8 +170,8 @@ def tga_gray_alpha(data: bytes) -> np.ndarray:
             pixels, at = pixels + data[at + 1 : at + 3] * count, at + 3
         else:
             pixels, at = pixels + data[at + 1 : at + 1 + 2 * count], at + 1 + 2 * count
-    picture = np.frombuffer(pixels, np.uint8).reshape(height, width, 2).astype(int)
-    return picture if descriptor & 32 else picture[::-1]
+    image = np.frombuffer(pixels, np.uint8).reshape(height, width, 2).astype(int)
+    return image if descriptor & 32 else image[::-1]
 
 
 def over_white(rgba: np.ndarray) -> np.ndarray:

@@ -144,10 +144,10 @@ def test_profile_of_a_jpeg_2000() -> None:
 def test_gray_profile_agrees_with_the_formula() -> None:
     ramp = np.arange(256, dtype=np.uint8).reshape(8, 32)
     data = png_with_profile(encode(ramp, format="png"), profile(b"GRAY", {b"kTRC": power(1.8)}))
-    picture = decode(data)
-    assert picture.shape == (8, 32)
-    assert np.abs(picture - srgb_of((ramp / 255) ** 1.8)).max() < 2
-    assert np.abs(picture.astype(int) - ramp).max() > 5
+    image = decode(data)
+    assert image.shape == (8, 32)
+    assert np.abs(image - srgb_of((ramp / 255) ** 1.8)).max() < 2
+    assert np.abs(image.astype(int) - ramp).max() > 5
 
 
 def test_ink_profile_is_used() -> None:
@@ -172,11 +172,11 @@ def test_ink_profile_is_used() -> None:
     ]
     stream = io.BytesIO()
     Image.fromarray(pixels, "CMYK").save(stream, "TIFF", icc_profile=header)
-    picture = decode(stream.getvalue())
-    assert picture.shape == (8, 40, 3)
-    assert (picture[:, :8] >= 250).all()
+    image = decode(stream.getvalue())
+    assert image.shape == (8, 40, 3)
+    assert (image[:, :8] >= 250).all()
     # A single full ink leaves L* = 76.5 of 100, without color, where the formula says cyan.
-    gray = picture[:, -1].astype(int)
+    gray = image[:, -1].astype(int)
     assert np.abs(gray - gray[:, :1]).max() <= 2
     y = ((100 * 195 / 255 + 16) / 116) ** 3
     assert np.abs(gray - srgb_of(np.array(y))).max() < 6
@@ -213,7 +213,7 @@ def test_profiles_that_are_srgb_change_nothing(colors: np.ndarray) -> None:
     np.testing.assert_array_equal(decode(data), colors)
 
 
-def test_large_pictures_are_converted_like_small_ones() -> None:
+def test_large_images_are_converted_like_small_ones() -> None:
     """They are converted a band at a time."""
     rng = np.random.Generator(np.random.Philox(5))
     pixels = rng.integers(0, 256, (1100, 700, 4), np.uint8)
@@ -224,11 +224,11 @@ def test_large_pictures_are_converted_like_small_ones() -> None:
         np.testing.assert_array_equal(whole[top : top + 100], part)
     np.testing.assert_array_equal(decode(encode(pixels, format="png")), over_white(pixels))
     deep = rng.integers(0, 65536, (1100, 700)).astype(">u2")
-    picture = decode(b"P5 700 1100 65535\n" + deep.tobytes())
-    np.testing.assert_array_equal(picture, np.floor(deep.astype(float) / 257 + 0.5))
+    image = decode(b"P5 700 1100 65535\n" + deep.tobytes())
+    np.testing.assert_array_equal(image, np.floor(deep.astype(float) / 257 + 0.5))
     floats = rng.random((1100, 700)).astype("<f4")
-    picture = decode(b"Pf\n700 1100\n-1.0\n" + floats.tobytes())
-    assert np.abs(picture - floats[::-1] * 255.0).max() <= 0.501
+    image = decode(b"Pf\n700 1100\n-1.0\n" + floats.tobytes())
+    assert np.abs(image - floats[::-1] * 255.0).max() <= 0.501
 
 
 def test_opaque_alpha_is_dropped_and_transparency_kept_on_request() -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from small_parsers import over_white, png_rgba
 
-from variegate.codecs import EXTENSIONS, IMAGE_ENDINGS, decode, encode, kind_of
+from variegate.codecs import EXTENSIONS, IMAGE_EXTENSIONS, decode, encode, kind_of
 from variegate.errors import ShapeError
 
 
@@ -60,11 +60,11 @@ def test_lossy_round_trip(form: str, channels: int | None, smooth: np.ndarray) -
     pixels = shaped(smooth, channels)
     expected = over_white(pixels) if channels == 4 else pixels
     for quality, tolerance in ((95, 2.5), (30, 12)):
-        picture = decode(encode(pixels, format=form, quality=quality))
+        image = decode(encode(pixels, format=form, quality=quality))
         if form == "jpeg" and channels in (None, 1):
-            assert picture.ndim == 2
+            assert image.ndim == 2
         expected = expected.reshape(75, 110, -1)
-        difference = np.abs(picture.reshape(75, 110, -1).astype(float) - expected)
+        difference = np.abs(image.reshape(75, 110, -1).astype(float) - expected)
         assert difference.mean() < tolerance
 
 
@@ -98,7 +98,7 @@ def test_same_pixels_same_bytes_and_no_metadata(form: str, smooth: np.ndarray) -
 
 @pytest.mark.parametrize("form", EXTENSIONS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (17, 3)])
-def test_small_and_narrow_pictures(form: str, size: tuple[int, int]) -> None:
+def test_small_and_narrow_images(form: str, size: tuple[int, int]) -> None:
     for shape in (size, (*size, 3), (*size, 4)):
         pixels = np.full(shape, 255, np.uint8)
         assert decode(encode(pixels, format=form)).shape[:2] == size
@@ -146,6 +146,6 @@ def test_only_bytes_are_pixels() -> None:
 def test_endings() -> None:
     assert [endings[0] for endings in EXTENSIONS.values()] == [".jpg", ".png", ".webp"]
     for endings in EXTENSIONS.values():
-        assert set(endings) <= IMAGE_ENDINGS
-    assert all(ending == ending.lower() and ending[0] == "." for ending in IMAGE_ENDINGS)
-    assert not {".txt", ".html", ".db", ".xml", ".json", ".csv", ""} & IMAGE_ENDINGS
+        assert set(endings) <= IMAGE_EXTENSIONS
+    assert all(ending == ending.lower() and ending[0] == "." for ending in IMAGE_EXTENSIONS)
+    assert not {".txt", ".html", ".db", ".xml", ".json", ".csv", ""} & IMAGE_EXTENSIONS

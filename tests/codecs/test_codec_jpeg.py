@@ -35,13 +35,13 @@ def test_full_decode_is_libjpeg_turbos(data_dir: Path) -> None:
 def test_reduced_size_is_rounded_up(reduce: int, size: tuple[int, int]) -> None:
     for shape in (size, (*size, 3)):
         data = encode(np.full(shape, 100, np.uint8), format="jpeg")
-        picture = decode(data, reduce=reduce)
-        assert picture.shape == (-(-size[0] // reduce), -(-size[1] // reduce), *shape[2:])
-        assert np.abs(picture.astype(int) - 100).max() <= 2
+        image = decode(data, reduce=reduce)
+        assert image.shape == (-(-size[0] // reduce), -(-size[1] // reduce), *shape[2:])
+        assert np.abs(image.astype(int) - 100).max() <= 2
 
 
 @pytest.mark.parametrize("reduce", [2, 4, 8])
-def test_reduced_picture_is_the_picture_averaged(photo: bytes, reduce: int) -> None:
+def test_reduced_image_is_the_image_averaged(photo: bytes, reduce: int) -> None:
     whole = decode(photo)[:320, :320]
     reduced = decode(photo, reduce=reduce)[: 320 // reduce, : 320 // reduce]
     expected = cv2.resize(whole, reduced.shape[1::-1], interpolation=cv2.INTER_AREA)
@@ -102,7 +102,7 @@ def test_a_harmless_fault_hides_no_other(photo: bytes) -> None:
         decode(cut)
 
 
-def test_bytes_after_the_picture_are_ignored(photo: bytes) -> None:
+def test_bytes_after_the_image_are_ignored(photo: bytes) -> None:
     np.testing.assert_array_equal(decode(photo + photo[:900]), decode(photo))
 
 

@@ -1,4 +1,4 @@
-"""A kind is told by content, and text or other data are no pictures."""
+"""A kind is told by content, and text or other data are no images."""
 
 import io
 import struct
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from variegate.codecs import IMAGE_ENDINGS, decode, kind_of, probe
+from variegate.codecs import IMAGE_EXTENSIONS, decode, kind_of, probe
 from variegate.errors import DecodeError, UnsupportedError
 
 WRITTEN = {
@@ -69,11 +69,11 @@ def test_every_mode_that_pillow_writes(mode: str, form: str) -> None:
     data = saved(form, mode)
     with Image.open(io.BytesIO(data)) as image:
         expected = np.asarray(image.convert("RGBA")).astype(int)
-    picture = decode(data, keep_alpha=True)
-    if picture.ndim == 2:
-        picture = np.dstack([picture] * 3)
+    image = decode(data, keep_alpha=True)
+    if image.ndim == 2:
+        image = np.dstack([image] * 3)
     tolerance = 3 if mode == "LAB" else 1
-    assert np.abs(picture[..., :3] - expected[..., :3]).max() <= tolerance
+    assert np.abs(image[..., :3] - expected[..., :3]).max() <= tolerance
     if mode in ("1", "L"):
         assert decode(data).ndim == 2 or form in ("ICO", "AVIF")
 
@@ -84,7 +84,7 @@ def test_every_mode_that_pillow_writes(mode: str, form: str) -> None:
         b"BM is short for bowel movement, among other things",
         b"P1 is the first pump and P2 the second",
         b"P6: see above",
-        b"GIF pictures are old",
+        b"GIF images are old",
         b"II. The second chapter",
         b"MM\0\0",
         b"\0\0\1\0",
@@ -101,13 +101,13 @@ def test_every_mode_that_pillow_writes(mode: str, form: str) -> None:
         "Überschrift\n".encode("utf-16") * 20,
     ],
 )
-def test_other_data_is_no_picture(data: bytes) -> None:
+def test_other_data_is_no_image(data: bytes) -> None:
     assert kind_of(data) is None
-    with pytest.raises(DecodeError, match="not a picture"):
+    with pytest.raises(DecodeError, match="not an image"):
         probe(data)
 
 
-def test_no_source_file_of_this_project_is_a_picture() -> None:
+def test_no_source_file_of_this_project_is_a_image() -> None:
     root = Path(__file__).parents[2]
     files = [file for folder in ("src", "tests", "docs") for file in (root / folder).rglob("*")]
     texts = [file for file in files if file.suffix in (".py", ".md", ".pyc", ".txt")]
@@ -127,7 +127,7 @@ def test_no_source_file_of_this_project_is_a_picture() -> None:
     ],
 )
 def test_known_kinds_that_are_not_read_say_what_they_are(data: bytes, name: str) -> None:
-    with pytest.raises(UnsupportedError, match=f"{name} pictures are not read; convert"):
+    with pytest.raises(UnsupportedError, match=f"{name} images are not read; convert"):
         decode(data)
 
 
@@ -149,7 +149,7 @@ def test_missing_extra_is_named(
         decode(data)
 
 
-def test_icons_give_their_largest_picture() -> None:
+def test_icons_give_their_largest_image() -> None:
     stream = io.BytesIO()
     Image.new("RGB", (64, 64), (9, 80, 200)).save(
         stream, "ICO", sizes=[(16, 16), (64, 64), (32, 32)]
@@ -163,9 +163,9 @@ def test_frames_are_counted_and_the_first_is_shown() -> None:
         stream = io.BytesIO()
         frames[0].save(stream, form, save_all=True, append_images=frames[1:], duration=90)
         assert probe(stream.getvalue()).frames == 3, form
-        picture = decode(stream.getvalue())
-        assert picture.shape == (10, 20, 3)
-        assert np.abs(picture.astype(int) - [250, 0, 0]).max() <= 6, form
+        image = decode(stream.getvalue())
+        assert image.shape == (10, 20, 3)
+        assert np.abs(image.astype(int) - [250, 0, 0]).max() <= 6, form
 
 
 def bitmap(
@@ -188,9 +188,9 @@ def bitmap(
 def test_bitmaps_of_16_bits(top_down: bool) -> None:
     values = np.array([[0x7C00, 0x03E0, 0x001F, 0x7FFF, 0x0000]] * 2 + [[0x4210] * 5], "<u2")
     body = b"".join(row.tobytes() + b"\0\0" for row in (values if top_down else values[::-1]))
-    picture = decode(bitmap(16, -3 if top_down else 3, body))
+    image = decode(bitmap(16, -3 if top_down else 3, body))
     full = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255] * 3, [0] * 3]
-    assert picture.tolist() == [full, full, [[132] * 3] * 5]
+    assert image.tolist() == [full, full, [[132] * 3] * 5]
 
 
 def test_bitmaps_with_alpha_and_masks() -> None:
@@ -205,12 +205,12 @@ def test_bitmaps_with_alpha_and_masks() -> None:
 def test_run_length_bitmaps() -> None:
     colors = bytes(c for value in range(16) for c in (value * 16, value * 8, value, 0))
     eight = b"\3\1\2\2\0\0\0\5\5\4\3\2\1\0\0\0\0\2\2\0\3\7\0\1"
-    picture = decode(bitmap(8, 3, eight, compression=1, colors=colors))
-    assert picture[..., 0].tolist() == [[0, 0, 7, 7, 7], [5, 4, 3, 2, 1], [1, 1, 1, 2, 2]]
-    assert (picture[..., 2] == picture[..., 0] * 16).all()
+    image = decode(bitmap(8, 3, eight, compression=1, colors=colors))
+    assert image[..., 0].tolist() == [[0, 0, 7, 7, 7], [5, 4, 3, 2, 1], [1, 1, 1, 2, 2]]
+    assert (image[..., 2] == image[..., 0] * 16).all()
     four = b"\5\x12" + b"\0\0" + b"\0\5\x34\x56\x70\0" + b"\0\0" + b"\4\x9a" + b"\0\1"
-    picture = decode(bitmap(4, 3, four, compression=2, colors=colors))
-    assert picture[..., 0].tolist() == [[9, 10, 9, 10, 0], [3, 4, 5, 6, 7], [1, 2, 1, 2, 1]]
+    image = decode(bitmap(4, 3, four, compression=2, colors=colors))
+    assert image[..., 0].tolist() == [[9, 10, 9, 10, 0], [3, 4, 5, 6, 7], [1, 2, 1, 2, 1]]
     with pytest.raises(DecodeError, match="truncated BMP"):
         decode(bitmap(8, 3, eight[:9], compression=1, colors=colors))
 
@@ -301,4 +301,4 @@ def test_every_kind_has_its_endings() -> None:
         ".tga",
         ".svg",
     }
-    assert named <= IMAGE_ENDINGS
+    assert named <= IMAGE_EXTENSIONS

@@ -25,7 +25,7 @@ MEASURE = """
 import sys
 from pathlib import Path
 from variegate.codecs import decode
-from variegate.errors import PictureError
+from variegate.errors import ImageError
 def status(name):
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(name + ":"):
@@ -37,7 +37,7 @@ for name in sys.argv[1:]:
     try:
         size = decode(data).nbytes
         outcome = "decoded"
-    except PictureError as fault:
+    except ImageError as fault:
         size, outcome = 0, type(fault).__name__
     print(status("VmHWM") - before, size, outcome)
 """
@@ -110,7 +110,7 @@ def tga(height: int, width: int) -> bytes:
 
 
 def avif_declared_smaller(height: int, width: int) -> bytes:
-    """The picture coded is flat and huge; the container declares 64 x 64."""
+    """The image coded is flat and huge; the container declares 64 x 64."""
     stream = io.BytesIO()
     Image.new("RGB", (width, height), (9, 99, 199)).save(stream, "AVIF", quality=10, speed=10)
     data = stream.getvalue()
@@ -196,7 +196,7 @@ SMALL_FILES: dict[str, Callable[[], bytes]] = {
 
 
 def peaks(files: list[Path]) -> list[tuple[int, int, str]]:
-    """For each file: rise of the peak, bytes of the picture, outcome."""
+    """For each file: rise of the peak, bytes of the image, outcome."""
     command = [sys.executable, "-c", MEASURE, *map(str, files)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     rows = [line.split() for line in done.stdout.splitlines()]
@@ -281,7 +281,7 @@ COMPRESSIBLE: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", COMPRESSIBLE)
-def test_memory_follows_the_picture(name: str, tmp_path: Path) -> None:
+def test_memory_follows_the_image(name: str, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(COMPRESSIBLE[name]())
     [(rise, size, outcome)] = peaks([tmp_path / "a"])
     assert outcome == "decoded"
@@ -333,5 +333,5 @@ def test_running_out_of_memory_is_a_limit(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_zero_sizes_are_broken() -> None:
     for data in (jpeg_claiming(0, 5), png(0, 5, 8, 0), gif((0, 5), (1, 1)), bmp(0, 5, 24)):
-        with pytest.raises(DecodeError, match="there is no picture in it"):
+        with pytest.raises(DecodeError, match="there is no image in it"):
             probe(data)

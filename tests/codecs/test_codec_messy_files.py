@@ -1,4 +1,4 @@
-"""Every file of the messy collection: the right picture, by independent reasoning, or the reason.
+"""Every file of the messy collection: the right image, by independent reasoning, or the reason.
 
 `pillow_13_0` and `opencv_5_0` in the collection's manifest are not taken as right: where they
 differ, a parser of our own decides (small_parsers.py), or a second copy of the same photograph.
@@ -17,7 +17,7 @@ from PIL import Image
 from small_parsers import bmp_rgb, gif_rgba, over_white, png_rgba, tga_gray_alpha
 
 from variegate.codecs import decode, kind_of, probe
-from variegate.errors import DecodeError, LimitError, PictureError
+from variegate.errors import DecodeError, ImageError, LimitError
 
 Look = Callable[[np.ndarray, bytes, Path], None]
 
@@ -36,20 +36,20 @@ class Good:
 @dataclass(frozen=True)
 class Bad:
     kind: str | None
-    error: type[PictureError]
+    error: type[ImageError]
     reason: str
 
 
 def hopper(tolerance: float, *, gray: bool = False) -> Look:
     """The same photograph as hopper.jpg, up to a mean difference."""
 
-    def look(picture: np.ndarray, data: bytes, folder: Path) -> None:
+    def look(image: np.ndarray, data: bytes, folder: Path) -> None:
         stored = np.frombuffer((folder / "hopper.jpg").read_bytes(), np.uint8)
         flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR_RGB
         reference = cv2.imdecode(stored, flag)
-        size = (picture.shape[1], picture.shape[0])
+        size = (image.shape[1], image.shape[0])
         reference = cv2.resize(reference, size, interpolation=cv2.INTER_AREA)
-        assert np.abs(picture - reference.astype(float)).mean() < tolerance
+        assert np.abs(image - reference.astype(float)).mean() < tolerance
 
     return look
 
@@ -57,26 +57,26 @@ def hopper(tolerance: float, *, gray: bool = False) -> Look:
 def exactly(parser: Callable[[bytes], np.ndarray], tolerance: int = 0) -> Look:
     """What a parser makes of the bytes: gray, RGB, or RGBA without regard to hidden colors."""
 
-    def look(picture: np.ndarray, data: bytes, folder: Path) -> None:
+    def look(image: np.ndarray, data: bytes, folder: Path) -> None:
         expected = parser(data)
-        if expected.ndim == 3 and picture.shape[2:] == (4,):
-            np.testing.assert_array_equal(picture[..., 3], expected[..., 3])
-            picture, expected = over_white(picture), over_white(expected)
+        if expected.ndim == 3 and image.shape[2:] == (4,):
+            np.testing.assert_array_equal(image[..., 3], expected[..., 3])
+            image, expected = over_white(image), over_white(expected)
         elif expected.ndim == 3 and expected.shape[2] == 4:
             assert (expected[..., 3] == 255).all()
-            expected = expected[..., 0] if picture.ndim == 2 else expected[..., :3]
-        assert picture.shape == expected.shape
-        assert np.abs(picture.astype(int) - expected).max() <= tolerance
+            expected = expected[..., 0] if image.ndim == 2 else expected[..., :3]
+        assert image.shape == expected.shape
+        assert np.abs(image.astype(int) - expected).max() <= tolerance
 
     return look
 
 
 def like(name: str, tolerance: float) -> Look:
-    """The same picture as another file of the collection, which has its own test."""
+    """The same image as another file of the collection, which has its own test."""
 
-    def look(picture: np.ndarray, data: bytes, folder: Path) -> None:
+    def look(image: np.ndarray, data: bytes, folder: Path) -> None:
         other = decode((folder / name).read_bytes(), keep_alpha=True)
-        assert np.abs(picture.astype(float) - other).mean() < tolerance
+        assert np.abs(image.astype(float) - other).mean() < tolerance
 
     return look
 
@@ -161,54 +161,54 @@ def icon_16(data: bytes) -> np.ndarray:
     return palette[rows].astype(int)
 
 
-def ramps(picture: np.ndarray, data: bytes, folder: Path) -> None:
+def ramps(image: np.ndarray, data: bytes, folder: Path) -> None:
     """Red rises downward, green rises to the right, blue falls downward."""
     down, right = np.linspace(0, 255, 100), np.linspace(0, 255, 29)
-    assert np.abs(picture[..., 0].mean(1) - down).max() < 16
-    assert np.abs(picture[..., 1].mean(0) - right).max() < 16
-    assert np.abs(picture[..., 2].mean(1) - down[::-1]).max() < 16
+    assert np.abs(image[..., 0].mean(1) - down).max() < 16
+    assert np.abs(image[..., 1].mean(0) - right).max() < 16
+    assert np.abs(image[..., 2].mean(1) - down[::-1]).max() < 16
 
 
-def gray_alpha_ramps(picture: np.ndarray, data: bytes, folder: Path) -> None:
-    assert (picture[..., 0] == picture[..., 2]).all()
-    assert np.abs(picture[:, 10:, 0].mean(1) - np.linspace(0, 255, 100)).max() < 16
-    assert np.abs(picture[..., 3].mean(0) - np.linspace(0, 255, 29)).max() < 8
+def gray_alpha_ramps(image: np.ndarray, data: bytes, folder: Path) -> None:
+    assert (image[..., 0] == image[..., 2]).all()
+    assert np.abs(image[:, 10:, 0].mean(1) - np.linspace(0, 255, 100)).max() < 16
+    assert np.abs(image[..., 3].mean(0) - np.linspace(0, 255, 29)).max() < 8
 
 
-def circle(picture: np.ndarray, data: bytes, folder: Path) -> None:
+def circle(image: np.ndarray, data: bytes, folder: Path) -> None:
     """Deep pink, radius 3.75 in a square of 8."""
-    assert picture[4, 4].tolist() == [255, 20, 147, 255]
-    assert not picture[[0, 0, 7, 7], [0, 7, 0, 7], 3].any()
-    assert abs(picture[..., 3].sum() / 255 - np.pi * 3.75**2) < 2
+    assert image[4, 4].tolist() == [255, 20, 147, 255]
+    assert not image[[0, 0, 7, 7], [0, 7, 0, 7], 3].any()
+    assert abs(image[..., 3].sum() / 255 - np.pi * 3.75**2) < 2
 
 
-def turned_2x1(picture: np.ndarray, data: bytes, folder: Path) -> None:
+def turned_2x1(image: np.ndarray, data: bytes, folder: Path) -> None:
     """Orientation 8: the right pixel as stored is the upper one."""
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     left, right = cv2.imdecode(np.frombuffer(data, np.uint8), flags)[0]
-    assert picture[:, 0].tolist() == [right.tolist(), left.tolist()]
+    assert image[:, 0].tolist() == [right.tolist(), left.tolist()]
 
 
 def one_color(*color: int) -> Look:
-    def look(picture: np.ndarray, data: bytes, folder: Path) -> None:
-        assert (picture == np.array(color)).all()
+    def look(image: np.ndarray, data: bytes, folder: Path) -> None:
+        assert (image == np.array(color)).all()
 
     return look
 
 
-def mostly_dark_page(picture: np.ndarray, data: bytes, folder: Path) -> None:
-    np.testing.assert_array_equal(picture, pillow_gray(data))
-    assert 0.05 < (picture == 0).mean() < 0.3
+def mostly_dark_page(image: np.ndarray, data: bytes, folder: Path) -> None:
+    np.testing.assert_array_equal(image, pillow_gray(data))
+    assert 0.05 < (image == 0).mean() < 0.3
 
 
 RGB128 = (128, 128, 3)
-NOT_A_PICTURE = "not a picture"
+NOT_A_IMAGE = "not an image"
 FILES: dict[str, Good | Bad] = {
-    "._hopper.jpg": Bad(None, DecodeError, NOT_A_PICTURE),
+    "._hopper.jpg": Bad(None, DecodeError, NOT_A_IMAGE),
     "Photo of Hopper (1).Jpeg": Good("jpeg", RGB128, hopper(0.5)),
-    "Thumbs.db": Bad(None, DecodeError, NOT_A_PICTURE),
+    "Thumbs.db": Bad(None, DecodeError, NOT_A_IMAGE),
     "alpha.gif": Good("gif", (256, 256, 3), exactly(gif_rgba), transparent=True),
-    # The animation is broken, but the picture that shows without it is whole.
+    # The animation is broken, but the image that shows without it is whole.
     "animated_broken_sequence.png": Good("png", (64, 128, 3), exactly(png_rgba)),
     # Red is the static image; the animation beside it is not.
     "animated_default_image.png": Good("png", (64, 128, 3), one_color(255, 0, 0), frames=4),
@@ -244,17 +244,17 @@ FILES: dict[str, Good | Bad] = {
     ),
     "hopper.copy.jpg": Good("jpeg", RGB128, hopper(0.5)),
     "hopper.jpg": Good("jpeg", RGB128, hopper(0.5)),
-    "html_error_page.jpg": Bad(None, DecodeError, NOT_A_PICTURE),
+    "html_error_page.jpg": Bad(None, DecodeError, NOT_A_IMAGE),
     "icon.ico": Good("ico", (16, 16, 3), exactly(icon_16)),
     "jpeg_inside.PNG": Good("jpeg", RGB128, hopper(0.5)),
     "lab.tif": Good("tiff", RGB128, hopper(2.5)),
-    "lfs_pointer.png": Bad(None, DecodeError, NOT_A_PICTURE),
+    "lfs_pointer.png": Bad(None, DecodeError, NOT_A_IMAGE),
     "lzma.tif": Good("tiff", RGB128, hopper(0.5)),
     "multipage_bad_second_page.tif": Bad("tiff", DecodeError, "cannot be read"),
     "multipage_palette.tiff": Good("tiff", (10, 10, 3), one_color(0, 128, 0), frames=3),
-    "negative_size.ppm": Bad(None, DecodeError, NOT_A_PICTURE),
+    "negative_size.ppm": Bad(None, DecodeError, NOT_A_IMAGE),
     "no_extension": Good("jpeg", RGB128, hopper(0.5)),
-    "notes.txt": Bad(None, DecodeError, NOT_A_PICTURE),
+    "notes.txt": Bad(None, DecodeError, NOT_A_IMAGE),
     "odd_palette.bmp": Good("bmp", (64, 127, 3), exactly(bmp_rgb)),
     "orientation_6.jpg": Good("jpeg", RGB128, hopper(5)),
     "orientation_8_2x1.jpg": Good("jpeg", (2, 1, 3), turned_2x1),
@@ -277,7 +277,7 @@ FILES: dict[str, Good | Bad] = {
     "valid_bitfields.bmp": Good("bmp", (64, 127, 3), exactly(bmp_rgb)),
     "vector.svg": Good("svg", (8, 8, 3), circle, transparent=True),
     "webp_in_tiff.tif": Good("tiff", RGB128, hopper(5)),
-    "zero_width.gif": Bad("gif", DecodeError, "0 x 32 pixels: there is no picture"),
+    "zero_width.gif": Bad("gif", DecodeError, "0 x 32 pixels: there is no image"),
 }
 NEEDS = {"heif": "pillow_heif", "svg": "resvg_py"}
 
@@ -308,9 +308,9 @@ def test_messy_file(name: str, data_dir: Path) -> None:
     flat, kept = decode(data), decode(data, keep_alpha=True)
     assert flat.shape == expected.shape
     assert (header.height, header.width) == flat.shape[:2]
-    for picture in (flat, kept):
-        assert picture.dtype == np.uint8
-        assert picture.flags.c_contiguous
+    for image in (flat, kept):
+        assert image.dtype == np.uint8
+        assert image.flags.c_contiguous
     expected.look(kept, data, folder_of(data_dir))
     if expected.transparent:
         assert kept.shape == (*expected.shape[:2], 4)

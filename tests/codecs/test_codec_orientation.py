@@ -1,4 +1,4 @@
-"""Pictures come out upright, whatever their tags say."""
+"""Images come out upright, whatever their tags say."""
 
 import struct
 from pathlib import Path
@@ -24,27 +24,27 @@ def jpeg_with(data: bytes, tag: bytes) -> bytes:
 
 @pytest.fixture(scope="module")
 def arrow() -> np.ndarray:
-    """A picture without any symmetry: 24 x 40."""
-    picture = np.full((24, 40, 3), 90, np.uint8)
-    picture[:8, :24] = (250, 30, 20)
-    picture[16:, :16] = (20, 200, 40)
-    return picture
+    """An image without any symmetry: 24 x 40."""
+    image = np.full((24, 40, 3), 90, np.uint8)
+    image[:8, :24] = (250, 30, 20)
+    image[16:, :16] = (20, 200, 40)
+    return image
 
 
 @pytest.mark.parametrize("view", ["Landscape", "Portrait"])
 def test_all_orientations_of_a_photo_look_the_same(view: str, data_dir: Path) -> None:
     files = [data_dir / "exif_orientation" / f"{view}_{number}.jpg" for number in range(9)]
-    pictures = [decode(file.read_bytes()).astype(float) for file in files]
-    height, width = pictures[1].shape[:2]
+    images = [decode(file.read_bytes()).astype(float) for file in files]
+    height, width = images[1].shape[:2]
     assert (height < width) == (view == "Landscape")
-    for picture in pictures:
-        assert picture.shape == pictures[1].shape
-        difference = np.abs(picture - pictures[1]).mean(axis=2)
+    for image in images:
+        assert image.shape == images[1].shape
+        difference = np.abs(image - images[1]).mean(axis=2)
         # The digit printed in the middle differs, and it alone.
         middle = np.zeros((height, width), bool)
         middle[height // 4 : -height // 4, width // 4 : -width // 4] = True
         assert difference[~middle].mean() < 6
-        turned = np.abs(picture[::-1, ::-1] - pictures[1]).mean(axis=2)
+        turned = np.abs(image[::-1, ::-1] - images[1]).mean(axis=2)
         assert turned[~middle].mean() > 20
 
 
@@ -57,10 +57,10 @@ def test_jpeg_agrees_with_pillows_transposition(
     (tmp_path / "a.jpg").write_bytes(data)
     with Image.open(tmp_path / "a.jpg") as image:
         expected = np.asarray(ImageOps.exif_transpose(image)).astype(int)
-    picture, header = decode(data), probe(data)
-    assert (header.height, header.width) == picture.shape[:2]
-    assert picture.shape == expected.shape
-    assert np.abs(picture - expected).max() <= 2
+    image, header = decode(data), probe(data)
+    assert (header.height, header.width) == image.shape[:2]
+    assert image.shape == expected.shape
+    assert np.abs(image - expected).max() <= 2
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -107,7 +107,7 @@ def test_long_form_of_the_tag_is_read(arrow: np.ndarray) -> None:
     assert decode(data).shape == (40, 24, 3)
 
 
-def test_orientation_holds_for_gray_alpha_and_reduced_pictures(arrow: np.ndarray) -> None:
+def test_orientation_holds_for_gray_alpha_and_reduced_images(arrow: np.ndarray) -> None:
     gray = jpeg_with(encode(arrow[..., 0], format="jpeg"), exif(6))
     np.testing.assert_array_equal(
         decode(gray), cv2.rotate(decode(encode(arrow[..., 0], format="jpeg")), 0)

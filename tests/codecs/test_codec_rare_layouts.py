@@ -53,11 +53,11 @@ def test_jpeg_2000_of_more_than_8_bits(channels: int, bits: int) -> None:
     data = coded.tobytes()
     # OpenCV declares 16 bits, whatever the values.
     expected = np.floor(samples.astype(float) * 255 / 65535 + 0.5)
-    picture = decode(data)
-    assert picture.shape == ((40, 60) if channels == 1 else (40, 60, 3))
-    assert np.abs(picture - (expected[..., :3] if channels > 1 else expected)).max() <= 1
+    image = decode(data)
+    assert image.shape == ((40, 60) if channels == 1 else (40, 60, 3))
+    assert np.abs(image - (expected[..., :3] if channels > 1 else expected)).max() <= 1
     bare = data[data.index(b"\xff\x4f\xff\x51") :]
-    np.testing.assert_array_equal(decode(bare), picture)
+    np.testing.assert_array_equal(decode(bare), image)
 
 
 def test_jpeg_2000_with_usual_precincts_is_within_the_limits() -> None:
@@ -89,8 +89,8 @@ def test_icon_mask_hides_pixels() -> None:
     info = struct.pack("<IiiHHIIIIII", 40, 8, 2, 1, 24, 0, 0, 0, 0, 0, 0)
     body = info + bytes((1, 2, 3) * 8) + b"\xf0\0\0\0"
     data = struct.pack("<HHHBBBBHHII", 0, 1, 1, 8, 1, 0, 0, 1, 24, len(body), 22) + body
-    picture = decode(data, keep_alpha=True)
-    assert picture[0].tolist() == [[3, 2, 1, 0]] * 4 + [[3, 2, 1, 255]] * 4
+    image = decode(data, keep_alpha=True)
+    assert image[0].tolist() == [[3, 2, 1, 0]] * 4 + [[3, 2, 1, 255]] * 4
 
 
 def test_tga_of_16_bits_and_with_alpha() -> None:
@@ -227,9 +227,9 @@ def test_heif_of_10_bits(mode: str) -> None:
     stream = io.BytesIO()
     image = pillow_heif.from_bytes(mode, (96, 64), samples.tobytes())
     image.save(stream, quality=100, chroma=444)
-    picture = decode(stream.getvalue())
-    assert picture.shape == samples.shape
-    assert np.abs(picture - samples / 257).max() < 4
+    image = decode(stream.getvalue())
+    assert image.shape == samples.shape
+    assert np.abs(image - samples / 257).max() < 4
 
 
 def test_png_wider_than_opencv_reads() -> None:

@@ -37,10 +37,10 @@ def test_size(root: str, size: tuple[int, int]) -> None:
     data = svg('<rect width="1000" height="1000" fill="#123456"/>', root)
     header = probe(data)
     assert (header.height, header.width) == size
-    picture = decode(data)
-    assert picture.shape == (*size, 3)
+    image = decode(data)
+    assert image.shape == (*size, 3)
     if min(size) > 1:
-        assert picture[size[0] // 2, size[1] // 2].tolist() == [0x12, 0x34, 0x56]
+        assert image[size[0] // 2, size[1] // 2].tolist() == [0x12, 0x34, 0x56]
 
 
 @pytest.mark.parametrize("root", ["", 'width="0" height="5"', 'width="x"', 'viewBox="0 0"'])
@@ -55,13 +55,13 @@ def test_drawing_matches_geometry() -> None:
         f'<use {XLINK} xlink:href="#a" x="5" y="5" fill="#ff0000"/>'
         '<use href="#a" x="25" y="15" fill="#0000ff" opacity="0.5"/>'
     )
-    picture = decode(svg(body), keep_alpha=True)
+    image = decode(svg(body), keep_alpha=True)
     expected = np.zeros((30, 40, 4))
     expected[5:15, 5:15] = (255, 0, 0, 255)
     expected[15:25, 25:35] = (0, 0, 255, 128)
-    np.testing.assert_array_equal(picture[..., 3], expected[..., 3])
+    np.testing.assert_array_equal(image[..., 3], expected[..., 3])
     shown = expected[..., 3] > 0
-    np.testing.assert_array_equal(picture[shown], expected[shown])
+    np.testing.assert_array_equal(image[shown], expected[shown])
     assert decode(svg(body))[0, 0].tolist() == [255, 255, 255]
 
 
@@ -104,7 +104,7 @@ def test_other_files_are_refused(
     tag = f'<{element} {XLINK} {attribute}="{reference}" width="20" height="20"/>'
     if element == "feImage":
         tag = f'<filter id="f">{tag}</filter><rect width="20" height="20" filter="url(#f)"/>'
-    with pytest.raises(UnsupportedError, match="other pictures in it"):
+    with pytest.raises(UnsupportedError, match="other images in it"):
         decode(svg(tag))
 
 
@@ -120,12 +120,12 @@ def test_other_files_do_not_show_through_any_reference(secret: Path) -> None:
         '<script href="x.js">1</script>',
     ]
     for body in outside:
-        picture = decode(svg(body))
-        assert not (picture == (1, 200, 3)).all(-1).any(), body
+        image = decode(svg(body))
+        assert not (image == (1, 200, 3)).all(-1).any(), body
 
 
-def test_embedded_pictures_are_refused() -> None:
-    with pytest.raises(UnsupportedError, match="other pictures in it"):
+def test_embedded_images_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match="other images in it"):
         decode(svg('<image href="data:image/png;base64,iVBORw0KGgo=" width="9" height="9"/>'))
 
 

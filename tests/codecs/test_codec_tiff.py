@@ -213,7 +213,7 @@ def test_palette(bits: int, wide: bool) -> None:
     np.testing.assert_array_equal(decode(data), colors.T[indices[..., 0]])
 
 
-def test_gray_palette_makes_a_gray_picture() -> None:
+def test_gray_palette_makes_a_gray_image() -> None:
     indices = integers(8)
     ramp = [255 - i for i in range(256)]
     data = tiff(
@@ -243,17 +243,17 @@ def test_alpha(extra: int | None, bits: int, colors: int) -> None:
         samples=colors + 1,
         tags=tags,
     )
-    picture = decode(data, keep_alpha=True)
+    image = decode(data, keep_alpha=True)
     rgb = samples[..., :colors].astype(float)
     if extra == 0:
-        np.testing.assert_array_equal(picture, eight(samples[..., :colors], bits).squeeze())
+        np.testing.assert_array_equal(image, eight(samples[..., :colors], bits).squeeze())
         return
     alpha = samples[..., colors:].astype(float)
     if extra == 1:
         rgb = np.minimum(rgb * top / np.maximum(alpha, 1), top)
     expected = np.floor(np.dstack((np.repeat(rgb, 3 // colors, 2), alpha)) * 255 / top + 0.5)
-    assert np.abs(picture - expected).max() <= (1 if extra == 1 else 0)
-    flat = over_white(picture)
+    assert np.abs(image - expected).max() <= (1 if extra == 1 else 0)
+    flat = over_white(image)
     np.testing.assert_array_equal(decode(data), flat[..., 0] if colors == 1 else flat)
 
 

@@ -1,4 +1,4 @@
-"""A cut or broken file is an error, or the same picture as the whole; never another one."""
+"""A cut or broken file is an error, or the same image as the whole; never another one."""
 
 import io
 from pathlib import Path
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from variegate.codecs import Limits, decode, encode, probe
-from variegate.errors import DecodeError, PictureError
+from variegate.errors import DecodeError, ImageError
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("form", WRITERS)
-def test_cut_file_is_an_error_or_the_same_picture(form: str, photo: np.ndarray) -> None:
+def test_cut_file_is_an_error_or_the_same_image(form: str, photo: np.ndarray) -> None:
     data = WRITERS[form](photo)
     whole = decode(data)
 
@@ -62,18 +62,18 @@ def test_cut_file_is_an_error_or_the_same_picture(form: str, photo: np.ndarray) 
     @given(st.integers(0, len(data) - 1))
     def check(length: int) -> None:
         try:
-            picture = decode(data[:length])
+            image = decode(data[:length])
         except DecodeError:
             return
-        np.testing.assert_array_equal(picture, whole)
+        np.testing.assert_array_equal(image, whole)
 
     check()
     for length in (len(data) - 1, len(data) - 2, len(data) // 2, len(data) * 9 // 10):
         try:
-            picture = decode(data[:length])
+            image = decode(data[:length])
         except DecodeError:
             continue
-        np.testing.assert_array_equal(picture, whole)
+        np.testing.assert_array_equal(image, whole)
 
 
 @pytest.mark.parametrize("form", sorted(set(WRITERS) - {"bmp", "ico"}))
@@ -113,7 +113,7 @@ def test_message_tells_how_much_is_there(photo: np.ndarray) -> None:
         decode(data[:1000])
 
 
-def test_flipped_bytes_raise_nothing_but_picture_errors(data_dir: Path) -> None:
+def test_flipped_bytes_raise_nothing_but_image_errors(data_dir: Path) -> None:
     """And what still decodes has the size that the header told."""
     rng = np.random.Generator(np.random.Philox(7))
     limits = Limits(max_pixels=4_000_000)
@@ -128,12 +128,12 @@ def test_flipped_bytes_raise_nothing_but_picture_errors(data_dir: Path) -> None:
                 data[int(rng.integers(reach))] = int(rng.integers(256))
             try:
                 header = probe(bytes(data), limits)
-                picture = decode(bytes(data), limits=limits, keep_alpha=True)
-            except PictureError:
+                image = decode(bytes(data), limits=limits, keep_alpha=True)
+            except ImageError:
                 outcomes["refused"] += 1
             else:
-                assert picture.shape[:2] == (header.height, header.width)
-                assert picture.dtype == np.uint8
+                assert image.shape[:2] == (header.height, header.width)
+                assert image.dtype == np.uint8
                 outcomes["decoded"] += 1
     assert min(outcomes.values()) > 200
 

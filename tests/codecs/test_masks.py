@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from variegate.codecs import Limits, decode_mask, encode_mask, read_palette
-from variegate.errors import DecodeError, LimitError, PictureError, ShapeError, UnsupportedError
+from variegate.errors import DecodeError, ImageError, LimitError, ShapeError, UnsupportedError
 
 
 def saved(image, kind="PNG", **options):
@@ -124,7 +124,7 @@ def test_bool_masks_are_0_and_1():
     assert decode_mask(encode_mask(np.eye(3, dtype=bool))).tolist() == np.eye(3).tolist()
 
 
-def test_masks_are_turned_upright_as_pictures_are():
+def test_masks_are_turned_upright_as_images_are():
     mask = np.arange(6, dtype=np.uint16).reshape(2, 3) * 9000
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -140,7 +140,7 @@ def test_the_palette_is_found_in_the_beginning_of_a_file():
     assert read_palette(data[: data.index(b"IDAT")]) == PALETTE
     assert read_palette(data[:40]) is None
     assert read_palette(saved(Image.fromarray(np.zeros((2, 2), np.uint8)))) is None
-    assert read_palette(b"no picture") is None
+    assert read_palette(b"no image") is None
 
 
 def test_limits_are_checked_on_the_header():
@@ -181,11 +181,11 @@ def test_damage_is_found_or_harmless():
         broken = data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :]
         try:
             assert np.array_equal(decode_mask(broken), mask)
-        except PictureError:
+        except ImageError:
             noticed += 1
     assert noticed == len(data) - 8
     for end in range(len(data)):
-        with pytest.raises(PictureError):
+        with pytest.raises(ImageError):
             decode_mask(data[:end])
 
 

@@ -1,4 +1,4 @@
-"""Prints a digest of what every transform, and a few recipes, make of one picture.
+"""Prints a digest of what every transform, and a few recipes, make of one image.
 
 Run as a program by tests that compare processes and processors.
 """
@@ -53,11 +53,11 @@ def of_transforms(draws: int) -> dict[str, str]:
         for axis in kind.axes:
             operation = kind.operation_at(axis.name, 0.83, generator(5), image.shape[:2])
             found[f"{axis.name} at 0.83"] = digest(applied(operation, image))
-    return found | of_transparent_pictures()
+    return found | of_transparent_images()
 
 
-def of_transparent_pictures() -> dict[str, str]:
-    """Return the digests of what geometry makes of a picture with transparency."""
+def of_transparent_images() -> dict[str, str]:
+    """Return the digests of what geometry makes of an image with transparency."""
     image, found = drawn(), {}
     image = np.dstack([image, image[::-1, ::-1, 1]])
     for name in ("rotate", "perspective", "elastic", "resize", "lens"):

@@ -1,7 +1,7 @@
 """Every operation that moves pixels moves every kind of label with them.
 
-What is known of a picture is painted as a picture of its own, by another library, and goes the way
-that pictures go; labels have to end where the paint ends.
+What is known of an image is painted as an image of its own, by another library, and goes the way
+that images go; labels have to end where the paint ends.
 """
 
 import functools
@@ -63,7 +63,7 @@ def test_the_operations_are_all_there():
 
 
 def folds(name: str) -> bool:
-    """Whether so strong a distortion lays parts of the picture over one another."""
+    """Whether so strong a distortion lays parts of the image over one another."""
     return name == "elastic-0.6"
 
 
@@ -109,7 +109,7 @@ def test_boxes_enclose_what_their_paint_covers(name, how):
     if folds(name):
         assert labelled.box_iou(box, found) > 0.85
         return
-    # A sharp tip that covers less than half of its pixels is not found in the picture.
+    # A sharp tip that covers less than half of its pixels is not found in the image.
     np.testing.assert_allclose(box, found, atol=2.1 if "perspective" in name else 1.6)
 
 
@@ -196,7 +196,7 @@ def test_semantic_masks_keep_their_values_and_lie_where_their_paint_lies(name, v
 
 
 @each_operation
-def test_soft_masks_are_moved_like_pictures(name):
+def test_soft_masks_are_moved_like_images(name):
     operation = operations()[name]
     soft = labelled.drawn_ellipse(BOX, SIZE)
     image, _, made = labelled.through(

@@ -39,7 +39,7 @@ each_mode = pytest.mark.parametrize("channels", CHANNELS.values(), ids=CHANNELS)
 
 
 def noise(size: tuple[int, int], channels: tuple[int, ...]) -> np.ndarray:
-    return generator(3, "picture").integers(0, 256, (*size, *channels), dtype=np.uint8)
+    return generator(3, "image").integers(0, 256, (*size, *channels), dtype=np.uint8)
 
 
 def drawn(kind: type[Transform], seed: int, size: tuple[int, int]) -> Operation:
@@ -127,7 +127,7 @@ def test_intensity_zero_is_the_identity(kind, axis, channels):
 @each_axis
 def test_change_grows_steadily_along_the_axis(kind, axis, photos):
     if kind.name == "copy_paste":
-        pytest.skip("what it pastes are objects; plain pictures have none")
+        pytest.skip("what it pastes are objects; plain images have none")
     curves = []
     for photo, seed in zip(photos, range(3), strict=True):
         draws = [
@@ -165,7 +165,7 @@ def change(operation: Operation, photo: np.ndarray) -> float:
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (5, 1), (2, 3), (19, 26)], ids=str)
 @each_mode
 @each_kind
-def test_kind_of_picture_is_kept_and_the_input_untouched(kind, channels, size):
+def test_kind_of_image_is_kept_and_the_input_untouched(kind, channels, size):
     image = noise(size, channels)
     before = image.tobytes()
     image.setflags(write=False)
@@ -183,7 +183,7 @@ def test_layout_in_memory_makes_no_difference(kind, channels):
     size = (23, 34)
     image = noise(size, channels)
     wide = np.repeat(np.repeat(image, 2, axis=0), 3, axis=1)
-    layouts = [
+    dataset_formats = [
         wide[::2, ::3],
         np.ascontiguousarray(image[::-1, ::-1])[::-1, ::-1],
         np.asfortranarray(image),
@@ -191,7 +191,7 @@ def test_layout_in_memory_makes_no_difference(kind, channels):
     ]
     for operation in operations(kind, size)[:3]:
         expected = applied(operation, image)
-        for same in layouts:
+        for same in dataset_formats:
             result = applied(operation, same)
             assert result.flags.c_contiguous or result is same
             assert result.tobytes() == expected.tobytes()
@@ -205,7 +205,7 @@ def test_gray_with_and_without_a_channel_agree(kind):
         assert np.array_equal(applied(operation, image[..., np.newaxis])[..., 0], flat)
 
 
-def test_opaque_pictures_stay_opaque_where_no_border_shows():
+def test_opaque_images_stay_opaque_where_no_border_shows():
     image = np.dstack([noise((30, 41), (3,)), np.full((30, 41), 255, np.uint8)])
     for kind in KINDS:
         for operation in operations(kind, (30, 41)):
@@ -219,7 +219,7 @@ NOISES = [kind for kind in KINDS if kind.__module__.endswith(".noise")]
 @pytest.mark.parametrize("kind", NOISES, ids=[kind.name for kind in NOISES])
 @pytest.mark.parametrize("channels", [(), (3,)], ids=["gray", "RGB"])
 def test_noise_saturates_and_never_wraps(kind, channels):
-    # The same noise on brighter pictures gives brighter results; what wraps falls by about 256.
+    # The same noise on brighter images gives brighter results; what wraps falls by about 256.
     operation = kind.operation_at(kind.axes[0].name, 1.0, generator(8), (40, 50))
     results = np.array(
         [

@@ -1,4 +1,4 @@
-"""What a data set is: counted as others count it, and every fault named with its place."""
+"""What a dataset is: counted as others count it, and every fault named with its place."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ def test_a_coco_file_is_counted_as_pycocotools_counts_it(data_dir):
     found = inspect(data_dir / "coco_mini" / "keypoints")
     theirs = COCO(str(data_dir / "coco_mini" / "keypoints" / "person_keypoints.json"))
     assert found.format == "coco"
-    assert sum(found.pictures.values()) == len(theirs.imgs)
+    assert sum(found.images.values()) == len(theirs.imgs)
     assert found.objects == len(theirs.anns)
     (one,) = theirs.anns.values()
     assert found.sides.median == pytest.approx((one["bbox"][2] * one["bbox"][3]) ** 0.5, rel=1e-6)
@@ -25,7 +25,7 @@ def test_a_coco_file_is_counted_as_pycocotools_counts_it(data_dir):
 
 def test_a_voc_set_with_faults(data_dir):
     found = inspect(data_dir / "bccd_voc")
-    assert found.pictures == {"train": 35, "val": 13, "test": 12}
+    assert found.images == {"train": 35, "val": 13, "test": 12}
     assert sum(one.objects for one in found.classes.values()) == found.objects == 834
     assert list(found.classes) == ["Platelets", "RBC", "WBC"]
     (fault,) = found.problems.items()
@@ -36,14 +36,14 @@ def test_a_voc_set_with_faults(data_dir):
     assert not found.quarantined
 
 
-def test_masks_are_files_beside_pictures(data_dir):
+def test_masks_are_files_beside_images(data_dir):
     found = inspect(data_dir / "nuclei_instances")
     files = len(list((data_dir / "nuclei_instances").glob("*/masks/*.png")))
     assert found.kinds["masks"] == found.objects == files
     assert found.others["a mask"] == files
 
 
-def test_broken_pictures_are_named(data_dir):
+def test_broken_images_are_named(data_dir):
     found = inspect(data_dir / "messy_images")
     assert found.format == "unlabelled"
     reasons = [example for one in found.quarantined.values() for example in one.examples]

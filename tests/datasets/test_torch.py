@@ -1,4 +1,4 @@
-"""The PyTorch data set: the same variants as `augment` writes, whoever asks for them."""
+"""The PyTorch dataset: the same variants as `augment` writes, whoever asks for them."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def parts(tmp_path_factory):
     return folder
 
 
-def test_items_are_the_pictures_that_augment_writes(parts, tmp_path):
+def test_items_are_the_images_that_augment_writes(parts, tmp_path):
     recipe = Recipe.parse(RECIPE)
     variegate.augment(parts, tmp_path / "out", recipe=recipe, seed=3)
     written = {
@@ -99,6 +99,6 @@ def test_objects_come_as_detectors_take_them(data_dir):
             torch.testing.assert_close(box, around)
 
 
-def test_no_pictures_of_a_split_is_said(parts, tmp_path):
+def test_no_images_of_a_split_is_said(parts, tmp_path):
     with pytest.raises(variegate.VariegateError, match="on the fly"):
         dataset(parts, recipe=Recipe.parse("variants: mixup"))

@@ -258,7 +258,7 @@ def test_a_run_that_a_store_stops_says_why_and_goes_on_later(faulty, tmp_path, f
     begun = []
 
     def later(handler):
-        # The job's record and some pictures come through.
+        # The job's record and some images come through.
         begun.append(handler.path)
         return len(begun) > 30 and fault(handler)
 

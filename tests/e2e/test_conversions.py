@@ -18,31 +18,31 @@ from variegate.runs.verify import rebuild, verify
 from variegate.storage import open_storage
 
 OPTIONS = Options(workers=0)
-PICTURES = (".jpg", ".png")
+IMAGES = (".jpg", ".png")
 BOXES = ("coco", "csv-boxes", "imagefolder", "labelme", "voc", "webdataset", "yolo")
 OUTLINES = ("coco", "imagefolder", "labelme", "webdataset", "yolo")
 
 
-def read(place, layout=None):
-    """Return, by the pictures' names without endings, what is known of each."""
+def read(place, chosen=None):
+    """Return, by the images' names without extensions, what is known of each."""
     storage = open_storage(place)
-    found = detect(storage, layout=layout)
+    found = detect(storage, name=chosen)
     return {
         # Shards of WebDataset become part of a name where they were folders.
         source.key.rpartition("/")[2].rpartition(".")[0].rpartition("BloodImage")[2]: source
         for source in found.sources(storage)
-        if source.skip is None and source.unusable is None and source.key.endswith(PICTURES)
+        if source.skip is None and source.unusable is None and source.key.endswith(IMAGES)
     }
 
 
-def boxes(place, layout=None, digits=9):
+def boxes(place, chosen=None, digits=9):
     return {
         name: Counter(
             (one.category, *(round(v, digits) for v in one.box))
             for one in (source.annotation.objects if source.annotation else ())
             if one.box is not None
         )
-        for name, source in read(place, layout).items()
+        for name, source in read(place, chosen).items()
     }
 
 
@@ -72,7 +72,7 @@ def test_boxes_survive_the_way_there_and_back(data_dir, tmp_path, to):
     assert verify(tmp_path / "there").ok
     before = boxes(tmp_path / "voc")
     assert sum(map(Counter.total, before.values())) > 100
-    # YOLO writes shares of the picture's sides, the others numbers of pixels.
+    # YOLO writes shares of the image's sides, the others numbers of pixels.
     assert near(before, boxes(tmp_path / "there"), 1e-6)
     convert(tmp_path / "there", tmp_path / "back", to="voc", allow_loss=True, options=OPTIONS)
     assert near(before, boxes(tmp_path / "back"), 1e-6)
@@ -91,8 +91,14 @@ def test_voc_to_coco_to_yolo_and_back(data_dir, tmp_path):
 
 def coco_of_outlines(data_dir, tmp_path):
     """Return the instances of coco_mini, from YOLO polygons, as COCO."""
-    layout = Options(workers=0, layout="yolo")
-    convert(data_dir / "coco_mini", tmp_path / "coco", to="coco", allow_loss=True, options=layout)
+    dataset_format = Options(workers=0, format="yolo")
+    convert(
+        data_dir / "coco_mini",
+        tmp_path / "coco",
+        to="coco",
+        allow_loss=True,
+        options=dataset_format,
+    )
     return tmp_path / "coco"
 
 
@@ -141,7 +147,7 @@ def test_keypoints_survive_the_way_there_and_back(data_dir, tmp_path, to):
 
 
 def masks(place):
-    """Return the digest of every object's mask, by picture."""
+    """Return the digest of every object's mask, by image."""
     storage = open_storage(place)
     found = {}
     for name, source in read(place).items():
@@ -193,7 +199,7 @@ def test_what_a_format_has_no_place_for_is_named(data_dir, tmp_path, to, lost):
         convert(data_dir / "coco_mini" / "keypoints", tmp_path / "out", to=to, options=OPTIONS)
 
 
-def test_pictures_are_copied_byte_for_byte(data_dir, tmp_path):
+def test_images_are_copied_byte_for_byte(data_dir, tmp_path):
     source = data_dir / "bccd_voc"
     convert(source, tmp_path / "out", to="coco", options=OPTIONS)
     before = {path.name: path.read_bytes() for path in (source / "JPEGImages").iterdir()}

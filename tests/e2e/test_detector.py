@@ -78,7 +78,7 @@ def detector(data_dir):
 
 
 def test_the_detector_finds_moved_boxes_about_as_well_and_unmoved_ones_not(data_dir, detector):
-    recipe, options = Recipe.parse(LIGHT), Options(layout="coco", workers=0)
+    recipe, options = Recipe.parse(LIGHT), Options(format="coco", workers=0)
     before, moved, unmoved = [], [], []
     with prepare(data_dir / "coco_mini", recipe, options) as prepared:
         job = trial_job(prepared, options)

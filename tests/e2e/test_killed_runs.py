@@ -28,8 +28,8 @@ augment(source, output, recipe=Recipe.parse(Path(recipe).read_text()),
 
 @pytest.mark.parametrize("name", ["out", "out.zip"])
 def test_killed_at_every_change_of_a_file(tmp_path, name):
-    for picture in ("train/a/1.png", "train/a/2.jpg", "train/b/3.png", "val/a/4.png"):
-        jobs.draw_noise(tmp_path / "in" / picture)
+    for image in ("train/a/1.png", "train/a/2.jpg", "train/b/3.png", "val/a/4.png"):
+        jobs.draw_noise(tmp_path / "in" / image)
     (tmp_path / "in/train/a/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     (tmp_path / "work").mkdir()
     program = Path(__file__).with_name("crash_points.py")
@@ -42,7 +42,7 @@ def test_killed_at_every_change_of_a_file(tmp_path, name):
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    # 7 pictures, 3 parts, the record, the manifest: each is created and renamed.
+    # 7 images, 3 parts, the record, the manifest: each is created and renamed.
     assert json.loads(result.stdout)["points"] > 2 * (7 + 3 + 2)
 
 

@@ -44,7 +44,7 @@ ALONE = Recipe.parse("variants: {each: [source, flip, {rotate: {angle_degrees: [
 
 
 def read_coco(folder: Path):
-    """Return, by picture, (category, x1, y1, x2, y2) of every object, by pycocotools."""
+    """Return, by image, (category, x1, y1, x2, y2) of every object, by pycocotools."""
     found = {}
     for file in sorted(folder.rglob("*.json")):
         if ".variegate" in file.parts:
@@ -52,28 +52,28 @@ def read_coco(folder: Path):
         data = json.loads(file.read_text())
         if any("segments_info" in one for one in data["annotations"]):
             # What pycocotools does not read: panoptic files, whose annotations have no ids.
-            pictures = {one["id"]: one["file_name"] for one in data["images"]}
+            images = {one["id"]: one["file_name"] for one in data["images"]}
             names = {one["id"]: one["name"] for one in data["categories"]}
             parts = [(a["image_id"], p) for a in data["annotations"] for p in a["segments_info"]]
         else:
             with contextlib.redirect_stdout(io.StringIO()):
                 coco = COCO(str(file))
-            pictures = {number: one["file_name"] for number, one in coco.imgs.items()}
+            images = {number: one["file_name"] for number, one in coco.imgs.items()}
             names = {number: one["name"] for number, one in coco.cats.items()}
             parts = [(one["image_id"], one) for one in coco.anns.values()]
-        for name in pictures.values():
+        for name in images.values():
             found.setdefault(Path(name).name, Counter())
         for number, part in parts:
             if "bbox" not in part:
                 continue
             x, y, w, h = part["bbox"]
             one = rounded(names[part["category_id"]], x, y, x + w, y + h)
-            found[Path(pictures[number]).name][one] += 1
+            found[Path(images[number]).name][one] += 1
     return found
 
 
 def read_voc(folder: Path, first=1):
-    """Return, by picture, (category, x1, y1, x2, y2) of every object.
+    """Return, by image, (category, x1, y1, x2, y2) of every object.
 
     Args:
         first: the number of the first pixel: VOC's own is 1, that of many others 0.
@@ -94,10 +94,10 @@ def read_yolo(folder: Path, size):
     names = yaml.safe_load((folder / "data.yaml").read_text())["names"]
     names = names if isinstance(names, dict) else dict(enumerate(names))
     found = {}
-    for picture in folder.rglob("images/**/*.*"):
-        width, height = size(picture)
-        text = Path(str(picture).replace("/images/", "/labels/")).with_suffix(".txt")
-        objects = found.setdefault(path.name, Counter())
+    for image in folder.rglob("images/**/*.*"):
+        width, height = size(image)
+        text = Path(str(image).replace("/images/", "/labels/")).with_suffix(".txt")
+        objects = found.setdefault(image.name, Counter())
         for line in text.read_text().splitlines() if text.exists() else ():
             number, *values = line.split()
             x, y, w, h = map(float, values)
@@ -160,7 +160,7 @@ def test_voc_read_by_elementtree(data_dir, tmp_path):
 def test_coco_read_by_pycocotools(data_dir, tmp_path, part):
     source = data_dir / "coco_mini" / (part if part == "keypoints" else "")
     recipe = ALONE if part == "keypoints" else RECIPE
-    options = Options(workers=0, limit=6, layout="coco")
+    options = Options(workers=0, limit=6, format="coco")
     augment(source, tmp_path / "out", recipe=recipe, options=options)
     expected = said(tmp_path / "out")
     assert sum(map(Counter.total, expected.values())) >= 3
@@ -211,7 +211,7 @@ def test_yolo_read_as_text(data_dir, tmp_path):
 
 @pytest.mark.parametrize("labels", ["object_detection", "instance_segmentation"])
 def test_one_of_several_folders_of_labels_is_chosen(data_dir, tmp_path, labels):
-    options = Options(workers=0, limit=6, layout=f"yolo:{labels}")
+    options = Options(workers=0, limit=6, format=f"yolo:{labels}")
     augment(data_dir / "coco_mini", tmp_path / "out", recipe=RECIPE, options=options)
     folders = {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()}
     assert folders == {".variegate", "images", labels}
@@ -223,16 +223,19 @@ def test_one_of_several_folders_of_labels_is_chosen(data_dir, tmp_path, labels):
         assert before == after
         points[result] = len(after)
     assert sum(points.values()) >= 40
-    # Other pictures' labels are in a mosaic; they are found in the same folder.
+    # Other images' labels are in a mosaic; they are found in the same folder.
     rows = read_manifest(tmp_path / "out").to_pylist()
     (mosaic, *_) = (row for row in rows if row["name"] == "mosaic")
     assert (
         rebuild(tmp_path / "out", mosaic["output"])
         == Path(tmp_path / "out" / mosaic["output"]).read_bytes()
     )
-    with pytest.raises(UsageError, match=r"--layout coco:x: a folder goes with yolo only"):
+    with pytest.raises(UsageError, match=r"--format coco:x: a folder goes with yolo only"):
         augment(
-            data_dir / "coco_mini", tmp_path / "no", options=Options(layout="coco:x"), recipe=RECIPE
+            data_dir / "coco_mini",
+            tmp_path / "no",
+            options=Options(format="coco:x"),
+            recipe=RECIPE,
         )
 
 
@@ -268,18 +271,18 @@ def miniatures(root):
         except UsageError:
             continue
         labelled = known.objects or known.kinds.get("semantic masks")
-        # A set of test pictures has nothing to augment.
-        if labelled and {"", "train"} & set(known.pictures):
+        # A set of test images has nothing to augment.
+        if labelled and {"", "train"} & set(known.images):
             found[folder] = known
     inner = {path.parent for path in found}
     return {path: known for path, known in found.items() if path not in inner}
 
 
-def read_text_files(folder, pictures):
-    """Return, by picture, the points of every object in YOLO's and DOTA's text files."""
+def read_text_files(folder, images):
+    """Return, by image, the points of every object in YOLO's and DOTA's text files."""
     files = {path.stem: path for path in folder.rglob("*.txt")}
     found = {}
-    for path in pictures:
+    for path in images:
         with Image.open(path) as image:
             width, height = image.size
         shapes = found.setdefault(path.name, Counter())
@@ -297,7 +300,7 @@ def read_text_files(folder, pictures):
 
 
 def read_tables(folder):
-    """Return, by picture, (category, x1, y1, x2, y2) of every object in VoTT's tables."""
+    """Return, by image, (category, x1, y1, x2, y2) of every object in VoTT's tables."""
     found = {}
     for path in folder.rglob("*-export.csv"):
         with path.open(newline="") as file:
@@ -341,8 +344,8 @@ def assert_read_again(folder, source, format_name):
     elif format_name == "csv-boxes":
         assert_same(read_tables(folder), said(folder))
     elif format_name == "yolo":
-        pictures = [path for path in folder.rglob("*.*") if path.suffix in (".jpg", ".png")]
-        assert_same(read_text_files(folder, pictures), said_shapes(folder))
+        images = [path for path in folder.rglob("*.*") if path.suffix in (".jpg", ".png")]
+        assert_same(read_text_files(folder, images), said_shapes(folder))
     else:
         assert format_name == "masks"
         rows = read_manifest(folder, columns=["output", "annotation", "height", "width"])
@@ -378,13 +381,13 @@ def test_miniature_sets_keep_their_objects(data_dir, tmp_path):
         after = inspect(out)
         assert after.format == before.format, folder
         assert_read_again(out, folder, before.format)
-        passed = any(split in ("val", "test") for split in before.pictures)
+        passed = any(split in ("val", "test") for split in before.images)
         if not passed and not summary.counts.quarantined:
             assert after.objects == 2 * before.objects, folder
             assert after.kinds == {kind: 2 * count for kind, count in before.kinds.items()}, folder
 
 
-def test_masks_of_pictures_that_pass_through_are_not_touched(tmp_path):
+def test_masks_of_images_that_pass_through_are_not_touched(tmp_path):
     source, out = tmp_path / "in", tmp_path / "out"
     for split in ("train", "val"):
         jobs.draw_noise(source / split / "images/a.png", size=(48, 64))
@@ -423,10 +426,10 @@ def test_the_promises_hold_for_annotations(data_dir, tmp_path, to):
     augment(source, tmp_path / "c", recipe=RECIPE, options=Options(workers=2))
     assert jobs.tree(tmp_path / "c") == expected
 
-    endings = {"voc": ".xml", "yolo": ".txt", "coco": ".json"}
+    extensions = {"voc": ".xml", "yolo": ".txt", "coco": ".json"}
     files = sorted(
         path
-        for path in (tmp_path / "c").rglob(f"*{endings[to]}")
+        for path in (tmp_path / "c").rglob(f"*{extensions[to]}")
         if ".variegate" not in path.parts and "ImageSets" not in path.parts
     )
     kept = files[0].read_bytes()

@@ -9,22 +9,22 @@ from variegate.formats.writer import Item
 from variegate.storage import open_storage
 
 
-def pictures(layout, storage):
-    """Return the pictures of a set, by key."""
+def images(dataset_format, storage):
+    """Return the images of a set, by key."""
     return {
         source.key: source
-        for source in layout.sources(storage)
+        for source in dataset_format.sources(storage)
         if source.skip is None and source.annotation is not None
     }
 
 
-def rewrite(layout, storage, folder, *, suffix="-v05", writer=None):
-    """Write every usable picture as one result; return the storage and the items."""
+def rewrite(dataset_format, storage, folder, *, suffix="-v05", writer=None):
+    """Write every usable image as one result; return the storage and the items."""
     out = open_storage(folder, create=True)
-    made = writer or layout.writer()
+    made = writer or dataset_format.writer()
     writer = type(made).from_json(json.loads(json.dumps(made.to_json())))
     assert writer == made
-    usable = [s for s in pictures(layout, storage).values() if s.unusable is None]
+    usable = [s for s in images(dataset_format, storage).values() if s.unusable is None]
     items = [_result(writer, source, storage, out, suffix) for source in usable]
     writer.write_index(out, (replace(item, masks={}) for item in items))
     return out, items
@@ -32,10 +32,10 @@ def rewrite(layout, storage, folder, *, suffix="-v05", writer=None):
 
 def _result(writer, source, storage, out, suffix):
     data = storage.read(source.key)
-    endings = EXTENSIONS[kind_of(data)]
+    extensions = EXTENSIONS[kind_of(data)]
     key = source.key
     if suffix:
-        key = writer.key(key, suffix=suffix, ending=endings[0], own_endings=endings)
+        key = writer.key(key, suffix=suffix, extension=extensions[0], own_extensions=extensions)
     item = renamed(writer, source, storage, key)
     out.write(key, data)
     for name, content in writer.sidecars(item):

@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
-from rewriting import pictures
+from rewriting import images
 
 from variegate.annotations import rle
 from variegate.annotations.annotation import Rle, Skeleton
@@ -37,7 +37,7 @@ def make(tmp_path):
 
 
 def coco(*names, boxes=((1, 1, 2, 2),), category="cat"):
-    """Return a file that lists pictures with the same boxes."""
+    """Return a file that lists images with the same boxes."""
     return {
         "images": [
             {"id": n, "file_name": name, "width": 10, "height": 10} for n, name in enumerate(names)
@@ -52,9 +52,9 @@ def coco(*names, boxes=((1, 1, 2, 2),), category="cat"):
 
 
 def read(storage, **choice):
-    layout = detect(storage, **choice)
-    assert layout.name == "coco"
-    return layout, pictures(layout, storage)
+    dataset_format = detect(storage, **choice)
+    assert dataset_format.name == "coco"
+    return dataset_format, images(dataset_format, storage)
 
 
 def splits(found):
@@ -76,9 +76,9 @@ def splits(found):
 )
 def test_every_kind_of_file_is_found(data_dir, folder, objects, captions, labels):
     storage = open_storage(data_dir / "annotation_formats/coco_dataset" / folder)
-    layout, found = read(storage)
+    dataset_format, found = read(storage)
     assert splits(found) == {"images/train/a.jpg": "train", "images/val/b.jpg": "val"}
-    assert layout.notes == ()
+    assert dataset_format.notes == ()
     first = found["images/train/a.jpg"].annotation
     assert first.size == (5, 10)
     assert first.extra.get("captions", []) == captions
@@ -96,9 +96,9 @@ def test_every_kind_of_file_is_found(data_dir, folder, objects, captions, labels
 )
 def test_boxes_outlines_and_masks(data_dir, folder, train, val):
     storage = open_storage(data_dir / "annotation_formats/coco_dataset" / folder)
-    layout, found = read(storage)
-    assert layout.classes == ("a", "b", "c")
-    assert layout.pictures == {"train": 1, "val": 1}
+    dataset_format, found = read(storage)
+    assert dataset_format.classes == ("a", "b", "c")
+    assert dataset_format.images == {"train": 1, "val": 1}
     assert splits(found) == {train: "train", val: "val"}
     (only,) = found[train].annotation.objects
     assert (only.category, only.box, only.polygons) == ("b", (2, 2, 5, 3), None)
@@ -113,7 +113,7 @@ def test_boxes_outlines_and_masks(data_dir, folder, train, val):
     np.testing.assert_array_equal(rle.decode(crowd.rle), [[1, 1, 0, 0, 0]] * 10)
 
 
-def test_files_about_the_same_pictures_are_one_set(data_dir):
+def test_files_about_the_same_images_are_one_set(data_dir):
     storage = open_storage(data_dir / "annotation_formats/coco_dataset/coco")
     _, found = read(storage)
     annotation = found["images/val/b.jpg"].annotation
@@ -133,7 +133,7 @@ def test_files_about_the_same_pictures_are_one_set(data_dir):
     assert {one.mask_file for one in segments} == {"annotations/panoptic_val/b.png"}
 
 
-def test_files_that_are_no_pictures_say_so(data_dir):
+def test_files_that_are_no_images_say_so(data_dir):
     storage = open_storage(data_dir / "annotation_formats/coco_dataset/coco_panoptic")
     sources = list(detect(storage).sources(storage))
     assert {source.key: source.skip for source in sources} == {
@@ -149,14 +149,14 @@ def test_files_that_are_no_pictures_say_so(data_dir):
 
 def test_keypoints_are_at_the_centres_of_their_pixels(data_dir):
     storage = open_storage(data_dir / "coco_mini/keypoints")
-    layout, found = read(storage)
+    dataset_format, found = read(storage)
     (source,) = found.values()
     (person,) = source.annotation.objects
     assert source.key == "images/000000000785.jpg"
     assert person.keypoints[0] == (367.5, 81.5, 2)
     assert person.keypoints[16] == (396.5, 341.5, 2)
     assert len(person.keypoints) == 17
-    skeleton = layout.skeletons["person"]
+    skeleton = dataset_format.skeletons["person"]
     assert skeleton.names[5:7] == ("left_shoulder", "right_shoulder")
     assert skeleton.pairs == tuple((n, n + 1) for n in range(1, 17, 2))
     assert (skeleton.edges[0], skeleton.edges[-1]) == ((15, 13), (4, 6))
@@ -165,10 +165,10 @@ def test_keypoints_are_at_the_centres_of_their_pixels(data_dir):
 
 def test_the_whole_mini_set_is_read_from_its_root(data_dir):
     storage = open_storage(data_dir / "coco_mini")
-    layout, found = read(storage)
-    assert layout.pictures == {"train": 12, "val": 12, "": 1}
-    assert len(layout.classes) == 133
-    assert layout.notes == ("24 pictures are not listed in any COCO file and left out",)
+    dataset_format, found = read(storage)
+    assert dataset_format.images == {"train": 12, "val": 12, "": 1}
+    assert len(dataset_format.classes) == 133
+    assert dataset_format.notes == ("24 images are not listed in any COCO file and left out",)
     objects = found["images/train2017/000000000030.jpg"].annotation.objects
     assert [(one.category, one.mask_value) for one in objects] == [
         ("potted plant", 7045770),
@@ -183,7 +183,7 @@ def test_the_whole_mini_set_is_read_from_its_root(data_dir):
 
 
 @pytest.mark.parametrize("folder", ["roboflow_dataset/coco", "kaggle_dataset/relaxed_coco"])
-def test_roboflow_and_one_file_among_the_pictures(data_dir, folder):
+def test_roboflow_and_one_file_among_the_images(data_dir, folder):
     storage = open_storage(data_dir / "annotation_formats" / folder)
     _, found = read(storage)
     name = "train/train_001.jpg" if "roboflow" in folder else "train_001.jpg"
@@ -216,7 +216,7 @@ def test_pycocotools_reads_the_same(data_dir, folder):
     assert seen == {"coco_stuff": 2}.get(folder, 3)
 
 
-LAYOUTS = {
+FORMATS_OF_EVENTS = {
     "images/train2017": ("annotations/instances_train2017.json", "images/train2017/1.jpg", "train"),
     "beside": ("annotations/instances_val2017.json", "val2017/1.jpg", "val"),
     "roboflow": ("valid/_annotations.coco.json", "valid/1.jpg", "val"),
@@ -226,15 +226,15 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", FORMATS_OF_EVENTS)
 def test_layouts_in_the_wild(make, name):
-    file, picture, split = LAYOUTS[name]
-    _, found = read(make({file: coco("1.jpg")}, picture))
-    assert splits(found) == {picture: split}
+    file, image, split = FORMATS_OF_EVENTS[name]
+    _, found = read(make({file: coco("1.jpg")}, image))
+    assert splits(found) == {image: split}
 
 
 @pytest.mark.parametrize(
-    ("name", "picture"),
+    ("name", "image"),
     [
         ("train/1.jpg", "images/train/1.jpg"),
         ("./1.jpg", "images/train/1.jpg"),
@@ -243,25 +243,25 @@ def test_layouts_in_the_wild(make, name):
         ("été [1] ~.jpg", "images/été [1] ~.jpg"),
     ],
 )
-def test_file_names_with_folders(make, name, picture):
-    _, found = read(make({"annotations/all.json": coco(name)}, picture))
-    assert list(found) == [picture]
+def test_file_names_with_folders(make, name, image):
+    _, found = read(make({"annotations/all.json": coco(name)}, image))
+    assert list(found) == [image]
 
 
-def test_a_picture_is_never_taken_from_another_split(make):
+def test_a_image_is_never_taken_from_another_split(make):
     files = {
         "annotations/train.json": coco("1.jpg", "2.jpg"),
         "annotations/val.json": coco("1.jpg"),
     }
-    layout, found = read(make(files, "train/1.jpg", "val/1.jpg", "val/2.jpg"))
+    dataset_format, found = read(make(files, "train/1.jpg", "val/1.jpg", "val/2.jpg"))
     assert splits(found) == {"train/1.jpg": "train", "val/1.jpg": "val"}
-    assert layout.notes == (
-        "1 picture is listed in annotations/train.json but missing: '2.jpg'",
-        "1 picture is not listed in any COCO file and left out",
+    assert dataset_format.notes == (
+        "1 image is listed in annotations/train.json but missing: '2.jpg'",
+        "1 image is not listed in any COCO file and left out",
     )
 
 
-def test_pictures_of_two_splits_are_unusable(make):
+def test_images_of_two_splits_are_unusable(make):
     files = {"train.json": coco("1.jpg", "2.jpg"), "val.json": coco("2.jpg")}
     _, found = read(make(files, "images/1.jpg", "images/2.jpg"))
     assert found["images/1.jpg"].unusable is None
@@ -289,8 +289,8 @@ def test_same_names_of_categories_keep_their_ids_apart(make):
     content = coco("1.jpg", boxes=[(1, 1, 2, 2), (4, 4, 2, 2)])
     content["categories"].append({"id": 9, "name": "cat"})
     content["annotations"][1]["category_id"] = 9
-    layout, found = read(make({"a.json": content}, "1.jpg"))
-    assert layout.classes == ("cat",)
+    dataset_format, found = read(make({"a.json": content}, "1.jpg"))
+    assert dataset_format.classes == ("cat",)
     first, second = found["1.jpg"].annotation.objects
     assert "category_id" not in first.extra["coco"][0]
     assert second.extra["coco"][0]["category_id"] == 9
@@ -301,8 +301,8 @@ def test_the_order_of_classes_is_the_files(make):
     names = ["zebra", "ant", "cat"]
     content["categories"] = [{"id": 7 - n, "name": name} for n, name in enumerate(names)]
     content["annotations"] = []
-    layout, _ = read(make({"a.json": content}, "1.jpg"))
-    assert layout.classes == ("zebra", "ant", "cat")
+    dataset_format, _ = read(make({"a.json": content}, "1.jpg"))
+    assert dataset_format.classes == ("zebra", "ant", "cat")
 
 
 def test_skeletons_count_from_one_and_bad_edges_are_left_out(make):
@@ -310,8 +310,8 @@ def test_skeletons_count_from_one_and_bad_edges_are_left_out(make):
     points = ["nose", "left_eye", "right_eye"]
     edges = [[1, 2], [3, 1], [0, 1], [3, 4], "x", [1]]
     content["categories"][0] |= {"keypoints": points, "skeleton": edges}
-    layout, _ = read(make({"a.json": content}, "1.jpg"))
-    assert layout.skeletons["cat"] == Skeleton(tuple(points), ((1, 2),), ((0, 1), (2, 0)))
+    dataset_format, _ = read(make({"a.json": content}, "1.jpg"))
+    assert dataset_format.skeletons["cat"] == Skeleton(tuple(points), ((1, 2),), ((0, 1), (2, 0)))
 
 
 OTHERS = {
@@ -328,13 +328,13 @@ def test_other_json_files_are_not_taken(make, name):
     storage = make({"x.json": OTHERS[name]}, "1.jpg", "2.jpg")
     assert detect(storage).name != "coco"
     with pytest.raises(InputError, match=r"no \.json file is a COCO file"):
-        detect(storage, layout="coco")
+        detect(storage, name="coco")
 
 
-def test_files_without_their_pictures_are_named(make, data_dir):
+def test_files_without_their_images_are_named(make, data_dir):
     storage = make({"a.json": coco("3.jpg")}, "1.jpg")
-    with pytest.raises(InputError, match=r"none of the pictures that 'a\.json' lists is there"):
-        detect(storage, layout="coco")
+    with pytest.raises(InputError, match=r"none of the images that 'a\.json' lists is there"):
+        detect(storage, name="coco")
     assert any("not taken as coco" in note for note in detect(storage).notes)
 
 
@@ -370,8 +370,8 @@ def test_the_file_is_read_once(make, monkeypatch):
         return Counting()
 
     monkeypatch.setattr(type(storage), "open_read", counting)
-    layout = detect(storage)
-    assert len(pictures(layout, storage)) == 2
+    dataset_format = detect(storage)
+    assert len(images(dataset_format, storage)) == 2
     # Once, and the look at the beginning that tells what it is.
     assert sum(counted) <= storage.size(path) + (4 << 20)
 
@@ -393,5 +393,5 @@ def test_copies_of_the_data_are_untouched(data_dir, tmp_path):
     shutil.copytree(data_dir / "annotation_formats/coco_dataset/coco", folder)
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     storage = open_storage(folder)
-    pictures(detect(storage), storage)
+    images(detect(storage), storage)
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before

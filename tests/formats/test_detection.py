@@ -24,8 +24,8 @@ def make(tmp_path):
 
 
 def labels(storage, **choice):
-    layout = detect(storage, **choice)
-    return {source.key: (source.split, source.label) for source in layout.sources(storage)}
+    dataset_format = detect(storage, **choice)
+    return {source.key: (source.split, source.label) for source in dataset_format.sources(storage)}
 
 
 # ---- real data
@@ -33,16 +33,16 @@ def labels(storage, **choice):
 
 def test_clothing_is_a_folder_per_class_with_splits(data_dir):
     storage = open_storage(data_dir / "clothing_classes")
-    layout = detect(storage)
-    assert layout.description == (
-        "folder per class: 10 classes, 172 pictures, split (train 118, val 30, test 24)"
+    dataset_format = detect(storage)
+    assert dataset_format.description == (
+        "folder per class: 10 classes, 172 images, split (train 118, val 30, test 24)"
     )
-    assert layout.splits == ("train", "val", "test")
-    assert layout.classes[:3] == ("dress", "hat", "longsleeve")
-    assert layout.notes == (
+    assert dataset_format.splits == ("train", "val", "test")
+    assert dataset_format.classes[:3] == ("dress", "hat", "longsleeve")
+    assert dataset_format.notes == (
         "not taken as csv: images.csv: it has no column for the label, such as 'label'",
     )
-    sources = {source.key: source for source in layout.sources(storage)}
+    sources = {source.key: source for source in dataset_format.sources(storage)}
     assert sources["LICENSE"].label is sources["images.csv"].split is None
     table = (data_dir / "clothing_classes/images.csv").read_text().splitlines()[1:]
     for path, split, label, *_ in (line.split(",") for line in table):
@@ -51,10 +51,10 @@ def test_clothing_is_a_folder_per_class_with_splits(data_dir):
 
 
 def test_sign_digits_are_ten_classes_in_order(data_dir):
-    layout = detect(open_storage(data_dir / "sign_digits"))
-    assert layout.classes == tuple("0123456789")
-    assert layout.description == (
-        "folder per class: 10 classes, 120 pictures, "
+    dataset_format = detect(open_storage(data_dir / "sign_digits"))
+    assert dataset_format.classes == tuple("0123456789")
+    assert dataset_format.description == (
+        "folder per class: 10 classes, 120 images, "
         "no splits (all of it is treated as training data)"
     )
 
@@ -63,21 +63,23 @@ def test_the_components_in_their_zip_have_five_labels(data_dir):
     storage = open_storage(
         data_dir / "electronic_components/electronic-components-png-original.zip"
     )
-    layout = detect(storage)
-    assert layout.name == "flat"
-    assert layout.description.startswith("label in the file name, before the first dot: 5 classes")
-    counts = Counter(source.label for source in layout.sources(storage))
+    dataset_format = detect(storage)
+    assert dataset_format.name == "flat"
+    assert dataset_format.description.startswith(
+        "label in the file name, before the first dot: 5 classes"
+    )
+    counts = Counter(source.label for source in dataset_format.sources(storage))
     assert counts == dict.fromkeys(("background", "capacitor", "diode", "led", "resistor"), 50)
 
 
 @pytest.mark.parametrize("below", ["", "files"])
 def test_the_messy_folder_has_no_labels_whatever_lies_in_it(data_dir, below):
     storage = open_storage(data_dir / "messy_images" / below)
-    layout = detect(storage)
-    assert layout.name == "unlabelled"
-    assert "no labels" in layout.description
+    dataset_format = detect(storage)
+    assert dataset_format.name == "unlabelled"
+    assert "no labels" in dataset_format.description
     files = sum(path.is_file() for path in (data_dir / "messy_images" / below).rglob("*"))
-    sources = list(layout.sources(storage))
+    sources = list(dataset_format.sources(storage))
     assert len(sources) == files
     assert {source.label for source in sources} == {None}
 
@@ -117,25 +119,25 @@ def test_folders_beside_those_of_the_splits_are_refused(make):
     storage = make("train/cat/1.jpg", "test/cat/1.jpg", "extra/cat/2.jpg")
     for choice in (None, "classes"):
         with pytest.raises(InputError, match="'extra' stand beside those of the splits"):
-            detect(storage, layout=choice)
+            detect(storage, name=choice)
 
 
-def test_a_mix_of_pictures_and_class_folders_is_refused_until_it_is_named(make):
+def test_a_mix_of_images_and_class_folders_is_refused_until_it_is_named(make):
     storage = make("cat/1.jpg", "dog/1.jpg", "loose.jpg")
     with pytest.raises(
         InputError,
-        match=r"unknown layout .*pictures \(1\) stand beside the folders 'cat', 'dog'.*--layout",
+        match=r"unknown layout .*images \(1\) stand beside the folders 'cat', 'dog'.*--format",
     ):
         detect(storage)
-    assert labels(storage, layout="classes") == {
+    assert labels(storage, name="classes") == {
         "cat/1.jpg": (None, "cat"),
         "dog/1.jpg": (None, "dog"),
         "loose.jpg": (None, None),
     }
-    assert detect(storage, layout="classes").notes == (
-        "1 picture stands in no class folder and without a label",
+    assert detect(storage, name="classes").notes == (
+        "1 image stands in no class folder and without a label",
     )
-    assert detect(storage, layout="unlabelled").classes == ()
+    assert detect(storage, name="unlabelled").classes == ()
 
 
 def test_hidden_files_and_side_files_have_no_label(make):
@@ -147,13 +149,13 @@ def test_hidden_files_and_side_files_have_no_label(make):
 def test_one_folder_is_no_class_unless_the_user_says_so(make):
     storage = make("photos/1.jpg", "photos/2.jpg")
     assert detect(storage).name == "unlabelled"
-    assert labels(storage, layout="classes")["photos/1.jpg"] == (None, "photos")
-    assert detect(storage, layout="classes").classes == ("photos",)
+    assert labels(storage, name="classes")["photos/1.jpg"] == (None, "photos")
+    assert detect(storage, name="classes").classes == ("photos",)
 
 
-def test_pictures_without_endings_are_pictures_where_there_are_no_others(make):
+def test_images_without_extensions_are_images_where_there_are_no_others(make):
     assert detect(make("a/1", "a/2", "b/1", "LICENSE")).description.startswith(
-        "folder per class: 2 classes, 3 pictures"
+        "folder per class: 2 classes, 3 images"
     )
 
 
@@ -211,21 +213,21 @@ def test_names_that_only_look_labelled_are_not(make, names):
     assert detect(make(*names)).name == "unlabelled"
 
 
-def test_a_few_pictures_without_label_are_counted(make):
+def test_a_few_images_without_label_are_counted(make):
     names = [f"{label}_{i}.png" for label in ("led", "coil") for i in range(10)]
-    layout = detect(make(*names, "logo.png"))
-    assert layout.classes == ("coil", "led")
-    assert layout.notes == ("1 picture has no label in the name",)
+    dataset_format = detect(make(*names, "logo.png"))
+    assert dataset_format.classes == ("coil", "led")
+    assert dataset_format.notes == ("1 image has no label in the name",)
 
 
 def test_a_pattern_takes_the_label_from_anywhere_in_the_key(make):
     storage = make("s1/x-led.png", "s2/y-coil.png", "s2/z.png", "notes.txt")
-    layout = detect(storage, label_pattern=r"-(?P<label>\w+)\.")
-    assert layout.name == "flat"
-    assert layout.description.startswith("label by the pattern")
-    assert layout.classes == ("coil", "led")
-    assert layout.notes == ("1 picture has no label in the name",)
-    assert next(layout.sources(storage)) == Source("notes.txt", 0, None, None)
+    dataset_format = detect(storage, label_pattern=r"-(?P<label>\w+)\.")
+    assert dataset_format.name == "flat"
+    assert dataset_format.description.startswith("label by the pattern")
+    assert dataset_format.classes == ("coil", "led")
+    assert dataset_format.notes == ("1 image has no label in the name",)
+    assert next(dataset_format.sources(storage)) == Source("notes.txt", 0, None, None)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +235,7 @@ def test_a_pattern_takes_the_label_from_anywhere_in_the_key(make):
     [
         (r"(?P<label>", "not a regular expression"),
         (r"(\w+)_", "no group called 'label'"),
-        (r"(?P<label>\w+)_nowhere", "matches no picture"),
+        (r"(?P<label>\w+)_nowhere", "matches no image"),
     ],
 )
 def test_impossible_patterns_are_told(make, pattern, sentence):
@@ -247,30 +249,28 @@ def test_impossible_patterns_are_told(make, pattern, sentence):
 @pytest.mark.parametrize(
     ("keys", "sentence"),
     [
-        ((), "no pictures found: it is empty"),
-        (("a.txt", "b.txt", "c.md"), r"no pictures found among 3 files \(.txt, .md\)"),
-        ((".hidden/1.jpg",), "no pictures found among 1 file"),
-        (("README",), "no pictures found among 1 file"),
+        ((), "no images found: it is empty"),
+        (("a.txt", "b.txt", "c.md"), r"no images found among 3 files \(.txt, .md\)"),
+        ((".hidden/1.jpg",), "no images found among 1 file"),
+        (("README",), "no images found among 1 file"),
     ],
 )
-def test_no_pictures_is_an_error(make, keys, sentence):
+def test_no_images_is_an_error(make, keys, sentence):
     with pytest.raises(InputError, match=sentence):
         detect(make(*keys))
 
 
 def test_unknown_names_of_layouts_are_told(make):
     with pytest.raises(UsageError, match=r"expected one of .*; did you mean 'classes'\?"):
-        detect(make("1.jpg"), layout="clases")
-    with pytest.raises(UsageError, match="--label-pattern goes with --layout flat"):
-        detect(make("1.jpg"), layout="classes", label_pattern="(?P<label>x)")
+        detect(make("1.jpg"), name="clases")
+    with pytest.raises(UsageError, match="--label-pattern goes with --format flat"):
+        detect(make("1.jpg"), name="classes", label_pattern="(?P<label>x)")
 
 
-@pytest.mark.parametrize(
-    ("layout", "clause"), [("classes", "no class folders"), ("flat", "holds a")]
-)
-def test_a_layout_that_cannot_be_is_told(make, layout, clause):
-    with pytest.raises(InputError, match=f"--layout {layout}: .*{clause}"):
-        detect(make("1.jpg"), layout=layout)
+@pytest.mark.parametrize(("name", "clause"), [("classes", "no class folders"), ("flat", "holds a")])
+def test_a_format_that_cannot_be_is_told(make, name, clause):
+    with pytest.raises(InputError, match=f"--format {name}: .*{clause}"):
+        detect(make("1.jpg"), name=name)
 
 
 def test_every_file_is_a_source_in_the_order_of_the_listing(make):
@@ -281,10 +281,10 @@ def test_every_file_is_a_source_in_the_order_of_the_listing(make):
 
 def test_layouts_can_be_sent_to_another_process(make):
     storage = make("a_1.jpg", "a_2.jpg", "b_1.jpg", "b_2.jpg")
-    layout = detect(storage)
-    copy = pickle.loads(pickle.dumps(layout))
-    assert copy == layout
-    assert list(copy.sources(storage)) == list(layout.sources(storage))
+    dataset_format = detect(storage)
+    copy = pickle.loads(pickle.dumps(dataset_format))
+    assert copy == dataset_format
+    assert list(copy.sources(storage)) == list(dataset_format.sources(storage))
 
 
 def test_names_of_formats_differ():
@@ -300,12 +300,12 @@ class Huge(LocalStorage):
                 yield Entry(f"{folder:04}/{folder * 50 + name:07}_{name}.jpg", 1)
 
 
-def test_memory_does_not_grow_with_the_number_of_pictures():
+def test_memory_does_not_grow_with_the_number_of_images():
     tracemalloc.start()
-    layout = detect(Huge("/nowhere", "huge"))
-    count = sum(1 for _ in layout.sources(Huge("/nowhere", "huge")))
+    dataset_format = detect(Huge("/nowhere", "huge"))
+    count = sum(1 for _ in dataset_format.sources(Huge("/nowhere", "huge")))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 50_000
-    assert len(layout.classes) == 1000
+    assert len(dataset_format.classes) == 1000
     assert peak < 2_000_000

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from rewriting import pictures, rewrite
+from rewriting import images, rewrite
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.codecs import decode_mask, encode_mask
 from variegate.errors import InputError
 from variegate.formats import detect
-from variegate.formats.base import Layout, Refusal
+from variegate.formats.base import DatasetFormat, NotThisFormat
 from variegate.formats.flat import NAME_RULES
-from variegate.formats.imagefolder.layout import ImageFolder
+from variegate.formats.imagefolder.format import ImageFolder
 from variegate.formats.imagefolder.objects import ObjectColumn
 from variegate.formats.imagefolder.writer import ImageFolderWriter
 from variegate.formats.scan import survey
@@ -32,12 +32,12 @@ def read(storage, *, chosen=False):
 
 
 def found(storage, **choice):
-    layout = read(storage, **choice)
-    assert isinstance(layout, Layout), layout
-    return layout
+    dataset_format = read(storage, **choice)
+    assert isinstance(dataset_format, DatasetFormat), dataset_format
+    return dataset_format
 
 
-def picture(size=(30, 40)):
+def image(size=(30, 40)):
     data = io.BytesIO()
     Image.new("RGB", size[::-1]).save(data, "PNG")
     return data.getvalue()
@@ -54,7 +54,7 @@ def rows_of(storage, key):
 
 @pytest.fixture
 def make(tmp_path):
-    """Write {metadata key: rows or text}, and the pictures that the rows name."""
+    """Write {metadata key: rows or text}, and the images that the rows name."""
 
     def make_set(metadata, *more):
         storage = open_storage(tmp_path / "in", create=True)
@@ -65,9 +65,9 @@ def make(tmp_path):
             storage.write(key, _written(key, rows))
             folder = key[: key.rfind("/") + 1]
             for row in rows:
-                storage.write(folder + row["file_name"], picture())
+                storage.write(folder + row["file_name"], image())
         for key in more:
-            storage.write(key, picture())
+            storage.write(key, image())
         return storage
 
     return make_set
@@ -109,13 +109,13 @@ BOXES = [
 
 def test_boxes_captions_and_other_fields_are_read(make):
     storage = make({"metadata.jsonl": BOXES})
-    layout = found(storage)
-    assert layout.description == (
-        "image folder with 'metadata.jsonl': 2 classes, 2 pictures, "
+    dataset_format = found(storage)
+    assert dataset_format.description == (
+        "image folder with 'metadata.jsonl': 2 classes, 2 images, "
         "no splits (all of it is treated as training data)"
     )
-    assert layout.classes == ("0", "3")
-    one, two = pictures(layout, storage).values()
+    assert dataset_format.classes == ("0", "3")
+    one, two = images(dataset_format, storage).values()
     assert one.annotation == Annotation(
         size=(30, 40),
         objects=(
@@ -129,27 +129,27 @@ def test_boxes_captions_and_other_fields_are_read(make):
         extra={"text": "zwei Katzen, früh", "width": 40, "height": 30},
     )
     assert two.annotation == Annotation(size=(30, 40), extra={"text": "nothing"})
-    skips = {source.key: source.skip for source in layout.sources(storage)}
+    skips = {source.key: source.skip for source in dataset_format.sources(storage)}
     assert skips["metadata.jsonl"] == "a label file"
 
 
-@pytest.mark.parametrize("ending", [".jsonl", ".parquet"])
-def test_what_is_written_is_what_was_read(make, tmp_path, ending):
-    key = f"metadata{ending}"
+@pytest.mark.parametrize("extension", [".jsonl", ".parquet"])
+def test_what_is_written_is_what_was_read(make, tmp_path, extension):
+    key = f"metadata{extension}"
     rows = [dict(row) for row in BOXES]
-    if ending == ".parquet":
+    if extension == ".parquet":
         # Arrow wants one type in a column.
         boxes = [[1.0, 2.0, 10.0, 20.0], [0.1, 0.2, 0.2, 0.1]]
         rows[0]["objects"] = {**rows[0]["objects"], "bbox": boxes, "area": [200.0, 0.02]}
         rows[1] |= {"width": 40, "height": 30}
     storage = make({key: rows})
-    layout = found(storage)
-    out, items = rewrite(layout, storage, tmp_path / "same", suffix="")
+    dataset_format = found(storage)
+    out, items = rewrite(dataset_format, storage, tmp_path / "same", suffix="")
     assert rows_of(out, key) == rows_of(storage, key)
     assert list(rows_of(out, key)[0]) == list(rows[0])
 
-    out, items = rewrite(layout, storage, tmp_path / "other")
-    again = pictures(found(out), out)
+    out, items = rewrite(dataset_format, storage, tmp_path / "other")
+    again = images(found(out), out)
     assert list(again) == ["1-v05.png", "2-v05.png"]
     for item in items:
         source = again[item.key].annotation
@@ -162,8 +162,8 @@ def test_what_is_written_is_what_was_read(make, tmp_path, ending):
 
 def test_sizes_and_areas_are_those_of_the_result(make):
     storage = make({"metadata.jsonl": BOXES})
-    layout = found(storage)
-    source = pictures(layout, storage)["1.png"]
+    dataset_format = found(storage)
+    source = images(dataset_format, storage)["1.png"]
     moved = (Object(category="3", box=(0, 0, 5, 7), extra={"area": 200}),)
     annotation = Annotation(size=(8, 9), objects=moved, extra=source.annotation.extra)
     item = Item(
@@ -174,7 +174,7 @@ def test_sizes_and_areas_are_those_of_the_result(make):
         annotation=annotation,
         source="1.png",
     )
-    layout.writer().write_index(storage, [item])
+    dataset_format.writer().write_index(storage, [item])
     [row] = rows_of(storage, "metadata.jsonl")
     assert row["objects"] == {"bbox": [[0, 0, 5, 7]], "categories": [3], "area": [35]}
     assert (row["width"], row["height"]) == (9, 8)
@@ -185,7 +185,7 @@ def test_whole_numbers_in_parquet_do_not_cut_fractions_off(make, tmp_path):
         {"file_name": "1.png", "objects": {"bbox": [[1, 2, 10, 20]], "category": ["a"]}},
     ]
     storage = make({"metadata.parquet": rows})
-    layout = found(storage)
+    dataset_format = found(storage)
     item = Item(
         key="1.png",
         split=None,
@@ -194,22 +194,24 @@ def test_whole_numbers_in_parquet_do_not_cut_fractions_off(make, tmp_path):
         annotation=Annotation(objects=(Object(category="a", box=(0.25, 0.5, 5.75, 7)),)),
     )
     out = open_storage(tmp_path / "out", create=True)
-    layout.writer().write_index(out, [item])
+    dataset_format.writer().write_index(out, [item])
     assert rows_of(out, "metadata.parquet")[0]["objects"]["bbox"] == [[0.25, 0.5, 5.5, 6.5]]
 
 
-@pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet"])
+@pytest.mark.parametrize("extension", [".jsonl", ".csv", ".parquet"])
 @pytest.mark.parametrize("labels", [("cat", "dog"), (0, 1)])
-def test_labels_stay_words_or_numbers(make, tmp_path, ending, labels):
+def test_labels_stay_words_or_numbers(make, tmp_path, extension, labels):
     rows = [{"file_name": f"{n}.png", "label": label} for n, label in enumerate(labels)]
-    key = f"metadata{ending}"
+    key = f"metadata{extension}"
     storage = make({key: rows})
-    layout = detect(storage)
-    assert layout.name == "imagefolder"
-    assert layout.classes == tuple(str(label) for label in labels)
-    assert [s.label for s in pictures(layout, storage).values()] == [str(one) for one in labels]
-    out, _ = rewrite(layout, storage, tmp_path / "out")
-    expected = labels if ending != ".csv" else [str(label) for label in labels]
+    dataset_format = detect(storage)
+    assert dataset_format.name == "imagefolder"
+    assert dataset_format.classes == tuple(str(label) for label in labels)
+    assert [s.label for s in images(dataset_format, storage).values()] == [
+        str(one) for one in labels
+    ]
+    out, _ = rewrite(dataset_format, storage, tmp_path / "out")
+    expected = labels if extension != ".csv" else [str(label) for label in labels]
     assert [row["label"] for row in rows_of(out, key)] == list(expected)
 
 
@@ -220,21 +222,21 @@ def test_every_split_has_its_own_metadata(make, tmp_path):
             for split in ("train", "validation", "test")
         }
     )
-    layout = found(storage)
-    assert layout.pictures == {"train": 1, "val": 1, "test": 1}
-    out, _ = rewrite(layout, storage, tmp_path / "out")
+    dataset_format = found(storage)
+    assert dataset_format.images == {"train": 1, "val": 1, "test": 1}
+    out, _ = rewrite(dataset_format, storage, tmp_path / "out")
     assert rows_of(out, "validation/metadata.jsonl") == [
         {"file_name": "deep/validation-v05.png", "text": "validation"}
     ]
-    assert found(out).pictures == layout.pictures
+    assert found(out).images == dataset_format.images
 
 
 def test_one_metadata_file_may_stand_above_all_splits(make, tmp_path):
     rows = [{"file_name": f"{split}/1.png", "label": split} for split in ("train", "test")]
     storage = make({"metadata.jsonl": rows})
-    layout = found(storage)
-    assert layout.pictures == {"train": 1, "test": 1}
-    out, _ = rewrite(layout, storage, tmp_path / "out")
+    dataset_format = found(storage)
+    assert dataset_format.images == {"train": 1, "test": 1}
+    out, _ = rewrite(dataset_format, storage, tmp_path / "out")
     names = [row["file_name"] for row in rows_of(out, "metadata.jsonl")]
     assert names == ["test/1-v05.png", "train/1-v05.png"]
 
@@ -244,19 +246,19 @@ def test_masks_are_named_in_a_column(make, tmp_path):
     row = {"file_name": "images/1.png", "mask_file_name": "masks/1.png"}
     storage = make({"metadata.jsonl": [row]})
     storage.write("masks/1.png", encode_mask(values))
-    layout = found(storage)
-    sources = {source.key: source for source in layout.sources(storage)}
+    dataset_format = found(storage)
+    sources = {source.key: source for source in dataset_format.sources(storage)}
     assert sources["images/1.png"].annotation == Annotation(size=(30, 40), mask_file="masks/1.png")
     assert sources["masks/1.png"].skip == "a mask"
-    out, _ = rewrite(layout, storage, tmp_path / "out")
+    out, _ = rewrite(dataset_format, storage, tmp_path / "out")
     assert rows_of(out, "metadata.jsonl") == [
         {"file_name": "images/1-v05.png", "mask_file_name": "masks/1-v05.png"}
     ]
     assert np.array_equal(decode_mask(out.read("masks/1-v05.png")), values)
 
     storage.write("masks/1.png", encode_mask(values[:5]))
-    source = pictures(found(storage), storage)["images/1.png"]
-    assert source.unusable == ("its mask masks/1.png: 40 x 5 pixels, its picture has 40 x 30")
+    source = images(found(storage), storage)["images/1.png"]
+    assert source.unusable == ("its mask masks/1.png: 40 x 5 pixels, its image has 40 x 30")
 
 
 LINES = """\
@@ -280,16 +282,16 @@ LINES = """\
 
 def test_what_is_wrong_is_named_with_file_and_line(make):
     storage = make({"metadata.jsonl": LINES}, *(f"{n}.png" for n in (1, 2, 3, 4, 5, 8, 9)))
-    layout = found(storage)
-    sources = {source.key: source for source in layout.sources(storage)}
+    dataset_format = found(storage)
+    sources = {source.key: source for source in dataset_format.sources(storage)}
     problems = {key: source.problems for key, source in sources.items() if source.problems}
     no_numbers = "is not four finite numbers; object dropped"
     assert problems == {
         "2.png": ("metadata.jsonl:2: objects[1]: box without area; object dropped",),
         "3.png": ("metadata.jsonl:4: objects: 1 boxes, 2 under 'categories'; left out",),
         "4.png": (
-            "metadata.jsonl:5: objects[0]: box partly outside the picture; clipped",
-            "metadata.jsonl:5: objects[1]: box outside the picture; object dropped",
+            "metadata.jsonl:5: objects[0]: box partly outside the image; clipped",
+            "metadata.jsonl:5: objects[1]: box outside the image; object dropped",
         ),
         "5.png": (
             f"metadata.jsonl:6: objects[0]: bbox [0, 0, nan, 5] {no_numbers}",
@@ -297,9 +299,9 @@ def test_what_is_wrong_is_named_with_file_and_line(make):
         ),
         "8.png": ("metadata.jsonl:15: objects: expected lists under 'bbox' and others; left out",),
         "metadata.jsonl": (
-            "metadata.jsonl:7: '../6.png' lies outside of the data set; left out",
-            "metadata.jsonl:8: '/etc/passwd' lies outside of the data set; left out",
-            r"metadata.jsonl:9: 'C:\\7.png' lies outside of the data set; left out",
+            "metadata.jsonl:7: '../6.png' lies outside of the dataset; left out",
+            "metadata.jsonl:8: '/etc/passwd' lies outside of the dataset; left out",
+            r"metadata.jsonl:9: 'C:\\7.png' lies outside of the dataset; left out",
             "metadata.jsonl:10: no 'file_name'; left out",
             "metadata.jsonl:11: '1.png' stands in an earlier line too; left out",
             problems["metadata.jsonl"][5],
@@ -308,12 +310,12 @@ def test_what_is_wrong_is_named_with_file_and_line(make):
     }
     assert problems["metadata.jsonl"][5].startswith("metadata.jsonl:12: no JSON (")
     assert sources["4.png"].annotation.objects[0].box == (30, 20, 40, 30)
-    assert layout.notes[:2] == (
+    assert dataset_format.notes[:2] == (
         "1 file is listed in the metadata but missing: 'gone.png'",
-        "1 picture is not listed in the metadata: '9.png'",
+        "1 image is not listed in the metadata: '9.png'",
     )
     assert sources["9.png"].annotation is None
-    assert layout.pictures == {"": 7}
+    assert dataset_format.images == {"": 7}
 
 
 def test_boxes_are_found_however_late_they_come(make):
@@ -321,21 +323,21 @@ def test_boxes_are_found_however_late_they_come(make):
     rows = [{"file_name": f"{n:04}.png", "objects": empty} for n in range(1_001)]
     rows.append({"file_name": "z.png", "objects": {"bbox": [[0, 0, 1, 1]], "categories": ["a"]}})
     storage = make({"metadata.jsonl": "\n".join(json.dumps(row) for row in rows)}, "z.png")
-    layout = found(storage, chosen=True)
-    assert len(pictures(layout, storage)["z.png"].annotation.objects) == 1
+    dataset_format = found(storage, chosen=True)
+    assert len(images(dataset_format, storage)["z.png"].annotation.objects) == 1
 
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("metadata.jsonl", '{"image": "1.png"}', "no column 'file_name'"),
-        ("metadata.jsonl", '{"file_name": "x.png"}', "list 0 of 3 pictures"),
-        ("metadata.csv", "file_name,label\n1.png,a\n", "list 1 of 3 pictures"),
+        ("metadata.jsonl", '{"file_name": "x.png"}', "list 0 of 3 images"),
+        ("metadata.csv", "file_name,label\n1.png,a\n", "list 1 of 3 images"),
     ],
 )
 def test_metadata_about_something_else_is_left(make, name, content, words):
     refusal = read(make({name: content}, "1.png", "2.png", "3.png"))
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, NotThisFormat)
     assert refusal.noteworthy
     assert words in refusal.reason
 
@@ -350,8 +352,8 @@ def test_broken_files_are_told(make, name, content):
 
 
 def test_sets_without_metadata_are_left_alone(make):
-    assert isinstance(read(make({}, "train/cat/1.png", "train/dog/2.png")), Refusal)
-    assert isinstance(read(make({"other.jsonl": "{}"}, "1.png")), Refusal)
+    assert isinstance(read(make({}, "train/cat/1.png", "train/dog/2.png")), NotThisFormat)
+    assert isinstance(read(make({"other.jsonl": "{}"}, "1.png")), NotThisFormat)
 
 
 def test_a_set_from_another_format_gets_metadata_for_each_split(tmp_path):
@@ -361,7 +363,7 @@ def test_a_set_from_another_format_gets_metadata_for_each_split(tmp_path):
     out = open_storage(tmp_path / "out", create=True)
     items = []
     for split in ("train", "val", None):
-        key = writer.fresh_key("JPEGImages/7.jpg", split=split, label="cat", ending=".jpg")
+        key = writer.fresh_key("JPEGImages/7.jpg", split=split, label="cat", extension=".jpg")
         mask = writer.mask_key("Segmentation/7.bmp", source="JPEGImages/7.jpg", output=key)
         annotation = Annotation(
             objects=(Object(category="cat", box=(0, 0, 5, 5)),) if split == "train" else (),
@@ -376,7 +378,7 @@ def test_a_set_from_another_format_gets_metadata_for_each_split(tmp_path):
             annotation=annotation,
             masks={mask: np.ones((30, 40), np.uint8)},
         )
-        out.write(key, picture())
+        out.write(key, image())
         for sidecar in writer.sidecars(item):
             out.write(*sidecar)
         items.append(item)
@@ -386,9 +388,9 @@ def test_a_set_from_another_format_gets_metadata_for_each_split(tmp_path):
     assert rows_of(out, "metadata.jsonl") == [plain]
     boxes = {"bbox": [[0, 0, 5, 5]], "categories": ["cat"]}
     assert rows_of(out, "train/metadata.jsonl") == [plain | {"objects": boxes}]
-    layout = found(out)
-    assert layout.pictures == {"train": 1, "val": 1, "": 1}
-    sources = pictures(layout, out)
+    dataset_format = found(out)
+    assert dataset_format.images == {"train": 1, "val": 1, "": 1}
+    sources = images(dataset_format, out)
     assert [sources[item.key].annotation.mask_file for item in items] == [
         item.annotation.mask_file for item in items
     ]

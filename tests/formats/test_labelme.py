@@ -13,11 +13,11 @@ from variegate.annotations import rle
 from variegate.annotations.annotation import Annotation, Object
 from variegate.codecs import encode, encode_mask
 from variegate.formats import Item, detect, writer_from_json, writer_to_json
-from variegate.formats.labelme.layout import LabelMeWriter
+from variegate.formats.labelme.format import LabelMeWriter
 from variegate.formats.labelme.shapes import circle, read_shape, write_shapes
 from variegate.storage import open_storage
 
-PICTURE = encode(np.full((40, 60, 3), 90, np.uint8), format="png")
+IMAGE = encode(np.full((40, 60, 3), 90, np.uint8), format="png")
 
 
 def shape(label, kind, *points, **more):
@@ -45,28 +45,28 @@ def make(tmp_path):
 
 @pytest.fixture
 def read(make):
-    """Read a set of one picture with this file beside it; return the picture's source."""
+    """Read a set of one image with this file beside it; return the image's source."""
 
     def read_set(text, **more):
-        usual = {"8.png": PICTURE, "8.json": document(shape("x", "point", (1, 1)))}
-        storage = make({"7.png": PICTURE, "7.json": text, **usual, **more})
-        return next(s for s in pictures(storage) if s.key == "7.png")
+        usual = {"8.png": IMAGE, "8.json": document(shape("x", "point", (1, 1)))}
+        storage = make({"7.png": IMAGE, "7.json": text, **usual, **more})
+        return next(s for s in images(storage) if s.key == "7.png")
 
     return read_set
 
 
-def pictures(storage):
-    layout = detect(storage)
-    assert layout.name == "labelme"
-    return [s for s in layout.sources(storage) if s.annotation is not None or s.unusable]
+def images(storage):
+    dataset_format = detect(storage)
+    assert dataset_format.name == "labelme"
+    return [s for s in dataset_format.sources(storage) if s.annotation is not None or s.unusable]
 
 
 def write_again(storage, target):
-    layout = detect(storage)
-    writer = writer_from_json(json.loads(json.dumps(writer_to_json(layout.writer()))))
-    assert writer == layout.writer()
+    dataset_format = detect(storage)
+    writer = writer_from_json(json.loads(json.dumps(writer_to_json(dataset_format.writer()))))
+    assert writer == dataset_format.writer()
     out = open_storage(target, create=True)
-    for one in pictures(storage):
+    for one in images(storage):
         out.write(one.key, storage.read(one.key))
         item = Item(
             key=one.key, split=one.split, label=None, size=(40, 60), annotation=one.annotation
@@ -121,7 +121,7 @@ def test_every_shape_is_read(read):
 
 def test_every_shape_is_written_as_it_was(make, tmp_path):
     before = document(*SHAPES, imageData="AAAA", weather="rain")
-    storage = make({"7.png": PICTURE, "7.json": before})
+    storage = make({"7.png": IMAGE, "7.json": before})
     out = write_again(storage, tmp_path / "out")
     after = json.loads(out.read("7.json"))
     masks = [one.pop("mask") for one in after["shapes"] if "mask" in one]
@@ -129,11 +129,11 @@ def test_every_shape_is_written_as_it_was(make, tmp_path):
     del expected["shapes"][-1]["mask"]
     assert after == {**expected, "imageData": None}
     assert len(masks) == 1
-    assert pictures(out)[0].annotation == pictures(storage)[0].annotation
+    assert images(out)[0].annotation == images(storage)[0].annotation
 
 
 @pytest.mark.parametrize(
-    ("picture", "file", "path", "split"),
+    ("image", "file", "path", "split"),
     [
         ("7.png", "7.json", "7.png", None),
         ("train/7.png", "train/7.json", "7.png", "train"),
@@ -142,10 +142,10 @@ def test_every_shape_is_written_as_it_was(make, tmp_path):
         ("7.png", "labels/7.json", "../7.png", None),
     ],
 )
-def test_files_are_found_beside_and_away_from_pictures(make, tmp_path, picture, file, path, split):
-    storage = make({picture: PICTURE, file: document(SHAPES[0], imagePath="gone.png")})
-    (source,) = pictures(storage)
-    assert (source.key, source.split, len(source.annotation.objects)) == (picture, split, 1)
+def test_files_are_found_beside_and_away_from_images(make, tmp_path, image, file, path, split):
+    storage = make({image: IMAGE, file: document(SHAPES[0], imagePath="gone.png")})
+    (source,) = images(storage)
+    assert (source.key, source.split, len(source.annotation.objects)) == (image, split, 1)
     out = write_again(storage, tmp_path / "out")
     assert json.loads(out.read(file))["imagePath"] == path
 
@@ -153,22 +153,22 @@ def test_files_are_found_beside_and_away_from_pictures(make, tmp_path, picture, 
 def test_classes_notes_and_other_files(make):
     storage = make(
         {
-            "1.png": PICTURE,
-            "2.png": PICTURE,
+            "1.png": IMAGE,
+            "2.png": IMAGE,
             "1.json": document(*SHAPES[:2], shape("a", "point", (1, 1))),
             "gone.json": document(imageData="AAAA"),
         }
     )
-    layout = detect(storage)
-    assert layout.description == (
-        "LabelMe: 2 classes, 2 pictures, no splits (all of it is treated as training data)"
+    dataset_format = detect(storage)
+    assert dataset_format.description == (
+        "LabelMe: 2 classes, 2 images, no splits (all of it is treated as training data)"
     )
-    assert layout.classes == ("a", "b")
-    assert layout.notes == (
-        "1 JSON file has no picture: 'gone.json'",
-        "1 picture has no JSON file, so nothing is known of its objects: '2'",
+    assert dataset_format.classes == ("a", "b")
+    assert dataset_format.notes == (
+        "1 JSON file has no image: 'gone.json'",
+        "1 image has no JSON file, so nothing is known of its objects: '2'",
     )
-    skips = {s.key: s.skip for s in layout.sources(storage) if s.annotation is None}
+    skips = {s.key: s.skip for s in dataset_format.sources(storage) if s.annotation is None}
     assert skips == {"1.json": "a label file", "gone.json": "a label file"}
 
 
@@ -181,9 +181,9 @@ def test_classes_notes_and_other_files(make):
         (shape("a", "polygon", (1, 1), (5, 5)), "polygon with 2 different points, expected 3"),
         (shape("a", "polygon", (1, 1), (5, 5), (1, 1)), "polygon with 2 different points"),
         (shape("a", "polygon", (1, 1), (5, 1), (9, 1)), "polygon with no area; object left out"),
-        (shape("a", "polygon", (61, 1), (70, 1), (65, 9)), "polygon outside the picture"),
+        (shape("a", "polygon", (61, 1), (70, 1), (65, 9)), "polygon outside the image"),
         (shape("a", "rectangle", (5, 5), (5, 9)), "box with no area; object left out"),
-        (shape("a", "rectangle", (65, 5), (75, 9)), "box outside the picture; object left out"),
+        (shape("a", "rectangle", (65, 5), (75, 9)), "box outside the image; object left out"),
         (shape("a", "rectangle", (5, 5)), "rectangle with 1 points, expected 2"),
         (shape("a", "circle", (5, 5), (5, 5)), "polygon with 1 different points"),
         (shape("a", "polygon", (1, 1), (5, 1), (9, math.nan)), "is not a finite number"),
@@ -198,7 +198,7 @@ def test_classes_notes_and_other_files(make):
         ("text", "shape without a label; left out"),
         (shape("a", "mask", (1, 1), (2, 2), mask="!"), "mask cannot be read"),
         (shape("a", "mask", (1, 1), (2, 2), mask="AAAA"), "mask cannot be read"),
-        (shape("a", "mask", (80, 1), (82, 2), mask=MASK), "mask with no pixels in the picture"),
+        (shape("a", "mask", (80, 1), (82, 2), mask=MASK), "mask with no pixels in the image"),
         (shape("a", "mask", (1, 1), (2, 2)), "mask without pixels"),
         (SHAPES[0], "the same object as in line 7; left out"),
     ],
@@ -217,7 +217,7 @@ def test_shapes_that_cannot_be_are_left_out(read, bad, problem):
 def test_a_box_may_be_drawn_from_any_corner_and_is_clipped(read):
     source = read(document(shape("a", "rectangle", (70, 5), (50, 1))))
     assert source.annotation.objects[0].box == (50, 1, 60, 5)
-    assert source.problems == ("7.json:7: box partly outside the picture; clipped",)
+    assert source.problems == ("7.json:7: box partly outside the image; clipped",)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_box_may_be_drawn_from_any_corner_and_is_clipped(read):
         ('{"shapes": [' + "9" * 5000 + "]}", "7.json:1: cannot be read"),
     ],
 )
-def test_broken_files_cost_their_picture(read, text, reason):
+def test_broken_files_cost_their_image(read, text, reason):
     assert read(text).unusable.startswith(reason)
 
 
@@ -242,7 +242,7 @@ def test_paths_that_lead_out_are_told_and_not_followed(read, path):
     assert len(source.annotation.objects) == 1
     (problem,) = source.problems
     assert problem.startswith("7.json:1: imagePath ")
-    assert problem.endswith(" leads out of the data set; not followed")
+    assert problem.endswith(" leads out of the dataset; not followed")
 
 
 @pytest.mark.parametrize("size", [(0, 60), ("x", 60), (-4, 60), (None, 60), (True, True)])
@@ -255,8 +255,8 @@ def test_a_size_that_is_none_is_ignored(read, size):
     assert source.problems[0].startswith("7.json:1: imageHeight ")
 
 
-def test_other_json_beside_pictures_is_not_taken_for_this_format(make):
-    storage = make({f"{n}.png": PICTURE for n in "12"} | {f"{n}.json": '{"a": 1}' for n in "12"})
+def test_other_json_beside_images_is_not_taken_for_this_format(make):
+    storage = make({f"{n}.png": IMAGE for n in "12"} | {f"{n}.json": '{"a": 1}' for n in "12"})
     assert detect(storage).name != "labelme"
 
 
@@ -303,7 +303,7 @@ def test_pieces_stay_together_and_strangers_apart():
     assert [one["group_id"] for one in written] == [5, 5, 4, 6]
 
 
-def test_what_left_the_picture_is_not_written():
+def test_what_left_the_image_is_not_written():
     strip = ((1.0, 1.0, 2), (0.0, 0.0, 0), (5.0, 6.0, 2))
     objects = [
         Object(category="a", keypoints=strip, extra={"shape_type": "linestrip"}),
@@ -316,7 +316,7 @@ def test_what_left_the_picture_is_not_written():
 
 def test_a_fresh_set_has_the_usual_fields():
     writer = LabelMeWriter.fresh(classes=("a",), skeletons={}, splits=(), extra={})
-    key = writer.fresh_key("images/7.jpg", split=None, label=None, ending=".png")
+    key = writer.fresh_key("images/7.jpg", split=None, label=None, extension=".png")
     one = Object(category="a", box=(1, 2, 3, 4))
     item = Item(
         key=key, split=None, label=None, size=(40, 60), annotation=Annotation(objects=(one,))

@@ -1,4 +1,4 @@
-"""Pictures and masks in pairs, under all the names that people give them."""
+"""Images and masks in pairs, under all the names that people give them."""
 
 import io
 import shutil
@@ -6,14 +6,14 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from rewriting import pictures, rewrite
+from rewriting import images, rewrite
 
 from variegate.annotations.annotation import Annotation
 from variegate.codecs import decode_mask, encode_mask, read_palette
 from variegate.errors import InputError
-from variegate.formats.base import Layout, Refusal
+from variegate.formats.base import DatasetFormat, NotThisFormat
 from variegate.formats.flat import NAME_RULES
-from variegate.formats.mask_pairs.layout import MaskPairs
+from variegate.formats.mask_pairs.format import MaskPairs
 from variegate.formats.mask_pairs.pairs import Pairing
 from variegate.formats.mask_pairs.writer import MaskPairsWriter
 from variegate.formats.scan import survey
@@ -26,12 +26,12 @@ def read(storage, *, chosen=False):
 
 
 def found(storage, **choice):
-    layout = read(storage, **choice)
-    assert isinstance(layout, Layout), layout
-    return layout
+    dataset_format = read(storage, **choice)
+    assert isinstance(dataset_format, DatasetFormat), dataset_format
+    return dataset_format
 
 
-def picture(size=(3, 4), kind="PNG"):
+def image(size=(3, 4), kind="PNG"):
     data = io.BytesIO()
     Image.new("RGB", size[::-1], (1, 2, 3)).save(data, kind)
     return data.getvalue()
@@ -46,7 +46,7 @@ def make(tmp_path):
     def make_set(*pairs):
         storage = open_storage(tmp_path / "in", create=True)
         for number, (one, two) in enumerate(pairs):
-            storage.write(one, picture(kind="JPEG" if one.lower().endswith("jpg") else "PNG"))
+            storage.write(one, image(kind="JPEG" if one.lower().endswith("jpg") else "PNG"))
             if two:
                 storage.write(two, encode_mask(mask(seed=number)))
         return storage
@@ -86,19 +86,19 @@ def make(tmp_path):
 def test_usual_names_are_understood_and_written_alike(make, tmp_path, template):
     pairs = [[part.format(number) for part in template] for number in ("001", "002", "010")]
     storage = make(*pairs)
-    layout = found(storage)
-    sources = {source.key: source for source in layout.sources(storage)}
+    dataset_format = found(storage)
+    sources = {source.key: source for source in dataset_format.sources(storage)}
     assert list(sources) == sorted(key for pair in pairs for key in pair)
     for one, two in pairs:
         assert sources[one].annotation == Annotation(size=(3, 4), mask_file=two)
         assert (sources[one].skip, sources[one].problems, sources[one].unusable) == (None, (), None)
         assert sources[two].skip == "a mask"
         assert sources[two].annotation is None
-    assert sum(layout.pictures.values()) == 3
+    assert sum(dataset_format.images.values()) == 3
 
-    out, items = rewrite(layout, storage, tmp_path / "out")
+    out, items = rewrite(dataset_format, storage, tmp_path / "out")
     again = found(out)
-    reread = pictures(again, out)
+    reread = images(again, out)
     assert list(reread) == sorted(item.key for item in items)
     for item in items:
         assert item.key != item.source
@@ -107,7 +107,7 @@ def test_usual_names_are_understood_and_written_alike(make, tmp_path, template):
         name = item.annotation.mask_file
         assert np.array_equal(decode_mask(out.read(name)), item.masks[name])
         assert name.endswith(template[1][-4:].replace("gif", "png"))
-    # Nothing is left over: every file is a picture or its mask.
+    # Nothing is left over: every file is an image or its mask.
     assert len(list(out.list())) == 2 * len(items) == 6
 
 
@@ -119,9 +119,9 @@ def test_usual_names_are_understood_and_written_alike(make, tmp_path, template):
 def test_splits_stand_above_or_below(make, folder, split, shape):
     key = shape.format(folder, "1.png")
     storage = make((key, key.replace("images", "masks")))
-    layout = found(storage)
-    assert layout.pictures == {split: 1}
-    assert pictures(layout, storage)[key].split == split
+    dataset_format = found(storage)
+    assert dataset_format.images == {split: 1}
+    assert images(dataset_format, storage)[key].split == split
 
 
 @pytest.mark.parametrize(
@@ -135,9 +135,9 @@ def test_splits_stand_above_or_below(make, folder, split, shape):
 )
 def test_masks_are_soft_where_the_name_says_so(make, template, soft):
     storage = make(*([part.format(n) for part in template] for n in "12"))
-    layout = found(storage)
-    assert [s.annotation.soft for s in pictures(layout, storage).values()] == [soft, soft]
-    assert any("soft" in note for note in layout.notes) is soft
+    dataset_format = found(storage)
+    assert [s.annotation.soft for s in images(dataset_format, storage).values()] == [soft, soft]
+    assert any("soft" in note for note in dataset_format.notes) is soft
 
 
 @pytest.mark.parametrize(
@@ -167,19 +167,19 @@ def test_masks_are_soft_where_the_name_says_so(make, template, soft):
 )
 def test_real_small_sets_make_the_round_trip(data_dir, tmp_path, folder, count, splits, example):
     storage = open_storage(data_dir / "annotation_formats" / folder)
-    layout = found(storage)
-    assert layout.pictures == splits
-    sources = pictures(layout, storage)
+    dataset_format = found(storage)
+    assert dataset_format.images == splits
+    sources = images(dataset_format, storage)
     assert len(sources) == count
     assert sources[example[0]].annotation.mask_file == example[1]
     assert all(not source.problems and not source.unusable for source in sources.values())
 
-    out, items = rewrite(layout, storage, tmp_path)
+    out, items = rewrite(dataset_format, storage, tmp_path)
     again = found(out)
-    assert again.pictures == splits
-    assert again.classes == layout.classes
-    assert again.pairing == layout.pairing
-    for item, (key, source) in zip(items, pictures(again, out).items(), strict=True):
+    assert again.images == splits
+    assert again.classes == dataset_format.classes
+    assert again.pairing == dataset_format.pairing
+    for item, (key, source) in zip(items, images(again, out).items(), strict=True):
         assert (item.key, item.annotation) == (key, source.annotation)
         stored = np.array(Image.open(io.BytesIO(out.read(item.annotation.mask_file))))
         before = storage.read(sources[item.source].annotation.mask_file)
@@ -189,18 +189,18 @@ def test_real_small_sets_make_the_round_trip(data_dir, tmp_path, folder, count, 
 def test_names_of_classes_are_read_and_kept(data_dir, tmp_path):
     path = data_dir / "annotation_formats/common_semantic_segmentation_dataset/dataset"
     storage = open_storage(path)
-    layout = found(storage)
-    assert layout.classes == ("Void", "Animal", "Archway", "Bicyclist", "Child", "Road")
-    out, _ = rewrite(layout, storage, tmp_path)
+    dataset_format = found(storage)
+    assert dataset_format.classes == ("Void", "Animal", "Archway", "Bicyclist", "Child", "Road")
+    out, _ = rewrite(dataset_format, storage, tmp_path)
     assert out.read("dataset_meta.json") == storage.read("dataset_meta.json")
 
 
 def test_coco_mini_is_read_from_the_folder_above(data_dir):
     storage = open_storage(data_dir / "coco_mini")
-    layout = found(storage, chosen=True)
-    assert layout.pictures == {"train": 12, "val": 12, "": 1}
-    assert layout.classes[:3] == ("unlabeled", "person", "bicycle")
-    sources = pictures(layout, storage)
+    dataset_format = found(storage, chosen=True)
+    assert dataset_format.images == {"train": 12, "val": 12, "": 1}
+    assert dataset_format.classes[:3] == ("unlabeled", "person", "bicycle")
+    sources = images(dataset_format, storage)
     source = sources["images/val2017/000000000785.jpg"]
     assert source.annotation == Annotation(
         size=(425, 640), mask_file="semantic_segmentation/masks/val2017/000000000785.png"
@@ -210,9 +210,9 @@ def test_coco_mini_is_read_from_the_folder_above(data_dir):
     assert len(lonely[0].problems) == 1
 
 
-def test_masks_without_their_pictures_are_refused_by_name(data_dir):
+def test_masks_without_their_images_are_refused_by_name(data_dir):
     storage = open_storage(data_dir / "coco_mini/semantic_segmentation")
-    with pytest.raises(InputError, match=r"24 masks, but no pictures: config.yaml says"):
+    with pytest.raises(InputError, match=r"24 masks, but no images: config.yaml says"):
         read(storage)
 
 
@@ -233,10 +233,10 @@ def test_each_mask_keeps_its_palette_or_has_none(make, tmp_path):
     palettes = [bytes(range(30)), bytes(range(9, 30)), None]
     for name, palette in zip(names, palettes, strict=True):
         storage.write(f"masks/{name}.png", encode_mask(mask(), palette))
-    layout = found(storage)
-    extras = [source.annotation.extra for source in pictures(layout, storage).values()]
+    dataset_format = found(storage)
+    extras = [source.annotation.extra for source in images(dataset_format, storage).values()]
     assert extras == [{}, {"palette": palettes[1].hex()}, {"palette": ""}]
-    out, _ = rewrite(layout, storage, tmp_path / "out")
+    out, _ = rewrite(dataset_format, storage, tmp_path / "out")
     assert [read_palette(out.read(f"masks/{n}-v05.png")) for n in names] == palettes
 
 
@@ -250,10 +250,10 @@ def test_masks_of_other_kinds_become_png(make, tmp_path, kind):
     assert np.array_equal(np.array(Image.open(tmp_path / "out/masks/1-v05.png")), mask())
 
 
-def test_results_whose_ending_changes_find_their_masks():
+def test_results_whose_extension_changes_find_their_masks():
     pairing = Pairing(folders=(("images", "masks"),), mask=("", "_mask"))
     writer = MaskPairsWriter(pairing=pairing)
-    key = writer.key("images/7.png", suffix="-v05", ending=".jpg", own_endings=(".jpg",))
+    key = writer.key("images/7.png", suffix="-v05", extension=".jpg", own_extensions=(".jpg",))
     assert key == "images/7.png-v05.jpg"
     mask_key = writer.mask_key("masks/7_mask.PNG", source="images/7.png", output=key)
     assert mask_key == "masks/7.png-v05_mask.PNG"
@@ -263,10 +263,10 @@ def test_results_whose_ending_changes_find_their_masks():
 def test_what_stands_beside_is_named(make):
     storage = make(("images/1.png", "masks/1.png"), ("images/2.png", "masks/2.png"))
     storage.write("readme.txt", b"x")
-    storage.write("preview.png", picture())
-    storage.write("masks/.hidden.png", picture())
+    storage.write("preview.png", image())
+    storage.write("masks/.hidden.png", image())
     sources = {source.key: source.skip for source in found(storage).sources(storage)}
-    assert sources["preview.png"] == "it stands outside of the pictures and masks"
+    assert sources["preview.png"] == "it stands outside of the images and masks"
     assert sources["readme.txt"] is None
     assert len(sources) == 7
 
@@ -275,9 +275,9 @@ def test_a_second_folder_of_masks_is_told(make):
     storage = make(("images/1.png", "masks/1.png"), ("images/2.png", "masks/2.png"))
     for number in "12":
         storage.write(f"instances/{number}.png", encode_mask(mask()))
-    layout = found(storage)
-    assert layout.notes == ("further masks are left out, in 'instances'",)
-    assert layout.pictures == {"": 2}
+    dataset_format = found(storage)
+    assert dataset_format.notes == ("further masks are left out, in 'instances'",)
+    assert dataset_format.images == {"": 2}
 
 
 @pytest.fixture
@@ -286,8 +286,8 @@ def flawed(make):
     storage.delete("masks/b.png")
     storage.delete("images/c.png")
     storage.write("masks/d.png", encode_mask(mask((4, 3))))
-    storage.write("masks/e.png", b"no picture")
-    storage.write("images/f.jpg", picture(kind="JPEG"))
+    storage.write("masks/e.png", b"no image")
+    storage.write("images/f.jpg", image(kind="JPEG"))
     return storage
 
 
@@ -298,12 +298,12 @@ def test_what_is_wrong_is_named_with_its_file(flawed):
         "images/b.png: no mask 'masks/b.png'; it goes on without one",
     )
     assert sources["images/b.png"].annotation == Annotation(size=(3, 4))
-    assert sources["masks/c.png"].skip == "a mask without a picture"
+    assert sources["masks/c.png"].skip == "a mask without an image"
     assert sources["masks/c.png"].problems == (
-        "masks/c.png: a mask without a picture; it is left out",
+        "masks/c.png: a mask without an image; it is left out",
     )
     assert sources["images/d.png"].unusable == (
-        "its mask masks/d.png does not fit: 3 x 4 pixels, its picture has 4 x 3"
+        "its mask masks/d.png does not fit: 3 x 4 pixels, its image has 4 x 3"
     )
     assert sources["images/e.png"].unusable.startswith("its mask masks/e.png cannot be read: not a")
     assert sources["images/f.jpg"].unusable is None
@@ -328,14 +328,14 @@ def test_what_is_wrong_is_named_with_its_file(flawed):
     ],
 )
 def test_other_sets_are_left_alone(make, keys):
-    assert isinstance(read(make(*((key, None) for key in keys))), Refusal)
+    assert isinstance(read(make(*((key, None) for key in keys))), NotThisFormat)
 
 
 @pytest.mark.parametrize(
     "name", ["sign_digits", "electronic_components", "clothing_classes", "nuclei_instances"]
 )
 def test_real_sets_of_other_layouts_are_left_alone(data_dir, name):
-    assert isinstance(read(open_storage(data_dir / name)), Refusal)
+    assert isinstance(read(open_storage(data_dir / name)), NotThisFormat)
 
 
 def test_a_set_from_another_format_gets_folders_and_class_names(tmp_path):
@@ -345,7 +345,7 @@ def test_a_set_from_another_format_gets_folders_and_class_names(tmp_path):
         splits=("train",),
         extra={"palette": bytes(range(9)).hex()},
     )
-    key = writer.fresh_key("JPEGImages/7.jpg", split="train", label=None, ending=".jpg")
+    key = writer.fresh_key("JPEGImages/7.jpg", split="train", label=None, extension=".jpg")
     assert key == "images/train/7.jpg"
     name = writer.mask_key("SegmentationClass/7.png", source="JPEGImages/7.jpg", output=key)
     assert name == "masks/train/7.png"
@@ -358,13 +358,13 @@ def test_a_set_from_another_format_gets_folders_and_class_names(tmp_path):
         masks={name: mask() % 2},
     )
     out = open_storage(tmp_path / "out", create=True)
-    out.write(key, picture(kind="JPEG"))
+    out.write(key, image(kind="JPEG"))
     for sidecar in writer.sidecars(item):
         out.write(*sidecar)
     writer.write_index(out, [item])
-    layout = found(out)
-    assert layout.classes == ("sky", "road")
-    assert pictures(layout, out)[key].annotation == item.annotation
+    dataset_format = found(out)
+    assert dataset_format.classes == ("sky", "road")
+    assert images(dataset_format, out)[key].annotation == item.annotation
     assert read_palette(out.read(name)) == bytes(range(9))
 
 

@@ -5,20 +5,20 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from rewriting import pictures, rewrite
+from rewriting import images, rewrite
 
 from variegate.annotations import rle
 from variegate.annotations.annotation import Annotation, Object
 from variegate.codecs import decode_mask, encode_mask
-from variegate.formats.base import Layout, Refusal
+from variegate.formats.base import DatasetFormat, NotThisFormat
 from variegate.formats.flat import NAME_RULES
-from variegate.formats.object_masks.layout import ObjectMasks
+from variegate.formats.object_masks.format import ObjectMasks
 from variegate.formats.object_masks.writer import ObjectMasksWriter
 from variegate.formats.scan import survey
 from variegate.formats.writer import Item
 from variegate.storage import open_storage
 
-# Masks in the folders of the pictures, counted by hand, by the first letters of their names.
+# Masks in the folders of the images, counted by hand, by the first letters of their names.
 NUCLEI = {
     "00071198": 27, "003cee89": 36, "01d44a26": 7, "0280fa8f": 16, "02903040": 22,
     "03b9306f": 22, "03f583ec": 17, "0b0d5771": 7, "0bf33d3d": 29, "0d3640c1": 21,
@@ -31,12 +31,12 @@ def read(storage, *, chosen=False):
 
 
 def found(storage, **choice):
-    layout = read(storage, **choice)
-    assert isinstance(layout, Layout), layout
-    return layout
+    dataset_format = read(storage, **choice)
+    assert isinstance(dataset_format, DatasetFormat), dataset_format
+    return dataset_format
 
 
-def picture(size=(3, 4)):
+def image(size=(3, 4)):
     data = io.BytesIO()
     Image.new("RGB", size[::-1]).save(data, "PNG")
     return data.getvalue()
@@ -54,7 +54,7 @@ def make(tmp_path):
         storage = open_storage(tmp_path / "in", create=True)
         for number, key in enumerate(keys):
             is_mask = "masks/" in key
-            storage.write(key, encode_mask(mask(number, value=value)) if is_mask else picture())
+            storage.write(key, encode_mask(mask(number, value=value)) if is_mask else image())
         return storage
 
     return make_set
@@ -62,21 +62,21 @@ def make(tmp_path):
 
 def test_the_nuclei_are_read_and_written_alike(data_dir, tmp_path):
     storage = open_storage(data_dir / "nuclei_instances")
-    layout = found(storage)
-    assert layout.description == (
-        "one mask file for each object: 1 class, 15 pictures, "
+    dataset_format = found(storage)
+    assert dataset_format.description == (
+        "one mask file for each object: 1 class, 15 images, "
         "no splits (all of it is treated as training data)"
     )
-    everything = list(layout.sources(storage))
+    everything = list(dataset_format.sources(storage))
     assert [source.key for source in everything] == [entry.key for entry in storage.list()]
     assert sum(source.skip == "a mask" for source in everything) == 296
-    sources = pictures(layout, storage)
+    sources = images(dataset_format, storage)
     counts = {key[:8]: len(source.annotation.objects) for key, source in sources.items()}
     assert counts == NUCLEI
     assert not any(source.problems or source.unusable for source in everything)
 
-    out, items = rewrite(layout, storage, tmp_path)
-    again = pictures(found(out), out)
+    out, items = rewrite(dataset_format, storage, tmp_path)
+    again = images(found(out), out)
     assert {key[:8]: len(source.annotation.objects) for key, source in again.items()} == NUCLEI
     for item in items:
         name = item.source.partition("/")[0]
@@ -105,17 +105,17 @@ def test_the_nuclei_are_read_and_written_alike(data_dir, tmp_path):
 )
 def test_classes_stand_in_folders_or_names_if_anywhere(make, names, classes, categories):
     storage = make("x/images/x.png", *sorted(f"x/masks/{name}.png" for name in names))
-    layout = found(storage, chosen=True)
-    assert layout.classes == classes
-    (source,) = pictures(layout, storage).values()
+    dataset_format = found(storage, chosen=True)
+    assert dataset_format.classes == classes
+    (source,) = images(dataset_format, storage).values()
     assert sorted(one.category for one in source.annotation.objects) == categories
 
 
 def test_results_get_folders_of_their_own():
     writer = ObjectMasksWriter()
 
-    def key(source, ending=".png", own=(".png",)):
-        return writer.key(source, suffix="-v05", ending=ending, own_endings=own)
+    def key(source, extension=".png", own=(".png",)):
+        return writer.key(source, suffix="-v05", extension=extension, own_extensions=own)
 
     assert key("train/7/images/7.png") == "train/7-v05/images/7-v05.png"
     assert key("7/images/photo.PNG") == "7-v05/images/photo-v05.PNG"
@@ -131,12 +131,12 @@ def test_results_get_folders_of_their_own():
 @pytest.mark.parametrize("value", [1, 255])
 def test_the_value_of_objects_is_kept(make, tmp_path, value):
     storage = make("x/images/x.png", "x/masks/1.png", "x/masks/2.png", value=value)
-    layout = found(storage)
-    out, items = rewrite(layout, storage, tmp_path / "out")
+    dataset_format = found(storage)
+    out, items = rewrite(dataset_format, storage, tmp_path / "out")
     # Workers may hand masks over as 0 and 255.
     spread = {key: (values > 0) * np.uint8(255) for key, values in items[0].masks.items()}
     for item in (items[0], Item(**{**_fields(items[0]), "masks": spread})):
-        for _, content in layout.writer().sidecars(item):
+        for _, content in dataset_format.writer().sidecars(item):
             assert sorted(np.unique(decode_mask(content))) == [0, value]
     assert found(out).value == value
 
@@ -145,14 +145,14 @@ def _fields(item):
     return {name: getattr(item, name) for name in item.__dataclass_fields__}
 
 
-def test_pictures_without_objects_stay_in_the_set(make, tmp_path):
+def test_images_without_objects_stay_in_the_set(make, tmp_path):
     storage = make("x/images/x.png", "x/masks/1.png", "x/masks/2.png", "y/images/y.png")
-    layout = found(storage)
-    sources = pictures(layout, storage)
+    dataset_format = found(storage)
+    sources = images(dataset_format, storage)
     assert sources["y/images/y.png"].annotation == Annotation(size=(3, 4))
     assert sources["y/images/y.png"].problems == ("y/images/y.png: no masks",)
-    out, _ = rewrite(layout, storage, tmp_path / "out")
-    assert list(pictures(found(out), out)) == ["x-v05/images/x-v05.png", "y-v05/images/y-v05.png"]
+    out, _ = rewrite(dataset_format, storage, tmp_path / "out")
+    assert list(images(found(out), out)) == ["x-v05/images/x-v05.png", "y-v05/images/y-v05.png"]
 
 
 def test_what_is_wrong_is_named_with_its_file(make):
@@ -161,14 +161,14 @@ def test_what_is_wrong_is_named_with_its_file(make):
     storage = make(*keys)
     storage.write("a/masks/2.png", encode_mask(mask(0, (4, 3))))
     storage.write("a/masks/3.png", b"")
-    storage.write("b/images/c.png", picture())
+    storage.write("b/images/c.png", image())
     storage.write("b/notes.txt", b"x")
-    layout = found(storage)
-    everything = list(layout.sources(storage))
+    dataset_format = found(storage)
+    everything = list(dataset_format.sources(storage))
     assert [source.key for source in everything] == [entry.key for entry in storage.list()]
     sources = {source.key: source for source in everything}
     assert sources["a/images/a.png"].problems == (
-        "a/masks/2.png: 3 x 4 pixels, its picture has 4 x 3; object dropped",
+        "a/masks/2.png: 3 x 4 pixels, its image has 4 x 3; object dropped",
         "a/masks/3.png: cannot be read: empty file (0 bytes); object dropped",
     )
     assert [one.mask_file for one in sources["a/images/a.png"].annotation.objects] == [
@@ -176,9 +176,9 @@ def test_what_is_wrong_is_named_with_its_file(make):
     ]
     assert sources["b/images/c.png"].unusable == ("the masks beside it belong to 'b/images/b.png'")
     assert len(sources["b/images/b.png"].annotation.objects) == 4
-    assert sources["d/masks/1.png"].skip == "a mask without a picture"
+    assert sources["d/masks/1.png"].skip == "a mask without an image"
     assert sources["d/masks/1.png"].problems == (
-        "d/masks/1.png: a mask without a picture; it is left out",
+        "d/masks/1.png: a mask without an image; it is left out",
     )
     assert sources["b/notes.txt"].skip is None
 
@@ -188,9 +188,9 @@ def test_splits_are_folders_above(make):
         *("stage1_train/x/images/x.png", "stage1_train/x/masks/1.png"),
         *("stage1_train/x/masks/2.png", "stage1_test/y/images/y.png", "stage1_test/y/masks/1.png"),
     )
-    layout = found(storage)
-    assert layout.pictures == {"train": 1, "test": 1}
-    assert {s.key: s.split for s in pictures(layout, storage).values()} == {
+    dataset_format = found(storage)
+    assert dataset_format.images == {"train": 1, "test": 1}
+    assert {s.key: s.split for s in images(dataset_format, storage).values()} == {
         "stage1_train/x/images/x.png": "train",
         "stage1_test/y/images/y.png": "test",
     }
@@ -206,17 +206,17 @@ def test_splits_are_folders_above(make):
     ],
 )
 def test_other_sets_are_left_alone(make, keys):
-    assert isinstance(read(make(*keys)), Refusal)
+    assert isinstance(read(make(*keys)), NotThisFormat)
 
 
 @pytest.mark.parametrize("name", ["coco_mini", "bccd_voc", "annotation_formats/camvid_dataset"])
 def test_real_sets_of_other_layouts_are_left_alone(data_dir, name):
-    assert isinstance(read(open_storage(data_dir / name)), Refusal)
+    assert isinstance(read(open_storage(data_dir / name)), NotThisFormat)
 
 
 def test_objects_of_other_formats_are_drawn(tmp_path):
     writer = ObjectMasksWriter.fresh(classes=("a", "b/c"), skeletons={}, splits=(), extra={})
-    key = writer.fresh_key("images/7.jpg", split=None, label=None, ending=".jpg")
+    key = writer.fresh_key("images/7.jpg", split=None, label=None, extension=".jpg")
     assert key == "7/images/7.jpg"
     run = np.zeros((3, 4), np.uint8)
     run[1, 1:3] = 1

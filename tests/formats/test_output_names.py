@@ -10,17 +10,19 @@ from hypothesis import strategies as st
 from variegate.errors import OutputError
 from variegate.formats import CollisionCheck, output_key
 
-JPEG = {"ending": ".jpg", "own_endings": (".jpg", ".jpeg", ".jpe")}
+JPEG = {"extension": ".jpg", "own_extensions": (".jpg", ".jpeg", ".jpe")}
 SUFFIXES = ["", "-v5", "-v05", "-v06"]
 
 letters = st.sampled_from("aA.-_~ v05é\U0001f600\udcff")
-endings = st.sampled_from(["", ".jpg", ".JPG", ".jpeg", ".png", ".png.jpg", "-v05.jpg", "-v5"])
-short = st.builds(lambda stem, end: stem + end, st.text(letters, min_size=1, max_size=3), endings)
+extensions = st.sampled_from(["", ".jpg", ".JPG", ".jpeg", ".png", ".png.jpg", "-v05.jpg", "-v5"])
+short = st.builds(
+    lambda stem, end: stem + end, st.text(letters, min_size=1, max_size=3), extensions
+)
 long = st.builds(
     lambda unit, length, end: unit * length + end,
     st.sampled_from(["a", "é", "\U0001f600", "\udcff"]),
     st.integers(55, 255),
-    endings,
+    extensions,
 ).filter(lambda name: len(os.fsencode(name)) <= 255)
 names = short | long
 
@@ -63,9 +65,9 @@ def test_every_name_fits_and_tells_its_variants_apart(name):
         folder, _, last = output.partition("/")
         assert folder == "folder"
         assert len(last.encode("utf-8", "surrogateescape")) <= 255
-        stem, dot, ending = last.rpartition(".")
+        stem, dot, extension = last.rpartition(".")
         assert stem.endswith(suffix)
-        assert dot + ending.lower() in JPEG["own_endings"]
+        assert dot + extension.lower() in JPEG["own_extensions"]
 
 
 def first_collision(keys, suffixes):

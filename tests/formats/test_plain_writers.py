@@ -23,29 +23,29 @@ def converted(kind, folder, *, splits=()):
     items = []
     for number, (key, label) in enumerate(LABELS.items()):
         split = splits[number % len(splits)] if splits else None
-        new = writer.fresh_key(key, split=split, label=label, ending=key[-4:])
+        new = writer.fresh_key(key, split=split, label=label, extension=key[-4:])
         out.write(new, b".")
         items.append(Item(key=new, split=split, label=label, size=(1, 1)))
     writer.write_index(out, items)
-    layout = detect(out)
-    sources = {s.key: s for s in layout.sources(out)}
-    return layout, items, sources
+    dataset_format = detect(out)
+    sources = {s.key: s for s in dataset_format.sources(out)}
+    return dataset_format, items, sources
 
 
 @pytest.mark.parametrize("splits", [(), ("train", "val")])
 @pytest.mark.parametrize("kind", [ClassFoldersWriter, FlatNamesWriter, CsvTableWriter])
 def test_labels_and_splits_are_read_again(kind, splits, tmp_path):
-    layout, items, sources = converted(kind, tmp_path, splits=splits)
-    assert layout.name == kind.name == layout.writer().name
-    assert layout.classes == ("big dog", "cat")
-    assert layout.splits == splits
+    dataset_format, items, sources = converted(kind, tmp_path, splits=splits)
+    assert dataset_format.name == kind.name == dataset_format.writer().name
+    assert dataset_format.classes == ("big dog", "cat")
+    assert dataset_format.splits == splits
     for item in items:
         assert (sources[item.key].label, sources[item.key].split) == (item.label, item.split)
 
 
 def test_the_keys_are_the_usual_ones():
     def key(writer, **about):
-        return writer.fresh_key("x/7.v2.png", ending=".jpg", **about)
+        return writer.fresh_key("x/7.v2.png", extension=".jpg", **about)
 
     assert key(ClassFoldersWriter(), split="val", label="cat") == "val/cat/7.v2.jpg"
     assert key(ClassFoldersWriter(), split=None, label=None) == "7.v2.jpg"
@@ -58,13 +58,13 @@ def test_the_keys_are_the_usual_ones():
 @pytest.mark.parametrize("label", ["a/b", "..", ".hidden", "", "a\\b", "x" * 200])
 def test_labels_that_fit_no_folder_are_refused(label):
     with pytest.raises(OutputError, match="fits no folder's name; rename the class"):
-        ClassFoldersWriter().fresh_key("1.jpg", split=None, label=label, ending=".jpg")
+        ClassFoldersWriter().fresh_key("1.jpg", split=None, label=label, extension=".jpg")
 
 
 @pytest.mark.parametrize("label", ["a.b", "7", "a/b", " a", ""])
 def test_labels_that_fit_no_file_name_are_refused(label):
     with pytest.raises(OutputError, match="cannot be told from the rest"):
-        FlatNamesWriter().fresh_key("1.jpg", split=None, label=label, ending=".jpg")
+        FlatNamesWriter().fresh_key("1.jpg", split=None, label=label, extension=".jpg")
 
 
 def test_a_table_like_the_inputs_is_written(tmp_path):

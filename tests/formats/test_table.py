@@ -25,9 +25,9 @@ def make(tmp_path):
 
 
 def labels(storage, **choice):
-    layout = detect(storage, **choice)
-    assert layout.name == "csv"
-    sources = layout.sources(storage)
+    dataset_format = detect(storage, **choice)
+    assert dataset_format.name == "csv"
+    sources = dataset_format.sources(storage)
     return {source.key: source.label for source in sources if source.key.endswith("g")}
 
 
@@ -70,23 +70,28 @@ def test_the_split_stands_in_a_column_or_in_the_folder(make, tmp_path):
     storage = make(
         "file,label,Split\n1.jpg,a,Validation\n2.jpg,b,train\n3.jpg,b,\n", "1.jpg", "2.jpg", "3.jpg"
     )
-    layout = detect(storage)
-    assert layout.description == (
-        "table labels.csv (columns 'file', 'label', 'Split'): 2 classes, 3 pictures, "
+    dataset_format = detect(storage)
+    assert dataset_format.description == (
+        "table labels.csv (columns 'file', 'label', 'Split'): 2 classes, 3 images, "
         "split (train 1, val 1, in no split 1)"
     )
-    assert [source.split for source in layout.sources(storage)] == ["val", "train", None, None]
+    assert [source.split for source in dataset_format.sources(storage)] == [
+        "val",
+        "train",
+        None,
+        None,
+    ]
 
     (tmp_path / "labels.csv").unlink()
     for number in "123":
         (tmp_path / f"{number}.jpg").unlink()
     storage = make("file,label\n1.jpg,a\n2.jpg,b\n", "Train/1.jpg", "test/2.jpg")
-    layout = detect(storage)
-    assert list(layout.sources(storage))[:2] == [
+    dataset_format = detect(storage)
+    assert list(dataset_format.sources(storage))[:2] == [
         Source("Train/1.jpg", 0, "train", "a"),
         Source("labels.csv", 27, None, None),
     ]
-    assert layout.splits == ("train", "test")
+    assert dataset_format.splits == ("train", "test")
 
 
 def test_what_does_not_match_is_counted_and_named(make):
@@ -100,11 +105,11 @@ def test_what_does_not_match_is_counted_and_named(make):
         "C:\\z.jpg,dog",
     ]
     storage = make("file,label\n" + "\n".join(rows), "1.jpg", "2.jpg", "3.jpg", "new.jpg")
-    layout = detect(storage)
-    assert layout.notes == (
-        r"3 files lie outside the data set, says labels.csv: '/x.jpg', '../../y.jpg', 'C:\\z.jpg'",
+    dataset_format = detect(storage)
+    assert dataset_format.notes == (
+        r"3 files lie outside the dataset, says labels.csv: '/x.jpg', '../../y.jpg', 'C:\\z.jpg'",
         "1 file is listed in labels.csv but missing: 'gone.jpg'",
-        "1 picture is not listed in labels.csv and without a label: 'new.jpg'",
+        "1 image is not listed in labels.csv and without a label: 'new.jpg'",
         "1 file has an empty label in labels.csv: '3.jpg'",
     )
     assert labels(storage) == {"1.jpg": "cat", "2.jpg": "dog", "3.jpg": None, "new.jpg": None}
@@ -135,30 +140,30 @@ def test_broken_tables_are_told_with_their_line(make, table, sentence):
         ("", "no column for the file"),
         (b"\xff\xfef\0i\0l\0e\0", "not in UTF-8"),
         ("image,label,xmin,ymin\n1.jpg,cat,1,2\n", "boxes"),
-        ("file,label\nother.jpg,cat\n", "lists 0 of 3 pictures"),
-        ("file,label\n1.jpg,cat\n", "lists 1 of 3 pictures"),
+        ("file,label\nother.jpg,cat\n", "lists 0 of 3 images"),
+        ("file,label\n1.jpg,cat\n", "lists 1 of 3 images"),
     ],
 )
 def test_tables_about_something_else_are_noted_and_left(make, table, reason):
     storage = make(table, "1.jpg", "2.jpg", "3.jpg")
-    layout = detect(storage)
-    assert layout.name == "unlabelled"
-    [note] = layout.notes
+    dataset_format = detect(storage)
+    assert dataset_format.name == "unlabelled"
+    [note] = dataset_format.notes
     assert reason in note
     assert note.startswith("not taken as csv: labels.csv")
 
 
 def test_a_table_of_few_is_taken_when_the_user_says_so(make):
     storage = make("file,label\n1.jpg,cat\n", "1.jpg", "2.jpg", "3.jpg")
-    assert labels(storage, layout="csv") == {"1.jpg": "cat", "2.jpg": None, "3.jpg": None}
-    with pytest.raises(InputError, match=r"--layout csv: .*lists 0 of"):
-        detect(make("file,label\nx.jpg,cat\n"), layout="csv")
+    assert labels(storage, name="csv") == {"1.jpg": "cat", "2.jpg": None, "3.jpg": None}
+    with pytest.raises(InputError, match=r"--format csv: .*lists 0 of"):
+        detect(make("file,label\nx.jpg,cat\n"), name="csv")
 
 
 def test_a_table_goes_before_folders_unless_the_user_says_otherwise(make):
     storage = make("file,label\n1.jpg,cat\n2.jpg,dog\n", "a/1.jpg", "b/2.jpg")
     assert labels(storage) == {"a/1.jpg": "cat", "b/2.jpg": "dog"}
-    assert detect(storage, layout="classes").classes == ("a", "b")
+    assert detect(storage, name="classes").classes == ("a", "b")
 
 
 def test_several_tables_are_refused(make):
@@ -170,14 +175,14 @@ def test_several_tables_are_refused(make):
 def test_the_index_of_the_output_is_a_table_like_the_inputs(make, tmp_path):
     table = "who;Split;File;class\nme;Validation;pics/1.jpg;cat\nme;train;pics/2.jpg;a;b\n"
     storage = make(table.replace("a;b", '"a;b"'), "pics/1.jpg", "pics/2.jpg", name="t/l.csv")
-    layout = detect(storage)
+    dataset_format = detect(storage)
     out = open_storage(tmp_path / "out", create=True)
     rows = [
         Source("pics/1.jpg", 1, "val", "cat"),
         Source("pics/2-v0 (ü).jpg", 1, "train", "a;b"),
         Source("pics/3.jpg", 1, None, None),
     ]
-    layout.write_index(out, iter(rows))
+    dataset_format.write_index(out, iter(rows))
     written = csv.reader(io.StringIO(out.read("t/l.csv").decode()), delimiter=";")
     assert list(written) == [
         ["File", "class", "Split"],

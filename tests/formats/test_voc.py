@@ -24,20 +24,22 @@ from variegate.storage import open_storage
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
-def pictures(storage, **choice):
-    layout = detect(storage, **choice)
-    assert layout.name == "voc"
-    return {s.key: s for s in layout.sources(storage) if s.annotation is not None or s.unusable}
+def images(storage, **choice):
+    dataset_format = detect(storage, **choice)
+    assert dataset_format.name == "voc"
+    return {
+        s.key: s for s in dataset_format.sources(storage) if s.annotation is not None or s.unusable
+    }
 
 
 def write_again(source, target, *, rename=lambda key: key):
     """Write what is read from `source` to the folder `target`; return that as a storage."""
-    layout = detect(source)
-    writer = writer_from_json(json.loads(json.dumps(writer_to_json(layout.writer()))))
-    assert writer == layout.writer()
+    dataset_format = detect(source)
+    writer = writer_from_json(json.loads(json.dumps(writer_to_json(dataset_format.writer()))))
+    assert writer == dataset_format.writer()
     out = open_storage(target, create=True)
     items = []
-    for one in layout.sources(source):
+    for one in dataset_format.sources(source):
         if one.annotation is None:
             continue
         named = {o.mask_file for o in one.annotation.objects} | {one.annotation.mask_file}
@@ -75,7 +77,7 @@ def jpeg(height=20, width=30):
 
 @pytest.fixture
 def make(tmp_path):
-    """Make a set of files of text or bytes; a key ending in .jpg may be given alone."""
+    """Make a set of files of text or bytes; a key extension in .jpg may be given alone."""
 
     def make_set(*keys, **files):
         for key in keys:
@@ -107,12 +109,12 @@ def xml(*objects, size=(20, 30), filename="7.jpg", more=""):
 
 def test_blood_cells_are_read_with_their_two_flaws(data_dir):
     storage = open_storage(data_dir / "bccd_voc")
-    layout = detect(storage)
-    assert layout.description == (
-        "Pascal VOC: 3 classes, 60 pictures, split (train 35, val 13, test 12)"
+    dataset_format = detect(storage)
+    assert dataset_format.description == (
+        "Pascal VOC: 3 classes, 60 images, split (train 35, val 13, test 12)"
     )
-    assert (layout.classes, layout.notes) == (("Platelets", "RBC", "WBC"), ())
-    found = pictures(storage)
+    assert (dataset_format.classes, dataset_format.notes) == (("Platelets", "RBC", "WBC"), ())
+    found = images(storage)
     assert Counter(o.category for s in found.values() for o in s.annotation.objects) == {
         "RBC": 705,
         "WBC": 61,
@@ -140,7 +142,7 @@ def test_blood_cells_are_read_with_their_two_flaws(data_dir):
 
 def test_boxes_are_those_that_another_parser_reads(data_dir):
     storage = open_storage(data_dir / "bccd_voc")
-    for key, source in pictures(storage).items():
+    for key, source in images(storage).items():
         file = data_dir / "bccd_voc" / "Annotations" / f"{key[len('JPEGImages/') : -4]}.xml"
         expected = [
             (name, x1 - 1, y1 - 1, x2, y2)
@@ -156,7 +158,7 @@ def test_every_file_is_told_in_the_order_of_the_listing(data_dir):
     assert [s.key for s in sources] == [entry.key for entry in storage.list()]
     assert Counter(s.skip for s in sources if s.annotation is None) == {
         "a label file": 60,
-        "a list of pictures": 3,
+        "a list of images": 3,
         None: 2,
     }
 
@@ -172,8 +174,8 @@ def test_every_file_is_told_in_the_order_of_the_listing(data_dir):
 )
 def test_what_is_written_is_read_as_the_same(data_dir, tmp_path, folder, objects):
     storage = open_storage(data_dir / folder)
-    before = pictures(storage)
-    again = pictures(write_again(storage, tmp_path))
+    before = images(storage)
+    again = images(write_again(storage, tmp_path))
     assert sum(len(s.annotation.objects) for s in before.values()) == objects
     assert {key: (s.split, s.annotation) for key, s in again.items()} == {
         key: (s.split, s.annotation) for key, s in before.items()
@@ -211,7 +213,7 @@ def test_lists_are_written_as_they_were(data_dir, tmp_path):
 
 def test_the_devkit_in_miniature(data_dir):
     storage = open_storage(data_dir / "annotation_formats/voc_dataset/voc_dataset1")
-    found = pictures(storage)
+    found = images(storage)
     assert {key: s.split for key, s in found.items()} == {
         "JPEGImages/2007_000001.jpg": "train",
         "JPEGImages/2007_000002.jpg": "test",
@@ -236,7 +238,7 @@ def test_the_devkit_in_miniature(data_dir):
 def test_a_set_in_which_boxes_start_at_0_has_edges(data_dir):
     storage = open_storage(data_dir / "annotation_formats/roboflow_dataset/voc")
     assert "taken as edges" in detect(storage).notes[0]
-    found = pictures(storage)
+    found = images(storage)
     assert found["val/val_001.jpg"].split == "val"
     assert [o.box for o in found["val/val_001.jpg"].annotation.objects] == [
         (0, 0, 1, 2),
@@ -273,11 +275,11 @@ def test_points_and_polygons_are_moved_and_so_read_as_such(make, tmp_path):
         "<x3>8</x3><y3>7.25</y3></polygon></object>",
     )
     storage = make("7.jpg", files={"7.xml": text})
-    (source,) = pictures(storage).values()
+    (source,) = images(storage).values()
     (one,) = source.annotation.objects
     assert one.keypoints == ((3.5, 5, 2),)
     assert one.polygons == (((1, 2), (8, 2), (8, 7.25)),)
-    again = pictures(write_again(storage, tmp_path / "out"))
+    again = images(write_again(storage, tmp_path / "out"))
     assert again["7.jpg"].annotation == source.annotation
 
 
@@ -309,7 +311,7 @@ def devkit(make, mask, text, classes=None):
 def test_masks_keep_values_and_palette(make, tmp_path):
     mask, text = masks_and_boxes()
     storage = devkit(make, mask, text)
-    (source,) = pictures(storage).values()
+    (source,) = images(storage).values()
     assert [o.mask_value for o in source.annotation.objects] == [1, 2, 3]
     assert source.annotation.mask_file == "SegmentationClass/7.png"
     write_again(storage, tmp_path / "out", rename=lambda key: key)
@@ -326,7 +328,7 @@ def test_masks_keep_values_and_palette(make, tmp_path):
 def test_objects_have_the_number_of_their_place_in_the_file(make):
     mask, text = masks_and_boxes()
     storage = devkit(make, mask, text)
-    (source,) = pictures(storage).values()
+    (source,) = images(storage).values()
     first, _, third = source.annotation.objects
     item = Item(
         key="JPEGImages/7-v01.jpg",
@@ -358,7 +360,7 @@ def test_borders_around_objects_move_with_them(make, tmp_path):
 def test_a_mask_that_fits_no_object_is_told(make):
     mask, _ = masks_and_boxes()
     storage = devkit(make, mask, xml(("cat", 3, 5, 6, 9), ("dog", 1, 15, 5, 20)))
-    (source,) = pictures(storage).values()
+    (source,) = images(storage).values()
     assert [o.mask_value for o in source.annotation.objects] == [1, None]
     assert source.problems == (
         "SegmentationObject/7.png: 2 values of no object in Annotations/7.xml; left out",
@@ -370,17 +372,17 @@ def test_masks_alone_say_what_there_is(make, tmp_path):
     classes = np.where(mask == 255, 255, np.where(mask == 2, 15, np.where(mask, 8, 0)))
     storage = devkit(make, mask, "", classes.astype(np.uint8))
     (tmp_path / "set/Annotations/7.xml").unlink()
-    (source,) = pictures(storage).values()
+    (source,) = images(storage).values()
     assert [(o.category, o.mask_value) for o in source.annotation.objects] == [
         ("cat", 1),
         ("person", 2),
         ("cat", 3),
     ]
-    again = pictures(write_again(storage, tmp_path / "out"))
+    again = images(write_again(storage, tmp_path / "out"))
     assert again["JPEGImages/7.jpg"].annotation == source.annotation
 
 
-def test_masks_of_results_are_named_like_their_pictures():
+def test_masks_of_results_are_named_like_their_images():
     key = VocWriter().mask_key(
         "SegmentationObject/7.png", source="JPEGImages/7.jpg", output="JPEGImages/7-v03.jpg"
     )
@@ -419,7 +421,7 @@ def test_lists_of_classes_are_made_anew(make, tmp_path):
     assert (tmp_path / "out/ImageSets/Layout/train.txt").read_text() == "1 2\n"
 
 
-def test_pictures_in_two_splits_stay_out_of_training(make):
+def test_images_in_two_splits_stay_out_of_training(make):
     storage = make(
         "JPEGImages/1.jpg",
         "JPEGImages/2.jpg",
@@ -430,13 +432,13 @@ def test_pictures_in_two_splits_stay_out_of_training(make):
             "ImageSets/Main/val.txt": "2\n",
         },
     )
-    assert {key: s.split for key, s in pictures(storage).items()} == {
+    assert {key: s.split for key, s in images(storage).items()} == {
         "JPEGImages/1.jpg": "train",
         "JPEGImages/2.jpg": "val",
     }
     assert detect(storage).notes == (
-        "1 picture is listed in ImageSets but missing: 'gone'",
-        "1 picture is listed in several splits, so kept out of training: '2'",
+        "1 image is listed in ImageSets but missing: 'gone'",
+        "1 image is listed in several splits, so kept out of training: '2'",
     )
 
 
@@ -451,7 +453,7 @@ def test_names_that_end_in_a_number_are_names(make):
             "ImageSets/Main/cow_val.txt": "cat -1\n",
         },
     )
-    assert {key: s.split for key, s in pictures(storage).items()} == {
+    assert {key: s.split for key, s in images(storage).items()} == {
         "JPEGImages/cat 1.jpg": "train",
         "JPEGImages/cat.jpg": "val",
     }
@@ -463,10 +465,10 @@ def test_a_label_map_gives_classes_their_order(data_dir, make, tmp_path):
         source = data_dir / f"annotation_formats/voc_dataset/voc_dataset2/Annotations/{letter}.xml"
         make(f"JPEGImages/{letter}.jpg", files={f"Annotations/{letter}.xml": source.read_bytes()})
     storage = make(files={"labelmap.txt": text})
-    layout = detect(storage)
-    assert layout.classes[:4] == ("background", "aeroplane", "bicycle", "bird")
-    assert "ignored" not in layout.classes
-    assert [s.annotation.objects[0].box for s in pictures(storage).values()] == [
+    dataset_format = detect(storage)
+    assert dataset_format.classes[:4] == ("background", "aeroplane", "bicycle", "bird")
+    assert "ignored" not in dataset_format.classes
+    assert [s.annotation.objects[0].box for s in images(storage).values()] == [
         (0, 1, 4, 6),
         (1, 1, 7, 6),
         (2, 0, 11, 6),
@@ -509,7 +511,7 @@ def test_a_box_around_the_first_pixel_column_is_counted_from_one():
 def test_a_set_of_another_format_becomes_the_usual_folders(tmp_path):
     writer = VocWriter.fresh(classes=("a b",), skeletons={}, splits=("train", "val"), extra={})
     keys = [
-        writer.fresh_key(key, split=split, label=None, ending=".jpg")
+        writer.fresh_key(key, split=split, label=None, extension=".jpg")
         for key, split in (("train/images/x.png", "train"), ("val/images/y.png", "val"))
     ]
     assert keys == ["JPEGImages/x.jpg", "JPEGImages/y.jpg"]
@@ -538,7 +540,7 @@ def test_a_set_of_another_format_becomes_the_usual_folders(tmp_path):
         for name, data in writer.sidecars(item):
             out.write(name, data)
     writer.write_index(out, iter(items))
-    found = pictures(out)
+    found = images(out)
     assert [s.split for s in found.values()] == ["train", "val"]
     (one,) = found[keys[0]].annotation.objects
     assert (one.category, one.box) == ("a b", (0.1, 2, 3, 4))

@@ -13,25 +13,25 @@ from variegate.formats import detect
 from variegate.formats.voc.xml import Node, XmlError, parse, write
 from variegate.storage import open_storage
 
-PICTURE = encode(np.full((20, 30, 3), 90, np.uint8), format="jpeg")
+IMAGE = encode(np.full((20, 30, 3), 90, np.uint8), format="jpeg")
 SIZE = "<size><width>30</width><height>20</height></size>"
 
 
 @pytest.fixture
 def read(tmp_path):
-    """Read a set of one picture, 30 x 20, with this XML file; return its source."""
+    """Read a set of one image, 30 x 20, with this XML file; return its source."""
 
-    def read_set(text, *, key="JPEGImages/7.jpg", picture=PICTURE, **others):
-        files = {key: picture, "Annotations/7.xml": text, "Annotations/8.xml": box(3, 3, 9, 9)}
-        files |= {"JPEGImages/8.jpg": PICTURE, **others}
+    def read_set(text, *, key="JPEGImages/7.jpg", image=IMAGE, **others):
+        files = {key: image, "Annotations/7.xml": text, "Annotations/8.xml": box(3, 3, 9, 9)}
+        files |= {"JPEGImages/8.jpg": IMAGE, **others}
         for name, data in files.items():
             place = tmp_path / name
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(data if isinstance(data, bytes) else data.encode())
         storage = open_storage(tmp_path)
-        layout = detect(storage)
-        assert layout.name == "voc"
-        return next(s for s in layout.sources(storage) if s.key == key)
+        dataset_format = detect(storage)
+        assert dataset_format.name == "voc"
+        return next(s for s in dataset_format.sources(storage) if s.key == key)
 
     return read_set
 
@@ -51,10 +51,10 @@ def boxes(source):
 @pytest.mark.parametrize(
     ("numbers", "found", "problem"),
     [
-        ((-4, 5, 10, 15), [(0, 4, 10, 15)], "box partly outside the picture; clipped"),
-        ((5, 5, 31, 20), [(4, 4, 30, 20)], "box partly outside the picture; clipped"),
-        ((31, 5, 40, 15), [], "box outside the picture; object left out"),
-        ((5, -9, 9, -2), [], "box outside the picture; object left out"),
+        ((-4, 5, 10, 15), [(0, 4, 10, 15)], "box partly outside the image; clipped"),
+        ((5, 5, 31, 20), [(4, 4, 30, 20)], "box partly outside the image; clipped"),
+        ((31, 5, 40, 15), [], "box outside the image; object left out"),
+        ((5, -9, 9, -2), [], "box outside the image; object left out"),
         ((5, 5, 5, 5), [], "box with no area; object left out"),
         ((5.5, 5, 4.5, 9), [], "box with no area; object left out"),
         ((10, 5, 3, 15), [(2, 4, 10, 15)], "<xmax> below <xmin>; exchanged"),
@@ -114,7 +114,7 @@ def test_the_same_object_twice_is_one(read):
 
 
 @pytest.mark.parametrize("size", ["", "<size><width>0</width><height>0</height></size>"])
-def test_a_size_that_is_missing_is_taken_from_the_picture(read, size):
+def test_a_size_that_is_missing_is_taken_from_the_image(read, size):
     source = read(box(3, 3, 40, 9, size=size))
     assert source.annotation.size is None
     assert boxes(source) == [(2, 2, 30, 9)]
@@ -169,7 +169,7 @@ PARAMETER = """<!DOCTYPE annotation [<!ENTITY % p SYSTEM "file:///etc/passwd"> %
         (b"<annotation><a>\xff\xfe</a></annotation>", "Annotations/7.xml:1: not well-formed XML"),
         (
             "<annotation>\n<filename>../../../etc/passwd</filename></annotation>",
-            "Annotations/7.xml:2: <filename> '../../../etc/passwd' climbs out of the data set",
+            "Annotations/7.xml:2: <filename> '../../../etc/passwd' climbs out of the dataset",
         ),
         (
             "<annotation>\n<filename>..\\..\\7.jpg</filename></annotation>",
@@ -177,7 +177,7 @@ PARAMETER = """<!DOCTYPE annotation [<!ENTITY % p SYSTEM "file:///etc/passwd"> %
         ),
     ],
 )
-def test_hostile_and_broken_files_cost_their_picture(read, text, reason):
+def test_hostile_and_broken_files_cost_their_image(read, text, reason):
     start = time.monotonic()
     source = read(text)
     assert source.unusable.startswith(reason)
@@ -230,26 +230,26 @@ def test_what_is_not_xml_is_told_with_its_line():
     assert isinstance(parse(b"<a/>"), Node)
 
 
-# ---- pictures, masks and files that do not go together
+# ---- images, masks and files that do not go together
 
 
 def test_what_is_missing_is_counted(read, tmp_path):
-    read(box(3, 3, 9, 9), **{"Annotations/gone.xml": "<annotation/>", "JPEGImages/9.jpg": PICTURE})
+    read(box(3, 3, 9, 9), **{"Annotations/gone.xml": "<annotation/>", "JPEGImages/9.jpg": IMAGE})
     storage = open_storage(tmp_path)
-    layout = detect(storage)
-    assert layout.notes == (
-        "1 XML file has no picture: 'Annotations/gone.xml'",
-        "1 picture has no XML file, so nothing is known of its objects: 'JPEGImages/9'",
+    dataset_format = detect(storage)
+    assert dataset_format.notes == (
+        "1 XML file has no image: 'Annotations/gone.xml'",
+        "1 image has no XML file, so nothing is known of its objects: 'JPEGImages/9'",
     )
-    source = next(s for s in layout.sources(storage) if s.key == "JPEGImages/9.jpg")
+    source = next(s for s in dataset_format.sources(storage) if s.key == "JPEGImages/9.jpg")
     assert source.annotation.objects == ()
 
 
-def test_a_file_about_a_picture_of_another_kind_is_not_for_this_one(read):
+def test_a_file_about_a_image_of_another_kind_is_not_for_this_one(read):
     text = box(3, 3, 9, 9).replace(SIZE, SIZE + "<filename>7.png</filename>")
     other = {"JPEGImages/7.png": encode(np.zeros((20, 30, 3), np.uint8), format="png")}
     assert boxes(read(text, **other)) == []
-    assert boxes(read(text, key="JPEGImages/7.png", picture=other["JPEGImages/7.png"])) == [
+    assert boxes(read(text, key="JPEGImages/7.png", image=other["JPEGImages/7.png"])) == [
         (2, 2, 9, 9)
     ]
 
@@ -276,19 +276,19 @@ def test_a_mask_that_would_fill_the_memory_is_refused(read):
     assert "not used" in source.problems[0]
 
 
-def test_a_picture_that_is_broken_is_left_to_the_worker(read):
-    source = read(box(3, 3, 9, 9, size=""), picture=b"\xff\xd8\xff\xe0 nothing")
+def test_a_image_that_is_broken_is_left_to_the_worker(read):
+    source = read(box(3, 3, 9, 9, size=""), image=b"\xff\xd8\xff\xe0 nothing")
     assert (boxes(source), source.unusable) == ([(2, 2, 9, 9)], None)
 
 
 @pytest.mark.parametrize("text", ["<annotation", "<catalog/>"])
 def test_xml_files_of_other_kinds_are_not_taken_for_this_format(tmp_path, text):
     for number in range(3):
-        (tmp_path / f"{number}.jpg").write_bytes(PICTURE)
+        (tmp_path / f"{number}.jpg").write_bytes(IMAGE)
         (tmp_path / f"{number}.xml").write_text(text)
-    layout = detect(open_storage(tmp_path))
-    assert layout.name != "voc"
-    assert any("of another format" in note for note in layout.notes)
+    dataset_format = detect(open_storage(tmp_path))
+    assert dataset_format.name != "voc"
+    assert any("of another format" in note for note in dataset_format.notes)
 
 
 def test_the_old_labelme_tool_is_named(data_dir):
@@ -301,11 +301,11 @@ def test_strange_names_are_kept(tmp_path):
     name = "ünï 'q' & <b>;\n1"
     (tmp_path / "Annotations").mkdir()
     (tmp_path / "JPEGImages").mkdir()
-    (tmp_path / f"JPEGImages/{name}.jpg").write_bytes(PICTURE)
+    (tmp_path / f"JPEGImages/{name}.jpg").write_bytes(IMAGE)
     (tmp_path / f"Annotations/{name}.xml").write_text(box(5, 5, 5, 5))
     storage = open_storage(tmp_path)
-    layout = detect(storage)
-    (source,) = (s for s in layout.sources(storage) if s.annotation)
+    dataset_format = detect(storage)
+    (source,) = (s for s in dataset_format.sources(storage) if s.annotation)
     assert source.key == f"JPEGImages/{name}.jpg"
     assert source.problems == (
         r"""Annotations/ünï 'q' & <b>;\n1.xml:4: box with no area; object left out""",

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from rewriting import pictures, rewrite
+from rewriting import images, rewrite
 
 from variegate.annotations.annotation import Annotation, Object, Rle
 from variegate.codecs import decode_mask, encode_mask
 from variegate.formats import detect
-from variegate.formats.base import Layout, Refusal
+from variegate.formats.base import DatasetFormat, NotThisFormat
 from variegate.formats.flat import NAME_RULES
 from variegate.formats.scan import survey
-from variegate.formats.webdataset.layout import WebDataset
-from variegate.formats.webdataset.schema import picture_of, read_json, split_member, write_json
+from variegate.formats.webdataset.format import WebDataset
+from variegate.formats.webdataset.schema import image_of, read_json, split_member, write_json
 from variegate.formats.webdataset.writer import WebDatasetWriter
 from variegate.formats.writer import Item
 from variegate.storage import LocalStorage, fold_shards, open_storage, pack_tar
@@ -29,12 +29,12 @@ def read(storage, *, chosen=False):
 
 
 def found(storage, **choice):
-    layout = read(storage, **choice)
-    assert isinstance(layout, Layout), layout
-    return layout
+    dataset_format = read(storage, **choice)
+    assert isinstance(dataset_format, DatasetFormat), dataset_format
+    return dataset_format
 
 
-def picture(color=(1, 2, 3), size=(3, 4), kind="JPEG"):
+def image(color=(1, 2, 3), size=(3, 4), kind="JPEG"):
     data = io.BytesIO()
     Image.new("RGB", size[::-1], color).save(data, kind)
     return data.getvalue()
@@ -52,7 +52,7 @@ ABOUT = {
     "size": [3, 4],
 }
 MEMBERS = {
-    "jpg": picture(),
+    "jpg": image(),
     "cls": b"7",
     "txt": b"Zwei Katzen\n",
     "json": json.dumps(ABOUT).encode(),
@@ -63,14 +63,14 @@ MEMBERS = {
 
 
 def write_shards(root, shards):
-    """Write {shard: {sample: {ending: data}}} as tar files."""
+    """Write {shard: {sample: {extension: data}}} as tar files."""
     for shard, samples in shards.items():
         path = root / shard
         path.parent.mkdir(parents=True, exist_ok=True)
         with tarfile.open(path, "w") as archive:
             for sample, members in samples.items():
-                for ending, data in members.items():
-                    info = tarfile.TarInfo(f"{sample}.{ending}")
+                for extension, data in members.items():
+                    info = tarfile.TarInfo(f"{sample}.{extension}")
                     info.size = len(data)
                     archive.addfile(info, io.BytesIO(data))
     return open_storage(root)
@@ -78,23 +78,25 @@ def write_shards(root, shards):
 
 @pytest.fixture
 def shards(tmp_path):
-    plain = {f"{n:06}": {"jpg": picture((n, 0, 0)), "cls": str(n % 3).encode()} for n in range(4)}
+    plain = {f"{n:06}": {"jpg": image((n, 0, 0)), "cls": str(n % 3).encode()} for n in range(4)}
     return write_shards(
         tmp_path / "in",
         {
             "train-000000.tar": {"full": MEMBERS, **plain},
-            "train-000001.tar": {"a/000001": {"png": picture(kind="PNG"), "cls": b"2"}},
-            "val-000000.tar": {"000009": {"jpg": picture(), "cls": b"0"}},
+            "train-000001.tar": {"a/000001": {"png": image(kind="PNG"), "cls": b"2"}},
+            "val-000000.tar": {"000009": {"jpg": image(), "cls": b"0"}},
         },
     )
 
 
 def test_samples_are_read_with_all_that_is_known(shards):
-    layout = found(shards)
-    assert layout.description == ("WebDataset: 4 classes, 7 pictures, split (train 6, val 1)")
-    assert layout.classes == ("0", "1", "2", "7")
-    assert layout.notes == ("carried through as they are, not moved with the pixels: '.npy'",)
-    everything = list(layout.sources(shards))
+    dataset_format = found(shards)
+    assert dataset_format.description == ("WebDataset: 4 classes, 7 images, split (train 6, val 1)")
+    assert dataset_format.classes == ("0", "1", "2", "7")
+    assert dataset_format.notes == (
+        "carried through as they are, not moved with the pixels: '.npy'",
+    )
+    everything = list(dataset_format.sources(shards))
     assert [source.key for source in everything] == [entry.key for entry in shards.list()]
     sources = {source.key: source for source in everything}
     full = sources["train-000000.tar/full.jpg"]
@@ -129,13 +131,13 @@ def test_samples_are_read_with_all_that_is_known(shards):
 
 
 def test_results_are_shards_of_their_own(shards, tmp_path):
-    layout = found(shards)
-    _, items = rewrite(layout, shards, tmp_path / "out")
+    dataset_format = found(shards)
+    _, items = rewrite(dataset_format, shards, tmp_path / "out")
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["train-000000-v05.tar", "train-000001-v05.tar", "val-000000-v05.tar"]
     out = open_storage(tmp_path / "out")
     again = found(out)
-    reread = pictures(again, out)
+    reread = images(again, out)
     assert sorted(reread) == sorted(item.key for item in items)
     for item in items:
         source = reread[item.key]
@@ -174,8 +176,8 @@ def test_its_own_package_reads_what_was_written(shards, tmp_path):
     by_key = {sample["__key__"]: sample for sample in samples}
     for item in items:
         sample = by_key[split_member(item.key.partition("/")[2])[0]]
-        ending = split_member(item.key)[1]
-        assert sample[ending] == shards.read(item.source)
+        extension = split_member(item.key)[1]
+        assert sample[extension] == shards.read(item.source)
         assert sample["cls"].decode() == item.label
     full = by_key["full-v05"]
     assert set(full) - {"__key__", "__url__", "__local_path__"} == set(MEMBERS)
@@ -192,29 +194,33 @@ def test_the_same_results_give_the_same_shards(shards, tmp_path):
 
 
 def test_a_single_tar_file_is_a_set_too(shards, tmp_path):
-    samples = {f"{n}": {"png": picture(kind="PNG"), "cls": b"x"} for n in range(3)}
+    samples = {f"{n}": {"png": image(kind="PNG"), "cls": b"x"} for n in range(3)}
     write_shards(tmp_path / "alone", {"birds.tar": samples})
     storage = open_storage(tmp_path / "alone/birds.tar")
-    layout = detect(storage)
-    assert (layout.name, layout.classes, layout.splits) == ("webdataset", ("x",), ())
-    assert [s.key for s in pictures(layout, storage).values()] == ["0.png", "1.png", "2.png"]
-    rewrite(layout, storage, tmp_path / "out")
+    dataset_format = detect(storage)
+    assert (dataset_format.name, dataset_format.classes, dataset_format.splits) == (
+        "webdataset",
+        ("x",),
+        (),
+    )
+    assert [s.key for s in images(dataset_format, storage).values()] == ["0.png", "1.png", "2.png"]
+    rewrite(dataset_format, storage, tmp_path / "out")
     out = open_storage(tmp_path / "out")
-    assert list(pictures(found(out), out)) == [f"birds-v05.tar/{n}-v05.png" for n in range(3)]
+    assert list(images(found(out), out)) == [f"birds-v05.tar/{n}-v05.png" for n in range(3)]
 
 
 def test_results_for_an_archive_are_not_folded(shards, tmp_path):
     _, items = rewrite(found(shards), shards, tmp_path / "x.tar.unpacked")
     out = open_storage(tmp_path / "x.tar.unpacked")
     assert type(out) is LocalStorage
-    assert sorted(pictures(found(out), out)) == sorted(item.key for item in items)
+    assert sorted(images(found(out), out)) == sorted(item.key for item in items)
     pack_tar(out, tmp_path / "x.tar")
     packed = open_storage(tmp_path / "x.tar")
-    assert sorted(pictures(found(packed), packed)) == sorted(item.key for item in items)
+    assert sorted(images(found(packed), packed)) == sorted(item.key for item in items)
 
 
 @pytest.mark.parametrize(
-    ("source", "ending", "own", "expected"),
+    ("source", "extension", "own", "expected"),
     [
         ("a.tar/7.jpg", ".jpg", (".jpg", ".jpeg"), "a-v05.tar/7-v05.jpg"),
         ("a.tar/7.JPEG", ".jpg", (".jpg", ".jpeg"), "a-v05.tar/7-v05.JPEG"),
@@ -224,13 +230,13 @@ def test_results_for_an_archive_are_not_folded(shards, tmp_path):
         ("7.jpg", ".jpg", (".jpg",), "7-v05.jpg"),
     ],
 )
-def test_names_of_results_keep_one_dot_before_their_endings(source, ending, own, expected):
+def test_names_of_results_keep_one_dot_before_their_extensions(source, extension, own, expected):
     writer = WebDatasetWriter()
-    assert writer.key(source, suffix="-v05", ending=ending, own_endings=own) == expected
+    assert writer.key(source, suffix="-v05", extension=extension, own_extensions=own) == expected
 
 
 @pytest.mark.parametrize(
-    ("endings", "picture_ending"),
+    ("extensions", "image_extension"),
     [
         (["cls", "jpg"], "jpg"),
         (["seg.png", "png"], "png"),
@@ -240,14 +246,14 @@ def test_names_of_results_keep_one_dot_before_their_endings(source, ending, own,
         (["TIF"], "TIF"),
     ],
 )
-def test_the_picture_of_a_sample_is_found(endings, picture_ending):
-    assert picture_of(endings) == picture_ending
+def test_the_image_of_a_sample_is_found(extensions, image_extension):
+    assert image_of(extensions) == image_extension
 
 
 def test_soft_masks_are_told_by_their_name(tmp_path):
-    members = {"jpg": picture(), "matte.png": encode_mask(MASK)}
+    members = {"jpg": image(), "matte.png": encode_mask(MASK)}
     storage = write_shards(tmp_path / "in", {"s.tar": {"1": members}})
-    assert pictures(found(storage), storage)["s.tar/1.jpg"].annotation.soft
+    assert images(found(storage), storage)["s.tar/1.jpg"].annotation.soft
 
 
 def test_what_is_wrong_is_named_with_its_file(tmp_path):
@@ -268,13 +274,13 @@ def test_what_is_wrong_is_named_with_its_file(tmp_path):
         tmp_path / "in",
         {
             "s.tar": {
-                "1": {"jpg": picture(), "json": json.dumps({"objects": objects}).encode()},
-                "2": {"jpg": picture(), "json": b"{", "cls": b"\xff"},
-                "3": {"jpg": picture(), "json": nan},
-                "4": {"jpg": picture(), "json": json.dumps(lost).encode()},
+                "1": {"jpg": image(), "json": json.dumps({"objects": objects}).encode()},
+                "2": {"jpg": image(), "json": b"{", "cls": b"\xff"},
+                "3": {"jpg": image(), "json": nan},
+                "4": {"jpg": image(), "json": json.dumps(lost).encode()},
                 "5": {"cls": b"1"},
-                "6": {"jpg": picture(), "json": b'[1, "list"]'},
-                "7": {"jpg": picture(), "json": b'{"objects": "many", "size": 3}'},
+                "6": {"jpg": image(), "json": b'[1, "list"]'},
+                "7": {"jpg": image(), "json": b'{"objects": "many", "size": 3}'},
             }
         },
     )
@@ -288,7 +294,7 @@ def test_what_is_wrong_is_named_with_its_file(tmp_path):
             [
                 *("box without area", "box: expected numbers", "length 4, got 3 - at `$.box`"),
                 *("fewer than three points", "at `$.keypoints", "length 4, got 2 - at `$.corners`"),
-                *("no member's ending", "object dropped"),
+                *("no member's extension", "object dropped"),
             ],
             strict=True,
         ),
@@ -302,30 +308,30 @@ def test_what_is_wrong_is_named_with_its_file(tmp_path):
     assert sources["s.tar/2.jpg"].label is None
     assert "expected numbers" in sources["s.tar/3.jpg"].problems[0]
     assert sources["s.tar/4.jpg"].unusable == "its mask s.tar/4.gone.png is missing"
-    assert sources["s.tar/5.cls"].skip == "a sample without a picture"
+    assert sources["s.tar/5.cls"].skip == "a sample without an image"
     assert sources["s.tar/6.jpg"].annotation.extra == {"json": [1, "list"]}
-    carried = sources["s.tar/7.jpg"].annotation
-    assert carried.extra == {"json": {"objects": "many", "size": 3}}
-    assert json.loads(write_json(carried)) == {"objects": "many", "size": 3}
+    converted = sources["s.tar/7.jpg"].annotation
+    assert converted.extra == {"json": {"objects": "many", "size": 3}}
+    assert json.loads(write_json(converted)) == {"objects": "many", "size": 3}
 
 
 def test_tar_files_of_other_sets_are_left_alone(tmp_path):
     storage = write_shards(tmp_path / "in", {"s.tar": {f"cats/{n}": {"jpg": b""} for n in "123"}})
-    assert isinstance(read(storage), Refusal)
+    assert isinstance(read(storage), NotThisFormat)
     (tmp_path / "flat").mkdir()
     for name in ("1.jpg", "1.cls"):
         (tmp_path / "flat" / name).write_bytes(b"")
-    assert isinstance(read(open_storage(tmp_path / "flat")), Refusal)
-    assert found(open_storage(tmp_path / "flat"), chosen=True).pictures == {"": 1}
+    assert isinstance(read(open_storage(tmp_path / "flat")), NotThisFormat)
+    assert found(open_storage(tmp_path / "flat"), chosen=True).images == {"": 1}
 
 
 def test_sets_of_other_formats_are_dealt_into_shards(tmp_path):
     writer = WebDatasetWriter.fresh(
-        classes=("cat",), skeletons={}, splits=("train",), extra={"pictures": 5000}
+        classes=("cat",), skeletons={}, splits=("train",), extra={"images": 5000}
     )
     assert writer.shards == 3
     keys = [
-        writer.fresh_key(f"cats/{n}.v2.png", split="train", label="cat", ending=".png")
+        writer.fresh_key(f"cats/{n}.v2.png", split="train", label="cat", extension=".png")
         for n in range(300)
     ]
     assert len(set(keys)) == 300
@@ -355,12 +361,12 @@ def test_sets_of_other_formats_are_dealt_into_shards(tmp_path):
         key=key, split="train", label="cat", size=(3, 4), annotation=annotation, masks=masks
     )
     out = open_storage(tmp_path / "out", create=True)
-    out.write(key, picture(kind="PNG"))
+    out.write(key, image(kind="PNG"))
     for name, content in writer.sidecars(item):
         out.write(name, content)
     fold_shards(out)
     again = open_storage(tmp_path / "out")
-    source = pictures(found(again), again)[key]
+    source = images(found(again), again)[key]
     assert (source.label, source.annotation) == ("cat", annotation)
 
 

@@ -18,29 +18,31 @@ from variegate.errors import OutputError
 from variegate.formats import Item, detect, writer_from_json, writer_to_json
 from variegate.formats.flat import NAME_RULES
 from variegate.formats.scan import survey
-from variegate.formats.yolo.config import pictures_elsewhere
-from variegate.formats.yolo.layout import Yolo
+from variegate.formats.yolo.config import images_elsewhere
+from variegate.formats.yolo.format import Yolo
 from variegate.formats.yolo.lines import Grammar
 from variegate.formats.yolo.numbers import edge_texts, edges, pixels, ratio, share_text
 from variegate.formats.yolo.text import joined, write_line
 from variegate.formats.yolo.writer import YoloWriter
 from variegate.storage import open_storage
 
-PICTURE = encode(np.full((20, 40, 3), 90, np.uint8), format="jpeg")
+IMAGE = encode(np.full((20, 40, 3), 90, np.uint8), format="jpeg")
 
 
-def pictures(layout, storage):
-    assert layout.name == "yolo"
-    return {s.key: s for s in layout.sources(storage) if s.annotation is not None or s.unusable}
+def images(dataset_format, storage):
+    assert dataset_format.name == "yolo"
+    return {
+        s.key: s for s in dataset_format.sources(storage) if s.annotation is not None or s.unusable
+    }
 
 
-def write_again(layout, source, target):
+def write_again(dataset_format, source, target):
     """Write what is read from `source` to the folder `target`; return that as a storage."""
-    writer = writer_from_json(json.loads(json.dumps(writer_to_json(layout.writer()))))
-    assert writer == layout.writer()
+    writer = writer_from_json(json.loads(json.dumps(writer_to_json(dataset_format.writer()))))
+    assert writer == dataset_format.writer()
     out = open_storage(target, create=True)
     items = []
-    for one in pictures(layout, source).values():
+    for one in images(dataset_format, source).values():
         out.write(one.key, source.read(one.key))
         with source.open_read(one.key) as file, Image.open(file) as image:
             size = image.height, image.width
@@ -55,10 +57,10 @@ def write_again(layout, source, target):
 
 @pytest.fixture
 def make(tmp_path):
-    """Make a set: keys ending in .jpg hold a picture of 40 x 20, the others text."""
+    """Make a set: keys extension in .jpg hold an image of 40 x 20, the others text."""
 
     def make_set(*keys, **files):
-        for key, data in {**dict.fromkeys(keys, PICTURE), **files.pop("files", {})}.items():
+        for key, data in {**dict.fromkeys(keys, IMAGE), **files.pop("files", {})}.items():
             place = tmp_path / "set" / key
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(data if isinstance(data, bytes) else data.encode())
@@ -80,56 +82,56 @@ CASES = [
     (
         "coco_mini",
         "object_detection",
-        "YOLO boxes: 80 classes, 24 pictures, split (train 12, val 12)",
+        "YOLO boxes: 80 classes, 24 images, split (train 12, val 12)",
         {"person": 41, "knife": 6, "bottle": 5, "traffic light": 5},
         129,
     ),
     (
         "coco_mini",
         None,
-        "YOLO polygons: 80 classes, 24 pictures, split (train 12, val 12)",
+        "YOLO polygons: 80 classes, 24 images, split (train 12, val 12)",
         {"person": 41, "knife": 6, "bottle": 5, "traffic light": 5},
         129,
     ),
     (
         "annotation_formats/roboflow_dataset/yolo",
         None,
-        "YOLO boxes: 2 classes, 3 pictures, split (train 2, val 1)",
+        "YOLO boxes: 2 classes, 3 images, split (train 2, val 1)",
         {"label_0": 2, "label_1": 2},
         4,
     ),
     (
         "annotation_formats/roboflow_dataset/yolo_obb",
         None,
-        "DOTA oriented boxes: 2 classes, 3 pictures, split (train 2, val 1)",
+        "DOTA oriented boxes: 2 classes, 3 images, split (train 2, val 1)",
         {"label_0": 2, "label_1": 2},
         4,
     ),
     (
         "annotation_formats/yolo_dataset/labels",
         None,
-        "YOLO boxes: 10 classes, 2 pictures, split (train 1, val 1)",
+        "YOLO boxes: 10 classes, 2 images, split (train 1, val 1)",
         {"label_2": 2, "label_4": 2},
         4,
     ),
     (
         "annotation_formats/yolo_dataset/annotations",
         None,
-        "YOLO boxes: 10 classes, 1 picture, no splits (all of it is treated as training data)",
+        "YOLO boxes: 10 classes, 1 image, no splits (all of it is treated as training data)",
         {"label_2": 1, "label_4": 1},
         2,
     ),
     (
         "annotation_formats/yolo_dataset/strict",
         None,
-        "YOLO boxes: 10 classes, 1 picture, split (train 1)",
+        "YOLO boxes: 10 classes, 1 image, split (train 1)",
         {"label_2": 1, "label_4": 1},
         2,
     ),
     (
         "annotation_formats/dota_dataset",
         None,
-        "DOTA oriented boxes: 2 classes, 3 pictures, split (train 2, val 1)",
+        "DOTA oriented boxes: 2 classes, 3 images, split (train 2, val 1)",
         {"label_0": 2, "label_1": 2},
         4,
     ),
@@ -139,9 +141,9 @@ CASES = [
 @pytest.mark.parametrize(("folder", "labels", "description", "classes", "objects"), CASES)
 def test_real_sets_are_read(data_dir, folder, labels, description, classes, objects):
     storage = open_storage(data_dir / folder)
-    layout = recognised(storage, labels=labels)
-    assert layout.description == description
-    found = pictures(layout, storage)
+    dataset_format = recognised(storage, labels=labels)
+    assert dataset_format.description == description
+    found = images(dataset_format, storage)
     assert not any(s.problems or s.unusable for s in found.values())
     counts = Counter(o.category for s in found.values() for o in s.annotation.objects)
     assert counts.total() == objects
@@ -151,12 +153,12 @@ def test_real_sets_are_read(data_dir, folder, labels, description, classes, obje
 @pytest.mark.parametrize(("folder", "labels"), [case[:2] for case in CASES])
 def test_what_is_written_is_read_as_the_same(data_dir, tmp_path, folder, labels):
     storage = open_storage(data_dir / folder)
-    layout = recognised(storage, labels=labels)
-    out = write_again(layout, storage, tmp_path)
+    dataset_format = recognised(storage, labels=labels)
+    out = write_again(dataset_format, storage, tmp_path)
     again = recognised(out)
-    assert again.classes == layout.classes
-    assert again.description == layout.description
-    before, after = pictures(layout, storage), pictures(again, out)
+    assert again.classes == dataset_format.classes
+    assert again.description == dataset_format.description
+    before, after = images(dataset_format, storage), images(again, out)
     assert {key: (s.split, s.annotation) for key, s in after.items()} == {
         key: (s.split, s.annotation) for key, s in before.items()
     }
@@ -181,10 +183,10 @@ def test_the_same_numbers_come_out_as_went_in(data_dir, tmp_path, folder, labels
 
 def test_boxes_are_those_that_another_reader_finds(data_dir):
     storage = open_storage(data_dir / "coco_mini")
-    layout = recognised(storage, labels="object_detection")
+    dataset_format = recognised(storage, labels="object_detection")
     names = yaml.safe_load((data_dir / "coco_mini/object_detection/config.yaml").read_text())
     seen = 0
-    for key, source in pictures(layout, storage).items():
+    for key, source in images(dataset_format, storage).items():
         place = data_dir / "coco_mini/object_detection/labels" / key[len("images/") :]
         place = place.with_suffix(".txt")
         rows = place.read_text().splitlines() if place.exists() else []
@@ -201,24 +203,26 @@ def test_boxes_are_those_that_another_reader_finds(data_dir):
     assert seen == 129
 
 
-def test_a_picture_without_labels_shows_nothing_and_stays_without(data_dir, tmp_path):
+def test_a_image_without_labels_shows_nothing_and_stays_without(data_dir, tmp_path):
     storage = open_storage(data_dir / "coco_mini")
-    layout = recognised(storage, labels="object_detection")
-    assert any(n.startswith("1 picture has no label file, so nothing to") for n in layout.notes)
-    (bare,) = (s for s in pictures(layout, storage).values() if not s.annotation.objects)
+    dataset_format = recognised(storage, labels="object_detection")
+    assert any(
+        n.startswith("1 image has no label file, so nothing to") for n in dataset_format.notes
+    )
+    (bare,) = (s for s in images(dataset_format, storage).values() if not s.annotation.objects)
     assert bare.problems == ()
-    write_again(layout, storage, tmp_path)
+    write_again(dataset_format, storage, tmp_path)
     assert len(list((tmp_path / "object_detection").rglob("*.txt"))) == 23
 
 
 def test_numbers_with_gaps_are_kept(data_dir, tmp_path):
     storage = open_storage(data_dir / "coco_mini")
-    layout = recognised(storage)
-    assert layout.notes[0].startswith(
+    dataset_format = recognised(storage)
+    assert dataset_format.notes[0].startswith(
         "labels are taken from 'instance_segmentation/labels/'; there are others for the same"
     )
-    assert layout.classes[10:13] == ("fire hydrant", "stop sign", "parking meter")
-    write_again(layout, storage, tmp_path)
+    assert dataset_format.classes[10:13] == ("fire hydrant", "stop sign", "parking meter")
+    write_again(dataset_format, storage, tmp_path)
     place = "instance_segmentation/config.yaml"
     before = yaml.safe_load((data_dir / "coco_mini" / place).read_text())
     after = yaml.safe_load((tmp_path / place).read_text())
@@ -230,15 +234,15 @@ def test_numbers_with_gaps_are_kept(data_dir, tmp_path):
 def test_several_sets_of_labels_are_refused_unless_one_is_chosen(data_dir):
     storage = open_storage(data_dir / "coco_mini")
     refused = Yolo.recognise(survey(storage, NAME_RULES), storage, chosen=False)
-    assert "several folders have labels for the same pictures" in refused.reason
-    assert detect(storage, layout="yolo").heading == "YOLO polygons"
+    assert "several folders have labels for the same images" in refused.reason
+    assert detect(storage, name="yolo").heading == "YOLO polygons"
 
 
-def test_labels_whose_pictures_are_elsewhere_say_where(data_dir):
+def test_labels_whose_images_are_elsewhere_say_where(data_dir):
     storage = open_storage(data_dir / "coco_mini/object_detection")
-    assert pictures_elsewhere(storage) == (
-        "config.yaml says that the pictures are in 'images/train2017', which is not below this "
-        "folder; name a folder that holds the pictures and these labels, with --layout yolo"
+    assert images_elsewhere(storage) == (
+        "config.yaml says that the images are in 'images/train2017', which is not below this "
+        "folder; name a folder that holds the images and these labels, with --format yolo"
     )
 
 
@@ -263,11 +267,11 @@ POLYGON = "1 0.1 0.1 0.5 0.1 0.25 0.5\n"
 POSE = "0 0.5 0.5 0.5 0.5 0.1 0.2 2 0.3 0.4 1 0 0 0\n"
 
 
-def one_picture(make, line, config="names: [cat, dog]\ntrain: images\n"):
+def one_image(make, line, config="names: [cat, dog]\ntrain: images\n"):
     storage = make("images/7.jpg", files={"labels/7.txt": line, "data.yaml": config})
-    layout = detect(storage)
-    (source,) = pictures(layout, storage).values()
-    return layout, source
+    dataset_format = detect(storage)
+    (source,) = images(dataset_format, storage).values()
+    return dataset_format, source
 
 
 @pytest.mark.parametrize(
@@ -317,42 +321,42 @@ def one_picture(make, line, config="names: [cat, dog]\ntrain: images\n"):
     ],
 )
 def test_dialects_are_told_apart(make, tmp_path, line, config, task, expected):
-    layout, source = one_picture(make, line, f"names: [cat, dog]\ntrain: images\n{config}\n")
-    assert layout.writer().task == task
+    dataset_format, source = one_image(make, line, f"names: [cat, dog]\ntrain: images\n{config}\n")
+    assert dataset_format.writer().task == task
     assert source.annotation.objects == (expected,)
     assert source.annotation.size == (20, 40)
     storage = open_storage(tmp_path / "set")
-    out = write_again(layout, storage, tmp_path / "out")
+    out = write_again(dataset_format, storage, tmp_path / "out")
     after = [float(word) for word in out.read("labels/7.txt").split()]
     assert after == [float(word) for word in line.split()]
     again = detect(out)
-    assert again.grammar == layout.grammar
-    assert again.skeletons == layout.skeletons
+    assert again.grammar == dataset_format.grammar
+    assert again.skeletons == dataset_format.skeletons
 
 
 def test_boxes_among_polygons_stay_boxes(make):
-    _, source = one_picture(make, POLYGON + "0 0.5 0.5 0.5 0.5\n")
+    _, source = one_image(make, POLYGON + "0 0.5 0.5 0.5 0.5\n")
     assert [one.box for one in source.annotation.objects] == [None, (10, 5, 30, 15)]
 
 
 def test_pairs_of_keypoints_come_from_the_configuration(make):
     config = "names: [cat]\nkpt_shape: [3, 3]\nflip_idx: [1, 0, 2]\n"
-    layout, _ = one_picture(make, POSE, config)
-    assert layout.skeletons == {"cat": Skeleton(("0", "1", "2"), ((0, 1),))}
+    dataset_format, _ = one_image(make, POSE, config)
+    assert dataset_format.skeletons == {"cat": Skeleton(("0", "1", "2"), ((0, 1),))}
     config += "kpt_names:\n  0: [left, right, tail]\n"
-    layout, _ = one_picture(make, POSE, config)
-    assert layout.skeletons["cat"].names == ("left", "right", "tail")
+    dataset_format, _ = one_image(make, POSE, config)
+    assert dataset_format.skeletons["cat"].names == ("left", "right", "tail")
 
 
 def test_dota_headers_and_difficulties_are_kept(make, tmp_path):
     text = "imagesource:GoogleEarth\ngsd:0.146\n1.5 1 9 1 9 8 1 8 small-car 1\n"
     storage = make("images/7.jpg", files={"labelTxt/7.txt": text})
-    layout = detect(storage)
-    (source,) = pictures(layout, storage).values()
+    dataset_format = detect(storage)
+    (source,) = images(dataset_format, storage).values()
     (one,) = source.annotation.objects
     assert (one.category, one.extra) == ("small-car", {"difficult": 1})
     assert one.corners == ((1.5, 1), (9, 1), (9, 8), (1, 8))
-    out = write_again(layout, storage, tmp_path / "out")
+    out = write_again(dataset_format, storage, tmp_path / "out")
     assert out.read("labelTxt/7.txt").decode() == text
 
 
@@ -360,7 +364,7 @@ def test_dota_headers_and_difficulties_are_kept(make, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("picture", "labels"),
+    ("image", "labels"),
     [
         ("images/train/7.jpg", "labels/train/7.txt"),
         ("train/images/7.jpg", "train/labels/7.txt"),
@@ -370,16 +374,16 @@ def test_dota_headers_and_difficulties_are_kept(make, tmp_path):
         ("images/train/images/7.jpg", "images/train/labels/7.txt"),
     ],
 )
-def test_usual_folders_are_known(make, tmp_path, picture, labels):
-    storage = make(picture, files={labels: "0 0.5 0.5 0.5 0.5\n", "README.txt": "hello\n"})
-    layout = detect(storage)
-    (source,) = pictures(layout, storage).values()
-    assert (source.key, source.split) == (picture, "train")
+def test_usual_folders_are_known(make, tmp_path, image, labels):
+    storage = make(image, files={labels: "0 0.5 0.5 0.5 0.5\n", "README.txt": "hello\n"})
+    dataset_format = detect(storage)
+    (source,) = images(dataset_format, storage).values()
+    assert (source.key, source.split) == (image, "train")
     assert source.annotation.objects == (Object(category="0", box=(10, 5, 30, 15)),)
-    skips = {s.key: s.skip for s in layout.sources(storage) if s.key != picture}
+    skips = {s.key: s.skip for s in dataset_format.sources(storage) if s.key != image}
     assert skips == {labels: "a label file", "README.txt": None}
-    out = write_again(layout, storage, tmp_path / "out")
-    assert sorted(entry.key for entry in out.list()) == sorted([picture, labels])
+    out = write_again(dataset_format, storage, tmp_path / "out")
+    assert sorted(entry.key for entry in out.list()) == sorted([image, labels])
 
 
 @pytest.mark.parametrize(
@@ -408,17 +412,17 @@ def test_splits_are_found_however_they_are_written(make, tmp_path, config):
             "labels/b/2.txt": "1 0.5 0.5 0.5 0.5\n",
         },
     )
-    layout = detect(storage)
+    dataset_format = detect(storage)
     # "no" and "1e3" are names and not what YAML makes of them.
-    assert (layout.classes, layout.notes) == (("no", "1e3"), ())
-    found = pictures(layout, storage)
+    assert (dataset_format.classes, dataset_format.notes) == (("no", "1e3"), ())
+    found = images(dataset_format, storage)
     assert [s.split for s in found.values()] == ["train", "val"]
-    out = write_again(layout, storage, tmp_path / "out")
+    out = write_again(dataset_format, storage, tmp_path / "out")
     data = yaml.safe_load(out.read("data.yaml"))
     assert "path" not in data
     assert data["names"] == {0: "no", 1: "1e3"}
     again = detect(out)
-    assert {k: s.split for k, s in pictures(again, out).items()} == {
+    assert {k: s.split for k, s in images(again, out).items()} == {
         k: s.split for k, s in found.items()
     }
     if "train.txt" in config:
@@ -428,11 +432,11 @@ def test_splits_are_found_however_they_are_written(make, tmp_path, config):
 
 def test_roboflows_paths_are_mended_and_told(data_dir, tmp_path):
     storage = open_storage(data_dir / "annotation_formats/roboflow_dataset/yolo")
-    layout = detect(storage)
-    assert layout.notes == (
+    dataset_format = detect(storage)
+    assert dataset_format.notes == (
         "data.yaml: val: '../valid/images' is not there; 'val/images/' is taken",
     )
-    out = write_again(layout, storage, tmp_path)
+    out = write_again(dataset_format, storage, tmp_path)
     assert yaml.safe_load(out.read("data.yaml")) == {
         "train": "train/images",
         "val": "val/images",
@@ -444,9 +448,9 @@ def test_roboflows_paths_are_mended_and_told(data_dir, tmp_path):
 def test_a_list_of_classes_gives_the_names(make):
     files = {"7.txt": "1 0.5 0.5 0.5 0.5\n", "classes.txt": "cat\ntwo words\n"}
     storage = make("7.jpg", files=files)
-    layout = detect(storage)
-    assert layout.classes == ("cat", "two words")
-    (source,) = pictures(layout, storage).values()
+    dataset_format = detect(storage)
+    assert dataset_format.classes == ("cat", "two words")
+    (source,) = images(dataset_format, storage).values()
     assert source.annotation.objects[0].category == "two words"
 
 
@@ -545,7 +549,7 @@ def test_a_fresh_set_is_what_ultralytics_expects(tmp_path):
         classes=("cat", "dog"), skeletons={"cat": skeleton}, splits=("train", "val"), extra={}
     )
     writer = writer_from_json(json.loads(json.dumps(writer_to_json(writer))))
-    key = writer.fresh_key("val/a/7.png", split="val", label=None, ending=".jpg")
+    key = writer.fresh_key("val/a/7.png", split="val", label=None, extension=".jpg")
     assert key == "images/val/a_7.jpg"
     one = Object(category="dog", box=(4, 2, 20, 10), keypoints=((4, 2, 2), (8, 4, 1)))
     item = Item(

@@ -12,11 +12,9 @@ from variegate.errors import InputError
 from variegate.formats import detect
 from variegate.storage import open_storage
 
-PICTURE = encode(np.full((20, 40, 3), 90, np.uint8), format="jpeg")
+IMAGE = encode(np.full((20, 40, 3), 90, np.uint8), format="jpeg")
 GOOD = "0 0.5 0.5 0.5 0.5\n"
-LOST = (
-    "2 pictures are listed in train.txt but missing: 'images/lost.jpg', '../../../etc/passwd.jpg'"
-)
+LOST = "2 images are listed in train.txt but missing: 'images/lost.jpg', '../../../etc/passwd.jpg'"
 POLYGON = "0 0.1 0.1 0.5 0.1 0.25 0.5\n"
 
 
@@ -34,17 +32,17 @@ def make(tmp_path):
 
 @pytest.fixture
 def read(make):
-    """Read a set with this label file of a picture of 40 x 20; return the picture's source."""
+    """Read a set with this label file of an image of 40 x 20; return the image's source."""
 
     def read_set(text, *, config="names: [cat, dog]\n", **more):
-        files = {"images/7.jpg": PICTURE, "labels/7.txt": text, "data.yaml": config}
+        files = {"images/7.jpg": IMAGE, "labels/7.txt": text, "data.yaml": config}
         # So many good lines beside it that what the set holds is not in doubt.
         usual = more.pop("usual", GOOD)
-        files |= {"images/8.jpg": PICTURE, "labels/8.txt": usual * 50}
+        files |= {"images/8.jpg": IMAGE, "labels/8.txt": usual * 50}
         storage = make({**files, **more})
-        layout = detect(storage)
-        assert layout.name == "yolo"
-        return next(s for s in layout.sources(storage) if s.key == "images/7.jpg")
+        dataset_format = detect(storage)
+        assert dataset_format.name == "yolo"
+        return next(s for s in dataset_format.sources(storage) if s.key == "images/7.jpg")
 
     return read_set
 
@@ -66,8 +64,8 @@ def read(make):
         ("-1 0.5 0.5 0.5 0.5", "class -1 has no name, there are 2; object left out"),
         ("0.5 0.5 0.5 0.5 0.5", "class 0.5: expected a whole number; object left out"),
         ("0 0.5 0.5 0 0.5", "box with no area; object left out"),
-        ("0 1.5 0.5 0.5 0.5", "box outside the picture; object left out"),
-        ("0 320 240 50 60", "box outside the picture; object left out"),
+        ("0 1.5 0.5 0.5 0.5", "box outside the image; object left out"),
+        ("0 320 240 50 60", "box outside the image; object left out"),
     ],
 )
 def test_lines_that_cannot_be_are_left_out(read, line, problem):
@@ -82,8 +80,8 @@ def test_lines_that_cannot_be_are_left_out(read, line, problem):
 @pytest.mark.parametrize(
     ("line", "box", "problem"),
     [
-        ("0 0 0.5 0.5 0.5", (0, 5, 10, 15), "box partly outside the picture; clipped"),
-        ("0 0.9 0.5 0.5 0.5", (26, 5, 40, 15), "box partly outside the picture; clipped"),
+        ("0 0 0.5 0.5 0.5", (0, 5, 10, 15), "box partly outside the image; clipped"),
+        ("0 0.9 0.5 0.5 0.5", (26, 5, 40, 15), "box partly outside the image; clipped"),
         ("0 0.5 0.5 -0.5 0.5", (10, 5, 30, 15), "corners in the wrong order; exchanged"),
     ],
 )
@@ -106,7 +104,7 @@ def test_noise_of_rounding_is_no_problem(read):
         ("0 0.1 0.1 0.5 0.5 0.2 0.2 0.3", "8 numbers, expected 5, or 7 and more that are odd"),
         ("0 0.1 0.1 0.5 0.1 0.5 0.1", "polygon with 2 different points, expected 3"),
         ("0 0.1 0.1 0.5 0.1 0.3 0.1", "polygon with no area"),
-        ("0 1.1 0.1 1.5 0.1 1.3 0.3", "polygon outside the picture"),
+        ("0 1.1 0.1 1.5 0.1 1.3 0.3", "polygon outside the image"),
     ],
 )
 def test_polygons_that_cannot_be_are_left_out(read, line, problem):
@@ -120,7 +118,7 @@ def test_a_polygon_that_reaches_out_is_kept_for_the_mover_to_clip(read):
     source = read("0 0.5 0.5 1.5 0.5 0.5 0.9", usual=POLYGON)
     assert source.annotation.objects[0].polygons == (((20, 10), (60, 10), (20, 18)),)
     assert source.problems == (
-        "labels/7.txt:1: polygon partly outside the picture; kept, and clipped when it moves",
+        "labels/7.txt:1: polygon partly outside the image; kept, and clipped when it moves",
     )
 
 
@@ -149,32 +147,32 @@ def test_an_empty_file_shows_nothing(read):
     assert (source.annotation.objects, source.problems, source.unusable) == ((), (), None)
 
 
-def test_a_picture_without_a_size_cannot_have_shares_of_it(make):
-    storage = make({"7.jpg": b"no picture", "7.txt": GOOD, "8.jpg": PICTURE, "8.txt": GOOD})
+def test_a_image_without_a_size_cannot_have_shares_of_it(make):
+    storage = make({"7.jpg": b"no image", "7.txt": GOOD, "8.jpg": IMAGE, "8.txt": GOOD})
     (source, *_) = detect(storage).sources(storage)
-    assert source.unusable == "the size of the picture, which its labels need, cannot be read"
+    assert source.unusable == "the size of the image, which its labels need, cannot be read"
 
 
 def test_what_is_missing_is_counted(make):
     storage = make(
         {
-            "images/1.jpg": PICTURE,
-            "images/2.jpg": PICTURE,
+            "images/1.jpg": IMAGE,
+            "images/2.jpg": IMAGE,
             "labels/1.txt": GOOD,
             "labels/gone.txt": GOOD,
             "data.yaml": "names: [cat]\ntrain: train.txt\nval: val.txt\ntest: nowhere\n",
             "train.txt": "images/1.jpg\nimages/lost.jpg\n../../../etc/passwd.jpg\n",
         }
     )
-    layout = detect(storage)
-    assert layout.notes == (
+    dataset_format = detect(storage)
+    assert dataset_format.notes == (
         LOST,
         "data.yaml: val: 'val.txt' is not there",
         "data.yaml: test: 'nowhere' is not there",
-        "1 label file has no picture: 'labels/gone.txt'",
-        "1 picture has no label file, so nothing to detect: 'images/2'",
+        "1 label file has no image: 'labels/gone.txt'",
+        "1 image has no label file, so nothing to detect: 'images/2'",
     )
-    assert {s.key: s.split for s in layout.sources(storage) if s.annotation} == {
+    assert {s.key: s.split for s in dataset_format.sources(storage) if s.annotation} == {
         "images/1.jpg": "train",
         "images/2.jpg": None,
     }
@@ -200,24 +198,26 @@ def test_places_outside_are_never_looked_at(read, place):
     ],
 )
 def test_configurations_that_contradict_are_told(make, config, note):
-    storage = make({"images/7.jpg": PICTURE, "labels/7.txt": GOOD, "data.yaml": config})
+    storage = make({"images/7.jpg": IMAGE, "labels/7.txt": GOOD, "data.yaml": config})
     assert note in detect(storage).notes
 
 
 def test_a_flip_that_is_no_flip_is_ignored(make):
     line = "0 0.5 0.5 0.5 0.5 0.1 0.1 0.2 0.2\n"
     config = "names: [cat]\nkpt_shape: [2, 2]\nflip_idx: [1, 7]\n"
-    storage = make({"images/7.jpg": PICTURE, "labels/7.txt": line, "data.yaml": config})
-    layout = detect(storage)
-    assert "data.yaml: flip_idx: expected each of 2 keypoints paired; ignored" in layout.notes
-    assert layout.skeletons["cat"].pairs == ()
+    storage = make({"images/7.jpg": IMAGE, "labels/7.txt": line, "data.yaml": config})
+    dataset_format = detect(storage)
+    assert (
+        "data.yaml: flip_idx: expected each of 2 keypoints paired; ignored" in dataset_format.notes
+    )
+    assert dataset_format.skeletons["cat"].pairs == ()
 
 
 def test_a_list_of_classes_that_disagrees_is_told(make):
-    files = {"images/7.jpg": PICTURE, "labels/7.txt": GOOD, "data.yaml": "names: [cat, dog]\n"}
-    layout = detect(make({**files, "classes.txt": "cat\n"}))
-    assert layout.classes == ("cat", "dog")
-    assert layout.notes == (
+    files = {"images/7.jpg": IMAGE, "labels/7.txt": GOOD, "data.yaml": "names: [cat, dog]\n"}
+    dataset_format = detect(make({**files, "classes.txt": "cat\n"}))
+    assert dataset_format.classes == ("cat", "dog")
+    assert dataset_format.notes == (
         "classes.txt (1 classes) disagrees with data.yaml (2 classes), which counts",
     )
 
@@ -233,7 +233,7 @@ def test_a_list_of_classes_that_disagrees_is_told(make):
     ],
 )
 def test_a_configuration_that_cannot_be_read_is_an_error(make, config, message):
-    storage = make({"images/7.jpg": PICTURE, "labels/7.txt": GOOD, "data.yaml": config})
+    storage = make({"images/7.jpg": IMAGE, "labels/7.txt": GOOD, "data.yaml": config})
     with pytest.raises(InputError, match=message):
         detect(storage)
 
@@ -242,40 +242,40 @@ def test_aliases_that_multiply_do_not(make):
     lines = ["a0: &a0 [x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 25)]
     config = "\n".join([*lines, "names: [cat, dog]", ""])
-    storage = make({"images/7.jpg": PICTURE, "labels/7.txt": GOOD, "data.yaml": config})
+    storage = make({"images/7.jpg": IMAGE, "labels/7.txt": GOOD, "data.yaml": config})
     start = time.monotonic()
-    layout = detect(storage)
-    assert layout.classes == ("cat", "dog")
-    assert layout.notes == ("data.yaml: more than 10,000 other values; they are not kept",)
-    assert len(json.dumps(layout.writer().to_json())) < 1000
+    dataset_format = detect(storage)
+    assert dataset_format.classes == ("cat", "dog")
+    assert dataset_format.notes == ("data.yaml: more than 10,000 other values; they are not kept",)
+    assert len(json.dumps(dataset_format.writer().to_json())) < 1000
     assert time.monotonic() - start < 2
 
 
 @pytest.mark.parametrize("text", ["a photo of a cat\n", "1 2 3\n4 5 6\n", "0.93\n"])
-def test_other_texts_beside_pictures_are_not_taken_for_labels(make, text):
-    storage = make({f"{n}.jpg": PICTURE for n in "123"} | {f"{n}.txt": text for n in "123"})
+def test_other_texts_beside_images_are_not_taken_for_labels(make, text):
+    storage = make({f"{n}.jpg": IMAGE for n in "123"} | {f"{n}.txt": text for n in "123"})
     assert detect(storage).name != "yolo"
     with pytest.raises(InputError, match="hold no numbers as YOLO has them"):
-        detect(storage, layout="yolo")
+        detect(storage, name="yolo")
 
 
-def test_pictures_elsewhere_and_other_files_are_passed_over(make):
+def test_images_elsewhere_and_other_files_are_passed_over(make):
     storage = make(
         {
-            "images/1.jpg": PICTURE,
-            "images/2.jpg": PICTURE,
+            "images/1.jpg": IMAGE,
+            "images/2.jpg": IMAGE,
             "labels/1.txt": GOOD,
             "labels/2.txt": GOOD,
-            "docs/figure.jpg": PICTURE,
+            "docs/figure.jpg": IMAGE,
             "LICENSE": "free",
             "data.yaml": "names: [cat]\n",
         }
     )
-    layout = detect(storage)
-    assert {s.key: s.skip for s in layout.sources(storage) if s.annotation is None} == {
+    dataset_format = detect(storage)
+    assert {s.key: s.skip for s in dataset_format.sources(storage) if s.annotation is None} == {
         "LICENSE": None,
-        "data.yaml": "the description of the data set",
-        "docs/figure.jpg": "a picture outside the folders that have labels",
+        "data.yaml": "the description of the dataset",
+        "docs/figure.jpg": "an image outside the folders that have labels",
         "labels/1.txt": "a label file",
         "labels/2.txt": "a label file",
     }

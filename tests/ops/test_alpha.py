@@ -1,4 +1,4 @@
-"""Pictures with transparency: colors that nobody sees never show."""
+"""Images with transparency: colors that nobody sees never show."""
 
 import cv2
 import numpy as np
@@ -49,7 +49,7 @@ def test_nothing_is_seen_of_what_is_transparent(step, opacity):
 
 
 @given(st.integers(0, 2**31), st.sampled_from(GEOMETRY[:2]))
-def test_opaque_pictures_are_as_without_alpha(seed, step):
+def test_opaque_images_are_as_without_alpha(seed, step):
     colors = np.random.default_rng(seed).integers(0, 256, (40, 50, 3), dtype=np.uint8)
     opaque = np.dstack([colors, np.full((40, 50), 255, np.uint8)])
     plain, result = made(colors, step, seed), made(opaque, step, seed)

@@ -59,14 +59,14 @@ def test_channels_and_keys_are_independent(normals):
         assert abs(correlation(normals[..., channel], named[..., channel])) < CLOSE
 
 
-def test_large_pictures_do_not_repeat_visibly():
+def test_large_images_do_not_repeat_visibly():
     # Larger than the table: a repeated table would show as a peak of its spectrum.
     drawn = NORMALS[normal_bytes(3, (2100, 2100))].astype(np.float32)
     spectrum = np.abs(np.fft.rfft2(drawn)) ** 2
     autocorrelation = np.fft.irfft2(spectrum)
     peaks = np.sort(np.abs(autocorrelation).ravel())
     assert drawn.size > TABLE_LENGTH
-    # The spans that come back are a few per cent of the picture.
+    # The spans that come back are a few per cent of the image.
     assert peaks[-2] / peaks[-1] < 0.04
 
 
@@ -101,11 +101,11 @@ def test_gaussian_noise_has_the_sigma_asked_for(sigma):
 
 
 def test_gray_grain_is_the_same_in_all_channels():
-    picture = np.full((100, 100, 3), 128, np.uint8)
-    noisy = noise.GaussianNoise(20.0, False, 1).apply_image(picture)
+    image = np.full((100, 100, 3), 128, np.uint8)
+    noisy = noise.GaussianNoise(20.0, False, 1).apply_image(image)
     assert (noisy[..., 0] == noisy[..., 1]).all()
     assert (noisy[..., 0] == noisy[..., 2]).all()
-    speckled = noise.Speckle(0.2, False, 1).apply_image(picture)
+    speckled = noise.Speckle(0.2, False, 1).apply_image(image)
     assert (speckled[..., 0] == speckled[..., 2]).all()
 
 
@@ -142,10 +142,10 @@ def test_salt_and_pepper_are_as_many_as_asked_for():
 
 
 def test_iso_noise_has_the_luminance_and_color_asked_for():
-    picture = np.full((600, 600, 3), 100, np.uint8)
-    noisy = noise.IsoNoise(20.0, 0.6, 3.0, 1).apply_image(picture).astype(float)
+    image = np.full((600, 600, 3), 100, np.uint8)
+    noisy = noise.IsoNoise(20.0, 0.6, 3.0, 1).apply_image(image).astype(float)
     weight = 1 - 0.5 * 100 / 255
-    plain = noise.IsoNoise(20.0, 0.0, 3.0, 1).apply_image(picture).astype(float)
+    plain = noise.IsoNoise(20.0, 0.0, 3.0, 1).apply_image(image).astype(float)
     assert plain.std() == pytest.approx(20 * weight, rel=0.05)
     color = (noisy - plain)[..., 0] - (noisy - plain)[..., 1]
     assert color.std() == pytest.approx(20 * weight * 0.6 * math.sqrt(2), rel=0.1)

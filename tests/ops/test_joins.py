@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference import moved, smooth_picture
+from reference import moved, smooth_image
 from variegate.ops import ColorMatrix, Field, Identity, Lut, View, Warp
 from variegate.ops.matrices import about, scaling, translation
 from variegate.seeding import generator
@@ -96,7 +96,7 @@ def test_joined_chain_looks_like_its_steps(chosen):
     for step in steps[1:]:
         joined = joined.then(step)
     assert isinstance(joined, Field if any(isinstance(s, Field) for s in steps) else Warp)
-    image = smooth_picture(*SIZE, waves=1)
+    image = smooth_image(*SIZE, waves=1)
     stepwise, inside = image, np.ones(SIZE, bool)
     for step in steps:
         stepwise = step.apply_image(stepwise)

@@ -46,9 +46,9 @@ def test_defocus_is_a_disk(photo, radius):
 @pytest.mark.parametrize("length", [4.0, 9.0, 31.0])
 @pytest.mark.parametrize("angle", [0.0, 30.0, 90.0])
 def test_motion_blur_spreads_a_dot_over_its_line(length, angle):
-    picture = np.zeros((81, 81), np.uint8)
-    picture[39:42, 39:42] = 255
-    blurred = blur.MotionBlur(length, angle).apply_image(picture).astype(float)
+    image = np.zeros((81, 81), np.uint8)
+    image[39:42, 39:42] = 255
+    blurred = blur.MotionBlur(length, angle).apply_image(image).astype(float)
     assert blurred.sum() == pytest.approx(9 * 255, rel=0.06)
     y, x = np.mgrid[-40:41, -40:41]
     along = x * np.cos(np.radians(angle)) + y * np.sin(np.radians(angle))
@@ -60,7 +60,7 @@ def test_motion_blur_spreads_a_dot_over_its_line(length, angle):
     assert (blurred * aside**2).sum() / blurred.sum() < 1.5
 
 
-def test_zoom_blur_leaves_the_centre_and_a_flat_picture(photo):
+def test_zoom_blur_leaves_the_centre_and_a_flat_image(photo):
     flat = np.full((50, 60, 3), 77, np.uint8)
     np.testing.assert_array_equal(blur.ZoomBlur(0.4).apply_image(flat), flat)
     blurred = blur.ZoomBlur(0.1).apply_image(photo)
@@ -72,19 +72,19 @@ def test_zoom_blur_leaves_the_centre_and_a_flat_picture(photo):
 def test_sharpen_adds_what_the_blur_takes(photo):
     line = cv2.getGaussianKernel(13, 1.5)
     expected = np.clip(photo + 2.0 * (photo - exact(photo, line @ line.T)), 0, 255)
-    # The blurred picture is rounded before its difference is doubled.
+    # The blurred image is rounded before its difference is doubled.
     assert distance(blur.Sharpen(2.0, 1.5).apply_image(photo), expected) < 0.8
 
 
 def test_median_blur_takes_single_pixels_out_and_keeps_edges():
-    picture = np.zeros((40, 40), np.uint8)
-    picture[:, 20:] = 200
-    dirty = picture.copy()
+    image = np.zeros((40, 40), np.uint8)
+    image[:, 20:] = 200
+    dirty = image.copy()
     dirty[5::10, 5::10] = 255
-    np.testing.assert_array_equal(blur.MedianBlur(3.0).apply_image(dirty), picture)
+    np.testing.assert_array_equal(blur.MedianBlur(3.0).apply_image(dirty), image)
 
 
-def test_downscale_keeps_what_the_smaller_picture_has(photo):
+def test_downscale_keeps_what_the_smaller_image_has(photo):
     changed = resolution.Downscale(160, 107).apply_image(photo)
     expected = cv2.resize(photo, (107, 160), interpolation=cv2.INTER_AREA)
     found = cv2.resize(changed, (107, 160), interpolation=cv2.INTER_AREA)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference import area_averaged, centres, moved, place, psnr, smooth_picture, warped
+from reference import area_averaged, centres, moved, place, psnr, smooth_image, warped
 from variegate.ops import View, Warp
 from variegate.ops.matrices import about, scaling, translation
 from variegate.seeding import generator
@@ -83,7 +83,7 @@ def test_whole_pixel_warps_are_exact(height, width, canvas, left, top, border, t
     size = height * width * math.prod(channels)
     image = (np.arange(size, dtype=np.int64) * 37 % 251).astype(np.uint8)
     image = image.reshape(height, width, *channels)
-    # One of the eight ways to lay the picture down, then anywhere on the canvas.
+    # One of the eight ways to lay the image down, then anywhere on the canvas.
     expected = np.rot90(image[::-1] if turn >= 4 else image, turn % 4)
     matrix = scaling(1, -1) if turn >= 4 else np.eye(3)
     matrix = (
@@ -166,7 +166,7 @@ def test_shrinking_to_one_pixel_is_the_mean(photos):
     assert np.abs(result[0, 0] - image.mean(axis=(0, 1))).max() < 1.5
 
 
-def test_enlarging_tiny_pictures_repeats_their_edge():
+def test_enlarging_tiny_images_repeats_their_edge():
     image = np.array([[10, 250]], np.uint8)
     result = Warp.of(scaling(8, 8), (8, 16), View()).apply_image(image)
     assert (result[:, :4] == 10).all()
@@ -174,8 +174,8 @@ def test_enlarging_tiny_pictures_repeats_their_edge():
 
 
 @pytest.mark.parametrize("size", [(3, 40_000), (40_000, 3)], ids=str)
-def test_very_long_pictures_can_be_warped(size):
-    image = np.tile(smooth_picture(3, 100)[0, :, 0], 400)
+def test_very_long_images_can_be_warped(size):
+    image = np.tile(smooth_image(3, 100)[0, :, 0], 400)
     image = image[np.newaxis].repeat(3, 0) if size[0] == 3 else image[:, np.newaxis].repeat(3, 1)
     matrix = translation(0.25, 0.25)
     result = Warp.of(matrix, size, View("edge")).apply_image(np.ascontiguousarray(image))

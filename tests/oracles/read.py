@@ -119,9 +119,9 @@ READERS = (
 
 
 def differences(ours: Read, theirs: Read, within: float) -> Iterator[str]:
-    """Yield what is not the same, picture by picture."""
+    """Yield what is not the same, image by image."""
     if missing := ours.keys() - theirs.keys():
-        yield f"{len(missing)} pictures are missing, such as {min(missing)}"
+        yield f"{len(missing)} images are missing, such as {min(missing)}"
     for name, boxes in ours.items():
         rest = list(theirs.get(name, ()))
         if len(rest) != len(boxes):
@@ -151,7 +151,7 @@ def main() -> None:
         objects = sum(map(len, expected[kind].values()))
         result = "; ".join(found[:2]) if found else f"equal within {within:g} pixels"
         print(
-            f"{library} {version(library)}, {kind}: {len(expected[kind])} pictures, "
+            f"{library} {version(library)}, {kind}: {len(expected[kind])} images, "
             f"{objects} objects: {result}"
         )
         failed = failed or bool(found)

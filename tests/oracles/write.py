@@ -40,7 +40,7 @@ def main() -> None:
             if row["output"]
         }
     (folder / "expected.json").write_text(json.dumps(expected))
-    print({name: len(pictures) for name, pictures in expected.items()})
+    print({name: len(images) for name, images in expected.items()})
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference import psnr, smooth_picture, warped
+from reference import psnr, smooth_image, warped
 from variegate.annotations.sample import Sample
 from variegate.ops import (
     ColorMatrix,
@@ -152,12 +152,12 @@ def geometric_steps(seed):
 
 @given(seed=st.integers(0, 5000), mixed=st.permutations([DARKEN, FADE, TINT]))
 @settings(max_examples=40, deadline=None)
-def test_fused_chain_is_the_same_picture(seed, mixed):
+def test_fused_chain_is_the_same_image(seed, mixed):
     steps = geometric_steps(seed)
     chain = [steps[0], mixed[0], steps[1], steps[2], mixed[1], steps[3], mixed[2], steps[4]]
     form = fuse(chain)
     assert len(form) <= 4
-    image = smooth_picture(*SIZE, waves=1)
+    image = smooth_image(*SIZE, waves=1)
     # What of the canvas is source all the way: white stays white under every step.
     source = np.full(SIZE, 255, np.uint8)
     for step in steps:
@@ -251,7 +251,7 @@ def test_a_variant_alone_has_the_bytes_that_it_has_among_all(name, reducible, ph
 
 
 def counted(monkeypatch, policy, size=SIZE):
-    """Run a policy; return how often operations acted and how many pictures were ever alive."""
+    """Run a policy; return how often operations acted and how many images were ever alive."""
     alive, applied, most = [], [], 0
     original = Operation.apply_image
 
@@ -265,7 +265,7 @@ def counted(monkeypatch, policy, size=SIZE):
         return result
 
     monkeypatch.setattr(Operation, "apply_image", apply_image)
-    image = smooth_picture(*size)
+    image = smooth_image(*size)
     planned = draw_variants(policy, seed=2, key="a", size=size)
     gc.disable()
     try:
@@ -276,7 +276,7 @@ def counted(monkeypatch, policy, size=SIZE):
     return count, len(applied), most + 1
 
 
-def test_a_power_set_costs_one_kernel_a_variant_and_few_pictures_alive(monkeypatch):
+def test_a_power_set_costs_one_kernel_a_variant_and_few_images_alive(monkeypatch):
     count, kernels, alive = counted(monkeypatch, CHAIN_OF_SIX)
     assert count == 64
     # Each variant but the source is one kernel on another variant.
@@ -341,7 +341,7 @@ def test_drawn_parameters_build_the_variant_again():
 
 
 def test_results_of_a_recipe_share_no_memory_with_each_other_or_the_source():
-    image = smooth_picture(*SIZE)
+    image = smooth_image(*SIZE)
     before = image.copy()
     recipe = Recipe(variants=Subsets(steps=(FLIP_STEP, NOISE, GAMMA)))
     expected = [made.copy() for _, made in recipe.variants(image, key="a")]

@@ -86,9 +86,9 @@ def test_rebuild_wants_the_same_file(plugin, photos_folder, tmp_path):
     out = tmp_path / "out"
     options = Options(plugins=(plugin,), workers=0)
     augment(photos_folder, out, recipe=Recipe.parse(RECIPE), options=options)
-    picture = next(path for path in sorted(out.rglob("*-v01.jpg")))
-    key, data = str(picture.relative_to(out)), picture.read_bytes()
-    picture.unlink()
+    image = next(path for path in sorted(out.rglob("*-v01.jpg")))
+    key, data = str(image.relative_to(out)), image.read_bytes()
+    image.unlink()
     with pytest.raises(InputError, match=r"transforms of mine\.py; name the file"):
         rebuild(out, key)
     other = tmp_path / "other" / "mine.py"

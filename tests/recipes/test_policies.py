@@ -15,6 +15,7 @@ from variegate.recipes.policies import (
     Along,
     Each,
     OneOf,
+    Original,
     Place,
     Policy,
     Rand,
@@ -22,7 +23,6 @@ from variegate.recipes.policies import (
     Sequence,
     Subsets,
     Trivial,
-    Untouched,
     all_axes,
     count,
     expand,
@@ -38,7 +38,7 @@ TRANSFORMS = (FLIP, ROTATE, GAMMA, HUE, NOISE)
 
 def singles():
     """Nodes of one variant."""
-    leaves = st.sampled_from([*TRANSFORMS, Along(axis="fog"), Untouched(), Rand(k=2), Trivial()])
+    leaves = st.sampled_from([*TRANSFORMS, Along(axis="fog"), Original(), Rand(k=2), Trivial()])
 
     def grow(inner):
         lists = st.lists(inner, min_size=1, max_size=3).map(tuple)
@@ -117,7 +117,7 @@ def test_sequence_is_the_product_of_its_steps():
 
 
 def test_each_is_every_step_alone():
-    node = Each(steps=(FLIP, Untouched(), ROTATE), draws=2)
+    node = Each(steps=(FLIP, Original(), ROTATE), draws=2)
     assert names(node) == ["flip", "flip", "", "", "rotate", "rotate"]
     assert len({chain.steps for chain in chains(Each(steps=(ROTATE,), draws=50))}) == 50
 
@@ -293,7 +293,7 @@ def test_impossible_policies_are_refused(make, told):
 
 
 def test_every_policy_is_tried_here():
-    tried = {Sequence, Subsets, Each, SampleOf, OneOf, Trivial, Rand, Untouched}
+    tried = {Sequence, Subsets, Each, SampleOf, OneOf, Trivial, Rand, Original}
     concrete = {kind for kind in _subclasses(Policy) if not kind.__name__.startswith("_")}
     assert concrete == tried
 

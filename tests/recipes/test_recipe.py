@@ -358,7 +358,7 @@ def test_preset_makes_its_variants(name, channels, photos):
     image = np.ascontiguousarray(image if channels else image[..., 0])
     recipe = Recipe.load(name)
     if recipe.mixes:
-        pytest.skip("made of several pictures")
+        pytest.skip("made of several images")
     made = list(recipe.variants(image, key="a/b.jpg"))
     assert sorted(variant.index for variant, _ in made) == list(range(recipe.count()))
     for variant, result in made:

@@ -6,22 +6,22 @@ from variegate.reports import caption
 from variegate.reports.captions import from_operations, value_text
 from variegate.seeding import generator
 from variegate.transforms import all_transforms
-from variegate.transforms.base import Drawn
+from variegate.transforms.base import Draw
 
 
 @pytest.mark.parametrize(
     ("drawn", "expected"),
     [
-        (Drawn("rotate", {"angle_degrees": -12.34, "border": "reflect"}), "rotate -12.3°"),
-        (Drawn("rotate", {"angle_degrees": 180.0, "fit": "keep"}), "rotate +180°"),
-        (Drawn("flip", {"axis": "horizontal"}), "flip horizontal"),
-        (Drawn("contrast", {"factor": 1.162}), "contrast x1.16"),
-        (Drawn("brightness", {"amount": 0.0555}), "brightness +0.056"),
-        (Drawn("gaussian_noise", {"sigma": 0.0386, "noise_key": 50910}), "gaussian noise 0.039"),
-        (Drawn("jpeg", {"quality": 29.71}), "jpeg 30"),
-        (Drawn("resize", {"size": [224, 160]}), "resize 224x160"),
-        (Drawn("transpose", {}), "transpose"),
-        (Drawn("of_a_plug_in", {"amount": 0.5}), "of a plug in 0.50"),
+        (Draw("rotate", {"angle_degrees": -12.34, "border": "reflect"}), "rotate -12.3°"),
+        (Draw("rotate", {"angle_degrees": 180.0, "fit": "keep"}), "rotate +180°"),
+        (Draw("flip", {"axis": "horizontal"}), "flip horizontal"),
+        (Draw("contrast", {"factor": 1.162}), "contrast x1.16"),
+        (Draw("brightness", {"amount": 0.0555}), "brightness +0.056"),
+        (Draw("gaussian_noise", {"sigma": 0.0386, "noise_key": 50910}), "gaussian noise 0.039"),
+        (Draw("jpeg", {"quality": 29.71}), "jpeg 30"),
+        (Draw("resize", {"size": [224, 160]}), "resize 224x160"),
+        (Draw("transpose", {}), "transpose"),
+        (Draw("of_a_plug_in", {"amount": 0.5}), "of a plug in 0.50"),
     ],
 )
 def test_caption_is_short_and_readable(drawn, expected):
@@ -29,7 +29,7 @@ def test_caption_is_short_and_readable(drawn, expected):
 
 
 def test_captions_of_several_steps_are_joined():
-    drawn = [Drawn("flip", {"axis": "vertical"}), Drawn("rotate", {"angle_degrees": 3.0})]
+    drawn = [Draw("flip", {"axis": "vertical"}), Draw("rotate", {"angle_degrees": 3.0})]
     assert caption(drawn) == "flip vertical, rotate +3°"
     assert caption([]) == "source"
 
@@ -37,7 +37,7 @@ def test_captions_of_several_steps_are_joined():
 @pytest.mark.parametrize("name", all_transforms())
 def test_every_transform_has_a_caption_that_fits(name):
     parameters = all_transforms()[name]().parameters(generator(5, name))
-    text = caption([Drawn(name, parameters)])
+    text = caption([Draw(name, parameters)])
     assert text.startswith(name.replace("_", " "))
     assert len(text) < 40
     assert "noise_key" not in text
@@ -45,7 +45,7 @@ def test_every_transform_has_a_caption_that_fits(name):
 
 
 def test_operations_of_a_manifest_become_drawn_again():
-    drawn = Drawn("rotate", {"angle_degrees": 3.0})
+    drawn = Draw("rotate", {"angle_degrees": 3.0})
     assert from_operations([drawn.to_json()]) == (drawn,)
 
 

@@ -1,4 +1,4 @@
-"""Labels over pictures: drawn where they are, in the color of their class, and nowhere else."""
+"""Labels over images: drawn where they are, in the color of their class, and nowhere else."""
 
 import json
 
@@ -23,7 +23,7 @@ ORANGE = color_at(0)
 
 
 def drawn(shown=SIZE, *, masks=None, gray=90, **annotation):
-    """Return a plain picture with the labels of an annotation for SIZE drawn over it."""
+    """Return a plain image with the labels of an annotation for SIZE drawn over it."""
     targets = labels.read(
         Annotation(**annotation),
         SIZE,
@@ -36,19 +36,19 @@ def drawn(shown=SIZE, *, masks=None, gray=90, **annotation):
     return overlaid(plain, known, colors_of(known.categories()))
 
 
-def changed(picture, gray=90):
-    return (picture != gray).any(axis=2)
+def changed(image, gray=90):
+    return (image != gray).any(axis=2)
 
 
-def near(picture, color, within=40):
-    return (np.abs(picture.astype(int) - color).max(axis=2) <= within).any()
+def near(image, color, within=40):
+    return (np.abs(image.astype(int) - color).max(axis=2) <= within).any()
 
 
 @pytest.mark.parametrize("times", [0.5, 1, 3])
 def test_a_box_is_drawn_along_its_edges_and_nowhere_else(times):
     shown = (int(SIZE[0] * times), int(SIZE[1] * times))
-    picture = drawn(shown, objects=(Object(category="a", box=BOX),))
-    touched = changed(picture)
+    image = drawn(shown, objects=(Object(category="a", box=BOX),))
+    touched = changed(image)
     x1, y1, x2, y2 = (round(v * times) for v in BOX)
     ys, xs = np.nonzero(touched)
     assert abs(xs.min() - x1) <= 3
@@ -56,15 +56,15 @@ def test_a_box_is_drawn_along_its_edges_and_nowhere_else(times):
     assert abs(ys.min() - y1) <= 3
     assert abs(ys.max() - y2) <= 3
     assert not touched[y1 + 4 : y2 - 4, x1 + 4 : x2 - 4].any()
-    assert near(picture, ORANGE)
+    assert near(image, ORANGE)
 
 
 def test_a_polygon_is_filled_where_it_is():
-    picture = drawn(objects=(Object(category="a", polygons=(RING,)),))
+    image = drawn(objects=(Object(category="a", polygons=(RING,)),))
     inside = drawn_polygon([RING], SIZE)
-    assert changed(picture)[inside == 255].all()
+    assert changed(image)[inside == 255].all()
     around = cv2.dilate(inside, np.ones((9, 9), np.uint8))
-    assert not changed(picture)[around == 0].any()
+    assert not changed(image)[around == 0].any()
 
 
 def test_an_oriented_box_is_a_line():
@@ -97,12 +97,12 @@ def test_masks_are_tinted_in_the_colors_of_classes_and_amounts():
 
 def test_visible_keypoints_are_filled_and_hidden_ones_hollow():
     points = ((20.5, 20.5, 2), (60.5, 20.5, 1), (40.5, 50.5, 0))
-    picture = drawn((240, 320), objects=(Object(category="a", keypoints=points),))
-    assert near(picture[81:84, 81:84], ORANGE, 60)
-    assert not near(picture[82:83, 242:243], ORANGE, 60)
-    assert near(picture[78:88, 238:248], ORANGE, 60)
-    assert near(picture[80:85, 160:165], ORANGE, 60), "the skeleton's edge"
-    assert not changed(picture)[190:, :].any(), "a point that is not labelled"
+    image = drawn((240, 320), objects=(Object(category="a", keypoints=points),))
+    assert near(image[81:84, 81:84], ORANGE, 60)
+    assert not near(image[82:83, 242:243], ORANGE, 60)
+    assert near(image[78:88, 238:248], ORANGE, 60)
+    assert near(image[80:85, 160:165], ORANGE, 60), "the skeleton's edge"
+    assert not changed(image)[190:, :].any(), "a point that is not labelled"
 
 
 def test_colors_are_those_of_the_classes_in_whatever_order():
@@ -113,7 +113,7 @@ def test_colors_are_those_of_the_classes_in_whatever_order():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3)])
-def test_pictures_of_any_shape(size):
+def test_images_of_any_shape(size):
     crowd = tuple(Object(category=f"{n % 9}", box=BOX, polygons=(RING,)) for n in range(200))
     assert drawn(size, objects=crowd).shape == (*size, 3)
 
@@ -137,15 +137,15 @@ FLIPPED = Recipe.parse("variants: {each: [source, flip, mosaic]}")
 
 
 def test_a_preview_draws_the_labels_of_sources_and_results(parts):
-    with_labels = preview(parts, recipe=FLIPPED, pictures=2, variants=3)
-    without = preview(parts, recipe=FLIPPED, pictures=2, variants=3, labels=False)
+    with_labels = preview(parts, recipe=FLIPPED, images=2, variants=3)
+    without = preview(parts, recipe=FLIPPED, images=2, variants=3, labels=False)
     assert shown_colors(with_labels) > 3 * shown_colors(without) + 50
 
 
 def test_a_preview_of_results_draws_what_was_written(parts, tmp_path):
     augment(parts, tmp_path / "out", recipe=FLIPPED, options=Options(workers=0))
-    with_labels = preview_output(tmp_path / "out", pictures=2, variants=3)
-    without = preview_output(tmp_path / "out", pictures=2, variants=3, labels=False)
+    with_labels = preview_output(tmp_path / "out", images=2, variants=3)
+    without = preview_output(tmp_path / "out", images=2, variants=3, labels=False)
     assert shown_colors(with_labels) > 3 * shown_colors(without) + 50
 
 

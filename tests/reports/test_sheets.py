@@ -21,7 +21,7 @@ def shows(sheet: np.ndarray, color: tuple[int, int, int]) -> int:
     return int((sheet == color).all(-1).sum())
 
 
-def test_sheet_shows_every_picture_whole():
+def test_sheet_shows_every_image_whole():
     colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)]
     cells = [Cell(plain(color), "a caption") for color in colors]
     sheet = contact_sheet([Row(tuple(cells[:2])), Row(tuple(cells[2:]))], title="four colors")
@@ -29,21 +29,21 @@ def test_sheet_shows_every_picture_whole():
         assert shows(sheet, color) == 80 * 120
 
 
-def test_sheet_has_room_for_missing_pictures():
+def test_sheet_has_room_for_missing_images():
     sheet = contact_sheet([Row((None, Cell(plain((255, 0, 0)), "x")))], title="one")
     assert shows(sheet, (255, 0, 0)) == 80 * 120
     assert shows(sheet, PANEL) > 0
 
 
 @pytest.mark.parametrize("size", [(3000, 20), (20, 3000), (1, 1), (4000, 6000)])
-def test_pictures_of_any_shape_fit(size):
+def test_images_of_any_shape_fit(size):
     sheet = contact_sheet([Row((Cell(plain((255, 0, 0), size), "x"),) * 3)], title="shapes")
     assert sheet.shape[0] < 700
     assert shows(sheet, (255, 0, 0)) > 0
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(40, 25), (1, 25), (40, 2), (1, 1)])
-def test_sheet_is_bounded_and_of_few_pictures_not_large(rows, columns):
+def test_sheet_is_bounded_and_of_few_images_not_large(rows, columns):
     cell = Cell(PHOTO, "rotate -12.3°, contrast x1.16, gaussian noise 0.039, speckle 0.12")
     row = Row((cell,) * columns)
     sheet = contact_sheet([row] * rows, title="many", header=["source"] * columns)
@@ -68,7 +68,7 @@ def test_text_is_broken_at_spaces_and_shortened_at_last():
     assert wrap("w" * 200, width=150, size=13, lines=1)[0].endswith("...")
 
 
-def test_tiny_pictures_are_enlarged_pixel_by_pixel():
+def test_tiny_images_are_enlarged_pixel_by_pixel():
     tiny = np.array([[[255, 0, 0], [0, 255, 0]]], np.uint8)
     sheet = contact_sheet([Row((Cell(tiny, "two pixels"),))], title="tiny")
     assert shows(sheet, (255, 0, 0)) == shows(sheet, (0, 255, 0)) == 60 * 60
@@ -83,7 +83,7 @@ def test_thumbnail_of_every_kind_is_rgb(channels):
         assert (small == 128).all()
 
 
-def test_transparent_pictures_lie_on_a_checkerboard():
+def test_transparent_images_lie_on_a_checkerboard():
     assert len(np.unique(thumbnail(np.zeros((50, 50, 4), np.uint8), (50, 50)))) == 2
 
 

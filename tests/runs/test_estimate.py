@@ -25,7 +25,7 @@ def test_files_are_exact_and_bytes_near(limit, split, tmp_path):
     folder = tmp_path / "in"
     for part in ("train", "val") if split else ("",):
         write(folder / part, 12)
-    (folder / "notes.txt").write_text("no picture")
+    (folder / "notes.txt").write_text("no image")
     options = Options(limit=limit, workers=0)
     planned = estimate(folder, recipe="chain", options=options)
     counts = variegate.augment(folder, tmp_path / "out", recipe="chain", options=options).counts
@@ -43,7 +43,7 @@ def test_nothing_is_written(tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_unreadable_pictures_are_told(tmp_path):
+def test_unreadable_images_are_told(tmp_path):
     write(tmp_path / "in", 3)
     for path in (tmp_path / "in").rglob("*.jpg"):
         path.write_bytes(b"broken")

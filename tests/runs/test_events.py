@@ -11,22 +11,22 @@ from variegate import Options, augment, read_manifest, rebuild, status, verify
 from variegate.cli import app
 from variegate.errors import InputError, OutputError, RecipeError
 from variegate.runs.event_manifest import event_counts, event_part_key, event_parts
-from variegate.runs.events import Naming, Station
+from variegate.runs.events import EventWorker, Naming
 from variegate.runs.job import Job
 from variegate.storage import LocalStorage
 
 
-def station(source, output, made=None, naming=None):
+def event_worker(source, output, made=None, naming=None):
     made = made or recipe()
     job = Job(recipe=made.to_data(), input=str(source), output=str(output))
-    return Station(job, naming or Naming())
+    return EventWorker(job, naming or Naming())
 
 
 def keys(folder):
     return [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
-def pictures(folder):
+def images(folder):
     """Return the digests of all files but the hidden ones and the manifest."""
     return {
         key: digest
@@ -39,20 +39,23 @@ def pictures(folder):
 def source(tmp_path):
     folder = draw_set(tmp_path / "in", 12)
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more than that")
-    (folder / "notes.txt").write_text("not a picture")
+    (folder / "notes.txt").write_text("not an image")
     return folder
 
 
 def test_events_in_any_order_give_what_a_run_gives(source, tmp_path):
-    naming = Naming(layout="classes")
-    at = station(source, tmp_path / "events", naming=naming)
+    naming = Naming(format="classes")
+    at = event_worker(source, tmp_path / "events", naming=naming)
     order = keys(source)[::-1]
     for key in [*order, *order[:5]]:
         at.handle(key)
     summary = augment(
-        source, tmp_path / "run", recipe=recipe(), options=Options(workers=0, layout="classes")
+        source,
+        tmp_path / "run",
+        recipe=recipe(),
+        options=Options(workers=0, format="classes"),
     )
-    assert pictures(tmp_path / "events") == pictures(tmp_path / "run")
+    assert images(tmp_path / "events") == images(tmp_path / "run")
     assert event_counts(LocalStorage(str(tmp_path / "events"), "")) == summary.counts
     found = verify(tmp_path / "events")
     assert found.ok
@@ -68,7 +71,9 @@ def test_events_in_any_order_give_what_a_run_gives(source, tmp_path):
 def test_splits_are_respected(tmp_path):
     draw_noise(tmp_path / "in/train/a/1.jpg")
     held = draw_noise(tmp_path / "in/val/a/2.jpg")
-    at = station(tmp_path / "in", tmp_path / "out", naming=Naming(layout="classes", splits=True))
+    at = event_worker(
+        tmp_path / "in", tmp_path / "out", naming=Naming(format="classes", splits=True)
+    )
     for key in keys(tmp_path / "in"):
         at.handle(key)
     assert (tmp_path / "out/val/a/2.jpg").read_bytes() == held.read_bytes()
@@ -80,62 +85,62 @@ def test_splits_are_respected(tmp_path):
 
 
 def test_known_input_is_not_made_again(source, tmp_path):
-    at = station(source, tmp_path / "out")
+    at = event_worker(source, tmp_path / "out")
     key = keys(source)[0]
     first = at.handle(key)
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*-v*")}
     assert first.kind == "made"
-    again = station(source, tmp_path / "out").handle(key)
+    again = event_worker(source, tmp_path / "out").handle(key)
     assert again.kind == "known"
     assert again.counts == first.counts
     assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*-v*")}
 
 
 def test_replaced_input_replaces_its_results(tmp_path):
-    picture = draw_noise(tmp_path / "in/a.jpg")
-    at = station(tmp_path / "in", tmp_path / "out", recipe(TWO))
+    image = draw_noise(tmp_path / "in/a.jpg")
+    at = event_worker(tmp_path / "in", tmp_path / "out", recipe(TWO))
     at.handle("a.jpg")
-    before = pictures(tmp_path / "out")
+    before = images(tmp_path / "out")
     # A PNG by content: other names, and the files of the JPEG must go.
-    picture.write_bytes(draw_noise(tmp_path / "other/b.png").read_bytes())
+    image.write_bytes(draw_noise(tmp_path / "other/b.png").read_bytes())
     assert at.handle("a.jpg").kind == "made"
-    now = pictures(tmp_path / "out")
+    now = images(tmp_path / "out")
     assert len(now) == 2
     assert not now.keys() & before.keys()
     assert verify(tmp_path / "out").ok
-    picture.write_bytes(b"\xff\xd8\xff broken now")
+    image.write_bytes(b"\xff\xd8\xff broken now")
     outcome = at.handle("a.jpg")
     assert outcome.counts.quarantined == 1
     assert outcome.reason
-    assert pictures(tmp_path / "out") == {}
+    assert images(tmp_path / "out") == {}
 
 
 def test_input_that_goes_back_to_an_earlier_content_is_made_again(tmp_path):
     first = draw_noise(tmp_path / "one/a.jpg").read_bytes()
     second = draw_noise(tmp_path / "two/b.jpg").read_bytes()
-    picture = tmp_path / "in/a.jpg"
-    picture.parent.mkdir()
+    image = tmp_path / "in/a.jpg"
+    image.parent.mkdir()
     found = []
     for data in (first, second, first):
-        picture.write_bytes(data)
-        station(tmp_path / "in", tmp_path / "out", recipe(TWO)).handle("a.jpg")
-        found.append(pictures(tmp_path / "out"))
+        image.write_bytes(data)
+        event_worker(tmp_path / "in", tmp_path / "out", recipe(TWO)).handle("a.jpg")
+        found.append(images(tmp_path / "out"))
     assert found[0] == found[2] != found[1]
 
 
 def test_input_replaced_while_it_is_worked_on_ends_with_the_results_of_the_newer(tmp_path):
-    picture = draw_noise(tmp_path / "in/a.jpg")
+    image = draw_noise(tmp_path / "in/a.jpg")
     newer = draw_noise(tmp_path / "new/b.jpg").read_bytes()
-    at = station(tmp_path / "in", tmp_path / "out", recipe(TWO))
+    at = event_worker(tmp_path / "in", tmp_path / "out", recipe(TWO))
     turns = []
 
     def overtaken(job, shard):
         turns.append(shard)
         if len(turns) == 1:
             # Another worker makes the newer one before this one writes what it read before.
-            data = picture.read_bytes()
-            picture.write_bytes(newer)
-            station(tmp_path / "in", tmp_path / "out", recipe(TWO)).handle("a.jpg")
+            data = image.read_bytes()
+            image.write_bytes(newer)
+            event_worker(tmp_path / "in", tmp_path / "out", recipe(TWO)).handle("a.jpg")
             read.append(data)
 
     read = []
@@ -146,24 +151,24 @@ def test_input_replaced_while_it_is_worked_on_ends_with_the_results_of_the_newer
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LocalStorage, "read", old_content)
-        at.handle("a.jpg", ward=overtaken)
-    reference = station(tmp_path / "in", tmp_path / "reference", recipe(TWO))
+        at.handle("a.jpg", guard=overtaken)
+    reference = event_worker(tmp_path / "in", tmp_path / "reference", recipe(TWO))
     reference.handle("a.jpg")
     assert len(turns) == 2
-    assert pictures(tmp_path / "out") == pictures(tmp_path / "reference")
+    assert images(tmp_path / "out") == images(tmp_path / "reference")
 
 
 def test_deleted_and_hidden_inputs_leave_nothing(tmp_path):
     draw_noise(tmp_path / "in/.hidden/a.jpg")
-    at = station(tmp_path / "in", tmp_path / "out")
+    at = event_worker(tmp_path / "in", tmp_path / "out")
     assert at.handle("gone.jpg").kind == "gone"
     assert at.handle(".hidden/a.jpg").kind == "hidden"
     assert keys(tmp_path / "out") == [".variegate/job.json"]
 
 
-def test_store_that_does_not_answer_is_no_fault_of_the_picture(tmp_path, monkeypatch):
+def test_store_that_does_not_answer_is_no_fault_of_the_image(tmp_path, monkeypatch):
     draw_noise(tmp_path / "in/a.jpg")
-    at = station(tmp_path / "in", tmp_path / "out")
+    at = event_worker(tmp_path / "in", tmp_path / "out")
 
     def broken(self, key, *, limit=None):
         raise InputError(f"{key}: the store does not answer")
@@ -178,34 +183,34 @@ def test_store_that_does_not_answer_is_no_fault_of_the_picture(tmp_path, monkeyp
 
 def test_warned_off_input_is_quarantined(tmp_path):
     draw_noise(tmp_path / "in/a.jpg")
-    at = station(tmp_path / "in", tmp_path / "out")
-    outcome = at.handle("a.jpg", ward=lambda *_: "the process died on it")
+    at = event_worker(tmp_path / "in", tmp_path / "out")
+    outcome = at.handle("a.jpg", guard=lambda *_: "the process died on it")
     assert (outcome.counts.quarantined, outcome.reason) == (1, "the process died on it")
 
 
 def test_another_job_is_refused(tmp_path):
     draw_noise(tmp_path / "in/a.jpg")
-    station(tmp_path / "in", tmp_path / "out").handle("a.jpg")
+    event_worker(tmp_path / "in", tmp_path / "out").handle("a.jpg")
     with pytest.raises(OutputError, match=r"another job; it differs in the recipe"):
-        station(tmp_path / "in", tmp_path / "out", recipe(TWO)).handle("a.jpg")
+        event_worker(tmp_path / "in", tmp_path / "out", recipe(TWO)).handle("a.jpg")
     with pytest.raises(OutputError, match=r"another job; it differs in the seed"):
-        station(tmp_path / "in", tmp_path / "out", recipe(seed=9)).handle("a.jpg")
+        event_worker(tmp_path / "in", tmp_path / "out", recipe(seed=9)).handle("a.jpg")
 
 
-def test_recipe_of_several_pictures_is_refused(tmp_path):
+def test_recipe_of_several_images_is_refused(tmp_path):
     (tmp_path / "in").mkdir()
     with pytest.raises(RecipeError, match="come one by one"):
-        station(tmp_path / "in", tmp_path / "out", recipe("variants: mixup"))
+        event_worker(tmp_path / "in", tmp_path / "out", recipe("variants: mixup"))
 
 
 def test_events_after_a_run_show_as_one_manifest(tmp_path):
     source, out = draw_set(tmp_path / "in", 5), tmp_path / "out"
-    options = Options(workers=0, layout="unlabelled")
+    options = Options(workers=0, format="unlabelled")
     augment(source, out, recipe=recipe(TWO), options=options)
     late = draw_noise(source / "aaa.jpg")
     old = next(path for path in sorted(source.rglob("*.jpg")) if path != late)
     old.write_bytes(draw_noise(tmp_path / "other/x.jpg").read_bytes())
-    at = station(source, out, recipe(TWO))
+    at = event_worker(source, out, recipe(TWO))
     for path in (late, old):
         at.handle(str(path.relative_to(source)))
     found = verify(out)
@@ -220,21 +225,21 @@ def test_events_after_a_run_show_as_one_manifest(tmp_path):
 
 def test_a_run_over_all_that_is_there_goes_on_where_events_began(tmp_path):
     source, out = draw_set(tmp_path / "in", 6), tmp_path / "out"
-    at = station(source, out, recipe(TWO))
+    at = event_worker(source, out, recipe(TWO))
     at.handle(keys(source)[2])
-    options = Options(workers=0, layout="unlabelled")
+    options = Options(workers=0, format="unlabelled")
     with pytest.raises(OutputError, match="differs in the seed"):
         augment(source, out, recipe=recipe(TWO, seed=4), options=options)
     summary = augment(source, out, recipe=recipe(TWO), options=options)
     draw_noise(source / "zzz.jpg")
-    assert station(source, out, recipe(TWO)).handle("zzz.jpg").kind == "made"
+    assert event_worker(source, out, recipe(TWO)).handle("zzz.jpg").kind == "made"
     assert summary.counts.sources == 6
     assert (verify(out).ok, status(out).counts.sources) == (True, 7)
 
 
 def test_previews_show_what_events_made(tmp_path):
     draw_set(tmp_path / "in", 2)
-    at = station(tmp_path / "in", tmp_path / "out", recipe(TWO))
+    at = event_worker(tmp_path / "in", tmp_path / "out", recipe(TWO))
     for key in keys(tmp_path / "in"):
         at.handle(key)
     sheet = tmp_path / "sheet.png"
@@ -246,7 +251,7 @@ def test_previews_show_what_events_made(tmp_path):
 
 def test_parts_tell_what_the_event_was(tmp_path):
     draw_noise(tmp_path / "in/a.jpg")
-    at = station(tmp_path / "in", tmp_path / "out")
+    at = event_worker(tmp_path / "in", tmp_path / "out")
     at.handle("a.jpg", {"sequencer": "0055AED6DCD90281E5"})
     (part,) = event_parts(LocalStorage(str(tmp_path / "out"), ""))
     assert part.about == {"sequencer": "0055AED6DCD90281E5"}
@@ -261,7 +266,7 @@ def test_several_workers_at_the_same_input_write_it_once_or_alike(tmp_path):
 
     def work():
         try:
-            station(tmp_path / "in", tmp_path / "out").handle("a.jpg")
+            event_worker(tmp_path / "in", tmp_path / "out").handle("a.jpg")
         except Exception as error:  # noqa: BLE001 - any is one too many
             faults.append(error)
 

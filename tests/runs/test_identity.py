@@ -12,6 +12,7 @@ from variegate.errors import OutputError
 from variegate.recipes.plugins import Plugin
 from variegate.runs.identity import differences, digest_of, record_of
 from variegate.runs.job import Job
+from variegate.transforms.base import TRANSFORMS
 
 PLUGIN = """
 from variegate.ops import Warp
@@ -48,7 +49,7 @@ JOBS = {
 }
 # Options of a run: what decides bytes, and what does not.
 OPTIONS = {
-    "layout": {"layout": "unlabelled"},
+    "format": {"format": "unlabelled"},
     "label_pattern": {"label_pattern": r"(?P<label>\d)\.png"},
     "limit": {"limit": 2},
     "limits": {"limits": Limits(max_pixels=10_000)},
@@ -69,12 +70,12 @@ def recipe(**changes):
 def record(job=None, **listing):
     made = job or Job(recipe=recipe().to_data(), input="in", output="out")
     files = {"files": 1, "names": "a", "bytes": 9, "sizes": "b", "labels": "c"} | listing
-    return record_of(made, layout="classes", input_files=files)
+    return record_of(made, format="classes", input_files=files)
 
 
 def of_events(job=None):
     made = job or Job(recipe=recipe().to_data(), input="in", output="out")
-    return record_of(made, layout="classes")
+    return record_of(made, format="classes")
 
 
 def test_every_field_of_a_recipe_is_looked_at():
@@ -119,6 +120,15 @@ def test_every_option_is_looked_at():
     assert set(OPTIONS) == {one.name for one in fields(Options)}
 
 
+@pytest.fixture
+def _no_plugin_stays():
+    before = dict(TRANSFORMS)
+    yield
+    TRANSFORMS.clear()
+    TRANSFORMS.update(before)
+
+
+@pytest.mark.usefixtures("_no_plugin_stays")
 @pytest.mark.parametrize("name", [name for name, changes in OPTIONS.items() if changes])
 def test_options_that_decide_bytes_are_refused_over_an_output(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -25,7 +25,7 @@ def run(source, output, **changes):
     return augment(source, output, **arguments | changes)
 
 
-def test_only_training_pictures_are_augmented(tmp_path):
+def test_only_training_images_are_augmented(tmp_path):
     for key in ("train/a/1.png", "train/b/2.jpg", "val/a/3.png", "test/b/4.JPG"):
         jobs.draw_noise(tmp_path / "in" / key)
     summary = run(tmp_path / "in", tmp_path / "out")
@@ -52,19 +52,19 @@ def test_a_table_is_written_for_the_results(tmp_path):
     labels = {"one.png": ("cat", "train"), "two.png": ("dog", "train"), "three.png": ("cat", "val")}
     lines = ["file,label,split"]
     for name, (label, split) in labels.items():
-        jobs.draw_noise(tmp_path / "in/pictures" / name)
-        lines.append(f"pictures/{name},{label},{split}")
+        jobs.draw_noise(tmp_path / "in/images" / name)
+        lines.append(f"images/{name},{label},{split}")
     (tmp_path / "in/labels.csv").write_text("\n".join(lines))
     summary = run(tmp_path / "in", tmp_path / "out")
-    assert "labels.csv" in summary.layout
+    assert "labels.csv" in summary.format
     with (tmp_path / "out/labels.csv").open(newline="") as file:
         written = {row["file"]: (row["label"], row["split"]) for row in csv.DictReader(file)}
     assert written == {
-        "pictures/one-v00.png": ("cat", "train"),
-        "pictures/one-v01.png": ("cat", "train"),
-        "pictures/two-v00.png": ("dog", "train"),
-        "pictures/two-v01.png": ("dog", "train"),
-        "pictures/three.png": ("cat", "val"),
+        "images/one-v00.png": ("cat", "train"),
+        "images/one-v01.png": ("cat", "train"),
+        "images/two-v00.png": ("dog", "train"),
+        "images/two-v01.png": ("dog", "train"),
+        "images/three.png": ("cat", "val"),
     }
     assert all((tmp_path / "out" / name).is_file() for name in written)
 
@@ -74,10 +74,10 @@ def test_without_splits_all_is_training_and_the_summary_says_so(tmp_path):
         jobs.draw_noise(tmp_path / "in" / key)
     summary = run(tmp_path / "in", tmp_path / "out")
     assert summary.counts.augmented == 2
-    assert "no splits (all of it is treated as training data)" in summary.layout
+    assert "no splits (all of it is treated as training data)" in summary.format
 
 
-def test_names_that_differ_only_in_their_ending_do_not_meet(tmp_path):
+def test_names_that_differ_only_in_their_extension_do_not_meet(tmp_path):
     for name in ("x.jpg", "x.png", "x.jpeg", "y.PNG", "y.tar.png"):
         jobs.draw_noise(tmp_path / "in/a" / name)
     summary = run(
@@ -118,7 +118,7 @@ def test_content_that_its_name_does_not_say_beside_a_file_it_could_be_taken_for(
     assert len(list((tmp_path / "out/a").iterdir())) == 2
 
 
-def test_a_quarantined_picture_leaves_nothing_behind(tmp_path):
+def test_a_quarantined_image_leaves_nothing_behind(tmp_path):
     jobs.draw_noise(tmp_path / "in/a/good.png")
     # Its second variant is too large for a JPEG, its first is not.
     thin = np.zeros((70_000, 2), np.uint8)
@@ -183,7 +183,7 @@ def test_names_that_are_not_text(tmp_path):
     assert (tmp_path / "out" / first.output).is_file()
 
 
-def test_a_few_pictures_evenly_spread(tmp_path):
+def test_a_few_images_evenly_spread(tmp_path):
     for number in range(20):
         jobs.draw_noise(tmp_path / f"in/{number % 2}/{number:02}.png", size=(8, 8))
     summary = run(tmp_path / "in", tmp_path / "out", options=Options(workers=0, limit=4))
@@ -211,7 +211,7 @@ def test_the_messy_folder(data_dir, tmp_path):
     assert skipped == {
         "._hopper.jpg": "a side file of macOS",
         "Thumbs.db": "a side file of the operating system",
-        "notes.txt": "not a picture",
+        "notes.txt": "not an image",
     }
     quarantined = {key: row.reason for key, row in found.items() if row.status == "quarantined"}
     for key, words in {
@@ -222,10 +222,10 @@ def test_the_messy_folder(data_dir, tmp_path):
         "claims_4G_pixels_44_bytes.gif": "65,535 x 66,601 pixels",
         "empty.jpg": "empty file",
         "fuzzed.tif": "truncated TIFF",
-        "html_error_page.jpg": "not a picture",
-        "lfs_pointer.png": "not a picture",
+        "html_error_page.jpg": "not an image",
+        "lfs_pointer.png": "not an image",
         "multipage_bad_second_page.tif": "corrupt TIFF",
-        "negative_size.ppm": "not a picture",
+        "negative_size.ppm": "not an image",
         "truncated.jpg": "truncated JPEG",
         "truncated.png": "truncated PNG",
         "zero_width.gif": "0 x 32 pixels",
@@ -240,7 +240,7 @@ def test_the_messy_folder(data_dir, tmp_path):
             assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) is not None
 
 
-def test_a_large_file_that_is_no_picture_is_not_read_whole(tmp_path):
+def test_a_large_file_that_is_no_image_is_not_read_whole(tmp_path):
     jobs.draw_noise(tmp_path / "in/a/1.png")
     with (tmp_path / "in/a/film.mp4").open("wb") as file:
         file.truncate(2**40)

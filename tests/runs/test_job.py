@@ -113,17 +113,17 @@ def test_a_quarantined_shard_leaves_no_results(job, shard, tmp_path):
 )
 def test_what_belongs_to_results_goes_with_them(data_dir, tmp_path, name):
     source = open_storage(data_dir / name)
-    layout = detect(source)
-    with spool(source, layout, jobs.recipe(jobs.TWO)) as listing:
-        pictures = [one for one in listing.sources() if one.annotation is not None][:3]
+    dataset_format = detect(source)
+    with spool(source, dataset_format, jobs.recipe(jobs.TWO)) as listing:
+        images = [one for one in listing.sources() if one.annotation is not None][:3]
     (tmp_path / "out").mkdir()
     job = Job(
         recipe=jobs.recipe(jobs.TWO).to_data(),
         input=str(data_dir / name),
         output=str(tmp_path / "out"),
-        writer=writer_to_json(layout.writer()),
+        writer=writer_to_json(dataset_format.writer()),
     )
-    shard = Shard(0, tuple(pictures))
+    shard = Shard(0, tuple(images))
     report = run_shard(job, shard)
     made = {row.output for row in manifest.read_part(open_storage(job.output), report.part)}
     files = jobs.tree(tmp_path / "out").keys() - {report.part}

@@ -177,7 +177,7 @@ def test_pandas_and_duckdb_read_the_same_table(storage, tmp_path):
 
 def test_counts_add_up():
     rows = [output_row(0, 0, 5), output_row(0, 1, 7), quarantined_row(1)]
-    rows.append(Row(source=2, key="x", status="skipped", reason="not a picture"))
+    rows.append(Row(source=2, key="x", status="skipped", reason="not an image"))
     rows.append(output_row(3, 0, 11, status="copied"))
     counts = Counts.of(rows)
     assert counts == Counts(augmented=1, copied=1, quarantined=1, skipped=1, outputs=3, bytes=23)

@@ -141,7 +141,7 @@ def test_every_write_that_fails_is_one_sentence_and_continues_later(
         assert continued.digest == whole.digest
         shutil.rmtree(tmp_path / "new")
     assert summary.digest == whole.digest
-    # At least six pictures, four parts, the record and the manifest.
+    # At least six images, four parts, the record and the manifest.
     assert room >= 12
     assert all("the disk is full" in one and "\n" not in one for one in told)
 

@@ -173,7 +173,7 @@ def test_an_output_that_meets_the_input(source, output, tmp_path):
         ({"options": Options(shard_size=0)}, RecipeError),
         ({"options": Options(silence_limit_s=0)}, RecipeError),
         ({"options": Options(silence_limit_s=float("nan"))}, RecipeError),
-        ({"options": Options(layout="no-such-layout")}, UsageError),
+        ({"options": Options(format="no-such-layout")}, UsageError),
     ],
 )
 def test_nothing_is_written_before_all_is_checked(source, tmp_path, changes, error):
@@ -182,10 +182,10 @@ def test_nothing_is_written_before_all_is_checked(source, tmp_path, changes, err
     assert not (tmp_path / "out").exists()
 
 
-def test_an_input_without_pictures_leaves_no_output(tmp_path):
+def test_an_input_without_images_leaves_no_output(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/notes.txt").write_text("none")
-    with pytest.raises(InputError, match="no pictures"):
+    with pytest.raises(InputError, match="no images"):
         augment(tmp_path / "in", tmp_path / "out", **TINY)
     assert not (tmp_path / "out").exists()
 

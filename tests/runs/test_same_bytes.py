@@ -85,7 +85,7 @@ def test_a_zip_in_and_a_zip_out_hold_the_same_files(source, reference, tmp_path)
     assert made == reference[0]
 
 
-def test_real_pictures_with_and_without_workers(data_dir, tmp_path):
+def test_real_images_with_and_without_workers(data_dir, tmp_path):
     archive = data_dir / "electronic_components/electronic-components-png-original.zip"
     digests = set()
     for workers, shard_size in ((0, 12), (2, 5)):

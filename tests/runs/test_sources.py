@@ -84,7 +84,7 @@ def test_the_identity_tells_what_changed(tmp_path):
     assert {name for name in first if first[name] != moved[name]} == {"names", "labels"}
 
 
-def test_a_few_are_pictures_evenly_spread(many):
+def test_a_few_are_images_evenly_spread(many):
     with listed(many, limit=4) as listing:
         keys = [source.key for source in listing.sources()]
     assert len(keys) == 4
@@ -114,7 +114,7 @@ def test_a_source_survives_its_json(source):
 def test_memory_does_not_grow_with_the_number_of_sources(tmp_path):
     class Endless:
         def __init__(self, count):
-            self.count, self.splits, self.pictures = count, (), {"": 1}
+            self.count, self.splits, self.images = count, (), {"": 1}
 
         def sources(self, storage):
             for number in range(self.count):

@@ -34,7 +34,7 @@ def stopped_run(source, output, *, after):
 @pytest.fixture
 def source(tmp_path):
     jobs.draw_set(tmp_path / "in", 19)
-    next((tmp_path / "in").iterdir()).joinpath("broken.jpg").write_bytes(b"no picture")
+    next((tmp_path / "in").iterdir()).joinpath("broken.jpg").write_bytes(b"no image")
     return tmp_path / "in"
 
 

@@ -35,7 +35,7 @@ def output(source: Path, tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def pictures(output: Path) -> list[Path]:
+def images(output: Path) -> list[Path]:
     return sorted(output.rglob("*.jpg"))
 
 
@@ -46,8 +46,8 @@ def counts(found: Verification) -> tuple[int, int, int]:
 def test_undamaged_output_is_ok_and_every_file_was_read(output):
     found = verify(output)
     assert found.ok
-    assert found.files == len(pictures(output))
-    assert found.bytes == sum(path.stat().st_size for path in pictures(output))
+    assert found.files == len(images(output))
+    assert found.bytes == sum(path.stat().st_size for path in images(output))
 
 
 def flip_one_bit(path: Path) -> None:
@@ -77,7 +77,7 @@ DAMAGES: list[tuple[Callable[[Path], None], tuple[int, int, int], str]] = [
 
 @pytest.mark.parametrize(("damage", "expected", "detail"), DAMAGES)
 def test_damage_is_found_and_named(damage, expected, detail, output):
-    damage(pictures(output)[7])
+    damage(images(output)[7])
     found = verify(output)
     assert not found.ok
     assert counts(found) == expected
@@ -85,7 +85,7 @@ def test_damage_is_found_and_named(damage, expected, detail, output):
 
 
 def test_exchanged_files_are_both_changed(output):
-    one, other = pictures(output)[2:4]
+    one, other = images(output)[2:4]
     first, second = one.read_bytes(), other.read_bytes()
     one.write_bytes(second)
     other.write_bytes(first)
@@ -111,7 +111,7 @@ def test_zip_output_is_verified_too(source, tmp_path):
 
 def test_table_that_the_layout_writes_is_known(tmp_path):
     folder = drawn(tmp_path / "table")
-    rows = [f"{path.relative_to(folder)},{path.parent.name}" for path in pictures(folder)]
+    rows = [f"{path.relative_to(folder)},{path.parent.name}" for path in images(folder)]
     (folder / "labels.csv").write_text("\n".join(["file,label", *rows]))
     out = tmp_path / "out"
     variegate.augment(folder, out, options=Options(workers=0))
@@ -122,7 +122,7 @@ def test_table_that_the_layout_writes_is_known(tmp_path):
 def test_progress_reaches_the_end(output):
     told: list[tuple[int, int]] = []
     verify(output, on_progress=lambda done, total: told.append((done, total)))
-    assert told[-1] == (len(pictures(output)),) * 2
+    assert told[-1] == (len(images(output)),) * 2
     assert [done for done, _ in told] == list(range(1, len(told) + 1))
 
 
@@ -137,11 +137,11 @@ def test_manifest_is_read_by_columns_and_values(output):
     assert table.column_names == ["output"]
     assert table.num_rows == 2
     assert read_manifest(output, where={"status": []}).num_rows == 0
-    assert read_manifest(output).num_rows == len(pictures(output))
+    assert read_manifest(output).num_rows == len(images(output))
 
 
 def test_every_output_is_rebuilt_to_the_same_bytes(output):
-    for path in pictures(output):
+    for path in images(output):
         data = path.read_bytes()
         path.unlink()
         assert rebuild(output, str(path.relative_to(output))) == data
@@ -164,7 +164,7 @@ def test_copied_file_is_rebuilt_too(tmp_path):
 
 
 def test_rebuild_without_writing_leaves_the_output_alone(output):
-    path = pictures(output)[3]
+    path = images(output)[3]
     data = path.read_bytes()
     path.unlink()
     assert rebuild(output, str(path.relative_to(output)), write=False) == data
@@ -182,7 +182,7 @@ def test_rebuild_from_a_zip_output_can_only_be_returned(source, tmp_path):
 
 
 def test_rebuild_finds_sources_that_were_moved(source, output, tmp_path):
-    key = str(pictures(output)[0].relative_to(output))
+    key = str(images(output)[0].relative_to(output))
     data = (output / key).read_bytes()
     source.rename(tmp_path / "moved")
     with pytest.raises(InputError, match=r"source.*not found.*--source"):
@@ -204,7 +204,7 @@ def test_rebuild_refuses_a_changed_or_missing_source(source, output):
 
 
 def test_rebuild_of_an_unknown_key_names_the_nearest(output):
-    key = str(pictures(output)[0].relative_to(output))
+    key = str(images(output)[0].relative_to(output))
     with pytest.raises(InputError, match=f"did you mean '{key}'"):
         rebuild(output, key.replace("capacitor-", "capaciter-"))
     with pytest.raises(InputError, match=r"no output is called 'x'$"):
@@ -217,7 +217,7 @@ def record(output: Path, **changes: object) -> None:
 
 
 def test_rebuild_blames_other_versions_for_other_bytes(output):
-    key = str(pictures(output)[0].relative_to(output))
+    key = str(images(output)[0].relative_to(output))
     before = (output / key).read_bytes()
     versions = json.loads((output / JOB).read_text())["versions"]
     # As if another version of the codec had been used: another quality gives other bytes.
@@ -236,12 +236,12 @@ def test_rebuild_of_a_name_that_is_no_text(tmp_path):
     odd = os.fsdecode(b"caf\xe9.jpg")
     folder, out = drawn(tmp_path / "source"), tmp_path / "out"
     try:
-        pictures(folder)[0].rename(folder / "led" / odd)
+        images(folder)[0].rename(folder / "led" / odd)
     except OSError:
         pytest.skip("this file system takes only UTF-8 names")
     variegate.augment(folder, out, options=Options(workers=0))
     assert verify(out).ok
-    key = next(str(path.relative_to(out)) for path in pictures(out) if "\udce9" in path.name)
+    key = next(str(path.relative_to(out)) for path in images(out) if "\udce9" in path.name)
     data = (out / key).read_bytes()
     (out / key).unlink()
     assert verify(out).problems[0].key == key.replace("\udce9", "\\xe9")

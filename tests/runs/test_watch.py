@@ -64,7 +64,7 @@ def test_what_moves_vanishes_or_is_cut_off_while_running(tmp_path):
     assert "gone.jpg" not in log.read_text()
 
     left = out / ".variegate-tmp-of-a-run-long-ago"
-    left.write_bytes(b"half a picture")
+    left.write_bytes(b"half an image")
     os.utime(left, (0, 0))
     again = tmp_path / "again"
     process = watching(inbox, out, recipe, again)
@@ -76,14 +76,14 @@ def test_what_moves_vanishes_or_is_cut_off_while_running(tmp_path):
     assert "Traceback" not in log.read_text() + again.read_text()
     assert verify(out).ok
     whole = tmp_path / "whole"
-    augment(inbox, whole, recipe=recipe, options=Options(workers=0, layout="unlabelled"))
+    augment(inbox, whole, recipe=recipe, options=Options(workers=0, format="unlabelled"))
     moved = {key for key in results(out) if key.startswith("moved")}
     assert len(moved) == 20
     made = results(out)
     assert {key: made[key] for key in made.keys() - moved} == results(whole)
 
 
-def test_pictures_that_come_are_augmented_once(tmp_path):
+def test_images_that_come_are_augmented_once(tmp_path):
     inbox, out, log = tmp_path / "inbox", tmp_path / "out", tmp_path / "log"
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(RECIPE)
@@ -102,7 +102,7 @@ def test_pictures_that_come_are_augmented_once(tmp_path):
                 file.write(data[start : start + len(data) // 4])
                 file.flush()
                 time.sleep(0.15)
-        (inbox / "broken.jpg").write_bytes(b"no picture")
+        (inbox / "broken.jpg").write_bytes(b"no image")
         until(lambda: "broken.jpg: " in log.read_text(), process, log)
         until(lambda: len(results(out)) == 4, process, log)
         before = results(out)
@@ -118,7 +118,7 @@ def test_pictures_that_come_are_augmented_once(tmp_path):
         process.wait(30)
     assert "4 inputs, 6 files, 1 quarantined" in log.read_text()
     assert "Traceback" not in log.read_text()
-    assert len(results(out)) == 4, "results of a picture that is gone stay"
+    assert len(results(out)) == 4, "results of an image that is gone stay"
     assert verify(out).ok
 
     again = tmp_path / "again"
@@ -134,7 +134,7 @@ def test_pictures_that_come_are_augmented_once(tmp_path):
 
     (inbox / "broken.jpg").unlink()
     whole = tmp_path / "whole"
-    augment(inbox, whole, recipe=recipe, options=Options(workers=0, layout="unlabelled"))
+    augment(inbox, whole, recipe=recipe, options=Options(workers=0, format="unlabelled"))
     made = results(out)
     assert all(made[key] == data for key, data in results(whole).items())
     assert len(results(whole)) == 4

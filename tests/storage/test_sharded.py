@@ -133,7 +133,7 @@ def test_other_files_can_be_written_beside_shards_but_not_into_them(shards):
 
 RESULTS = {
     "a-v0.tar/1-v0.cls": b"7",
-    "a-v0.tar/1-v0.jpg": b"picture",
+    "a-v0.tar/1-v0.jpg": b"image",
     "a-v0.tar/sub/2.jpg": b"deep",
     "train/b.tar/1.jpg": b"b",
     "other/x.jpg": b"x",

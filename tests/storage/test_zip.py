@@ -84,8 +84,8 @@ def test_side_files_of_macos_are_just_keys(tmp_path):
 
 
 def test_a_flipped_bit_is_found_by_the_checksum(tmp_path):
-    path = make(tmp_path, [("a.jpg", b"some picture"), ("b.jpg", b"other")], zipfile.ZIP_STORED)
-    replace_bytes(path, b"some picture", b"some pictura")
+    path = make(tmp_path, [("a.jpg", b"some image"), ("b.jpg", b"other")], zipfile.ZIP_STORED)
+    replace_bytes(path, b"some image", b"some imaga")
     storage = open_storage(path)
     with pytest.raises(InputError, match=r"x.zip/a.jpg: the archive is damaged here \(Bad CRC"):
         storage.read("a.jpg")

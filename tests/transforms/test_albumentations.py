@@ -57,7 +57,7 @@ def test_the_same_seed_gives_the_same_bytes_in_any_process():
     assert first != [(v.index, i.tobytes()) for v, i in recipe.variants(image, key="b")]
 
 
-def test_every_kind_of_picture_stays_its_kind():
+def test_every_kind_of_image_stays_its_kind():
     rng = np.random.default_rng(1)
     color = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
     for image in (color, color[..., 0], color[..., :1], np.dstack([color, color[..., 0]])):

@@ -21,7 +21,7 @@ def operation(name, **parameters):
 
 
 def levels():
-    """All grays and a spread of colors, as a picture."""
+    """All grays and a spread of colors, as an image."""
     grid = np.array(np.meshgrid(*[np.arange(0, 256, 17)] * 3)).reshape(3, -1).T
     grays = np.arange(256)[:, np.newaxis].repeat(3, axis=1)
     return np.concatenate([grid, grays])[np.newaxis].astype(np.uint8)
@@ -217,7 +217,7 @@ COLOR_STEPS = [
 
 
 @pytest.mark.parametrize(("name", "parameters"), COLOR_STEPS)
-def test_gray_pictures_get_the_luminance_of_what_rgb_would_get(name, parameters):
+def test_gray_images_get_the_luminance_of_what_rgb_would_get(name, parameters):
     gray = np.arange(256, dtype=np.uint8).reshape(16, 16)
     change = operation(name, **parameters)
     in_rgb = change.apply_image(np.dstack([gray] * 3))

@@ -20,7 +20,7 @@ each_size = pytest.mark.parametrize("size", SIZES, ids=str)
 
 
 def operation(name, source, /, **parameters):
-    """The operation on a picture of (height, width) `source`."""
+    """The operation on an image of (height, width) `source`."""
     return find_transform(name).operation({"border": "reflect", **parameters}, source)
 
 
@@ -101,7 +101,7 @@ def test_perspective_takes_corners_where_they_were_drawn(photos):
     assert np.abs(warp.apply_image(image) - ideal).max() < 0.51
 
 
-def test_perspective_never_folds_the_picture():
+def test_perspective_never_folds_the_image():
     kind = find_transform("perspective")
     for seed in range(300):
         warp = kind(amount=(0.45, 0.45)).draw(generator(seed), (90, 160))
@@ -195,7 +195,7 @@ def test_translation_by_whole_pixels_is_exact(size):
     strength=st.floats(0.01, 1),
 )
 @settings(max_examples=200, deadline=None)
-def test_windows_stay_inside_the_picture(seed, size, name, strength):
+def test_windows_stay_inside_the_image(seed, size, name, strength):
     kind = find_transform(name)
     drawn = kind().draw(generator(seed), size)
     for warp in (drawn, kind.operation_at(kind.axes[0].name, strength, generator(seed), size)):
@@ -322,7 +322,7 @@ def test_displacements_reach_about_as_far_as_they_say(name):
     assert 0.8 * reach < np.mean(farthest) < 1.35 * reach
 
 
-def test_fine_elastic_of_a_long_thin_picture_stays_small():
+def test_fine_elastic_of_a_long_thin_image_stays_small():
     kind = find_transform("elastic")
     parameters = kind(smoothness=0.006).parameters(generator(0))
     field = kind.operation(parameters, (1, 20_000))

@@ -18,7 +18,7 @@ from variegate.transforms import Axis, Transform, all_transforms
 
 TENTHS = [step / 10 for step in range(11)]
 
-#: Their grain is of pixels, not a fraction of the picture: enlarged, only the amount is alike.
+#: Their grain is of pixels, not a fraction of the image: enlarged, only the amount is alike.
 GRAINY = {"gaussian_noise", "iso_noise", "pixel_dropout", "poisson_noise", "salt_pepper", "speckle"}
 
 
@@ -47,13 +47,13 @@ def synthetic(height: int = 120, width: int = 160) -> Image:
     green = 128 + 100 * np.sin(x * y / 300) * (y > height / 2)
     cells = generator(0, "cells").integers(0, 256, (height // 5 + 1, width // 5 + 1))
     blue = np.kron(cells, np.ones((5, 5)))[:height, :width]
-    picture = np.stack([red, green, blue], axis=-1).astype(np.uint8)
-    return cv2.circle(picture, (width // 3, height // 3), height // 5, (250, 240, 20), -1)
+    image = np.stack([red, green, blue], axis=-1).astype(np.uint8)
+    return cv2.circle(image, (width // 3, height // 3), height // 5, (250, 240, 20), -1)
 
 
 @pytest.fixture(scope="session")
-def pictures(data_dir: Path) -> list[Image]:
-    """Two photos and a synthetic picture, about 160 x 120."""
+def images(data_dir: Path) -> list[Image]:
+    """Two photos and a synthetic image, about 160 x 120."""
     found = [synthetic()]
     for name in ("000000000785", "000000006818"):
         photo = cv2.imread(str(data_dir / f"coco_mini/images/val2017/{name}.jpg"))
@@ -86,15 +86,15 @@ def test_the_catalogue_is_complete():
 
 
 @every_axis
-def test_intensity_zero_is_the_identity(kind, axis, pictures):
-    for image in (*pictures, pictures[0][..., 0].copy()):
+def test_intensity_zero_is_the_identity(kind, axis, images):
+    for image in (*images, images[0][..., 0].copy()):
         operation = at(kind, axis.name, 0.0, image)
         np.testing.assert_array_equal(operation.apply_image(image), image)
 
 
 @every_axis
-def test_distance_from_the_source_grows_steadily(kind, axis, pictures):
-    for number, image in enumerate(pictures):
+def test_distance_from_the_source_grows_steadily(kind, axis, images):
+    for number, image in enumerate(images):
         curve = [
             distance(at(kind, axis.name, intensity, image).apply_image(image), image)
             for intensity in TENTHS
@@ -126,7 +126,7 @@ def test_draws_do_not_depend_on_the_intensity(kind, axis):
     ids=str,
 )
 def test_any_shape_is_kept_and_the_input_untouched(kind, shape):
-    image = generator(0, "picture").integers(0, 256, shape, dtype=np.uint8)
+    image = generator(0, "image").integers(0, 256, shape, dtype=np.uint8)
     before = image.copy()
     image.flags.writeable = False
     for draw in range(3):
@@ -146,8 +146,8 @@ def test_any_shape_is_kept_and_the_input_untouched(kind, shape):
 
 
 @every_kind
-def test_memory_layout_makes_no_difference(kind, pictures):
-    image = pictures[1]
+def test_memory_layout_makes_no_difference(kind, images):
+    image = images[1]
     operation = kind().draw(generator(4), image.shape[:2])
     expected = operation.apply_image(image)
     wide = np.zeros((image.shape[0], 2 * image.shape[1], 3), np.uint8)
@@ -171,10 +171,10 @@ def test_operations_are_values(kind):
 
 
 @every_axis
-def test_enlarged_picture_changes_alike(kind, axis, pictures):
+def test_enlarged_image_changes_alike(kind, axis, images):
     if kind.name in {"jpeg", "downscale"}:
         pytest.skip("about pixels by their nature")
-    image = cv2.resize(pictures[1], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    image = cv2.resize(images[1], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     double = cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     changed = at(kind, axis.name, 0.5, image).apply_image(image)
     changed_double = at(kind, axis.name, 0.5, double).apply_image(double)
@@ -208,8 +208,8 @@ OCCLUDERS = [
 
 
 @pytest.mark.parametrize("kind", OCCLUDERS, ids=[kind.name for kind in OCCLUDERS])
-def test_what_is_visible_is_the_source_and_shrinks_with_intensity(kind, pictures):
-    image = pictures[1]
+def test_what_is_visible_is_the_source_and_shrinks_with_intensity(kind, images):
+    image = images[1]
     last = np.ones(image.shape[:2], np.bool_)
     for intensity in TENTHS:
         operation = at(kind, kind.axes[0].name, intensity, image)

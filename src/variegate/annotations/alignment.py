@@ -1,9 +1,9 @@
-"""Annotations that were made on another copy of their picture: a larger or smaller one, or the
+"""Annotations that were made on another copy of their image: a larger or smaller one, or the
 stored pixels, before EXIF's orientation turned them upright.
 
-Only what is plain is mended: a copy has the shape of the picture, and a quarter turn exchanges
+Only what is plain is mended: a copy has the shape of the image, and a quarter turn exchanges
 height and width. Half turns and mirror images keep the size, so there the annotation is taken as
-made on the upright picture, which is what people see.
+made on the upright image, which is what people see.
 """
 
 from collections.abc import Callable
@@ -15,29 +15,29 @@ from variegate.annotations.annotation import Annotation, Object, Point
 from variegate.annotations.sample import Size
 from variegate.annotations.targets import Mask
 from variegate.codecs import upright
-from variegate.errors import PictureError
+from variegate.errors import ImageError
 
 _Move = Callable[[float, float], Point]
 
 
 def fitted(annotation: Annotation, size: Size, orientation: int = 1) -> Annotation:
-    """Return the annotation in the coordinates of an upright picture of `size`; masks stay.
+    """Return the annotation in the coordinates of an upright image of `size`; masks stay.
 
     Args:
-        annotation: of the picture.
+        annotation: of the image.
         size: (height, width), upright.
         orientation: EXIF's, 1 to 8.
 
     Raises:
-        PictureError: it was made on a picture of another shape.
+        ImageError: it was made on an image of another shape.
     """
     given = annotation.size
     if given is None or given == size:
         return annotation
     stored = is_stored(given, size, orientation)
     if not stored and not same_shape(given, size):
-        raise PictureError(
-            f"its annotation is for a picture of {given[1]} x {given[0]}, "
+        raise ImageError(
+            f"its annotation is for an image of {given[1]} x {given[0]}, "
             f"it has {size[1]} x {size[0]}"
         )
     height, width = (size[1], size[0]) if stored else size
@@ -52,7 +52,7 @@ def fitted(annotation: Annotation, size: Size, orientation: int = 1) -> Annotati
 
 
 def fitted_mask(values: Mask, size: Size, orientation: int = 1) -> Mask | None:
-    """Return a mask (H, W) as large as an upright picture of `size`; None for other shapes."""
+    """Return a mask (H, W) as large as an upright image of `size`; None for other shapes."""
     given = (values.shape[0], values.shape[1])
     if given == size:
         return values
@@ -68,12 +68,12 @@ def fitted_mask(values: Mask, size: Size, orientation: int = 1) -> Mask | None:
 
 
 def is_stored(given: Size, size: Size, orientation: int) -> bool:
-    """Whether `given` is of the shape of the stored picture, and not of the upright one."""
+    """Whether `given` is of the shape of the stored image, and not of the upright one."""
     return orientation >= 5 and not same_shape(given, size) and same_shape(given, size[::-1])
 
 
 def same_shape(given: Size, size: Size) -> bool:
-    """Whether two sizes are those of copies of one picture, but for rounding."""
+    """Whether two sizes are those of copies of one image, but for rounding."""
     across = abs(given[0] * size[1] - given[1] * size[0])
     return min(given) >= 1 and across <= max(*given, *size)
 
@@ -83,7 +83,7 @@ def _stays(x: float, y: float) -> Point:
 
 
 def _turned(orientation: int, height: int, width: int) -> _Move:
-    """Return what takes points of a stored picture to where they are seen upright."""
+    """Return what takes points of a stored image to where they are seen upright."""
     moves: dict[int, _Move] = {
         5: lambda x, y: (y, x),
         6: lambda x, y: (height - y, x),

@@ -1,4 +1,4 @@
-"""What is known about a picture, in no particular format: JSON values, exact floats.
+"""What is known about an image, in no particular format: JSON values, exact floats.
 
 This is what formats read and write and what travels with a shard. For the work itself it becomes
 arrays (`targets`). Coordinates are continuous (see `sample`): a box that holds just the first pixel
@@ -55,7 +55,7 @@ class _Known(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Object(_Known, frozen=True, kw_only=True, omit_defaults=True):
-    """One object in a picture. What a format does not have is None.
+    """One object in an image. What a format does not have is None.
 
     Attributes:
         category: its class.
@@ -63,7 +63,7 @@ class Object(_Known, frozen=True, kw_only=True, omit_defaults=True):
         corners: an oriented box: four points, in order around it.
         polygons: one ring of points for each visible piece; no holes.
         rle: its mask, kept in the annotation.
-        mask_file: key of its mask, a picture of its own (0 is background).
+        mask_file: key of its mask, an image of its own (0 is background).
         mask_value: the value that is this object in `mask_file`, where that holds several.
         keypoints: x, y, visibility (0 not labelled, 1 hidden, 2 visible) of each.
         extra: what else the format says of it, carried through.
@@ -81,15 +81,15 @@ class Object(_Known, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Annotation(_Known, frozen=True, kw_only=True, omit_defaults=True):
-    """What is known about one picture.
+    """What is known about one image.
 
     Attributes:
-        size: (height, width) that the annotation says the picture has.
-        labels: classes of the picture as a whole, each with its share (1 for a plain label).
+        size: (height, width) that the annotation says the image has.
+        labels: classes of the image as a whole, each with its share (1 for a plain label).
         objects: in the order of the file.
-        mask_file: key of the semantic mask: a picture whose values are classes.
+        mask_file: key of the semantic mask: an image whose values are classes.
         soft: the semantic mask holds amounts, not classes, and may be interpolated.
-        extra: what else the format says of the picture, carried through.
+        extra: what else the format says of the image, carried through.
     """
 
     size: tuple[int, int] | None = None

@@ -1,7 +1,7 @@
 """What is done about boxes and points that cannot be right.
 
 Mended is what has one plain meaning: corners in the wrong order are exchanged, a box partly outside
-its picture is clipped. The rest is left out. Used by Pascal VOC, YOLO and LabelMe.
+its image is clipped. The rest is left out. Used by Pascal VOC, YOLO and LabelMe.
 """
 
 import math
@@ -16,7 +16,7 @@ Size = tuple[int, int]
 
 @dataclass(slots=True)
 class Problems:
-    """The problems of one picture's annotation, as `Source.problems` wants them."""
+    """The problems of one image's annotation, as `Source.problems` wants them."""
 
     key: str
     found: list[str] = field(default_factory=list)
@@ -29,12 +29,12 @@ class Problems:
 def mend_box(
     box: Box, *, size: Size | None, slack: float, say: Callable[[str], None]
 ) -> Box | None:
-    """Return the box with its corners in order and inside the picture, or None.
+    """Return the box with its corners in order and inside the image, or None.
 
     Args:
         box: x1, y1, x2, y2.
-        size: (height, width) of the picture, if it is known.
-        slack: how far, as a share of the picture, a box may reach beyond: the noise of rounding.
+        size: (height, width) of the image, if it is known.
+        slack: how far, as a share of the image, a box may reach beyond: the noise of rounding.
         say: told what was wrong and what was done.
     """
     if not all(map(math.isfinite, box)):
@@ -53,9 +53,9 @@ def mend_box(
         return (x1, y1, x2, y2)
     inside = (max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height)))
     if inside[0] >= inside[2] or inside[1] >= inside[3]:
-        say("box outside the picture; object left out")
+        say("box outside the image; object left out")
         return None
-    say("box partly outside the picture; clipped")
+    say("box partly outside the image; clipped")
     return inside
 
 
@@ -80,11 +80,11 @@ def mend_ring(
     if size is not None:
         height, width = size
         if max(xs) <= 0 or max(ys) <= 0 or min(xs) >= width or min(ys) >= height:
-            say("polygon outside the picture; object left out")
+            say("polygon outside the image; object left out")
             return None
         edges = (-min(xs) / width, -min(ys) / height, max(xs) / width - 1, max(ys) / height - 1)
         if max(edges) > slack:
-            say("polygon partly outside the picture; kept, and clipped when it moves")
+            say("polygon partly outside the image; kept, and clipped when it moves")
     return ring
 
 

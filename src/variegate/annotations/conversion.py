@@ -1,7 +1,7 @@
 """From annotations to targets, and back to annotations of the result.
 
 `read` makes arrays of what a format read; operations move them; `written` drops what has left
-the picture and says the rest as an annotation again. Nothing is invented: an object
+the image and says the rest as an annotation again. Nothing is invented: an object
 keeps the kinds of description that it had, and its other fields.
 """
 
@@ -35,16 +35,16 @@ def read(
     """Make targets of an annotation.
 
     Args:
-        annotation: of the picture.
-        size: the picture's (height, width), upright.
+        annotation: of the image.
+        size: the image's (height, width), upright.
         rule: what becomes of labels.
         skeletons: category -> its keypoints.
         load_mask: returns the mask (H, W) that a key names.
-        orientation: EXIF's, 1 to 8, by which the picture was turned upright.
-        key: of the picture.
+        orientation: EXIF's, 1 to 8, by which the image was turned upright.
+        key: of the image.
 
     Raises:
-        PictureError: the annotation is for another picture: its size or a mask's disagrees.
+        ImageError: the annotation is for another image: its size or a mask's disagrees.
     """
     annotation = fitted(annotation, size, orientation)
     layers, layer_of = MaskReader(size, orientation, load_mask).read(annotation, rule.mask_fill)
@@ -85,19 +85,19 @@ def written(
         targets: as they came out.
         size: the result's (height, width).
         rule: decides which objects are still worth naming.
-        mask_key: takes the key of a mask, and of its picture, to that of the result's mask.
+        mask_key: takes the key of a mask, and of its image, to that of the result's mask.
     """
     source = targets.origins[0][0]
     files = MaskFiles(annotation, source, mask_key)
     objects = []
-    pictures = ((n, key) for n, (key, count) in enumerate(targets.origins) for _ in range(count))
+    images = ((n, key) for n, (key, count) in enumerate(targets.origins) for _ in range(count))
     boxes, seen, large = targets.boxes.tolist(), _in_sight(targets, rule), _large(targets, rule)
-    for number, (one, origin) in enumerate(zip(targets.objects, pictures, strict=True)):
+    for number, (one, origin) in enumerate(zip(targets.objects, images, strict=True)):
         mask = targets.mask_of(number)
         if mask is not None:
             kept = _kept_mask(number, one, targets, mask, rule) if seen[number] else None
             if kept is not None:
-                kept = files.put(kept, mask, picture=origin[0], origin=origin[1])
+                kept = files.put(kept, mask, image=origin[0], origin=origin[1])
         elif one.box is None and one.corners is None and one.polygons is None:
             kept = _kept_points(number, one, targets)
         elif seen[number] and large[number]:

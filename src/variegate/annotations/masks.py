@@ -1,7 +1,7 @@
 """Masks: from files and run lengths into layers, and back into files.
 
 A layer holds the masks of many objects, as long as they do not overlap, so that geometry moves few
-of them. In files of results every object keeps a file or a value of its own, also where a picture
+of them. In files of results every object keeps a file or a value of its own, also where an image
 is made of several, perhaps of the same one twice.
 """
 
@@ -16,11 +16,11 @@ from variegate.annotations.alignment import fitted_mask
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.sample import Size
 from variegate.annotations.targets import Layer, Mask, in_bytes
-from variegate.errors import PictureError
+from variegate.errors import ImageError
 
 Shape = npt.NDArray[np.bool_]
 
-#: Takes the key of a mask, and that of the picture it belongs to, to the key of the result's mask.
+#: Takes the key of a mask, and that of the image it belongs to, to the key of the result's mask.
 MaskKey = Callable[[str, str], str]
 
 # Pascal VOC's border around objects, which is none of them.
@@ -32,8 +32,8 @@ class MaskReader:
     """Puts masks into as few layers as hold them without overlapping.
 
     Attributes:
-        size: (height, width) of the picture, upright.
-        orientation: EXIF's, by which the picture was turned.
+        size: (height, width) of the image, upright.
+        orientation: EXIF's, by which the image was turned.
         load: returns the mask that a key names.
     """
 
@@ -47,8 +47,8 @@ class MaskReader:
         """Return the layers, and the number of the layer with each object's mask, or -1.
 
         Args:
-            annotation: of the picture.
-            fill: the class where the picture will be filled with a constant color.
+            annotation: of the image.
+            fill: the class where the image will be filled with a constant color.
         """
         layer_of = []
         for number, one in enumerate(annotation.objects):
@@ -78,9 +78,9 @@ class MaskReader:
     def _fitted(self, values: Mask, what: str) -> Mask:
         fitting = fitted_mask(values, self.size, self.orientation)
         if fitting is None:
-            raise PictureError(
+            raise ImageError(
                 f"{what} is {values.shape[1]} x {values.shape[0]}, "
-                f"the picture {self.size[1]} x {self.size[0]}"
+                f"the image {self.size[1]} x {self.size[0]}"
             )
         return fitting
 
@@ -122,21 +122,21 @@ class MaskFiles:
                 self._shared = self._shared or key
                 self._values.setdefault(key, {_NO_OBJECT}).add(one.mask_value)
 
-    def put(self, one: Object, mask: Shape, *, picture: int, origin: str) -> Object:
+    def put(self, one: Object, mask: Shape, *, image: int, origin: str) -> Object:
         """Return an object with the place of its mask in the result.
 
         Args:
             one: as it was read.
             mask: as it is now.
-            picture: number of the picture that it comes from; 0 is the source.
-            origin: key of that picture.
+            image: number of the image that it comes from; 0 is the source.
+            origin: key of that image.
         """
         if one.rle is not None:
             return one.changed(rle=rle.encode(mask))
         assert one.mask_file is not None
         if one.mask_value is None:
             return self._alone(one, mask, self.mask_key(one.mask_file, origin))
-        if picture == 0:
+        if image == 0:
             return self._among(one, mask, self.mask_key(one.mask_file, origin), one.mask_value)
         # One file for all, that of the source if it has one: readers expect no second.
         if self._shared is None:
@@ -149,11 +149,11 @@ class MaskFiles:
         return self._among(one, mask, self._shared, value)
 
     def _alone(self, one: Object, mask: Shape, key: str) -> Object:
-        stem, dot, ending = key.rpartition(".")
+        stem, dot, extension = key.rpartition(".")
         number = 1
         while key in self.masks:
             number += 1
-            key = f"{stem}-{number}{dot}{ending}"
+            key = f"{stem}-{number}{dot}{extension}"
         self.masks[key] = mask.astype(np.uint8) * np.uint8(255)
         return one.changed(mask_file=key)
 

@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from variegate.validation import Written
+from variegate.validation import Spec
 
 
-class LabelRule(Written):
-    """What becomes of labels when the picture under them changes."""
+class LabelRule(Spec):
+    """What becomes of labels when the image under them changes."""
 
     box: Literal["corners", "ellipse"] = "corners"
     """A box without polygon or mask is moved by its corners, which encloses all that it may hold,
@@ -18,4 +18,4 @@ class LabelRule(Written):
     min_side: Annotated[float, Field(ge=0)] = 2.0
     """An object whose box has a shorter side is left out, pixels."""
     mask_fill: Annotated[int, Field(ge=0, le=65_535)] = 0
-    """Class of a semantic mask where the picture is filled with a constant color."""
+    """Class of a semantic mask where the image is filled with a constant color."""

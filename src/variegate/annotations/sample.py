@@ -1,6 +1,6 @@
-"""A picture and what is known about it.
+"""An image and what is known about it.
 
-Coordinates are continuous: the left edge of the picture is x = 0, its right edge x = W, and the
+Coordinates are continuous: the left edge of the image is x = 0, its right edge x = W, and the
 centre of the first pixel is (0.5, 0.5). Sizes are (height, width), points are (x, y).
 """
 
@@ -19,11 +19,11 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One picture with its labels.
+    """One image with its labels.
 
     Attributes:
         image: (H, W) or (H, W, 1) gray, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha; uint8.
-        labels: classes of the picture as a whole, each with its share: {"cat": 1.0}.
+        labels: classes of the image as a whole, each with its share: {"cat": 1.0}.
         targets: objects and masks, if anything is known of them.
     """
 

@@ -1,4 +1,4 @@
-"""What is known about a picture as arrays, to be moved along with its pixels.
+"""What is known about an image as arrays, to be moved along with its pixels.
 
 Every object has an outline, one or more rings of points: its polygons, its oriented corners, or
 its box drawn as four corners or as the ellipse inside it. Geometry moves the points of all rings
@@ -25,13 +25,13 @@ Role = Literal["objects", "classes", "soft"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """A mask as large as the picture.
+    """A mask as large as the image.
 
     Attributes:
         values: (H, W) uint8 or uint16; one of 32 bits as (H, W, 4) bytes, see `in_bytes`.
         role: "objects": 0, or the number of the object plus one; "classes": a class for each
             pixel; "soft": an amount, which may be interpolated.
-        beyond: the value where the picture is filled with a constant color.
+        beyond: the value where the image is filled with a constant color.
     """
 
     values: Mask
@@ -40,7 +40,7 @@ class Layer:
 
 
 MoveMask = Callable[[Layer], Mask]
-"""Moves a mask as the picture is moved."""
+"""Moves a mask as the image is moved."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +86,7 @@ class Keypoints:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Targets:
-    """What is known about a picture, moved along with it.
+    """What is known about an image, moved along with it.
 
     Attributes:
         objects: as they were read; what does not move is found there.
@@ -99,7 +99,7 @@ class Targets:
         layer_of: (N,) number of the layer with an object's mask, where its number plus one is its
             value; -1 for objects without a mask.
         kept_boxes: no geometry has touched the boxes: they are as they were read.
-        origins: (key, number of objects) of each picture that objects come from, in turn.
+        origins: (key, number of objects) of each image that objects come from, in turn.
     """
 
     objects: tuple[Object, ...]
@@ -143,7 +143,7 @@ class Targets:
             points: takes (K, 2) source points to where they come to lie.
             shown: takes outlines to the part of them that `points` can take somewhere.
             straight: straight lines stay straight.
-            mirrored: the picture is its mirror image (right becomes left).
+            mirrored: the image is its mirror image (right becomes left).
             mask: moves a mask.
             size: (height, width) of the new canvas.
         """
@@ -170,7 +170,7 @@ class Targets:
         )
 
     def joined(self, other: "Targets") -> "Targets":
-        """Return the targets of a picture made of two, which have the same canvas.
+        """Return the targets of an image made of two, which have the same canvas.
 
         The semantic mask stays this one's; see `variegate.ops.mixing` for what is pasted into it.
         """
@@ -195,10 +195,10 @@ class Targets:
         )
 
     def hidden(self, seen: npt.NDArray[np.bool_]) -> "Targets":
-        """Return the targets after something was put before the picture.
+        """Return the targets after something was put before the image.
 
         Args:
-            seen: (H, W) where the picture still shows.
+            seen: (H, W) where the image still shows.
         """
         visible = self.visible.copy()
         masked = {

@@ -128,7 +128,7 @@ def start(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and the log.")] = False,
 ) -> None:
-    """Turn a few labelled pictures into many: realistic, reproducible, with a record of each."""
+    """Turn a few labelled images into many: realistic, reproducible, with a record of each."""
     log = logging.getLogger("variegate")
     log.setLevel(logging.DEBUG if debug else logging.WARNING)
     log.handlers = [_Notes()]

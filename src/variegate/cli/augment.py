@@ -1,4 +1,4 @@
-"""variegate augment: make the variants of every picture."""
+"""variegate augment: make the variants of every image."""
 
 import shlex
 from typing import TYPE_CHECKING, Annotated
@@ -21,10 +21,10 @@ from variegate.cli.options import (
     Concurrency,
     CpusPerTask,
     Endpoint,
+    FormatName,
     FunctionName,
     In,
     LabelPattern,
-    LayoutName,
     Limit,
     MaxMegabytes,
     MaxPixels,
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     "variegate augment photos.zip more/ --preset chain --seed 7",
     "variegate augment photos/ try/ --recipe recipe.yaml --limit 10",
     "variegate augment s3://raw s3://more --backend ray --address auto",
-    "variegate augment s3://raw/pictures s3://more/variants --backend lambda --function NAME",
+    "variegate augment s3://raw/images s3://more/variants --backend lambda --function NAME",
 )
 def augment(
     source: In,
@@ -85,7 +85,7 @@ def augment(
     shared_folder: SharedFolder = None,
     strict: Strict = False,
     limit: Limit = None,
-    layout: LayoutName = None,
+    dataset_format: FormatName = None,
     label_pattern: LabelPattern = None,
     max_pixels: MaxPixels = None,
     max_megabytes: MaxMegabytes = None,
@@ -95,7 +95,7 @@ def augment(
     as_json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
-    """Make the variants of every picture of IN, into OUT.
+    """Make the variants of every image of IN, into OUT.
 
     OUT is a new folder, or a zip file to be written. A run that was stopped goes on where it
     stopped when the same command is given again. IN is never touched.
@@ -105,7 +105,7 @@ def augment(
 
     loaded = chosen_recipe(recipe, preset, seed)
     options = chosen_options(
-        layout=layout,
+        dataset_format=dataset_format,
         label_pattern=label_pattern,
         limit=limit,
         workers=workers,
@@ -129,10 +129,10 @@ def augment(
 
     def on_start(prepared: "Prepared") -> None:
         name = recipe_name(recipe, preset)
-        heading.append(f"input:  {source}: {prepared.layout.description}")
-        heading.extend(f"        {one}" for one in prepared.layout.notes)
+        heading.append(f"input:  {source}: {prepared.dataset_format.description}")
+        heading.extend(f"        {one}" for one in prepared.dataset_format.notes)
         heading.append(
-            f"recipe: {name}, {loaded.count():,} for each picture, seed {loaded.seed}: "
+            f"recipe: {name}, {loaded.count():,} for each image, seed {loaded.seed}: "
             f"{prepared.outputs:,} files into {output}"
         )
         heading.extend(about_problems(prepared.listing))
@@ -190,6 +190,6 @@ def _table(counts: "Counts", variants: int) -> "Table":
         ("augmented", counts.augmented, f"x {variants:,} = {counts.augmented * variants:,} files"),
         ("passed through", counts.copied, "not for training: unchanged"),
         ("quarantined", counts.quarantined, UNREADABLE),
-        ("skipped", counts.skipped, "no pictures"),
+        ("skipped", counts.skipped, "no images"),
     ]
     return inputs_table(rows, always=("augmented", "quarantined"), inputs=counts.sources)

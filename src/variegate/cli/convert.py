@@ -1,4 +1,4 @@
-"""variegate convert: write a data set in another format."""
+"""variegate convert: write a dataset in another format."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,9 +9,9 @@ from variegate.cli.console import Interrupted, note, show, show_json, size_text,
 from variegate.cli.options import (
     AsJson,
     Endpoint,
+    FormatName,
     In,
     LabelPattern,
-    LayoutName,
     Limit,
     MaxMegabytes,
     MaxPixels,
@@ -70,17 +70,17 @@ def convert(
     workers: Workers = None,
     strict: Strict = False,
     limit: Limit = None,
-    layout: LayoutName = None,
+    dataset_format: FormatName = None,
     label_pattern: LabelPattern = None,
     max_pixels: MaxPixels = None,
     max_megabytes: MaxMegabytes = None,
     as_json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
-    """Write the data set IN in another format, into OUT.
+    """Write the dataset IN in another format, into OUT.
 
     Before anything is written, all that FORMAT cannot hold is counted and listed; a loss of
-    substance has to be allowed. Pictures are copied, byte for byte. A conversion that was stopped
+    substance has to be allowed. Images are copied, byte for byte. A conversion that was stopped
     goes on where it stopped when the same command is given again. IN is never touched.
     """
     use_endpoint(endpoint)
@@ -88,7 +88,7 @@ def convert(
     from variegate.datasets.convert import plan_as_data, plan_conversion
 
     options = chosen_options(
-        layout=layout,
+        dataset_format=dataset_format,
         label_pattern=label_pattern,
         limit=limit,
         workers=workers,
@@ -136,10 +136,10 @@ def _tell_plan(plan: "Plan", source: str, output: str) -> None:
     from variegate.formats.conversion.filenames import NAMINGS
 
     prepared = plan.prepared
-    tell(f"input:  {source}: {prepared.layout.description}")
-    for one in prepared.layout.notes:
+    tell(f"input:  {source}: {prepared.dataset_format.description}")
+    for one in prepared.dataset_format.notes:
         tell(f"        {one}")
-    parts = [plan.to, counted(prepared.outputs, "picture", "pictures")]
+    parts = [plan.to, counted(prepared.outputs, "image", "images")]
     parts += [counted(plan.objects, "object", "objects")] if plan.objects else []
     tell(f"output: {output}: {', '.join(parts)}")
     if plan.naming:
@@ -164,8 +164,8 @@ def _show_summary(summary: "Summary", figures: RunProgress) -> None:
     show("")
     show(_table(counts))
     show("")
-    pictures = counted(counts.outputs, "picture", "pictures")
-    made = f"{pictures}, {size_text(counts.bytes)}, in {summary.output}"
+    images = counted(counts.outputs, "image", "images")
+    made = f"{images}, {size_text(counts.bytes)}, in {summary.output}"
     took = time_text(summary.elapsed_s)
     so_far = " (continued)" if summary.continued else ""
     show(f"{made}; {took}{so_far}" if figures.last else f"{made}; they were complete before")
@@ -179,6 +179,6 @@ def _table(counts: "Counts") -> "Table":
     rows = [
         ("converted", counts.copied, ""),
         ("quarantined", counts.quarantined, UNREADABLE),
-        ("skipped", counts.skipped, "no pictures of the set: labels, masks"),
+        ("skipped", counts.skipped, "no images of the set: labels, masks"),
     ]
     return inputs_table(rows, always=("converted", "quarantined"), inputs=counts.sources)

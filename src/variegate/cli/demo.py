@@ -7,11 +7,11 @@ from pathlib import Path
 from variegate.cli import app
 from variegate.cli.console import tell
 
-PICTURES = 60
+IMAGES = 60
 
 
 def main(folder: str) -> None:
-    """Draw a small data set, augment it, check it, and draw a contact sheet of it."""
+    """Draw a small dataset, augment it, check it, and draw a contact sheet of it."""
     place = Path(folder)
     parts, more, sheet = place / "parts", place / "augmented", place / "preview.png"
     marker = place / ".variegate-demo"
@@ -22,11 +22,11 @@ def main(folder: str) -> None:
         shutil.rmtree(made, ignore_errors=True)
     place.mkdir(parents=True, exist_ok=True)
     marker.touch()
-    _run("sample", str(parts), "--count", str(PICTURES))
+    _run("sample", str(parts), "--count", str(IMAGES))
     _run("augment", str(parts), str(more), "--preset", "chain", "--seed", "7")
     _run("verify", str(more))
     _run("preview", str(more), "--out", str(sheet))
-    tell(f"\nPictures in {more}; the contact sheet is {sheet.resolve()}")
+    tell(f"\nImages in {more}; the contact sheet is {sheet.resolve()}")
 
 
 def _run(*arguments: str) -> None:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def save_png(path: Path, image: "Image") -> None:
-    """Write a picture; the file appears whole.
+    """Write an image; the file appears whole.
 
     Raises:
         OutputError: it cannot be written.
@@ -20,18 +20,18 @@ def save_png(path: Path, image: "Image") -> None:
     open_storage(path.parent, create=True).write(path.name, data)
 
 
-def load_picture(path: Path) -> "Image":
-    """Read one picture.
+def load_image(path: Path) -> "Image":
+    """Read one image.
 
     Raises:
         InputError: there is none.
-        PictureError: it cannot be decoded.
+        ImageError: it cannot be decoded.
     """
     from variegate.codecs import decode
-    from variegate.errors import PictureError
+    from variegate.errors import ImageError
     from variegate.storage import open_storage
 
     try:
         return decode(open_storage(path.parent).read(path.name), keep_alpha=True)
-    except PictureError as error:
-        raise type(error)(f"{path}: {error}; name another picture") from error
+    except ImageError as error:
+        raise type(error)(f"{path}: {error}; name another image") from error

@@ -1,4 +1,4 @@
-"""variegate inspect: what a data set is, in figures, and what is wrong with it."""
+"""variegate inspect: what a dataset is, in figures, and what is wrong with it."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -8,9 +8,9 @@ from variegate.cli.console import note, show, show_json
 from variegate.cli.options import (
     AsJson,
     Endpoint,
+    FormatName,
     In,
     LabelPattern,
-    LayoutName,
     use_endpoint,
 )
 from variegate.cli.progress import counting
@@ -27,20 +27,25 @@ _SHOWN = 40
 @command("inspect", "variegate inspect coco/", "variegate inspect voc.zip --json")
 def inspect(
     source: In,
-    layout: LayoutName = None,
+    dataset_format: FormatName = None,
     label_pattern: LabelPattern = None,
     as_json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
-    """Tell what the data set IN is: format, classes, labels in figures, and what is wrong with it.
+    """Tell what the dataset IN is: format, classes, labels in figures, and what is wrong with it.
 
     Nothing is written. Every fault in an annotation is counted by its kind, with its file and line.
     """
     use_endpoint(endpoint)
     from variegate.datasets.inspect import inspect as look
 
-    with counting("pictures") as on_progress:
-        found = look(source, layout=layout, label_pattern=label_pattern, on_progress=on_progress)
+    with counting("images") as on_progress:
+        found = look(
+            source,
+            format=dataset_format,
+            label_pattern=label_pattern,
+            on_progress=on_progress,
+        )
     if as_json:
         show_json(asdict(found))
         return
@@ -52,7 +57,7 @@ def inspect(
     if found.classes:
         show("")
         show(_classes(found))
-    _show_faults("pictures that cannot be used", found.quarantined)
+    _show_faults("images that cannot be used", found.quarantined)
     _show_faults("faults in annotations, mended or left out", found.problems)
     if not found.quarantined and not found.problems:
         show("")
@@ -61,11 +66,11 @@ def inspect(
 
 def _figures(found: "Inspection") -> "Table":
     table = _table("", "")
-    splits = {name: count for name, count in found.pictures.items() if name}
+    splits = {name: count for name, count in found.images.items() if name}
     parts = ", ".join(f"{name} {count:,}" for name, count in splits.items())
-    total = sum(found.pictures.values())
+    total = sum(found.images.values())
     table.add_row("format", found.format)
-    table.add_row("pictures", f"{total:,}" + (f" ({parts})" if parts else ""))
+    table.add_row("images", f"{total:,}" + (f" ({parts})" if parts else ""))
     if found.labelled < total:
         table.add_row("", f"{total - found.labelled:,} without a label")
     if found.objects:
@@ -76,8 +81,8 @@ def _figures(found: "Inspection") -> "Table":
         sizes = f"{_range(found.widths, 0)} x {_range(found.heights, 0)} pixels"
         judged = "" if found.sizes_of >= total else f", judged by {found.sizes_of:,}"
         table.add_row("width x height", sizes + judged)
-    if found.objects_a_picture:
-        table.add_row("objects a picture", _range(found.objects_a_picture, 0))
+    if found.objects_a_image:
+        table.add_row("objects an image", _range(found.objects_a_image, 0))
     if found.sides:
         table.add_row("side of a box", f"{_range(found.sides, 1)} pixels")
     if found.aspects:
@@ -101,11 +106,11 @@ def _range(spread: "Spread", digits: int) -> str:
 
 
 def _classes(found: "Inspection") -> "Table":
-    table = _table("class", "pictures", *(["objects"] if found.objects else []))
+    table = _table("class", "images", *(["objects"] if found.objects else []))
     shown = list(found.classes.items())[:_SHOWN]
     for name, count in shown:
         objects = [f"{count.objects:,}"] if found.objects else []
-        table.add_row(name, f"{count.pictures:,}", *objects)
+        table.add_row(name, f"{count.images:,}", *objects)
     if len(found.classes) > _SHOWN:
         table.add_row(f"and {len(found.classes) - _SHOWN:,} more; --json names all", "")
     return table

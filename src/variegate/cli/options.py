@@ -47,7 +47,7 @@ def _loaded(files: list[Path] | None) -> list[Path]:
 
 
 In = Annotated[
-    str, typer.Argument(metavar="IN", help="Folder, zip file or bucket (s3://...) of pictures.")
+    str, typer.Argument(metavar="IN", help="Folder, zip file or bucket (s3://...) of images.")
 ]
 Out = Annotated[
     str, typer.Argument(metavar="OUT", help="Folder, zip file or bucket (s3://...) of results.")
@@ -113,10 +113,10 @@ Strict = Annotated[
         "code 3 if anything was quarantined.",
     ),
 ]
-LayoutName = Annotated[
+FormatName = Annotated[
     str | None,
     typer.Option(
-        "--layout",
+        "--format",
         metavar="NAME",
         help="Layout of IN, where it should not be guessed, such as classes, csv or yolo:FOLDER.",
         rich_help_panel=_INPUT,
@@ -137,7 +137,7 @@ Limit = Annotated[
         "--limit",
         metavar="N",
         parser=whole(),
-        help="Only so many pictures, evenly spread: try it on a few first.",
+        help="Only so many images, evenly spread: try it on a few first.",
         rich_help_panel=_INPUT,
     ),
 ]
@@ -147,7 +147,7 @@ MaxPixels = Annotated[
         "--max-pixels",
         metavar="N",
         parser=whole(1),
-        help="Quarantine pictures of more pixels unread; 250 million if none.",
+        help="Quarantine images of more pixels unread; 250 million if none.",
         rich_help_panel=_INPUT,
     ),
 ]
@@ -278,7 +278,7 @@ def chosen_limits(max_pixels: int | None, max_megabytes: int | None) -> "Limits"
 
 def chosen_options(
     *,
-    layout: str | None = None,
+    dataset_format: str | None = None,
     label_pattern: str | None = None,
     limit: int | None = None,
     workers: int | None = None,
@@ -294,7 +294,7 @@ def chosen_options(
     from variegate.runs.run import Options
 
     return Options(
-        layout=layout,
+        format=dataset_format,
         label_pattern=label_pattern,
         limit=limit,
         workers=workers,

@@ -8,9 +8,9 @@ from variegate.cli.console import note, show, show_json, size_text, time_text
 from variegate.cli.options import (
     AsJson,
     Endpoint,
+    FormatName,
     In,
     LabelPattern,
-    LayoutName,
     Limit,
     MaxMegabytes,
     MaxPixels,
@@ -42,7 +42,7 @@ def plan(
     plugins: PluginFiles = None,
     workers: Workers = None,
     limit: Limit = None,
-    layout: LayoutName = None,
+    dataset_format: FormatName = None,
     label_pattern: LabelPattern = None,
     max_pixels: MaxPixels = None,
     max_megabytes: MaxMegabytes = None,
@@ -51,14 +51,14 @@ def plan(
 ) -> None:
     """Tell how many files augment would make of IN, how large and how long; nothing is written.
 
-    A few pictures, evenly spread, are really augmented in memory.
+    A few images, evenly spread, are really augmented in memory.
     """
     use_endpoint(endpoint)
     from variegate.runs.estimate import estimate
 
     loaded = chosen_recipe(recipe, preset, seed)
     options = chosen_options(
-        layout=layout,
+        dataset_format=dataset_format,
         label_pattern=label_pattern,
         limit=limit,
         workers=workers,
@@ -70,11 +70,11 @@ def plan(
     if as_json:
         show_json({"recipe": recipe_name(recipe, preset), "seed": loaded.seed, **asdict(found)})
         return
-    show(f"input    {source}: {found.layout}")
+    show(f"input    {source}: {found.format}")
     for one in found.notes:
         note(f"         {one}")
     name = recipe_name(recipe, preset)
-    show(f"recipe   {name}, {found.variants:,} for each picture, seed {loaded.seed}")
+    show(f"recipe   {name}, {found.variants:,} for each image, seed {loaded.seed}")
     for line in _lines(found):
         show(line)
 
@@ -84,14 +84,14 @@ def _lines(found: "Estimate") -> list[str]:
     also = f" + {passed:,} passed through" if passed else ""
     lines = [f"files    {found.outputs:,} ({found.augmented:,} x {found.variants:,}{also})"]
     if not found.tried:
-        return [*lines, f"size     unknown: none of {found.unreadable} pictures tried can be read"]
+        return [*lines, f"size     unknown: none of {found.unreadable} images tried can be read"]
     size, seconds = found.bytes, found.seconds
     low, high = size_text(size.low), size_text(size.high)
     lines.append(f"size     about {size_text(size.middle)} ({low} to {high})")
     processes = f"{found.workers} workers" if found.workers else "this process alone"
     low, high = time_text(seconds.low), time_text(seconds.high)
     lines.append(f"time     about {time_text(seconds.middle)} ({low} to {high}) with {processes}")
-    lines.append(f"         judged by {found.tried} pictures, augmented in memory")
+    lines.append(f"         judged by {found.tried} images, augmented in memory")
     if found.unreadable:
         tried = found.tried + found.unreadable
         lines.append(f"         {found.unreadable} of {tried} tried cannot be read: quarantined")

@@ -9,8 +9,8 @@ from variegate.cli.application import command
 from variegate.cli.console import show
 from variegate.cli.options import (
     Endpoint,
+    FormatName,
     LabelPattern,
-    LayoutName,
     MaxMegabytes,
     MaxPixels,
     PluginFiles,
@@ -35,7 +35,7 @@ from variegate.errors import UsageError
 def preview(
     source: Annotated[
         str,
-        typer.Argument(metavar="IN", help="Pictures, or the results of variegate augment."),
+        typer.Argument(metavar="IN", help="Images, or the results of variegate augment."),
     ],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="PNG file to write.")
@@ -54,8 +54,8 @@ def preview(
     ] = None,
     seed: Seed = None,
     plugins: PluginFiles = None,
-    pictures: Annotated[
-        int, typer.Option("--pictures", metavar="N", parser=whole(1, 40), help="Rows: sources.")
+    images: Annotated[
+        int, typer.Option("--images", metavar="N", parser=whole(1, 40), help="Rows: sources.")
     ] = 6,
     variants: Annotated[
         int, typer.Option("--variants", metavar="N", parser=whole(1, 24), help="Columns: results.")
@@ -64,13 +64,13 @@ def preview(
         bool,
         typer.Option("--labels/--no-labels", help="Draw boxes, outlines, masks and keypoints."),
     ] = True,
-    layout: LayoutName = None,
+    dataset_format: FormatName = None,
     label_pattern: LabelPattern = None,
     max_pixels: MaxPixels = None,
     max_megabytes: MaxMegabytes = None,
     endpoint: Endpoint = None,
 ) -> None:
-    """Draw a contact sheet: some pictures of IN by some of their variants, with what was drawn.
+    """Draw a contact sheet: some images of IN by some of their variants, with what was drawn.
 
     Where IN is the output of a run, its files are shown beside their sources.
     """
@@ -89,7 +89,7 @@ def preview(
             "--recipe, --preset and --transforms: expected one of them; leave the rest"
         )
     if not any(given) and is_output(open_storage(source)):
-        save_png(out, preview_output(source, pictures=pictures, variants=variants, labels=labels))
+        save_png(out, preview_output(source, images=images, variants=variants, labels=labels))
         show(f"{out}: some of the files of {source} beside their sources")
         return
     if transforms is not None:
@@ -101,7 +101,7 @@ def preview(
     else:
         chosen, name = chosen_recipe(recipe, preset, seed), recipe_name(recipe, preset)
     options = chosen_options(
-        layout=layout,
+        dataset_format=dataset_format,
         label_pattern=label_pattern,
         max_pixels=max_pixels,
         max_megabytes=max_megabytes,
@@ -111,11 +111,11 @@ def preview(
         source,
         recipe=chosen,
         options=options,
-        pictures=pictures,
+        images=images,
         variants=variants,
         name=name,
         labels=labels,
     )
     save_png(out, sheet)
     shown = min(variants, chosen.count())
-    show(f"{out}: {shown} of {chosen.count():,} variants ({name}) of some pictures of {source}")
+    show(f"{out}: {shown} of {chosen.count():,} variants ({name}) of some images of {source}")

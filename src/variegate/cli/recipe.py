@@ -25,7 +25,7 @@ def check(
     recipe = Recipe.load(file)
     count = recipe.count()
     results = "1 result" if count == 1 else f"{count:,} results"
-    show(f"{file}: correct; {results} for each picture, seed {recipe.seed}")
+    show(f"{file}: correct; {results} for each image, seed {recipe.seed}")
 
 
 @command("schema", "variegate recipe schema > recipe.schema.json", to=recipes)

@@ -1,4 +1,4 @@
-"""variegate sample: draw a labelled data set to try things on."""
+"""variegate sample: draw a labelled dataset to try things on."""
 
 import json
 import re
@@ -33,10 +33,10 @@ class Labels(StrEnum):
 )
 def sample(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="New or empty folder for the pictures.")
+        Path, typer.Argument(metavar="DIR", help="New or empty folder for the images.")
     ],
     count: Annotated[
-        int, typer.Option("--count", "-n", metavar="N", parser=whole(1), help="How many pictures.")
+        int, typer.Option("--count", "-n", metavar="N", parser=whole(1), help="How many images.")
     ] = 250,
     seed: Annotated[
         int,
@@ -46,7 +46,7 @@ def sample(
     ] = 7,
     objects: Annotated[
         int,
-        typer.Option("--objects", metavar="N", parser=whole(1), help="Parts in each picture."),
+        typer.Option("--objects", metavar="N", parser=whole(1), help="Parts in each image."),
     ] = 1,
     size: Annotated[
         str, typer.Option("--size", metavar="HxW", help="Height and width, pixels.")
@@ -56,9 +56,9 @@ def sample(
         typer.Option("--labels", help="A folder for each kind, or boxes, outlines and keypoints."),
     ] = Labels.FOLDERS,
 ) -> None:
-    """Draw electronic parts of five kinds: a data set to try variegate on.
+    """Draw electronic parts of five kinds: a dataset to try variegate on.
 
-    The same seed gives the same pictures, on every machine.
+    The same seed gives the same images, on every machine.
     """
     from variegate.codecs import encode
     from variegate.datasets.samples import KINDS, CocoFile, Specimen, specimens
@@ -74,7 +74,7 @@ def sample(
     shape = (int(match[1]), int(match[2]))
     drawn = specimens(count, seed=check_seed(seed), size=shape, objects=objects)
     written = 0
-    with counting("pictures") as on_progress:
+    with counting("images") as on_progress:
         try:
             # The first one tells whether the size is possible: before that no folder is made.
             ready: tuple[str, Specimen] | None = next(drawn)
@@ -96,5 +96,5 @@ def sample(
         if labels is Labels.COCO:
             storage.write("annotations.json", json.dumps(known.to_json()).encode())
     kinds = ", ".join(KINDS[:count])
-    show(f"{done:,} pictures, {size_text(written)}, in {folder}: {kinds}")
+    show(f"{done:,} images, {size_text(written)}, in {folder}: {kinds}")
     show(f"now:  variegate augment {folder} {folder}-augmented")

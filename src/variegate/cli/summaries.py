@@ -1,4 +1,4 @@
-"""What commands that write a data set say of it, at the beginning, at the end and when stopped."""
+"""What commands that write a dataset say of it, at the beginning, at the end and when stopped."""
 
 import shlex
 import sys

@@ -8,7 +8,7 @@ import typer
 
 from variegate.cli.application import command
 from variegate.cli.console import show
-from variegate.cli.files import load_picture, save_png
+from variegate.cli.files import load_image, save_png
 from variegate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,44 +23,44 @@ _FAMILIES = ("geometry", "fields", "canvas", "color", "adaptive", "blur", "resol
     "transforms",
     "variegate transforms",
     "variegate transforms rotate",
-    "variegate transforms rotate --picture rotate.png --source photo.jpg",
+    "variegate transforms rotate --image rotate.png --source photo.jpg",
 )
 def transforms(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Explain this one; without, list all.")
     ] = None,
-    picture: Annotated[
+    image: Annotated[
         Path | None,
-        typer.Option("--picture", metavar="FILE", help="PNG to write: NAME along its axes."),
+        typer.Option("--image", metavar="FILE", help="PNG to write: NAME along its axes."),
     ] = None,
     source: Annotated[
         Path | None,
-        typer.Option("--source", metavar="FILE", help="Photo for --picture; drawn if none."),
+        typer.Option("--source", metavar="FILE", help="Photo for --image; drawn if none."),
     ] = None,
 ) -> None:
-    """List all transforms, or explain one: parameters, strength axes, and a picture of it."""
+    """List all transforms, or explain one: parameters, strength axes, and an image of it."""
     from variegate.transforms import find_transform
 
     if name is None:
-        if picture is not None or source is not None:
-            raise UsageError("--picture and --source: expected with the NAME of a transform")
+        if image is not None or source is not None:
+            raise UsageError("--image and --source: expected with the NAME of a transform")
         _list()
         return
     transform = find_transform(name)
-    if source is not None and picture is None:
-        raise UsageError("--source: expected with --picture FILE, which is to be drawn of it")
-    if picture is None:
+    if source is not None and image is None:
+        raise UsageError("--source: expected with --image FILE, which is to be drawn of it")
+    if image is None:
         _explain(transform)
         return
     from variegate.reports import strip
 
-    save_png(picture, strip(transform, _photo(source)))
-    show(f"{picture}: {name} on {source or 'a drawn picture'}")
+    save_png(image, strip(transform, _photo(source)))
+    show(f"{image}: {name} on {source or 'a drawn image'}")
 
 
 def _photo(source: Path | None) -> "Image":
     if source is not None:
-        return load_picture(source)
+        return load_image(source)
     from variegate.datasets.samples import draw_specimen
     from variegate.seeding import generator
 
@@ -138,7 +138,7 @@ def _explain(transform: type["Transform"]) -> None:
         show("no strength axis")
     show("")
     show(f"in a recipe:  {example(transform)}")
-    show(f"look at it:   variegate transforms {transform.name} --picture {transform.name}.png")
+    show(f"look at it:   variegate transforms {transform.name} --image {transform.name}.png")
 
 
 def example(transform: type["Transform"]) -> str:

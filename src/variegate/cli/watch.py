@@ -1,4 +1,4 @@
-"""variegate watch: drop a picture into a folder, its variants appear in another."""
+"""variegate watch: drop an image into a folder, its variants appear in another."""
 
 import signal
 import threading
@@ -54,7 +54,7 @@ def watch(
 ) -> None:
     """Watch IN: what is there and what comes is augmented into OUT, until you press Ctrl-C.
 
-    The results are those of augment. What was done before is not done again. A picture that is
+    The results are those of augment. What was done before is not done again. An image that is
     replaced gets new results; one that is removed leaves its results where they are.
     """
     use_endpoint(endpoint)

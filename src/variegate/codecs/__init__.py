@@ -1,24 +1,24 @@
-"""Pictures: bytes to arrays and back.
+"""Images: bytes to arrays and back.
 
-`probe` tells a picture's kind and size without decoding it. `decode` gives it as every other part
+`probe` tells an image's kind and size without decoding it. `decode` gives it as every other part
 of variegate expects it: upright, sRGB or gray, 8 bits. `encode` writes it. A kind of file is told
-by its content, never by its name, and everything that is wrong with one is a `PictureError`.
-`decode_mask` and `encode_mask` are for pictures whose values are numbers.
+by its content, never by its name, and everything that is wrong with one is a `ImageError`.
+`decode_mask` and `encode_mask` are for images whose values are numbers.
 
 A format is one file here, with `parse(data, limits)`.
 """
 
-from variegate.codecs.kinds import EXTENSIONS, IMAGE_ENDINGS, kind_of
+from variegate.codecs.kinds import EXTENSIONS, IMAGE_EXTENSIONS, kind_of
 from variegate.codecs.limits import Limits
-from variegate.codecs.masks import MASK_ENDING, decode_mask, encode_mask, read_palette
+from variegate.codecs.masks import MASK_EXTENSION, decode_mask, encode_mask, read_palette
 from variegate.codecs.raster import upright
 from variegate.codecs.reading import Header, decode, probe
 from variegate.codecs.writing import encode
 
 __all__ = [
     "EXTENSIONS",
-    "IMAGE_ENDINGS",
-    "MASK_ENDING",
+    "IMAGE_EXTENSIONS",
+    "MASK_EXTENSION",
     "Header",
     "Limits",
     "decode",

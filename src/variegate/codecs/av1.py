@@ -6,7 +6,7 @@ It is what the decoder takes its memory by, whatever the container declares.
 from variegate.errors import DecodeError
 
 _SEQUENCE_HEADER = 1
-# A still picture has three or four.
+# A still image has three or four.
 _MAX_UNITS = 10_000
 
 
@@ -37,7 +37,7 @@ def largest_frame(stream: bytes) -> tuple[int, int]:
             declared = _sequence_size(stream[at : at + min(size, 1024)])
             height, width = max(height, declared[0]), max(width, declared[1])
         at += size
-    raise DecodeError(f"corrupt AVIF: a picture in more than {_MAX_UNITS:,} units")
+    raise DecodeError(f"corrupt AVIF: an image in more than {_MAX_UNITS:,} units")
 
 
 def _leb128(stream: bytes, at: int) -> tuple[int, int]:
@@ -53,7 +53,7 @@ def _sequence_size(header: bytes) -> tuple[int, int]:
     bits = _Bits(header)
     bits.take(4)
     if bits.take(1):
-        # A still picture with a reduced header: only the level comes before the size.
+        # A still image with a reduced header: only the level comes before the size.
         bits.take(5)
     else:
         _skip_operating_points(bits)

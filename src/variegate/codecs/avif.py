@@ -30,7 +30,7 @@ _ORIENTATIONS = {
 
 
 def parse(data: bytes, limits: Limits) -> Parsed:
-    """Read the boxes of an AVIF; an animation counts as its still picture.
+    """Read the boxes of an AVIF; an animation counts as its still image.
 
     Raises:
         DecodeError: it is broken, or its parts contradict each other.
@@ -62,7 +62,7 @@ def _load(container: Container, limits: Limits, reduce: int) -> Raster:  # noqa:
     for item, kind in container.kinds.items():
         if kind == b"av01":
             _check_stream(container, item, limits)
-    # The brand of a still picture makes libavif take that, and no track.
+    # The brand of a still image makes libavif take that, and no track.
     still = container.data[:8] + b"avif" + container.data[12:]
     with AvifImagePlugin.AvifImageFile(io.BytesIO(still)) as image:
         image.load()

@@ -1,4 +1,4 @@
-"""Conversions of whole pictures without whole pictures of intermediate values."""
+"""Conversions of whole images without whole images of intermediate values."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ _BAND_SAMPLES = 2**18
 def by_bands(convert: Callable[..., Array], first: Array, *others: Array) -> Array:
     """Apply a function of arrays of equal height a band of rows at a time.
 
-    The wide intermediate values that it makes then take little memory, whatever the picture.
+    The wide intermediate values that it makes then take little memory, whatever the image.
     """
     rows = max(1, _BAND_SAMPLES // max(1, first[:1].size))
     if rows >= len(first):

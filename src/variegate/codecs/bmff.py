@@ -12,11 +12,11 @@ _MAX_BOXES = 100_000
 
 @dataclass
 class Container:
-    """What a file says about its pictures.
+    """What a file says about its images.
 
     Attributes:
         data: the file.
-        primary: number of the item that is the picture.
+        primary: number of the item that is the image.
         kinds: item to type, for example b"av01" or b"grid".
         properties: (type, body) of each property, in file order.
         associated: item to indices into properties, from 1.
@@ -70,7 +70,7 @@ class Container:
         size = len(self.data)
         # Extents may overlap: a small file could claim any amount.
         if sum(length for _, length in extents) > size:
-            raise DecodeError(f"truncated file ({size:,} bytes, its picture claims more)")
+            raise DecodeError(f"truncated file ({size:,} bytes, its image claims more)")
         parts = []
         for offset, length in extents:
             at = start + offset
@@ -84,8 +84,8 @@ def read_container(data: bytes, limits: Limits, what: str) -> Container:
     """Read the boxes, and check every size that is declared in them.
 
     Raises:
-        DecodeError: there is no picture in them.
-        LimitError: a picture, tile or number of frames is larger than the limits.
+        DecodeError: there is no image in them.
+        LimitError: an image, tile or number of frames is larger than the limits.
     """
     container = Container(data)
     for kind, at, end in _boxes(data, 0, len(data)):
@@ -94,7 +94,7 @@ def read_container(data: bytes, limits: Limits, what: str) -> Container:
         elif kind == b"moov":
             container.frames = _longest_track(data, at, end)
     if container.primary not in container.kinds:
-        raise DecodeError(f"truncated or corrupt {what}: no picture is declared in it")
+        raise DecodeError(f"truncated or corrupt {what}: no image is declared in it")
     for kind, body in container.properties:
         if kind == b"ispe" and len(body) >= 12:
             width, height = struct.unpack_from(">II", body, 4)

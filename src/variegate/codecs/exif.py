@@ -1,4 +1,4 @@
-"""The one thing EXIF is read for: which way up the picture is."""
+"""The one thing EXIF is read for: which way up the image is."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""From a picture's own colour space to sRGB."""
+"""From an image's own colour space to sRGB."""
 
 import functools
 import io
@@ -22,12 +22,12 @@ _DARKEST_WHITE, _LIGHTEST_BLACK = 224, 96
 def to_srgb(samples: Array, space: str, profile: bytes | None) -> Array:
     """Convert samples to sRGB (gray stays gray).
 
-    A profile that is broken, or that is for another colour space than the picture's, is ignored.
+    A profile that is broken, or that is for another colour space than the image's, is ignored.
 
     Args:
         samples: uint8; (H, W) gray, (H, W, 3) rgb, (H, W, 4) cmyk.
         space: "gray", "rgb" or "cmyk" (255 is full ink).
-        profile: the picture's ICC profile, or None.
+        profile: the image's ICC profile, or None.
 
     Returns:
         uint8; (H, W) for gray, else (H, W, 3).
@@ -66,13 +66,13 @@ def _build(profile: Any, mode: str) -> ImageCms.ImageCmsTransform:
     )
 
 
-# A camera writes the same profile into every picture, so each is judged once.
+# A camera writes the same profile into every image, so each is judged once.
 @functools.lru_cache(maxsize=8)
 def _transform(profile: bytes, space: str) -> ImageCms.ImageCmsTransform | None:
     """The way from a profile to sRGB, or None where there is nothing to do or nothing to trust.
 
     White must come out as white and black as dark: every profile in use does that, and one that
-    does not would spoil the picture.
+    does not would spoil the image.
     """
     if len(profile) > MAX_PROFILE_BYTES:
         return None

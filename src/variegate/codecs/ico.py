@@ -1,4 +1,4 @@
-"""Windows icons and cursors: of the pictures inside, the largest, then the one of most colors."""
+"""Windows icons and cursors: of the images inside, the largest, then the one of most colors."""
 
 import functools
 import struct
@@ -25,7 +25,7 @@ class _Entry:
 
 
 def parse(data: bytes, limits: Limits) -> Parsed:
-    """Read the header of the best picture of an icon.
+    """Read the header of the best image of an icon.
 
     Raises:
         DecodeError: it is broken.
@@ -41,7 +41,7 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     if body.startswith(_PNG):
         return png.parse(body, limits)
     bitmap = read_bitmap(body, 0, 0)
-    # The height counts the picture and the mask below it.
+    # The height counts the image and the mask below it.
     bitmap = replace(bitmap, height=bitmap.height // 2)
     limits.check_size(bitmap.height, bitmap.width, "icon")
     return Parsed(

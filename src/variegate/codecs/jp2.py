@@ -34,7 +34,7 @@ def parse(data: bytes, limits: Limits) -> Parsed:
 
     Raises:
         DecodeError: it is broken.
-        LimitError: picture or structure is larger than the limits.
+        LimitError: image or structure is larger than the limits.
         UnsupportedError: it has more than 4 components, or signed ones.
     """
     stream_at, profile = (0, None) if data[:2] == b"\xff\x4f" else _unboxed(data)

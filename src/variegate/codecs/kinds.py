@@ -1,4 +1,4 @@
-"""What kind of picture some bytes are, told by their content, never by a name."""
+"""What kind of image some bytes are, told by their content, never by a name."""
 
 import re
 import struct
@@ -37,10 +37,10 @@ EXTENSIONS: dict[str, tuple[str, ...]] = {
     "webp": (".webp",),
 }
 
-# Endings that announce a picture: with one of these, a file that is none is a broken picture and
+# Endings that announce an image: with one of these, a file that is none is a broken image and
 # no stranger.
 # fmt: off
-IMAGE_ENDINGS = frozenset((
+IMAGE_EXTENSIONS = frozenset((
     ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".apng", ".webp", ".gif", ".tif", ".tiff",
     ".btf", ".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".pfm", ".avif", ".avifs",
     ".heic", ".heif", ".heics", ".hif", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".ico",
@@ -82,7 +82,7 @@ _HEIF_BRANDS = frozenset(
 
 
 def kind_of(data: bytes) -> str | None:
-    """Tell the kind of picture by its first bytes, or None if it is no picture.
+    """Tell the kind of image by its first bytes, or None if it is no image.
 
     A kind is named even if this installation cannot read it ("heif", "psd"); `probe` says so.
     Nothing is said about the rest of the file: it may be broken.

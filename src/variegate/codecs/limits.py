@@ -1,4 +1,4 @@
-"""How large a picture may be, checked on its header, before any pixel is decoded."""
+"""How large an image may be, checked on its header, before any pixel is decoded."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Limits:
     map or a whole-slide image may need more.
 
     Attributes:
-        max_pixels: height times width of the picture, and of a tile or screen inside the file.
+        max_pixels: height times width of the image, and of a tile or screen inside the file.
         max_bytes: size of the file.
         max_frames: frames of an animation, or pages.
     """
@@ -36,7 +36,7 @@ class Limits:
             what: names it in the message, for example "JPEG" or "TIFF tile".
         """
         if height <= 0 or width <= 0:
-            raise DecodeError(f"{what} of {width:,} x {height:,} pixels: there is no picture in it")
+            raise DecodeError(f"{what} of {width:,} x {height:,} pixels: there is no image in it")
         if height * width > self.max_pixels:
             raise LimitError(
                 f"{what} claims {width:,} x {height:,} pixels;"

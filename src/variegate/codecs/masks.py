@@ -1,4 +1,4 @@
-"""Masks: pictures whose values are numbers, classes or objects, and not colors.
+"""Masks: images whose values are numbers, classes or objects, and not colors.
 
 So nothing may touch a value: no color conversion, no profile, no palette looked up, no scaling of
 1, 2 and 4 bits to 8. A mask in color holds one number a pixel, R + 256 G + 65536 B, as in COCO's
@@ -27,9 +27,9 @@ from variegate.codecs import bmp, gif, jpeg, png, tiff, webp
 from variegate.codecs.kinds import NAMES, kind_of
 from variegate.codecs.limits import Limits
 from variegate.codecs.raster import Array, Parsed, upright
-from variegate.errors import DecodeError, LimitError, PictureError, ShapeError, UnsupportedError
+from variegate.errors import DecodeError, ImageError, LimitError, ShapeError, UnsupportedError
 
-MASK_ENDING = ".png"
+MASK_EXTENSION = ".png"
 
 _Parse = Callable[[bytes, Limits], Parsed]
 _KINDS: dict[str, tuple[_Parse, type[ImageFile.ImageFile]]] = {
@@ -59,7 +59,7 @@ def decode_mask(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Array:
         16 bits gray; uint32 for RGB, R + 256 G + 65536 B. Alpha is left out where it is opaque.
 
     Raises:
-        DecodeError: the bytes are no picture, or broken, or not all there.
+        DecodeError: the bytes are no image, or broken, or not all there.
         LimitError: it is larger than the limits.
         UnsupportedError: it is of a kind that holds no such values.
     """
@@ -73,7 +73,7 @@ def decode_mask(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Array:
     try:
         parsed = parse(data, limits)
         values = _load(data, kind, opener, parsed)
-    except PictureError:
+    except ImageError:
         raise
     except MemoryError as fault:
         raise LimitError(f"{NAMES[kind]} mask too large for this machine's memory") from fault

@@ -1,7 +1,7 @@
 """PNG: our own walk over the chunks, the pixels by libpng (OpenCV).
 
-libpng gets the chunks that make the picture and no other, each with its checksum verified: no text
-can swell in memory, no animation can hide the picture, nothing is printed.
+libpng gets the chunks that make the image and no other, each with its checksum verified: no text
+can swell in memory, no animation can hide the image, nothing is printed.
 """
 
 import functools
@@ -147,7 +147,7 @@ def _gray_palette(data: bytes, header: _Header) -> bool:
 
 
 def _keyed(pixels: Array, header: _Header, transparent: bytes) -> Array | None:
-    """Alpha from the one transparent color of a gray or RGB picture, compared in full depth."""
+    """Alpha from the one transparent color of a gray or RGB image, compared in full depth."""
     count = _CHANNELS[header.color]
     if len(transparent) < 2 * count:
         return None
@@ -160,7 +160,7 @@ def _keyed(pixels: Array, header: _Header, transparent: bytes) -> Array | None:
 
 
 def _clean(data: bytes, header: _Header) -> bytes:
-    """The file with nothing in it but what makes the picture."""
+    """The file with nothing in it but what makes the image."""
     wanted = _PIXEL_CHUNKS | {b"tRNS"} if header.color == 3 else _PIXEL_CHUNKS
     for kind, at, length in header.chunks:
         # The fifth bit of the first letter tells a chunk that must be understood.

@@ -34,7 +34,7 @@ class _Header:
 
 
 def parse(data: bytes, limits: Limits) -> Parsed:
-    """Read the header of a PNM, PAM or PFM picture.
+    """Read the header of a PNM, PAM or PFM image.
 
     Raises:
         DecodeError: it is broken.
@@ -133,7 +133,7 @@ def _stored(data: bytes, header: _Header, size: int) -> memoryview:
 
 
 def _scaled(values: Array, maximum: int) -> Array:
-    """v * 255 / maximum, rounded; the table is small, whatever the picture's size."""
+    """v * 255 / maximum, rounded; the table is small, whatever the image's size."""
     if maximum == 255 and values.dtype.itemsize == 1:
         return values
     known = np.minimum(np.arange(2 ** (8 * min(values.dtype.itemsize, 2))), maximum)
@@ -150,7 +150,7 @@ def _floats(data: bytes, header: _Header) -> Array:
 def _written_numbers(data: bytes, header: _Header) -> Array:
     """The forms with decimal digits; in a bitmap they need no space between them."""
     count = header.height * header.width * header.channels
-    # Room for any sensible spacing: memory follows the picture, and not the file.
+    # Room for any sensible spacing: memory follows the image, and not the file.
     body = data[header.start - 1 : header.start + 16 * count + 2**20]
     body = re.sub(rb"#[^\n\r]*", b"", body)
     if body.translate(None, _NOT_DIGITS) != body:

@@ -24,7 +24,7 @@ class Raster:
     Attributes:
         samples: uint8; (H, W) gray, (H, W, 3) rgb, (H, W, 4) cmyk.
         space: "cmyk" has 255 for full ink.
-        alpha: (H, W) uint8, straight, or None for an opaque picture.
+        alpha: (H, W) uint8, straight, or None for an opaque image.
     """
 
     samples: Array
@@ -34,7 +34,7 @@ class Raster:
 
 @dataclass(frozen=True)
 class Parsed:
-    """A picture whose header has been read and found within the limits.
+    """An image whose header has been read and found within the limits.
 
     Attributes:
         height: pixels, as stored (before it is turned upright).
@@ -110,7 +110,7 @@ def unpremultiplied(colors: Array, alpha: Array, top: int) -> Array:
 
 
 def from_palette(indices: Array, palette: Array, alpha: Array | None = None) -> Raster:
-    """Look colors up. A palette of nothing but grays makes a gray picture.
+    """Look colors up. A palette of nothing but grays makes a gray image.
 
     Args:
         indices: (H, W), unsigned integers; those beyond the palette are black.
@@ -135,7 +135,7 @@ def finish(raster: Raster, parsed: Parsed, *, keep_alpha: bool) -> Array:
     """Turn a raster into upright sRGB or gray.
 
     Returns:
-        uint8, C-contiguous; (H, W), (H, W, 3), or (H, W, 4) if keep_alpha and the picture has
+        uint8, C-contiguous; (H, W), (H, W, 3), or (H, W, 4) if keep_alpha and the image has
         transparency.
     """
     samples, alpha = raster.samples, raster.alpha
@@ -155,7 +155,7 @@ def with_alpha(samples: Array, alpha: Array) -> Array:
 
 
 def over_white(samples: Array, alpha: Array) -> Array:
-    """Lay a straight-alpha picture over white: c * a + 255 * (1 - a), rounded."""
+    """Lay a straight-alpha image over white: c * a + 255 * (1 - a), rounded."""
 
     def blend(colors: Array, share: Array) -> Array:
         weight = share.astype(np.uint16)

@@ -11,7 +11,7 @@ from variegate.codecs import avif, bmp, gif, heif, ico, jp2, jpeg, png, pnm, svg
 from variegate.codecs.kinds import NAMES, kind_of
 from variegate.codecs.limits import Limits
 from variegate.codecs.raster import Parsed, finish
-from variegate.errors import DecodeError, LimitError, PictureError, ShapeError, UnsupportedError
+from variegate.errors import DecodeError, ImageError, LimitError, ShapeError, UnsupportedError
 
 # Each reads a header; a kind that is known but not here cannot be read.
 _PARSERS: dict[str, Callable[[bytes, Limits], Parsed]] = {
@@ -34,7 +34,7 @@ _DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Header:
-    """What can be told about a picture without decoding it.
+    """What can be told about an image without decoding it.
 
     Attributes:
         kind: one of those that `kind_of` gives.
@@ -54,10 +54,10 @@ class Header:
 
 
 def probe(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Header:
-    """Read a picture's header; no pixel is decoded.
+    """Read an image's header; no pixel is decoded.
 
     Raises:
-        DecodeError: the bytes are no picture, or its header is broken.
+        DecodeError: the bytes are no image, or its header is broken.
         LimitError: it is larger than the limits.
         UnsupportedError: it is of a kind that cannot be read, or not without an extra.
     """
@@ -75,7 +75,7 @@ def decode(
     keep_alpha: bool = False,
     reduce: int = 1,
 ) -> np.ndarray:
-    """Decode the first frame of a picture: upright, sRGB, 8 bits.
+    """Decode the first frame of an image: upright, sRGB, 8 bits.
 
     Transparency is laid over white. Integer samples of other depths become
     v * 255 / (2**bits - 1), rounded, where bits is the declared depth.
@@ -87,14 +87,14 @@ def decode(
         reduce: 1, 2, 4 or 8: decode a `reducible` JPEG at that fraction of its size, rounded up.
 
     Returns:
-        uint8, C-contiguous; (H, W) for a gray picture, (H, W, 3) RGB, or (H, W, 4) RGBA, straight,
+        uint8, C-contiguous; (H, W) for a gray image, (H, W, 3) RGB, or (H, W, 4) RGBA, straight,
         if keep_alpha and any alpha is below 255.
 
     Raises:
-        DecodeError: the bytes are no picture, or broken, or not all there.
+        DecodeError: the bytes are no image, or broken, or not all there.
         LimitError: it is larger than the limits.
         UnsupportedError: it is of a kind that cannot be read, or not without an extra.
-        ShapeError: reduce is none of the four, or not 1 for a picture that is not reducible.
+        ShapeError: reduce is none of the four, or not 1 for an image that is not reducible.
     """
     if reduce not in (1, 2, 4, 8):
         raise ShapeError(f"reduce: expected 1, 2, 4 or 8, got {reduce!r}")
@@ -116,26 +116,26 @@ def _parse(data: bytes, limits: Limits) -> tuple[str, Parsed]:
     limits.check_bytes(len(data))
     kind = kind_of(data)
     if kind is None:
-        raise DecodeError(_no_picture(data))
+        raise DecodeError(_no_image(data))
     parse = _PARSERS.get(kind)
     if parse is None:
-        raise UnsupportedError(f"{NAMES[kind]} pictures are not read; convert it to PNG first")
+        raise UnsupportedError(f"{NAMES[kind]} images are not read; convert it to PNG first")
     with _faults_named(kind):
         return kind, parse(data, limits)
 
 
-def _no_picture(data: bytes) -> str:
+def _no_image(data: bytes) -> str:
     if not data:
         return "empty file (0 bytes)"
-    return f"not a picture ({len(data):,} bytes that begin with {data[:16]!r})"
+    return f"not an image ({len(data):,} bytes that begin with {data[:16]!r})"
 
 
 @contextmanager
 def _faults_named(kind: str) -> Iterator[None]:
-    """Whatever a decoder raises on bad bytes, raise the fitting PictureError."""
+    """Whatever a decoder raises on bad bytes, raise the fitting ImageError."""
     try:
         yield
-    except PictureError:
+    except ImageError:
         raise
     except MemoryError as fault:
         raise LimitError(f"{NAMES[kind]} too large for this machine's memory") from fault

@@ -22,7 +22,7 @@ _SVG = "http://www.w3.org/2000/svg"
 _HREFS = ("href", "{http://www.w3.org/1999/xlink}href")
 # More than any drawing has, and little enough to keep in memory.
 _MAX_ELEMENTS, _MAX_DEPTH = 200_000, 200
-# What drawing a picture may take, beside 32 bytes a pixel; a usual one takes 16 MiB and 11 ms.
+# What drawing an image may take, beside 32 bytes a pixel; a usual one takes 16 MiB and 11 ms.
 _MEMORY, _SECONDS = 128 * 2**20, 60
 _READ_AT_ONCE = 2**16
 _LENGTH = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(px|pt|pc|in|cm|mm|)\s*")
@@ -36,7 +36,7 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     Raises:
         DecodeError: it is broken, or has no size.
         LimitError: its size, or what it would take to draw, is larger than the limits.
-        UnsupportedError: resvg-py is not installed; or it embeds or refers to other pictures; or
+        UnsupportedError: resvg-py is not installed; or it embeds or refers to other images; or
             it holds text, which the fonts of every machine show differently.
     """
     root = _read_tree(data)
@@ -94,7 +94,7 @@ def _close_off(element: ET.Element) -> None:
     element.tag = name if namespace in ("", "{" + _SVG) else "foreign"
     reference = next((element.attrib[key] for key in _HREFS if key in element.attrib), None)
     if element.tag in ("image", "feImage") and reference is not None:
-        raise UnsupportedError("SVG with other pictures in it is not read; convert it to PNG first")
+        raise UnsupportedError("SVG with other images in it is not read; convert it to PNG first")
     if element.tag == "text" and "".join(element.itertext()).strip():
         raise UnsupportedError("SVG with text is not read; convert its text to paths first")
     for key in [key for key in element.attrib if key.startswith("{")]:

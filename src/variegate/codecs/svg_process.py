@@ -25,7 +25,7 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     text = sys.stdin.buffer.read().decode("utf-8")
-    # No fonts of the system: the same picture on every machine.
+    # No fonts of the system: the same image on every machine.
     sys.stdout.buffer.write(bytes(resvg_py.svg_to_bytes(svg_string=text, skip_system_fonts=True)))
 
 

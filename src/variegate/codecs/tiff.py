@@ -66,7 +66,7 @@ def parse(data: bytes, limits: Limits) -> Parsed:
 
     Raises:
         DecodeError: it is broken.
-        LimitError: picture, tile or number of pages is larger than the limits.
+        LimitError: image, tile or number of pages is larger than the limits.
         UnsupportedError: a compression, color space or depth that is not read, or a camera's raw
             file, whose first directory is but a thumbnail.
     """

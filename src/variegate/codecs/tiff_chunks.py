@@ -1,7 +1,7 @@
 """The samples of a TIFF out of its strips or tiles.
 
 For the compressions that pack bytes, whatever these mean, libtiff (through Pillow) is shown another
-file: the same strips, declared as 8-bit gray pictures as many pixels wide as a row has bytes. It
+file: the same strips, declared as 8-bit gray images as many pixels wide as a row has bytes. It
 gives the bytes back, and has no say in what they mean: not in depth, color, alpha, orientation or
 byte order. The predictor is undone here. JPEG and WebP chunks are files of their own, and are
 decoded as such.
@@ -25,7 +25,7 @@ _BEST_RATIO = {5: 2731, 8: 1032, 32946: 1032, 32773: 64}
 
 
 def read_samples(directory: Directory, layout: Layout) -> Array:
-    """Read all samples of the picture.
+    """Read all samples of the image.
 
     Returns:
         (H, W, samples), in the smallest type that holds them, native byte order.
@@ -35,7 +35,7 @@ def read_samples(directory: Directory, layout: Layout) -> Array:
     for plane in range(layout.samples if layout.planar else 1):
         chunks = _chunks(directory, layout, range(plane * each, plane * each + each))
         if layout.self_contained:
-            planes.append(_read_pictures(directory, layout, chunks))
+            planes.append(_read_images(directory, layout, chunks))
         else:
             planes.append(_interpret(_read_bytes(directory, layout, chunks), directory, layout))
     return planes[0] if len(planes) == 1 else np.concatenate(planes, axis=-1)
@@ -190,7 +190,7 @@ def _unpacked(rows: Array, count: int, bits: int) -> Array:
     return values
 
 
-def _read_pictures(directory: Directory, layout: Layout, chunks: list[tuple[int, int]]) -> Array:
+def _read_images(directory: Directory, layout: Layout, chunks: list[tuple[int, int]]) -> Array:
     """Chunks that are JPEG or WebP files: (H, W, samples) uint8."""
     result = np.zeros((layout.height, layout.width, layout.together), np.uint8)
     for index, (at, length) in enumerate(chunks):
@@ -198,13 +198,13 @@ def _read_pictures(directory: Directory, layout: Layout, chunks: list[tuple[int,
         left = index % layout.columns * layout.chunk_width
         place = result[top : top + layout.chunk_height, left : left + layout.chunk_width]
         chunk = directory.data[at : at + length]
-        picture = _jpeg(chunk, directory, layout) if layout.compression == JPEG else _webp(chunk)
-        if picture.ndim == 2:
-            picture = picture[:, :, np.newaxis]
-        fits = picture.shape[0] >= place.shape[0] and picture.shape[1] >= place.shape[1]
-        if not fits or picture.shape[2] != layout.together:
-            raise DecodeError(f"corrupt TIFF: a strip or tile of {picture.shape}")
-        place[:] = picture[: place.shape[0], : place.shape[1]]
+        image = _jpeg(chunk, directory, layout) if layout.compression == JPEG else _webp(chunk)
+        if image.ndim == 2:
+            image = image[:, :, np.newaxis]
+        fits = image.shape[0] >= place.shape[0] and image.shape[1] >= place.shape[1]
+        if not fits or image.shape[2] != layout.together:
+            raise DecodeError(f"corrupt TIFF: a strip or tile of {image.shape}")
+        place[:] = image[: place.shape[0], : place.shape[1]]
     return result
 
 

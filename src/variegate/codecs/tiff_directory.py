@@ -61,7 +61,7 @@ class Tag(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Directory:
-    """One directory: one picture of the file.
+    """One directory: one image of the file.
 
     Attributes:
         data: the whole file.

@@ -20,8 +20,8 @@ class Layout:
     """How the samples lie in the file.
 
     Attributes:
-        height: of the picture, pixels.
-        width: of the picture, pixels.
+        height: of the image, pixels.
+        width: of the image, pixels.
         compression: TIFF's number for it.
         bits: a sample.
         sample_format: 1 unsigned, 2 signed, 3 floating point.
@@ -51,7 +51,7 @@ class Layout:
 
     @property
     def self_contained(self) -> bool:
-        """Whether every chunk is a picture file by itself."""
+        """Whether every chunk is an image file by itself."""
         return self.compression in (JPEG, WEBP)
 
     @property
@@ -80,7 +80,7 @@ def layout_of(directory: Directory, limits: Limits) -> Layout:
 
     Raises:
         DecodeError: contradictions.
-        LimitError: a chunk would take far more memory than the picture.
+        LimitError: a chunk would take far more memory than the image.
         UnsupportedError: a compression or depth that is not read.
     """
     height, width = directory.number(Tag.HEIGHT), directory.number(Tag.WIDTH)
@@ -134,7 +134,7 @@ def _check_readable(layout: Layout) -> None:
 
 
 def _check_memory(layout: Layout) -> None:
-    """Many samples a pixel, or tiles far larger than the picture: a small file, a large array."""
+    """Many samples a pixel, or tiles far larger than the image: a small file, a large array."""
     planes = layout.samples if layout.planar else 1
     taken = layout.rows * layout.columns * layout.chunk_height * layout.row_bytes * planes
     allowed = 64 * 2**20 + 16 * layout.height * layout.width

@@ -1,7 +1,7 @@
-"""From one format to another: the same core as every run, with nothing done to the pictures.
+"""From one format to another: the same core as every run, with nothing done to the images.
 
 First one pass over the sources: what the new format cannot hold is counted, and names that would
-meet are found. Only then is anything written, picture by picture, so a conversion has workers,
+meet are found. Only then is anything written, image by image, so a conversion has workers,
 goes on where it stopped, and can be verified and rebuilt, as any other output.
 """
 
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from variegate.errors import OutputError, UsageError, did_you_mean
-from variegate.formats import Layout, Source, Writer, detect
-from variegate.formats.conversion.capabilities import Conversion, Fit
-from variegate.formats.conversion.filenames import Names, first_naming, new_key, own_ending
+from variegate.formats import DatasetFormat, Source, Writer, detect
+from variegate.formats.conversion.capabilities import Capabilities, Conversion
+from variegate.formats.conversion.filenames import Names, first_naming, new_key, own_extension
 from variegate.formats.conversion.losses import Loss, Tally, is_carried
 from variegate.formats.writer import WRITERS
 from variegate.recipes.recipe import Recipe
@@ -44,7 +44,7 @@ class Plan:
         prepared: as for every run.
         to: name of the new format.
         losses: what changes, and what the new format cannot hold; those of substance first.
-        naming: how pictures are named, one of `naming.NAMINGS`, by its number.
+        naming: how images are named, one of `naming.NAMINGS`, by its number.
         objects: how many there are.
     """
 
@@ -71,7 +71,7 @@ def convert(
     on_plan: Callable[[Plan], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Summary:
-    """Write a data set in another format.
+    """Write a dataset in another format.
 
     Args:
         source: a folder, zip or tar file.
@@ -118,16 +118,16 @@ def plan_conversion(
             f"format {to!r}: expected one of {', '.join(targets())}{did_you_mean(to, targets())}"
         )
     storage = open_storage(source)
-    layout = detect(storage, layout=options.layout, label_pattern=options.label_pattern)
-    look = _Look(layout, to, corners=corners)
+    dataset_format = detect(storage, name=options.format, label_pattern=options.label_pattern)
+    look = _Look(dataset_format, to, corners=corners)
     recipe = Recipe.from_data({"variants": "source"})
-    with spool(storage, layout, recipe, limit=options.limit, on_source=look.add) as listing:
+    with spool(storage, dataset_format, recipe, limit=options.limit, on_source=look.add) as listing:
         check_problems(listing, storage, options)
         writer, conversion = look.result(listing)
         prepared = Prepared(
             recipe,
             storage,
-            layout,
+            dataset_format,
             listing,
             workers_of(options),
             fresh=writer,
@@ -140,15 +140,15 @@ def plan_conversion(
 class _Look:
     """The one pass over the sources."""
 
-    def __init__(self, layout: Layout, to: str, *, corners: bool) -> None:
-        self._layout = layout
-        self._old = layout.writer()
+    def __init__(self, dataset_format: DatasetFormat, to: str, *, corners: bool) -> None:
+        self._layout = dataset_format
+        self._old = dataset_format.writer()
         self._kind = WRITERS[to]
-        self.skeletons = dict(layout.skeletons or self._old.skeletons)
+        self.skeletons = dict(dataset_format.skeletons or self._old.skeletons)
         self.mask_names = tuple(self._old.set_extra.get("mask_classes", ()))
-        self._writer = self._fresh(layout.classes)
+        self._writer = self._fresh(dataset_format.classes)
         self._conversion = Conversion.between(self._old, self._writer, corners=corners)
-        self.tally = Tally(Fit(self._writer, self._conversion))
+        self.tally = Tally(Capabilities(self._writer, self._conversion))
         self._names = Names()
 
     def add(self, source: Source) -> None:
@@ -168,7 +168,7 @@ class _Look:
             naming = first_naming(
                 lambda way: (self._key(s, way) for s in listing.sources() if is_carried(s))
             )
-        # Those that no file of the set names come behind, whatever the order of the pictures.
+        # Those that no file of the set names come behind, whatever the order of the images.
         known = self._layout.classes
         classes = (*known, *sorted(self.tally.categories - set(known)))
         more = {}
@@ -179,10 +179,10 @@ class _Look:
 
     def _key(self, source: Source, naming: int) -> str:
         label = self.tally.fit.label(source)
-        return new_key(self._writer, source, label, own_ending(source.key), naming)
+        return new_key(self._writer, source, label, own_extension(source.key), naming)
 
     def _fresh(self, classes: tuple[str, ...], **more: Any) -> Writer:
-        extra = {"pictures": sum(self._layout.pictures.values()), **self._old.set_extra, **more}
+        extra = {"images": sum(self._layout.images.values()), **self._old.set_extra, **more}
         return self._kind.fresh(
             classes=classes, skeletons=self.skeletons, splits=self._layout.splits, extra=extra
         )
@@ -192,7 +192,7 @@ def plan_as_data(plan: Plan) -> dict[str, Any]:
     """Return JSON values of what a conversion would write and lose."""
     return {
         "to": plan.to,
-        "pictures": plan.prepared.outputs,
+        "images": plan.prepared.outputs,
         "objects": plan.objects,
         "losses": [asdict(loss) for loss in plan.losses],
     }

@@ -1,4 +1,4 @@
-"""What a data set is: its format, its classes, its labels in figures, and what is wrong with it.
+"""What a dataset is: its format, its classes, its labels in figures, and what is wrong with it.
 
 One pass over the sources, as they are read; eight bytes are kept for each object.
 """
@@ -15,15 +15,15 @@ import numpy.typing as npt
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.codecs import Limits, probe
-from variegate.errors import InputError, PictureError
+from variegate.errors import ImageError, InputError
 from variegate.formats import Source, detect
-from variegate.formats.scan import seems_picture
+from variegate.formats.scan import seems_image
 from variegate.storage import Storage, open_storage
 
 # Areas, pixels, below which COCO's evaluation calls an object small and medium.
 SMALL, MEDIUM = 32**2, 96**2
 
-# Pictures whose headers are read where no annotation tells their size.
+# Images whose headers are read where no annotation tells their size.
 _PROBED = 300
 _EXAMPLES = 3
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|-?\d+(?:\.\d+)?")
@@ -55,11 +55,11 @@ class ClassCount:
 
     Attributes:
         objects: of the class.
-        pictures: that show it, or are of it as a whole.
+        images: that show it, or are of it as a whole.
     """
 
     objects: int = 0
-    pictures: int = 0
+    images: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,21 +80,21 @@ class Inspection:
     """What was found.
 
     Attributes:
-        place: of the data set.
-        format: its name, as `--layout` and `--to` take it.
+        place: of the dataset.
+        format: its name, as `--format` and `--to` take it.
         description: how it was recognised, a sentence.
         notes: what else should be known.
-        pictures: how many, by split ("" for none).
+        images: how many, by split ("" for none).
         labelled: how many of them have a label.
         objects: how many there are.
-        classes: by name, in the data set's order.
-        kinds: how many objects or pictures have each kind of label.
-        objects_a_picture, sides, aspects, heights, widths: spreads; sides are square roots of
+        classes: by name, in the dataset's order.
+        kinds: how many objects or images have each kind of label.
+        objects_a_image, sides, aspects, heights, widths: spreads; sides are square roots of
             boxes' areas in pixels, aspects width over height.
         small, medium, large: shares of the objects, by COCO's limits.
-        sizes_of: by how many pictures heights and widths were judged.
-        others: files that are no pictures of the set, by what they are.
-        quarantined: pictures that cannot be used, by reason.
+        sizes_of: by how many images heights and widths were judged.
+        others: files that are no images of the set, by what they are.
+        quarantined: images that cannot be used, by reason.
         problems: faults in annotations, by kind.
     """
 
@@ -102,12 +102,12 @@ class Inspection:
     format: str
     description: str
     notes: tuple[str, ...] = ()
-    pictures: dict[str, int] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
     labelled: int = 0
     objects: int = 0
     classes: dict[str, ClassCount] = field(default_factory=dict)
     kinds: dict[str, int] = field(default_factory=dict)
-    objects_a_picture: Spread | None = None
+    objects_a_image: Spread | None = None
     sides: Spread | None = None
     aspects: Spread | None = None
     heights: Spread | None = None
@@ -124,24 +124,24 @@ class Inspection:
 def inspect(
     source: str | Path,
     *,
-    layout: str | None = None,
+    format: str | None = None,  # noqa: A002 - as the option is called
     label_pattern: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Inspection:
-    """Look through a data set; nothing is written.
+    """Look through a dataset; nothing is written.
 
     Args:
         source: a folder, zip or tar file, or bucket.
         layout: name of its layout, where it should not be guessed.
         label_pattern: regular expression with a group "label", for labels in file names.
-        on_progress: told how many pictures of how many were looked at.
+        on_progress: told how many images of how many were looked at.
 
     Raises:
-        InputError: there are no pictures, or their layout is unknown.
+        InputError: there are no images, or their layout is unknown.
     """
     storage = open_storage(source)
-    found = detect(storage, layout=layout, label_pattern=label_pattern)
-    total = sum(found.pictures.values())
+    found = detect(storage, name=format, label_pattern=label_pattern)
+    total = sum(found.images.values())
     look = _Look(storage, every=max(1, total // _PROBED))
     for one in found.sources(storage):
         look.add(one)
@@ -165,7 +165,7 @@ class _Look:
         self._storage = storage
         self._every = every
         self.count = 0
-        self._pictures: Counter[str] = Counter()
+        self._images: Counter[str] = Counter()
         self._others: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
         self._classes: dict[str, ClassCount] = {}
@@ -180,20 +180,20 @@ class _Look:
         for problem in source.problems:
             place, _, words = problem.partition(": ")
             _note(self._problems, words or place, problem)
-        if source.skip is not None or not self._is_picture(source):
-            self._others[source.skip or "no pictures"] += 1
+        if source.skip is not None or not self._is_image(source):
+            self._others[source.skip or "no images"] += 1
             return
         if source.unusable is not None:
             _note(self._quarantined, source.unusable, f"{source.key}: {source.unusable}")
             return
         self.count += 1
-        self._pictures[source.split or ""] += 1
+        self._images[source.split or ""] += 1
         annotation = source.annotation or Annotation()
         self._sized(source, annotation)
         named = set(annotation.labels)
         if source.label is not None:
             named.add(source.label)
-        self._kinds["labels of the picture"] += bool(named)
+        self._kinds["labels of the image"] += bool(named)
         self._kinds["semantic masks"] += annotation.mask_file is not None
         for one in annotation.objects:
             self._object(one)
@@ -201,16 +201,16 @@ class _Look:
         self._objects += len(annotation.objects)
         self._crowds.append(len(annotation.objects))
         for name in named:
-            self._classes.setdefault(name, ClassCount()).pictures += 1
+            self._classes.setdefault(name, ClassCount()).images += 1
         self._labelled += bool(named) or annotation.mask_file is not None
 
-    def _is_picture(self, source: Source) -> bool:
-        """Say whether a file promises a picture; one without an ending has to be one."""
+    def _is_image(self, source: Source) -> bool:
+        """Say whether a file promises an image; one without an extension has to be one."""
         if "." in source.key.rpartition("/")[2] or source.annotation is not None:
-            return seems_picture(source.key)
+            return seems_image(source.key)
         try:
             probe(self._storage.read(source.key), Limits())
-        except (PictureError, InputError):
+        except (ImageError, InputError):
             return False
         return True
 
@@ -229,7 +229,7 @@ class _Look:
         if size is None and (self.count - 1) % self._every == 0:
             try:
                 header = probe(self._storage.read(source.key), Limits())
-            except (PictureError, InputError) as error:
+            except (ImageError, InputError) as error:
                 _note(self._quarantined, str(error), f"{source.key}: {error}")
                 return
             size = (header.height, header.width)
@@ -240,7 +240,7 @@ class _Look:
     def result(self, found: Inspection) -> Inspection:
         """Write down what was found."""
         order = ("train", "val", "test", "")
-        found.pictures = {one: self._pictures[one] for one in order if self._pictures[one]}
+        found.images = {one: self._images[one] for one in order if self._images[one]}
         found.labelled, found.objects = self._labelled, self._objects
         found.classes = {
             name: self._classes.get(name, ClassCount())
@@ -248,7 +248,7 @@ class _Look:
         }
         found.kinds = {kind: count for kind, count in self._kinds.items() if count}
         if self._objects:
-            found.objects_a_picture = Spread.of(self._crowds)
+            found.objects_a_image = Spread.of(self._crowds)
         found.sides, found.aspects = Spread.of(self._sides), Spread.of(self._aspects)
         found.heights, found.widths = Spread.of(self._heights), Spread.of(self._widths)
         found.sizes_of = len(self._heights)

@@ -1,4 +1,4 @@
-"""Pictures and labels for PyTorch: a written set, or the same variants made on the fly.
+"""Images and labels for PyTorch: a written set, or the same variants made on the fly.
 
 ```python
 from variegate.datasets import torch as variegate_torch
@@ -7,7 +7,7 @@ train = variegate_torch.dataset("photos", recipe="light", seed=7, size=224)
 loader = torch.utils.data.DataLoader(train, batch_size=32, shuffle=True, num_workers=4)
 ```
 
-Item i is variant i % n of picture i // n, whoever asks for it: any number of loader workers, any
+Item i is variant i % n of image i // n, whoever asks for it: any number of loader workers, any
 order, and a training run that goes on at an index all see the same. Made on the fly, an item has
 the pixels that `variegate.augment` would have written, before they were encoded.
 """
@@ -27,23 +27,23 @@ from variegate.annotations.polygons import rasterised
 from variegate.annotations.sample import Sample
 from variegate.annotations.targets import Mask, Targets
 from variegate.codecs import Limits
-from variegate.errors import InputError, PictureError
-from variegate.formats import Layout, Source, detect
-from variegate.formats.scan import seems_picture
+from variegate.errors import ImageError, InputError
+from variegate.formats import DatasetFormat, Source, detect
+from variegate.formats.scan import seems_image
 from variegate.recipes.recipe import Output, Recipe
-from variegate.runs.annotate import Labeller
+from variegate.runs.annotate import AnnotationWriter
 from variegate.runs.render import Renderer
 from variegate.runs.run import load_recipe
 from variegate.storage import Storage, key_to_text, open_storage
 
-#: Mean and deviation of ImageNet's pictures, red, green and blue, full scale 1: `normalize`.
+#: Mean and deviation of ImageNet's images, red, green and blue, full scale 1: `normalize`.
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 Statistics = tuple[Sequence[float], Sequence[float]]
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:
-    """Return a picture as float32 from 0 to 1.
+    """Return an image as float32 from 0 to 1.
 
     Args:
         image: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) uint8.
@@ -75,46 +75,46 @@ def dataset(
     split: str | None = "train",
     size: int | tuple[int, int] | None = None,
     statistics: Statistics | None = None,
-    layout: str | None = None,
-) -> "Pictures":
-    """Make a data set of a written output, or of a data set and a recipe.
+    format: str | None = None,  # noqa: A002 - as the option is called
+) -> "VariantDataset":
+    """Make a dataset of a written output, or of a dataset and a recipe.
 
     Args:
-        source: what `variegate.augment` wrote, or any data set that it reads.
-        recipe: makes variants on the fly; None for the pictures as they are.
+        source: what `variegate.augment` wrote, or any dataset that it reads.
+        recipe: makes variants on the fly; None for the images as they are.
         seed: instead of the recipe's.
-        split: of which pictures; where the set has no splits, all of them.
+        split: of which images; where the set has no splits, all of them.
         size: (height, width) to which all are brought, or one number; instead of the recipe's.
         statistics: for `normalize`; None to leave values between 0 and 1.
         layout: the input's, where it should not be guessed.
 
     Raises:
-        InputError: there are no pictures of that split.
-        RecipeError: the recipe is not right, or makes results of several pictures.
+        InputError: there are no images of that split.
+        RecipeError: the recipe is not right, or makes results of several images.
     """
     storage = open_storage(source)
-    found = detect(storage, layout=layout)
+    found = detect(storage, name=format)
     sources = [one for one in found.sources(storage) if _usable(one, found, split)]
     if not sources:
         which = f"of the split {split!r} " if found.splits else ""
-        raise InputError(f"{storage.url}: no pictures {which}there")
+        raise InputError(f"{storage.url}: no images {which}there")
     loaded = Recipe.from_data({"variants": "source"}) if recipe is None else recipe
     made = load_recipe(loaded, seed)
     if made.mixes:
         raise InputError(
-            "a recipe that makes pictures of several cannot be used on the fly; "
+            "a recipe that makes images of several cannot be used on the fly; "
             "write its results with variegate.augment first"
         )
     if size is not None:
         output = Output.model_validate({**made.output.model_dump(), "size": size})
         made = made.model_copy(update={"output": output})
-    return Pictures(storage, tuple(sources), made, found, statistics)
+    return VariantDataset(storage, tuple(sources), made, found, statistics)
 
 
-class Pictures(Dataset[tuple[torch.Tensor, Any]]):
-    """Item i is (picture, label) of variant i % n of source i // n.
+class VariantDataset(Dataset[tuple[torch.Tensor, Any]]):
+    """Item i is (image, label) of variant i % n of source i // n.
 
-    The picture is (C, H, W) float32. The label is the number of its class in `classes`; or, for
+    The image is (C, H, W) float32. The label is the number of its class in `classes`; or, for
     sets with annotations, a dictionary of what they hold, as torchvision's detectors take it:
     boxes (N, 4) float32 XYXY, labels (N,) int64, masks (N, H, W) uint8, keypoints (N, K, 3)
     float32, and mask (H, W) int64 for a semantic mask.
@@ -125,14 +125,14 @@ class Pictures(Dataset[tuple[torch.Tensor, Any]]):
         storage: Storage,
         sources: tuple[Source, ...],
         recipe: Recipe,
-        layout: Layout,
+        dataset_format: DatasetFormat,
         statistics: Statistics | None,
     ) -> None:
-        self.classes = layout.classes
+        self.classes = dataset_format.classes
         self.sources = sources
         self.recipe = recipe
         self._storage = storage
-        self._writer = layout.writer()
+        self._writer = dataset_format.writer()
         self._statistics = statistics
 
     def __len__(self) -> int:
@@ -145,7 +145,7 @@ class Pictures(Dataset[tuple[torch.Tensor, Any]]):
         source = self.sources[number]
         try:
             sample = self._renderer.variant(source, variant)
-        except PictureError as error:
+        except ImageError as error:
             raise type(error)(f"{key_to_text(source.key)}: {error}") from error
         tensor = to_tensor(sample.image)
         if self._statistics is not None:
@@ -160,8 +160,10 @@ class Pictures(Dataset[tuple[torch.Tensor, Any]]):
     @cached_property
     def _renderer(self) -> Renderer:
         limits = Limits()
-        labeller = Labeller(self.recipe.labels, self._writer, self._storage, self._storage, limits)
-        return Renderer(self.recipe, self._storage, limits, labeller)
+        annotation_writer = AnnotationWriter(
+            self.recipe.labels, self._writer, self._storage, self._storage, limits
+        )
+        return Renderer(self.recipe, self._storage, limits, annotation_writer)
 
     @cached_property
     def _numbers(self) -> Mapping[str, int]:
@@ -175,7 +177,9 @@ class Pictures(Dataset[tuple[torch.Tensor, Any]]):
         return self._numbers[next(iter(sample.labels))]
 
     def _objects(self, source: Source, sample: Sample, targets: Targets) -> dict[str, Any]:
-        annotation, masks = self._renderer.labeller.result(source, targets, sample.size, source.key)
+        annotation, masks = self._renderer.annotation_writer.result(
+            source, targets, sample.size, source.key
+        )
         return described(annotation or Annotation(), masks, sample.size, self._numbers)
 
 
@@ -188,9 +192,9 @@ def described(
     """Return an annotation as the tensors that torchvision's detectors take.
 
     Args:
-        annotation: of a picture.
+        annotation: of an image.
         masks: those that it names, by key.
-        size: the picture's (height, width).
+        size: the image's (height, width).
         numbers: category -> its number.
     """
     objects = annotation.objects
@@ -227,7 +231,7 @@ def _shape(one: Object, masks: Mapping[str, Mask], size: tuple[int, int]) -> np.
     return None
 
 
-def _usable(source: Source, layout: Layout, split: str | None) -> bool:
-    if source.skip is not None or source.unusable is not None or not seems_picture(source.key):
+def _usable(source: Source, dataset_format: DatasetFormat, split: str | None) -> bool:
+    if source.skip is not None or source.unusable is not None or not seems_image(source.key):
         return False
-    return split is None or not layout.splits or source.split == split
+    return split is None or not dataset_format.splits or source.split == split

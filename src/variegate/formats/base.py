@@ -1,4 +1,4 @@
-"""What a layout is: how a data set tells, by its files' names, what they are."""
+"""What a layout is: how a dataset tells, by its files' names, what they are."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,16 +17,16 @@ class Source:
     """One file of the input, as its layout understands it.
 
     Attributes:
-        key: its path inside the data set.
+        key: its path inside the dataset.
         size: in bytes.
         split: "train", "val", "test", or None where the layout gives this file none.
         label: its class, or None where the layout gives this file none.
         annotation: what else is known about it.
         problems: what was wrong with its annotation and is mended or left out now, each with
             file, line and what was done ("Annotations/7.xml:12: box with no area; object dropped").
-        unusable: why the picture cannot be used at all with this annotation, or None.
-        partners: sources of the same split of which pictures may be made together with this one.
-        skip: why the file is not a picture of the set ("a mask", "a label file"), or None.
+        unusable: why the image cannot be used at all with this annotation, or None.
+        partners: sources of the same split of which images may be made together with this one.
+        skip: why the file is not an image of the set ("a mask", "a label file"), or None.
     """
 
     key: str
@@ -52,8 +52,8 @@ class Labelled(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a data set is not laid out in one way.
+class NotThisFormat:
+    """Why a dataset is not laid out in one way.
 
     Attributes:
         reason: a clause without place and full stop.
@@ -65,15 +65,15 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout(ABC):
-    """How one data set is laid out.
+class DatasetFormat(ABC):
+    """How one dataset is laid out.
 
     Attributes:
         root: the folder that holds it all, "" or with a slash at its end ("dataset/"). Files
             elsewhere have neither split nor label.
         split_folders: folder below the root -> canonical split; empty without such folders.
         classes: the labels, in code-point order.
-        pictures: pictures by split ("" for none), judged by their names.
+        images: images by split ("" for none), judged by their names.
         notes: what else the user should know, one sentence each.
         skeletons: category -> its keypoints, for formats that have them.
         labels_from: the folder that labels are taken from, where others have some, too.
@@ -88,15 +88,17 @@ class Layout(ABC):
     root: str
     split_folders: Mapping[str, str]
     classes: tuple[str, ...]
-    pictures: Mapping[str, int]
+    images: Mapping[str, int]
     notes: tuple[str, ...] = ()
     skeletons: Mapping[str, Skeleton] = field(default_factory=dict)
     labels_from: str | None = None
 
     @classmethod
     @abstractmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> "Layout | Refusal":
-        """Return the layout, or why the data set is not laid out like this.
+    def recognise(
+        cls, survey: Survey, storage: Storage, *, chosen: bool
+    ) -> "DatasetFormat | NotThisFormat":
+        """Return the layout, or why the dataset is not laid out like this.
 
         Args:
             survey: what the names say.
@@ -121,11 +123,11 @@ class Layout(ABC):
     @property
     def splits(self) -> tuple[str, ...]:
         """The splits that there are, of "train", "val", "test" in this order."""
-        return tuple(split for split in SPLITS if self.pictures.get(split))
+        return tuple(split for split in SPLITS if self.images.get(split))
 
     @property
     def option(self) -> str:
-        """What `--layout` has to be for this to be chosen again."""
+        """What `--format` has to be for this to be chosen again."""
         return self.name if self.labels_from is None else f"{self.name}:{self.labels_from}"
 
     @property
@@ -133,24 +135,24 @@ class Layout(ABC):
         """The layout in one plain sentence."""
         below = f" below {printable(self.root)}" if self.root else ""
         classes = f"{counted(len(self.classes), 'class', 'classes')}, " if self.classes else ""
-        pictures = counted(sum(self.pictures.values()), "picture", "pictures")
-        return f"{self.heading}{below}: {classes}{pictures}, {self._about_splits()}"
+        images = counted(sum(self.images.values()), "image", "images")
+        return f"{self.heading}{below}: {classes}{images}, {self._about_splits()}"
 
     def _about_splits(self) -> str:
         if not self.splits:
             return "no splits (all of it is treated as training data)"
-        parts = [f"{split} {self.pictures[split]:,}" for split in self.splits]
-        if unsplit := self.pictures.get("", 0):
+        parts = [f"{split} {self.images[split]:,}" for split in self.splits]
+        if unsplit := self.images.get("", 0):
             parts.append(f"in no split {unsplit:,}")
         return f"split ({', '.join(parts)})"
 
     def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
-        """Yield every file of the data set, pictures or not, in the order of the listing."""
+        """Yield every file of the dataset, images or not, in the order of the listing."""
         for entry in storage.list(on_skip=on_skip):
             yield Source(entry.key, entry.size, self.split(entry.key), self.label(entry.key))
 
     def writer(self) -> Writer:
-        """Return what lays results out like this data set."""
+        """Return what lays results out like this dataset."""
         return PlainWriter(classes=self.classes)
 
     @property
@@ -159,7 +161,7 @@ class Layout(ABC):
         return ()
 
     def write_index(self, storage: Storage, rows: Iterable[Labelled]) -> None:  # noqa: B027
-        """Write the files that this layout keeps beside its pictures; most keep none."""
+        """Write the files that this layout keeps beside its images; most keep none."""
 
     def inside(self, key: str) -> str | None:
         """Return `key` below the root, or None for files outside and hidden ones."""
@@ -169,7 +171,7 @@ class Layout(ABC):
 
 
 def counted(count: int, one: str, many: str) -> str:
-    """Return "1 picture", "2,000 pictures"."""
+    """Return "1 image", "2,000 images"."""
     return f"{count:,} {one if count == 1 else many}"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from variegate.formats.base import Layout, Refusal, counted, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, counted, named
 from variegate.formats.plain import ClassFoldersWriter
 from variegate.formats.scan import Survey
 from variegate.storage import Storage
@@ -19,24 +19,26 @@ _ROLES = _ANNOTATIONS | {"image", "images", "imgs", "jpegimages"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassFolders(Layout):
+class ClassFolders(DatasetFormat):
     """The label is the first folder below the root or the split; deeper folders say nothing."""
 
     name: ClassVar[str] = "classes"
 
     @classmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+    def recognise(
+        cls, survey: Survey, storage: Storage, *, chosen: bool
+    ) -> DatasetFormat | NotThisFormat:
         root, groups = survey.root, survey.groups
         if chosen and root and not groups and not survey.split_folders:
             # One class only: its folder was taken for a wrapping around everything.
             groups, root = {root[-1]: survey.direct}, root[:-1]
         elif problem := _problem(survey, chosen=chosen):
-            return Refusal(problem)
+            return NotThisFormat(problem)
         return cls(
             root="".join(f"{part}/" for part in root),
             split_folders=survey.split_folders,
             classes=tuple(sorted(groups)),
-            pictures=survey.pictures,
+            images=survey.images,
             notes=_notes(survey, groups),
         )
 
@@ -55,8 +57,8 @@ class ClassFolders(Layout):
 
 
 def _notes(survey: Survey, groups: Mapping[str, Counter[str]]) -> tuple[str, ...]:
-    outside = survey.pictures.total() - sum(counts.total() for counts in groups.values())
-    count = counted(outside, "picture stands", "pictures stand")
+    outside = survey.images.total() - sum(counts.total() for counts in groups.values())
+    count = counted(outside, "image stands", "images stand")
     return (f"{count} in no class folder and without a label",) if outside else ()
 
 
@@ -71,7 +73,7 @@ def _problem(survey: Survey, *, chosen: bool) -> str | None:
     if chosen:
         return None
     if count := survey.direct.total():
-        return f"pictures ({count:,}) stand beside the folders {named(sorted(survey.groups))}"
+        return f"images ({count:,}) stand beside the folders {named(sorted(survey.groups))}"
     if len(survey.groups) == 1:
         return f"{named(survey.groups)} is the only folder"
     if roles := _roles(survey):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from variegate.errors import UsageError
-from variegate.formats.base import Layout, Refusal, counted, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, counted, named
 from variegate.formats.plain import FlatNamesWriter
 from variegate.formats.scan import LabelRule, Survey
 from variegate.storage import Storage, printable
@@ -18,14 +18,14 @@ _BEFORE_DOT = re.compile(rf"(?P<label>[^./]*{_LETTER}[^./]*)\.[^/]+\.[^./]+")
 _BEFORE_NUMBER = re.compile(
     rf"(?P<label>[^/]*{_LETTER}[^/]*?)(?:[ _-]+\d+|[ _-]*\(\d+\))(?:\.[^./]+)?"
 )
-# What cameras, phones and programs call every picture.
+# What cameras, phones and programs call every image.
 _CAMERA_WORDS = {
     *("cimg", "dji", "dsc", "dscf", "dscn", "gopr", "imag", "img", "mvi", "p", "pict", "pxl"),
     *("sam", "vid", "wp"),
     *("copy", "file", "frame", "image", "pic", "picture", "photo", "scan", "screenshot"),
     *("untitled", "video"),
 }
-# So many of the pictures must have a label that others have too.
+# So many of the images must have a label that others have too.
 _REPEATED = 0.9
 
 
@@ -73,7 +73,7 @@ def pattern_rules(pattern: str) -> Mapping[str, LabelRule]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FlatNames(Layout):
+class FlatNames(DatasetFormat):
     """The label is a part of each file's name; folders above name splits at most."""
 
     name: ClassVar[str] = "flat"
@@ -81,10 +81,12 @@ class FlatNames(Layout):
     rule: NameRule
 
     @classmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+    def recognise(
+        cls, survey: Survey, storage: Storage, *, chosen: bool
+    ) -> DatasetFormat | NotThisFormat:
         by_pattern = "pattern" in survey.rules
         if survey.groups and not chosen:
-            return Refusal("pictures stand in folders")
+            return NotThisFormat("images stand in folders")
         problem = "no rule fits"
         for name, rule in survey.rules.items():
             counts = survey.tally.labels.get(name)
@@ -92,17 +94,17 @@ class FlatNames(Layout):
             problem = _problem(counts, survey.tally.count, trusted=trusted)
             if not problem and counts and isinstance(rule, NameRule):
                 return cls._of(survey, rule, counts)
-        return Refusal(problem)
+        return NotThisFormat(problem)
 
     @classmethod
-    def _of(cls, survey: Survey, rule: NameRule, counts: Counter[str]) -> Layout:
+    def _of(cls, survey: Survey, rule: NameRule, counts: Counter[str]) -> DatasetFormat:
         unlabelled = survey.tally.count - counts.total()
-        count = counted(unlabelled, "picture has", "pictures have")
+        count = counted(unlabelled, "image has", "images have")
         return cls(
             root="".join(f"{part}/" for part in survey.root),
             split_folders=survey.split_folders,
             classes=tuple(sorted(counts)),
-            pictures=survey.pictures,
+            images=survey.images,
             notes=(f"{count} no label in the name",) if unlabelled else (),
             rule=rule,
         )
@@ -118,7 +120,7 @@ class FlatNames(Layout):
         return FlatNamesWriter(classes=self.classes)
 
 
-def _problem(counts: Counter[str] | None, pictures: int, *, trusted: bool) -> str:
+def _problem(counts: Counter[str] | None, images: int, *, trusted: bool) -> str:
     """Say why these labels cannot be labels, or return ""."""
     if counts is None:
         return "the names do not repeat"
@@ -127,7 +129,7 @@ def _problem(counts: Counter[str] | None, pictures: int, *, trusted: bool) -> st
     if trusted:
         return ""
     repeated = {label: count for label, count in counts.items() if count > 1}
-    if len(repeated) < 2 or sum(repeated.values()) < _REPEATED * pictures:
+    if len(repeated) < 2 or sum(repeated.values()) < _REPEATED * images:
         return "the names do not share two or more labels"
     if words := [label for label in repeated if label.lower() in _CAMERA_WORDS]:
         return f"the names are those that cameras and programs give, {named(words)}"

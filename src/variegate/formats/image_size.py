@@ -1,9 +1,9 @@
-"""How large a picture in a storage is, and what colors a mask is shown in, from its beginning."""
+"""How large an image in a storage is, and what colors a mask is shown in, from its beginning."""
 
 from dataclasses import dataclass
 
 from variegate.codecs import Limits, probe, read_palette
-from variegate.errors import InputError, LimitError, PictureError
+from variegate.errors import ImageError, InputError, LimitError
 from variegate.storage import Storage
 
 # Nearly every header stands within the first: of 574 images of all kinds in the test data, of 569;
@@ -26,10 +26,10 @@ class Measure:
 
 
 def measure(storage: Storage, key: str) -> Measure:
-    """Read a picture's header.
+    """Read an image's header.
 
     Raises:
-        PictureError: it is none, or broken, or too large.
+        ImageError: it is none, or broken, or too large.
         InputError: it cannot be read.
     """
     data = b""
@@ -41,7 +41,7 @@ def measure(storage: Storage, key: str) -> Measure:
                 header = probe(data, _LIMITS)
             except LimitError:
                 raise
-            except PictureError:
+            except ImageError:
                 if len(data) < much:
                     raise
                 continue
@@ -55,25 +55,25 @@ def _turned_at_the_end(data: bytes) -> bool:
     return data[8:16] == b"WEBPVP8X" and bool(data[20] & 0x08)
 
 
-def picture_size(storage: Storage, key: str) -> tuple[int, int] | None:
-    """Return (height, width), or None where whoever decodes the picture will say what is wrong."""
+def image_size(storage: Storage, key: str) -> tuple[int, int] | None:
+    """Return (height, width), or None where whoever decodes the image will say what is wrong."""
     try:
         return measure(storage, key).size
-    except (PictureError, InputError):
+    except (ImageError, InputError):
         return None
 
 
 def mask_problem(storage: Storage, key: str, size: tuple[int, int] | None) -> str | None:
-    """Say why a mask cannot go with a picture of (height, width) `size`, or return None."""
+    """Say why a mask cannot go with an image of (height, width) `size`, or return None."""
     try:
         own = measure(storage, key).size
-    except (PictureError, InputError) as error:
+    except (ImageError, InputError) as error:
         return f"cannot be read: {error}"
     return size_problem(own, size)
 
 
 def size_problem(own: tuple[int, int], size: tuple[int, int] | None) -> str | None:
-    """Say that a mask and its picture differ in size, or return None."""
+    """Say that a mask and its image differ in size, or return None."""
     if size is None or own == size:
         return None
-    return f"{own[1]:,} x {own[0]:,} pixels, its picture has {size[1]:,} x {size[0]:,}"
+    return f"{own[1]:,} x {own[0]:,} pixels, its image has {size[1]:,} x {size[0]:,}"

@@ -3,7 +3,7 @@
 The rules:
 
 1. The folder stays.
-2. A source whose ending already says what the output is keeps it, in its own spelling, and the
+2. A source whose extension already says what the output is keeps it, in its own spelling, and the
    suffix goes before it: ``IMG.JPG`` -> ``IMG-v05.JPG``. In every other case the whole file name is
    the stem, so that ``a.png`` -> ``a.png-v05.jpg`` does not meet ``a.jpg`` -> ``a-v05.jpg``.
 3. Where the name would be longer than file systems take, the end of the stem gives way to ``~`` and
@@ -24,16 +24,19 @@ _DIGEST_BYTES = 8
 _DIGESTED = re.compile(f"~[0-9a-f]{{{2 * _DIGEST_BYTES}}}")
 
 
-def output_key(source_key: str, *, suffix: str, ending: str, own_endings: tuple[str, ...]) -> str:
+def output_key(
+    source_key: str, *, suffix: str, extension: str, own_extensions: tuple[str, ...]
+) -> str:
     """Return the key of one variant.
 
     Args:
         source_key: the source's key.
         suffix: what tells the variant from its siblings, such as "-v05".
-        ending: the canonical ending of the output's kind, such as ".jpg".
-        own_endings: all endings that mean this kind, in lower case, such as (".jpg", ".jpeg").
+        extension: the canonical extension of the output's kind, such as ".jpg".
+        own_extensions: all extensions that mean this kind, in lower case, such as (".jpg",
+            ".jpeg").
     """
-    folder, stem, tail = _parts(source_key, ending, own_endings)
+    folder, stem, tail = _parts(source_key, extension, own_extensions)
     return folder + _join(stem, suffix, tail)
 
 
@@ -51,20 +54,20 @@ class CollisionCheck:
         self,
         *,
         suffixes: Collection[str],
-        ending: str,
-        own_endings: tuple[str, ...],
+        extension: str,
+        own_extensions: tuple[str, ...],
         exists: Callable[[str], bool],
     ) -> None:
         """Prepare for one run.
 
         Args:
             suffixes: all that any source may get; "" where some pass through unchanged.
-            ending, own_endings: as for `output_key`.
+            extension, own_extensions: as for `output_key`.
             exists: says whether a key is among the sources.
         """
         self._suffixes = suffixes
-        self._ending = ending
-        self._own_endings = own_endings
+        self._extension = extension
+        self._own_extensions = own_extensions
         self._exists = exists
         self._beginnings: list[str] = []
         # By how much one suffix is longer than another that it ends with.
@@ -117,17 +120,17 @@ class CollisionCheck:
         return {folder + _join(stem, suffix, tail) for suffix in self._suffixes}
 
     def _parts(self, key: str) -> tuple[str, str, str]:
-        return _parts(key, self._ending, self._own_endings)
+        return _parts(key, self._extension, self._own_extensions)
 
 
-def _parts(key: str, ending: str, own_endings: tuple[str, ...]) -> tuple[str, str, str]:
-    """Return the folder with its slash, the stem, and the ending of the output."""
+def _parts(key: str, extension: str, own_extensions: tuple[str, ...]) -> tuple[str, str, str]:
+    """Return the folder with its slash, the stem, and the extension of the output."""
     cut = key.rfind("/") + 1
     folder, name = key[:cut], key[cut:]
     dot = name.rfind(".")
-    if dot > 0 and name[dot:].lower() in own_endings:
+    if dot > 0 and name[dot:].lower() in own_extensions:
         return folder, name[:dot], name[dot:]
-    return folder, name, ending
+    return folder, name, extension
 
 
 def _join(stem: str, suffix: str, tail: str) -> str:

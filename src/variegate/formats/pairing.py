@@ -1,6 +1,6 @@
-"""Which annotation file belongs to which picture, where each picture has one of its own.
+"""Which annotation file belongs to which image, where each image has one of its own.
 
-Pictures and their annotations share a stem (``7.jpg``, ``7.xml``); their folders differ by words
+Images and their annotations share a stem (``7.jpg``, ``7.xml``); their folders differ by words
 that say what they hold (``JPEGImages/a`` and ``Annotations/a``, ``train/images`` and
 ``train/labels``), or not at all. Used by Pascal VOC, YOLO and LabelMe.
 """
@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from variegate.codecs.kinds import IMAGE_ENDINGS
+from variegate.codecs.kinds import IMAGE_EXTENSIONS
 from variegate.formats.scan import canonical_split, is_hidden, leave_unsaid
 from variegate.storage import Storage
 
-_PICTURE_WORDS = {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "jpegs"}
+_IMAGE_WORDS = {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "jpegs"}
 _ANNOTATION_WORDS = {
     *("annotations", "annotation", "anno", "annos", "ann", "anns", "labels", "label"),
     *("labeltxt", "xml", "xmls", "json", "jsons", "txt"),
@@ -24,25 +24,25 @@ _MASK_WORDS = {
     *("semantic_segmentation", "panoptic_segmentation"),
 }
 
-# If fewer of the pictures stand beside annotation files, the data set is another, or several.
+# If fewer of the images stand beside annotation files, the dataset is another, or several.
 _PAIRED = 0.5
 
 
 @dataclass(slots=True)
 class Listed:
-    """The stems of a data set's pictures and annotation files, by folder ("" or "a/b/")."""
+    """The stems of a dataset's images and annotation files, by folder ("" or "a/b/")."""
 
-    pictures: dict[str, set[str]] = field(default_factory=dict)
+    images: dict[str, set[str]] = field(default_factory=dict)
     annotations: dict[str, set[str]] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, storage: Storage, *, ending: str, keep: Callable[[str], bool]) -> "Listed":
+    def of(cls, storage: Storage, *, extension: str, keep: Callable[[str], bool]) -> "Listed":
         """List once.
 
         Args:
-            storage: the data set.
-            ending: of the annotation files, in lower case.
+            storage: the dataset.
+            extension: of the annotation files, in lower case.
             keep: says which other files' keys to keep.
         """
         listed = cls()
@@ -52,30 +52,30 @@ class Listed:
                 continue
             if keep(entry.key):
                 listed.others.append(entry.key)
-            elif tail.lower() == ending:
+            elif tail.lower() == extension:
                 listed.annotations.setdefault(folder, set()).add(stem)
-            elif tail.lower() in IMAGE_ENDINGS and not in_mask_folder(folder):
-                listed.pictures.setdefault(folder, set()).add(stem)
+            elif tail.lower() in IMAGE_EXTENSIONS and not in_mask_folder(folder):
+                listed.images.setdefault(folder, set()).add(stem)
         return listed
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Folders of pictures and where their annotation files are.
+    """Folders of images and where their annotation files are.
 
     Attributes:
-        folders: folder of pictures -> folder of their annotation files.
-        ending: of the annotation files as they are written.
+        folders: folder of images -> folder of their annotation files.
+        extension: of the annotation files as they are written.
     """
 
     folders: Mapping[str, str]
-    ending: str
+    extension: str
 
-    def annotation_key(self, picture: str) -> str | None:
-        """Return the key that the picture's annotation file has, if it has one."""
-        folder, stem, _ = parts_of(picture)
+    def annotation_key(self, image: str) -> str | None:
+        """Return the key that the image's annotation file has, if it has one."""
+        folder, stem, _ = parts_of(image)
         where = self.folders.get(folder)
-        return None if where is None else f"{where}{stem}{self.ending}"
+        return None if where is None else f"{where}{stem}{self.extension}"
 
     def root(self, *keys: str) -> str:
         """Return the folder that holds all these folders and files."""
@@ -86,54 +86,54 @@ class Pairs:
         return root
 
     def doubt(self, listed: Listed) -> str | None:
-        """Say so where most pictures stand in folders without annotation files."""
-        total = sum(map(len, listed.pictures.values()))
-        paired = sum(len(listed.pictures[folder]) for folder in self.folders)
+        """Say so where most images stand in folders without annotation files."""
+        total = sum(map(len, listed.images.values()))
+        paired = sum(len(listed.images[folder]) for folder in self.folders)
         if paired >= _PAIRED * total:
             return None
-        return f"{self.ending} files go with {paired:,} of {total:,} pictures"
+        return f"{self.extension} files go with {paired:,} of {total:,} images"
 
     def present(self, listed: Listed) -> Iterator[str]:
-        """Yield the annotation files that belong to a picture."""
+        """Yield the annotation files that belong to an image."""
         for folder, where in self.folders.items():
-            for stem in sorted(listed.pictures[folder] & listed.annotations.get(where, set())):
-                yield f"{where}{stem}{self.ending}"
+            for stem in sorted(listed.images[folder] & listed.annotations.get(where, set())):
+                yield f"{where}{stem}{self.extension}"
 
     def missing(self, listed: Listed) -> list[str]:
-        """Return annotation files without a picture, in the folders that belong to pictures."""
+        """Return annotation files without an image, in the folders that belong to images."""
         owners: dict[str, list[str]] = {}
         for folder, where in self.folders.items():
             owners.setdefault(where, []).append(folder)
         return sorted(
-            f"{where}{stem}{self.ending}"
+            f"{where}{stem}{self.extension}"
             for where, folders in owners.items()
             for stem in listed.annotations.get(where, set()).difference(
-                *(listed.pictures[folder] for folder in folders)
+                *(listed.images[folder] for folder in folders)
             )
         )
 
     def unlisted(self, listed: Listed) -> list[str]:
-        """Return pictures without an annotation file, without their endings."""
+        """Return images without an annotation file, without their extensions."""
         return sorted(
             folder + stem
             for folder, where in self.folders.items()
-            for stem in listed.pictures[folder] - listed.annotations.get(where, set())
+            for stem in listed.images[folder] - listed.annotations.get(where, set())
         )
 
 
-def find_pairs(listed: Listed, ending: str) -> Pairs:
-    """Find the folder of annotation files for each folder of pictures that has one."""
+def find_pairs(listed: Listed, extension: str) -> Pairs:
+    """Find the folder of annotation files for each folder of images that has one."""
     found = {}
     for folder, ranked in _ranked(listed):
         shared = [where for *_, where, count in ranked if count]
         exact = [where for rank, _, where, _ in ranked if rank == 1]
         if shared or exact:
             found[folder] = (shared + exact)[0]
-    return Pairs(found, ending)
+    return Pairs(found, extension)
 
 
 def rivals(listed: Listed) -> list[str]:
-    """Return the folders, if several, that fit some pictures equally well; with most first."""
+    """Return the folders, if several, that fit some images equally well; with most first."""
     counts: Counter[str] = Counter()
     for folder, ranked in _ranked(listed):
         shared = [one for one in ranked if one[3]]
@@ -145,7 +145,7 @@ def rivals(listed: Listed) -> list[str]:
 
 
 def _top(where: str, folder: str) -> str:
-    """Return a folder of annotations without the end that it has in common with the pictures'."""
+    """Return a folder of annotations without the end that it has in common with the images'."""
     ours, theirs = where.split("/")[:-1], folder.split("/")[:-1]
     while ours and theirs and ours[-1] == theirs[-1]:
         ours.pop()
@@ -157,13 +157,13 @@ _Ranked = tuple[int, int, str, int]
 
 
 def _ranked(listed: Listed) -> Iterator[tuple[str, list[_Ranked]]]:
-    """Yield folders of pictures with (rank, distance, folder of annotations, stems in common)."""
+    """Yield folders of images with (rank, distance, folder of annotations, stems in common)."""
     by_rest: dict[tuple[str, ...], list[str]] = {}
     for where in sorted(listed.annotations):
         rest = _rest(where)
         for start in range(len(rest) + 1):
             by_rest.setdefault(rest[start:], []).append(where)
-    for folder, stems in listed.pictures.items():
+    for folder, stems in listed.images.items():
         yield (
             folder,
             [
@@ -189,7 +189,7 @@ def _candidates(
 
 def _rest(folder: str) -> tuple[str, ...]:
     """Return a folder's parts but those that say what kind of files it holds."""
-    roles = _PICTURE_WORDS | _ANNOTATION_WORDS
+    roles = _IMAGE_WORDS | _ANNOTATION_WORDS
     return tuple(part for part in folder.split("/") if part and part.lower() not in roles)
 
 
@@ -199,7 +199,7 @@ def in_mask_folder(key: str) -> bool:
 
 
 def parts_of(key: str) -> tuple[str, str, str]:
-    """Return the folder with its slash, the stem, and the ending with its dot."""
+    """Return the folder with its slash, the stem, and the extension with its dot."""
     cut = key.rfind("/") + 1
     name = key[cut:]
     dot = name.rfind(".")
@@ -213,22 +213,22 @@ def split_in(folder: str) -> str | None:
 
 
 def counterpart(folder: str, word: str) -> str:
-    """Return where annotations go for a new folder of pictures: ``images/a`` -> ``word/a``."""
+    """Return where annotations go for a new folder of images: ``images/a`` -> ``word/a``."""
     parts = folder.split("/")
     for at in reversed(range(len(parts))):
-        if parts[at].lower() in _PICTURE_WORDS:
+        if parts[at].lower() in _IMAGE_WORDS:
             return "/".join([*parts[:at], word, *parts[at + 1 :]])
     return folder
 
 
-def flattened(key: str, ending: str, *, splits: bool) -> str:
-    """Return one file name for a key of another data set: ``images/a/7.png`` -> ``a_7.jpg``.
+def flattened(key: str, extension: str, *, splits: bool) -> str:
+    """Return one file name for a key of another dataset: ``images/a/7.png`` -> ``a_7.jpg``.
 
     Args:
         key: there.
-        ending: of the name.
+        extension: of the name.
         splits: whether names of splits stay in the name.
     """
     folder, stem, _ = parts_of(key)
     kept = (part for part in _rest(folder) if splits or not canonical_split(part))
-    return "_".join((*kept, stem)) + ending
+    return "_".join((*kept, stem)) + extension

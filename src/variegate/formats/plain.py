@@ -1,4 +1,4 @@
-"""Writing pictures alone: their folders and names say all that there is to say."""
+"""Writing images alone: their folders and names say all that there is to say."""
 
 import re
 from typing import ClassVar
@@ -15,8 +15,8 @@ class PlainWriter(Writer):
     holds: ClassVar[frozenset[Content]] = frozenset(("label",))
     kinds: ClassVar = None
 
-    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
-        return _joined(split, label, stem_of(key) + ending)
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
+        return _joined(split, label, stem_of(key) + extension)
 
 
 class ClassFoldersWriter(PlainWriter):
@@ -24,12 +24,12 @@ class ClassFoldersWriter(PlainWriter):
 
     name: ClassVar = "classes"
 
-    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         if label is not None and (label.startswith(".") or _unfit(label, r"[/\\\0]")):
             raise OutputError(
                 f"label {label!r} fits no folder's name; rename the class, or write another format"
             )
-        return _joined(split, label, stem_of(key) + ending)
+        return _joined(split, label, stem_of(key) + extension)
 
 
 class FlatNamesWriter(PlainWriter):
@@ -37,11 +37,11 @@ class FlatNamesWriter(PlainWriter):
 
     name: ClassVar = "flat"
 
-    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         stem = stem_of(key)
         if label is None:
             # Nothing before a dot, which would be taken for a label.
-            return _joined(split, stem.replace(".", "-") + ending)
+            return _joined(split, stem.replace(".", "-") + extension)
         if (
             label.strip() != label
             or _unfit(label, r"[./\\\0]")
@@ -51,21 +51,21 @@ class FlatNamesWriter(PlainWriter):
                 f"label {label!r} cannot be told from the rest of a file's name; "
                 "rename the class, or write class folders"
             )
-        return _joined(split, f"{label}.{stem}{ending}")
+        return _joined(split, f"{label}.{stem}{extension}")
 
 
 class UnlabelledWriter(PlainWriter):
-    """Pictures and nothing else."""
+    """Images and nothing else."""
 
     name: ClassVar = "unlabelled"
     holds: ClassVar[frozenset[Content]] = frozenset()
 
-    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
-        return _joined(split, stem_of(key) + ending)
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
+        return _joined(split, stem_of(key) + extension)
 
 
 def stem_of(key: str) -> str:
-    """Return a file's name without its ending."""
+    """Return a file's name without its extension."""
     name = key.rpartition("/")[2]
     return name.rpartition(".")[0] or name
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from variegate.codecs.kinds import IMAGE_ENDINGS
+from variegate.codecs.kinds import IMAGE_EXTENSIONS
 from variegate.storage import Storage
 
 SPLITS = ("train", "val", "test")
@@ -22,12 +22,12 @@ _SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
-# Files without an ending may be pictures; these are not.
+# Files without an extension may be images; these are not.
 _PAPERS = {
     *("authors", "changelog", "contributing", "copying", "dockerfile", "licence", "license"),
     *("makefile", "notice", "readme", "version"),
 }
-_TABLE_ENDINGS = frozenset({".csv", ".tsv"})
+_TABLE_EXTENSIONS = frozenset({".csv", ".tsv"})
 
 # Two folders around it all, a split and a class: deeper folders decide nothing.
 _DEPTH = 4
@@ -51,21 +51,21 @@ def is_hidden(key: str) -> bool:
     return "/." in path or "/__MACOSX/" in path
 
 
-def seems_picture(key: str) -> bool:
-    """Say whether a file's name is one that pictures have."""
+def seems_image(key: str) -> bool:
+    """Say whether a file's name is one that images have."""
     # No PurePath here: it would intern the name of every file.
     name = key[key.rfind("/") + 1 :].lower()
     dot = name.rfind(".")
-    return not is_hidden(key) and (dot <= 0 or name[dot:] in IMAGE_ENDINGS)
+    return not is_hidden(key) and (dot <= 0 or name[dot:] in IMAGE_EXTENSIONS)
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts over some of the pictures.
+    """Counts over some of the images.
 
     Attributes:
-        folders: pictures by the first four folders above them.
-        labels: rule -> pictures by label; None where there are too many labels to be labels.
+        folders: images by the first four folders above them.
+        labels: rule -> images by label; None where there are too many labels to be labels.
     """
 
     count: int = 0
@@ -93,14 +93,14 @@ class Survey:
     """What the names say.
 
     Attributes:
-        url: the data set, for messages.
+        url: the dataset, for messages.
         files: how many there are of any kind.
-        tally: the pictures: files with a picture's ending or, where there is none at all, files
-            without any ending.
+        tally: the images: files with an image's extension or, where there is none at all, files
+            without any extension.
         tables: the keys of the first tables (CSV) that stand at most two folders deep.
-        others: files that are no pictures, by ending.
+        others: files that are no images, by extension.
         rules: how labels were looked for in names.
-        bare: the pictures are the files without an ending.
+        bare: the images are the files without an extension.
         labels: the folder to take labels from, where the user names one.
     """
 
@@ -113,10 +113,12 @@ class Survey:
     bare: bool
     labels: str | None = None
 
-    def is_picture(self, key: str) -> bool:
-        """Say whether `key` was counted as a picture."""
-        ending = _ending(key)
-        return ending is not None and (ending == "" if self.bare else ending in IMAGE_ENDINGS)
+    def is_image(self, key: str) -> bool:
+        """Say whether `key` was counted as an image."""
+        extension = _extension(key)
+        return extension is not None and (
+            extension == "" if self.bare else extension in IMAGE_EXTENSIONS
+        )
 
     @cached_property
     def root(self) -> tuple[str, ...]:
@@ -142,17 +144,17 @@ class Survey:
 
     @cached_property
     def direct(self) -> Counter[str]:
-        """Pictures that stand in no folder but a split's, by split ("" for none)."""
+        """Images that stand in no folder but a split's, by split ("" for none)."""
         return self._grouped.get("", Counter())
 
     @cached_property
     def groups(self) -> dict[str, Counter[str]]:
-        """Pictures by the first folder below the root or the split, and by split."""
+        """Images by the first folder below the root or the split, and by split."""
         return {name: counts for name, counts in self._grouped.items() if name}
 
     @cached_property
-    def pictures(self) -> Counter[str]:
-        """Pictures by split ("" for none)."""
+    def images(self) -> Counter[str]:
+        """Images by split ("" for none)."""
         return sum(self._grouped.values(), Counter())
 
     @cached_property
@@ -167,7 +169,7 @@ class Survey:
 
     @property
     def stray_folders(self) -> list[str]:
-        """Folders with pictures that stand beside the folders of the splits."""
+        """Folders with images that stand beside the folders of the splits."""
         tops = {f[len(self.root)] for f in self.tally.folders if len(f) > len(self.root)}
         return sorted(tops - self.split_folders.keys()) if self.split_folders else []
 
@@ -179,17 +181,17 @@ def survey(storage: Storage, rules: Mapping[str, LabelRule]) -> Survey:
     files = 0
     for entry in storage.list(on_skip=leave_unsaid):
         files += 1
-        ending = _ending(entry.key)
-        if ending is None:
+        extension = _extension(entry.key)
+        if extension is None:
             continue
-        if ending in IMAGE_ENDINGS:
+        if extension in IMAGE_EXTENSIONS:
             named.add(entry.key, rules)
-        elif ending == "":
+        elif extension == "":
             bare.add(entry.key, rules)
         elif len(others) < _MOST_LABELS:
-            others[ending] += 1
+            others[extension] += 1
         near = entry.key.count("/") <= _ROOT_DEPTH and len(tables) < _MOST_TABLES
-        if ending in _TABLE_ENDINGS and near:
+        if extension in _TABLE_EXTENSIONS and near:
             tables.append(entry.key)
     return Survey(
         url=storage.url,
@@ -202,8 +204,8 @@ def survey(storage: Storage, rules: Mapping[str, LabelRule]) -> Survey:
     )
 
 
-def _ending(key: str) -> str | None:
-    """Return the ending in lower case; None for files that are surely no part of the data."""
+def _extension(key: str) -> str | None:
+    """Return the extension in lower case; None for files that are surely no part of the data."""
     # No PurePath here: it would intern the name of every file.
     name = key[key.rfind("/") + 1 :].lower()
     if is_hidden(key) or name in _PAPERS:
@@ -213,4 +215,4 @@ def _ending(key: str) -> str | None:
 
 
 def leave_unsaid(key: str, reason: str) -> None:
-    """Pass over a file that `Layout.sources` will name."""
+    """Pass over a file that `DatasetFormat.sources` will name."""

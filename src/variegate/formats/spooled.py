@@ -1,4 +1,4 @@
-"""Values by group, kept on disk: lists of a million boxes, in which those of one picture stand
+"""Values by group, kept on disk: lists of a million boxes, in which those of one image stand
 anywhere.
 
 A value costs 16 bytes of memory, whatever it holds. They are written in the order in which they

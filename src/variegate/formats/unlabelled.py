@@ -1,30 +1,32 @@
-"""A bunch of pictures without labels."""
+"""A bunch of images without labels."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from variegate.formats.base import Layout, Refusal, counted
+from variegate.formats.base import DatasetFormat, NotThisFormat, counted
 from variegate.formats.plain import UnlabelledWriter
 from variegate.formats.scan import Survey
 from variegate.storage import Storage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unlabelled(Layout):
+class Unlabelled(DatasetFormat):
     """No file has a label."""
 
     name: ClassVar[str] = "unlabelled"
 
     @classmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+    def recognise(
+        cls, survey: Survey, storage: Storage, *, chosen: bool
+    ) -> DatasetFormat | NotThisFormat:
         tops = sorted({*survey.groups, *survey.stray_folders})
         if not chosen and (len(tops) > 1 or (tops and survey.direct.total())):
-            return Refusal("the folders may mean something")
+            return NotThisFormat("the folders may mean something")
         return cls(
             root="".join(f"{part}/" for part in survey.root),
             split_folders=survey.split_folders,
             classes=(),
-            pictures=survey.pictures,
+            images=survey.images,
             notes=_notes(survey),
         )
 
@@ -41,12 +43,14 @@ class Unlabelled(Layout):
 
 def _notes(survey: Survey) -> tuple[str, ...]:
     """Say so where labels may be lost: in files of annotations, which are not read."""
-    least = {".json": 1, ".xml": 1, ".txt": survey.pictures.total() // 2 + 1}
+    least = {".json": 1, ".xml": 1, ".txt": survey.images.total() // 2 + 1}
     counts = {
-        ending: survey.others[ending] for ending, n in least.items() if survey.others[ending] >= n
+        extension: survey.others[extension]
+        for extension, n in least.items()
+        if survey.others[extension] >= n
     }
     return tuple(
-        f"{counted(count, f'{ending} file', f'{ending} files')} may hold labels: "
+        f"{counted(count, f'{extension} file', f'{extension} files')} may hold labels: "
         "this version does not read them"
-        for ending, count in counts.items()
+        for extension, count in counts.items()
     )

@@ -18,7 +18,7 @@ from variegate.formats.output_names import output_key
 from variegate.storage import Storage
 
 Content = Literal[
-    "label",  # one class for a picture
+    "label",  # one class for an image
     "labels",  # several, or shares
     "boxes",
     "corners",  # oriented boxes
@@ -34,23 +34,23 @@ Content = Literal[
     "other fields",
 ]
 
-# What programs that read data sets of this field open: by cv2, by Pillow.
+# What programs that read datasets of this field open: by cv2, by Pillow.
 _USUAL_KINDS = frozenset(("jpeg", "png", "webp", "bmp", "tiff"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One picture of the output set, as a writer sees it.
+    """One image of the output set, as a writer sees it.
 
     Attributes:
-        key: of the picture.
+        key: of the image.
         split: "train", "val", "test" or None.
         label: its class, or None.
         size: (height, width).
         annotation: what else is known; None in formats without.
-        masks: the pictures that the annotation names (`mask_file`), by key: uint8 or uint16 (H, W).
+        masks: the images that the annotation names (`mask_file`), by key: uint8 or uint16 (H, W).
             Empty in `write_index`: they are written by then.
-        source: key of the picture it was made from; its own where it passed through.
+        source: key of the image it was made from; its own where it passed through.
     """
 
     key: str
@@ -77,13 +77,13 @@ class Writer(ABC):
 
     name: ClassVar[str]
     holds: ClassVar[frozenset[Content]]
-    """What the format can express; `convert` says what of a data set it cannot."""
+    """What the format can express; `convert` says what of a dataset it cannot."""
     one_shape: ClassVar[bool] = False
     """Of an object with an outline and a box, only the outline is written."""
     names_empty: ClassVar[bool] = True
-    """Pictures without objects are named, too."""
+    """Images without objects are named, too."""
     kinds: ClassVar[frozenset[str] | None] = _USUAL_KINDS
-    """Kinds of picture files that its readers open; None for all."""
+    """Kinds of image files that its readers open; None for all."""
     captions: ClassVar[str] = ""
     """Where in an annotation's `extra` captions stand: "captions" (a list) or "text" (one)."""
     own_fields: ClassVar[frozenset[str]] = frozenset()
@@ -118,18 +118,20 @@ class Writer(ABC):
         return cls(classes=classes, skeletons=skeletons)
 
     @abstractmethod
-    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
-        """Return where a picture read in another format goes in a new set.
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
+        """Return where an image read in another format goes in a new set.
 
         Args:
             key: where it stood there.
-            split, label: of the picture.
-            ending: of the file as it is written.
+            split, label: of the image.
+            extension: of the file as it is written.
         """
 
-    def key(self, source: str, *, suffix: str, ending: str, own_endings: tuple[str, ...]) -> str:
+    def key(
+        self, source: str, *, suffix: str, extension: str, own_extensions: tuple[str, ...]
+    ) -> str:
         """Return the key of one result; see `output_key`."""
-        return output_key(source, suffix=suffix, ending=ending, own_endings=own_endings)
+        return output_key(source, suffix=suffix, extension=extension, own_extensions=own_extensions)
 
     def mask_key(self, mask_file: str, *, source: str, output: str) -> str:
         """Return the key of a result's mask.
@@ -145,14 +147,14 @@ class Writer(ABC):
         return f"{folder}/{renamed}" if folder else renamed
 
     def object_mask_key(self, output: str) -> str | None:
-        """Return where a picture's object masks go: one file, in which the n-th has the value n.
+        """Return where an image's object masks go: one file, in which the n-th has the value n.
 
         None where they stand in the annotation, as run lengths.
         """
         return None
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
-        """Yield (key, content) of the files that belong to one picture."""
+        """Yield (key, content) of the files that belong to one image."""
         yield from ()
 
     def write_index(self, storage: Storage, items: Iterable[Item]) -> None:  # noqa: B027

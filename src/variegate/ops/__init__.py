@@ -7,7 +7,7 @@
 | `Warp` | `Warp` | matrix product: one resampling |
 | `Field` | `Warp`, `Field` | one remap |
 | `Pixels` | nothing | a barrier |
-| `Combination` | nothing | a barrier: one picture of several |
+| `Combination` | nothing | a barrier: one image of several |
 | `Identity` | everything | the other one |
 """
 

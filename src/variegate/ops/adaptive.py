@@ -1,4 +1,4 @@
-"""Operations on color that look at the whole picture first."""
+"""Operations on color that look at the whole image first."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class _Table(Pixels):
     """A table for each channel, made from that channel's histogram.
 
     Attributes:
-        mix: share of the changed picture in the result; 0 is the identity.
+        mix: share of the changed image in the result; 0 is the identity.
     """
 
     mix: float
@@ -77,7 +77,7 @@ class Clahe(Pixels):
     """Equalize luminance by regions, with limited contrast (CLAHE); colors keep their differences.
 
     Attributes:
-        mix: share of the changed picture in the result; 0 is the identity.
+        mix: share of the changed image in the result; 0 is the identity.
         clip_limit: greatest slope of the curve of a region, about.
         tiles: regions along each side.
     """

@@ -1,4 +1,4 @@
-"""Any transform of Albumentations as an operation: seeded, with all that is known of the picture.
+"""Any transform of Albumentations as an operation: seeded, with all that is known of the image.
 
 The package (2.0.8, the last MIT release) is optional and imported only when it is used.
 """
@@ -40,7 +40,7 @@ def transform_class(name: str) -> Any:
     """Return the class of that name.
 
     Raises:
-        RecipeError: there is none, or it needs more than one picture.
+        RecipeError: there is none, or it needs more than one image.
     """
     library = package()
     known = {
@@ -59,7 +59,7 @@ def checked(name: str, arguments: dict[str, Any]) -> None:
     """Make sure that a transform takes some arguments.
 
     Raises:
-        RecipeError: it does not know one, or one is out of range; or it needs other pictures.
+        RecipeError: it does not know one, or one is out of range; or it needs other images.
     """
     kind = transform_class(name)
     known = [key for key in kind.InitSchema.model_fields if key not in ("p", "strict")]
@@ -94,7 +94,7 @@ class Albumentations(Operation):
 
     @classmethod
     def of(cls, transform: str, arguments: dict[str, Any], seed: int, size: Size) -> Operation:
-        """Make one for a picture of (height, width) `size`."""
+        """Make one for an image of (height, width) `size`."""
         text = json.dumps(arguments, sort_keys=True)
         after = size
         if issubclass(transform_class(transform), package().DualTransform):
@@ -140,7 +140,7 @@ class Albumentations(Operation):
     def _moved(
         self, image: Image, masks: list[Mask], points: Points
     ) -> tuple[Image, list[Mask], Points]:
-        """Return a picture of any kind, masks and points, changed together."""
+        """Return an image of any kind, masks and points, changed together."""
         shape = image.shape
         flat = image.reshape(shape[0], shape[1], -1)
         if flat.shape[2] == 3:
@@ -185,7 +185,7 @@ def _run(
 def _pipeline(transform: str, arguments: str) -> Any:
     library = package()
     step = transform_class(transform)(**json.loads(arguments), p=1.0)
-    # What has left the picture is cut and dropped by variegate, by its own rule.
+    # What has left the image is cut and dropped by variegate, by its own rule.
     points = None
     if isinstance(step, library.DualTransform):
         points = library.KeypointParams(format="xy", remove_invisible=False)

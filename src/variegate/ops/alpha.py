@@ -1,4 +1,4 @@
-"""Resampling of pictures with transparency: a color counts by as much of it as is seen.
+"""Resampling of images with transparency: a color counts by as much of it as is seen.
 
 Whatever stands under a transparent pixel, black for most programs, would otherwise show as a fringe
 around everything that is turned or resized (Porter and Duff 1984, "Compositing Digital Images").

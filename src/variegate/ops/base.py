@@ -81,7 +81,7 @@ class Identity(Operation):
 
 @dataclass(frozen=True)
 class Pixels(Operation):
-    """An action on pixel values that depends on their neighbours, their place or the whole picture.
+    """An action on pixel values that depends on their neighbours, their place or the whole image.
 
     It joins with nothing and nothing moves past it. Alpha is left alone.
     """
@@ -120,7 +120,7 @@ class Pointwise(Operation):
 
     @abstractmethod
     def on_gray(self, level: int) -> int:
-        """Return what becomes of one level of a gray picture."""
+        """Return what becomes of one level of a gray image."""
 
     def on_color(self, color: tuple[int, int, int]) -> tuple[int, int, int]:
         """Return what becomes of one RGB color."""
@@ -155,9 +155,9 @@ class Geometric(Operation):
 
     @abstractmethod
     def move_mask(self, layer: Layer) -> Mask:
-        """Return a mask moved as pictures are: by the nearest pixel, amounts by interpolation.
+        """Return a mask moved as images are: by the nearest pixel, amounts by interpolation.
 
-        Classes continue beyond the source as the picture does; objects do not, since their mirror
+        Classes continue beyond the source as the image does; objects do not, since their mirror
         images are none of them.
         """
 

@@ -130,7 +130,7 @@ class ZoomBlur(Pixels):
 
 @dataclass(frozen=True)
 class GlassBlur(Pixels):
-    """Show the picture through frosted glass.
+    """Show the image through frosted glass.
 
     Attributes:
         amount: standard deviation of the shifts, pixels; 0 is the identity.
@@ -192,7 +192,7 @@ class Sharpen(Pixels):
     """Strengthen what a blur would take away (unsharp mask).
 
     Attributes:
-        amount: how many times the difference from the blurred picture is added; 0 is the identity.
+        amount: how many times the difference from the blurred image is added; 0 is the identity.
         sigma: standard deviation of the blur, pixels.
     """
 
@@ -275,18 +275,18 @@ def _disk(radius_x: float, radius_y: float) -> Floats:
     return (counts / counts.sum()).astype(np.float32)
 
 
-def _repeated(picture: Image, offsets: list[tuple[float, float]]) -> Image:
-    """Return the mean of `picture` moved by each (x, y) of `offsets`, in fractions of pixels."""
-    height, width = picture.shape[:2]
+def _repeated(image: Image, offsets: list[tuple[float, float]]) -> Image:
+    """Return the mean of `image` moved by each (x, y) of `offsets`, in fractions of pixels."""
+    height, width = image.shape[:2]
     across, down = (math.ceil(max(abs(offset[axis]) for offset in offsets)) for axis in (0, 1))
-    wide = cv2.copyMakeBorder(picture, down, down + 1, across, across + 1, _BORDER)
-    mean = np.empty_like(picture)
+    wide = cv2.copyMakeBorder(image, down, down + 1, across, across + 1, _BORDER)
+    mean = np.empty_like(image)
     # By bands of rows: they stay in the cache, and floats take four times the memory of bytes.
     band = max(64, 2 * down)
     for start in range(0, height, band):
         rows = min(band, height - start)
         floats = wide[start : start + rows + 2 * down + 1].astype(np.float32)
-        total = np.zeros((rows, *picture.shape[1:]), np.float32)
+        total = np.zeros((rows, *image.shape[1:]), np.float32)
         for x, y in offsets:
             left, top = math.floor(x), math.floor(y)
             for column, row, weight in _corners(x - left, y - top):

@@ -1,6 +1,6 @@
 """Operations on colors: `Lut` and `ColorMatrix`.
 
-On a gray picture they do what they would do to the same picture in RGB, brought back to gray by
+On a gray image they do what they would do to the same image in RGB, brought back to gray by
 its luminance (Rec. 601 weights), so that one recipe serves both kinds.
 """
 
@@ -161,6 +161,6 @@ def _translated(image: Image, table: bytes) -> Image:
 
 @lru_cache(maxsize=256)
 def _gray(change: Pointwise) -> bytes:
-    """Return the table that does to a gray picture what `change` does to it in RGB."""
+    """Return the table that does to a gray image what `change` does to it in RGB."""
     grays = np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis], 3, axis=1)
     return round_to_bytes(change.on_colors(grays) @ LUMINANCE).tobytes()

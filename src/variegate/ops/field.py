@@ -50,7 +50,7 @@ class Displacement(ABC):
         """Return (K, 2) the points of the canvas that look at `points` of the source.
 
         Found by repeated correction, which converges as long as the displacement does not fold
-        the picture; beyond the canvas the offset of its edge is taken.
+        the image; beyond the canvas the offset of its edge is taken.
         """
         if not len(points):
             return points

@@ -1,10 +1,10 @@
-"""Ready randomness for whole pictures.
+"""Ready randomness for whole images.
 
-Drawing a normal for every value of a picture is the dearest thing noise could do (6,300 us for
+Drawing a normal for every value of an image is the dearest thing noise could do (6,300 us for
 512 x 512 x 3). So each process makes one table of normals and one of even bytes, always the same,
-the first time it needs them, and a picture is covered by spans of a table from places, and with
+the first time it needs them, and an image is covered by spans of a table from places, and with
 signs, drawn from its operation's ``noise_key`` (60 us). Nothing within a span repeats, and spans
-are short enough that no two pictures, and no two parts of a large one, have more than 65,536
+are short enough that no two images, and no two parts of a large one, have more than 65,536
 values in common.
 """
 

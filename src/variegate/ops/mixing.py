@@ -1,6 +1,6 @@
-"""Operations that make one picture of several: `Mixup`, `Cutmix`, `Mosaic`, `CopyPaste`.
+"""Operations that make one image of several: `Mixup`, `Cutmix`, `Mosaic`, `CopyPaste`.
 
-Their partners are named by key; whoever executes them finds the pictures. A partner comes as it
+Their partners are named by key; whoever executes them finds the images. A partner comes as it
 was photographed, and is brought to the canvas here.
 """
 
@@ -43,12 +43,12 @@ class Combination(Operation):
         raise ShapeError(f"{type(self).__name__}: it takes several samples; use combine")
 
     def _act(self, image: Image) -> Image:
-        raise ShapeError(f"{type(self).__name__}: it takes several pictures; use combine")
+        raise ShapeError(f"{type(self).__name__}: it takes several images; use combine")
 
 
 @dataclass(frozen=True)
 class Mixup(Combination):
-    """Two pictures, one shining through the other.
+    """Two images, one shining through the other.
 
     Source: Zhang, Cisse, Dauphin and Lopez-Paz, mixup, ICLR 2018.
 
@@ -74,7 +74,7 @@ class Mixup(Combination):
 
 @dataclass(frozen=True)
 class Cutmix(Combination):
-    """A piece of another picture in place of a piece of this one.
+    """A piece of another image in place of a piece of this one.
 
     Source: Yun et al., CutMix, ICCV 2019.
 
@@ -106,7 +106,7 @@ class Cutmix(Combination):
 
 @dataclass(frozen=True)
 class Mosaic(Combination):
-    """Four pictures around a point, each in a corner.
+    """Four images around a point, each in a corner.
 
     Source: Bochkovskiy, Wang and Liao, YOLOv4, 2020.
 
@@ -118,7 +118,7 @@ class Mosaic(Combination):
 
     @property
     def is_identity(self) -> bool:
-        # A picture of a single row or column has no corners to fill.
+        # An image of a single row or column has no corners to fill.
         return 0 in self.center
 
     def combine(self, sample: Sample, partners: tuple[Sample, ...]) -> Sample:
@@ -149,7 +149,7 @@ class Mosaic(Combination):
 
 @dataclass(frozen=True)
 class CopyPaste(Combination):
-    """Objects of another picture on top of this one.
+    """Objects of another image on top of this one.
 
     Source: Ghiasi et al., Simple Copy-Paste, CVPR 2021.
 
@@ -224,7 +224,7 @@ def like(image: Image, other: Image) -> Image:
 
 
 def within(sample: Sample, region: Region) -> Sample:
-    """Return what of a sample lies in a region, as a picture of its own."""
+    """Return what of a sample lies in a region, as an image of its own."""
     top, left, bottom, right = region
     crop = Warp.of(translation(-left, -top), (bottom - top, right - left), View("edge"))
     return crop.apply(sample)
@@ -261,7 +261,7 @@ def _joined(one: Targets | None, two: Targets | None) -> Targets | None:
 
 
 def _pasted(targets: Targets, region: Region, piece: Targets, size: Size) -> Targets:
-    """Return the targets of a picture of which a region is covered by a piece of another."""
+    """Return the targets of an image of which a region is covered by a piece of another."""
     top, left, bottom, right = region
     covered = np.zeros(size, bool)
     covered[top:bottom, left:right] = True

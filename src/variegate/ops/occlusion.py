@@ -1,4 +1,4 @@
-"""Operations that hide parts of a picture. What is hidden only grows with their strength."""
+"""Operations that hide parts of an image. What is hidden only grows with their strength."""
 
 import math
 from abc import abstractmethod
@@ -17,13 +17,13 @@ from variegate.seeding import noise_generator
 
 Mask = npt.NDArray[np.bool_]
 
-#: What stands where the source is hidden: a color; the picture's mean color; even noise; the
-#: picture, blurred by a tenth of its shorter side.
+#: What stands where the source is hidden: a color; the image's mean color; even noise; the
+#: image, blurred by a tenth of its shorter side.
 Fill = Literal["constant", "mean", "noise", "blur"]
 
 _REC_601 = (299, 587, 114)
 
-#: Cells are numbered in 16 bits; very long pictures get larger ones.
+#: Cells are numbered in 16 bits; very long images get larger ones.
 _MOST_CELLS = 60_000
 
 
@@ -33,7 +33,7 @@ class Occluder(Pixels):
 
     Attributes:
         fill: what is shown.
-        color: RGB of the fill "constant"; a gray picture gets its luminance.
+        color: RGB of the fill "constant"; a gray image gets its luminance.
         noise_key: the key of the fill "noise", and of whatever else is left to chance.
     """
 
@@ -192,7 +192,7 @@ def _nearest(
         elsewhere, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
     labels -= 1
-    # Labels count pixels row by row; the seeds keep their own order whatever the picture's size.
+    # Labels count pixels row by row; the seeds keep their own order whatever the image's size.
     own = labels[seeds[:, 0], seeds[:, 1]]
     numbers = np.zeros(int(own.max()) + 1, np.intp)
     numbers[own] = np.arange(len(seeds))

@@ -1,6 +1,6 @@
 """What falls before the lens, or onto it: rain, snow, mud.
 
-Sizes are fractions of the picture's shorter side (more exactly, of its `unit`). All drops and
+Sizes are fractions of the image's shorter side (more exactly, of its `unit`). All drops and
 flakes are drawn from the `noise_key` once; more strength shows more of the same.
 """
 
@@ -82,7 +82,7 @@ class _Falling(Pixels):
         lengths = (low + (high - low) * shown[:, 2]) * scale
         angle = math.radians(self.slant_degrees)
         half = np.stack([lengths * math.sin(angle), lengths * math.cos(angle)], axis=-1) / 2
-        # Some begin above the picture and some end below.
+        # Some begin above the image and some end below.
         middles = shown[:, :2] * [size[1] * 1.1, size[0] * 1.1] - [size[1] * 0.05, size[0] * 0.05]
         ends = np.stack([middles - half, middles + half], axis=1)
         # Lines are at least a pixel wide; thinner ones are fainter instead.
@@ -138,7 +138,7 @@ class Spatter(Pixels):
     """Throw mud at the lens.
 
     Attributes:
-        strength: 0 is the identity, 1 covers two fifths of the picture.
+        strength: 0 is the identity, 1 covers two fifths of the image.
         noise_key: the key of the spots.
     """
 

@@ -12,10 +12,10 @@ from variegate.ops.base import Pixels
 
 @dataclass(frozen=True)
 class Downscale(Pixels):
-    """Make the picture smaller, then as large as it was.
+    """Make the image smaller, then as large as it was.
 
     Attributes:
-        height, width: between the two, pixels; the picture's own are the identity.
+        height, width: between the two, pixels; the image's own are the identity.
     """
 
     height: int

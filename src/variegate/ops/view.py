@@ -34,7 +34,7 @@ class View:
         border: what lies beyond the source; None where that is never seen.
         fill: RGB, for border "constant".
         interpolation: how values between pixels are found; None where none are needed.
-        gray: the level that fills a gray picture; None where it is the luminance of `fill`.
+        gray: the level that fills a gray image; None where it is the luminance of `fill`.
     """
 
     border: Border | None = None
@@ -59,13 +59,13 @@ class View:
 
     def repainted(self, change: Pointwise) -> "View":
         """Return this view with its fill changed as `change` changes colors."""
-        # On gray pictures a color change asks for the luminance first: the order matters.
+        # On gray images a color change asks for the luminance first: the order matters.
         gray = change.on_gray(self.gray_fill)
         return View(self.border, change.on_color(self.fill), self.interpolation, gray)
 
     @property
     def gray_fill(self) -> int:
-        """What fills a gray picture."""
+        """What fills a gray image."""
         if self.gray is not None:
             return self.gray
         r, g, b = self.fill
@@ -90,7 +90,7 @@ class View:
 
 
 def mask_view(view: View, layer: Layer) -> View:
-    """Return how a mask is sampled where its picture is sampled by `view`."""
+    """Return how a mask is sampled where its image is sampled by `view`."""
     border: Border | None = "constant" if layer.role == "objects" else view.border
     value = 0 if layer.role == "objects" else layer.beyond
     fill = (value, value, value)

@@ -62,7 +62,7 @@ class Warp(Geometric):
         if not all(map(math.isfinite, entries)):
             raise ShapeError(f"matrix: expected finite numbers, got {list(entries)}")
         if abs(entries.determinant) < 1e-12 or min(size) < 1:
-            raise ShapeError(f"warp onto {size}: the matrix {list(entries)} leaves no picture")
+            raise ShapeError(f"warp onto {size}: the matrix {list(entries)} leaves no image")
         *_, g, h, i = entries
         if g or h or i != 1:
             # Where the origin lies out of sight, at or behind the viewer, its depth i may be 0 or
@@ -219,7 +219,7 @@ def _resampled(image: Image, matrix: Matrix, size: Size, view: View) -> Image:
 def _bordered(image: Image, matrix: Matrix, size: Size, view: View) -> tuple[Image, Matrix]:
     """Lay the border that the canvas sees around the image, where it is a moderate one.
 
-    cv2 looks up what lies beyond a picture pixel by pixel: a warp that never has to takes 0.5 to
+    cv2 looks up what lies beyond an image pixel by pixel: a warp that never has to takes 0.5 to
     0.75 of the time, the border's included (benchmarks/kernels.py).
 
     Returns:
@@ -291,7 +291,7 @@ def _placed(image: Image, left: int, top: int, size: Size, view: View) -> Image:
             cv2.BORDER_CONSTANT,
             value=view.cv_fill(image),
         )
-    # The other borders are made of the picture's own pixels: pad the whole, then crop.
+    # The other borders are made of the image's own pixels: pad the whole, then crop.
     whole = cv2.copyMakeBorder(image, above, below, before, after, view.cv_border)
     y, x = max(0, -top), max(0, -left)
     return np.ascontiguousarray(whole[y : y + canvas_height, x : x + canvas_width])

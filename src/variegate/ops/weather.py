@@ -1,6 +1,6 @@
 """Light and air: shadow, fog, sun flare.
 
-Sizes and places are fractions of the picture's sides; what is left to chance (folds, clouds) comes
+Sizes and places are fractions of the image's sides; what is left to chance (folds, clouds) comes
 from the `noise_key`, and only the strength of what it paints depends on `strength`.
 """
 
@@ -67,7 +67,7 @@ class Shadow(Pixels):
 
 @dataclass(frozen=True)
 class Fog(Pixels):
-    """Veil the picture with fog, thicker at the top, where things are usually farther away.
+    """Veil the image with fog, thicker at the top, where things are usually farther away.
 
     Attributes:
         strength: 0 is the identity; 1 hides nearly everything.
@@ -135,7 +135,7 @@ class SunFlare(Pixels):
         for ghost in range(7):
             place, radius, warmth = chance[10 + 3 * ghost : 13 + 3 * ghost]
             depth = ghost / 6
-            # Reflections lie on the line from the sun through the picture's centre and beyond.
+            # Reflections lie on the line from the sun through the image's centre and beyond.
             along = 0.35 + 1.5 * depth + 0.15 * place
             across = x - (sun_x + along * (width / 2 - sun_x))
             down = y - (sun_y + along * (height / 2 - sun_y))
@@ -156,7 +156,7 @@ def cloud(key: int, size: Size, shape: Size, cells: float, octaves: int = 3) -> 
 
     Args:
         key: the noise key.
-        size: the picture's (height, width): only its proportions count.
+        size: the image's (height, width): only its proportions count.
         shape: (height, width) of what is returned.
         cells: independent values along the `unit` of the size, in the coarsest octave.
         octaves: how often detail of half the size and half the height is added.
@@ -206,7 +206,7 @@ def _places(size: Size) -> tuple[Floats, Floats]:
 
 
 def _enlarged(painted: Floats, size: Size) -> Image:
-    """Return what was painted as bytes of the picture's size."""
+    """Return what was painted as bytes of the image's size."""
     # Enlarged as bytes: half the time, and integer arithmetic is the same everywhere.
     levels = cv2.convertScaleAbs(painted)
     return cv2.resize(levels, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)

@@ -1,9 +1,9 @@
-"""From a policy and a picture's key to its variants, made with as little work as they allow.
+"""From a policy and an image's key to its variants, made with as little work as they allow.
 
 A variant's operations are *fused* into a normal form: a list of operations of which no two
 neighbours can be joined. It depends on the variant alone, so its bytes do too. The normal forms
 of all variants make a tree; what two of them begin with is computed once, depth first, so that
-no more pictures are alive than the tree is deep.
+no more images are alive than the tree is deep.
 
 The rules of `fuse`, for pointwise P, geometric G and anything A:
 
@@ -24,18 +24,18 @@ from functools import cache
 import numpy as np
 
 from variegate.annotations.sample import Sample, Size
-from variegate.errors import PictureError
+from variegate.errors import ImageError
 from variegate.ops import Combination, Geometric, Identity, Operation, Pointwise, Warp
 from variegate.ops.warp import shrinkage
 from variegate.recipes.policies import Chain, Node, Place, Step, chains
 from variegate.seeding import Path
 from variegate.transforms import find_transform
-from variegate.transforms.base import Drawn
+from variegate.transforms.base import Draw
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One output of one picture.
+    """One output of one image.
 
     Attributes:
         index: its number, from 0, in the order of the policy.
@@ -45,13 +45,13 @@ class Variant:
     """
 
     index: int
-    drawn: tuple[Drawn, ...]
+    drawn: tuple[Draw, ...]
     operations: tuple[Operation, ...]
     size: Size
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """Keys of the other pictures that it is made of."""
+        """Keys of the other images that it is made of."""
         return tuple(key for one in self.drawn for key in one.parameters.get("partners", ()))
 
     @property
@@ -66,23 +66,23 @@ def draw_variants(
     seed: int,
     key: str,
     size: Size,
-    finish: tuple[Drawn, ...] = (),
+    finish: tuple[Draw, ...] = (),
     fused: bool = True,
     pool: Sequence[str] = (),
 ) -> list[Variant]:
-    """Draw all variants of one picture.
+    """Draw all variants of one image.
 
     Args:
         policy: how transforms combine.
         seed: the run's.
-        key: the picture's path inside its data set.
-        size: the picture's (height, width).
+        key: the image's path inside its dataset.
+        size: the image's (height, width).
         finish: what is done to every variant at its end.
         fused: bring the operations into normal form; without it every step is done by itself.
-        pool: keys of the pictures from which partners are chosen, for transforms of several.
+        pool: keys of the images from which partners are chosen, for transforms of several.
 
     Raises:
-        PictureError: a transform of several pictures was drawn, and there is no other.
+        ImageError: a transform of several images was drawn, and there is no other.
     """
     place = Place(seed, key)
     draws = _Draws(place, pool)
@@ -94,14 +94,14 @@ def draw_variants(
     return made
 
 
-def repeated(drawn: tuple[Drawn, ...], *, index: int, size: Size) -> Variant:
-    """Return a variant whose draws are known, for a picture of (height, width) `size`."""
+def repeated(drawn: tuple[Draw, ...], *, index: int, size: Size) -> Variant:
+    """Return a variant whose draws are known, for an image of (height, width) `size`."""
     operations, end = build(drawn, size)
     return Variant(index, drawn, fuse(operations), end)
 
 
-def build(drawn: Iterable[Drawn], size: Size) -> tuple[list[Operation], Size]:
-    """Return the operations that were drawn, for a picture of `size`, and the size they end at."""
+def build(drawn: Iterable[Draw], size: Size) -> tuple[list[Operation], Size]:
+    """Return the operations that were drawn, for an image of `size`, and the size they end at."""
     operations = []
     for one in drawn:
         operation = find_transform(one.transform).operation(one.parameters, size)
@@ -112,13 +112,13 @@ def build(drawn: Iterable[Drawn], size: Size) -> tuple[list[Operation], Size]:
 
 @dataclass(slots=True)
 class _Draws:
-    """The draws of one picture: variants that begin alike share what they begin with."""
+    """The draws of one image: variants that begin alike share what they begin with."""
 
     place: Place
     pool: Sequence[str] = ()
-    made: dict[Path, Drawn | None] = field(default_factory=dict)
+    made: dict[Path, Draw | None] = field(default_factory=dict)
 
-    def of(self, chain: Chain) -> list[Drawn]:
+    def of(self, chain: Chain) -> list[Draw]:
         drawn = []
         for step in chain.steps:
             if step.path not in self.made:
@@ -127,17 +127,17 @@ class _Draws:
                 drawn.append(one)
         return drawn
 
-    def _drawn(self, step: Step) -> Drawn | None:
+    def _drawn(self, step: Step) -> Draw | None:
         drawn = step.source.drawn(self.place.rng(step.path))
         if drawn is None or "partners" not in drawn.parameters:
             return drawn
         others = [key for key in self.pool if key != self.place.key]
         if not others:
-            raise PictureError(
-                f"{drawn.transform} needs another picture of the same split, and there is none"
+            raise ImageError(
+                f"{drawn.transform} needs another image of the same split, and there is none"
             )
         chosen = [others[int(share * len(others))] for share in drawn.parameters["partners"]]
-        return Drawn(drawn.transform, {**drawn.parameters, "partners": chosen})
+        return Draw(drawn.transform, {**drawn.parameters, "partners": chosen})
 
 
 def fuse(operations: Iterable[Operation]) -> tuple[Operation, ...]:
@@ -195,7 +195,7 @@ def reduction(variant: Variant, size: Size) -> int:
 
     A variant that only needs a small copy can be made from one that a JPEG decoder scales down,
     as long as it stays twice as fine as what is needed. The decoder rounds sides up, past the
-    picture's edge: that may misplace nothing by more than a tenth of a pixel of the result (at a
+    image's edge: that may misplace nothing by more than a tenth of a pixel of the result (at a
     quarter, 34 dB are left).
     """
     overhang = {times: max(-side % times for side in size) for times in (8, 4, 2)}
@@ -231,11 +231,11 @@ def execute(
     """Make variants, each as soon as it can be had.
 
     Args:
-        planned: variants of one picture.
-        load: returns the picture, decoded at 1/times of its size.
-        size: the picture's (height, width).
+        planned: variants of one image.
+        load: returns the image, decoded at 1/times of its size.
+        size: the image's (height, width).
         reducible: whether it can be decoded at 1/2, 1/4 and 1/8; otherwise `times` is always 1.
-        partner: returns another picture by its key, for operations on several.
+        partner: returns another image by its key, for operations on several.
 
     Yields:
         Each variant with its result, in the order in which they appear.
@@ -254,10 +254,10 @@ def execute(
 
 @cache
 def _keep_freed_memory() -> None:
-    """Let this process use the memory of freed pictures again; once is enough.
+    """Let this process use the memory of freed images again; once is enough.
 
     glibc may hand large blocks back to the system as they are freed, and to fault the next
-    picture's pages in can take longer than to warp it: benchmarks/kernels.py. It stops doing so for
+    image's pages in can take longer than to warp it: benchmarks/kernels.py. It stops doing so for
     blocks up to the largest that it has seen freed, 32 MB at most. This one is never touched.
     """
     np.empty(31 * 2**20, np.uint8)
@@ -277,7 +277,7 @@ def _from_reduced(
 def _walk(
     root: _Node, source: Sample, partner: Callable[[str], Sample] | None
 ) -> Iterator[tuple[Variant, Sample]]:
-    # A stack instead of recursion: a parent's picture is let go with the last of its children.
+    # A stack instead of recursion: a parent's image is let go with the last of its children.
     waiting: list[tuple[_Node, Operation, Sample]] = [(root, Identity(), source)]
     del source
     while waiting:

@@ -1,4 +1,4 @@
-"""How transforms combine: from one picture to the list of its variants.
+"""How transforms combine: from one image to the list of its variants.
 
 A policy *expands* into chains of steps. Each step carries the path of choices that led to it, and
 its randomness is drawn from ``generator(seed, key, *path)``: two variants that begin with the same
@@ -13,7 +13,7 @@ choices share the same draws, and no variant depends on which others are made.
 | `OneOf` | one, of one step chosen at random |
 | `Trivial` | `n` of one axis at a random strength (Mueller and Hutter 2021) |
 | `Rand` | `n` of `k` axes at one strength (Cubuk et al. 2020) |
-| `Untouched` | one: the source itself |
+| `Original` | one: the source itself |
 """
 
 from abc import ABC, abstractmethod
@@ -26,10 +26,10 @@ import numpy as np
 from pydantic import Field, InstanceOf, model_validator
 
 from variegate.errors import did_you_mean
-from variegate.seeding import Beginning, Path
+from variegate.seeding import KeyedSeed, Path
 from variegate.transforms import Transform, all_transforms
-from variegate.transforms.base import Axis, Bounds, Drawn, Range, draw_from
-from variegate.validation import Written
+from variegate.transforms.base import Axis, Bounds, Draw, Range, draw_from
+from variegate.validation import Spec
 
 #: The 14 operations of TrivialAugment and RandAugment, as transforms of this catalogue.
 STANDARD = (
@@ -38,7 +38,7 @@ STANDARD = (
 )
 
 
-class Along(Written):
+class Along(Spec):
     """One transform at a strength between 0 (the identity) and 1, on one of its axes."""
 
     name: ClassVar = "along"
@@ -53,10 +53,10 @@ class Along(Written):
         find_axis(self.axis)
         return self
 
-    def drawn(self, rng: np.random.Generator) -> Drawn | None:
+    def drawn(self, rng: np.random.Generator) -> Draw | None:
         """Draw the strength and what else the transform leaves to chance."""
         transform, _ = find_axis(self.axis)
-        return Drawn(transform.name, transform.at(self.axis, draw_from(rng, self.intensity), rng))
+        return Draw(transform.name, transform.at(self.axis, draw_from(rng, self.intensity), rng))
 
 
 def find_axis(name: str) -> tuple[type[Transform], Axis]:
@@ -83,7 +83,7 @@ def all_axes() -> dict[str, tuple[type[Transform], Axis]]:
 def axes_by_name() -> dict[str, list[str]]:
     """Return what `Trivial` and `Rand` may choose from, each with its axes: transforms, axes in
     both directions (`translate_x`), single axes, and the source as it is, which has none."""
-    named: dict[str, list[str]] = {Untouched.name: []}
+    named: dict[str, list[str]] = {Original.name: []}
     for axis, (transform, _) in all_axes().items():
         for name in dict.fromkeys((transform.name, axis.rstrip("+-"), axis)):
             named.setdefault(name, []).append(axis)
@@ -113,25 +113,25 @@ class Place:
 
     def __init__(self, seed: int, key: str) -> None:
         self.key = key
-        self._beginning = Beginning(seed, key)
+        self._beginning = KeyedSeed(seed, key)
 
     def rng(self, path: Path) -> np.random.Generator:
         """Return the generator of one choice."""
         return self._beginning.generator(*path)
 
 
-class Policy(Written, ABC):
+class Policy(Spec, ABC):
     """A way of combining steps."""
 
     name: ClassVar[str]
 
     @abstractmethod
     def count(self) -> int:
-        """Return how many variants every picture gets."""
+        """Return how many variants every image gets."""
 
     @property
     def is_fixed(self) -> bool:
-        """Whether it expands alike for every picture: only what its steps draw is random."""
+        """Whether it expands alike for every image: only what its steps draw is random."""
         return False
 
     @cached_property
@@ -248,7 +248,7 @@ class Sequence(_Ordered):
         yield from self._chains(place, path, depth, skipping=False)
 
 
-class Untouched(Policy):
+class Original(Policy):
     """The source as it is: one more variant beside those of other steps."""
 
     name: ClassVar = "source"
@@ -497,7 +497,7 @@ def _choose(rng: np.random.Generator, weights: list[float]) -> int:
 
 POLICIES: dict[str, type[Policy]] = {
     policy.name: policy
-    for policy in (Sequence, Subsets, Each, SampleOf, OneOf, Trivial, Rand, Untouched)
+    for policy in (Sequence, Subsets, Each, SampleOf, OneOf, Trivial, Rand, Original)
 }
 
 

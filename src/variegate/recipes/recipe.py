@@ -1,4 +1,4 @@
-"""Recipes: what is to be made of every picture, as YAML or as Python objects.
+"""Recipes: what is to be made of every image, as YAML or as Python objects.
 
 ```yaml
 seed: 7
@@ -30,9 +30,9 @@ from variegate.recipes.plan import Variant, draw_variants, execute
 from variegate.recipes.policies import POLICIES, Along, Node, count, to_data, transforms_of
 from variegate.seeding import check_seed
 from variegate.transforms import Transform, all_transforms, find_transform
-from variegate.transforms.base import Drawn
+from variegate.transforms.base import Draw
 from variegate.transforms.canvas import Canvas, canvas_size
-from variegate.validation import Written, sentence, shown
+from variegate.validation import Spec, sentence, shown
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -44,7 +44,7 @@ _MOST_PARTS = 100_000
 _MOST_VARIANTS = 2**20
 
 
-class Output(Written):
+class Output(Spec):
     """How results are stored."""
 
     format: Literal["same", "jpeg", "png", "webp"] = "same"
@@ -56,11 +56,11 @@ class Output(Written):
     size: Canvas | None = None
     """(height, width) to which every result is brought at the end, or one number for both."""
     alpha: Literal["keep", "white"] = "keep"
-    """Keep transparency where the format can, or lay the picture over white."""
+    """Keep transparency where the format can, or lay the image over white."""
 
 
-class Recipe(Written):
-    """What is to be made of every picture."""
+class Recipe(Spec):
+    """What is to be made of every image."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -79,7 +79,7 @@ class Recipe(Written):
     def _countable(self) -> Self:
         if (variants := self.count()) > _MOST_VARIANTS:
             raise ValueError(
-                f"variants: expected at most {_MOST_VARIANTS:,} of a picture, "
+                f"variants: expected at most {_MOST_VARIANTS:,} of an image, "
                 f"got {f'{variants:,}' if variants < 10**15 else 'far more'}; "
                 "draw some of them with sample"
             )
@@ -160,42 +160,42 @@ class Recipe(Written):
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
     def count(self) -> int:
-        """Return how many variants every picture gets."""
+        """Return how many variants every image gets."""
         return count(self.policy)
 
     @property
-    def finish(self) -> tuple[Drawn, ...]:
+    def finish(self) -> tuple[Draw, ...]:
         """What is done to every variant at its end."""
         if self.output.size is None:
             return ()
         size = list(canvas_size(self.output.size))
-        return (Drawn("resize", {"size": size}),)
+        return (Draw("resize", {"size": size}),)
 
     @property
     def mixes(self) -> bool:
-        """Whether some results are made of several pictures."""
+        """Whether some results are made of several images."""
         return any(find_transform(name).partners > 0 for name in transforms_of(self.policy))
 
     def plan(self, *, key: str, size: tuple[int, int], pool: Sequence[str] = ()) -> list[Variant]:
-        """Draw the variants of the picture `key` of (height, width) `size`.
+        """Draw the variants of the image `key` of (height, width) `size`.
 
         Args:
-            key, size: of the picture.
+            key, size: of the image.
             pool: keys of others of which results may be made together with it.
 
         Raises:
-            PictureError: others are needed, and there are none.
+            ImageError: others are needed, and there are none.
         """
         return draw_variants(
             self.policy, seed=self.seed, key=key, size=size, finish=self.finish, pool=pool
         )
 
     def variants(self, image: Image, *, key: str) -> Iterator[tuple[Variant, Image]]:
-        """Make all variants of one picture in memory.
+        """Make all variants of one image in memory.
 
         Args:
             image: (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, uint8.
-            key: names the picture; the same key, seed and recipe give the same variants.
+            key: names the image; the same key, seed and recipe give the same variants.
 
         Yields:
             Each variant with its image, in the order in which they appear.
@@ -208,7 +208,7 @@ class Recipe(Written):
         for variant, result in execute(
             planned, lambda _: sample, size=sample.size, reducible=False
         ):
-            # A copy: others are made of it, or it is the caller's own picture.
+            # A copy: others are made of it, or it is the caller's own image.
             yield variant, result.image.copy()
 
 

@@ -1,4 +1,4 @@
-"""Pictures for people: contact sheets and strips."""
+"""Images for people: contact sheets and strips."""
 
 from variegate.reports.captions import caption
 from variegate.reports.preview import preview, preview_output

@@ -17,7 +17,7 @@ FAINT = (158, 163, 170)
 ACCENT = (122, 184, 255)
 _CHECKER = (200, 216)
 
-# Pixels along the longer side from which a picture can be made out.
+# Pixels along the longer side from which an image can be made out.
 _READABLE = 120
 
 
@@ -56,7 +56,7 @@ def _shortened(line: str, *, width: int, size: int) -> str:
 
 
 def thumbnail(image: Pixels, box: tuple[int, int]) -> Pixels:
-    """Return an RGB picture that fits into `box` (height, width); small ones stay as they are.
+    """Return an RGB image that fits into `box` (height, width); small ones stay as they are.
 
     Transparency is laid over a checkerboard, so that it is seen.
     """
@@ -74,7 +74,7 @@ def thumbnail(image: Pixels, box: tuple[int, int]) -> Pixels:
 
 
 def enlarged(image: Pixels) -> Pixels:
-    """Return a picture of few pixels with each of them as a square; others as they are."""
+    """Return an image of few pixels with each of them as a square; others as they are."""
     times = _READABLE // max(image.shape[:2])
     return image.repeat(times, axis=0).repeat(times, axis=1) if times > 1 else image
 
@@ -88,7 +88,7 @@ def _over_checker(image: Pixels) -> Pixels:
 
 
 class Canvas:
-    """A picture that is drawn on."""
+    """An image that is drawn on."""
 
     def __init__(self, height: int, width: int) -> None:
         self._image = Image.new("RGB", (width, height), BACKGROUND)
@@ -113,7 +113,7 @@ class Canvas:
         self._draw.rounded_rectangle((x, y, x + width - 1, y + height - 1), 5, fill=PANEL)
 
     def thumbnail(self, at: tuple[int, int], size: tuple[int, int], image: Pixels) -> None:
-        """Put an RGB picture into the middle of a field; `at` is (x, y), `size` (height, width)."""
+        """Put an RGB image into the middle of a field; `at` is (x, y), `size` (height, width)."""
         x = at[0] + (size[1] - image.shape[1]) // 2
         y = at[1] + (size[0] - image.shape[0]) // 2
         self._image.paste(Image.fromarray(np.ascontiguousarray(image)), (x, y))

@@ -5,18 +5,18 @@ from typing import Any
 
 from variegate.errors import RecipeError
 from variegate.transforms import Transform, find_transform
-from variegate.transforms.base import Drawn
+from variegate.transforms.base import Draw
 
 # Values of one transform that are shown.
 _MOST = 2
 
 
-def caption(drawn: Iterable[Drawn]) -> str:
+def caption(drawn: Iterable[Draw]) -> str:
     """Return what was drawn for a variant; "source" where there is nothing."""
     return ", ".join(step_caption(one) for one in drawn) or "source"
 
 
-def step_caption(drawn: Drawn) -> str:
+def step_caption(drawn: Draw) -> str:
     """Return the transform's name and the values that matter."""
     name = drawn.transform.replace("_", " ")
     values = list(_values(drawn))[:_MOST]
@@ -33,7 +33,7 @@ def value_text(name: str, value: float) -> str:
     return _short(value)
 
 
-def _values(drawn: Drawn) -> Iterator[str]:
+def _values(drawn: Draw) -> Iterator[str]:
     try:
         kind: type[Transform] | None = find_transform(drawn.transform)
     except RecipeError:
@@ -85,9 +85,9 @@ def _short(value: float) -> str:
     return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"
 
 
-def from_operations(operations: Iterable[Mapping[str, Any]]) -> tuple[Drawn, ...]:
+def from_operations(operations: Iterable[Mapping[str, Any]]) -> tuple[Draw, ...]:
     """Return what was drawn from the manifest's `operations`, parsed."""
     return tuple(
-        Drawn(one["transform"], {name: v for name, v in one.items() if name != "transform"})
+        Draw(one["transform"], {name: v for name, v in one.items() if name != "transform"})
         for one in operations
     )

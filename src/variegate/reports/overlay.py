@@ -1,6 +1,6 @@
-"""Labels over a picture: boxes, outlines, masks and keypoints, one color a class.
+"""Labels over an image: boxes, outlines, masks and keypoints, one color a class.
 
-They are drawn on the picture as it is shown, so that lines are as thin on a large one as on a small
+They are drawn on the image as it is shown, so that lines are as thin on a large one as on a small
 one, and every line has a dark one under it, so that it is seen on any ground.
 """
 
@@ -37,10 +37,10 @@ _UNLABELLED = 255
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """What is drawn over a picture.
+    """What is drawn over an image.
 
     Attributes:
-        targets: of the picture.
+        targets: of the image.
         size: (height, width) that they refer to.
         skeletons: category -> its keypoints.
     """
@@ -71,7 +71,7 @@ def color_at(index: int) -> Color:
 
 
 def overlaid(image: Image, labelled: Labelled, colors: Mapping[str, Color]) -> Image:
-    """Return a picture with its labels drawn over it.
+    """Return an image with its labels drawn over it.
 
     Args:
         image: (H, W, 3) RGB, in any size.
@@ -136,7 +136,7 @@ def _fill(image: Image, rings: list[Points], color: Color) -> None:
 
 
 def _tint(image: Image, layer: Layer, targets: Targets, colors: Mapping[str, Color]) -> None:
-    """Lay the colors of a mask over the picture; edges of objects stay lines."""
+    """Lay the colors of a mask over the image; edges of objects stay lines."""
     height, width = image.shape[:2]
     values: Mask = cv2.resize(
         whole(layer.values).astype(np.float64), (width, height), interpolation=cv2.INTER_NEAREST

@@ -12,7 +12,7 @@ from variegate.annotations.conversion import read as read_labels
 from variegate.annotations.rules import LabelRule
 from variegate.annotations.sample import Image, Size, size_of
 from variegate.codecs import decode, decode_mask
-from variegate.errors import InputError, PictureError, UsageError
+from variegate.errors import ImageError, InputError, UsageError
 from variegate.formats import Source, writer_from_json
 from variegate.recipes.policies import Place, expand
 from variegate.recipes.recipe import Recipe
@@ -36,21 +36,21 @@ def preview(
     *,
     recipe: Recipe | str | Path | None = None,
     options: Options | None = None,
-    pictures: int = 6,
+    images: int = 6,
     variants: int = 7,
     name: str = "",
     labels: bool = True,
 ) -> Image:
-    """Draw what a recipe would make of some pictures, evenly spread; nothing is written.
+    """Draw what a recipe would make of some images, evenly spread; nothing is written.
 
     Args:
         source: a folder or zip file.
         recipe: as for `variegate.augment`.
         options: how the input is read.
-        pictures: rows.
+        images: rows.
         variants: columns besides the source, evenly spread over all variants.
         name: what to call the recipe in the title.
-        labels: draw boxes, outlines, masks and keypoints over the pictures.
+        labels: draw boxes, outlines, masks and keypoints over the images.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -63,19 +63,17 @@ def preview(
     with prepare(source, loaded, options) as prepared:
         job = trial_job(prepared, options)
         rows: list[Row] = []
-        for one in spread(prepared, pictures * _SPARE):
+        for one in spread(prepared, images * _SPARE):
             try:
                 rows.append(_previewed(job, prepared.source, one, chosen, labels=labels))
-            except (PictureError, InputError):
+            except (ImageError, InputError):
                 continue
         if not rows:
-            raise InputError(
-                f"{source}: none of the pictures tried can be read; try another folder"
-            )
-        rows = [rows[number] for number in evenly(pictures, len(rows))]
+            raise InputError(f"{source}: none of the images tried can be read; try another folder")
+        rows = [rows[number] for number in evenly(images, len(rows))]
     return contact_sheet(
         rows,
-        title=f"{name or 'recipe'}: {_results(loaded.count())} a picture, seed {loaded.seed}",
+        title=f"{name or 'recipe'}: {_results(loaded.count())} an image, seed {loaded.seed}",
         subtitle=loaded.description,
         header=["source", *(f"variant {index}" for index in chosen)],
     )
@@ -112,7 +110,7 @@ def _previewed(job: Job, inputs: Storage, one: Source, chosen: list[int], *, lab
 
 
 def _mixed(labels: Mapping[str, float]) -> str:
-    """Return the classes of a picture that is made of several: "; cat 0.7, dog 0.3"."""
+    """Return the classes of an image that is made of several: "; cat 0.7, dog 0.3"."""
     if not any(0 < share < 1 for share in labels.values()):
         return ""
     most = sorted(labels.items(), key=lambda item: -item[1])
@@ -125,7 +123,7 @@ def _source_caption(key: str, label: str | None) -> str:
 
 
 def preview_output(
-    output: str | Path, *, pictures: int = 6, variants: int = 7, labels: bool = True
+    output: str | Path, *, images: int = 6, variants: int = 7, labels: bool = True
 ) -> Image:
     """Draw some of what a finished run has made, evenly spread, beside their sources.
 
@@ -140,13 +138,13 @@ def preview_output(
     sources = pc.unique(table.filter(pc.equal(table["status"], "output"))["source"]).to_pylist()
     if not sources:
         raise InputError(f"{output}: the run made no variants; there is nothing to preview")
-    wanted = [sources[number] for number in evenly(pictures, len(sources))]
+    wanted = [sources[number] for number in evenly(images, len(sources))]
     found = read_manifest(output, where={"source": wanted}).to_pylist()
     # The source stands beside them anyway.
     changed = sorted({row["variant"] for row in found if row["name"] != "source"})
     numbers = changed or sorted({row["variant"] for row in found})
     chosen = [numbers[place] for place in evenly(variants, len(numbers))]
-    per_picture = table.filter(pc.equal(table["source"], wanted[0])).num_rows
+    per_image = table.filter(pc.equal(table["source"], wanted[0])).num_rows
     inputs = _inputs(record["input"])
     recipe = Recipe.from_data(record["recipe"])
     reader = _WrittenLabels(storage, recipe.labels, writer_from_json(record["writer"]).skeletons)
@@ -161,7 +159,7 @@ def preview_output(
         rows.append(Row((_source_cell(inputs, next(iter(made.values()))), *cells)))
     return contact_sheet(
         rows,
-        title=f"{len(sources):,} pictures x {per_picture:,}, seed {record['seed']}",
+        title=f"{len(sources):,} images x {per_image:,}, seed {record['seed']}",
         subtitle=recipe.description,
         header=["source", *(f"variant {index}" for index in chosen)],
     )
@@ -182,7 +180,7 @@ def _source_cell(inputs: Storage | None, row: ManifestRow) -> Cell | None:
         return Cell(
             decode(inputs.read(row.key), keep_alpha=True), _source_caption(row.key, row.label)
         )
-    except (UsageError, PictureError):
+    except (UsageError, ImageError):
         return None
 
 
@@ -194,7 +192,7 @@ def _made_cell(
     try:
         image = decode(storage.read(row.output), keep_alpha=True)
         known = reader.of(row, size_of(image)) if reader else None
-    except (UsageError, PictureError):
+    except (UsageError, ImageError):
         return None
     words = caption(from_operations(json.loads(row.operations or "[]")))
     return Cell(image, words + _mixed(json.loads(row.labels or "{}")), known)

@@ -19,8 +19,8 @@ from variegate.reports.overlay import Color, Labelled, colors_of, overlaid
 # A sheet stays below these, so that every viewer opens it.
 WIDEST, HIGHEST = 3_600, 8_000
 
-_LARGEST_PICTURE = 220
-_SMALLEST_PICTURE = 72
+_LARGEST_IMAGE = 220
+_SMALLEST_IMAGE = 72
 _MARGIN, _GAP, _PAD = 24, 10, 6
 _TITLE, _SMALL, _CAPTION = 26, 15, 13
 _LINE = 17
@@ -31,7 +31,7 @@ _LONGEST_NAME = 24
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cell:
-    """One picture with its caption, and with what is drawn over it."""
+    """One image with its caption, and with what is drawn over it."""
 
     image: Image
     caption: str
@@ -40,7 +40,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """Some pictures in a line; they all come from the first one.
+    """Some images in a line; they all come from the first one.
 
     Attributes:
         cells: None where there is nothing.
@@ -56,7 +56,7 @@ class _Grid:
     height: int
     width: int
     cell: tuple[int, int]
-    picture: tuple[int, int]
+    image: tuple[int, int]
     top: int
 
 
@@ -122,39 +122,39 @@ def _draw_legend(
 
 
 def _lines(subtitle: str, columns: int) -> list[str]:
-    width = columns * (_LARGEST_PICTURE // 2)
+    width = columns * (_LARGEST_IMAGE // 2)
     return wrap(subtitle, width=max(400, width), size=_SMALL, lines=2) if subtitle else []
 
 
 def _grid(rows: Sequence[Row], columns: int, *, subtitle_lines: int, header: bool) -> _Grid:
-    """Choose the largest pictures for which the sheet is not too large."""
+    """Choose the largest images for which the sheet is not too large."""
     top = _MARGIN + 34 + subtitle_lines * (_LINE + 3) + (_LINE + 12 if header else 6)
     highest, widest = _needed(rows)
     across = (WIDEST - 2 * _MARGIN) // columns - _GAP - 2 * _PAD
     down = (HIGHEST - top - _MARGIN) // len(rows) - _GAP - 2 * _PAD
     down -= _MOST_LINES * _LINE + _PAD
-    picture = (
-        max(_SMALLEST_PICTURE, min(_LARGEST_PICTURE, down, highest)),
-        max(_SMALLEST_PICTURE, min(_LARGEST_PICTURE, across, widest)),
+    image = (
+        max(_SMALLEST_IMAGE, min(_LARGEST_IMAGE, down, highest)),
+        max(_SMALLEST_IMAGE, min(_LARGEST_IMAGE, across, widest)),
     )
-    width = max(picture[1], min(_CAPTION_WIDTH, across))
+    width = max(image[1], min(_CAPTION_WIDTH, across))
     cells = [cell for row in rows for cell in row.cells if cell is not None]
     lines = max(len(_caption_lines(cell.caption, width)) for cell in cells)
-    cell = (picture[0] + lines * _LINE + 3 * _PAD, width + 2 * _PAD)
+    cell = (image[0] + lines * _LINE + 3 * _PAD, width + 2 * _PAD)
     return _Grid(
         height=top + len(rows) * (cell[0] + _GAP) - _GAP + _MARGIN,
         width=max(columns * (cell[1] + _GAP) - _GAP + 2 * _MARGIN, 460),
         cell=cell,
-        picture=(picture[0], width),
+        image=(image[0], width),
         top=top,
     )
 
 
 def _needed(rows: Sequence[Row]) -> tuple[int, int]:
-    """Return the greatest height and width of the pictures, each brought to the largest size."""
+    """Return the greatest height and width of the images, each brought to the largest size."""
     cells = (cell for row in rows for cell in row.cells if cell is not None)
     sizes = [enlarged(cell.image).shape[:2] for cell in cells]
-    scales = [min(1, _LARGEST_PICTURE / max(size)) for size in sizes]
+    scales = [min(1, _LARGEST_IMAGE / max(size)) for size in sizes]
     highest = max(size[0] * scale for size, scale in zip(sizes, scales, strict=True))
     widest = max(size[1] * scale for size, scale in zip(sizes, scales, strict=True))
     return round(highest), round(widest)
@@ -179,11 +179,11 @@ def _draw_cell(
 ) -> None:
     x, y = at
     canvas.panel(at, grid.cell)
-    shown = thumbnail(enlarged(cell.image), grid.picture)
+    shown = thumbnail(enlarged(cell.image), grid.image)
     if cell.labels is not None:
         shown = overlaid(shown, cell.labels, colors)
-    canvas.thumbnail((x + _PAD, y + _PAD), grid.picture, shown)
-    below = y + _PAD + grid.picture[0] + _PAD
-    for number, line in enumerate(_caption_lines(cell.caption, grid.picture[1])):
+    canvas.thumbnail((x + _PAD, y + _PAD), grid.image, shown)
+    below = y + _PAD + grid.image[0] + _PAD
+    for number, line in enumerate(_caption_lines(cell.caption, grid.image[1])):
         color = TEXT if first and number == 0 else FAINT
         canvas.text((x + _PAD, below + number * _LINE), line, size=_CAPTION, color=color)

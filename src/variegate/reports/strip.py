@@ -17,7 +17,7 @@ from variegate.reports.captions import step_caption, value_text
 from variegate.reports.sheet import Cell, Row, contact_sheet
 from variegate.seeding import generator
 from variegate.transforms import Axis, Transform
-from variegate.transforms.base import Drawn
+from variegate.transforms.base import Draw
 from variegate.transforms.geometry import Viewed
 
 INTENSITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -37,7 +37,7 @@ def strip(transform: type[Transform], image: Image, *, seed: int = 7) -> Image:
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    # Parameters are relative to the size, so the small picture shows what happens to a large one.
+    # Parameters are relative to the size, so the small image shows what happens to a large one.
     small = thumbnail(check_image(image), (_SIDE, _SIDE))
     scene = _Scene.of(small, transform.partners)
     about = (transform.__doc__ or "").strip().partition("\n")[0]
@@ -55,8 +55,8 @@ class _Scene:
     """What a transform is shown on.
 
     Attributes:
-        sample: the picture.
-        partners: drawn specimens, for transforms that make one picture of several.
+        sample: the image.
+        partners: drawn specimens, for transforms that make one image of several.
     """
 
     sample: Sample
@@ -76,14 +76,14 @@ class _Scene:
         return cls(_with_objects(image, ()), others)
 
     def after(self, operation: Operation) -> Image:
-        """Return the picture after an operation."""
+        """Return the image after an operation."""
         if isinstance(operation, Combination):
             return operation.combine(self.sample, self.partners).image
         return operation.apply(self.sample).image
 
 
 def _with_objects(image: Image, parts: Iterable[Part]) -> Sample:
-    """Return a picture whose objects can be cut out."""
+    """Return an image whose objects can be cut out."""
     objects = (
         Object(
             category=part.label, polygons=(tuple((float(x), float(y)) for x, y in part.polygon),)
@@ -119,16 +119,16 @@ def _drawn_row(transform: type[Transform], scene: _Scene, seed: int) -> Row:
     return Row(tuple(cells))
 
 
-def _different_draws(transform: type[Transform], seed: int) -> list[Drawn]:
+def _different_draws(transform: type[Transform], seed: int) -> list[Draw]:
     """Return what the transform can do: of every choice it offers, and by chance."""
     choices: list[dict[str, Any]] = [{}]
     for name, field in transform.model_fields.items():
         if get_origin(field.annotation) is Literal and name not in Viewed.model_fields:
             choices += [{name: choice} for choice in get_args(field.annotation)]
-    found: list[Drawn] = []
+    found: list[Draw] = []
     for number, choice in enumerate(choices * _DRAWS):
         rng = generator(seed, "strip", transform.name, number)
-        drawn = Drawn(transform.name, transform.model_validate(choice).parameters(rng))
+        drawn = Draw(transform.name, transform.model_validate(choice).parameters(rng))
         if drawn not in found:
             found.append(drawn)
     return found[:_DRAWS]

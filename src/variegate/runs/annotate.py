@@ -13,13 +13,13 @@ from variegate.annotations.rules import LabelRule
 from variegate.annotations.sample import Size
 from variegate.annotations.targets import Mask, Targets
 from variegate.codecs import Limits, decode_mask
-from variegate.errors import InputError, PictureError
+from variegate.errors import ImageError, InputError
 from variegate.formats import Item, Source, Writer
 from variegate.storage import Storage, key_from_text, key_to_text
 
 
 @dataclass(frozen=True, slots=True)
-class Labeller:
+class AnnotationWriter:
     """Labels of one job.
 
     Attributes:
@@ -40,12 +40,12 @@ class Labeller:
         """Return what is known about a source, ready to be moved.
 
         Args:
-            source: whose picture it is.
+            source: whose image it is.
             size: (height, width), upright.
             orientation: EXIF's, by which it was turned upright.
 
         Raises:
-            PictureError: its annotation does not fit it, or a mask cannot be read.
+            ImageError: its annotation does not fit it, or a mask cannot be read.
         """
         if source.annotation is None:
             return None
@@ -82,8 +82,8 @@ class Labeller:
         if source.annotation is None or targets is None:
             return source.annotation, {}
 
-        def mask_key(mask_file: str, picture: str) -> str:
-            return self.writer.mask_key(mask_file, source=picture, output=key)
+        def mask_key(mask_file: str, image: str) -> str:
+            return self.writer.mask_key(mask_file, source=image, output=key)
 
         return labels.written(source.annotation, targets, size, rule=self.rule, mask_key=mask_key)
 
@@ -96,9 +96,9 @@ class Labeller:
         return {key: self.mask(key) for key in dict.fromkeys(named) if key is not None}
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
-        """Yield (key, content) of the files that belong to one picture.
+        """Yield (key, content) of the files that belong to one image.
 
-        The masks of a picture that passes through are those of the input, byte for byte.
+        The masks of an image that passes through are those of the input, byte for byte.
         """
         through = item.source == item.key
         for key, content in self.writer.sidecars(item):
@@ -162,9 +162,9 @@ class Labeller:
         """Read a mask.
 
         Raises:
-            PictureError: it cannot be read.
+            ImageError: it cannot be read.
         """
         try:
             return decode_mask(self.input.read(key, limit=self.limits.max_bytes), self.limits)
-        except (PictureError, InputError) as error:
-            raise PictureError(f"its mask {key_to_text(key)}: {error}") from error
+        except (ImageError, InputError) as error:
+            raise ImageError(f"its mask {key_to_text(key)}: {error}") from error

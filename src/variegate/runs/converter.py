@@ -1,4 +1,4 @@
-"""Pictures carried into a set in another format: what a worker of a conversion does."""
+"""Images carried into a set in another format: what a worker of a conversion does."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,17 +13,22 @@ from variegate.annotations.masks import MaskReader
 from variegate.annotations.targets import Mask
 from variegate.codecs import Header, decode, encode, probe
 from variegate.formats import Item, Source
-from variegate.formats.conversion.capabilities import Conversion, Fit
-from variegate.formats.conversion.filenames import ENDINGS, new_ending, new_key, own_ending
-from variegate.formats.conversion.shapes import Reshaper
+from variegate.formats.conversion.capabilities import Capabilities, Conversion
+from variegate.formats.conversion.filenames import (
+    KNOWN_EXTENSIONS,
+    new_extension,
+    new_key,
+    own_extension,
+)
+from variegate.formats.conversion.shapes import ShapeConverter
 from variegate.runs.manifest import Row
-from variegate.runs.worker import Maker
+from variegate.runs.worker import Worker
 
 _DOT = Rle(1, 1, "01")
 
 
 @dataclass(frozen=True, slots=True)
-class Carrier(Maker):
+class Converter(Worker):
     """Writes every source once, as it is, with its labels as another format has them.
 
     Attributes:
@@ -33,21 +38,21 @@ class Carrier(Maker):
     conversion: Conversion
 
     @property
-    def fit(self) -> Fit:
+    def fit(self) -> Capabilities:
         """What the new format holds."""
-        return Fit(self.writer, self.conversion)
+        return Capabilities(self.writer, self.conversion)
 
-    def carried(self, source: Source, data: bytes) -> tuple[Item, bytes, dict[str, bytes]]:
+    def converted(self, source: Source, data: bytes) -> tuple[Item, bytes, dict[str, bytes]]:
         """Return a source as the writer sees it, its file, and the files beside it; all unwritten.
 
         Raises:
-            PictureError: it cannot be read, or its annotation is for another picture.
+            ImageError: it cannot be read, or its annotation is for another image.
         """
         header = probe(data, self.limits)
-        ending, content = self._file(source.key, data, header)
+        extension, content = self._file(source.key, data, header)
         label = self.fit.label(source)
         item = Item(
-            key=new_key(self.writer, source, label, ending, self.conversion.naming),
+            key=new_key(self.writer, source, label, extension, self.conversion.naming),
             split=source.split,
             label=label,
             size=(header.height, header.width),
@@ -59,45 +64,45 @@ class Carrier(Maker):
         return item, content, dict(self.writer.sidecars(item))
 
     def carried_again(self, source: Source) -> dict[str, bytes]:
-        """Return the files that became of a source, the picture's first; nothing is written."""
+        """Return the files that became of a source, the image's first; nothing is written."""
         data = self.input.read(source.key, limit=self.limits.max_bytes)
-        item, content, sidecars = self.carried(source, data)
+        item, content, sidecars = self.converted(source, data)
         return {item.key: content, **sidecars}
 
     def discard(self, source: Source) -> None:
         """Delete whatever was written of a source that is quarantined in the end."""
         label = self.fit.label(source)
-        endings = {names[0] for names in ENDINGS.values()} | {own_ending(source.key)}
-        for ending in sorted(endings):
-            key = new_key(self.writer, source, label, ending, self.conversion.naming)
+        extensions = {names[0] for names in KNOWN_EXTENSIONS.values()} | {own_extension(source.key)}
+        for extension in sorted(extensions):
+            key = new_key(self.writer, source, label, extension, self.conversion.naming)
             for one in (key, *self._beside(source, key, label)):
                 self.output.delete(one)
 
     def _results(self, number: int, source: Source, data: bytes) -> Iterator[Row]:
-        item, content, sidecars = self.carried(source, data)
+        item, content, sidecars = self.converted(source, data)
         digest = hashlib.sha256(data).hexdigest()
         yield self._written(number, source, item, content, digest, sidecars.items())
 
     def _file(self, key: str, data: bytes, header: Header) -> tuple[str, bytes]:
-        """Return the ending and the content of a picture's file: its own wherever that will do."""
+        """Return the extension and content of an image's file: its own wherever that will do."""
         kinds = self.writer.kinds
         if kinds is None or header.kind in kinds:
-            return new_ending(key, header.kind), data
+            return new_extension(key, header.kind), data
         image = decode(data, limits=self.limits, keep_alpha=True)
         return ".png", encode(image, format="png")
 
     def _annotation(
         self, source: Source, annotation: Annotation, item: Item, header: Header
     ) -> tuple[Annotation, dict[str, Mask]]:
-        """Return what is known about a picture as the new format has it, and its masks."""
+        """Return what is known about an image as the new format has it, and its masks."""
         known = fitted(annotation, item.size, header.orientation)
-        reader = MaskReader(item.size, header.orientation, self._labeller.mask)
-        reshaper = Reshaper(self.fit, reader, source.key, item.key)
-        reshaped = reshaper.reshaped(self.fit.told(source, known))
-        return reshaped.changed(size=item.size), reshaper.masks
+        reader = MaskReader(item.size, header.orientation, self._annotation_writer.mask)
+        shape_converter = ShapeConverter(self.fit, reader, source.key, item.key)
+        converted_shapes = shape_converter.converted_shapes(self.fit.told(source, known))
+        return converted_shapes.changed(size=item.size), shape_converter.masks
 
     def _beside(self, source: Source, key: str, label: str | None) -> set[str]:
-        """Return the keys of the files that could have been written beside a picture."""
+        """Return the keys of the files that could have been written beside an image."""
         annotation = source.annotation or Annotation()
         objects = tuple(
             one.changed(rle=_DOT, mask_file=None, mask_value=None) for one in annotation.objects

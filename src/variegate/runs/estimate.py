@@ -1,6 +1,6 @@
 """What a run will cost, before anything is written.
 
-The number of outputs is exact, as far as names tell what is a picture. Bytes and time are
+The number of outputs is exact, as far as names tell what is an image. Bytes and time are
 estimated: a few sources, evenly spread, are really augmented, in memory.
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from variegate.errors import InputError, PictureError
+from variegate.errors import ImageError, InputError
 from variegate.formats import Source, writer_to_json
-from variegate.formats.scan import seems_picture
+from variegate.formats.scan import seems_image
 from variegate.recipes.recipe import Recipe
 from variegate.runs.job import Job, make_variants
 from variegate.runs.run import Options, Prepared, load_recipe, prepare
@@ -57,7 +57,7 @@ class Estimate:
         layout: how the input is understood, one sentence.
         notes: what else should be known.
         inputs: files in all.
-        augmented: inputs that get variants, if they are pictures.
+        augmented: inputs that get variants, if they are images.
         variants: of each.
         outputs: files that will be written.
         bytes: of those files.
@@ -67,7 +67,7 @@ class Estimate:
         unreadable: sources that were tried and could not be read; they would be quarantined.
     """
 
-    layout: str
+    format: str
     notes: tuple[str, ...]
     inputs: int
     augmented: int
@@ -109,8 +109,8 @@ def trial_job(prepared: Prepared, options: Options) -> Job:
         input=prepared.source.url,
         # Nothing is put there; a maker only wants to know that the place exists.
         output=prepared.source.url,
-        splits=bool(prepared.layout.splits),
-        writer=writer_to_json(prepared.layout.writer()),
+        splits=bool(prepared.dataset_format.splits),
+        writer=writer_to_json(prepared.dataset_format.writer()),
         limits=options.limits,
     )
 
@@ -127,7 +127,7 @@ def _try(prepared: Prepared, options: Options) -> tuple[list[_Trial], int]:
         start = time.perf_counter()
         try:
             sizes = [len(made.encoded) for made in make_variants(job, one)]
-        except (PictureError, InputError):
+        except (ImageError, InputError):
             unreadable += 1
             continue
         taken = time.perf_counter() - start + len(sizes) * _WRITING_S
@@ -153,11 +153,11 @@ def spread(prepared: Prepared, count: int) -> Iterator[Source]:
 
 
 def _augmented(prepared: Prepared) -> Iterator[int]:
-    """Yield the numbers of the sources that get variants, if they are pictures."""
-    splits = bool(prepared.layout.splits)
+    """Yield the numbers of the sources that get variants, if they are images."""
+    splits = bool(prepared.dataset_format.splits)
     for number, one in enumerate(prepared.listing.sources()):
-        # Masks, for example, are pictures that belong to another one.
-        usable = one.skip is None and one.unusable is None and seems_picture(one.key)
+        # Masks, for example, are images that belong to another one.
+        usable = one.skip is None and one.unusable is None and seems_image(one.key)
         if usable and (not splits or one.split == "train"):
             yield number
 
@@ -178,8 +178,8 @@ def _reckoned(prepared: Prepared, trials: Sequence[_Trial], unreadable: int) -> 
     workers = max(1, prepared.workers)
     start = _START_S if prepared.workers else 0.0
     return Estimate(
-        layout=prepared.layout.description,
-        notes=prepared.layout.notes,
+        format=prepared.dataset_format.description,
+        notes=prepared.dataset_format.notes,
         inputs=prepared.listing.total,
         augmented=prepared.augmented,
         variants=prepared.recipe.count(),
@@ -197,7 +197,7 @@ def _reckoned(prepared: Prepared, trials: Sequence[_Trial], unreadable: int) -> 
 
 
 def _copied_bytes(prepared: Prepared) -> int:
-    if not prepared.layout.splits:
+    if not prepared.dataset_format.splits:
         return 0
     return sum(one.size for one in prepared.listing.sources() if one.split != "train")
 
@@ -209,7 +209,7 @@ def total(tried: Sequence[float], count: float) -> Span:
     middle = statistics.fmean(tried) * count
     if len(tried) == 1:
         return Span(low=middle / 2, middle=middle, high=middle * 2)
-    # Student's interval for a mean; of a small data set little is left to be guessed.
+    # Student's interval for a mean; of a small dataset little is left to be guessed.
     unknown = max(0.0, 1 - len(tried) / max(count, 1)) ** 0.5
     error = _STUDENT * statistics.stdev(tried) / len(tried) ** 0.5 * count * unknown
     return Span(low=max(0.0, middle - error), middle=middle, high=middle + error)

@@ -1,9 +1,9 @@
 """One named object has appeared: make its variants.
 
-What a function behind a bucket and a watcher of a folder have in common. They tell a `Station` the
-key of an input, as often and in whatever order they hear of it; afterwards the output holds what
-`variegate augment` would have made of the input as it is now, and a part of the manifest that says
-so (`variegate.runs.event_manifest`).
+What a function behind a bucket and a watcher of a folder have in common. They tell a `EventWorker`
+the key of an input, as often and in whatever order they hear of it; afterwards the output holds
+what `variegate augment` would have made of the input as it is now, and a part of the manifest that
+says so (`variegate.runs.event_manifest`).
 
 Three things make that safe. The input is read as it is when it is worked on, so that it does not
 matter which event came first. Its version is looked at again after its files and its part are
@@ -25,33 +25,33 @@ from variegate.formats.scan import canonical_split
 from variegate.recipes.recipe import Recipe
 from variegate.runs.event_manifest import EventPart, read_event_part, write_event_part
 from variegate.runs.identity import JOB, digest_of, record_of
-from variegate.runs.job import Job, Shard, maker_of
+from variegate.runs.job import Job, Shard, worker_of
 from variegate.runs.lock import check_record
 from variegate.runs.manifest import Counts, Row
 from variegate.runs.worker import without_output
 from variegate.storage import PassingStorage, open_storage
 
-__all__ = ["LAYOUTS", "Naming", "Outcome", "Station", "Ward"]
+__all__ = ["FORMATS_OF_EVENTS", "EventOutcome", "EventWorker", "Guard", "Naming"]
 
-LAYOUTS = ("unlabelled", "classes")
+FORMATS_OF_EVENTS = ("unlabelled", "classes")
 
 # An input that is replaced more often while it is worked on is being written to without end.
 _MOST_TURNS = 5
 
-Ward = Callable[[Job, Shard], str | None]
-"""Says why a source must not be worked on in this process, or None; see `Station.handle`."""
+Guard = Callable[[Job, Shard], str | None]
+"""Says why a source must not be worked on in this process, or None; see `EventWorker.handle`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """What an input's key says about it: there is no data set to look at.
+    """What an input's key says about it: there is no dataset to look at.
 
     Attributes:
         layout: "unlabelled", or "classes": the folder is the class.
         splits: the first folder is the split (train, val, test); only "train" is augmented.
     """
 
-    layout: Literal["unlabelled", "classes"] = "unlabelled"
+    format: Literal["unlabelled", "classes"] = "unlabelled"
     splits: bool = False
 
     def source(self, key: str) -> Source:
@@ -61,25 +61,27 @@ class Naming:
         if self.splits and folders:
             split = canonical_split(folders[0])
             folders = folders[1:] if split else []
-        label = folders[0] if folders and self.layout == "classes" else None
+        label = folders[0] if folders and self.format == "classes" else None
         return Source(key, 0, split, label)
 
     def writer(self) -> dict[str, Any]:
         """Return how results are laid out, as a job has it."""
         known = {"unlabelled": UnlabelledWriter, "classes": ClassFoldersWriter}
-        if self.layout not in known:
-            raise RecipeError(f"layout: expected {' or '.join(LAYOUTS)}, got {self.layout!r}")
-        return writer_to_json(known[self.layout]())
+        if self.format not in known:
+            raise RecipeError(
+                f"format: expected {' or '.join(FORMATS_OF_EVENTS)}, got {self.format!r}"
+            )
+        return writer_to_json(known[self.format]())
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class EventOutcome:
     """What became of one event.
 
     Attributes:
         key: of the input.
         kind: "made"; "known": done before; "gone": it is not there any more; "hidden": a file
-            that no listing would take for a part of the data set.
+            that no listing would take for a part of the dataset.
         counts: of the input and its outputs.
         reason: why it was quarantined or skipped.
     """
@@ -90,7 +92,7 @@ class Outcome:
     reason: str | None = None
 
 
-class Station:
+class EventWorker:
     """Works on the inputs of one job as they come. Cheap to make; nothing is read or written yet.
 
     Args:
@@ -98,27 +100,27 @@ class Station:
         naming: what keys say.
 
     Raises:
-        RecipeError: the recipe needs several pictures at a time.
+        RecipeError: the recipe needs several images at a time.
     """
 
     def __init__(self, job: Job, naming: Naming) -> None:
         recipe = Recipe.from_data(job.recipe)
         if recipe.mixes:
             raise RecipeError(
-                "the recipe makes results of several pictures, and here they come one by one; "
+                "the recipe makes results of several images, and here they come one by one; "
                 "use `variegate augment`, or a recipe without such transforms"
             )
         self.job = replace(job, splits=naming.splits, writer=naming.writer())
         self.naming = naming
         self._input = open_storage(job.input)
         self._output = open_storage(job.output, create=True)
-        self._record = record_of(self.job, layout=naming.layout)
+        self._record = record_of(self.job, format=naming.format)
         self._digest = digest_of(self._record)
-        self._claimed = False
+        self._locked = False
 
     def handle(
-        self, key: str, about: Mapping[str, Any] | None = None, *, ward: Ward | None = None
-    ) -> Outcome:
+        self, key: str, about: Mapping[str, Any] | None = None, *, guard: Guard | None = None
+    ) -> EventOutcome:
         """Work on an input that has appeared, or has changed, or is only said to have.
 
         Args:
@@ -129,18 +131,18 @@ class Station:
         Raises:
             UsageError: it cannot be read or results cannot be written; perhaps later.
         """
-        self._claim()
+        self._lock()
         if is_hidden(key):
-            return Outcome(key, "hidden", Counts())
+            return EventOutcome(key, "hidden", Counts())
         for _ in range(_MOST_TURNS):
             version = self._input.version(key)
             if version is None:
-                return Outcome(key, "gone", Counts())
+                return EventOutcome(key, "gone", Counts())
             before = read_event_part(self._output, key)
             if before is not None and (before.version, before.job) == (version, self._digest):
-                return Outcome(key, "known", before.counts, _reason(before.rows))
+                return EventOutcome(key, "known", before.counts, _reason(before.rows))
             try:
-                rows = self._rows(self.naming.source(key), ward)
+                rows = self._rows(self.naming.source(key), guard)
             except UsageError as error:
                 # What is still being written is nobody else's, nor are its failures.
                 with suppress(UsageError):
@@ -161,18 +163,18 @@ class Station:
             )
             write_event_part(self._output, part)
             if self._input.version(key) in (version, None):
-                return Outcome(key, "made", part.counts, _reason(part.rows))
+                return EventOutcome(key, "made", part.counts, _reason(part.rows))
         raise InputError(
             f"{self._input.place(key)}: it was replaced {_MOST_TURNS} times while it was worked on"
         )
 
-    def _rows(self, source: Source, ward: Ward | None) -> list[Row]:
+    def _rows(self, source: Source, guard: Guard | None) -> list[Row]:
         """Make the results of an input; return its rows."""
         shard = Shard(number(source.key), (source,))
-        if ward is not None and (reason := ward(self.job, shard)) is not None:
+        if guard is not None and (reason := guard(self.job, shard)) is not None:
             return [without_output(0, source, "quarantined", reason)]
-        maker = maker_of(self.job)
-        return replace(maker, input=_Faithful(maker.input)).make(0, source, lambda _: None)
+        worker = worker_of(self.job)
+        return replace(worker, input=_Faithful(worker.input)).make(0, source, lambda _: None)
 
     def _delete_others(self, before: tuple[Row, ...], now: list[Row]) -> None:
         """Delete files of a version before that this one does not have."""
@@ -180,27 +182,27 @@ class Station:
         for key in {key for row in before for key in _files(row)} - kept:
             self._output.delete(key)
 
-    def _claim(self) -> None:
+    def _lock(self) -> None:
         """Make sure, once, that the output is this job's.
 
         Raises:
             OutputError: it is another's.
         """
-        if self._claimed:
+        if self._locked:
             return
         own = json.dumps(self._record, indent=2).encode()
         # To look first costs less than to try, and others may be trying at this moment.
         if self._output.exists(JOB) or not self._output.create(JOB, own):
             check_record(self._output.url, self._output.read(JOB), self._record)
-        self._claimed = True
+        self._locked = True
 
 
 class _UnreadableError(UsageError):
-    """The store did not answer; no fault of the picture."""
+    """The store did not answer; no fault of the image."""
 
 
 class _Faithful(PassingStorage):
-    """Says that a store does not answer, where a run would blame the picture: it may come again."""
+    """Says that a store does not answer, where a run would blame the image: it may come again."""
 
     def read(self, key: str, *, limit: int | None = None) -> bytes:
         with _blamed():

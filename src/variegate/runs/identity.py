@@ -36,7 +36,7 @@ _LONGEST = 120
 def record_of(
     job: Job,
     *,
-    layout: str,
+    format: str,  # noqa: A002 - as the option is called
     label_pattern: str | None = None,
     input_files: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def record_of(
 
     Args:
         job: what is to be done.
-        layout: how its input is read.
+        format: how its input is read.
         label_pattern: where labels stand in file names, if anywhere.
         input_files: numbers and digests of the listing; None where events bring the inputs.
     """
@@ -55,7 +55,7 @@ def record_of(
         "seed": recipe.seed,
         "input": job.input,
         "input_files": input_files,
-        "layout": layout,
+        "format": format,
         "label_pattern": label_pattern,
         "splits": job.splits,
         "writer": job.writer,
@@ -128,7 +128,7 @@ def _compared(there: dict[str, Any], here: dict[str, Any]) -> Iterator[tuple[str
         return
     listed = _inputs(there["input_files"], here["input_files"])
     yield listed
-    yield "the layout", there.get("layout"), here["layout"]
+    yield "the format", there.get("format"), here["format"]
     yield "the format of the output", _format(there), _format(here)
     yield "oriented boxes for boxes", _corners(there), _corners(here)
     if listed[1] == listed[2] and _format(there) == _format(here):

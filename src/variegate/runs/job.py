@@ -17,12 +17,12 @@ from variegate.formats import PlainWriter, Source, writer_from_json, writer_to_j
 from variegate.formats.conversion.capabilities import Conversion
 from variegate.recipes.plugins import Plugin, load_plugin
 from variegate.recipes.recipe import Recipe
-from variegate.runs.converter import Carrier
+from variegate.runs.converter import Converter
 from variegate.runs.manifest import Counts, Row, part_key, read_counts, write_part
 from variegate.runs.render import Rendered
-from variegate.runs.worker import Maker, without_output
+from variegate.runs.worker import Worker, without_output
 from variegate.storage import Entry, key_from_text, key_to_text, open_storage
-from variegate.transforms.base import Drawn
+from variegate.transforms.base import Draw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +33,9 @@ class Job:
         recipe: as `Recipe.to_data` gives it, its seed included.
         input: location of the sources.
         output: location of the results.
-        splits: whether the data set has splits; then only "train" is augmented.
+        splits: whether the dataset has splits; then only "train" is augmented.
         writer: how results are laid out: {"name": ..., and what `Writer.to_json` gave}.
-        limits: larger pictures are quarantined.
+        limits: larger images are quarantined.
         plugins: files with transforms that the recipe needs.
         conversion: how labels are told in the writer's format (`Conversion.to_json`); None where
             that is the format of the sources. Then every source is written once, as it is.
@@ -165,21 +165,21 @@ def run_shard(
         InputError: the input as a whole cannot be read.
         OutputError: results cannot be written.
     """
-    maker = maker_of(job)
+    worker = worker_of(job)
     rows: list[Row] = []
     usable = [s for s in shard.sources if s.skip is None and s.unusable is None]
     ahead = [Entry(source.key, source.size) for source in usable]
-    maker.input.read_ahead(ahead, limit=job.limits.max_bytes)
+    worker.input.read_ahead(ahead, limit=job.limits.max_bytes)
     tell = on_progress or (lambda _: None)
     for number, source in enumerate(shard.sources, shard.start):
         if on_source:
             on_source(number)
-        made = maker.make(number, source, tell)
+        made = worker.make(number, source, tell)
         rows += made
         tell(Counts.of(made).without_outputs())
     # A part says that all its files are there.
-    maker.output.flush()
-    part = write_part(maker.output, shard.start, shard.stop, rows)
+    worker.output.flush()
+    part = write_part(worker.output, shard.start, shard.stop, rows)
     return Report(shard.start, shard.stop, part, Counts.of(rows))
 
 
@@ -194,16 +194,16 @@ def finished_report(job: Job, shard: Shard) -> Report | None:
 
 def quarantine_shard(job: Job, shard: Shard, reason: str) -> Report:
     """Write the part of a shard whose sources cannot be worked on without harm."""
-    maker = maker_of(job)
+    worker = worker_of(job)
     rows = []
     for number, source in enumerate(shard.sources, shard.start):
-        maker.discard(source)
+        worker.discard(source)
         rows.append(without_output(number, source, "quarantined", reason))
-    part = write_part(maker.output, shard.start, shard.stop, rows)
+    part = write_part(worker.output, shard.start, shard.stop, rows)
     return Report(shard.start, shard.stop, part, Counts.of(rows))
 
 
-def make_again(job: Job, source: Source, drawn: tuple[Drawn, ...], index: int) -> dict[str, bytes]:
+def make_again(job: Job, source: Source, drawn: tuple[Draw, ...], index: int) -> dict[str, bytes]:
     """Make one result again, with the files that belong to it; nothing is written.
 
     Args:
@@ -213,75 +213,75 @@ def make_again(job: Job, source: Source, drawn: tuple[Drawn, ...], index: int) -
         index: number of the variant.
 
     Returns:
-        Contents by key, the picture's first.
+        Contents by key, the image's first.
 
     Raises:
-        PictureError: the source cannot be read as a picture any more.
+        ImageError: the source cannot be read as an image any more.
     """
-    return maker_of(job).again(source, drawn, index)
+    return worker_of(job).again(source, drawn, index)
 
 
 def copy_again(job: Job, source: Source) -> dict[str, bytes]:
     """Return the files of a source that passes through a job: contents by key; nothing is written.
 
     Raises:
-        PictureError: it cannot be read as a picture any more.
+        ImageError: it cannot be read as an image any more.
     """
-    return maker_of(job).copied_again(source)
+    return worker_of(job).copied_again(source)
 
 
 def carry_again(job: Job, source: Source) -> dict[str, bytes]:
     """Make the files again that a conversion made of a source; nothing is written.
 
     Returns:
-        Contents by key, the picture's first.
+        Contents by key, the image's first.
 
     Raises:
-        PictureError: the source cannot be read as a picture any more.
+        ImageError: the source cannot be read as an image any more.
     """
-    carrier = maker_of(job)
-    assert isinstance(carrier, Carrier)
-    return carrier.carried_again(source)
+    converter = worker_of(job)
+    assert isinstance(converter, Converter)
+    return converter.carried_again(source)
 
 
 def make_variants(job: Job, source: Source, *, only: int | None = None) -> Iterator[Rendered]:
     """Make all results of a source, or one, in memory: nothing is written.
 
     Raises:
-        PictureError: the source cannot be read as a picture.
+        ImageError: the source cannot be read as an image.
     """
-    maker = maker_of(job)
-    data = maker.input.read(source.key, limit=job.limits.max_bytes)
-    yield from maker.variants(source, data, only=only)
+    worker = worker_of(job)
+    data = worker.input.read(source.key, limit=job.limits.max_bytes)
+    yield from worker.variants(source, data, only=only)
 
 
 def labels_of(job: Job, source: Source, made: Rendered | None = None) -> Targets | None:
     """Return what is known of a source, or what its result `made` will be said to show.
 
     Raises:
-        PictureError: the source's annotation does not fit it.
+        ImageError: the source's annotation does not fit it.
     """
-    maker = maker_of(job)
+    worker = worker_of(job)
     if made is not None:
-        return maker.labels_as_written(source, made)
-    return maker.labels_of(source, maker.input.read(source.key, limit=job.limits.max_bytes))
+        return worker.labels_as_written(source, made)
+    return worker.labels_of(source, worker.input.read(source.key, limit=job.limits.max_bytes))
 
 
-def maker_of(job: Job) -> Maker:
+def worker_of(job: Job) -> Worker:
     """Return a job made ready to work on sources, its plugins loaded.
 
     Raises:
         UsageError: input or output cannot be opened, or a plugin does not load.
     """
-    return _maker(json.dumps(job.to_json()))
+    return _worker(json.dumps(job.to_json()))
 
 
 @lru_cache(maxsize=4)
-def _maker(job: str) -> Maker:
+def _worker(job: str) -> Worker:
     made = Job.from_json(json.loads(job))
     for plugin in made.plugins:
         load_plugin(plugin)
-    maker = Maker(
+    worker = Worker(
         Recipe.from_data(made.recipe),
         open_storage(made.input),
         open_storage(made.output),
@@ -290,6 +290,6 @@ def _maker(job: str) -> Maker:
         writer_from_json(made.writer),
     )
     if made.conversion is None:
-        return maker
-    parts = {one.name: getattr(maker, one.name) for one in fields(maker)}
-    return Carrier(**parts, conversion=Conversion.from_json(made.conversion))
+        return worker
+    parts = {one.name: getattr(worker, one.name) for one in fields(worker)}
+    return Converter(**parts, conversion=Conversion.from_json(made.conversion))

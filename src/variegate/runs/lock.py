@@ -35,15 +35,15 @@ if sys.platform != "win32":
 _log = logging.getLogger(__name__)
 
 
-def claim_of(output: str | Path, record: dict[str, Any]) -> "Claim | BucketClaim":
+def lock_of(output: str | Path, record: dict[str, Any]) -> "OutputLock | BucketLock":
     """Return a job's claim to an output."""
     storage = open_storage(output) if "://" in str(output) else None
     if isinstance(storage, ObjectStorage):
-        return BucketClaim(storage, record)
-    return Claim(output, record)
+        return BucketLock(storage, record)
+    return OutputLock(output, record)
 
 
-class BucketClaim:
+class BucketLock:
     """One job's claim to a folder of a bucket.
 
     A bucket knows no locks. Two runs of the same job write the same bytes, so they may meet; of two
@@ -98,7 +98,7 @@ class BucketClaim:
         delete_parts(self._storage)
 
 
-class Claim:
+class OutputLock:
     """One job's claim to an output.
 
     Attributes:

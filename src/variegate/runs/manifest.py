@@ -7,11 +7,11 @@ sources, into ``manifest.parquet``; two runs that made the same files have the s
 | column | meaning |
 | --- | --- |
 | source | number of the input file, in the order of the listing |
-| key | its path inside the data set |
+| key | its path inside the dataset |
 | status | output, copied (it belongs to no training split), quarantined or skipped |
 | reason | why it was quarantined or skipped |
 | source_sha256, split, label | of the input |
-| labels | JSON: the share of each class, where the picture is made of several |
+| labels | JSON: the share of each class, where the image is made of several |
 | annotation | JSON: objects, masks and the rest, where the format has them |
 | problems | JSON: what was wrong with the source's annotation, and mended or left out |
 | variant, name | number of the variant, from 0; the names of its transforms |

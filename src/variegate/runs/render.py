@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from variegate.annotations.sample import Image, Sample, Size
 from variegate.annotations.targets import Targets
 from variegate.codecs import Header, Limits, decode, encode, probe
-from variegate.errors import InputError, PictureError, ShapeError
+from variegate.errors import ImageError, InputError, ShapeError
 from variegate.formats import Source
 from variegate.ops.matrices import scaling
 from variegate.ops.warp import Warp
 from variegate.recipes.plan import Variant, execute, repeated
 from variegate.recipes.recipe import Recipe
-from variegate.runs.annotate import Labeller
+from variegate.runs.annotate import AnnotationWriter
 from variegate.storage import Storage
-from variegate.transforms.base import Drawn
+from variegate.transforms.base import Draw
 
 _ALPHA_FORMATS = ("png", "webp")
 
@@ -27,7 +27,7 @@ class Rendered:
         variant: which one.
         encoded: its file.
         size: (height, width).
-        labels: classes of the picture, each with its share.
+        labels: classes of the image, each with its share.
         targets: what else is known of it.
     """
 
@@ -52,7 +52,7 @@ class Renderer:
     recipe: Recipe
     input: Storage
     limits: Limits
-    labeller: Labeller
+    annotation_writer: AnnotationWriter
 
     def variants(
         self, source: Source, data: bytes, file_format: str, *, only: int | None = None
@@ -73,7 +73,7 @@ class Renderer:
         yield from self._executed(source, data, header, file_format, planned, partners)
 
     def again(
-        self, source: Source, data: bytes, file_format: str, drawn: tuple[Drawn, ...], index: int
+        self, source: Source, data: bytes, file_format: str, drawn: tuple[Draw, ...], index: int
     ) -> Rendered:
         """Make one variant whose draws are known."""
         header = probe(data, self.limits)
@@ -85,7 +85,7 @@ class Renderer:
         """Return one variant as it is before it is encoded.
 
         Raises:
-            PictureError: the source cannot be read as a picture.
+            ImageError: the source cannot be read as an image.
         """
         data = self.input.read(source.key, limit=self.limits.max_bytes)
         header = probe(data, self.limits)
@@ -98,7 +98,9 @@ class Renderer:
         data = self.input.read(source.key, limit=self.limits.max_bytes)
         image = self._decoded(data, file_format, 1)
         orientation = probe(data, self.limits).orientation
-        targets = self.labeller.targets(source, (image.shape[0], image.shape[1]), orientation)
+        targets = self.annotation_writer.targets(
+            source, (image.shape[0], image.shape[1]), orientation
+        )
         return Sample(image, shares(source), targets)
 
     def _executed(
@@ -128,7 +130,7 @@ class Renderer:
         partners: "_Partners",
     ) -> Iterator[tuple[Variant, Sample]]:
         size = (header.height, header.width)
-        known = self.labeller.targets(source, size, header.orientation)
+        known = self.annotation_writer.targets(source, size, header.orientation)
 
         def load(times: int) -> Sample:
             image = self._decoded(data, file_format, times)
@@ -137,7 +139,7 @@ class Renderer:
                 targets = _reduced(known, size, (image.shape[0], image.shape[1]))
             return Sample(image, shares(source), targets)
 
-        # A mask decoded at full size cannot follow a picture that is decoded smaller.
+        # A mask decoded at full size cannot follow an image that is decoded smaller.
         reducible = header.reducible and not (known and known.layers)
         return execute(planned, load, size=size, reducible=reducible, partner=partners.sample)
 
@@ -152,13 +154,13 @@ class Renderer:
                 image, format=file_format, quality=output.quality, subsampling=output.subsampling
             )
         except ShapeError as error:
-            raise PictureError(f"variant {variant.index}: {error}") from error
+            raise ImageError(f"variant {variant.index}: {error}") from error
 
 
 class _Partners:
-    """The other pictures of which results of one source may be made.
+    """The other images of which results of one source may be made.
 
-    One that cannot be read costs no other picture: it is left out, and the results are drawn anew
+    One that cannot be read costs no other image: it is left out, and the results are drawn anew
     from those that can.
     """
 
@@ -190,7 +192,7 @@ class _Partners:
     def _can_read(self, key: str) -> bool:
         try:
             self.sample(key)
-        except (PictureError, InputError):
+        except (ImageError, InputError):
             return False
         return True
 
@@ -203,7 +205,7 @@ def shares(source: Source) -> dict[str, float]:
 
 
 def _reduced(targets: Targets, size: Size, reduced: Size) -> Targets:
-    """Return the targets of a picture of `size` on a smaller copy of it."""
+    """Return the targets of an image of `size` on a smaller copy of it."""
     shrink = Warp.of(scaling(reduced[1] / size[1], reduced[0] / size[0]), reduced)
     return targets.moved(
         points=shrink.move_points,

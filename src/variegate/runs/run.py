@@ -14,7 +14,7 @@ from typing import Any
 
 from variegate.codecs import Limits
 from variegate.errors import InputError, OutputError, RecipeError
-from variegate.formats import Layout, Writer, detect, writer_to_json
+from variegate.formats import DatasetFormat, Writer, detect, writer_to_json
 from variegate.recipes.plugins import Plugin, load_plugins
 from variegate.recipes.recipe import Recipe
 from variegate.runs import manifest
@@ -23,7 +23,7 @@ from variegate.runs.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.runs.backends.local import default_workers
 from variegate.runs.identity import JOB, record_of
 from variegate.runs.job import Job
-from variegate.runs.lock import claim_of, delete_leftovers
+from variegate.runs.lock import delete_leftovers, lock_of
 from variegate.runs.manifest import Counts
 from variegate.runs.sources import Listing, spool
 from variegate.seeding import check_seed
@@ -44,7 +44,7 @@ __all__ = [
 DEFAULT_PRESET = "light"
 
 # Outputs in a shard: enough that handing it out costs nothing, few enough that a killed run loses
-# little. In a small data set fewer, so that all workers end together; in a very large one more, so
+# little. In a small dataset fewer, so that all workers end together; in a very large one more, so
 # that the parts of its manifest do not become too many for one folder.
 _SHARD_OUTPUTS = 400
 _SHARDS_PER_WORKER = 8
@@ -61,7 +61,7 @@ class Progress:
     Attributes:
         counts: of all that is done, shards in flight included.
         total: sources in all.
-        outputs: expected in all, if every source that may be augmented is a picture.
+        outputs: expected in all, if every source that may be augmented is an image.
         before: what was already done when this run began.
     """
 
@@ -78,9 +78,9 @@ class Summary:
     Attributes:
         output: where.
         counts: of inputs and outputs.
-        variants: for each augmented picture.
+        variants: for each augmented image.
         digest: of all outputs; equal for equal results.
-        layout: how the input was understood, one sentence.
+        format: how the input was understood, one sentence.
         notes: what else should be known.
         problems: how many things were wrong with annotations, and mended or left out.
         first_problems: some of them.
@@ -92,7 +92,7 @@ class Summary:
     counts: Counts
     variants: int
     digest: str
-    layout: str
+    format: str
     notes: tuple[str, ...] = ()
     problems: int = 0
     first_problems: tuple[str, ...] = ()
@@ -102,15 +102,15 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a data set is read and a run is carried out; all have sensible defaults.
+    """How a dataset is read and a run is carried out; all have sensible defaults.
 
     Attributes:
-        layout: name of the input's layout, where it should not be guessed.
+        format: name of the input's format, where it should not be guessed.
         label_pattern: regular expression with a group "label", for labels in file names.
-        limit: only so many pictures, evenly spread.
+        limit: only so many images, evenly spread.
         workers: processes; 0 for none but this one, None for one a processor.
         shard_size: sources in a shard; None for a sensible number.
-        limits: larger pictures are quarantined.
+        limits: larger images are quarantined.
         strict: stop at the first thing that is wrong with an annotation, before anything is made.
         silence_limit_s: a worker process that finishes no result for so long is taken to hang.
         backend: where it is run: the name of a back end.
@@ -118,7 +118,7 @@ class Options:
         plugins: files with transforms of the user's own.
     """
 
-    layout: str | None = None
+    format: str | None = None
     label_pattern: str | None = None
     limit: int | None = None
     workers: int | None = None
@@ -136,8 +136,8 @@ class Prepared:
     """A job that has been checked: it can be run.
 
     Attributes:
-        recipe: what is made of every picture.
-        source: the data set.
+        recipe: what is made of every image.
+        source: the dataset.
         layout: of it.
         listing: its files.
         workers: processes.
@@ -147,7 +147,7 @@ class Prepared:
 
     recipe: Recipe
     source: Storage
-    layout: Layout
+    dataset_format: DatasetFormat
     listing: Listing
     workers: int
     fresh: Writer | None = None
@@ -156,24 +156,24 @@ class Prepared:
     @property
     def writer(self) -> Writer:
         """What lays the results out."""
-        return self.fresh or self.layout.writer()
+        return self.fresh or self.dataset_format.writer()
 
     @property
     def augmented(self) -> int:
-        """How many sources get variants, if all that seem to be pictures are."""
-        pictures = self.layout.pictures
+        """How many sources get variants, if all that seem to be images are."""
+        images = self.dataset_format.images
         if self.fresh:
-            return min(sum(pictures.values()), self.listing.total)
-        if not self.layout.splits:
-            return min(sum(pictures.values()), self.listing.total)
-        return min(pictures.get("train", 0), self.listing.splits["train"])
+            return min(sum(images.values()), self.listing.total)
+        if not self.dataset_format.splits:
+            return min(sum(images.values()), self.listing.total)
+        return min(images.get("train", 0), self.listing.splits["train"])
 
     @property
     def outputs(self) -> int:
-        """How many files will come out, if all that seem to be pictures are."""
+        """How many files will come out, if all that seem to be images are."""
         copied = 0
-        if self.layout.splits and not self.fresh:
-            others = ((s, n) for s, n in self.layout.pictures.items() if s != "train")
+        if self.dataset_format.splits and not self.fresh:
+            others = ((s, n) for s, n in self.dataset_format.images.items() if s != "train")
             copied = sum(min(number, self.listing.splits[split]) for split, number in others)
         return self.augmented * self.recipe.count() + copied
 
@@ -198,24 +198,24 @@ def chosen_backend(options: Options) -> Backend:
 
 @contextmanager
 def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Prepared]:
-    """Read names, not pictures: all that can be wrong with a run before it begins.
+    """Read names, not images: all that can be wrong with a run before it begins.
 
     Raises:
-        InputError: there are no pictures, or their layout is unknown.
+        InputError: there are no images, or their layout is unknown.
         OutputError: two sources would share an output's name.
         RecipeError: an option is out of range.
     """
     check_options(options)
     storage = open_storage(source)
-    layout = detect(storage, layout=options.layout, label_pattern=options.label_pattern)
-    if layout.splits and "train" not in layout.splits:
+    dataset_format = detect(storage, name=options.format, label_pattern=options.label_pattern)
+    if dataset_format.splits and "train" not in dataset_format.splits:
         raise InputError(
-            f"{storage.url}: it has splits ({', '.join(layout.splits)}) but none for training, "
-            "and only training pictures are augmented; name the folder of one split instead"
+            f"{storage.url}: it has splits ({', '.join(dataset_format.splits)}) but none for "
+            "training, and only training images are augmented; name the folder of one split instead"
         )
-    with spool(storage, layout, recipe, limit=options.limit) as listing:
+    with spool(storage, dataset_format, recipe, limit=options.limit) as listing:
         check_problems(listing, storage, options)
-        yield Prepared(recipe, storage, layout, listing, workers_of(options))
+        yield Prepared(recipe, storage, dataset_format, listing, workers_of(options))
 
 
 def check_options(options: Options) -> None:
@@ -258,7 +258,7 @@ def augment(
     on_start: Callable[[Prepared], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Summary:
-    """Make the variants of every picture of a data set.
+    """Make the variants of every image of a dataset.
 
     Args:
         source: a folder or zip file.
@@ -311,32 +311,32 @@ def run(
     job = _job(prepared, str(output), options, plugins)
     record = record_of(
         job,
-        layout=prepared.layout.option,
+        format=prepared.dataset_format.option,
         label_pattern=options.label_pattern,
         input_files=prepared.listing.identity,
     )
-    claim = claim_of(output, record)
-    check_apart(job.input, claim.folder)
-    finished = claim.is_finished()
+    lock = lock_of(output, record)
+    check_apart(job.input, lock.folder)
+    finished = lock.is_finished()
     if on_start:
         on_start(prepared)
     before = Counts()
     if not finished:
-        job = replace(job, output=claim.url)
+        job = replace(job, output=lock.url)
         # What cannot be reached is found out before anything is written.
-        with chosen_backend(options).opened(job) as opened, claim.held() as target:
+        with chosen_backend(options).opened(job) as opened, lock.held() as target:
             size = _shard_size(prepared, options, opened.parallel)
             before = _carry_out(opened, prepared, target, size, on_progress)
-            claim.pack(target)
-    claim.clean()
+            lock.pack(target)
+    lock.clean()
     totals = manifest.totals(open_storage(output))
     return Summary(
         output=str(output),
         counts=totals.counts,
         variants=prepared.recipe.count(),
         digest=totals.digest,
-        layout=prepared.layout.description,
-        notes=prepared.layout.notes,
+        format=prepared.dataset_format.description,
+        notes=prepared.dataset_format.notes,
         problems=prepared.listing.problems,
         first_problems=tuple(prepared.listing.first_problems),
         elapsed_s=time.monotonic() - begun,
@@ -349,7 +349,7 @@ def _job(prepared: Prepared, output: str, options: Options, plugins: tuple[Plugi
         recipe=prepared.recipe.to_data(),
         input=prepared.source.url,
         output=output,
-        splits=bool(prepared.layout.splits),
+        splits=bool(prepared.dataset_format.splits),
         limits=options.limits,
         writer=writer_to_json(prepared.writer),
         plugins=plugins,
@@ -421,7 +421,7 @@ def _finish(target: Storage, prepared: Prepared) -> None:
     """Write the layout's index and the manifest; the manifest says that all is done."""
     noting = NotingStorage(target)
     if prepared.fresh is None:
-        prepared.layout.write_index(noting, manifest.items(target))
+        prepared.dataset_format.write_index(noting, manifest.items(target))
     prepared.writer.write_index(noting, manifest.items(target))
     manifest.write_index_record(target, noting.written)
     manifest.merge(target)

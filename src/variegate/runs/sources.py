@@ -1,6 +1,6 @@
 """The list of a run's sources, made once and kept on disk.
 
-A data set may hold more files than memory should be spent on. The list is spooled to a temporary
+A dataset may hold more files than memory should be spent on. The list is spooled to a temporary
 file, in the order of the storage's listing, and read again from there; what is kept is its
 length and some digests, by which a continued run knows that it is the same list.
 """
@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from variegate.codecs import EXTENSIONS
-from variegate.formats import CollisionCheck, Layout, Source
-from variegate.formats.scan import seems_picture
+from variegate.formats import CollisionCheck, DatasetFormat, Source
+from variegate.formats.scan import seems_image
 from variegate.recipes.recipe import Recipe
 from variegate.runs.job import Shard, source_from_json, source_to_json
 from variegate.runs.worker import format_by_name, variant_suffix
@@ -29,7 +29,7 @@ from variegate.storage.os_errors import writing
 # Lines that are read at a time; the place of the first of so many is remembered.
 _STRIDE = 500
 
-# For transforms of several pictures: so many sources that follow each other choose from the same
+# For transforms of several images: so many sources that follow each other choose from the same
 # candidates, so many of them.
 _NEIGHBOURS = 32
 _CANDIDATES = 17
@@ -45,7 +45,7 @@ class Listing:
     Attributes:
         total: how many sources.
         identity: by which it is told from another list: numbers and digests, JSON values.
-        splits: sources by split ("" for none), files that are no pictures included.
+        splits: sources by split ("" for none), files that are no images included.
         problems: how many things were wrong with annotations, and mended or left out.
         first_problems: some of them.
         usable: numbers of the sources of which results may be made together with others.
@@ -113,7 +113,7 @@ class Listing:
 
 def spool(
     storage: Storage,
-    layout: Layout,
+    dataset_format: DatasetFormat,
     recipe: Recipe,
     *,
     limit: int | None = None,
@@ -122,10 +122,10 @@ def spool(
     """List the sources of a run.
 
     Args:
-        storage: the data set.
+        storage: the dataset.
         layout: how it is laid out.
         recipe: decides the names of the results.
-        limit: take only so many pictures, evenly spread over the listing.
+        limit: take only so many images, evenly spread over the listing.
         on_source: told of each; sees to the names of the results, too, which are not compared then.
 
     Raises:
@@ -133,7 +133,7 @@ def spool(
     """
     listing = Listing(tempfile.TemporaryFile())  # noqa: SIM115 - the listing closes it
     try:
-        _fill(listing, storage, layout, recipe, limit, on_source)
+        _fill(listing, storage, dataset_format, recipe, limit, on_source)
     except BaseException:
         listing.file.close()
         raise
@@ -143,16 +143,16 @@ def spool(
 def _fill(
     listing: Listing,
     storage: Storage,
-    layout: Layout,
+    dataset_format: DatasetFormat,
     recipe: Recipe,
     limit: int | None,
     on_source: Callable[[Source], None] | None,
 ) -> None:
     names, sizes, labels = (hashlib.sha256() for _ in range(3))
-    look = on_source or _NameCheck(storage, layout, recipe).add
+    look = on_source or _NameCheck(storage, dataset_format, recipe).add
     listing.seed = recipe.seed if recipe.mixes else None
     size = 0
-    for source in _thinned(storage, layout, limit):
+    for source in _thinned(storage, dataset_format, limit):
         look(source)
         data = source_to_json(source)
         with writing(f"the list of the input's files, in {tempfile.gettempdir()}"):
@@ -163,7 +163,7 @@ def _fill(
         size += data.pop("size")
         sizes.update(f"{source.size}\n".encode())
         labels.update(dumped(data) + b"\n")
-        if listing.seed is not None and _may_be_partner(source, layout):
+        if listing.seed is not None and _may_be_partner(source, dataset_format):
             listing.usable.append(listing.total)
         listing.problems += len(source.problems)
         listing.first_problems += source.problems[: _SHOWN - len(listing.first_problems)]
@@ -180,23 +180,25 @@ def _fill(
     }
 
 
-def _may_be_partner(source: Source, layout: Layout) -> bool:
-    usable = source.skip is None and source.unusable is None and seems_picture(source.key)
-    return usable and (not layout.splits or source.split == "train")
+def _may_be_partner(source: Source, dataset_format: DatasetFormat) -> bool:
+    usable = source.skip is None and source.unusable is None and seems_image(source.key)
+    return usable and (not dataset_format.splits or source.split == "train")
 
 
-def _thinned(storage: Storage, layout: Layout, limit: int | None) -> Iterator[Source]:
-    """Yield all sources, or `limit` of those that are taken for pictures."""
-    pictures = sum(layout.pictures.values())
-    if limit is None or limit >= pictures:
-        yield from layout.sources(storage)
+def _thinned(
+    storage: Storage, dataset_format: DatasetFormat, limit: int | None
+) -> Iterator[Source]:
+    """Yield all sources, or `limit` of those that are taken for images."""
+    images = sum(dataset_format.images.values())
+    if limit is None or limit >= images:
+        yield from dataset_format.sources(storage)
         return
     seen = taken = 0
-    for source in layout.sources(storage):
-        if not seems_picture(source.key) or source.skip is not None:
+    for source in dataset_format.sources(storage):
+        if not seems_image(source.key) or source.skip is not None:
             continue
         seen += 1
-        if taken * pictures < seen * limit:
+        if taken * images < seen * limit:
             taken += 1
             yield source
 
@@ -208,19 +210,19 @@ class _NameCheck:
     name says is looked at again when it is made (see `variegate.runs.worker`).
     """
 
-    def __init__(self, storage: Storage, layout: Layout, recipe: Recipe) -> None:
+    def __init__(self, storage: Storage, dataset_format: DatasetFormat, recipe: Recipe) -> None:
         self._format = recipe.output.format
         suffixes = {variant_suffix(index, recipe.count()) for index in range(recipe.count())}
-        if layout.splits:
+        if dataset_format.splits:
             suffixes.add("")
         self._checks = {
             name: CollisionCheck(
                 suffixes=suffixes,
-                ending=endings[0],
-                own_endings=endings,
+                extension=extensions[0],
+                own_extensions=extensions,
                 exists=storage.exists,
             )
-            for name, endings in EXTENSIONS.items()
+            for name, extensions in EXTENSIONS.items()
         }
 
     def add(self, source: Source) -> None:

@@ -27,7 +27,7 @@ from variegate.runs.identity import JOB, job_of
 from variegate.runs.job import carry_again, copy_again, make_again
 from variegate.runs.manifest import FOLDER, MANIFEST, Row
 from variegate.storage import Storage, key_from_text, key_to_text, open_storage, printable
-from variegate.transforms.base import Drawn
+from variegate.transforms.base import Draw
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -287,7 +287,7 @@ def rebuild(
         job = job_of(
             record, input=place, output=str(output), plugins=_same_plugins(plugins, record)
         )
-        drawn = tuple(Drawn.from_json(one) for one in json.loads(row.operations or "[]"))
+        drawn = tuple(Draw.from_json(one) for one in json.loads(row.operations or "[]"))
         made_of = _source(inputs, row, record, drawn)
         if conversion is None and row.status == "copied":
             files = copy_again(job, made_of)
@@ -320,7 +320,7 @@ def _same_plugins(paths: Iterable[str | Path], record: dict[str, Any]) -> tuple[
     return tuple(given.values())
 
 
-def _source(inputs: Storage, row: Row, record: dict[str, Any], drawn: tuple[Drawn, ...]) -> Source:
+def _source(inputs: Storage, row: Row, record: dict[str, Any], drawn: tuple[Draw, ...]) -> Source:
     """Return a row's source, with its annotation and with the others that the draws name."""
     parents = {key for one in drawn for key in one.parameters.get("partners", ())}
     source = Source(row.key, 0, row.split, row.label)
@@ -329,7 +329,7 @@ def _source(inputs: Storage, row: Row, record: dict[str, Any], drawn: tuple[Draw
     found = {row.key: source}
     # Annotations are where the format keeps them, which may be one file for the whole set.
     pattern = record.get("label_pattern")
-    for one in detect(inputs, layout=record["layout"], label_pattern=pattern).sources(inputs):
+    for one in detect(inputs, name=record["format"], label_pattern=pattern).sources(inputs):
         if one.key == row.key or one.key in parents:
             found[one.key] = one
     partners = tuple(found[key] for key in sorted(parents) if key in found)

@@ -1,7 +1,7 @@
-"""A folder that is watched: drop a picture in, its variants appear.
+"""A folder that is watched: drop an image in, its variants appear.
 
-Every file that is there or comes goes through the same `events.Station` that works behind a bucket,
-so the results are those of `variegate.augment`, and what was done before is known again.
+Every file that is there or comes goes through the same `events.EventWorker` that works behind a
+bucket, so the results are those of `variegate.augment`, and what was done before is known again.
 """
 
 import threading
@@ -14,7 +14,7 @@ from variegate.codecs import Limits
 from variegate.errors import InputError
 from variegate.recipes.plugins import load_plugins
 from variegate.recipes.recipe import Recipe
-from variegate.runs.events import Naming, Outcome, Station
+from variegate.runs.events import EventOutcome, EventWorker, Naming
 from variegate.runs.job import Job
 from variegate.runs.manifest import Counts
 from variegate.runs.run import load_recipe
@@ -41,9 +41,9 @@ class Watcher:
     Args:
         source: the folder.
         output: a folder beside it, or a bucket.
-        recipe: as for `variegate.augment`; one that makes results of single pictures.
+        recipe: as for `variegate.augment`; one that makes results of single images.
         seed: instead of the recipe's.
-        naming: what folders say about pictures.
+        naming: what folders say about images.
         plugins: files with transforms.
         polling: look at all files again and again, for network drives that tell nothing.
 
@@ -76,7 +76,7 @@ class Watcher:
             limits=Limits(),
             plugins=loaded_plugins,
         )
-        self._station = Station(job, naming or Naming())
+        self._event_worker = EventWorker(job, naming or Naming())
         if isinstance(target := open_storage(output, create=True), LocalStorage):
             # Another program may be writing there now, but takes no minute for a file.
             target.delete_leftovers(older_than_s=60)
@@ -89,7 +89,7 @@ class Watcher:
         *,
         settle_s: float = SETTLE_S,
         on_fault: Callable[[str, str], None] = lambda _key, _reason: None,
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[EventOutcome]:
         """Work until `stop` is set, or for ever.
 
         Args:
@@ -121,7 +121,7 @@ class Watcher:
             for change, path in changes:
                 key = Path(path).relative_to(root).as_posix()
                 if change == Change.deleted:
-                    # Its results stay: a picture that is moved away may have done its work.
+                    # Its results stay: an image that is moved away may have done its work.
                     self._waiting.pop(key, None)
                 else:
                     self._expect_below(key)
@@ -152,7 +152,7 @@ class Watcher:
 
     def _worked(
         self, settle_s: float, on_fault: Callable[[str, str], None], stop: threading.Event
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[EventOutcome]:
         """Work on the files that have settled."""
         for key, waiting in sorted(self._waiting.items()):
             if stop.is_set():
@@ -164,7 +164,7 @@ class Watcher:
                 self._waiting[key] = _Waiting(seen, now)
             elif now - waiting.since >= settle_s:
                 try:
-                    outcome = self._station.handle(key)
+                    outcome = self._event_worker.handle(key)
                 except InputError as error:
                     on_fault(key, str(error))
                     self._waiting[key] = _Waiting(seen, now + _AGAIN_S)

@@ -9,35 +9,35 @@ from dataclasses import dataclass, replace
 import cv2
 
 from variegate.annotations.targets import Targets
-from variegate.codecs import EXTENSIONS, IMAGE_ENDINGS, Header, Limits, kind_of, probe
-from variegate.errors import InputError, PictureError, UsageError
+from variegate.codecs import EXTENSIONS, IMAGE_EXTENSIONS, Header, Limits, kind_of, probe
+from variegate.errors import ImageError, InputError, UsageError
 from variegate.formats import Item, Source, Writer
 from variegate.recipes.recipe import Recipe
-from variegate.runs.annotate import Labeller
+from variegate.runs.annotate import AnnotationWriter
 from variegate.runs.manifest import Counts, Row, Status
 from variegate.runs.render import Rendered, Renderer, shares
 from variegate.storage import Storage, key_to_text, open_storage
 from variegate.storage.json import dumped
-from variegate.transforms.base import Drawn
+from variegate.transforms.base import Draw
 
 _log = logging.getLogger(__name__)
 
-# So much of a file whose name promises no picture is read to see whether it is one all the same.
+# So much of a file whose name promises no image is read to see whether it is one all the same.
 _HEAD_BYTES = 1 << 20
 
 _INSUFFICIENT_MEMORY = -4  # cv2.error.code
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
+class Worker:
     """A job, made ready to work on sources.
 
     Attributes:
         recipe: what is made of each.
         input: where they are.
         output: where the results go.
-        splits: whether the data set has splits; then only "train" is augmented.
-        limits: larger pictures are quarantined.
+        splits: whether the dataset has splits; then only "train" is augmented.
+        limits: larger images are quarantined.
         writer: how results are laid out.
     """
 
@@ -62,18 +62,18 @@ class Maker:
         """
         rows: list[Row] = []
         try:
-            if (why := source.skip or _no_picture_by_name(source.key)) is not None:
+            if (why := source.skip or _no_image_by_name(source.key)) is not None:
                 return [without_output(number, source, "skipped", why)]
             if source.unusable is not None:
                 return [without_output(number, source, "quarantined", source.unusable)]
             data = self._read(source)
             if data is None:
-                return [without_output(number, source, "skipped", "not a picture")]
+                return [without_output(number, source, "skipped", "not an image")]
             for row in self._results(number, source, data):
                 rows.append(row)
                 tell(Counts(outputs=1, bytes=row.bytes or 0))
             return sorted(rows, key=lambda row: row.variant or 0)
-        except (PictureError, InputError) as error:
+        except (ImageError, InputError) as error:
             if isinstance(error, InputError):
                 # If more is gone than this file, the run must not go on without all the others.
                 open_storage(self.input.url)
@@ -86,7 +86,7 @@ class Maker:
             reason = _reason(error)
         self.discard(source)
         for row in rows:
-            self._labeller.delete_sidecars(row.sidecar_digests)
+            self._annotation_writer.delete_sidecars(row.sidecar_digests)
         tell(Counts(outputs=-len(rows), bytes=-sum(row.bytes or 0 for row in rows)))
         return [without_output(number, source, "quarantined", reason)]
 
@@ -96,34 +96,38 @@ class Maker:
         """Yield variants, encoded, each as soon as it can be had; nothing is written."""
         yield from self._renderer.variants(source, data, self._format(source, data), only=only)
 
-    def again(self, source: Source, drawn: tuple[Drawn, ...], index: int) -> dict[str, bytes]:
+    def again(self, source: Source, drawn: tuple[Draw, ...], index: int) -> dict[str, bytes]:
         """Make one variant whose draws are known, and its sidecars; return contents by key."""
         data = self.input.read(source.key, limit=self.limits.max_bytes)
         file_format = self._format(source, data)
         done = self._renderer.again(source, data, file_format, drawn, index)
         item = self._item(source, done, self._key(source.key, index, file_format))
-        return {item.key: done.encoded, **dict(self._labeller.sidecars(item))}
+        return {item.key: done.encoded, **dict(self._annotation_writer.sidecars(item))}
 
     def labels_of(self, source: Source, data: bytes) -> Targets | None:
-        """Return what is known of a source's picture, `data`."""
+        """Return what is known of a source's image, `data`."""
         header = probe(data, self.limits)
         size = (header.height, header.width)
-        return self._labeller.targets(source, size, header.orientation)
+        return self._annotation_writer.targets(source, size, header.orientation)
 
     def labels_as_written(self, source: Source, done: Rendered) -> Targets | None:
         """Return what will be known of a result to whoever reads its annotation."""
         item = self._item(source, done, source.key)
         if item.annotation is None:
             return None
-        return self._labeller.read_again(item.annotation, item.size, item.masks.__getitem__)
+        return self._annotation_writer.read_again(
+            item.annotation, item.size, item.masks.__getitem__
+        )
 
     @property
-    def _labeller(self) -> Labeller:
-        return Labeller(self.recipe.labels, self.writer, self.input, self.output, self.limits)
+    def _annotation_writer(self) -> AnnotationWriter:
+        return AnnotationWriter(
+            self.recipe.labels, self.writer, self.input, self.output, self.limits
+        )
 
     @property
     def _renderer(self) -> Renderer:
-        return Renderer(self.recipe, self.input, self.limits, self._labeller)
+        return Renderer(self.recipe, self.input, self.limits, self._annotation_writer)
 
     def _format(self, source: Source, data: bytes) -> str:
         """Return the format of a source's results."""
@@ -140,19 +144,19 @@ class Maker:
         for file_format in EXTENSIONS if wanted == "same" else (wanted,):
             try:
                 self._check_name(source.key, file_format)
-            except PictureError:
+            except ImageError:
                 continue
             for index in range(self.recipe.count()):
                 self._delete(source, self._key(source.key, index, file_format))
 
     def _delete(self, source: Source, key: str) -> None:
         """Delete one result, if it is there, and what belongs to it."""
-        for one in (key, *self._labeller.sidecar_keys(source, key)):
+        for one in (key, *self._annotation_writer.sidecar_keys(source, key)):
             self.output.delete(one)
 
     def _read(self, source: Source) -> bytes | None:
-        """Return the content of a picture, however broken; None for what never was one."""
-        if not _named_as_picture(source.key):
+        """Return the content of an image, however broken; None for what never was one."""
+        if not _named_as_image(source.key):
             with self.input.open_read(source.key) as file:
                 head = file.read(_HEAD_BYTES)
             if kind_of(head) is None:
@@ -168,13 +172,16 @@ class Maker:
     def _copied(self, number: int, source: Source, data: bytes) -> Row:
         """Pass a source through that is not to be augmented."""
         item = self._passed(source, data)
-        sidecars = self._labeller.sidecars(item)
+        sidecars = self._annotation_writer.sidecars(item)
         return self._written(number, source, item, data, hashlib.sha256(data).hexdigest(), sidecars)
 
     def copied_again(self, source: Source) -> dict[str, bytes]:
-        """Return the files of a source that passes through, the picture first; by key."""
+        """Return the files of a source that passes through, the image first; by key."""
         data = self.input.read(source.key, limit=self.limits.max_bytes)
-        return {source.key: data, **dict(self._labeller.sidecars(self._passed(source, data)))}
+        return {
+            source.key: data,
+            **dict(self._annotation_writer.sidecars(self._passed(source, data))),
+        }
 
     def _passed(self, source: Source, data: bytes) -> Item:
         """Return a source that passes through as a writer sees it."""
@@ -185,7 +192,7 @@ class Maker:
             label=source.label,
             size=(header.height, header.width),
             annotation=source.annotation,
-            masks=self._labeller.unchanged(source),
+            masks=self._annotation_writer.unchanged(source),
             source=source.key,
         )
 
@@ -196,7 +203,7 @@ class Maker:
         for done in self._renderer.variants(source, data, file_format):
             variant = done.variant
             item = self._item(source, done, self._key(source.key, variant.index, file_format))
-            sidecars = self._labeller.sidecars(item)
+            sidecars = self._annotation_writer.sidecars(item)
             row = self._written(number, source, item, done.encoded, digest, sidecars)
             mixed = done.labels if done.labels != shares(source) else None
             yield replace(
@@ -211,7 +218,7 @@ class Maker:
 
     def _item(self, source: Source, done: Rendered, key: str) -> Item:
         """Return a result as a writer sees it."""
-        annotation, masks = self._labeller.result(source, done.targets, done.size, key)
+        annotation, masks = self._annotation_writer.result(source, done.targets, done.size, key)
         return Item(
             key=key,
             split=source.split,
@@ -241,7 +248,7 @@ class Maker:
             sidecars: key and content of what belongs to it.
         """
         self.output.write_later(item.key, data)
-        digests = self._labeller.write_sidecars(sidecars)
+        digests = self._annotation_writer.write_sidecars(sidecars)
         annotation = item.annotation
         return Row(
             source=number,
@@ -261,9 +268,11 @@ class Maker:
         )
 
     def _key(self, key: str, index: int, file_format: str) -> str:
-        endings = EXTENSIONS[file_format]
+        extensions = EXTENSIONS[file_format]
         suffix = variant_suffix(index, self.recipe.count())
-        return self.writer.key(key, suffix=suffix, ending=endings[0], own_endings=endings)
+        return self.writer.key(
+            key, suffix=suffix, extension=extensions[0], own_extensions=extensions
+        )
 
     def _check_name(self, key: str, file_format: str) -> None:
         """Make sure that no other source has a claim to the results' names.
@@ -272,7 +281,7 @@ class Maker:
         called ``x.png`` becomes ``x.png-v00.jpg``, which may be what ``x.png.jpg`` becomes.
 
         Raises:
-            PictureError: another one has.
+            ImageError: another one has.
         """
         if file_format == format_by_name(self.recipe.output.format, key):
             return
@@ -282,7 +291,7 @@ class Maker:
             others += [self._key(key, index, file_format) for index in count]
         for other in others:
             if self.input.exists(other):
-                raise PictureError(
+                raise ImageError(
                     f"its content is {file_format}, which its name does not say, and its results "
                     f"could be called like those of {key_to_text(other)!r}; rename one of them"
                 )
@@ -318,7 +327,9 @@ def format_by_name(wanted: str, key: str) -> str:
     if wanted != "same":
         return wanted
     name = key.lower()
-    return next((kind for kind, endings in EXTENSIONS.items() if name.endswith(endings)), "png")
+    return next(
+        (kind for kind, extensions in EXTENSIONS.items() if name.endswith(extensions)), "png"
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -326,17 +337,17 @@ def _reason(error: Exception) -> str:
     if isinstance(error, MemoryError) or (
         isinstance(error, cv2.error) and error.code == _INSUFFICIENT_MEMORY
     ):
-        return "not enough memory for this picture"
+        return "not enough memory for this image"
     text = " ".join(str(error).split())
     return f"unexpected {type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _named_as_picture(key: str) -> bool:
+def _named_as_image(key: str) -> bool:
     dot = key.rfind(".", key.rfind("/") + 1)
-    return dot >= 0 and key[dot:].lower() in IMAGE_ENDINGS
+    return dot >= 0 and key[dot:].lower() in IMAGE_EXTENSIONS
 
 
-def _no_picture_by_name(key: str) -> str | None:
+def _no_image_by_name(key: str) -> str | None:
     """Return why a file is passed over unread, or None."""
     folders, _, name = key.rpartition("/")
     if name.startswith("._") or "__MACOSX" in folders.split("/"):

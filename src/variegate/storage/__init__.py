@@ -1,4 +1,4 @@
-"""Places with keys: where pictures are read from and results are put.
+"""Places with keys: where images are read from and results are put.
 
 A key is a file's path inside the place: relative, POSIX, as in ``cats/7.jpg``. Local folders, zip
 and tar files, and object stores.
@@ -7,7 +7,7 @@ and tar files, and object stores.
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import check_key, key_from_text, key_to_text, printable
 from variegate.storage.local import LocalStorage
-from variegate.storage.members import ARCHIVE_ENDINGS, is_archive_name
+from variegate.storage.members import ARCHIVE_EXTENSIONS, is_archive_name
 from variegate.storage.noting import NotingStorage
 from variegate.storage.object_store import SCHEMES, ObjectStorage
 from variegate.storage.open import check_apart, open_storage
@@ -19,7 +19,7 @@ from variegate.storage.wrapper import PassingStorage
 from variegate.storage.zip import ZipStorage
 
 __all__ = [
-    "ARCHIVE_ENDINGS",
+    "ARCHIVE_EXTENSIONS",
     "SCHEMES",
     "Entry",
     "LocalStorage",

@@ -17,7 +17,7 @@ from variegate.errors import InputError, LimitError
 
 _VARIABLE = "VARIEGATE_UNPACKED"
 _PIECE = 1 << 20
-# Pictures hardly shrink, and masks by less than this; a bomb does by 1,000.
+# Images hardly shrink, and masks by less than this; a bomb does by 1,000.
 _RATIO = 200
 _ALLOWANCE = 1 << 28
 
@@ -36,7 +36,7 @@ def unpacked(path: str, place: str) -> str:
         place: how to call it in a message.
 
     Raises:
-        LimitError: it grows beyond what pictures do.
+        LimitError: it grows beyond what images do.
         InputError: it is damaged.
         OSError: it cannot be read, or there is no room for it.
     """

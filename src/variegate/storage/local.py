@@ -24,7 +24,7 @@ class LocalStorage(Storage):
 
     Symbolic links to files inside the root are files. Links to folders are passed over, because
     what they lead to is listed under its own name (and so no circle can trap a listing). Links
-    that lead outside are refused: a data set's names must not reach the rest of the disk.
+    that lead outside are refused: a dataset's names must not reach the rest of the disk.
     """
 
     root: str
@@ -68,7 +68,7 @@ class LocalStorage(Storage):
         if entry.is_symlink():
             target = os.path.realpath(entry.path)
             if not self._holds(target):
-                return "it is a symbolic link that leads out of the data set"
+                return "it is a symbolic link that leads out of the dataset"
             if Path(target).is_dir():
                 return "it is a symbolic link to a folder, which is listed under its own name"
             if not Path(target).exists():
@@ -148,7 +148,7 @@ class LocalStorage(Storage):
             file = os.fdopen(_create(str(temporary)), "wb")
         try:
             # No fsync: a power cut may lose a finished file, `verify` finds that and the run
-            # makes it again; waiting for the disk after every picture would cost far more.
+            # makes it again; waiting for the disk after every image would cost far more.
             with writing(place), file:
                 yield file
             with writing(place):

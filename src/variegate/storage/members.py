@@ -4,15 +4,15 @@ import re
 
 from variegate.storage.keys import key_problem
 
-#: Endings of archives that are read and written.
-ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
+#: Extensions of archives that are read and written.
+ARCHIVE_EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz")
 
 _DRIVE = re.compile("[A-Za-z]:")
 
 
 def is_archive_name(name: str) -> bool:
     """Say whether a file is called like an archive that can be read and written."""
-    return name.lower().endswith(ARCHIVE_ENDINGS)
+    return name.lower().endswith(ARCHIVE_EXTENSIONS)
 
 
 def hostile(name: str) -> str | None:

@@ -9,7 +9,7 @@ from variegate.errors import InputError, OutputError, did_you_mean
 from variegate.storage.base import Storage
 from variegate.storage.keys import printable
 from variegate.storage.local import LocalStorage
-from variegate.storage.members import ARCHIVE_ENDINGS, is_archive_name
+from variegate.storage.members import ARCHIVE_EXTENSIONS, is_archive_name
 from variegate.storage.object_store import SCHEMES, ObjectStorage
 from variegate.storage.os_errors import reading, writing
 from variegate.storage.sharded import ShardedTarStorage, holds_shards
@@ -18,7 +18,7 @@ from variegate.storage.zip import ZipStorage
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
-_ARCHIVE = f"a {', '.join(ARCHIVE_ENDINGS[:-1])} or {ARCHIVE_ENDINGS[-1]} file"
+_ARCHIVE = f"a {', '.join(ARCHIVE_EXTENSIONS[:-1])} or {ARCHIVE_EXTENSIONS[-1]} file"
 
 
 def open_storage(location: str | os.PathLike[str], *, create: bool = False) -> Storage:

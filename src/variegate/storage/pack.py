@@ -23,7 +23,7 @@ _LARGE = 1 << 31
 def pack_zip(storage: Storage, path: str | os.PathLike[str]) -> int:
     """Write every file of `storage` into a zip file at `path`; return how many there are.
 
-    Stored, not compressed: pictures are. Sorted, with a fixed date: the same files give the same
+    Stored, not compressed: images are. Sorted, with a fixed date: the same files give the same
     bytes. Files beyond 2 GB and archives beyond 4 GB are zip64. The file appears when it is whole.
 
     Raises:

@@ -1,7 +1,7 @@
 """Many requests at the same time, with a bound on memory: reading ahead and writing behind.
 
 A worker that waits for every answer of a store does little else. So what it will read is asked for
-before it is needed, and what it writes is on its way while the next picture is made.
+before it is needed, and what it writes is on its way while the next image is made.
 """
 
 import threading

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from variegate.codecs.kinds import IMAGE_ENDINGS
+from variegate.codecs.kinds import IMAGE_EXTENSIONS
 from variegate.errors import InputError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import check_key
@@ -21,7 +21,7 @@ from variegate.storage.os_errors import writing
 from variegate.storage.tar import TarStorage
 from variegate.storage.tar_pack import write_tar
 
-SHARD_ENDING = ".tar"
+SHARD_EXTENSION = ".tar"
 _FOLDED = ".folded"
 # Indices of so many shards are kept in memory.
 _OPEN = 16
@@ -82,19 +82,19 @@ class ShardedTarStorage(LocalStorage):
             yield Entry(f"{name}/{entry.key}", entry.size)
 
     def _as_folder(self, key: str) -> str:
-        return f"{key}/" if key.endswith(SHARD_ENDING) and self._is_tar_file(key) else key
+        return f"{key}/" if key.endswith(SHARD_EXTENSION) and self._is_tar_file(key) else key
 
     def _is_tar_file(self, key: str) -> bool:
         return self._inside(key, InputError).is_file()
 
     def _shard(self, key: str) -> tuple[TarStorage, str] | None:
         """Return the tar file that a key lies in, and the rest of the key."""
-        at = key.find(f"{SHARD_ENDING}/")
+        at = key.find(f"{SHARD_EXTENSION}/")
         while at >= 0:
-            name = key[: at + len(SHARD_ENDING)]
+            name = key[: at + len(SHARD_EXTENSION)]
             if name in self._opened or self._is_tar_file(name):
                 return self._open_shard(name), key[len(name) + 1 :]
-            at = key.find(f"{SHARD_ENDING}/", at + 1)
+            at = key.find(f"{SHARD_EXTENSION}/", at + 1)
         return None
 
     def _open_shard(self, name: str) -> TarStorage:
@@ -115,9 +115,9 @@ class ShardedTarStorage(LocalStorage):
 
 
 def holds_shards(folder: Path) -> bool:
-    """Say whether a folder holds tar files where a data set would have its pictures.
+    """Say whether a folder holds tar files where a dataset would have its images.
 
-    Folders of splits may stand between; a picture, or any other folder, says that it does not.
+    Folders of splits may stand between; an image, or any other folder, says that it does not.
     """
     found = _tar_files(folder)
     if found is None:
@@ -134,7 +134,7 @@ def holds_shards(folder: Path) -> bool:
 
 
 def _tar_files(folder: Path) -> tuple[int, list[Path]] | None:
-    """Return the number of tar files, and the folders; None where there are pictures."""
+    """Return the number of tar files, and the folders; None where there are images."""
     tars, folders = 0, []
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -142,12 +142,12 @@ def _tar_files(folder: Path) -> tuple[int, list[Path]] | None:
             if name.startswith("."):
                 continue
             if entry.is_dir():
-                if not name.endswith(SHARD_ENDING):
+                if not name.endswith(SHARD_EXTENSION):
                     folders.append(Path(entry.path))
-            elif os.path.splitext(name)[1] in IMAGE_ENDINGS:  # noqa: PTH122
+            elif os.path.splitext(name)[1] in IMAGE_EXTENSIONS:  # noqa: PTH122
                 return None
             else:
-                tars += name.endswith(SHARD_ENDING)
+                tars += name.endswith(SHARD_EXTENSION)
     return tars, folders
 
 
@@ -179,11 +179,11 @@ def _folders(storage: LocalStorage) -> Iterator[str]:
     """Yield the folders that are called as tar files are, the outermost ones."""
     found = set()
     for place, folders, names in os.walk(storage.root):
-        for name in [name for name in folders if name.endswith(SHARD_ENDING)]:
+        for name in [name for name in folders if name.endswith(SHARD_EXTENSION)]:
             folders.remove(name)
             found.add(os.path.relpath(f"{place}/{name}", storage.root))
         # Stopped when the folder was gone, before the tar file had its name.
         cut = len(_FOLDED)
-        late = [name[:-cut] for name in names if name.endswith(SHARD_ENDING + _FOLDED)]
+        late = [name[:-cut] for name in names if name.endswith(SHARD_EXTENSION + _FOLDED)]
         found.update(os.path.relpath(f"{place}/{name}", storage.root) for name in late)
     yield from found

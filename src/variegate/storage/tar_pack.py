@@ -13,7 +13,7 @@ from variegate.errors import OutputError
 from variegate.storage.base import Entry, Storage
 from variegate.storage.keys import TEMPORARY_PREFIX, printable
 from variegate.storage.local import LocalStorage
-from variegate.storage.members import ARCHIVE_ENDINGS
+from variegate.storage.members import ARCHIVE_EXTENSIONS
 from variegate.storage.os_errors import writing
 from variegate.storage.pack import pack_zip
 
@@ -30,9 +30,9 @@ def pack(storage: Storage, path: str | os.PathLike[str]) -> int:
     name = os.fspath(path).lower()
     if name.endswith(".zip"):
         return pack_zip(storage, path)
-    if name.endswith(ARCHIVE_ENDINGS):
+    if name.endswith(ARCHIVE_EXTENSIONS):
         return pack_tar(storage, path)
-    raise OutputError(f"{printable(str(path))}: expected one of {', '.join(ARCHIVE_ENDINGS)}")
+    raise OutputError(f"{printable(str(path))}: expected one of {', '.join(ARCHIVE_EXTENSIONS)}")
 
 
 def pack_tar(storage: Storage, path: str | os.PathLike[str]) -> int:

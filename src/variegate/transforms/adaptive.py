@@ -1,4 +1,4 @@
-"""Transforms of color that depend on the whole picture."""
+"""Transforms of color that depend on the whole image."""
 
 from typing import Annotated, ClassVar
 
@@ -25,7 +25,7 @@ class Autocontrast(Transform):
     axes: ClassVar = (Axis("autocontrast", "mix", 0.0, 1.0),)
 
     mix: Annotated[Range, Bounds(0, 1)] = (1.0, 1.0)
-    """Share of the changed picture in the result; 0 is the identity."""
+    """Share of the changed image in the result; 0 is the identity."""
 
     cutoff: Annotated[Range, Bounds(0, 0.4)] = (0.01, 0.01)
     """Share of the pixels that may saturate at each end."""
@@ -45,7 +45,7 @@ class Equalize(Transform):
     axes: ClassVar = (Axis("equalize", "mix", 0.0, 1.0),)
 
     mix: Annotated[Range, Bounds(0, 1)] = (1.0, 1.0)
-    """Share of the changed picture in the result; 0 is the identity."""
+    """Share of the changed image in the result; 0 is the identity."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
         return {"mix": draw_from(rng, self.mix)}
@@ -62,7 +62,7 @@ class Clahe(Transform):
     axes: ClassVar = (Axis("clahe", "mix", 0.0, 1.0),)
 
     mix: Annotated[Range, Bounds(0, 1)] = (1.0, 1.0)
-    """Share of the changed picture in the result; 0 is the identity."""
+    """Share of the changed image in the result; 0 is the identity."""
 
     clip_limit: Annotated[Range, Bounds(1, 100)] = (2.0, 4.0)
     """How much a region's contrast may grow, about; 1 hardly changes anything."""

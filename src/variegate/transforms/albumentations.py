@@ -5,7 +5,7 @@
 ```
 
 Its randomness is seeded from the keyed generator, its arguments and seed are recorded, and what it
-does not know is an error. Labels move with the picture.
+does not know is an error. Labels move with the image.
 """
 
 from functools import cache

@@ -2,7 +2,7 @@
 
 A transform is a validated value. `parameters` draws (all randomness is there), `operation` builds
 from what was drawn (nothing random is left), and the drawn parameters are what the manifest keeps.
-They are relative to the picture's size, so the same draw means the same on any picture.
+They are relative to the image's size, so the same draw means the same on any image.
 """
 
 import math
@@ -21,7 +21,7 @@ from variegate.annotations.sample import Size
 from variegate.errors import RecipeError, did_you_mean
 from variegate.ops import Identity, Operation
 from variegate.seeding import uniform
-from variegate.validation import Written, shown
+from variegate.validation import Spec, shown
 
 Parameters = Mapping[str, Any]
 
@@ -100,12 +100,12 @@ def _shortest(value: Range) -> float | list[float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class Draw:
     """What was drawn: enough to repeat it, and to read it.
 
     Attributes:
         transform: its name.
-        parameters: exact and relative to the picture's size; JSON values.
+        parameters: exact and relative to the image's size; JSON values.
     """
 
     transform: str
@@ -116,7 +116,7 @@ class Drawn:
         return {"transform": self.transform, **self.parameters}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Drawn":
+    def from_json(cls, data: Mapping[str, Any]) -> "Draw":
         """Make one from what `to_json` gave, before or after it was text."""
         return cls(data["transform"], {k: v for k, v in data.items() if k != "transform"})
 
@@ -181,13 +181,13 @@ TRANSFORMS: "dict[str, type[Transform]]" = {}
 FAMILIES: "dict[str, Callable[[str], type[Transform]]]" = {}
 
 
-class Transform(Written, ABC):
+class Transform(Spec, ABC):
     """Ranges from which one operation is drawn. See the module's docstring."""
 
     name: ClassVar[str]
     axes: ClassVar[tuple[Axis, ...]] = ()
     partners: ClassVar[int] = 0
-    """How many other pictures it needs."""
+    """How many other images it needs."""
 
     p: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Probability that the transform is applied where a policy picks it."""
@@ -199,24 +199,24 @@ class Transform(Written, ABC):
 
     @abstractmethod
     def parameters(self, rng: np.random.Generator) -> Parameters:
-        """Draw exact parameters: JSON values, relative to the picture's size."""
+        """Draw exact parameters: JSON values, relative to the image's size."""
 
     @classmethod
     @abstractmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        """Build the operation that drawn `parameters` mean on a picture of (height, width) `size`.
+        """Build the operation that drawn `parameters` mean on an image of (height, width) `size`.
 
         It depends on nothing else, so that a manifest's row is enough to repeat it.
         """
 
-    def drawn(self, rng: np.random.Generator) -> Drawn | None:
+    def drawn(self, rng: np.random.Generator) -> Draw | None:
         """Draw; None where the transform's own probability `p` leaves it out."""
         if self.p < 1 and rng.random() >= self.p:
             return None
-        return Drawn(self.name, self.parameters(rng))
+        return Draw(self.name, self.parameters(rng))
 
     def draw(self, rng: np.random.Generator, size: Size) -> Operation:
-        """Draw an operation for a picture of (height, width) `size`."""
+        """Draw an operation for an image of (height, width) `size`."""
         drawn = self.drawn(rng)
         return self.operation(drawn.parameters, size) if drawn else Identity()
 

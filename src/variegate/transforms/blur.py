@@ -86,7 +86,7 @@ class ZoomBlur(Transform):
 
 
 class GlassBlur(Transform):
-    """Show the picture through frosted glass: every point is moved a little, by chance."""
+    """Show the image through frosted glass: every point is moved a little, by chance."""
 
     name: ClassVar = "glass_blur"
     axes: ClassVar = (Axis("glass_blur", "amount", 0.0, 0.03),)
@@ -112,7 +112,7 @@ class MedianBlur(Transform):
     axes: ClassVar = (Axis("median_blur", "size", 0.0, 0.08),)
 
     size: Annotated[Range, Bounds(0, 0.5)] = (0.003, 0.02)
-    """Side of the square less one pixel, as a fraction of the picture's shorter side; 0 is the
+    """Side of the square less one pixel, as a fraction of the image's shorter side; 0 is the
     identity."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:

@@ -49,7 +49,7 @@ class _Sized(Viewed):
 
 
 class Resize(_Sized):
-    """Bring the picture to a size, whatever its shape."""
+    """Bring the image to a size, whatever its shape."""
 
     name: ClassVar = "resize"
 
@@ -87,7 +87,7 @@ class ShortestSide(_OneSide):
 
 
 class CenterCrop(_Sized):
-    """Cut the middle out; where the picture is smaller, the border shows."""
+    """Cut the middle out; where the image is smaller, the border shows."""
 
     name: ClassVar = "center_crop"
 
@@ -97,7 +97,7 @@ class CenterCrop(_Sized):
 
 
 class Pad(_Sized):
-    """Put the picture in the middle of a larger canvas; a side already larger stays."""
+    """Put the image in the middle of a larger canvas; a side already larger stays."""
 
     name: ClassVar = "pad"
     border: Border = "constant"
@@ -110,14 +110,14 @@ class Pad(_Sized):
 
 
 class Square(Viewed):
-    """Make the picture square, by padding to its longer side or cropping to its shorter one."""
+    """Make the image square, by padding to its longer side or cropping to its shorter one."""
 
     name: ClassVar = "square"
     border: Border = "constant"
     """What shows beyond the source: constant color, edge, mirror image, or a repeat."""
 
     by: Literal["pad", "crop"] = "pad"
-    """How the picture becomes square."""
+    """How the image becomes square."""
     size: Side | None = None
     """Side of the result, pixels; as it comes where none is given."""
 

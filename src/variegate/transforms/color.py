@@ -176,14 +176,14 @@ class _Mixed(Transform):
     """A change that can be mixed with the source."""
 
     mix: Annotated[Range, Bounds(0, 1)] = (1.0, 1.0)
-    """Share of the changed picture in the result; 0 is the identity."""
+    """Share of the changed image in the result; 0 is the identity."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
         return {"mix": draw_from(rng, self.mix)}
 
 
 class Invert(_Mixed):
-    """Turn the picture into its negative."""
+    """Turn the image into its negative."""
 
     name: ClassVar = "invert"
     axes: ClassVar = (Axis("invert", "mix", 0.0, 1.0),)
@@ -200,7 +200,7 @@ class Saturation(Transform):
     axes: ClassVar = both_ways("saturation", "factor", 1.0, up=3.0, down=0.0)
 
     factor: Annotated[Range, Bounds(0, 100)] = (0.7, 1.4)
-    """Factor on the distance from gray; 1 is the identity, 0 a gray picture."""
+    """Factor on the distance from gray; 1 is the identity, 0 a gray image."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
         return {"factor": draw_log(rng, self.factor)}
@@ -265,7 +265,7 @@ class Grayscale(_Mixed):
 
 
 class Sepia(_Mixed):
-    """Give the picture the brown of old prints."""
+    """Give the image the brown of old prints."""
 
     name: ClassVar = "sepia"
     axes: ClassVar = (Axis("sepia", "mix", 0.0, 1.0),)

@@ -31,7 +31,7 @@ def _lattice(size: Size, nodes: tuple[int, int], reach: tuple[float, float], key
 
 
 class Elastic(Viewed):
-    """Deform the picture like a sheet of rubber."""
+    """Deform the image like a sheet of rubber."""
 
     name: ClassVar = "elastic"
     axes: ClassVar = (Axis("elastic", "amplitude", 0.0, 0.1),)
@@ -49,7 +49,7 @@ class Elastic(Viewed):
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         side = min(size)
-        # Nodes closer than pixels show nothing more, and of a long picture they would fill memory.
+        # Nodes closer than pixels show nothing more, and of a long image they would fill memory.
         spacing = max(1.0, parameters["smoothness"] * side)
         nodes = (math.ceil(size[0] / spacing) + 1, math.ceil(size[1] / spacing) + 1)
         reach = parameters["amplitude"] * side
@@ -80,7 +80,7 @@ class GridDistort(Viewed):
 
 
 class WaveTransform(Viewed):
-    """Bend the picture along a sine."""
+    """Bend the image along a sine."""
 
     name: ClassVar = "wave"
     axes: ClassVar = (Axis("wave", "amplitude", 0.0, 0.1),)

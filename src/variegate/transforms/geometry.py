@@ -70,7 +70,7 @@ def centred(matrix: Matrix, size: Size) -> Matrix:
 
 
 class Flip(Transform):
-    """Mirror the picture."""
+    """Mirror the image."""
 
     name: ClassVar = "flip"
 
@@ -178,7 +178,7 @@ class Scale(Viewed):
 
 
 class Zoom(Viewed):
-    """Show a window of the picture at full size."""
+    """Show a window of the image at full size."""
 
     name: ClassVar = "zoom"
     axes: ClassVar = (Axis("zoom", "factor", 1.0, 3.0, "log"),)
@@ -199,7 +199,7 @@ class Zoom(Viewed):
 
 
 class Translate(Viewed):
-    """Move the picture on its canvas."""
+    """Move the image on its canvas."""
 
     name: ClassVar = "translate"
     axes: ClassVar = (
@@ -223,7 +223,7 @@ class Translate(Viewed):
 
 
 class Shear(Viewed):
-    """Slant the picture about its middle."""
+    """Slant the image about its middle."""
 
     name: ClassVar = "shear"
     axes: ClassVar = (
@@ -260,7 +260,7 @@ class Perspective(Viewed):
     def parameters(self, rng: np.random.Generator) -> Parameters:
         amount = draw_from(rng, self.amount)
         corners = rng.uniform(-1, 1, (4, 2))
-        # From 0.25 on some draws fold the picture over. Those are drawn again, judged at the
+        # From 0.25 on some draws fold the image over. Those are drawn again, judged at the
         # greatest amount, so that the corners are the same at every amount.
         while not _stays_convex(_UNIT_SQUARE + self.greatest * corners):
             corners = rng.uniform(-1, 1, (4, 2))
@@ -342,9 +342,9 @@ class RandomCrop(Viewed):
     area: Annotated[Range, Bounds(high=1, above=0)] = (0.4, 1.0)
     """Fraction of the area that is kept; 1 is the identity."""
     aspect_ratio: Annotated[Range, Bounds(high=10, above=0)] = (0.75, 4 / 3)
-    """Width to height of the window, relative to the picture's own; 1 keeps it."""
+    """Width to height of the window, relative to the image's own; 1 keeps it."""
     size: tuple[Annotated[int, Bound(ge=1)], Annotated[int, Bound(ge=1)]] | None = None
-    """(height, width) of the result; the picture's own where none is given."""
+    """(height, width) of the result; the image's own where none is given."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
         area, aspect = draw_from(rng, self.area), draw_log(rng, self.aspect_ratio)

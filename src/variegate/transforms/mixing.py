@@ -1,4 +1,4 @@
-"""Transforms that make one picture of several.
+"""Transforms that make one image of several.
 
 Which others is drawn as a number from 0 to 1 for each, and becomes a key when the plan knows whom
 it may choose from: sources of the same split.
@@ -15,14 +15,14 @@ from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform
 
 
 class MixupTransform(Transform):
-    """Let another picture shine through; labels are shared accordingly."""
+    """Let another image shine through; labels are shared accordingly."""
 
     name: ClassVar = "mixup"
     axes: ClassVar = (Axis("mixup", "share", 0.0, 0.5),)
     partners: ClassVar = 1
 
     share: Annotated[Range, Bounds(0, 1)] = (0.1, 0.5)
-    """Share of the other picture; 0 is the identity."""
+    """Share of the other image; 0 is the identity."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
         return {"share": draw_from(rng, self.share), "partners": _others(rng, 1)}
@@ -33,14 +33,14 @@ class MixupTransform(Transform):
 
 
 class CutmixTransform(Transform):
-    """Replace a piece by a piece of another picture; labels are shared by area."""
+    """Replace a piece by a piece of another image; labels are shared by area."""
 
     name: ClassVar = "cutmix"
     axes: ClassVar = (Axis("cutmix", "area", 0.0, 0.5),)
     partners: ClassVar = 1
 
     area: Annotated[Range, Bounds(0, 1)] = (0.1, 0.4)
-    """Area of the piece, as a fraction of the picture's; 0 is the identity."""
+    """Area of the piece, as a fraction of the image's; 0 is the identity."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
         area = draw_from(rng, self.area)
@@ -58,7 +58,7 @@ class CutmixTransform(Transform):
 
 
 class MosaicTransform(Transform):
-    """Put four pictures around a point, each in a corner."""
+    """Put four images around a point, each in a corner."""
 
     name: ClassVar = "mosaic"
     partners: ClassVar = 3
@@ -80,14 +80,14 @@ class MosaicTransform(Transform):
 
 
 class CopyPasteTransform(Transform):
-    """Paste objects of another picture, cut out along their masks, polygons or boxes."""
+    """Paste objects of another image, cut out along their masks, polygons or boxes."""
 
     name: ClassVar = "copy_paste"
     axes: ClassVar = (Axis("copy_paste", "fraction", 0.0, 1.0),)
     partners: ClassVar = 1
 
     fraction: Annotated[Range, Bounds(0, 1)] = (0.3, 0.8)
-    """Fraction of the other picture's objects that are pasted; 0 is the identity."""
+    """Fraction of the other image's objects that are pasted; 0 is the identity."""
 
     #: Choices that are drawn; more objects than these repeat them.
     _choices: ClassVar = 64

@@ -47,7 +47,7 @@ class GaussianNoise(Transform):
 
 
 class Speckle(Transform):
-    """Multiply by normal noise about 1, as in radar and ultrasound pictures: black stays black."""
+    """Multiply by normal noise about 1, as in radar and ultrasound images: black stays black."""
 
     name: ClassVar = "speckle"
     axes: ClassVar = (Axis("speckle", "sigma", 0.0, 1.0),)

@@ -1,4 +1,4 @@
-"""Transforms that hide parts of the picture."""
+"""Transforms that hide parts of the image."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -26,8 +26,8 @@ class _Occluder(Transform):
     """What hides pixels and shows something else instead."""
 
     fill: ops.Fill = "constant"
-    """What is shown instead: `constant` (a color), `mean` (the picture's mean color), `noise`
-    (even, colored) or `blur` (the picture, strongly blurred)."""
+    """What is shown instead: `constant` (a color), `mean` (the image's mean color), `noise`
+    (even, colored) or `blur` (the image, strongly blurred)."""
 
     color: tuple[Level, Level, Level] = (0, 0, 0)
     """RGB of the fill `constant`, 0 to 255."""
@@ -65,7 +65,7 @@ class Cutout(_Occluder):
     axes: ClassVar = (Axis("cutout", "size", 0.0, 0.75),)
 
     size: Annotated[Range, Bounds(0, 2)] = (0.1, 0.3)
-    """Side of the squares, as a fraction of the picture's shorter side; 0 is the identity."""
+    """Side of the squares, as a fraction of the image's shorter side; 0 is the identity."""
 
     holes: Annotated[Range, Bounds(1, 64, whole=True)] = (1.0, 3.0)
     """Number of squares."""
@@ -93,7 +93,7 @@ class GridDropout(_Occluder):
     """Side of the square as a share of the cell's; 0 is the identity, 1 hides everything."""
 
     cell: Annotated[Range, Bounds(0.01, 1)] = (0.12, 0.3)
-    """Side of a cell, as a fraction of the picture's shorter side."""
+    """Side of a cell, as a fraction of the image's shorter side."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
         return {
@@ -122,7 +122,7 @@ class Superpixels(Transform):
     """Share of the cells that are replaced; 0 is the identity."""
 
     cell: Annotated[Range, Bounds(0.01, 1)] = (0.03, 0.06)
-    """Mean side of a cell, as a fraction of the picture's shorter side."""
+    """Mean side of a cell, as a fraction of the image's shorter side."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
         return {

@@ -20,7 +20,7 @@ from variegate.transforms.base import (
 
 
 class Downscale(Transform):
-    """Make the picture smaller and then as large as it was; the detail is gone."""
+    """Make the image smaller and then as large as it was; the detail is gone."""
 
     name: ClassVar = "downscale"
     axes: ClassVar = (Axis("downscale", "factor", 1.0, 0.125, "log"),)
@@ -53,7 +53,7 @@ class Jpeg(Transform):
     axes: ClassVar = (_QualityAxis("jpeg", "quality", 100.0, 1.0),)
 
     quality: Annotated[Range, Bounds(1, 100)] = (25.0, 90.0)
-    """Quality as libjpeg counts, rounded; 1 is the worst, and 100 leaves the picture as it is."""
+    """Quality as libjpeg counts, rounded; 1 is the worst, and 100 leaves the image as it is."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
         return {"quality": draw_from(rng, self.quality)}

@@ -44,7 +44,7 @@ class Shadow(Transform):
 
 
 class Fog(Transform):
-    """Veil the picture with fog, thicker at the top."""
+    """Veil the image with fog, thicker at the top."""
 
     name: ClassVar = "fog"
     axes: ClassVar = (Axis("fog", "strength", 0.0, 1.0),)
@@ -141,7 +141,7 @@ class Spatter(Transform):
     axes: ClassVar = (Axis("spatter", "strength", 0.0, 1.0),)
 
     strength: Annotated[Range, Bounds(0, 1)] = (0.1, 0.4)
-    """0 is the identity, 1 covers two fifths of the picture."""
+    """0 is the identity, 1 covers two fifths of the image."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
         return {"strength": draw_from(rng, self.strength), "noise_key": noise_key(rng)}

@@ -1,4 +1,4 @@
-"""The built-in data set: other tests take its annotations for the truth, so true they must be."""
+"""The built-in dataset: other tests take its annotations for the truth, so true they must be."""
 
 import hashlib
 from collections import Counter
@@ -58,8 +58,8 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
     return float((a & b).sum() / (a | b).sum())
 
 
-def parts(pictures: list[Specimen]) -> list[Part]:
-    return [part for specimen in pictures for part in specimen.objects]
+def parts(images: list[Specimen]) -> list[Part]:
+    return [part for specimen in images for part in specimen.objects]
 
 
 def test_same_seed_same_bytes_whatever_the_count():
@@ -67,7 +67,7 @@ def test_same_seed_same_bytes_whatever_the_count():
     assert digest(specimens(3, objects=3)) == digest(specimens(3, objects=3))
 
 
-def test_another_seed_gives_other_pictures():
+def test_another_seed_gives_other_images():
     assert not set(digest(specimens(5, seed=1))) & set(digest(specimens(5, seed=2)))
 
 
@@ -89,7 +89,9 @@ def test_keys_count_up_within_each_kind():
 
 
 def test_all_kinds_appear_equally(drawn):
-    assert Counter(specimen.label for specimen in drawn) == dict.fromkeys(KINDS, COUNT // len(KINDS))
+    assert Counter(specimen.label for specimen in drawn) == dict.fromkeys(
+        KINDS, COUNT // len(KINDS)
+    )
     assert all(specimen.objects[0].label == specimen.label for specimen in drawn)
 
 
@@ -129,7 +131,7 @@ def test_box_is_tight_around_the_mask_and_the_outline(drawn, crowded):
         np.testing.assert_allclose(part.box, outer, atol=2.0)
 
 
-def test_parts_stay_within_the_picture(drawn, crowded):
+def test_parts_stay_within_the_image(drawn, crowded):
     for part in parts(drawn) + parts(crowded):
         height, width = part.mask.shape
         assert (part.polygon > 0).all()
@@ -165,7 +167,7 @@ def test_a_part_looks_unlike_the_bench_around_it(drawn):
         assert inside > 12
 
 
-def test_edges_of_the_picture_follow_the_mask(drawn):
+def test_edges_of_the_image_follow_the_mask(drawn):
     """Across the outline colours change more than they do beside it."""
     on, off = [], []
     for specimen in drawn:

@@ -121,7 +121,7 @@ def cloud(moto_url: str, request: pytest.FixtureRequest) -> Cloud:
                 {
                     "QueueArn": attributes["Attributes"]["QueueArn"],
                     "Events": ["s3:ObjectCreated:*"],
-                    "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "pictures/"}]}},
+                    "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "images/"}]}},
                 }
             ]
         },

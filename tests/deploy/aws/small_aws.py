@@ -146,7 +146,7 @@ class Cloud:
     def function_settings(self, **changes: str) -> dict[str, str]:
         """What the template tells the function."""
         return {
-            "VARIEGATE_INPUT": f"s3://{self.input}/pictures/",
+            "VARIEGATE_INPUT": f"s3://{self.input}/images/",
             "VARIEGATE_OUTPUT": f"s3://{self.output}/variants/",
             "VARIEGATE_DEAD_LETTERS": self.dead,
             "VARIEGATE_MOST_TRIES": "3",

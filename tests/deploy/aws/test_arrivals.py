@@ -14,7 +14,7 @@ from variegate import Options, augment
 from variegate.recipes.recipe import Recipe
 from variegate.runs.event_manifest import event_part_key
 
-ODD = "pictures/odd/grüße + 100% 日本.png"
+ODD = "images/odd/grüße + 100% 日本.png"
 
 
 @pytest.fixture(scope="session")
@@ -27,9 +27,9 @@ def components(data_dir) -> dict[str, bytes]:
         return {name.rpartition("/")[2]: archive.read(name) for name in names}
 
 
-def by_run(tmp_path, pictures, layout="unlabelled"):
-    """Return the files that `variegate augment` makes of the same pictures, and its summary."""
-    for key, data in pictures.items():
+def by_run(tmp_path, images, dataset_format="unlabelled"):
+    """Return the files that `variegate augment` makes of the same images, and its summary."""
+    for key, data in images.items():
         path = tmp_path / "in" / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -37,7 +37,7 @@ def by_run(tmp_path, pictures, layout="unlabelled"):
         tmp_path / "in",
         tmp_path / "run",
         recipe=Recipe.parse(TEXT),
-        options=Options(layout=layout),
+        options=Options(format=dataset_format),
     )
     files = {
         str(path.relative_to(tmp_path / "run")): path.read_bytes()
@@ -57,24 +57,24 @@ def results(cloud):
     }
 
 
-def test_two_hundred_pictures_with_all_that_can_happen_to_them(
+def test_two_hundred_images_with_all_that_can_happen_to_them(
     artefact, components, fragile, cloud, start, tmp_path, monkeypatch
 ):
-    pictures = dict(components)
-    names = list(pictures)
-    pictures["odd/grüße + 100% 日本.png"] = pictures.pop(names[0])
-    broken = {f"broken-{i}.png": pictures[names[1]][: 200 + i] for i in range(3)}
-    for key, data in {**pictures, **broken, "deleted.png": pictures[names[2]]}.items():
-        cloud.put(f"pictures/{key}", data)
+    images = dict(components)
+    names = list(images)
+    images["odd/grüße + 100% 日本.png"] = images.pop(names[0])
+    broken = {f"broken-{i}.png": images[names[1]][: 200 + i] for i in range(3)}
+    for key, data in {**images, **broken, "deleted.png": images[names[2]]}.items():
+        cloud.put(f"images/{key}", data)
     for key in names[10:15]:
-        cloud.put(f"pictures/{key}", pictures[key])
-    cloud.put("elsewhere/7.png", pictures[names[3]])
-    cloud.s3.delete_object(Bucket=cloud.input, Key="pictures/deleted.png")
+        cloud.put(f"images/{key}", images[key])
+    cloud.put("elsewhere/7.png", images[names[3]])
+    cloud.s3.delete_object(Bucket=cloud.input, Key="images/deleted.png")
 
     function = start(artefact, cloud.function_settings())
     move_messages(cloud.sqs, cloud.arrivals, function)
 
-    expected, summary = by_run(tmp_path, {**pictures, **broken})
+    expected, summary = by_run(tmp_path, {**images, **broken})
     assert len(expected) == 2 * 200
     assert results(cloud) == expected
     told = function.told()
@@ -132,16 +132,16 @@ def s3_body(bucket: str, *keys: str, **told: str) -> str:
 
 def test_every_way_in_which_an_event_may_come(artefact, cloud, start, tmp_path):
     for name in ("a b", "c", "d", "e"):
-        cloud.put(f"pictures/{name}.jpg", draw_noise(tmp_path / f"{name}.jpg").read_bytes())
+        cloud.put(f"images/{name}.jpg", draw_noise(tmp_path / f"{name}.jpg").read_bytes())
     bridge = {
         "detail-type": "Object Created",
         "source": "aws.s3",
-        "detail": {"bucket": {"name": cloud.input}, "object": {"key": "pictures/a b.jpg"}},
+        "detail": {"bucket": {"name": cloud.input}, "object": {"key": "images/a b.jpg"}},
     }
-    several = s3_body(cloud.input, "pictures/c.jpg", "pictures/d.jpg", versionId="null")
-    topic = {"Type": "Notification", "Message": s3_body(cloud.input, "pictures/e.jpg")}
+    several = s3_body(cloud.input, "images/c.jpg", "images/d.jpg", versionId="null")
+    topic = {"Type": "Notification", "Message": s3_body(cloud.input, "images/e.jpg")}
     removed = several.replace("ObjectCreated:Put", "ObjectRemoved:Delete")
-    folder = s3_body(cloud.input, "pictures/")
+    folder = s3_body(cloud.input, "images/")
     test = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": cloud.input})
     function = start(artefact, cloud.function_settings(), size=1)
     bodies = [json.dumps(bridge), several, json.dumps(topic), removed, folder, test]
@@ -154,8 +154,8 @@ def test_poison_ends_in_the_dead_letters_with_its_reason_and_its_batch_succeeds(
 ):
     for number in range(4):
         name = f"{number}.jpg"
-        cloud.put(f"pictures/{name}", draw_noise(tmp_path / name).read_bytes())
-    stranger = s3_body("another-bucket", "pictures/x.jpg")
+        cloud.put(f"images/{name}", draw_noise(tmp_path / name).read_bytes())
+    stranger = s3_body("another-bucket", "images/x.jpg")
     for body in ("no JSON at all", stranger):
         cloud.sqs.send_message(QueueUrl=cloud.arrivals, MessageBody=body)
     function = start(artefact, cloud.function_settings(), size=1)
@@ -169,14 +169,14 @@ def test_poison_ends_in_the_dead_letters_with_its_reason_and_its_batch_succeeds(
     assert dead["no JSON at all"]["Tries"] == "3"
     assert "expected a message of S3 about an object" in dead["no JSON at all"]["Reason"]
     assert "the only place that this function reads" in dead[stranger]["Reason"]
-    # The picture that is no picture, and the one that is broken, are no poison.
+    # The image that is no image, and the one that is broken, are no poison.
     assert [one["event"] for one in function.told()].count("failed") == 4
 
 
-def test_faults_of_the_store_are_tried_again_and_are_no_fault_of_the_picture(
+def test_faults_of_the_store_are_tried_again_and_are_no_fault_of_the_image(
     artefact, cloud, start, tmp_path
 ):
-    cloud.put("pictures/a.jpg", draw_noise(tmp_path / "a.jpg").read_bytes())
+    cloud.put("images/a.jpg", draw_noise(tmp_path / "a.jpg").read_bytes())
     wrong = cloud.function_settings(VARIEGATE_OUTPUT="s3://no-such-bucket-here/variants/")
     function = start(artefact, wrong, size=1)
     move_messages(cloud.sqs, cloud.arrivals, function)
@@ -191,9 +191,9 @@ def test_faults_of_the_store_are_tried_again_and_are_no_fault_of_the_picture(
 def test_store_that_throttles_and_breaks_off_costs_time_only(
     artefact, components, cloud, start, tmp_path
 ):
-    pictures = dict(list(components.items())[:30])
-    for key, data in pictures.items():
-        cloud.put(f"pictures/{key}", data)
+    images = dict(list(components.items())[:30])
+    for key, data in images.items():
+        cloud.put(f"images/{key}", data)
     proxy = servers.FaultyProxy(cloud.url)
     faults = [servers.sometimes(20, "5r"), servers.sometimes(50, "c"), servers.in_bursts(60, 4)]
     proxy.faults += faults
@@ -203,16 +203,16 @@ def test_store_that_throttles_and_breaks_off_costs_time_only(
     finally:
         proxy.close()
     assert len(proxy.seen) > 100
-    assert results(cloud) == by_run(tmp_path, pictures)[0]
+    assert results(cloud) == by_run(tmp_path, images)[0]
     assert cloud.dead_letters() == []
 
 
-def test_picture_that_kills_the_process_is_quarantined_when_it_comes_again(
+def test_image_that_kills_the_process_is_quarantined_when_it_comes_again(
     artefact, fragile, cloud, start, tmp_path
 ):
     good = draw_noise(tmp_path / "in/good.jpg")
-    cloud.put("pictures/good.jpg", good.read_bytes())
-    cloud.put("pictures/killer.jpg", draw_noise(tmp_path / "k.jpg", (13, 13)).read_bytes())
+    cloud.put("images/good.jpg", good.read_bytes())
+    cloud.put("images/killer.jpg", draw_noise(tmp_path / "k.jpg", (13, 13)).read_bytes())
     function = start(
         artefact, cloud.function_settings(VARIEGATE_RECIPE="variants: fragile"), size=1
     )
@@ -231,18 +231,18 @@ def test_picture_that_kills_the_process_is_quarantined_when_it_comes_again(
 
 def test_function_never_writes_to_the_bucket_it_reads(artefact, cloud, start):
     same = f"s3://{cloud.input}/variants/"
-    cloud.put("pictures/a.jpg", b"anything")
+    cloud.put("images/a.jpg", b"anything")
     function = start(artefact, cloud.function_settings(VARIEGATE_OUTPUT=same), size=1)
-    answer = function.call(queue_event(s3_body(cloud.input, "pictures/a.jpg")))
+    answer = function.call(queue_event(s3_body(cloud.input, "images/a.jpg")))
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
     assert "into the bucket of the inputs" in function.told()[-1]["reason"]
-    assert cloud.keys(cloud.input) == ["pictures/a.jpg"]
+    assert cloud.keys(cloud.input) == ["images/a.jpg"]
 
 
 def test_recipe_from_the_bucket_from_a_parameter_and_by_name(artefact, cloud, start, tmp_path):
-    cloud.put("pictures/a.jpg", draw_noise(tmp_path / "a.jpg").read_bytes())
+    cloud.put("images/a.jpg", draw_noise(tmp_path / "a.jpg").read_bytes())
     cloud.put("recipes/mine.yaml", b"variants: {each: [flip, invert, grayscale]}")
-    body = s3_body(cloud.input, "pictures/a.jpg")
+    body = s3_body(cloud.input, "images/a.jpg")
     for changes, count in (
         ({"VARIEGATE_RECIPE_LOCATION": f"s3://{cloud.input}/recipes/mine.yaml"}, 3),
         ({"VARIEGATE_RECIPE": "light"}, Recipe.load("light").count()),
@@ -262,16 +262,16 @@ def test_other_calls_are_refused(artefact, cloud, start):
         function.call({"hello": "world"})
 
 
-def test_failed_writing_of_one_picture_is_not_blamed_on_the_next(artefact, cloud, start, tmp_path):
+def test_failed_writing_of_one_image_is_not_blamed_on_the_next(artefact, cloud, start, tmp_path):
     """The bucket of the results is away for a moment, while one process goes on."""
     for name in ("a.jpg", "b.jpg", "c.jpg"):
-        cloud.put(f"pictures/{name}", draw_noise(tmp_path / name).read_bytes())
+        cloud.put(f"images/{name}", draw_noise(tmp_path / name).read_bytes())
     # More than are written at the same time: the first fails while others are on their way.
     many = "variants: {sample: {n: 40, k_min: 1, k_max: 1, steps: [{brightness: {amount: 0.1}}]}}"
     function = start(artefact, cloud.function_settings(VARIEGATE_RECIPE=many), size=1)
 
     def call(name):
-        return function.call(queue_event(s3_body(cloud.input, f"pictures/{name}")))
+        return function.call(queue_event(s3_body(cloud.input, f"images/{name}")))
 
     assert call("a.jpg") == {"batchItemFailures": []}
     for key in cloud.keys(cloud.output):

@@ -35,20 +35,20 @@ def on_lambda(url, monkeypatch, **options):
     return Options(backend="lambda", backend_options=named, **options)
 
 
-def put_all(cloud, pictures):
+def put_all(cloud, images):
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda one: cloud.put(f"pictures/{one[0]}", one[1]), pictures.items()))
+        list(pool.map(lambda one: cloud.put(f"images/{one[0]}", one[1]), images.items()))
 
 
 def places(cloud, name="run"):
-    return f"s3://{cloud.input}/pictures", f"s3://{cloud.output}/variants/{name}"
+    return f"s3://{cloud.input}/images", f"s3://{cloud.output}/variants/{name}"
 
 
 def test_components_by_chain_have_the_same_manifest_as_here(
     artefact, there, start, tmp_path, monkeypatch, data_dir
 ):
     source = components(data_dir, tmp_path / "in", every=25)
-    (source / "notes.txt").write_bytes(b"no picture")
+    (source / "notes.txt").write_bytes(b"no image")
     put_all(there, {path.name: path.read_bytes() for path in source.iterdir()})
     recipe = Recipe.load("chain").model_copy(update={"seed": 7})
     here = augment(source, tmp_path / "out", recipe=recipe)
@@ -64,8 +64,8 @@ def test_components_by_chain_have_the_same_manifest_as_here(
 
 
 def test_throttling_and_lost_answers_cost_time_only(artefact, there, start, tmp_path, monkeypatch):
-    pictures = {f"{i}.jpg": draw_noise(tmp_path / f"in/{i}.jpg").read_bytes() for i in range(8)}
-    put_all(there, pictures)
+    images = {f"{i}.jpg": draw_noise(tmp_path / f"in/{i}.jpg").read_bytes() for i in range(8)}
+    put_all(there, images)
     here = augment(tmp_path / "in", tmp_path / "out", recipe=Recipe.parse(TWO))
     function = start(artefact, there.function_settings())
     faults = itertools.islice(itertools.cycle([429, 500, 0, 503]), 24)
@@ -79,8 +79,8 @@ def test_throttling_and_lost_answers_cost_time_only(artefact, there, start, tmp_
 def test_source_that_kills_the_function_is_found_and_quarantined(
     artefact, there, start, tmp_path, monkeypatch
 ):
-    pictures = {f"{i}.jpg": draw_noise(tmp_path / f"in/{i}.jpg").read_bytes() for i in range(7)}
-    put_all(there, pictures)
+    images = {f"{i}.jpg": draw_noise(tmp_path / f"in/{i}.jpg").read_bytes() for i in range(7)}
+    put_all(there, images)
     function = start(artefact, there.function_settings())
     inner = function.call
 
@@ -102,8 +102,8 @@ def test_source_that_kills_the_function_is_found_and_quarantined(
 
 
 def test_a_stopped_run_goes_on(artefact, there, start, tmp_path, monkeypatch):
-    pictures = {f"{i}.jpg": draw_noise(tmp_path / f"in/{i}.jpg").read_bytes() for i in range(6)}
-    put_all(there, pictures)
+    images = {f"{i}.jpg": draw_noise(tmp_path / f"in/{i}.jpg").read_bytes() for i in range(6)}
+    put_all(there, images)
     here = augment(tmp_path / "in", tmp_path / "out", recipe=Recipe.parse(TWO))
     function = start(artefact, there.function_settings())
 
@@ -124,7 +124,7 @@ def test_a_stopped_run_goes_on(artefact, there, start, tmp_path, monkeypatch):
 
 
 def test_function_refuses_other_places_plugins_and_libraries(artefact, there, start, monkeypatch):
-    there.put("pictures/a.jpg", b"x")
+    there.put("images/a.jpg", b"x")
     function = start(artefact, there.function_settings(), size=1)
     with endpoint(function) as url:
         options = on_lambda(url, monkeypatch)
@@ -145,7 +145,7 @@ def test_function_refuses_other_places_plugins_and_libraries(artefact, there, st
 
 def test_what_cannot_work_is_said_before_anything_is_written(there, tmp_path, monkeypatch):
     draw_noise(tmp_path / "in/a.jpg")
-    there.put("pictures/a.jpg", b"x")
+    there.put("images/a.jpg", b"x")
     with pytest.raises(RecipeError, match="expected the name of a function"):
         augment(*places(there), recipe=Recipe.parse(TWO), options=Options(backend="lambda"))
     options = on_lambda("http://127.0.0.1:9", monkeypatch)

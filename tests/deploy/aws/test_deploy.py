@@ -88,7 +88,7 @@ def test_it_validates_builds_asks_and_deploys(run, recording_sam, tmp_path, capf
     assert deployed[:3] == ["deploy", "--stack-name", "variegate-augment"]
     overrides = deployed[deployed.index("--parameter-overrides") + 1 :]
     assert {"Timeout=300", "QueueVisibility=1800", "OutputBucketName=my-variants"} < set(overrides)
-    assert "s3://my-photos/pictures/" in agreed.output
+    assert "s3://my-photos/images/" in agreed.output
     packed = tmp_path / "project/.aws-sam/build/AugmentFunction/recipe.yaml"
     assert Recipe.load(packed) == Recipe.load("chain")
     assert "is a valid SAM Template" in capfd.readouterr().err
@@ -116,7 +116,7 @@ def test_without_sam_it_says_what_to_install(run, monkeypatch):
         ({"Concurrency": "many"}, "expected a whole number 2 to 1000, got 'many'"),
         ({"InputPrefix": "/x"}, "expected one or more folders of letters"),
         ({"InputBucketName": "Photos"}, "expected 3 to 63 lowercase letters"),
-        ({"Layout": "coco"}, "expected one of unlabelled, classes, got 'coco'"),
+        ({"DatasetFormat": "coco"}, "expected one of unlabelled, classes, got 'coco'"),
         ({"Splits": "true"}, "expected one of no, yes, got 'true'"),
         ({"Recipe": "x" * 3001}, "expected at most 3,000 letters, got 3,001"),
         ({"Timeout": "300", "QueueVisibility": "700"}, "expected at least 6 times Timeout, 1800"),

@@ -89,8 +89,8 @@ def test_function_reads_one_prefix_and_writes_another(template):
         if {"s3:PutObject", "s3:DeleteObject"} & set(statement["Action"])
     ]
     assert written == [{"Sub": "arn:${AWS::Partition}:s3:::${OutputBucketName}/${OutputPrefix}*"}]
-    assert policies["read-pictures"][0]["Action"] == "s3:GetObject"
-    assert policies["read-pictures"][0]["Resource"] == {
+    assert policies["read-images"][0]["Action"] == "s3:GetObject"
+    assert policies["read-images"][0]["Resource"] == {
         "Sub": "arn:${AWS::Partition}:s3:::${InputBucketName}/${InputPrefix}*"
     }
 

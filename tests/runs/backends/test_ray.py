@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),
 ]
 
-# What is in a picture decides what becomes of the process that decodes it.
+# What is in an image decides what becomes of the process that decodes it.
 FAULT = """
 import os, signal, sys, time
 if sys.argv[0] == "-c" and sys.orig_argv[-1].startswith("["):
@@ -178,7 +178,7 @@ def title(pid: int) -> str:
         return ""
 
 
-def test_pictures_that_kill_their_processes(on_ray, tmp_path, monkeypatch):
+def test_images_that_kill_their_processes(on_ray, tmp_path, monkeypatch):
     # Each repetition starts processes.
     monkeypatch.setattr(ray, "_RETRIES", (0, 0, 0))
     for number in range(24):

@@ -1,4 +1,4 @@
-"""A worker that dies, hangs or runs out of memory costs one picture at most."""
+"""A worker that dies, hangs or runs out of memory costs one image at most."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from variegate.errors import UsageError
 from variegate.runs import manifest
 from variegate.storage import open_storage
 
-# The decoder fails on one picture, in worker processes only.
+# The decoder fails on one image, in worker processes only.
 FAULT = """
 import os, signal, sys, time
 if sys.argv[0] == "-c" and sys.orig_argv[-1].startswith("["):
@@ -108,7 +108,7 @@ def test_a_source_on_which_workers_hang(culprit, source, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ("raise MemoryError", "not enough memory for this picture"),
+        ("raise MemoryError", "not enough memory for this image"),
         ("raise RuntimeError('what is this?')", "unexpected RuntimeError: what is this?"),
     ],
 )
@@ -141,7 +141,7 @@ augment(source, output, recipe=Recipe.parse(recipe), options=Options(workers=1, 
 """
 
 
-def test_a_picture_for_which_memory_does_not_suffice(source, tmp_path):
+def test_a_image_for_which_memory_does_not_suffice(source, tmp_path):
     # As an array it has 363 MB, and two are needed.
     black = np.zeros((11_000, 11_000, 3), np.uint8)
     (source / "cat/05.jpg").write_bytes(encode(black, format="jpeg"))
@@ -184,7 +184,7 @@ except KeyboardInterrupt:
 
 def start_slow_run(tmp_path):
     """Start a run that takes some seconds; return it and its workers when both are at work."""
-    # Large pictures of which each makes many: a worker is in the middle of one when it is left.
+    # Large images of which each makes many: a worker is in the middle of one when it is left.
     for number in range(4):
         jobs.draw_noise(tmp_path / f"slow/{number}.png", size=(1200, 1600))
     process = jobs.python(SLOW, tmp_path / "slow", tmp_path / "out", jobs.EIGHT)

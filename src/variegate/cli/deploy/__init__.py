@@ -1,4 +1,4 @@
-"""variegate deploy: bring it to where the pictures are. One file a target."""
+"""variegate deploy: bring it to where the images are. One file a target."""
 
 from variegate.cli.deploy import augment, kubernetes
 from variegate.cli.deploy.group import deploy

@@ -1,4 +1,4 @@
-"""variegate deploy augment: pictures put into one bucket appear as variants in another."""
+"""variegate deploy augment: images put into one bucket appear as variants in another."""
 
 import shlex
 import tempfile
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 )
 def augment(
     source: Annotated[
-        str, typer.Option("--input", metavar="BUCKET", help="Bucket for pictures, to be made.")
+        str, typer.Option("--input", metavar="BUCKET", help="Bucket for images, to be made.")
     ],
     output: Annotated[
         str, typer.Option("--output", metavar="BUCKET", help="Bucket for variants, to be made.")
@@ -66,19 +66,19 @@ def augment(
             "--folder", metavar="DIR", help="Keep the project for sam there; otherwise it goes."
         ),
     ] = None,
-    pictures: Annotated[
+    images: Annotated[
         int,
-        typer.Option("--pictures", metavar="N", parser=whole(1), help="What N pictures cost."),
+        typer.Option("--images", metavar="N", parser=whole(1), help="What N images cost."),
     ] = 1_000_000,
     megapixels: Annotated[
-        float, typer.Option("--megapixels", metavar="N", help="Of these pictures.")
+        float, typer.Option("--megapixels", metavar="N", help="Of these images.")
     ] = 2.0,
     only_print: Annotated[
         bool, typer.Option("--print", help="Show all that would be done; touch nothing.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Make two buckets and a function between them: pictures in, variants out.
+    """Make two buckets and a function between them: images in, variants out.
 
     Needs sam (pip install aws-sam-cli) and AWS credentials. Once you have seen what it costs and
     agreed, the function is checked, built here, and deployed.
@@ -100,7 +100,7 @@ def augment(
         ["build"],
         deploy_command(stack, parameters, region, image=image),
     ]
-    _show_cost(loaded, files, pictures, megapixels, int(parameters["MemorySize"]))
+    _show_cost(loaded, files, images, megapixels, int(parameters["MemorySize"]))
     for one in commands:
         note(f"sam {shlex.join(one)}")
     if not only_print and not yes:
@@ -109,7 +109,7 @@ def augment(
         place = folder if folder is not None and not only_print else Path(temporary) / "project"
         _carry_out(place, loaded, files, python, image, commands, only_print=only_print)
     if not only_print:
-        show(f"put pictures into  s3://{source}/{parameters['InputPrefix']}")
+        show(f"put images into  s3://{source}/{parameters['InputPrefix']}")
         show(f"variants appear in s3://{output}/{parameters['OutputPrefix']}")
 
 
@@ -145,16 +145,16 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _show_cost(
-    recipe: "Recipe", plugins: "tuple[Plugin, ...]", pictures: int, megapixels: float, memory: int
+    recipe: "Recipe", plugins: "tuple[Plugin, ...]", images: int, megapixels: float, memory: int
 ) -> None:
     from variegate.deploy.aws.cost import bill, prices, trial
 
     taken = trial(recipe, megapixels, plugins)
-    items = bill(taken, pictures, memory_mb=memory)
+    items = bill(taken, images, memory_mb=memory)
     table = prices()
-    variants = pictures * taken.variants
+    variants = images * taken.variants
     show(
-        f"{pictures:,} pictures of {megapixels:g} megapixels, {taken.variants:,} variants each "
+        f"{images:,} images of {megapixels:g} megapixels, {taken.variants:,} variants each "
         f"({variants:,}):"
     )
     show(_table(items))

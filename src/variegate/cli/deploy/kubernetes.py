@@ -31,7 +31,7 @@ class Kind(StrEnum):
     to=deploy,
 )
 def kubernetes(
-    source: Annotated[str, typer.Argument(metavar="IN", help="Bucket of pictures.")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="Bucket of images.")],
     output: Annotated[str, typer.Argument(metavar="OUT", help="Bucket of results.")],
     recipe: RecipeFile = None,
     preset: Preset = None,

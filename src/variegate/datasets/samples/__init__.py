@@ -1,6 +1,6 @@
-"""A small labelled data set that variegate draws by itself: electronic parts on a bench.
+"""A small labelled dataset that variegate draws by itself: electronic parts on a bench.
 
-Every picture comes with the exact class, box, outline, mask and keypoints of what it shows, because
+Every image comes with the exact class, box, outline, mask and keypoints of what it shows, because
 they are computed from the geometry that was drawn. It serves demonstrations and tests: there is
 nothing to download, and the truth is known.
 
@@ -12,7 +12,7 @@ axials, radials, chips    the kinds of part; kinds lists them
 raster                    how much of each pixel an outline covers: mask and blending
 backgrounds               what parts lie on
 light                     the lamp, the shadow, the lens and the sensor
-scene                     places parts, takes the picture, records the annotations
+scene                     places parts, takes the image, records the annotations
 coco                      the annotations as a file
 ```
 """

@@ -1,4 +1,4 @@
-"""What the parts lie on: cheap procedural surfaces, each a function (rng, size) -> picture."""
+"""What the parts lie on: cheap procedural surfaces, each a function (rng, size) -> image."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -71,7 +71,7 @@ def _paper(rng: np.random.Generator, size: Size) -> np.ndarray:
     color = _pick(rng, [(232, 230, 226), (238, 230, 210), (196, 160, 116), (214, 222, 230)])
     tone = _mottle(rng, size, cells=6, amount=5) + _mottle(rng, size, cells=60, amount=9)
     tone += _grain(rng, size, amount=5)
-    picture = _tint(tone, [(10, 10, 10), color, (255, 255, 255)])
+    image = _tint(tone, [(10, 10, 10), color, (255, 255, 255)])
     style = rng.random()
     if style < 0.6:
         cell = int(rng.integers(12, 24))
@@ -81,15 +81,15 @@ def _paper(rng: np.random.Generator, size: Size) -> np.ndarray:
             tile[:, 0] = 1
         lines = (_tiled(rng, tile, size) * uniform(rng, 0.3, 0.7))[..., None]
         ink = np.array(_pick(rng, [(110, 150, 200), (150, 160, 170), (120, 170, 140)]), np.float32)
-        picture = (picture + lines * (ink - picture)).astype(np.uint8)
-    return picture
+        image = (image + lines * (ink - image)).astype(np.uint8)
+    return image
 
 
 def _board(rng: np.random.Generator, size: Size) -> np.ndarray:
     """A bare circuit board: solder mask, traces at right angles and 45 degrees, pads."""
     color = _pick(rng, [(22, 92, 52), (16, 78, 44), (30, 108, 60), (20, 56, 104)])
     tone = _mottle(rng, size, cells=4, amount=8) + _mottle(rng, size, cells=90, amount=4)
-    picture = _tint(tone + _grain(rng, size, amount=4), [(0, 0, 0), color, (220, 240, 220)])
+    image = _tint(tone + _grain(rng, size, amount=4), [(0, 0, 0), color, (220, 240, 220)])
     height, width = size
     copper = tuple(min(255, int(c * 1.2 + 16)) for c in color)
     pitch = int(rng.integers(13, 20))
@@ -103,15 +103,15 @@ def _board(rng: np.random.Generator, size: Size) -> np.ndarray:
         for lane in range(across):
             shift = np.array([lane * (thickness + 5), -lane * (thickness + 5)])[:: int(turn)]
             points = [(path + shift * flip).astype(np.int32)]
-            cv2.polylines(picture, points, False, copper, thickness, cv2.LINE_AA)
+            cv2.polylines(image, points, False, copper, thickness, cv2.LINE_AA)
     for _ in range(int(rng.integers(1, 5))):
         x, y = (int(v) for v in rng.integers([0, 0], [width, height]))
         step = (pitch, 0) if rng.random() < 0.5 else (0, pitch)
         for i in range(int(rng.integers(1, 9))):
             at = (x + step[0] * i, y + step[1] * i)
-            cv2.circle(picture, at, 5, (206, 178, 104), cv2.FILLED, cv2.LINE_AA)
-            cv2.circle(picture, at, 2, (38, 32, 24), cv2.FILLED, cv2.LINE_AA)
-    return picture
+            cv2.circle(image, at, 5, (206, 178, 104), cv2.FILLED, cv2.LINE_AA)
+            cv2.circle(image, at, 2, (38, 32, 24), cv2.FILLED, cv2.LINE_AA)
+    return image
 
 
 def _cloth(rng: np.random.Generator, size: Size) -> np.ndarray:
@@ -162,8 +162,8 @@ def _tint(tone: np.ndarray, stops: list[Color]) -> np.ndarray:
     channels = zip(*stops, strict=True)
     ramp = np.stack([np.interp(np.arange(256), at, channel) for channel in channels], -1)
     index = cv2.convertScaleAbs(np.maximum(tone, -128), beta=128)
-    picture: np.ndarray = cv2.applyColorMap(index, np.rint(ramp).astype(np.uint8)[:, None])
-    return picture
+    image: np.ndarray = cv2.applyColorMap(index, np.rint(ramp).astype(np.uint8)[:, None])
+    return image
 
 
 def _smooth(rng: np.random.Generator, size: Size, cells: Size) -> np.ndarray:
@@ -174,7 +174,7 @@ def _smooth(rng: np.random.Generator, size: Size, cells: Size) -> np.ndarray:
 
 
 def _mottle(rng: np.random.Generator, size: Size, *, cells: int, amount: float) -> np.ndarray:
-    """Smooth patches, `cells` of them across the picture's height."""
+    """Smooth patches, `cells` of them across the image's height."""
     columns = max(1, cells * size[1] // size[0])
     return _smooth(rng, size, (cells, columns)) * np.float32(amount)
 
@@ -195,7 +195,7 @@ def _tiled(
     zoom: tuple[float, float] = (0.8, 1.3),
     degrees: float = 25,
 ) -> np.ndarray:
-    """Repeat a tile over the picture, turned by up to `degrees` and scaled, at a random offset."""
+    """Repeat a tile over the image, turned by up to `degrees` and scaled, at a random offset."""
     angle = np.deg2rad(uniform(rng, -degrees, degrees))
     scale = 1 / uniform(rng, *zoom)
     c, s = scale * np.cos(angle), scale * np.sin(angle)

@@ -1,4 +1,4 @@
-"""What is known of drawn pictures, as COCO's JSON says it: boxes, outlines, keypoints."""
+"""What is known of drawn images, as COCO's JSON says it: boxes, outlines, keypoints."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from variegate.datasets.samples.scene import Part, Specimen
 
 
 class CocoFile:
-    """The annotations of a data set, picture by picture."""
+    """The annotations of a dataset, image by image."""
 
     def __init__(self) -> None:
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
 
     def add(self, file_name: str, specimen: Specimen) -> None:
-        """Add a picture with everything that it shows."""
+        """Add an image with everything that it shows."""
         height, width = specimen.image.shape[:2]
         number = len(self._images) + 1
         self._images.append(

@@ -1,4 +1,4 @@
-"""The lamp over the bench, the shadows it throws, and the camera that takes the picture."""
+"""The lamp over the bench, the shadows it throws, and the camera that takes the image."""
 
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -12,7 +12,7 @@ from variegate.seeding import uniform
 # bytes and looking them up costs a fifth of drawing normals.
 _GAUSS = np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)], np.float32)
 
-_GRID = 33  # the light over the picture is smooth: computed on a grid, then enlarged
+_GRID = 33  # the light over the image is smooth: computed on a grid, then enlarged
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Lamp:
     Attributes:
         toward: unit vector from the bench to the lamp; x right, y down, z to the camera.
         cast: gain of red, green and blue.
-        falloff: how much darker the far side of the picture is, 0 to 1.
+        falloff: how much darker the far side of the image is, 0 to 1.
         softness: size of the lamp: blur of the shadows in units of the part's height.
         depth: how dark its shadows are, 0 to 1.
     """
@@ -54,13 +54,13 @@ def draw_lamp(rng: np.random.Generator) -> Lamp:
     )
 
 
-def cast_shadow(picture: np.ndarray, coverage: np.ndarray, lamp: Lamp, *, height: float) -> None:
+def cast_shadow(image: np.ndarray, coverage: np.ndarray, lamp: Lamp, *, height: float) -> None:
     """Darken the bench, in place, where a part stands between it and the lamp.
 
     Two shadows: a tight one where the part touches the bench, a wide one thrown by its height.
 
     Args:
-        picture: (H, W, 3) uint8, the bench without parts.
+        image: (H, W, 3) uint8, the bench without parts.
         coverage: (H, W) uint8, the part's share of each pixel.
         lamp: the lamp.
         height: of the part over the bench, pixels.
@@ -70,7 +70,7 @@ def cast_shadow(picture: np.ndarray, coverage: np.ndarray, lamp: Lamp, *, height
         blurred = _thrown(coverage, lamp, height=height * reach, shrink=shrink)
         dark = np.maximum(dark, blurred * np.float32(share * lamp.depth))
     light = cv2.convertScaleAbs(dark, alpha=-1, beta=255)
-    cv2.multiply(picture, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB), dst=picture, scale=1 / 255)
+    cv2.multiply(image, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB), dst=image, scale=1 / 255)
 
 
 def _thrown(coverage: np.ndarray, lamp: Lamp, *, height: float, shrink: int) -> np.ndarray:
@@ -91,8 +91,8 @@ def _thrown(coverage: np.ndarray, lamp: Lamp, *, height: float, shrink: int) -> 
     return enlarged
 
 
-def illuminate(rng: np.random.Generator, picture: np.ndarray, lamp: Lamp) -> np.ndarray:
-    """Give the picture the lamp's gradient and colour, and the lens's vignette.
+def illuminate(rng: np.random.Generator, image: np.ndarray, lamp: Lamp) -> np.ndarray:
+    """Give the image the lamp's gradient and colour, and the lens's vignette.
 
     Returns:
         (H, W, 3) uint8.
@@ -103,24 +103,24 @@ def illuminate(rng: np.random.Generator, picture: np.ndarray, lamp: Lamp) -> np.
     gradient = 1 + np.float32(lamp.falloff) * (across * np.float32(x) + down * np.float32(y))
     vignette = 1 - np.float32(uniform(rng, 0.02, 0.14)) * (across * across + down * down)
     field = (gradient * vignette)[..., None] * np.array(lamp.cast, np.float32)
-    field = cv2.resize(field, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    lit: np.ndarray = cv2.multiply(picture, field, dtype=cv2.CV_8U)
+    field = cv2.resize(field, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    lit: np.ndarray = cv2.multiply(image, field, dtype=cv2.CV_8U)
     return lit
 
 
-def photograph(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Take the picture through a lens (slight blur) and a sensor (noise).
+def photograph(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Take the image through a lens (slight blur) and a sensor (noise).
 
     Args:
         rng: where blur and noise come from.
-        picture: (H, W, 3) uint8.
+        image: (H, W, 3) uint8.
 
     Returns:
         (H, W, 3) uint8.
     """
-    sharp = cv2.GaussianBlur(picture, (5, 5), uniform(rng, 0.35, 0.85))
+    sharp = cv2.GaussianBlur(image, (5, 5), uniform(rng, 0.35, 0.85))
     level = uniform(rng, 1.0, 4.0)
-    words = rng.integers(0, 2**64, size=picture.size // 8 + 1, dtype=np.uint64)
-    noise = cv2.LUT(words.view(np.uint8)[: picture.size], _GAUSS * np.float32(level))
-    taken: np.ndarray = cv2.add(sharp, noise.reshape(picture.shape), dtype=cv2.CV_8U)
+    words = rng.integers(0, 2**64, size=image.size // 8 + 1, dtype=np.uint64)
+    noise = cv2.LUT(words.view(np.uint8)[: image.size], _GAUSS * np.float32(level))
+    taken: np.ndarray = cv2.add(sharp, noise.reshape(image.shape), dtype=cv2.CV_8U)
     return taken

@@ -49,7 +49,7 @@ class Plan:
 
 
 def axial(body: Spindle, rng: np.random.Generator, *, lead: float) -> Spindle:
-    """Give a body a lead at either end, each a little bent, ending at -0.5 and 0.5."""
+    """Give a body a lead at either end, each a little bent, extension at -0.5 and 0.5."""
     bends = [uniform(rng, -0.06, 0.06) for _ in range(2)]
     left = wire(-0.5, float(body.x[0]), radius=lead, y0=bends[0])
     right = wire(float(body.x[-1]), 0.5, radius=lead, y1=bends[1])
@@ -72,7 +72,7 @@ def two_legs(
     rng: np.random.Generator, start: float, *, apart: float, width: float, shorter: float
 ) -> tuple[Spindle, Spindle]:
     """Two legs to the right of `start`: the upper one ends at 0.5, the lower one `shorter`."""
-    width = min(width, 1.5 * apart)  # in a tiny picture thick legs must still not touch
+    width = min(width, 1.5 * apart)  # in a tiny image thick legs must still not touch
     spread = apart * uniform(rng, 0.9, 1.9)
     skew = uniform(rng, -0.05, 0.05)
     ends = (-spread + skew, spread + skew)

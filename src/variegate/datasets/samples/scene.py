@@ -15,7 +15,7 @@ from variegate.datasets.samples.spindles import rotation
 from variegate.errors import ShapeError
 from variegate.seeding import generator, uniform
 
-_SMALLEST = 32  # pixels, a picture's side
+_SMALLEST = 32  # pixels, an image's side
 _MARGIN = 0.03  # of the shorter side, kept free all around
 _FINEST = 420  # sprite pixels to a part's length; more would cost and not show
 _LEAST = 14  # pixels, the room a part must at least fill
@@ -24,7 +24,7 @@ _LEAD = 1.8  # pixels, the least width of a lead
 
 @dataclass(frozen=True)
 class Part:
-    """One part in a picture. All coordinates are pixels, continuous: 0 to width, 0 to height.
+    """One part in an image. All coordinates are pixels, continuous: 0 to width, 0 to height.
 
     Attributes:
         label: one of KINDS.
@@ -43,7 +43,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Specimen:
-    """A picture and the truth about it.
+    """An image and the truth about it.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
@@ -59,15 +59,15 @@ class Specimen:
 def specimens(
     count: int, *, seed: int = 7, size: tuple[int, int] = (240, 320), objects: int = 1
 ) -> Iterator[tuple[str, Specimen]]:
-    """Draw a data set, the kinds in turn.
+    """Draw a dataset, the kinds in turn.
 
     Specimen i depends on (seed, i, size, objects) alone, not on `count`.
 
     Args:
-        count: how many pictures.
-        seed: of the data set.
+        count: how many images.
+        seed: of the dataset.
         size: (height, width), pixels.
-        objects: parts in each picture; the first one gives the label.
+        objects: parts in each image; the first one gives the label.
 
     Yields:
         Its key, such as "resistor/resistor-0003.jpg", and the specimen.
@@ -82,7 +82,7 @@ def specimens(
 def draw_specimen(
     rng: np.random.Generator, *, label: str, size: tuple[int, int] = (240, 320), objects: int = 1
 ) -> Specimen:
-    """Draw one picture.
+    """Draw one image.
 
     Args:
         rng: where all choices come from.
@@ -133,7 +133,7 @@ class _Placed:
         return turned
 
     def window(self, ground: np.ndarray) -> np.ndarray:
-        """The view of a picture that this part covers."""
+        """The view of an image that this part covers."""
         (x, y), (height, width) = self.corner, self.cover.shape
         return ground[y : y + height, x : x + width]
 

@@ -1,4 +1,4 @@
-"""What pictures through the function will cost, by a dated table of prices (``prices.json``)."""
+"""What images through the function will cost, by a dated table of prices (``prices.json``)."""
 
 import json
 import tempfile
@@ -19,14 +19,14 @@ from variegate.runs.job import Job, make_variants
 # Below this memory the function has a part of a processor only.
 _WHOLE_PROCESSOR_MB = 1769
 
-# Requests for a picture. To S3, to read: its version (twice), the picture, its part of the
+# Requests for an image. To S3, to read: its version (twice), the image, its part of the
 # manifest; to write: each variant, and the part. To SQS: sent, received, deleted.
 _READS, _PARTS, _QUEUE = 4, 1, 3
 
-# Opening connections and waiting for S3, for a picture and for each file that is written.
+# Opening connections and waiting for S3, for an image and for each file that is written.
 _WAITING_S, _WAITING_EACH_S = 0.1, 0.03
 
-# Of the log, a picture.
+# Of the log, an image.
 _LOG_BYTES = 700
 
 _ASPECT = 4 / 3
@@ -35,7 +35,7 @@ _QUALITY = 90
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What one picture took on this machine.
+    """What one image took on this machine.
 
     Attributes:
         seconds: of a processor, for all variants.
@@ -92,27 +92,27 @@ def trial(recipe: Recipe, megapixels: float, plugins: tuple[Plugin, ...] = ()) -
         return Trial(time.process_time() - begun, sum(sizes), len(sizes))
 
 
-def bill(taken: Trial, pictures: int, *, memory_mb: int) -> list[Item]:
-    """Return what so many pictures cost."""
+def bill(taken: Trial, images: int, *, memory_mb: int) -> list[Item]:
+    """Return what so many images cost."""
     slower = max(1.0, _WHOLE_PROCESSOR_MB / memory_mb)
     seconds = taken.seconds * slower + _WAITING_S + _WAITING_EACH_S * taken.variants
-    gb_seconds = pictures * seconds * memory_mb / 1024
-    writes, reads = pictures * (taken.variants + _PARTS), pictures * _READS
-    stored_gb = pictures * taken.bytes / 1e9
+    gb_seconds = images * seconds * memory_mb / 1024
+    writes, reads = images * (taken.variants + _PARTS), images * _READS
+    stored_gb = images * taken.bytes / 1e9
     return [
         Item(
             "Lambda, time",
-            f"{gb_seconds:,.0f} GB-seconds ({seconds:.2f} s a picture)",
+            f"{gb_seconds:,.0f} GB-seconds ({seconds:.2f} s an image)",
             gb_seconds * price("lambda_gb_second"),
         ),
-        Item("Lambda, calls", f"{pictures:,}", pictures * price("lambda_request")),
-        Item("SQS", f"{pictures * _QUEUE:,} requests", pictures * _QUEUE * price("sqs_request")),
+        Item("Lambda, calls", f"{images:,}", images * price("lambda_request")),
+        Item("SQS", f"{images * _QUEUE:,} requests", images * _QUEUE * price("sqs_request")),
         Item("S3, writing", f"{writes:,} files", writes * price("s3_put")),
         Item("S3, reading", f"{reads:,} requests", reads * price("s3_get")),
         Item(
             "logs",
-            f"{pictures * _LOG_BYTES / 1e9:,.2f} GB",
-            pictures * _LOG_BYTES / 1e9 * price("logs_gb"),
+            f"{images * _LOG_BYTES / 1e9:,.2f} GB",
+            images * _LOG_BYTES / 1e9 * price("logs_gb"),
         ),
         Item(
             "S3, keeping",

@@ -3,7 +3,7 @@
 It is called with messages of a queue, which tell of objects in the input bucket, or with one shard
 of a run (`variegate augment --backend lambda`). Of messages it reports those that failed, and SQS
 sends them again; the last time, the function itself puts them into the queue of dead letters, with
-the reason. A picture that is merely broken is no failure: it is quarantined in the manifest.
+the reason. An image that is merely broken is no failure: it is quarantined in the manifest.
 
 Settings come from the environment (`variegate.deploy.aws.settings`). Every message is one line of
 JSON in the log.
@@ -32,7 +32,7 @@ from variegate.deploy.aws.settings import Settings
 from variegate.errors import UsageError
 from variegate.runs.backends.local import LocalBackend
 from variegate.runs.environment import disagreement, machine
-from variegate.runs.events import Outcome, Station
+from variegate.runs.events import EventOutcome, EventWorker
 from variegate.runs.job import Job, Shard, run_shard
 from variegate.runs.manifest import Counts, read_part
 from variegate.storage import open_storage
@@ -40,7 +40,7 @@ from variegate.storage import open_storage
 # With less time left, a message is not begun: the process would be killed in the middle of it.
 _LEAST_S = 5.0
 
-# Of the time that is left, so much is for one attempt at a picture that has failed before; it gets
+# Of the time that is left, so much is for one attempt at an image that has failed before; it gets
 # two of them.
 _SHARE = 0.3
 
@@ -102,7 +102,7 @@ def _given_up(message: Message, error: Exception) -> bool:
     return True
 
 
-def _handle(told: ObjectEvent, tries: int, left_s: float) -> Outcome:
+def _handle(told: ObjectEvent, tries: int, left_s: float) -> EventOutcome:
     """Make the results of one object."""
     settings = _settings()
     place = urlsplit(settings.input)
@@ -115,12 +115,12 @@ def _handle(told: ObjectEvent, tries: int, left_s: float) -> Outcome:
     key = told.key.removeprefix(prefix)
     if not key or key.endswith("/"):
         # What the console makes for an empty folder.
-        return Outcome(key, "hidden", Counts())
-    ward = None if tries == 1 else _Ward(left_s * _SHARE)
-    return _station().handle(key, told.about, ward=ward)
+        return EventOutcome(key, "hidden", Counts())
+    guard = None if tries == 1 else _ProcessGuard(left_s * _SHARE)
+    return _event_worker().handle(key, told.about, guard=guard)
 
 
-class _Ward:
+class _ProcessGuard:
     """Tries an input that has failed before in a process of its own, which may die of it."""
 
     def __init__(self, limit_s: float) -> None:
@@ -181,7 +181,7 @@ def _settings() -> Settings:
 
 
 @cache
-def _station() -> Station:
+def _event_worker() -> EventWorker:
     settings = _settings()
     job = Job(
         recipe=settings.recipe.to_data(),
@@ -190,10 +190,10 @@ def _station() -> Station:
         limits=settings.limits,
         plugins=settings.plugins,
     )
-    return Station(job, settings.naming)
+    return EventWorker(job, settings.naming)
 
 
-def _tell_outcome(told: ObjectEvent, outcome: Outcome, message: Message, begun: float) -> None:
+def _tell_outcome(told: ObjectEvent, outcome: EventOutcome, message: Message, begun: float) -> None:
     _tell(
         outcome.kind,
         message=message.id,

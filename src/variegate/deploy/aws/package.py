@@ -25,7 +25,7 @@ REQUIREMENTS = "requirements.txt"
 RUNTIME = "runtime.txt"
 
 _NEEDLESS_FOLDERS = ("tests", "__pycache__", "bin")
-_NEEDLESS_ENDINGS = (".pyi", ".pxd", ".h", ".a", ".lib", ".pyc")
+_NEEDLESS_EXTENSIONS = (".pyi", ".pxd", ".h", ".a", ".lib", ".pyc")
 
 # Of an ELF file: see "man 5 elf". All of it is little-endian here.
 _PROGRAM_HEADERS, _SECTIONS = 32, 40
@@ -45,7 +45,7 @@ def pack(source: Path, target: Path) -> int:
     for path in sorted(target.rglob("*"), reverse=True):
         if path.is_dir() and path.name in _NEEDLESS_FOLDERS:
             shutil.rmtree(path)
-        elif path.is_file() and path.suffix in _NEEDLESS_ENDINGS:
+        elif path.is_file() and path.suffix in _NEEDLESS_EXTENSIONS:
             path.unlink()
         elif path.is_file() and ".so" in path.suffixes:
             strip(path)

@@ -76,13 +76,13 @@ def write_project(
 
     Raises:
         OutputError: the folder holds something else.
-        RecipeError: there is no such runtime, or the recipe cannot be made of single pictures.
+        RecipeError: there is no such runtime, or the recipe cannot be made of single images.
     """
     if python not in RUNTIMES:
         raise RecipeError(f"python: expected one of {', '.join(RUNTIMES)}, got {python!r}")
     if recipe.mixes:
         raise RecipeError(
-            "the recipe makes results of several pictures, and a function sees one at a time; "
+            "the recipe makes results of several images, and a function sees one at a time; "
             "use a recipe without such transforms"
         )
     _clear(folder)

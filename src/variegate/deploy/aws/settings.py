@@ -10,7 +10,7 @@ from variegate.codecs import Limits
 from variegate.errors import UsageError
 from variegate.recipes.plugins import Plugin, load_plugin
 from variegate.recipes.recipe import Recipe, presets
-from variegate.runs.events import LAYOUTS, Naming
+from variegate.runs.events import FORMATS_OF_EVENTS, Naming
 from variegate.runs.run import load_recipe
 from variegate.storage import open_storage
 
@@ -31,7 +31,7 @@ class Settings:
         recipe: what is made.
         plugins: files with transforms that are packed with the function.
         naming: what keys say.
-        limits: larger pictures are quarantined.
+        limits: larger images are quarantined.
         most_tries: a message that failed so often goes to the dead letters.
         dead_letters: URL of their queue; "" for none.
     """
@@ -70,9 +70,11 @@ class Settings:
         )
         for plugin in plugins:
             load_plugin(plugin)
-        layout = value("LAYOUT", LAYOUTS[0])
-        if layout not in LAYOUTS:
-            raise UsageError(f"{PREFIX}LAYOUT: expected {' or '.join(LAYOUTS)}, got {layout!r}")
+        dataset_format = value("FORMAT", FORMATS_OF_EVENTS[0])
+        if dataset_format not in FORMATS_OF_EVENTS:
+            raise UsageError(
+                f"{PREFIX}FORMAT: expected {' or '.join(FORMATS_OF_EVENTS)}, got {dataset_format!r}"
+            )
         seed = value("SEED", "")
         return cls(
             input=source,
@@ -83,7 +85,7 @@ class Settings:
             ),
             plugins=plugins,
             naming=Naming(
-                layout=cast('Literal["unlabelled", "classes"]', layout),
+                format=cast('Literal["unlabelled", "classes"]', dataset_format),
                 splits=value("SPLITS", "no") == "yes",
             ),
             limits=Limits(max_pixels=int(value("MAX_PIXELS", str(Limits().max_pixels)))),

@@ -1,5 +1,5 @@
-"""Tables of boxes; see `layout`."""
+"""Tables of boxes; see `dataset_format`."""
 
-from variegate.formats.box_table.layout import BoxTable
+from variegate.formats.box_table.format import BoxTable
 
 __all__ = ["BoxTable"]

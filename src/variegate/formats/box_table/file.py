@@ -45,10 +45,10 @@ class BoxColumns:
     Attributes:
         delimiter: between cells.
         header: names of the columns; None for a table without.
-        file, label: of the picture and the class.
+        file, label: of the image and the class.
         box: of the four numbers.
         style: what they mean.
-        size: of the picture's height and width, if the table has them.
+        size: of the image's height and width, if the table has them.
         split: of the split, if the table has it.
     """
 
@@ -81,17 +81,17 @@ class BoxTableFile:
 
     Attributes:
         key: of the file.
-        split: of its pictures, or None.
+        split: of its images, or None.
         columns: where it has what.
-        pictures: the folder that its files are relative to, "" or with a slash at its end.
-        empty: pictures without boxes have a row without numbers.
+        images: the folder that its files are relative to, "" or with a slash at its end.
+        empty: images without boxes have a row without numbers.
         words: canonical split -> the table's word.
     """
 
     key: str
     split: str | None
     columns: BoxColumns
-    pictures: str = ""
+    images: str = ""
     empty: bool = False
     words: dict[str, str] | None = None
 
@@ -114,7 +114,7 @@ def find_box_columns(storage: Storage, key: str) -> BoxColumns | str:
             if file_at is None or label_at is None:
                 return "it has boxes, but no column for the file, or none for the class"
             if "isgroupof" in names:
-                return "its boxes are relative to the pictures' sizes (Open Images)"
+                return "its boxes are relative to the images' sizes (Open Images)"
             return BoxColumns(
                 delimiter=delimiter,
                 header=tuple(cells),

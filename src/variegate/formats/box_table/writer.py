@@ -15,7 +15,7 @@ from variegate.formats.box_table.file import (
     file_to_json,
 )
 from variegate.formats.coco import geometry
-from variegate.formats.coco.places import picture_key
+from variegate.formats.coco.places import image_key
 from variegate.formats.writer import Content, Item, Writer
 from variegate.storage import Storage
 
@@ -35,7 +35,7 @@ _FRESH = BoxColumns(
 class BoxTableWriter(Writer):
     """Writes the tables of a set again, or a new one for each split, as TensorFlow's tools do.
 
-    A table without rows for pictures without boxes does not name such pictures.
+    A table without rows for images without boxes does not name such images.
 
     Attributes:
         files: of the set that was read; empty for a new one.
@@ -48,8 +48,8 @@ class BoxTableWriter(Writer):
 
     files: tuple[BoxTableFile, ...] = ()
 
-    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
-        return picture_key(key, split=split, ending=ending)
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
+        return image_key(key, split=split, extension=extension)
 
     def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
         with ExitStack() as stack:
@@ -87,12 +87,12 @@ class BoxTableWriter(Writer):
         splits: tuple[str, ...],
         extra: Mapping[str, Any],
     ) -> Self:
-        del splits, extra, skeletons  # tables are begun when the first picture of a split comes
+        del splits, extra, skeletons  # tables are begun when the first image of a split comes
         return cls(classes=classes)
 
 
 def table_number(annotation: Annotation | None) -> int | None:
-    """Return the number of the table that names a picture, or None."""
+    """Return the number of the table that names an image, or None."""
     if annotation is None or not isinstance(annotation.extra.get(CSV), dict):
         return None
     number: int = annotation.extra[CSV].get("table", 0)
@@ -104,7 +104,7 @@ def _new_file(split: str | None) -> BoxTableFile:
         key=f"{split}_labels.csv" if split else "labels.csv",
         split=split,
         columns=_FRESH,
-        pictures=f"images/{split}/" if split else "images/",
+        images=f"images/{split}/" if split else "images/",
     )
 
 
@@ -123,7 +123,7 @@ class _Sheet:
             self._writer.writerow(file.columns.header)
 
     def add(self, item: Item) -> None:
-        """Write the rows of one picture."""
+        """Write the rows of one image."""
         objects = item.annotation.objects if item.annotation else ()
         written = 0
         for one in objects:
@@ -143,7 +143,7 @@ class _Sheet:
     def _row(self, item: Item, one: Object | None, box: geometry.Box | None) -> list[Any]:
         columns = self._file.columns
         cells: list[Any] = [""] * len(columns.header or range(columns.width))
-        cells[columns.file] = item.key.removeprefix(self._file.pictures)
+        cells[columns.file] = item.key.removeprefix(self._file.images)
         if columns.size:
             cells[columns.size[0]], cells[columns.size[1]] = item.size
         if columns.split is not None and item.split:

@@ -1,4 +1,4 @@
-"""What is written of one picture, file by file."""
+"""What is written of one image, file by file."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from variegate.formats.coco.objects import COCO, records
 from variegate.formats.coco.sheets import Record, Sheet, Sheets
 from variegate.formats.writer import Item
 
-_PICTURE_KEPT_BACK = frozenset(("id", "width", "height", "file_name", "captions", COCO))
+_IMAGE_KEPT_BACK = frozenset(("id", "width", "height", "file_name", "captions", COCO))
 
 
 class Entry:
-    """What is written of one picture, file by file."""
+    """What is written of one image, file by file."""
 
     def __init__(self, sheets: Sheets, item: Item) -> None:
         """Prepare to write what is to be said of `item`."""
@@ -41,7 +41,7 @@ class Entry:
             self._image(self._sheets.sheet("instances", self._item.split))
 
     def _image(self, number: int) -> Any:
-        """List the picture in a file, once; return its id there."""
+        """List the image in a file, once; return its id there."""
         if number in self._listed:
             return self._listed[number]
         record = self._records.get(number, {})
@@ -53,9 +53,9 @@ class Entry:
                 "id": identity,
                 "width": item.size[1],
                 "height": item.size[0],
-                "file_name": item.key.removeprefix(sheet.file.pictures),
+                "file_name": item.key.removeprefix(sheet.file.images),
             }
-            | fields.other_fields(self._known.extra, record, _PICTURE_KEPT_BACK)
+            | fields.other_fields(self._known.extra, record, _IMAGE_KEPT_BACK)
         )
         return identity
 
@@ -158,7 +158,7 @@ class Entry:
             self._say(number, own, {"category_id": category_id, **part})
 
     def _say(self, number: int, rest: Record, content: Record) -> None:
-        """Write an annotation of the whole picture."""
+        """Write an annotation of the whole image."""
         identity = rest.get("id") if self._through else None
         head = {
             "id": self._sheets.annotation_id() if identity is None else identity,

@@ -1,4 +1,4 @@
-"""One COCO file, read once and kept on disk by picture."""
+"""One COCO file, read once and kept on disk by image."""
 
 import io
 import re
@@ -28,7 +28,7 @@ _LARGEST_ID = 1 << 62
 
 @dataclass(slots=True)
 class CocoFile:
-    """What a file says, its lists by picture.
+    """What a file says, its lists by image.
 
     Attributes:
         key: of the file.
@@ -36,14 +36,14 @@ class CocoFile:
         head: all but the images and annotations: info, licenses, categories, ...
         names: category id -> class.
         standard: the usual fields that its annotations have.
-        slots: image id -> number of the picture.
+        slots: image id -> number of the image.
         files: `file_name` of every entry of "images"; None where there is none.
-        owners: the picture of every entry.
-        images, annotations: entries, by picture.
+        owners: the image of every entry.
+        images, annotations: entries, by image.
         duplicates: annotation id -> number of the first annotation with it, where there are more.
         found: how many annotations have which of the telling fields.
         largest: image id and annotation id.
-        problems: what concerns no picture that is there.
+        problems: what concerns no image that is there.
     """
 
     key: str
@@ -176,7 +176,7 @@ class _Reading:
         file.images.add(file.owners[-1], value)
 
     def _slot(self, value: Any, name: str = "id") -> int | None:
-        """Return the number of the picture that an entry is about."""
+        """Return the number of the image that an entry is about."""
         identity = value.get(name) if isinstance(value, dict) else None
         if identity is None or isinstance(identity, list | dict):
             return None
@@ -233,7 +233,7 @@ class _Reading:
                 file.names[identity] = one["name"]
 
     def _note_strangers(self) -> None:
-        """Say which annotations are about pictures that the file does not list."""
+        """Say which annotations are about images that the file does not list."""
         file = self.file
         listed = set(file.owners)
         strangers = [slot for slot in range(len(file.slots)) if slot not in listed]
@@ -241,6 +241,6 @@ class _Reading:
         if count:
             number, _ = next(file.annotations.group(strangers[0]))
             file.problems.append(
-                f"{printable(file.key)}: {count:,} annotations are about pictures that it does not "
+                f"{printable(file.key)}: {count:,} annotations are about images that it does not "
                 f"list, the first is annotations[{number}]; left out"
             )

@@ -1,6 +1,6 @@
 """Boxes, outlines, masks and keypoints between COCO's notation and ours; what is wrong is mended.
 
-Boxes are [x, y, width, height] from the picture's corner, outlines [x, y, x, y, ...]: continuous,
+Boxes are [x, y, width, height] from the image's corner, outlines [x, y, x, y, ...]: continuous,
 as ours are. Keypoints name pixels: x = 0 is the centre of the first one, which is 0.5 here (so
 understands it detectron2, facebookresearch/detectron2#175, and the integers in COCO's own files).
 A keypoint that is not labelled has no place; its numbers stay as they are.
@@ -27,12 +27,12 @@ Size = tuple[int, int]
 _SLACK = 1.0
 
 _NUMBERS = frozenset((int, float))
-# Nothing in a picture is larger; integers beyond the floats' range fail this test, too.
+# Nothing in an image is larger; integers beyond the floats' range fail this test, too.
 _LARGEST = 1e12
 
 
 def is_number(value: Any) -> bool:
-    """Say whether a JSON value is a number that a picture can have."""
+    """Say whether a JSON value is a number that an image can have."""
     return type(value) in _NUMBERS and abs(value) <= _LARGEST
 
 
@@ -56,7 +56,7 @@ def mend_box(raw: Any, size: Size | None) -> tuple[Box | None, str | None]:
 
     Args:
         raw: what stands under "bbox".
-        size: (height, width) that the file says the picture has.
+        size: (height, width) that the file says the image has.
     """
     if not are_numbers(raw, 4):
         return None, f"bbox {_short(raw)} is not four finite numbers"
@@ -65,7 +65,7 @@ def mend_box(raw: Any, size: Size | None) -> tuple[Box | None, str | None]:
 
 
 def mend_edges(box: Box, size: Size | None) -> tuple[Box | None, str | None]:
-    """Return a box with its edges in order and in the picture, or None, and what was wrong."""
+    """Return a box with its edges in order and in the image, or None, and what was wrong."""
     said = None
     if box[2] < box[0] or box[3] < box[1]:
         said = "box with edges in the wrong order; exchanged"
@@ -78,8 +78,8 @@ def mend_edges(box: Box, size: Size | None) -> tuple[Box | None, str | None]:
     height, width = size
     clipped = max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
     if clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
-        return None, "box outside the picture"
-    return clipped, "box partly outside the picture; clipped"
+        return None, "box outside the image"
+    return clipped, "box partly outside the image; clipped"
 
 
 def _outside(box: Box, size: Size, slack: float) -> bool:
@@ -124,7 +124,7 @@ def mend_mask(raw: dict[str, Any], size: Size | None) -> tuple[Rle | None, str |
     height, width = shape
     if size is not None and (height, width) != size:
         expected = f"{size[1]} x {size[0]}"
-        return None, f"mask of {width} x {height} in a picture of {expected}; mask left out"
+        return None, f"mask of {width} x {height} in an image of {expected}; mask left out"
     try:
         if isinstance(counts, str):
             mask = Rle(height, width, counts)

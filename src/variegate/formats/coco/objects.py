@@ -8,7 +8,7 @@ What COCO knows and we do not stands in `extra`: fields of other programs under 
     category_id where the file has several of that name
     bbox        where x2 - x1 does not give the number that was read
     area, shape the area that was read, and of which shape (see `shape_digest`)
-    counted     the area was counted in the mask of this very picture
+    counted     the area was counted in the mask of this very image
     keypoints   where the numbers that were read do not follow from ours
     runs        "list" where the mask was not compressed
     bare        this file has no outline, another has
@@ -53,7 +53,7 @@ class Reader:
         Args:
             raw: the entry.
             number: of the entry in its list.
-            size: (height, width) of the picture, as the file says.
+            size: (height, width) of the image, as the file says.
             said: problems are added here.
         """
         problems: list[str] = []
@@ -186,12 +186,12 @@ def _settled(
     outline: Object, box: Box | None, problem: str | None, problems: list[str]
 ) -> Object | None:
     """Join box and outline; a box that cannot be used is taken from the outline."""
-    if box is None and problem != "box outside the picture":
+    if box is None and problem != "box outside the image":
         box = geometry.around(outline)
         if problem and box:
             problem += "; taken from its outline"
     useless = box is None and not outline.keypoints
-    if useless or problem == "box outside the picture":
+    if useless or problem == "box outside the image":
         problems.append(f"{problem or 'neither box nor segmentation'}; object left out")
         return None
     if problem:
@@ -219,6 +219,6 @@ def _with_extra(one: Object, extra: dict[str, Any]) -> Object:
 
 
 def records(thing: Object | Annotation) -> list[dict[str, Any]]:
-    """Return the records of an object or picture that came from COCO files."""
+    """Return the records of an object or image that came from COCO files."""
     found = thing.extra.get(COCO)
     return found if isinstance(found, list) else []

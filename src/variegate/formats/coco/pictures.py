@@ -1,13 +1,13 @@
-"""From the entries of several files about one picture to its `Annotation`.
+"""From the entries of several files about one image to its `Annotation`.
 
 Fields of "images" that we do not know stand in `extra` under their own names, the texts of captions
-as "captions", and under "coco" a record for each file that lists the picture:
+as "captions", and under "coco" a record for each file that lists the image:
 
     file        number of the file; left out for the first
-    id          of the picture
+    id          of the image
     fields      other fields, where they are not those of the first file
     captions    what else each caption has, "id" and so on; the texts stand in `extra["captions"]`
-    labels      what else each label of the whole picture has, with its "category"
+    labels      what else each label of the whole image has, with its "category"
     panoptic    other fields of the panoptic annotation
 
 The same object in several files, such as "instances" and "person_keypoints", has the same id, class
@@ -27,8 +27,8 @@ from variegate.storage import printable
 _KNOWN = frozenset(("id", "width", "height", "file_name", COCO, "captions"))
 
 
-class Picture:
-    """Collects what the files say of one picture."""
+class Image:
+    """Collects what the files say of one image."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
@@ -47,7 +47,7 @@ class Picture:
 
         Args:
             part: the file.
-            entry: number of the picture in its list of images.
+            entry: number of the image in its list of images.
         """
         file = part.file
         (first, _), *_ = entries = list(file.images.group(file.owners[entry]))

@@ -1,4 +1,4 @@
-"""Where the pictures of COCO files are: `file_name` is relative to a folder that nobody names."""
+"""Where the images of COCO files are: `file_name` is relative to a folder that nobody names."""
 
 import posixpath
 import re
@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from variegate.formats.coco.file import CocoFile, folder_split
 from variegate.formats.scan import canonical_split
 
-# Folders that only say that pictures are in them.
+# Folders that only say that images are in them.
 _PLAIN_FOLDERS = frozenset(("images", "imgs", "jpegimages", "data"))
 _DRIVE = re.compile("[A-Za-z]:")
 
 
 @dataclass(slots=True)
 class Places:
-    """Keys by their last part, of pictures that some COCO file could mean."""
+    """Keys by their last part, of images that some COCO file could mean."""
 
     wanted: frozenset[str]
     keys: dict[str, list[str]] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Places:
 
 
 def inside(name: str, file: str) -> str | None:
-    """Return a `file_name` with forward slashes, or None where it leaves the data set.
+    """Return a `file_name` with forward slashes, or None where it leaves the dataset.
 
     One that climbs ("../images/1.jpg") is relative to its COCO file and becomes a key, with a
     slash before it.
@@ -78,12 +78,12 @@ class Folders:
         return found[0] if len(found) == 1 or found[:1] == [self.first + name] else None
 
 
-def picture_folders(
+def image_folders(
     file: str, split: str | None, names: Iterable[str], places: Places, *, masks: str | None = None
 ) -> Folders:
-    """Return where the pictures of a file are, which is of `split`.
+    """Return where the images of a file are, which is of `split`.
 
-    A folder that names another split than the file is never taken: it may hold other pictures of
+    A folder that names another split than the file is never taken: it may hold other images of
     the same names. Of the rest those with the most of the names come first, then those near the
     file.
     """
@@ -149,8 +149,8 @@ def by_key(matches: Iterable[tuple[str, int, int]]) -> Mapping[str, tuple[tuple[
     return found
 
 
-def picture_key(key: str, *, split: str | None, ending: str) -> str:
-    """Return where a picture of another set goes: `images/train/`, its own folders, its name."""
+def image_key(key: str, *, split: str | None, extension: str) -> str:
+    """Return where an image of another set goes: `images/train/`, its own folders, its name."""
     *folders, name = key.split("/")
     plain = [
         folder
@@ -159,5 +159,5 @@ def picture_key(key: str, *, split: str | None, ending: str) -> str:
         and canonical_split(folder.rstrip("0123456789")) is None
     ]
     stem, dot, own = name.rpartition(".")
-    file = name if dot and f".{own.lower()}" == ending else f"{stem or name}{ending}"
+    file = name if dot and f".{own.lower()}" == extension else f"{stem or name}{extension}"
     return "/".join(["images", *([split] if split else []), *plain, file])

@@ -27,8 +27,8 @@ class File:
     Attributes:
         key: of the file.
         kind: "instances", "panoptic", "captions" or "labels".
-        split: of its pictures, or None.
-        pictures: the folder that `file_name` is relative to, "" or with a slash at its end.
+        split: of its images, or None.
+        images: the folder that `file_name` is relative to, "" or with a slash at its end.
         masks: the same for panoptic masks, or None.
         head: all but the images and annotations.
         standard: the usual fields of an annotation; empty for those that its object calls for.
@@ -37,7 +37,7 @@ class File:
     key: str
     kind: str
     split: str | None = None
-    pictures: str = ""
+    images: str = ""
     masks: str | None = None
     head: Mapping[str, Any] = field(default_factory=dict)
     standard: tuple[str, ...] = ()
@@ -122,7 +122,7 @@ class Sheets:
             new_file: makes one of a kind for a split.
             storage: where they go.
             stack: when it ends, they appear.
-            next_ids: the first free ids of a picture and an annotation.
+            next_ids: the first free ids of an image and an annotation.
         """
         self.files = files
         self.panoptic = any(file.kind == "panoptic" for file in files)

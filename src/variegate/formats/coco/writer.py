@@ -12,7 +12,7 @@ from variegate.annotations.annotation import Annotation, Object, Skeleton
 from variegate.codecs import encode_mask
 from variegate.formats.coco.entries import Entry
 from variegate.formats.coco.objects import COCO, records
-from variegate.formats.coco.places import picture_key
+from variegate.formats.coco.places import image_key
 from variegate.formats.coco.sheets import File, Sheets
 from variegate.formats.scan import SPLITS
 from variegate.formats.writer import Content, Item, Writer
@@ -56,7 +56,7 @@ class CocoWriter(Writer):
         splits: tuple[str, ...],
         extra: Mapping[str, Any],
     ) -> Self:
-        del splits  # files are begun when the first picture of a split comes
+        del splits  # files are begun when the first image of a split comes
         head = {name: value for name, value in extra.get(COCO, {}).items() if name != "categories"}
         known = {one["name"]: one for one in extra.get(COCO, {}).get("categories", ())}
         taken = [one["id"] for one in known.values() if isinstance(one["id"], int)]
@@ -70,8 +70,8 @@ class CocoWriter(Writer):
         head["categories"] = categories
         return cls(classes=classes, skeletons=skeletons, head=head)
 
-    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
-        return picture_key(key, split=split, ending=ending)
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
+        return image_key(key, split=split, extension=extension)
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         panoptic_files = {n for n, file in enumerate(self.files) if file.kind == "panoptic"}
@@ -159,7 +159,7 @@ class CocoWriter(Writer):
             key=f"annotations/{kind}{tail}.json",
             kind=kind,
             split=split,
-            pictures=folder,
+            images=folder,
             head=self.head,
         )
 

@@ -8,7 +8,7 @@ a mask. A *fate* is what becomes of an object's shape:
 | kept | as it is |
 | traced | its mask becomes polygons, along the edges of the pixels |
 | filled | its polygons become a mask |
-| painted | it is painted into the semantic mask of its picture |
+| painted | it is painted into the semantic mask of its image |
 | outlined | its oriented box becomes a polygon |
 | turned | its box becomes an oriented box |
 | boxed | only the box around it is kept |
@@ -24,7 +24,7 @@ from variegate.formats import Source, Writer
 from variegate.formats.coco import geometry
 from variegate.formats.writer import Content
 
-Fate = Literal["kept", "traced", "filled", "painted", "outlined", "turned", "boxed", "lost"]
+Outcome = Literal["kept", "traced", "filled", "painted", "outlined", "turned", "boxed", "lost"]
 
 # An edge of a box this far from that of its outline was not drawn by hand.
 _SLACK = 1.0
@@ -42,7 +42,7 @@ class Conversion:
         captions: where in `extra` the old format has captions.
         nested: where in `extra` the old format has the fields of others.
         corners: boxes become oriented boxes where the new format has them.
-        naming: number of the way in which pictures are named; see `filenames`.
+        naming: number of the way in which images are named; see `filenames`.
     """
 
     dropped: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ class Conversion:
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class Capabilities:
     """What a writer can hold of what a conversion brings.
 
     Attributes:
@@ -91,12 +91,12 @@ class Fit:
     def __post_init__(self) -> None:
         object.__setattr__(self, "holds", self.writer.held)
 
-    def fate(self, one: Object, *, free: bool = True) -> Fate:
+    def fate(self, one: Object, *, free: bool = True) -> Outcome:
         """Say what becomes of an object's shape.
 
         Args:
             one: the object.
-            free: its picture has no semantic mask of its own: objects may be painted into one.
+            free: its image has no semantic mask of its own: objects may be painted into one.
         """
         holds = self.holds if free else self.holds - {"semantic masks"}
         if one.rle is not None or one.mask_file is not None:
@@ -126,7 +126,7 @@ class Fit:
         return _first(holds, ("other fields", "kept")) if "corners" in holds else "lost"
 
     def losses(self, source: Source) -> Iterator[tuple[str, str]]:
-        """Yield (kind, name) of everything about a picture that changes or gets lost; see `LOSSES`.
+        """Yield (kind, name) of everything about an image that changes or gets lost; see `LOSSES`.
 
         The name is of the field, where the kind has one.
         """
@@ -149,7 +149,7 @@ class Fit:
         ):
             yield "unknown", ""
         if "other fields" not in holds:
-            yield from (("picture fields", name) for name in _said(fields))
+            yield from (("image fields", name) for name in _said(fields))
         for one in annotation.objects:
             yield from self._of_object(one, free=annotation.mask_file is None)
 
@@ -180,7 +180,7 @@ class Fit:
             yield from (("object fields", name) for name in _said(fields))
 
     def label(self, source: Source) -> str | None:
-        """Return the class of a picture, if it has just one here."""
+        """Return the class of an image, if it has just one here."""
         shares = shares_of(source)
         if not shares or not self.holds & {"label", "labels"}:
             return None
@@ -212,7 +212,7 @@ class Fit:
         return {name: v for name, v in extra.items() if name not in self.conversion.dropped}
 
     def _told(self, annotation: Annotation) -> tuple[dict[str, Any], list[str]]:
-        """Return the fields of a picture without those of the old format, and its captions."""
+        """Return the fields of an image without those of the old format, and its captions."""
         fields = self._kept(annotation.extra)
         fields.pop("no_file", None)
         found = fields.pop(self.conversion.captions, None) if self.conversion.captions else None
@@ -226,13 +226,13 @@ class Fit:
 
 
 def shares_of(source: Source) -> dict[str, float]:
-    """Return the classes of a picture as a whole, each with its share."""
+    """Return the classes of an image as a whole, each with its share."""
     if source.annotation is not None and source.annotation.labels:
         return dict(source.annotation.labels)
     return {} if source.label is None else {source.label: 1.0}
 
 
-def _first(holds: frozenset[Content], *ways: tuple[Content, Fate]) -> Fate:
+def _first(holds: frozenset[Content], *ways: tuple[Content, Outcome]) -> Outcome:
     return next((fate for content, fate in ways if content in holds), "lost")
 
 

@@ -1,8 +1,8 @@
-"""What pictures are called in a new set, so that no two share a name.
+"""What images are called in a new set, so that no two share a name.
 
-Some formats keep all pictures in one folder. Where names repeat, every name is changed, in the
+Some formats keep all images in one folder. Where names repeat, every name is changed, in the
 first of these ways that makes all of them different: so names follow a rule, and do not depend on
-which other picture there is.
+which other image there is.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ from variegate.formats.scan import canonical_split
 NAMINGS = (
     "as they are",
     "with the folders' names before them",
-    "with the folders' names before and the ending behind them",
+    "with the folders' names before and the extension behind them",
     "with a digest of their paths behind them",
 )
 
-# kind of picture -> its endings, the usual one first.
-ENDINGS: dict[str, tuple[str, ...]] = {
+# kind of image -> its extensions, the usual one first.
+KNOWN_EXTENSIONS: dict[str, tuple[str, ...]] = {
     **EXTENSIONS,
     "tiff": (".tif", ".tiff", ".btf"),
     "bmp": (".bmp", ".dib"),
@@ -38,35 +38,35 @@ ENDINGS: dict[str, tuple[str, ...]] = {
 }
 
 
-def own_ending(key: str) -> str:
-    """Return the ending of a file's name with its dot, or ""."""
-    stem, dot, ending = key.rpartition("/")[2].rpartition(".")
-    return dot + ending if stem else ""
+def own_extension(key: str) -> str:
+    """Return the extension of a file's name with its dot, or ""."""
+    stem, dot, extension = key.rpartition("/")[2].rpartition(".")
+    return dot + extension if stem else ""
 
 
-def new_ending(key: str, kind: str) -> str:
-    """Return the ending of a picture of some kind: its own, if that tells the kind."""
-    own, endings = own_ending(key), ENDINGS.get(kind, ())
-    return own if own.lower() in endings or not endings else endings[0]
+def new_extension(key: str, kind: str) -> str:
+    """Return the extension of an image of some kind: its own, if that tells the kind."""
+    own, extensions = own_extension(key), KNOWN_EXTENSIONS.get(kind, ())
+    return own if own.lower() in extensions or not extensions else extensions[0]
 
 
-def kind_by_ending(ending: str) -> str | None:
-    """Return the kind of picture that an ending promises."""
-    return next((kind for kind, own in ENDINGS.items() if ending.lower() in own), None)
+def kind_by_extension(extension: str) -> str | None:
+    """Return the kind of image that an extension promises."""
+    return next((kind for kind, own in KNOWN_EXTENSIONS.items() if extension.lower() in own), None)
 
 
-def new_key(writer: Writer, source: Source, label: str | None, ending: str, naming: int) -> str:
-    """Return where a picture goes.
+def new_key(writer: Writer, source: Source, label: str | None, extension: str, naming: int) -> str:
+    """Return where an image goes.
 
     Args:
         writer: of the new set.
-        source: the picture.
-        label: of the picture, as the new set has it.
-        ending: of its file.
+        source: the image.
+        label: of the image, as the new set has it.
+        extension: of its file.
         naming: number of one of `NAMINGS`.
     """
     key = named(source.key, naming)
-    return writer.fresh_key(key, split=source.split, label=label, ending=ending)
+    return writer.fresh_key(key, split=source.split, label=label, extension=extension)
 
 
 def named(key: str, naming: int) -> str:
@@ -74,7 +74,7 @@ def named(key: str, naming: int) -> str:
     if naming == 0:
         return key
     folder, _, name = key.rpartition("/")
-    tail = own_ending(key)
+    tail = own_extension(key)
     stem = name[: len(name) - len(tail)]
     if naming == len(NAMINGS) - 1:
         raw = key.encode("utf-8", "surrogateescape")
@@ -86,14 +86,14 @@ def named(key: str, naming: int) -> str:
 
 
 class Names:
-    """Finds out whether two pictures would share a name. Memory: 8 bytes a picture."""
+    """Finds out whether two images would share a name. Memory: 8 bytes an image."""
 
     def __init__(self) -> None:
         self._seen = array("Q")
 
     def add(self, key: str) -> None:
-        """Take the next key; its ending does not count, for files beside it have another."""
-        stem = key[: len(key) - len(own_ending(key))]
+        """Take the next key; its extension does not count, for files beside it have another."""
+        stem = key[: len(key) - len(own_extension(key))]
         # Some file systems do not tell capital letters.
         raw = stem.lower().encode("utf-8", "surrogateescape")
         self._seen.append(int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "little"))

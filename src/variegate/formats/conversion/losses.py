@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.formats import Source
 from variegate.formats.base import counted
-from variegate.formats.conversion.capabilities import Fit, shares_of
-from variegate.formats.conversion.filenames import kind_by_ending, own_ending
-from variegate.formats.scan import seems_picture
+from variegate.formats.conversion.capabilities import Capabilities, shares_of
+from variegate.formats.conversion.filenames import kind_by_extension, own_extension
+from variegate.formats.scan import seems_image
 
 # Names of fields that are counted one by one.
 _MOST_FIELDS = 40
 
 # kind -> whether it is a loss of substance, what is counted, and the sentence.
-_OBJECTS, _PICTURES = ("object", "objects"), ("picture", "pictures")
+_OBJECTS, _IMAGES = ("object", "objects"), ("image", "images")
 _CATEGORIES, _CLASSES = ("category", "categories"), ("class", "classes")
 LOSSES: dict[str, tuple[bool, tuple[str, str], str]] = {
     "objects": (True, _OBJECTS, "{n}"),
@@ -30,23 +30,23 @@ LOSSES: dict[str, tuple[bool, tuple[str, str], str]] = {
         "outlines of {n} are painted into masks of classes: where one ends is not kept",
     ),
     "keypoints": (True, _OBJECTS, "keypoints of {n}"),
-    "labels": (True, _PICTURES, "classes of {n}"),
-    "further labels": (True, _PICTURES, "all but the largest of several classes of {n}"),
-    "semantic masks": (True, _PICTURES, "semantic masks of {n}"),
-    "soft masks": (True, _PICTURES, "soft masks of {n}"),
-    "captions": (True, _PICTURES, "captions of {n}"),
+    "labels": (True, _IMAGES, "classes of {n}"),
+    "further labels": (True, _IMAGES, "all but the largest of several classes of {n}"),
+    "semantic masks": (True, _IMAGES, "semantic masks of {n}"),
+    "soft masks": (True, _IMAGES, "soft masks of {n}"),
+    "captions": (True, _IMAGES, "captions of {n}"),
     "traced": (False, _OBJECTS, "masks of {n} become polygons along the edges of their pixels"),
     "filled": (False, _OBJECTS, "polygons of {n} become masks of whole pixels"),
     "outlined": (False, _OBJECTS, "oriented boxes of {n} become polygons of four points"),
     "boxes beside": (False, _OBJECTS, "boxes of {n} that are not those around their outlines"),
     "keypoint names": (False, _CATEGORIES, "names of the keypoints of {n}"),
     "mask names": (False, _CLASSES, "names of {n} of the semantic masks"),
-    "empty": (False, _PICTURES, "{n} without objects that no table will name"),
+    "empty": (False, _IMAGES, "{n} without objects that no table will name"),
     "object fields": (False, _OBJECTS, "{name!r} of {n}"),
-    "picture fields": (False, _PICTURES, "{name!r} of {n}"),
-    "unknown": (False, _PICTURES, "{n} of which nothing is known, there as without objects"),
-    "unsplit": (False, _PICTURES, "{n} in no split, beside others that are in one"),
-    "encoded": (False, _PICTURES, "{n} encoded anew, as PNG: readers may not open {name}"),
+    "image fields": (False, _IMAGES, "{name!r} of {n}"),
+    "unknown": (False, _IMAGES, "{n} of which nothing is known, there as without objects"),
+    "unsplit": (False, _IMAGES, "{n} in no split, beside others that are in one"),
+    "encoded": (False, _IMAGES, "{n} encoded anew, as PNG: readers may not open {name}"),
 }
 
 
@@ -74,14 +74,14 @@ class Tally:
     Attributes:
         fit: of the new format.
         found: (kind, name) -> how often.
-        categories: of objects and pictures, those that the layout did not know included.
+        categories: of objects and images, those that the layout did not know included.
         objects: how many there are.
-        splits: pictures by split ("" for none).
-        encoded: pictures that become PNG, by ending.
+        splits: images by split ("" for none).
+        encoded: images that become PNG, by extension.
         painted: whether there will be masks of the objects' classes.
     """
 
-    fit: Fit
+    fit: Capabilities
     found: Counter[tuple[str, str]] = field(default_factory=Counter)
     categories: set[str] = field(default_factory=set)
     objects: int = 0
@@ -94,7 +94,7 @@ class Tally:
         if not is_carried(source):
             return
         self.splits[source.split or ""] += 1
-        # Each once for a picture or object, and fields not without end.
+        # Each once for an image or object, and fields not without end.
         for kind, name in self.fit.losses(source):
             known = (kind, name) in self.found or len(self.found) < _MOST_FIELDS
             self.found[kind, name if known else "..."] += 1
@@ -107,13 +107,15 @@ class Tally:
         self.painted = self.painted or "painted" in fates
         if fates == {"lost"} and not self.fit.writer.names_empty:
             self.found["empty", ""] += 1
-        if ending := self._not_opened(source.key):
-            self.encoded[ending] += 1
+        if extension := self._not_opened(source.key):
+            self.encoded[extension] += 1
 
     def _not_opened(self, key: str) -> str | None:
-        """Return the ending of a picture whose kind the format's readers do not open."""
-        kinds, ending = self.fit.writer.kinds, own_ending(key).lower()
-        return ending if kinds is not None and kind_by_ending(ending) not in kinds else None
+        """Return the extension of an image whose kind the format's readers do not open."""
+        kinds, extension = self.fit.writer.kinds, own_extension(key).lower()
+        return (
+            extension if kinds is not None and kind_by_extension(extension) not in kinds else None
+        )
 
     def losses(
         self, skeletons: Mapping[str, Skeleton], mask_names: Sequence[str]
@@ -133,7 +135,7 @@ class Tally:
         if mask_names and "semantic masks" in holds and "mask names" not in holds:
             found["mask names", ""] = len(mask_names)
         if self.encoded:
-            names = ", ".join(ending or "no ending" for ending in sorted(self.encoded))
+            names = ", ".join(extension or "no extension" for extension in sorted(self.encoded))
             found["encoded", names] = self.encoded.total()
         order = list(LOSSES)
         ranked = sorted(found.items(), key=lambda one: (order.index(one[0][0]), -one[1], one[0][1]))
@@ -141,11 +143,11 @@ class Tally:
 
 
 def is_carried(source: Source) -> bool:
-    """Say whether a source is taken for a picture that goes into the new set."""
-    if source.skip is not None or source.unusable is not None or not seems_picture(source.key):
+    """Say whether a source is taken for an image that goes into the new set."""
+    if source.skip is not None or source.unusable is not None or not seems_image(source.key):
         return False
-    # A file without an ending may be anything, unless the set says something of it.
-    return bool(own_ending(source.key) or source.annotation or source.label)
+    # A file without an extension may be anything, unless the set says something of it.
+    return bool(own_extension(source.key) or source.annotation or source.label)
 
 
 def _loss(kind: str, name: str, count: int) -> Loss:

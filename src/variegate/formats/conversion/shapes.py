@@ -1,4 +1,4 @@
-"""The shapes of one picture's objects, made into those that another format has."""
+"""The shapes of one image's objects, made into those that another format has."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,29 +11,29 @@ from variegate.annotations.masks import MaskReader, Shape
 from variegate.annotations.polygons import rasterised
 from variegate.annotations.targets import Mask
 from variegate.annotations.tracing import traced
-from variegate.codecs import MASK_ENDING
+from variegate.codecs import MASK_EXTENSION
 from variegate.formats.coco import geometry
-from variegate.formats.conversion.capabilities import Fate, Fit, has_shape
+from variegate.formats.conversion.capabilities import Capabilities, Outcome, has_shape
 
 
 @dataclass(slots=True)
-class Reshaper:
-    """Reshapes the objects of one picture.
+class ShapeConverter:
+    """Reshapes the objects of one image.
 
     Attributes:
         fit: what the new format holds.
-        reader: of the picture's masks.
-        source, output: keys of the picture, in the old and in the new set.
+        reader: of the image's masks.
+        source, output: keys of the image, in the old and in the new set.
         masks: those that the new annotation names, by key.
     """
 
-    fit: Fit
+    fit: Capabilities
     reader: MaskReader
     source: str
     output: str
     masks: dict[str, Mask] = field(default_factory=dict)
 
-    def reshaped(self, annotation: Annotation) -> Annotation:
+    def converted_shapes(self, annotation: Annotation) -> Annotation:
         """Return the annotation; objects of which nothing can be held are left out."""
         semantic, free = self._semantic(annotation), annotation.mask_file is None
         objects: list[Object] = []
@@ -59,9 +59,9 @@ class Reshaper:
 
     @property
     def _painted_key(self) -> str:
-        return self._mask_key(self.output.rpartition(".")[0] + MASK_ENDING)
+        return self._mask_key(self.output.rpartition(".")[0] + MASK_EXTENSION)
 
-    def _fields(self, one: Object, fate: Fate, number: int) -> dict[str, Any] | None:
+    def _fields(self, one: Object, fate: Outcome, number: int) -> dict[str, Any] | None:
         """Return the fields of an object that change; None if nothing of it is left."""
         if fate == "lost":
             return None

@@ -1,5 +1,5 @@
-"""Hugging Face image folders; see `layout`."""
+"""Hugging Face image folders; see `dataset_format`."""
 
-from variegate.formats.imagefolder.layout import ImageFolder
+from variegate.formats.imagefolder.format import ImageFolder
 
 __all__ = ["ImageFolder"]

@@ -1,4 +1,4 @@
-"""``metadata.jsonl``, ``metadata.csv`` and ``metadata.parquet``: a row for every picture."""
+"""``metadata.jsonl``, ``metadata.csv`` and ``metadata.parquet``: a row for every image."""
 
 import base64
 import csv
@@ -17,7 +17,7 @@ from variegate.errors import InputError
 from variegate.formats.imagefolder.objects import ObjectColumn
 from variegate.storage import Storage
 
-ENDINGS = (".jsonl", ".csv", ".parquet")
+EXTENSIONS = (".jsonl", ".csv", ".parquet")
 FILE_NAME, _SUFFIX = "file_name", "_file_name"
 LABEL = "label"
 _MASKS = ("mask", "label", "segmentation", "seg", "annotation", "semantic")
@@ -34,7 +34,7 @@ class Metadata:
 
     Attributes:
         key: where it is; its rows name files relative to its folder.
-        file, mask: the columns that name the picture and its mask; "" for no mask.
+        file, mask: the columns that name the image and its mask; "" for no mask.
         columns: in their order.
         objects: how boxes are written down, or None.
         numbered: labels are integers.
@@ -55,8 +55,8 @@ class Metadata:
         return self.key[: self.key.rfind("/") + 1]
 
     @property
-    def ending(self) -> str:
-        """Its kind: one of `ENDINGS`."""
+    def extension(self) -> str:
+        """Its kind: one of `EXTENSIONS`."""
         return posixpath.splitext(self.key)[1].lower()
 
     def to_json(self) -> Row:
@@ -71,7 +71,7 @@ class Metadata:
 
 
 class Rows:
-    """Rows by the picture that they are about, on disk; in memory only where each stands."""
+    """Rows by the image that they are about, on disk; in memory only where each stands."""
 
     def __init__(self) -> None:
         """Open a temporary file, which goes with this object."""
@@ -89,7 +89,7 @@ class Rows:
         return iter(self._places)
 
     def add(self, key: str, number: int, line: int, row: Row) -> None:
-        """Keep the row of a picture: from which file, and from which line."""
+        """Keep the row of an image: from which file, and from which line."""
         self._places[key] = self._file.seek(0, io.SEEK_END)
         self._file.write(json.dumps([number, line, row]).encode() + b"\n")
 
@@ -126,11 +126,11 @@ def describe(key: str, rows: list[Row], schema: str) -> Metadata:
     columns = tuple(dict.fromkeys(name for row in rows for name in row))
     named = [name for name in columns if name == FILE_NAME or name.endswith(_SUFFIX)]
     masks = [n for n in named if n.removesuffix(_SUFFIX).lower() in _MASKS]
-    pictures = [n for n in named if n not in masks]
+    images = [n for n in named if n not in masks]
     labels = [row[LABEL] for row in rows if row.get(LABEL) is not None]
     return Metadata(
         key=key,
-        file=next((n for n in (FILE_NAME, "image_file_name", *pictures) if n in pictures), ""),
+        file=next((n for n in (FILE_NAME, "image_file_name", *images) if n in images), ""),
         mask=masks[0] if masks else "",
         columns=columns,
         objects=next((found for row in rows if (found := ObjectColumn.find(row))), None),
@@ -140,7 +140,7 @@ def describe(key: str, rows: list[Row], schema: str) -> Metadata:
 
 
 def resolve(name: Any, folder: str) -> str | None:
-    """Return the key of a file that a row names, or None for one outside of the data set."""
+    """Return the key of a file that a row names, or None for one outside of the dataset."""
     if not isinstance(name, str) or not name:
         return None
     name = name.replace("\\", "/")
@@ -215,4 +215,4 @@ def about_name(row: Row, metadata: Metadata) -> str:
     name = row.get(metadata.file)
     if name is None:
         return f"no {metadata.file!r}"
-    return f"{str(name)[:_SHOWN]!r} lies outside of the data set"
+    return f"{str(name)[:_SHOWN]!r} lies outside of the dataset"

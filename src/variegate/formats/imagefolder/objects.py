@@ -98,7 +98,7 @@ class ObjectColumn:
         """Return what stands in the column.
 
         Args:
-            objects: of a picture.
+            objects: of an image.
             moved: their areas are not what they were.
         """
         entries = [self._entry(one, moved=moved) for one in objects]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, ClassVar, Self
 
 from variegate.annotations.annotation import Annotation
-from variegate.codecs import EXTENSIONS, MASK_ENDING, encode_mask
+from variegate.codecs import EXTENSIONS, MASK_EXTENSION, encode_mask
 from variegate.formats.imagefolder.metadata import LABEL, Metadata, Row
 from variegate.formats.imagefolder.objects import AREA, OUTLINES, RAW, ObjectColumn
 from variegate.formats.writer import Content, Item, Writer
@@ -60,17 +60,19 @@ class ImageFolderWriter(Writer):
         )
         return cls(classes=classes, skeletons=skeletons, metadata=metadata, own=False)
 
-    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         stem = posixpath.splitext(posixpath.basename(key))[0]
-        return f"{_FOLDERS[split]}/{stem}{ending}" if split else f"{stem}{ending}"
+        return f"{_FOLDERS[split]}/{stem}{extension}" if split else f"{stem}{extension}"
 
     def mask_key(self, mask_file: str, *, source: str, output: str) -> str:
-        stem, ending = posixpath.splitext(super().mask_key(mask_file, source=source, output=output))
+        stem, extension = posixpath.splitext(
+            super().mask_key(mask_file, source=source, output=output)
+        )
         if not self.own:
             # Of another format, whose folders are not kept.
             split = posixpath.dirname(output)
             stem = posixpath.join(split, "masks", posixpath.basename(stem))
-        return stem + (ending if ending.lower() in EXTENSIONS["png"] else MASK_ENDING)
+        return stem + (extension if extension.lower() in EXTENSIONS["png"] else MASK_EXTENSION)
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         mask_file = item.annotation.mask_file if item.annotation else None
@@ -93,7 +95,7 @@ class ImageFolderWriter(Writer):
         """Return the metadata file of a result: the deepest one above it."""
         above = [one for one in self.metadata if key.startswith(one.folder)]
         # A result in no split, in a set of splits.
-        stray = replace(self.metadata[0], key=f"metadata{self.metadata[0].ending}")
+        stray = replace(self.metadata[0], key=f"metadata{self.metadata[0].extension}")
         return max(above, key=lambda one: len(one.folder), default=stray)
 
     def _row(self, item: Item, metadata: Metadata) -> Row:
@@ -132,7 +134,7 @@ def _relative(key: str, metadata: Metadata) -> str:
 
 def _open(metadata: Metadata, storage: Storage, stack: ExitStack) -> "_Table":
     sink = stack.enter_context(storage.open_write(metadata.key))
-    table = _TABLES[metadata.ending](sink, metadata)
+    table = _TABLES[metadata.extension](sink, metadata)
     stack.callback(table.close)
     return table
 

@@ -1,5 +1,5 @@
-"""LabelMe JSON; see `layout`, and `shapes` for what is read and written."""
+"""LabelMe JSON; see `dataset_format`, and `shapes` for what is read and written."""
 
-from variegate.formats.labelme.layout import LabelMe
+from variegate.formats.labelme.format import LabelMe
 
 __all__ = ["LabelMe"]

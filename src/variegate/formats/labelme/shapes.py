@@ -22,7 +22,7 @@ from variegate.annotations import rle
 from variegate.annotations.annotation import Object, Point
 from variegate.annotations.checks import Size, mend_box, mend_ring
 from variegate.codecs import decode_mask, encode_mask
-from variegate.errors import PictureError
+from variegate.errors import ImageError
 
 _CORNERS = 64
 _POINTED = {"point": 1, "points": 1, "line": 2, "linestrip": 2}
@@ -36,7 +36,7 @@ def read_shape(shape: Any, size: Size | None, say: Say) -> Object | None:
 
     Args:
         shape: one of "shapes".
-        size: (height, width) of the picture, if it is known.
+        size: (height, width) of the image, if it is known.
         say: told what was wrong and what was done.
     """
     if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
@@ -109,13 +109,13 @@ def _bounds(points: Sequence[Point]) -> tuple[Point, Point]:
 
 
 def _mask(text: Any, points: Sequence[Point], size: Size | None, say: Say) -> dict[str, Any] | None:
-    """Return a mask that is given as a piece of the picture, and where it begins."""
+    """Return a mask that is given as a piece of the image, and where it begins."""
     if size is None or not isinstance(text, str):
-        say("mask without pixels or in a picture of unknown size; object left out")
+        say("mask without pixels or in an image of unknown size; object left out")
         return None
     try:
         piece = decode_mask(base64.b64decode(text, validate=True)) > 0
-    except (binascii.Error, ValueError, PictureError) as error:
+    except (binascii.Error, ValueError, ImageError) as error:
         say(f"mask cannot be read ({error}); object left out")
         return None
     x, y = (math.floor(value) for value in points[0])
@@ -126,7 +126,7 @@ def _mask(text: Any, points: Sequence[Point], size: Size | None, say: Say) -> di
     if top < bottom and left < right:
         whole[top:bottom, left:right] = piece[top - y : bottom - y, left - x : right - x]
     if not whole.any():
-        say("mask with no pixels in the picture; object left out")
+        say("mask with no pixels in the image; object left out")
         return None
     return {"rle": rle.encode(whole)}
 

@@ -1,5 +1,5 @@
-"""Pictures and semantic masks in pairs; see `layout`."""
+"""Images and semantic masks in pairs; see `dataset_format`."""
 
-from variegate.formats.mask_pairs.layout import MaskPairs
+from variegate.formats.mask_pairs.format import MaskPairs
 
 __all__ = ["MaskPairs"]

@@ -41,11 +41,11 @@ def read_class_files(storage: Storage, keys: list[str]) -> dict[str, str]:
 def class_names(texts: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names of the classes in the order of their values; () if no file tells them."""
     for key, text in texts.items():
-        ending = key.lower().rpartition(".")[2]
+        extension = key.lower().rpartition(".")[2]
         try:
-            if ending == "json":
+            if extension == "json":
                 names = _from_mapping(json.loads(text), ("label_map", "classes", "labels"))
-            elif ending == "yaml":
+            elif extension == "yaml":
                 names = _from_mapping(yaml.safe_load(text), ("classes", "names"))
             elif key.lower().endswith(("classes.txt", "labels.txt", "codes.txt")):
                 names = tuple(line.strip() for line in text.splitlines() if line.strip())

@@ -1,38 +1,38 @@
-"""Which mask goes with which picture, by their names alone."""
+"""Which mask goes with which image, by their names alone."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
-from variegate.codecs import MASK_ENDING
+from variegate.codecs import MASK_EXTENSION
 
-Role = Literal["picture", "mask", "other mask"]
+Role = Literal["image", "mask", "other mask"]
 Affixes = tuple[str, str]
-"""What stands before and after the part of a name that picture and mask share."""
+"""What stands before and after the part of a name that image and mask share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
-    """A rule from a picture's key to its mask's and back.
+    """A rule from an image's key to its mask's and back.
 
     Attributes:
-        folders: (folder of pictures, folder of masks), which stand for each other somewhere in
+        folders: (folder of images, folder of masks), which stand for each other somewhere in
             the path: ("images", "masks"), ("train", "trainannot"), ("a/rgb", "b/gt"). An empty
-            first one: the masks' folder stands inside the pictures'. Both empty: they share one.
-        picture, mask: what is added to their names, as in ``7_sat.jpg`` and ``7_mask.png``.
-        picture_endings, mask_endings: as they are spelled in the set, the most common first.
+            first one: the masks' folder stands inside the images'. Both empty: they share one.
+        image, mask: what is added to their names, as in ``7_sat.jpg`` and ``7_mask.png``.
+        image_extensions, mask_extensions: as they are spelled in the set, the most common first.
         soft: the masks hold amounts, not classes.
     """
 
     folders: tuple[tuple[str, str], ...]
-    picture: Affixes = ("", "")
+    image: Affixes = ("", "")
     mask: Affixes = ("", "")
-    picture_endings: tuple[str, ...] = ()
-    mask_endings: tuple[str, ...] = (MASK_ENDING,)
+    image_extensions: tuple[str, ...] = ()
+    mask_extensions: tuple[str, ...] = (MASK_EXTENSION,)
     soft: bool = False
 
     def role(self, key: str) -> Role | None:
-        """Say what a picture file is in this set; None for what stands beside it."""
+        """Say what an image file is in this set; None for what stands beside it."""
         folder, stem, _ = split_key(key)
         named_mask = shared_part(stem, self.mask) is not None
         if any(masks for _, masks in self.folders):
@@ -40,30 +40,30 @@ class Pairing:
                 return "mask" if named_mask else "other mask"
         elif named_mask:
             return "mask"
-        named_picture = shared_part(stem, self.picture) is not None
-        return "picture" if named_picture and swapped(folder, self.folders) is not None else None
+        named_image = shared_part(stem, self.image) is not None
+        return "image" if named_image and swapped(folder, self.folders) is not None else None
 
-    def mask_stem(self, picture: str) -> str | None:
-        """Return the key, but for its ending, of the mask of a picture."""
-        return _other(picture, self.picture, self.mask, swapped_by=self.folders)
+    def mask_stem(self, image: str) -> str | None:
+        """Return the key, but for its extension, of the mask of an image."""
+        return _other(image, self.image, self.mask, swapped_by=self.folders)
 
-    def picture_stem(self, mask: str) -> str | None:
-        """Return the key, but for its ending, of the picture of a mask."""
-        return _other(mask, self.mask, self.picture, swapped_by=self.folders, backwards=True)
+    def image_stem(self, mask: str) -> str | None:
+        """Return the key, but for its extension, of the image of a mask."""
+        return _other(mask, self.mask, self.image, swapped_by=self.folders, backwards=True)
 
-    def masks(self, picture: str) -> list[str]:
-        """Return the keys that a picture's mask may have, the most likely first."""
-        stem = self.mask_stem(picture)
-        return [] if stem is None else [stem + ending for ending in self.mask_endings]
+    def masks(self, image: str) -> list[str]:
+        """Return the keys that an image's mask may have, the most likely first."""
+        stem = self.mask_stem(image)
+        return [] if stem is None else [stem + extension for extension in self.mask_extensions]
 
-    def pictures(self, mask: str) -> list[str]:
-        """Return the keys that a mask's picture may have, the most likely first."""
-        stem = self.picture_stem(mask)
-        return [] if stem is None else [stem + ending for ending in self.picture_endings]
+    def images(self, mask: str) -> list[str]:
+        """Return the keys that a mask's image may have, the most likely first."""
+        stem = self.image_stem(mask)
+        return [] if stem is None else [stem + extension for extension in self.image_extensions]
 
-    def with_endings(self, pictures: Iterable[str], masks: Iterable[str]) -> Self:
-        """Return the same rule for a set whose files have these endings."""
-        return replace(self, picture_endings=tuple(pictures), mask_endings=tuple(masks))
+    def with_extensions(self, images: Iterable[str], masks: Iterable[str]) -> Self:
+        """Return the same rule for a set whose files have these extensions."""
+        return replace(self, image_extensions=tuple(images), mask_extensions=tuple(masks))
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values from which `from_json` makes an equal rule."""
@@ -72,13 +72,13 @@ class Pairing:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Make a rule from what `to_json` gave, before or after it was text."""
-        folders = tuple((pictures, masks) for pictures, masks in data["folders"])
+        folders = tuple((images, masks) for images, masks in data["folders"])
         lists = {k: tuple(v) for k, v in data.items() if isinstance(v, list | tuple)}
         return cls(**{**data, **lists, "folders": folders})
 
 
 def split_key(key: str) -> tuple[str, str, str]:
-    """Return folder, stem and ending: "a/b", "7", ".png"."""
+    """Return folder, stem and extension: "a/b", "7", ".png"."""
     folder, _, name = key.rpartition("/")
     dot = name.rfind(".")
     return (folder, name, "") if dot <= 0 else (folder, name[:dot], name[dot:])
@@ -98,8 +98,8 @@ def swapped(
     """Return a folder with the first of these parts of its path exchanged, or None without one."""
     path = f"/{folder}/" if folder else "/"
     found: tuple[int, str, str] | None = None
-    for pictures, masks in pairs:
-        old, new = (masks, pictures) if backwards else (pictures, masks)
+    for images, masks in pairs:
+        old, new = (masks, images) if backwards else (images, masks)
         at = path.find(f"/{old}/") if old else len(path) - 1
         if at >= 0 and (found is None or at < found[0]):
             found = at, old, new

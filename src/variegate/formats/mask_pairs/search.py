@@ -1,4 +1,4 @@
-"""How the pictures and the masks of a set are paired, found by looking at names."""
+"""How the images and the masks of a set are paired, found by looking at names."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from variegate.formats.scan import Survey, leave_unsaid
 from variegate.storage import Storage
 
 # What people call the folders; of several that fit, the first.
-_PICTURES = (
+_IMAGES = (
     *("images", "image", "imgs", "img", "pictures", "photos", "jpegimages", "leftimg8bit"),
     *("inputs", "input", "rgb", "original", "originals", "orig", "frames", "image_2"),
 )
@@ -24,8 +24,8 @@ _SISTERS = (
     *("annot", "_annot", "_masks", "_mask", "_labels", "_label", "_gt", "_seg", "-masks", "-mask"),
     *("-labels", "masks", "labels", "_mattes", "_alpha"),
 )
-_PICTURE_PREFIXES = ("", "image_", "img_", "image-", "img-")
-_PICTURE_SUFFIXES = ("", "_image", "_img", "_leftimg8bit", "_sat", "_rgb", "_orig", "-image")
+_IMAGE_PREFIXES = ("", "image_", "img_", "image-", "img-")
+_IMAGE_SUFFIXES = ("", "_image", "_img", "_leftimg8bit", "_sat", "_rgb", "_orig", "-image")
 _MASK_PREFIXES = ("", "gt_", "mask_", "label_", "seg_", "mask-", "gt-")
 _MASK_SUFFIXES = (
     *("", "_mask", "-mask", ".mask", "_masks", "_gt", "-gt", "_label", "_labels", "_seg"),
@@ -43,7 +43,7 @@ _SAMPLE = 400
 _DEPTH = 4
 _MOST_RUNS = 12
 _MOST_FOLDERS = 2_000
-# So many of the pictures looked at must have a mask.
+# So many of the images looked at must have a mask.
 _PAIRED = 0.5
 
 Folder = tuple[str, ...]
@@ -53,23 +53,23 @@ Names = set[tuple[str, str]]
 
 
 def find_pairing(survey: Survey, storage: Storage, *, chosen: bool) -> Pairing | str:
-    """Return the rule of a set, but for its endings, or why there is none."""
+    """Return the rule of a set, but for its extensions, or why there is none."""
     share = 0.0 if chosen else _PAIRED
     rival = None
     for folders, example in _candidates(survey):
         if found := _affixes(survey, storage, folders, example, share):
             soft = any(_is_soft(masks) for _, masks in folders) or _is_soft(found[1][1])
-            return Pairing(folders=folders, picture=found[0], mask=found[1], soft=soft)
+            return Pairing(folders=folders, image=found[0], mask=found[1], soft=soft)
         rival = rival or folders[0]
     if pairing := _in_one_folder(survey, storage, share):
         return pairing
     if rival:
         return f"the names in {rival[0] or 'the folder'!r} and {rival[1]!r} do not match"
-    return "no masks stand beside the pictures"
+    return "no masks stand beside the images"
 
 
 def other_masks(survey: Survey, pairing: Pairing) -> list[str]:
-    """Return further folders that look like masks of the same pictures."""
+    """Return further folders that look like masks of the same images."""
     others = {folders[0][1] for folders, _ in _candidates(survey)}
     own = {masks for _, masks in pairing.folders}
     return sorted(other for other in others if not any(_overlap(other, one) for one in own))
@@ -112,19 +112,19 @@ def _candidates(survey: Survey) -> list[tuple[Folders, str]]:
 
 def _possible(folders: Iterable[Folder]) -> Iterator[Folders]:
     """Yield pairs of folders whose names say that they may belong together."""
-    pictures, masks = Counter[tuple[int, str]](), Counter[tuple[int, str]]()
+    images, masks = Counter[tuple[int, str]](), Counter[tuple[int, str]]()
     parts = set()
     for folder in folders:
         for place, part in enumerate(folder):
             parts.add(part)
-            for words, runs in ((_PICTURES, pictures), (_MASKS, masks)):
+            for words, runs in ((_IMAGES, images), (_MASKS, masks)):
                 if part.lower() in words:
                     order = words.index(part.lower())
                     runs[order, part] += 1
                     if place:
                         runs[order, f"{folder[place - 1]}/{part}"] += 1
-    for mask, picture in product(_common(masks), _common(pictures)):
-        yield ((picture, mask),)
+    for mask, image in product(_common(masks), _common(images)):
+        yield ((image, mask),)
     for suffix in _SISTERS:
         sisters = {part: _sister(part, suffix, parts) for part in parts}
         if pairs := tuple(sorted((one, other) for one, other in sisters.items() if other)):
@@ -144,16 +144,16 @@ def _sister(part: str, suffix: str, parts: set[str]) -> str | None:
 def _affixes(
     survey: Survey, storage: Storage, folders: Folders, example: str, share: float
 ) -> tuple[Affixes, Affixes] | None:
-    """Return what is added to the names of pictures and of masks, if enough of them pair."""
+    """Return what is added to the names of images and of masks, if enough of them pair."""
     other = swapped(example, folders)
     if other is None:
         return None
-    pictures = _sample(survey, storage, example, without=other)
+    images = _sample(survey, storage, example, without=other)
     masks = _sample(survey, storage, other, without=example)
     return _best(
-        pictures,
+        images,
         masks,
-        product(_PICTURE_PREFIXES, _PICTURE_SUFFIXES),
+        product(_IMAGE_PREFIXES, _IMAGE_SUFFIXES),
         product(_MASK_PREFIXES, _MASK_SUFFIXES),
         share,
     )
@@ -166,27 +166,27 @@ def _sample(survey: Survey, storage: Storage, folder: str, *, without: str) -> N
     keys = (
         entry.key
         for entry in storage.list(folder, on_skip=leave_unsaid)
-        if survey.is_picture(entry.key) and not (inner and entry.key.startswith(inner))
+        if survey.is_image(entry.key) and not (inner and entry.key.startswith(inner))
     )
     names = (split_key(key[len(below) :]) for key in islice(keys, _SAMPLE))
     return {(place, stem) for place, stem, _ in names}
 
 
 def _best(
-    pictures: Names,
+    images: Names,
     masks: Names,
-    picture_options: Iterable[Affixes],
+    image_options: Iterable[Affixes],
     mask_options: Iterable[Affixes],
     share: float,
 ) -> tuple[Affixes, Affixes] | None:
     """Return the affixes under which the most names pair."""
-    ours = [found for option in picture_options if (found := _stripped(pictures, option))]
+    ours = [found for option in image_options if (found := _stripped(images, option))]
     theirs = [found for option in mask_options if (found := _stripped(masks, option))]
     best, most = None, 0
     for (affixes, names), (mask_affixes, mask_names) in product(ours, theirs):
         if (count := len(names & mask_names)) > most:
             best, most = (affixes, mask_affixes), count
-    return best if most and most >= share * len(pictures) else None
+    return best if most and most >= share * len(images) else None
 
 
 def _stripped(names: Names, option: Affixes) -> tuple[Affixes, Names] | None:
@@ -204,14 +204,14 @@ def _stripped(names: Names, option: Affixes) -> tuple[Affixes, Names] | None:
 
 
 def _in_one_folder(survey: Survey, storage: Storage, share: float) -> Pairing | None:
-    """Find masks that stand beside their pictures, told by their names only."""
+    """Find masks that stand beside their images, told by their names only."""
     names = _sample(survey, storage, "", without="\0")
     best, most = None, 0
-    for suffix, own in product(_MASK_SUFFIXES_IN_ONE_FOLDER, _PICTURE_SUFFIXES):
+    for suffix, own in product(_MASK_SUFFIXES_IN_ONE_FOLDER, _IMAGE_SUFFIXES):
         masks = {name for name in names if name[1].lower().endswith(suffix)}
         found = _best(names - masks, masks, [("", own)], [("", suffix)], share)
         if found and len(masks) > most:
             best, most = found, len(masks)
     if best is None:
         return None
-    return Pairing(folders=(("", ""),), picture=best[0], mask=best[1], soft=_is_soft(best[1][1]))
+    return Pairing(folders=(("", ""),), image=best[0], mask=best[1], soft=_is_soft(best[1][1]))

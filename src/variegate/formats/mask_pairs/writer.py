@@ -1,10 +1,10 @@
-"""Writing pictures and masks in pairs."""
+"""Writing images and masks in pairs."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
-from variegate.codecs import EXTENSIONS, MASK_ENDING, encode_mask
+from variegate.codecs import EXTENSIONS, MASK_EXTENSION, encode_mask
 from variegate.formats.mask_pairs.pairs import Pairing, split_key
 from variegate.formats.output_names import output_key
 from variegate.formats.writer import Content, Item, Writer
@@ -19,7 +19,7 @@ _SOFT = Pairing(folders=(("images", "mattes"),), soft=True)
 
 @dataclass(frozen=True, kw_only=True)
 class MaskPairsWriter(Writer):
-    """Writes the mask of each result where the mask of its picture would be looked for.
+    """Writes the mask of each result where the mask of its image would be looked for.
 
     Attributes:
         pairing, palette, class_files: as `MaskPairs` has them.
@@ -55,27 +55,29 @@ class MaskPairsWriter(Writer):
             class_files={"classes.txt": "".join(f"{one}\n" for one in classes)} if classes else {},
         )
 
-    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
-        parts = (self.pairing.folders[0][0], split, split_key(key)[1] + ending)
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
+        parts = (self.pairing.folders[0][0], split, split_key(key)[1] + extension)
         return "/".join(part for part in parts if part)
 
-    def key(self, source: str, *, suffix: str, ending: str, own_endings: tuple[str, ...]) -> str:
+    def key(
+        self, source: str, *, suffix: str, extension: str, own_extensions: tuple[str, ...]
+    ) -> str:
         """Return the key of one result: ``7_sat.jpg`` becomes ``7-v05_sat.jpg``."""
         folder, stem, own = split_key(source)
-        addition = self.pairing.picture[1]
+        addition = self.pairing.image[1]
         if addition and stem.endswith(addition) and stem != addition:
             bare = f"{folder}/{stem.removesuffix(addition)}{own}".lstrip("/")
             suffix += addition
         else:
             bare = source
-        return output_key(bare, suffix=suffix, ending=ending, own_endings=own_endings)
+        return output_key(bare, suffix=suffix, extension=extension, own_extensions=own_extensions)
 
     def mask_key(self, mask_file: str, *, source: str, output: str) -> str:
         stem = self.pairing.mask_stem(output)
         if stem is None:
             return super().mask_key(mask_file, source=source, output=output)
-        ending = split_key(mask_file)[2]
-        return stem + (ending if ending.lower() in EXTENSIONS["png"] else MASK_ENDING)
+        extension = split_key(mask_file)[2]
+        return stem + (extension if extension.lower() in EXTENSIONS["png"] else MASK_EXTENSION)
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         annotation = item.annotation

@@ -1,5 +1,5 @@
-"""One mask file for each object; see `layout`."""
+"""One mask file for each object; see `dataset_format`."""
 
-from variegate.formats.object_masks.layout import ObjectMasks
+from variegate.formats.object_masks.format import ObjectMasks
 
 __all__ = ["ObjectMasks"]

@@ -9,7 +9,7 @@ import numpy as np
 from variegate.annotations import rle
 from variegate.annotations.annotation import Object
 from variegate.annotations.polygons import rasterised
-from variegate.codecs import EXTENSIONS, MASK_ENDING, encode_mask
+from variegate.codecs import EXTENSIONS, MASK_EXTENSION, encode_mask
 from variegate.formats.mask_pairs.pairs import split_key
 from variegate.formats.output_names import output_key
 from variegate.formats.writer import Content, Item, Writer
@@ -20,7 +20,7 @@ OBJECT = "object"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Where a file stands: ``folder/part/rest``, part being that of pictures or of masks."""
+    """Where a file stands: ``folder/part/rest``, part being that of images or of masks."""
 
     folder: str
     part: str
@@ -42,37 +42,43 @@ class ObjectMasksWriter(Writer):
     """Gives every result a folder of its own: ``7/images/7.png`` -> ``7-v05/images/7-v05.png``.
 
     Attributes:
-        pictures_folder, masks_folder: what they are called.
+        images_folder, masks_folder: what they are called.
         value: of the objects in the masks.
     """
 
     name: ClassVar = "object-masks"
     holds: ClassVar[frozenset[Content]] = frozenset(("instance masks",))
 
-    pictures_folder: str = "images"
+    images_folder: str = "images"
     masks_folder: str = "masks"
     value: int = 255
 
-    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         stem = split_key(key)[1]
-        parts = (split, stem, self.pictures_folder, stem + ending)
+        parts = (split, stem, self.images_folder, stem + extension)
         return "/".join(part for part in parts if part)
 
-    def key(self, source: str, *, suffix: str, ending: str, own_endings: tuple[str, ...]) -> str:
+    def key(
+        self, source: str, *, suffix: str, extension: str, own_extensions: tuple[str, ...]
+    ) -> str:
         case = Case.of(source, self._parts)
         if case is None:
-            return output_key(source, suffix=suffix, ending=ending, own_endings=own_endings)
-        name = output_key(case.rest, suffix=suffix, ending=ending, own_endings=own_endings)
-        folder = output_key(case.folder, suffix=suffix, ending="", own_endings=())
-        return f"{folder}/{self.pictures_folder}/{name}"
+            return output_key(
+                source, suffix=suffix, extension=extension, own_extensions=own_extensions
+            )
+        name = output_key(
+            case.rest, suffix=suffix, extension=extension, own_extensions=own_extensions
+        )
+        folder = output_key(case.folder, suffix=suffix, extension="", own_extensions=())
+        return f"{folder}/{self.images_folder}/{name}"
 
     def mask_key(self, mask_file: str, *, source: str, output: str) -> str:
         case, own = Case.of(output, self._parts), Case.of(mask_file, self._parts)
         if case is None:
             return super().mask_key(mask_file, source=source, output=output)
-        folder, stem, ending = split_key(own.rest if own else split_key(mask_file)[1])
-        ending = ending if ending.lower() in EXTENSIONS["png"] else MASK_ENDING
-        parts = (case.folder, self.masks_folder, folder, stem + ending)
+        folder, stem, extension = split_key(own.rest if own else split_key(mask_file)[1])
+        extension = extension if extension.lower() in EXTENSIONS["png"] else MASK_EXTENSION
+        parts = (case.folder, self.masks_folder, folder, stem + extension)
         return "/".join(part for part in parts if part)
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
@@ -92,12 +98,12 @@ class ObjectMasksWriter(Writer):
         safe = category.replace("/", "_").replace("\\", "_").strip(".")
         case = Case.of(item.key, self._parts)
         folder = case.folder if case else split_key(item.key)[1]
-        parts = (folder, self.masks_folder, safe, f"{number + 1:04}{MASK_ENDING}")
+        parts = (folder, self.masks_folder, safe, f"{number + 1:04}{MASK_EXTENSION}")
         return "/".join(part for part in parts if part)
 
     @property
     def _parts(self) -> tuple[str, str]:
-        return self.pictures_folder, self.masks_folder
+        return self.images_folder, self.masks_folder
 
 
 def _shape(one: Object, item: Item) -> np.ndarray | None:

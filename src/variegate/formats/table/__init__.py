@@ -1,5 +1,5 @@
-"""Tables of files and labels; see `layout`."""
+"""Tables of files and labels; see `dataset_format`."""
 
-from variegate.formats.table.layout import CsvTable
+from variegate.formats.table.format import CsvTable
 
 __all__ = ["CsvTable"]

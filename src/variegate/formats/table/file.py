@@ -49,7 +49,7 @@ class Table:
     Attributes:
         rows: file, as the table names it, relative and with forward slashes -> label and split.
         split_names: canonical split -> the table's own word for it.
-        outside: files named by an absolute path or one that climbs out of the data set.
+        outside: files named by an absolute path or one that climbs out of the dataset.
     """
 
     rows: dict[str, Place]
@@ -146,7 +146,7 @@ def _split_of(split: str, place: str) -> str | None:
 
 
 def _relative(name: str, folder: str) -> str | None:
-    """Return a row's file as a relative path, or None where it lies outside the data set."""
+    """Return a row's file as a relative path, or None where it lies outside the dataset."""
     name = name.replace("\\", "/")
     if not name or name.startswith("/") or _DRIVE.match(name):
         return None

@@ -43,8 +43,8 @@ class CsvTableWriter(Writer):
         columns = _WITH_SPLITS if splits else _COLUMNS
         return cls(classes=classes, skeletons=skeletons, columns=columns)
 
-    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
-        return "/".join(part for part in ("images", split, stem_of(key) + ending) if part)
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
+        return "/".join(part for part in ("images", split, stem_of(key) + extension) if part)
 
     def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
         words = self.split_names

@@ -14,7 +14,7 @@ import numpy as np
 from variegate.annotations.annotation import Object
 from variegate.annotations.checks import Box
 from variegate.codecs import decode_mask, encode_mask
-from variegate.errors import InputError, PictureError
+from variegate.errors import ImageError, InputError
 from variegate.storage import Storage, printable
 
 BORDER = 255
@@ -56,7 +56,7 @@ def painted(number: int, palette: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ObjectMask:
-    """One picture's ``SegmentationObject``.
+    """One image's ``SegmentationObject``.
 
     Attributes:
         key: of the file.
@@ -75,7 +75,7 @@ class ObjectMask:
         """Read the file, or say why it cannot be used."""
         try:
             values = decode_mask(storage.read(key, limit=_LIMIT))
-        except (PictureError, InputError) as error:
+        except (ImageError, InputError) as error:
             return f"{printable(key)}: {error}; not used"
         return cls(key, values, values.dtype == np.uint32, palette)
 

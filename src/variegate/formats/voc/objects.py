@@ -1,4 +1,4 @@
-"""One picture's Pascal VOC annotation: from XML to an `Annotation` and back.
+"""One image's Pascal VOC annotation: from XML to an `Annotation` and back.
 
 Where pixels are counted from. The devkit (VOC2012, "the top-left pixel in the image has coordinates
 (1,1)") counts pixels from 1, and xmax is the last pixel inside. As edges that is x1 = xmin - 1,
@@ -34,11 +34,11 @@ _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 @dataclass(slots=True)
 class Reading:
-    """What is needed to read the objects of one picture.
+    """What is needed to read the objects of one image.
 
     Attributes:
         origin: number of the first pixel, 1 or 0.
-        size: the picture's (height, width), if it is known.
+        size: the image's (height, width), if it is known.
         problems: where to say what was wrong.
     """
 
@@ -108,8 +108,8 @@ class Reading:
 def read_objects(root: Node, reading: Reading, stem: str) -> Iterator[tuple[int, int, Object]]:
     """Yield (number in the file from 1, line, object); parts follow what they are parts of.
 
-    A part's object says in extra "part_of" which "object" it belongs to; the picture's `stem` keeps
-    those of several pictures apart.
+    A part's object says in extra "part_of" which "object" it belongs to; the image's `stem` keeps
+    those of several images apart.
     """
     nodes = [child for child in root.children if child.tag == "object"]
     for number, node in enumerate(nodes, 1):
@@ -184,7 +184,7 @@ def read_size(root: Node, problems: Problems) -> Size | None:
 
 
 def read_extra(root: Node) -> dict[str, Any]:
-    """Return what else the file says of the picture. <path> is dropped: it is another machine's."""
+    """Return what else the file says of the image. <path> is dropped: it is another machine's."""
     extra: dict[str, Any] = {}
     for child in root.children:
         if child.tag not in _OWN_TAGS:

@@ -1,6 +1,6 @@
-"""Pascal VOC's lists of pictures: ``ImageSets/Main/train.txt``, ``cow_train.txt`` and the like.
+"""Pascal VOC's lists of images: ``ImageSets/Main/train.txt``, ``cow_train.txt`` and the like.
 
-A line names a picture; in a class's list 1, 0 or -1 follows (present, present but difficult, not
+A line names an image; in a class's list 1, 0 or -1 follows (present, present but difficult, not
 present); in lists of Layout and Action the number of an object. The lists of a class or an action
 say nothing that the annotations do not say: they are made anew.
 """
@@ -29,29 +29,29 @@ class ImageSets:
 
     Attributes:
         names: of all lists: their keys without ".txt".
-        members: folder that holds "ImageSets" -> picture, as the lists name it -> lists.
-        objects: the same -> list -> numbers of objects in that picture.
+        members: folder that holds "ImageSets" -> image, as the lists name it -> lists.
+        objects: the same -> list -> numbers of objects in that image.
     """
 
     names: tuple[str, ...] = ()
     members: dict[str, dict[str, Members]] = field(default_factory=dict)
     objects: dict[tuple[str, str], dict[str, list[int]]] = field(default_factory=dict)
 
-    def find(self, picture: str) -> tuple[str, str] | None:
-        """Return (folder, name) under which lists know a picture, given by key without ending."""
+    def find(self, image: str) -> tuple[str, str] | None:
+        """Return (folder, name) under which lists know an image, given by key without extension."""
         for root, known in self.members.items():
-            if not picture.startswith(root):
+            if not image.startswith(root):
                 continue
-            inside = picture[len(root) :]
+            inside = image[len(root) :]
             below = inside.partition("/")[2]
             for name in (below, inside, inside.rpartition("/")[2]):
                 if name in known:
                     return root, name
         return None
 
-    def of(self, picture: str) -> Members:
-        """Return the lists that a picture, given by its key without ending, stands in."""
-        found = self.find(picture)
+    def of(self, image: str) -> Members:
+        """Return the lists that an image, given by its key without extension, stands in."""
+        found = self.find(image)
         return self.members[found[0]][found[1]] if found else ()
 
 
@@ -73,9 +73,9 @@ def read_sets(storage: Storage, keys: Sequence[str], known: Callable[[str], bool
     """Read the lists with these keys.
 
     Args:
-        storage: the data set.
+        storage: the dataset.
         keys: of all lists.
-        known: whether a name is a picture's, for names that end in a number.
+        known: whether a name is an image's, for names that end in a number.
     """
     names = tuple(key[: -len(".txt")] for key in keys)
     sets = ImageSets(names)
@@ -86,13 +86,13 @@ def read_sets(storage: Storage, keys: Sequence[str], known: Callable[[str], bool
             continue
         root = name[: f"/{name}".rindex(f"/{_FOLDER}")]
         listed = sets.members.setdefault(root, {})
-        for picture, number in _lines(storage, key, known):
-            before = listed.get(picture, ())
+        for image, number in _lines(storage, key, known):
+            before = listed.get(image, ())
             named = derived[1] if derived else name
             now = before if named in before else (*before, named)
-            listed[picture] = shared.setdefault(now, now)
+            listed[image] = shared.setdefault(now, now)
             if number is not None and not derived:
-                numbers = sets.objects.setdefault((root, picture), {}).setdefault(name, [])
+                numbers = sets.objects.setdefault((root, image), {}).setdefault(name, [])
                 numbers.append(number)
     return sets
 
@@ -112,7 +112,7 @@ def _lines(
 
 
 def split_of(lists: Members) -> str | None:
-    """Return the split by the lists of a picture.
+    """Return the split by the lists of an image.
 
     One in several stays out of training: a set that would leak is worse than a smaller one.
     """
@@ -138,7 +138,7 @@ def lists_for(lists: Sequence[str], split: str | None, names: Sequence[str]) -> 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A picture as it will stand in lists.
+    """An image as it will stand in lists.
 
     Attributes:
         name: as lists name it.
@@ -185,18 +185,18 @@ def _write_some(
 def _rows(
     row: list[Any], some: Sequence[str], derived: Mapping[str, tuple[str, str]]
 ) -> Iterator[tuple[str, str]]:
-    picture, lists, classes, objects = row
+    image, lists, classes, objects = row
     numbered = {name for name, *_ in objects}
     for name in some:
         if name in derived:
             word, base = derived[name]
             if base in lists and "/Action/" not in f"/{name}":
-                yield name, f"{picture} {classes.get(word, -1):2d}"
+                yield name, f"{image} {classes.get(word, -1):2d}"
             for where, number, actions in objects:
                 if where == base and "/Action/" in f"/{name}":
-                    yield name, f"{picture} {number} {1 if actions.get(word) == 1 else -1:2d}"
+                    yield name, f"{image} {number} {1 if actions.get(word) == 1 else -1:2d}"
         elif name in lists and name not in numbered:
-            yield name, picture
+            yield name, image
         for where, number, _ in objects:
             if where == name:
-                yield name, f"{picture} {number}"
+                yield name, f"{image} {number}"

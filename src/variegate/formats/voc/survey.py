@@ -38,12 +38,12 @@ def read_xml(storage: Storage, key: str) -> Node:
     name = root.word("filename") or ""
     if ".." in name.replace("\\", "/").split("/"):
         line = (root.find("filename") or root).line
-        raise XmlError(line, f"<filename> {printable(name)!r} climbs out of the data set")
+        raise XmlError(line, f"<filename> {printable(name)!r} climbs out of the dataset")
     return root
 
 
 def other_format(storage: Storage, pairs: Pairs, listed: Listed) -> str | None:
-    """Say why the XML files beside the pictures are not of this format, or None."""
+    """Say why the XML files beside the images are not of this format, or None."""
     seen = Counter[str]()
     for key in islice(pairs.present(listed), _LOOKED_AT):
         with suppress(XmlError):
@@ -54,7 +54,7 @@ def other_format(storage: Storage, pairs: Pairs, listed: Listed) -> str | None:
             continue
         seen["other"] += 1
     if seen["other"] and not seen["voc"]:
-        return "the .xml files beside the pictures are broken or of another format"
+        return "the .xml files beside the images are broken or of another format"
     return None
 
 

@@ -26,12 +26,12 @@ from variegate.storage import Storage, key_to_text
 
 @dataclass(frozen=True, kw_only=True)
 class VocWriter(Writer):
-    """Writes an XML file for each picture, its masks, and the lists of pictures.
+    """Writes an XML file for each image, its masks, and the lists of images.
 
     Attributes:
         origin: number of the first pixel; see `variegate.formats.voc.objects`.
-        folders: folder of pictures -> folder of their XML files.
-        lists: names of the lists that there are, of pictures, classes and actions.
+        folders: folder of images -> folder of their XML files.
+        lists: names of the lists that there are, of images, classes and actions.
         palette: of the masks, in hexadecimal; empty for the devkit's.
         labelmap: key and content of "labelmap.txt", if there is one.
         mask_classes: names of the values of semantic masks.
@@ -86,12 +86,12 @@ class VocWriter(Writer):
     def set_extra(self) -> Mapping[str, Any]:
         return {"mask_classes": list(self.mask_classes)} if self.mask_classes else {}
 
-    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
-        return f"JPEGImages/{flattened(key, ending, splits=False)}"
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
+        return f"JPEGImages/{flattened(key, extension, splits=False)}"
 
-    def annotation_key(self, picture: str) -> str:
-        """Return the key of a picture's XML file."""
-        folder, stem, _ = parts_of(picture)
+    def annotation_key(self, image: str) -> str:
+        """Return the key of an image's XML file."""
+        folder, stem, _ = parts_of(image)
         where = self.folders.get(folder, counterpart(folder, "Annotations"))
         return f"{where}{stem}.xml"
 
@@ -169,7 +169,7 @@ class VocWriter(Writer):
         )
 
     def _list_name(self, key: str) -> str:
-        """Return a picture's name in lists: its path below the folder of pictures."""
+        """Return an image's name in lists: its path below the folder of images."""
         folder, stem, _ = parts_of(key)
         root = next((name.partition("ImageSets/")[0] for name in self.lists), "")
         inside = folder.removeprefix(root)
@@ -187,7 +187,7 @@ def _completed(annotation: Annotation, size: tuple[int, int]) -> Annotation:
 
 
 def _inside(box: Box | None, size: tuple[int, int]) -> Box | None:
-    """Return a box cut at the picture's edges.
+    """Return a box cut at the image's edges.
 
     One that begins before the first pixel would say of the whole set that it counts from 0.
     """

@@ -1,5 +1,5 @@
-"""WebDataset tar shards; see `layout`."""
+"""WebDataset tar shards; see `dataset_format`."""
 
-from variegate.formats.webdataset.layout import WebDataset
+from variegate.formats.webdataset.format import WebDataset
 
 __all__ = ["WebDataset"]

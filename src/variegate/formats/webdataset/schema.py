@@ -6,8 +6,8 @@ of an object mean something, and all others are carried through:
 
 | field | value |
 | --- | --- |
-| objects | a list; of each object `category` and any of `box` (x1, y1, x2, y2 in pixels), `corners` (four points), `polygons` (rings of points), `rle` (height, width, COCO's counts), `keypoints` (x, y, visibility), `mask_file` (a member's ending, such as "seg.png"), `mask_value`, `extra` |
-| labels | class -> its share, where a picture has several |
+| objects | a list; of each object `category` and any of `box` (x1, y1, x2, y2 in pixels), `corners` (four points), `polygons` (rings of points), `rle` (height, width, COCO's counts), `keypoints` (x, y, visibility), `mask_file` (a member's extension, such as "seg.png"), `mask_value`, `extra` |
+| labels | class -> its share, where an image has several |
 | size | height, width that the coordinates are for |
 | soft | true: the mask holds amounts, not classes |
 """  # noqa: E501 - a table's row is a line
@@ -18,14 +18,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from variegate.annotations.annotation import Annotation, Object
-from variegate.codecs import IMAGE_ENDINGS
+from variegate.codecs import IMAGE_EXTENSIONS
 
 CLASS, TEXT, JSON = "cls", "txt", "json"
 #: In an annotation's `extra`: the caption, the other fields of the JSON file, further members.
 CAPTION, FIELDS, MEMBERS = "text", "json", "members"
 
-_PICTURES = ("jpg", "jpeg", "png", "webp")
-_PICTURE_WORDS = ("image", "img", "input", "rgb", "picture", "photo")
+_IMAGES = ("jpg", "jpeg", "png", "webp")
+_IMAGE_WORDS = ("image", "img", "input", "rgb", "picture", "photo")
 _SOFT = frozenset(("matte", "alpha", "soft"))
 _MASKS = _SOFT | {"seg", "mask", "semseg", "segmentation", "semantic", "label", "annotation"}
 _OBJECT_FIELDS = frozenset(
@@ -34,28 +34,28 @@ _OBJECT_FIELDS = frozenset(
 
 
 def split_member(key: str) -> tuple[str, str]:
-    """Return a member's sample and its ending: "a/000123", "seg.png"."""
+    """Return a member's sample and its extension: "a/000123", "seg.png"."""
     folder, slash, name = key.rpartition("/")
-    stem, _, ending = name.partition(".")
-    return folder + slash + stem, ending
+    stem, _, extension = name.partition(".")
+    return folder + slash + stem, extension
 
 
-def picture_of(endings: Iterable[str]) -> str | None:
-    """Return the ending of the picture among those of a sample."""
-    found = [ending for ending in endings if is_picture(ending)]
-    plain = [ending for ending in found if "." not in ending]
-    ranked = sorted(plain, key=lambda one: _rank(one.lower(), _PICTURES))
-    called = [ending for ending in found if ending.lower().split(".")[0] in _PICTURE_WORDS]
+def image_of(extensions: Iterable[str]) -> str | None:
+    """Return the extension of the image among those of a sample."""
+    found = [extension for extension in extensions if is_image(extension)]
+    plain = [extension for extension in found if "." not in extension]
+    ranked = sorted(plain, key=lambda one: _rank(one.lower(), _IMAGES))
+    called = [extension for extension in found if extension.lower().split(".")[0] in _IMAGE_WORDS]
     return next(iter((*ranked, *called)), None)
 
 
-def mask_of(endings: Iterable[str]) -> str | None:
-    """Return the ending of the semantic mask among those of a sample."""
-    return next((one for one in endings if is_picture(one) and _words(one) & _MASKS), None)
+def mask_of(extensions: Iterable[str]) -> str | None:
+    """Return the extension of the semantic mask among those of a sample."""
+    return next((one for one in extensions if is_image(one) and _words(one) & _MASKS), None)
 
 
 def is_soft(mask: str) -> bool:
-    """Say whether a mask with this ending holds amounts."""
+    """Say whether a mask with this extension holds amounts."""
     return bool(_words(mask) & _SOFT)
 
 
@@ -64,7 +64,7 @@ def read_json(text: bytes, sample: str) -> tuple[Annotation, list[str]]:
 
     Args:
         text: the file's content.
-        sample: key of the sample, without ending, to which masks are relative.
+        sample: key of the sample, without extension, to which masks are relative.
     """
     try:
         data = json.loads(text)
@@ -122,13 +122,13 @@ def _text(data: Any) -> bytes:
     return json.dumps(data, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def is_picture(ending: str) -> bool:
-    """Say whether a member with this ending is a picture, or a mask."""
-    return f".{ending.lower().rpartition('.')[2]}" in IMAGE_ENDINGS
+def is_image(extension: str) -> bool:
+    """Say whether a member with this extension is an image, or a mask."""
+    return f".{extension.lower().rpartition('.')[2]}" in IMAGE_EXTENSIONS
 
 
-def _words(ending: str) -> set[str]:
-    return set(ending.lower().split(".")[:-1])
+def _words(extension: str) -> set[str]:
+    return set(extension.lower().split(".")[:-1])
 
 
 def _rank(word: str, words: tuple[str, ...]) -> int:
@@ -166,8 +166,8 @@ def _object(data: dict[str, Any], sample: str) -> Object:
     if any(len(ring) < 3 for ring in one.polygons or ()):
         raise ValueError("polygon of fewer than three points")
     if one.mask_file is not None:
-        if "/" in one.mask_file or "\\" in one.mask_file or not is_picture(one.mask_file):
-            raise ValueError(f"mask_file {one.mask_file!r} is no member's ending")
+        if "/" in one.mask_file or "\\" in one.mask_file or not is_image(one.mask_file):
+            raise ValueError(f"mask_file {one.mask_file!r} is no member's extension")
         one = one.changed(mask_file=f"{sample}.{one.mask_file}")
     return one
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 from variegate.annotations.annotation import Annotation
-from variegate.codecs import EXTENSIONS, MASK_ENDING, encode_mask
+from variegate.codecs import EXTENSIONS, MASK_EXTENSION, encode_mask
 from variegate.formats.webdataset.schema import (
     CAPTION,
     CLASS,
@@ -41,7 +41,7 @@ class WebDatasetWriter(Writer):
     Attributes:
         input: where members that are carried through are read; "" for none.
         single: what to call the shards, where the input is one tar file.
-        shards: into how many the pictures of a set in another format are dealt.
+        shards: into how many the images of a set in another format are dealt.
     """
 
     name: ClassVar = "webdataset"
@@ -69,25 +69,31 @@ class WebDatasetWriter(Writer):
         splits: tuple[str, ...],
         extra: Mapping[str, Any],
     ) -> Self:
-        """Make one for a set that was read in another format; `extra` may count "pictures"."""
-        pictures = extra.get("pictures")
-        shards = math.ceil(pictures / _SAMPLES_A_SHARD) if pictures else _SHARDS
+        """Make one for a set that was read in another format; `extra` may count "images"."""
+        images = extra.get("images")
+        shards = math.ceil(images / _SAMPLES_A_SHARD) if images else _SHARDS
         return cls(classes=classes, skeletons=skeletons, shards=shards)
 
-    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         # By the key alone, so that it does not depend on what else there is.
         digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8).digest()
         number = int.from_bytes(digest, "big") % self.shards
         folder, slash, name = key.rpartition("/")
         stem = (name.rpartition(".")[0] or name).replace(".", "-")
         sample = re.sub(r"\.tar(?=/)", "", folder + slash) + stem
-        return f"{split or 'shard'}-{number:06}{_TAR}/{sample}{ending}"
+        return f"{split or 'shard'}-{number:06}{_TAR}/{sample}{extension}"
 
-    def key(self, source: str, *, suffix: str, ending: str, own_endings: tuple[str, ...]) -> str:
+    def key(
+        self, source: str, *, suffix: str, extension: str, own_extensions: tuple[str, ...]
+    ) -> str:
         """Return the key of one result: ``a.tar/7.jpg`` becomes ``a-v05.tar/7-v05.jpg``."""
         sample, own = split_member(source)
         last = f".{own.rpartition('.')[2]}"
-        kept = own if last.lower() in own_endings else own[: len(own) + 1 - len(last)] + ending[1:]
+        kept = (
+            own
+            if last.lower() in own_extensions
+            else own[: len(own) + 1 - len(last)] + extension[1:]
+        )
         at = sample.find(f"{_TAR}/")
         if at >= 0:
             return f"{sample[:at]}{suffix}{sample[at:]}{suffix}.{kept}"
@@ -95,19 +101,19 @@ class WebDatasetWriter(Writer):
         return f"{shard}{sample}{suffix}.{kept}"
 
     def mask_key(self, mask_file: str, *, source: str, output: str) -> str:
-        sample, ending = split_member(mask_file)
-        if sample != split_member(source)[0] or "." not in ending:
-            # Of another format: the folder tells masks of one picture apart.
+        sample, extension = split_member(mask_file)
+        if sample != split_member(source)[0] or "." not in extension:
+            # Of another format: the folder tells masks of one image apart.
             folder = mask_file.rpartition("/")[0].rpartition("/")[2]
             stem = mask_file.rpartition("/")[2].rpartition(".")[0]
             alike = stem == source.rpartition("/")[2].rpartition(".")[0]
             words = [folder] if alike and folder else [folder, stem] if folder else [stem]
             name = "-".join(words).replace(".", "-")
-            ending = f"{name}.seg{MASK_ENDING}"
-        last = f".{ending.rpartition('.')[2]}"
+            extension = f"{name}.seg{MASK_EXTENSION}"
+        last = f".{extension.rpartition('.')[2]}"
         if last.lower() not in EXTENSIONS["png"]:
-            ending = ending.removesuffix(last) + MASK_ENDING
-        return f"{split_member(output)[0]}.{ending}"
+            extension = extension.removesuffix(last) + MASK_EXTENSION
+        return f"{split_member(output)[0]}.{extension}"
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         sample = split_member(item.key)[0]
@@ -122,9 +128,9 @@ class WebDatasetWriter(Writer):
             yield key, encode_mask(mask)
         if self.input and item.source is not None:
             storage, origin = _opened(self.input), split_member(item.source)[0]
-            for ending in annotation.extra.get(MEMBERS, ()):
-                data = storage.read(f"{origin}.{ending}", limit=_MEMBER_LIMIT)
-                yield f"{sample}.{ending}", data
+            for extension in annotation.extra.get(MEMBERS, ()):
+                data = storage.read(f"{origin}.{extension}", limit=_MEMBER_LIMIT)
+                yield f"{sample}.{extension}", data
 
     def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
         """Fold the folders of results into tar files, unless an archive is to be made of them."""

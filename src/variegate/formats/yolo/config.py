@@ -33,7 +33,7 @@ class Config:
         key: of data.yaml or obj.data, if there is one.
         names: class number -> name; empty where no file says.
         names_key: of the list of classes that is a file of its own.
-        splits: split -> the places of its pictures, as written.
+        splits: split -> the places of its images, as written.
         path: the folder that the places start from, as written.
         keypoints: number and dimensions.
         flip: for each keypoint the one that takes its place in a mirror image.
@@ -60,7 +60,7 @@ def read_config(storage: Storage, keys: Sequence[str], folders: Iterable[str]) -
     """Read what is said about the labels in these folders.
 
     Args:
-        storage: the data set.
+        storage: the dataset.
         keys: of the files that `is_config` names.
         folders: of the labels.
 
@@ -248,7 +248,7 @@ def _point_names(value: Any, shape: tuple[int, int] | None) -> tuple[str, ...]:
 def resolve(
     place: str, bases: Sequence[str], exists: Callable[[str], bool]
 ) -> tuple[str, str] | None:
-    """Return (what stands before, key) of a place that a file names, if it is in the data set.
+    """Return (what stands before, key) of a place that a file names, if it is in the dataset.
 
     Paths of another machine or folder are tried without their first parts: Roboflow writes
     "../train/images" for "train/images", Darknet "data/train.txt" for "train.txt".
@@ -263,7 +263,7 @@ def resolve(
 
 
 def split_lines(storage: Storage, key: str) -> Iterator[str]:
-    """Yield the pictures that a list names."""
+    """Yield the images that a list names."""
     with storage.open_read(key) as file:
         for raw in file:
             if line := raw.decode("utf-8-sig", "surrogateescape").strip():
@@ -275,8 +275,8 @@ def split_named(name: str) -> str | None:
     return canonical_split(parts_of(name)[1])
 
 
-def pictures_elsewhere(storage: Storage) -> str | None:
-    """Say where the pictures are, for a data set without any whose data.yaml names them.
+def images_elsewhere(storage: Storage) -> str | None:
+    """Say where the images are, for a dataset without any whose data.yaml names them.
 
     A storage cannot be read above its root, so its user has to name the folder above.
     """
@@ -286,6 +286,6 @@ def pictures_elsewhere(storage: Storage) -> str | None:
     if not places:
         return None
     return (
-        f"{config.key} says that the pictures are in {places[0]!r}, which is not below this "
-        "folder; name a folder that holds the pictures and these labels, with --layout yolo"
+        f"{config.key} says that the images are in {places[0]!r}, which is not below this "
+        "folder; name a folder that holds the images and these labels, with --format yolo"
     )

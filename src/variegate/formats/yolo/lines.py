@@ -8,7 +8,7 @@
 | pose | class, centre x, centre y, width, height, and x, y (and visibility) of each keypoint |
 | dota | the four corners in pixels, the name of the class, how difficult it is |
 
-All but "dota" are shares of the picture.
+All but "dota" are shares of the image.
 """
 
 from collections import Counter
@@ -74,7 +74,7 @@ _SEEN = {str(n) + tail for n in range(3) for tail in ("", ".0", ".000000")}
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """How the lines of a data set are read.
+    """How the lines of a dataset are read.
 
     Attributes:
         task: of the set.

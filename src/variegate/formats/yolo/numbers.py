@@ -1,4 +1,4 @@
-"""YOLO's shares of the picture, and pixels, so that neither way loses anything.
+"""YOLO's shares of the image, and pixels, so that neither way loses anything.
 
 A share is read as the decimal fraction that it is written as, multiplied by the size in whole
 numbers, and rounded once, to the nearest float. So for every float there is a text that is read as

@@ -1,4 +1,4 @@
-"""Which picture of a YOLO set belongs to which split."""
+"""Which image of a YOLO set belongs to which split."""
 
 import posixpath
 from collections.abc import Mapping, Sequence
@@ -15,23 +15,23 @@ class Splits:
     """What a configuration says, or else the names of folders.
 
     Attributes:
-        folders: folder of pictures, or one above -> split.
-        pictures: (folder, stem) of a picture that a list names -> split.
+        folders: folder of images, or one above -> split.
+        images: (folder, stem) of an image that a list names -> split.
         places: split -> places, as they are to be written.
         lists: key of a list -> its split, and what stands before each key ("=" first where keys
-            are those of the data set and not as seen from the list).
+            are those of the dataset and not as seen from the list).
         notes: what does not fit.
     """
 
     folders: Mapping[str, str] = field(default_factory=dict)
-    pictures: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    images: Mapping[tuple[str, str], str] = field(default_factory=dict)
     places: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lists: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def of(self, folder: str, stem: str) -> str | None:
-        """Return the split of a picture."""
-        if (split := self.pictures.get((folder, stem))) is not None:
+        """Return the split of an image."""
+        if (split := self.images.get((folder, stem))) is not None:
             return split
         above = folder
         while above not in self.folders and above:
@@ -52,11 +52,11 @@ class _Reader:
         self._bases = tuple(dict.fromkeys(bases))
         self._above = {
             "/".join(parts[:i])
-            for parts in (folder.split("/") for folder in listed.pictures)
+            for parts in (folder.split("/") for folder in listed.images)
             for i in range(len(parts))
         }
         self.folders: dict[str, str] = {}
-        self.pictures: dict[tuple[str, str], str] = {}
+        self.images: dict[tuple[str, str], str] = {}
         self.places: dict[str, tuple[str, ...]] = {}
         self.lists: dict[str, tuple[str, str]] = {}
         self.notes: list[str] = []
@@ -84,40 +84,40 @@ class _Reader:
             self.places[split] = tuple(dict.fromkeys(written))
 
     def _by_name(self, split: str) -> list[str]:
-        return sorted(folder for folder in self._listed.pictures if split_in(folder) == split)
+        return sorted(folder for folder in self._listed.images if split_in(folder) == split)
 
     def _seen_from_home(self, key: str) -> str:
         return posixpath.relpath(key or ".", self._home or ".")
 
     def _is_list(self, key: str) -> bool:
-        folder, stem, ending = parts_of(key)
-        return ending == ".txt" and stem in self._listed.annotations.get(folder, ())
+        folder, stem, extension = parts_of(key)
+        return extension == ".txt" and stem in self._listed.annotations.get(folder, ())
 
-    def _is_picture(self, key: str) -> bool:
-        folder, stem, ending = parts_of(key)
-        return bool(ending) and stem in self._listed.pictures.get(folder, ())
+    def _is_image(self, key: str) -> bool:
+        folder, stem, extension = parts_of(key)
+        return bool(extension) and stem in self._listed.images.get(folder, ())
 
     def _take_list(self, key: str, split: str) -> None:
         home = posixpath.dirname(key)
         bases = tuple(dict.fromkeys((home, *self._bases)))
         before, lost = None, list[str]()
         for line in split_lines(self._storage, key):
-            found = resolve(line, bases, self._is_picture)
+            found = resolve(line, bases, self._is_image)
             if found is None:
                 lost.append(line)
                 continue
             folder, stem, _ = parts_of(found[1])
-            self.pictures.setdefault((folder, stem), split)
+            self.images.setdefault((folder, stem), split)
             if before is None:
                 before = self._before(line, found[1], home)
         self.lists[key] = (split, "=" if before is None else before)
         if lost:
-            count = counted(len(lost), "picture is", "pictures are")
+            count = counted(len(lost), "image is", "images are")
             self.notes.append(f"{count} listed in {key} but missing: {named(lost)}")
 
     @staticmethod
     def _before(line: str, key: str, home: str) -> str:
-        """Return what a list writes before the keys of pictures; see `Splits.lists`."""
+        """Return what a list writes before the keys of images; see `Splits.lists`."""
         line = line.replace("\\", "/")
         if line.endswith(key):
             return "=" + line[: len(line) - len(key)]
@@ -130,4 +130,4 @@ def read_splits(storage: Storage, listed: Listed, config: Config) -> Splits:
     reader = _Reader(storage, listed, config)
     for split, places in config.splits.items():
         reader.read(split, places, config.key or "")
-    return Splits(reader.folders, reader.pictures, reader.places, reader.lists, tuple(reader.notes))
+    return Splits(reader.folders, reader.images, reader.places, reader.lists, tuple(reader.notes))

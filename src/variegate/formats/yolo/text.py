@@ -24,7 +24,7 @@ def write_line(
         task: of the set; None lets each object be what it is: a polygon, an oriented box, a box.
         number: of its class.
         keypoints: number and dimensions of keypoints, for "pose".
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
     """
     if task == "dota":
         corners = one.corners or _corners(_bounds(one))

@@ -19,18 +19,18 @@ from variegate.storage import Storage
 
 @dataclass(frozen=True, kw_only=True)
 class YoloWriter(Writer):
-    """Writes a label file for each picture, data.yaml or its older relatives, and lists.
+    """Writes a label file for each image, data.yaml or its older relatives, and lists.
 
     Attributes:
         task: what the lines hold; None lets each object be a polygon, an oriented box or a box.
         numbers: of the classes, in their order; empty for 0, 1, 2, ...
         keypoints: number and dimensions of keypoints.
         flip: for each keypoint the one that takes its place in a mirror image.
-        folders: folder of pictures -> folder of their label files.
+        folders: folder of images -> folder of their label files.
         config: key of data.yaml or obj.data; empty without one.
         names_key: of the list of classes that is a file of its own; empty without one.
-        splits: split -> places of its pictures, as the configuration names them.
-        lists: key of a list of pictures -> [split, what stands before each key].
+        splits: split -> places of its images, as the configuration names them.
+        lists: key of a list of images -> [split, what stands before each key].
         extra: other fields of the configuration.
     """
 
@@ -103,13 +103,13 @@ class YoloWriter(Writer):
         index = self.classes.index(category)
         return self.numbers[index] if self.numbers else index
 
-    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
-        name = flattened(key, ending, splits=not split)
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
+        name = flattened(key, extension, splits=not split)
         return "/".join(part for part in ("images", split, name) if part)
 
-    def annotation_key(self, picture: str) -> str:
-        """Return the key of a picture's label file."""
-        folder, stem, _ = parts_of(picture)
+    def annotation_key(self, image: str) -> str:
+        """Return the key of an image's label file."""
+        folder, stem, _ = parts_of(image)
         return f"{self.folders.get(folder, counterpart(folder, 'labels'))}{stem}.txt"
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:

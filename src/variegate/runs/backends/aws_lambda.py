@@ -234,7 +234,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _meaning(data: dict[str, Any]) -> Exception:
-    """Return what a function's fault means: one of the user's, or one that may be the pictures'."""
+    """Return what a function's fault means: one of the user's, or one that may be the images'."""
     kind, message = str(data.get("errorType", "")), str(data.get("errorMessage", data))
     return raised_elsewhere(kind, message) or _FailedError(
         f"{kind}: {message}" if kind else message

@@ -10,7 +10,7 @@ from variegate.errors import RecipeError
 from variegate.runs.job import Job, Report, Shard
 from variegate.runs.manifest import Counts
 
-# A worker says something after every output; the largest picture takes a fraction of this.
+# A worker says something after every output; the largest image takes a fraction of this.
 SILENCE_LIMIT_S = 300.0
 
 OnCounts = Callable[[Counts], None]

@@ -1,6 +1,6 @@
 """Worker processes and the shards they are given.
 
-A worker that dies or hangs costs one picture at most. The source it was at is tried once more, by
+A worker that dies or hangs costs one image at most. The source it was at is tried once more, by
 itself; the sources before and behind it go on in shards of their own. A source on which a worker
 dies twice is quarantined.
 """

@@ -1,6 +1,6 @@
 """The Ray back end: Ray Data runs shards on the nodes of a cluster.
 
-The run's list goes into files of some shards each (`parcels`); the data set that Ray Data works
+The run's list goes into files of some shards each (`parcels`); the dataset that Ray Data works
 through holds nothing but places in them. A task reads its file, runs its shards in a worker
 process, and gives a report after each. So the run's own memory does not grow with the number of
 sources, and a node that is lost takes nothing with it that is not made again.

@@ -1,7 +1,7 @@
 """What a task on a Ray cluster does: shards, in a worker process of its own.
 
-The process that Ray starts does not touch pictures. It keeps a worker process as the local back end
-has it, from one task to the next: a picture that crashes a decoder costs that picture, by the same
+The process that Ray starts does not touch images. It keeps a worker process as the local back end
+has it, from one task to the next: an image that crashes a decoder costs that image, by the same
 rules, and Ray hears nothing of it.
 """
 

@@ -1,8 +1,8 @@
-"""YOLO: a text file of numbers for each picture, a line for each object.
+"""YOLO: a text file of numbers for each image, a line for each object.
 
 ``images/train/7.jpg`` and ``labels/train/7.txt``, ``train/images/7.jpg`` and
 ``train/labels/7.txt``, or both in one folder; beside them data.yaml (ultralytics), obj.data and
-obj.names (Darknet), or classes.txt. A picture without a label file shows nothing to detect.
+obj.names (Darknet), or classes.txt. An image without a label file shows nothing to detect.
 
 What the lines hold (see `lines`) is told by data.yaml, where it says so (``kpt_shape``,
 ``task``), and by the lines.
@@ -16,10 +16,10 @@ from typing import ClassVar, Self
 
 from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.annotations.checks import Problems, without_duplicates
-from variegate.codecs.kinds import IMAGE_ENDINGS
+from variegate.codecs.kinds import IMAGE_EXTENSIONS
 from variegate.errors import InputError, LimitError
-from variegate.formats.base import Layout, Refusal, Source, counted, named
-from variegate.formats.image_size import picture_size
+from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
+from variegate.formats.image_size import image_size
 from variegate.formats.pairing import (
     Listed,
     Pairs,
@@ -49,14 +49,14 @@ _HEADINGS: dict[Task, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Yolo(Layout):
+class Yolo(DatasetFormat):
     """The names of all files are held in memory while the format is recognised.
 
     Attributes:
-        pairs: which label file belongs to which picture.
+        pairs: which label file belongs to which image.
         grammar: how lines are read.
-        found: which picture belongs to which split.
-        files: keys of the configuration, the list of classes and the lists of pictures -> what
+        found: which image belongs to which split.
+        files: keys of the configuration, the list of classes and the lists of images -> what
             they are.
         template: the writer.
     """
@@ -72,15 +72,17 @@ class Yolo(Layout):
     template: YoloWriter
 
     @classmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+    def recognise(
+        cls, survey: Survey, storage: Storage, *, chosen: bool
+    ) -> DatasetFormat | NotThisFormat:
         if not survey.others[".txt"]:
-            return Refusal("there are no .txt files")
-        listed = Listed.of(storage, ending=".txt", keep=is_config)
+            return NotThisFormat("there are no .txt files")
+        listed = Listed.of(storage, extension=".txt", keep=is_config)
         found = rivals(listed) if survey.labels is None else []
         if found and not chosen:
-            return Refusal(
-                f"several folders have labels for the same pictures ({named(found)}); "
-                f"choose one: --layout yolo:{found[0].strip('/')}",
+            return NotThisFormat(
+                f"several folders have labels for the same images ({named(found)}); "
+                f"choose one: --format yolo:{found[0].strip('/')}",
                 noteworthy=True,
             )
         labels = survey.labels or (found[0] if found else None)
@@ -88,29 +90,31 @@ class Yolo(Layout):
             _keep_labels(listed, labels)
         pairs = find_pairs(listed, ".txt")
         if not pairs.folders:
-            return Refusal("no .txt file has the name of a picture")
+            return NotThisFormat("no .txt file has the name of an image")
         if not chosen and (reason := pairs.doubt(listed)):
-            return Refusal(reason, noteworthy=True)
+            return NotThisFormat(reason, noteworthy=True)
         result = cls._of(storage, listed, pairs)
-        if isinstance(result, Refusal) or labels is None:
+        if isinstance(result, NotThisFormat) or labels is None:
             return result
         result = replace(result, labels_from=labels.strip("/"))
         if not found:
             return result
         note = (
-            f"labels are taken from {found[0]!r}; there are others for the same pictures in "
-            f"{named(found[1:])}: choose with --layout yolo:FOLDER"
+            f"labels are taken from {found[0]!r}; there are others for the same images in "
+            f"{named(found[1:])}: choose with --format yolo:FOLDER"
         )
         return replace(result, notes=(note, *result.notes))
 
     @classmethod
-    def _of(cls, storage: Storage, listed: Listed, pairs: Pairs) -> Self | Refusal:
+    def _of(cls, storage: Storage, listed: Listed, pairs: Pairs) -> Self | NotThisFormat:
         texts = _lines(storage, pairs.present(listed))
         sample = list(islice(texts, _LOOKED_AT))
         guess = guess_task(line for _, lines in sample for line in lines)
         empty = not any(line.strip() for _, lines in sample for line in lines)
         if guess is None and not (empty and listed.others):
-            return Refusal("the .txt files beside the pictures hold no numbers as YOLO has them")
+            return NotThisFormat(
+                "the .txt files beside the images hold no numbers as YOLO has them"
+            )
         config = read_config(storage, listed.others, pairs.folders.values())
         task, keypoints = guess or ("detect", None)
         task, keypoints = _settled(task, keypoints, config)
@@ -121,11 +125,11 @@ class Yolo(Layout):
         skeletons = _skeletons(config, keypoints, names.values())
         order = sorted(names)
         classes = tuple(names[number] for number in order)
-        layout = cls(
+        dataset_format = cls(
             root=pairs.root(*_files(config, splits)),
             split_folders={},
             classes=classes,
-            pictures={},
+            images={},
             skeletons=skeletons,
             pairs=pairs,
             grammar=Grammar(task, names, keypoints),
@@ -146,24 +150,24 @@ class Yolo(Layout):
                 extra=config.extra,
             ),
         )
-        return layout._counted(listed, config)
+        return dataset_format._counted(listed, config)
 
     def _counted(self, listed: Listed, config: Config) -> Self:
-        pictures = Counter(
+        images = Counter(
             self.split(f"{folder}{stem}.") or ""
             for folder in self.pairs.folders
-            for stem in listed.pictures[folder]
+            for stem in listed.images[folder]
         )
         notes = [*config.problems, *self.found.notes]
         lost = [key for key in self.pairs.missing(listed) if key not in self.files]
         lost = [key for key in lost if parts_of(key)[1].lower() not in ("readme", "license")]
         if lost:
             count = counted(len(lost), "label file has", "label files have")
-            notes.append(f"{count} no picture: {named(lost)}")
+            notes.append(f"{count} no image: {named(lost)}")
         if unlisted := self.pairs.unlisted(listed):
-            count = counted(len(unlisted), "picture has", "pictures have")
+            count = counted(len(unlisted), "image has", "images have")
             notes.append(f"{count} no label file, so nothing to detect: {named(unlisted)}")
-        return replace(self, pictures=pictures, notes=tuple(notes))
+        return replace(self, images=images, notes=tuple(notes))
 
     @property
     def heading(self) -> str:
@@ -183,26 +187,26 @@ class Yolo(Layout):
         labels = set(self.pairs.folders.values())
         for entry in storage.list(on_skip=on_skip):
             key = entry.key
-            folder, stem, ending = parts_of(key)
+            folder, stem, extension = parts_of(key)
             skip = self.files.get(key)
-            if skip is None and ending.lower() in IMAGE_ENDINGS and not is_hidden(key):
+            if skip is None and extension.lower() in IMAGE_EXTENSIONS and not is_hidden(key):
                 if folder in self.pairs.folders:
-                    yield self._picture(storage, entry)
+                    yield self._image(storage, entry)
                     continue
-                skip = "a picture outside the folders that have labels"
+                skip = "an image outside the folders that have labels"
                 skip = "a mask" if in_mask_folder(key) else skip
-            elif skip is None and ending.lower() == ".txt" and folder in labels:
+            elif skip is None and extension.lower() == ".txt" and folder in labels:
                 skip = None if stem.lower() in ("readme", "license") else "a label file"
             yield Source(key, entry.size, None, None, skip=skip)
 
-    def _picture(self, storage: Storage, entry: Entry) -> Source:
+    def _image(self, storage: Storage, entry: Entry) -> Source:
         key = entry.key
         labels = self.pairs.annotation_key(key) or ""
         problems = Problems(printable(labels))
         annotation, unusable = None, None
-        size = picture_size(storage, key)
+        size = image_size(storage, key)
         if size is None:
-            unusable = "the size of the picture, which its labels need, cannot be read"
+            unusable = "the size of the image, which its labels need, cannot be read"
         elif not storage.exists(labels):
             annotation = Annotation(size=size, extra={"no_file": True})
         else:
@@ -280,9 +284,9 @@ def _skeletons(
 
 
 def _files(config: Config, splits: Splits) -> dict[str, str]:
-    files = dict.fromkeys(splits.lists, "a list of pictures")
+    files = dict.fromkeys(splits.lists, "a list of images")
     if config.key:
-        files[config.key] = "the description of the data set"
+        files[config.key] = "the description of the dataset"
     if config.names_key:
         files[config.names_key] = "a list of classes"
     return files

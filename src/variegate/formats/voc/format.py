@@ -1,4 +1,4 @@
-"""Pascal VOC: an XML file with boxes for each picture, masks, and lists of pictures.
+"""Pascal VOC: an XML file with boxes for each image, masks, and lists of images.
 
 ``Annotations/7.xml`` for ``JPEGImages/7.jpg``, ``SegmentationClass/7.png``,
 ``SegmentationObject/7.png``, ``ImageSets/Main/train.txt``; or, as Roboflow exports it,
@@ -12,9 +12,9 @@ from typing import ClassVar, Self
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.checks import Problems, without_duplicates
-from variegate.codecs.kinds import IMAGE_ENDINGS
-from variegate.formats.base import Layout, Refusal, Source, counted, named
-from variegate.formats.image_size import picture_size
+from variegate.codecs.kinds import IMAGE_EXTENSIONS
+from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
+from variegate.formats.image_size import image_size
 from variegate.formats.pairing import (
     Listed,
     Pairs,
@@ -46,13 +46,13 @@ _LABELMAP = "labelmap.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PascalVoc(Layout):
+class PascalVoc(DatasetFormat):
     """See `variegate.formats.voc.objects` for coordinates.
 
     The names of all files are held in memory while the format is recognised, the lists after that.
 
     Attributes:
-        pairs: which XML file belongs to which picture.
+        pairs: which XML file belongs to which image.
         sets: the lists.
         masks: keys of all masks.
         template: the writer.
@@ -67,24 +67,26 @@ class PascalVoc(Layout):
     template: VocWriter
 
     @classmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+    def recognise(
+        cls, survey: Survey, storage: Storage, *, chosen: bool
+    ) -> DatasetFormat | NotThisFormat:
         if not survey.others[".xml"] and not any(map(_of_masks, survey.tally.folders)):
-            return Refusal("there are no .xml files")
-        listed = Listed.of(storage, ending=".xml", keep=_is_kept)
+            return NotThisFormat("there are no .xml files")
+        listed = Listed.of(storage, extension=".xml", keep=_is_kept)
         masks = frozenset(key for key in listed.others if in_mask_folder(key))
         pairs = find_pairs(listed, ".xml")
         if not pairs.folders:
             pairs = _pairs_by_masks(listed, masks)
         if not pairs.folders:
-            return Refusal("no .xml file has the name of a picture")
+            return NotThisFormat("no .xml file has the name of an image")
         reason = pairs.doubt(listed) or other_format(storage, pairs, listed)
         if reason and not chosen:
-            return Refusal(reason, noteworthy=True)
+            return NotThisFormat(reason, noteworthy=True)
         return cls._of(storage, listed, pairs, masks)
 
     @classmethod
     def _of(cls, storage: Storage, listed: Listed, pairs: Pairs, masks: frozenset[str]) -> Self:
-        stems = {stem for found in listed.pictures.values() for stem in found}
+        stems = {stem for found in listed.images.values() for stem in found}
         lists = [key for key in listed.others if is_list(key)]
         sets = read_sets(storage, lists, lambda name: name.rpartition("/")[2] in stems)
         maps = [key for key in listed.others if key.rpartition("/")[2] == _LABELMAP]
@@ -92,11 +94,11 @@ class PascalVoc(Layout):
         names, origin = examine(storage, pairs.present(listed))
         text = labelmap[1] if labelmap else None
         classes = class_order(names, text)
-        layout = cls(
+        dataset_format = cls(
             root=pairs.root(*listed.others),
             split_folders={},
             classes=classes,
-            pictures={},
+            images={},
             pairs=pairs,
             sets=sets,
             masks=masks,
@@ -110,23 +112,25 @@ class PascalVoc(Layout):
                 mask_classes=mask_classes(text, names) if masks else (),
             ),
         )
-        stems = {f"{folder}{stem}" for folder in pairs.folders for stem in listed.pictures[folder]}
-        pictures = Counter(layout.split(f"{stem}.") or "" for stem in stems)
-        return replace(layout, pictures=pictures, notes=tuple(layout._notes(listed, stems)))
+        stems = {f"{folder}{stem}" for folder in pairs.folders for stem in listed.images[folder]}
+        images = Counter(dataset_format.split(f"{stem}.") or "" for stem in stems)
+        return replace(
+            dataset_format, images=images, notes=tuple(dataset_format._notes(listed, stems))
+        )
 
     def _notes(self, listed: Listed, stems: set[str]) -> Iterator[str]:
         if not self.template.origin:
             yield "boxes start at 0: their numbers are taken as edges, not as pixels from 1 on"
         if missing := self.pairs.missing(listed):
             count = counted(len(missing), "XML file has", "XML files have")
-            yield f"{count} no picture: {named(missing)}"
+            yield f"{count} no image: {named(missing)}"
         if unlisted := self.pairs.unlisted(listed):
-            count = counted(len(unlisted), "picture has", "pictures have")
+            count = counted(len(unlisted), "image has", "images have")
             yield f"{count} no XML file, so nothing is known of its objects: {named(unlisted)}"
         found = {self.sets.find(stem) for stem in stems}
         listed_names = {(root, name) for root, known in self.sets.members.items() for name in known}
         if lost := sorted(name for _, name in listed_names - found):
-            count = counted(len(lost), "picture is", "pictures are")
+            count = counted(len(lost), "image is", "images are")
             yield f"{count} listed in ImageSets but missing: {named(lost)}"
         several = sorted(
             name
@@ -135,7 +139,7 @@ class PascalVoc(Layout):
             if len({split_of((one,)) for one in lists if "/Main/" in f"/{one}"} - {None}) > 1
         )
         if several:
-            count = counted(len(several), "picture is", "pictures are")
+            count = counted(len(several), "image is", "images are")
             yield f"{count} listed in several splits, so kept out of training: {named(several)}"
 
     @property
@@ -162,15 +166,15 @@ class PascalVoc(Layout):
 
     def _source(self, storage: Storage, entry: Entry) -> Source:
         key = entry.key
-        folder, _, ending = parts_of(key)
+        folder, _, extension = parts_of(key)
         skip = _role(key)
-        if skip is None and ending.lower() in IMAGE_ENDINGS and not is_hidden(key):
+        if skip is None and extension.lower() in IMAGE_EXTENSIONS and not is_hidden(key):
             if folder in self.pairs.folders:
-                return self._picture(storage, entry)
-            skip = "a picture outside the folders that have annotations"
+                return self._image(storage, entry)
+            skip = "an image outside the folders that have annotations"
         return Source(key, entry.size, None, None, skip=skip)
 
-    def _picture(self, storage: Storage, entry: Entry) -> Source:
+    def _image(self, storage: Storage, entry: Entry) -> Source:
         key = entry.key
         xml = self.pairs.annotation_key(key) or ""
         problems = Problems(printable(xml))
@@ -199,7 +203,7 @@ class PascalVoc(Layout):
 
     def _annotation(self, storage: Storage, key: str, root: Node, problems: Problems) -> Annotation:
         size = read_size(root, problems)
-        reading = Reading(self.template.origin, size or picture_size(storage, key), problems)
+        reading = Reading(self.template.origin, size or image_size(storage, key), problems)
         folder, stem, _ = parts_of(key)
         mask = self._object_mask(storage, key, problems)
         known = self.sets.find(folder + stem)
@@ -227,7 +231,7 @@ class PascalVoc(Layout):
         )
 
     def _by_masks(self, storage: Storage, key: str, problems: Problems) -> Annotation:
-        """Return what the masks of a picture say that has no XML file."""
+        """Return what the masks of an image say that has no XML file."""
         semantic, objects = (
             self._mask("SegmentationClass", key),
             self._object_mask(storage, key, problems),
@@ -251,9 +255,9 @@ class PascalVoc(Layout):
     def _palette(self) -> bytes:
         return bytes.fromhex(self.template.palette)
 
-    def _mask(self, kind: str, picture: str) -> str | None:
-        """Return the key of a picture's mask, if there is one."""
-        folder, stem, _ = parts_of(picture)
+    def _mask(self, kind: str, image: str) -> str | None:
+        """Return the key of an image's mask, if there is one."""
+        folder, stem, _ = parts_of(image)
         parts = folder.split("/")[:-1]
         for at in reversed(range(len(parts))):
             key = "/".join([*parts[:at], kind, *parts[at + 1 :], f"{stem}.png"])
@@ -272,9 +276,9 @@ def _of_masks(folder: Sequence[str]) -> bool:
 
 
 def _role(key: str) -> str | None:
-    """Return what a file is that is no picture of the set, or None."""
+    """Return what a file is that is no image of the set, or None."""
     if is_list(key):
-        return "a list of pictures"
+        return "a list of images"
     if key.rpartition("/")[2] == _LABELMAP:
         return "a list of classes"
     if in_mask_folder(key) and key.lower().endswith(".png"):
@@ -283,14 +287,18 @@ def _role(key: str) -> str | None:
 
 
 def _is_about_another(storage: Storage, key: str, root: Node) -> bool:
-    """Say whether the file is about a picture that differs from this one by its ending alone."""
-    folder, stem, ending = parts_of(key)
-    _, other, other_ending = parts_of(root.word("filename") or "")
-    return stem == other and ending != other_ending and storage.exists(folder + stem + other_ending)
+    """Say whether the file is about an image that differs from this one by its extension alone."""
+    folder, stem, extension = parts_of(key)
+    _, other, other_extension = parts_of(root.word("filename") or "")
+    return (
+        stem == other
+        and extension != other_extension
+        and storage.exists(folder + stem + other_extension)
+    )
 
 
 def _pairs_by_masks(listed: Listed, masks: frozenset[str]) -> Pairs:
-    """Pair the pictures that have masks, but no XML files, with where those would be."""
+    """Pair the images that have masks, but no XML files, with where those would be."""
     marked = {parts_of(key)[1] for key in masks}
-    folders = (folder for folder, stems in listed.pictures.items() if not stems.isdisjoint(marked))
+    folders = (folder for folder, stems in listed.images.items() if not stems.isdisjoint(marked))
     return Pairs({folder: counterpart(folder, "Annotations") for folder in folders}, ".xml")

@@ -1,8 +1,8 @@
 """COCO: JSON files of boxes, outlines, masks, keypoints and captions.
 
 Any number of files, anywhere: `annotations/instances_train2017.json` beside `images/train2017/` or
-`train2017/`, `_annotations.coco.json` among the pictures, one file for all. They are told by their
-content. What several files say of one picture belongs together. A picture that no file lists is
+`train2017/`, `_annotations.coco.json` among the images, one file for all. They are told by their
+content. What several files say of one image belongs together. An image that no file lists is
 no part of the set.
 """
 
@@ -14,17 +14,17 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from variegate.annotations.annotation import Skeleton
-from variegate.formats.base import Layout, Refusal, Source, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, Source, named
 from variegate.formats.coco.file import CocoFile, is_coco, read
 from variegate.formats.coco.found import Found, find
-from variegate.formats.coco.pictures import Picture, all_categories
+from variegate.formats.coco.pictures import Image, all_categories
 from variegate.formats.coco.sheets import File
 from variegate.formats.coco.writer import CocoWriter
 from variegate.formats.scan import Survey, is_hidden, leave_unsaid
 from variegate.formats.writer import Writer
 from variegate.storage import OnSkip, Storage, log_skip, printable
 
-# Looked into, the likely ones first; sets with a JSON file for each picture are another format.
+# Looked into, the likely ones first; sets with a JSON file for each image are another format.
 _MOST_FILES = 64
 _LIKELY = re.compile(
     r"(?:^|/)(?:_annotations\.coco|annotations?\b|coco|instances|person|keypoints|captions|"
@@ -33,7 +33,7 @@ _LIKELY = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Coco(Layout):
+class Coco(DatasetFormat):
     """What the files say has been read when there is a layout, and waits on disk."""
 
     name: ClassVar[str] = "coco"
@@ -43,27 +43,29 @@ class Coco(Layout):
     url: str
 
     @classmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+    def recognise(
+        cls, survey: Survey, storage: Storage, *, chosen: bool
+    ) -> DatasetFormat | NotThisFormat:
         if not survey.others[".json"]:
-            return Refusal("there is no .json file")
+            return NotThisFormat("there is no .json file")
         keys = [key for key in _candidates(storage) if is_coco(storage, key)]
         if not keys:
-            return Refusal("no .json file is a COCO file")
+            return NotThisFormat("no .json file is a COCO file")
         files = [read(storage, key) for key in sorted(keys)]
         found = find(storage, survey, files)
-        if not found.pictures:
+        if not found.images:
             names = named(file.key for file in files)
-            return Refusal(
-                f"none of the pictures that {names} lists is there; name the folder that holds "
-                "both the file and the pictures",
+            return NotThisFormat(
+                f"none of the images that {names} lists is there; name the folder that holds "
+                "both the file and the images",
                 noteworthy=True,
             )
-        splits = Counter(found.split(key) or "" for key in found.pictures)
+        splits = Counter(found.split(key) or "" for key in found.images)
         return cls(
             root="",
             split_folders={},
             classes=all_categories(files),
-            pictures=splits,
+            images=splits,
             notes=tuple(found.notes()),
             skeletons=_skeletons(files),
             found=found,
@@ -80,31 +82,31 @@ class Coco(Layout):
         return None
 
     def split(self, key: str) -> str | None:
-        return self.found.split(key) if key in self.found.pictures else None
+        return self.found.split(key) if key in self.found.images else None
 
     def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
         labels = {file.key for file in self.found.files}
         masks = tuple(folder for folder in self.found.masks if folder)
         for entry in storage.list(on_skip=on_skip):
             key = entry.key
-            if key in self.found.pictures:
-                yield self._picture(key, entry.size)
+            if key in self.found.images:
+                yield self._image(key, entry.size)
                 continue
             skip = None
             if key in labels:
                 skip = "a label file"
             elif masks and key.startswith(masks):
                 skip = "a mask"
-            elif self.found.is_picture(key) and not is_hidden(key):
+            elif self.found.is_image(key) and not is_hidden(key):
                 skip = "not listed in the COCO files"
             yield Source(key, entry.size, None, None, skip=skip)
 
-    def _picture(self, key: str, size: int) -> Source:
-        picture = Picture()
-        for number, entry in self.found.pictures[key]:
-            picture.add(self.found.parts[number], entry)
+    def _image(self, key: str, size: int) -> Source:
+        image = Image()
+        for number, entry in self.found.images[key]:
+            image.add(self.found.parts[number], entry)
         splits = self.found.splits(key)
-        unusable = picture.unusable
+        unusable = image.unusable
         if len(splits) > 1:
             unusable = f"listed in several splits: {', '.join(sorted(splits))}"
         return Source(
@@ -112,8 +114,8 @@ class Coco(Layout):
             size,
             self.found.split(key),
             None,
-            annotation=picture.done(),
-            problems=tuple(picture.problems),
+            annotation=image.done(),
+            problems=tuple(image.problems),
             unusable=unusable,
         )
 
@@ -123,7 +125,7 @@ class Coco(Layout):
                 key=file.key,
                 kind=file.kind,
                 split=file.split,
-                pictures=folders.first,
+                images=folders.first,
                 masks=masks,
                 head=file.head,
                 standard=file.standard,

@@ -1,8 +1,8 @@
-"""Tables (CSV) of boxes: a row for each, with the picture, the class and four numbers.
+"""Tables (CSV) of boxes: a row for each, with the image, the class and four numbers.
 
 As TensorFlow's and Roboflow's exports (`filename,width,height,class,xmin,ymin,xmax,ymax`), as
 VoTT's, as keras-retinanet's (`path,x1,y1,x2,y2,class` without a header), or with x, y, width and
-height. Several tables are several splits, told by their names or folders. A picture that no table
+height. Several tables are several splits, told by their names or folders. An image that no table
 names is no part of the set.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.errors import InputError
-from variegate.formats.base import Layout, Refusal, Source, counted, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
 from variegate.formats.box_table.file import (
     BoxColumns,
     BoxTableFile,
@@ -25,7 +25,7 @@ from variegate.formats.box_table.file import (
 from variegate.formats.box_table.writer import CSV, BoxTableWriter
 from variegate.formats.coco import geometry
 from variegate.formats.coco.file import folder_split
-from variegate.formats.coco.places import Places, inside, picture_folders
+from variegate.formats.coco.places import Places, image_folders, inside
 from variegate.formats.scan import Survey, canonical_split, is_hidden, leave_unsaid
 from variegate.formats.spooled import Spooled
 from variegate.formats.writer import Writer
@@ -34,7 +34,7 @@ from variegate.storage import OnSkip, Storage, log_skip, printable
 
 @dataclass(slots=True)
 class _Table:
-    """A table that has been read: its rows wait on disk, by picture."""
+    """A table that has been read: its rows wait on disk, by image."""
 
     file: BoxTableFile
     slots: dict[str, int] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class _Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoxTable(Layout):
+class BoxTable(DatasetFormat):
     """What the tables say has been read when there is a layout, and waits on disk."""
 
     name: ClassVar[str] = "csv-boxes"
@@ -59,28 +59,32 @@ class BoxTable(Layout):
     survey: Survey = field(compare=False, repr=False)
 
     @classmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+    def recognise(
+        cls, survey: Survey, storage: Storage, *, chosen: bool
+    ) -> DatasetFormat | NotThisFormat:
         found = {key: find_box_columns(storage, key) for key in survey.tables}
         fitting = {key: c for key, c in found.items() if isinstance(c, BoxColumns)}
         if not fitting:
             reasons = [f"{printable(key)}: {reason}" for key, reason in found.items()]
-            return Refusal("; ".join(reasons) or "there is no table")
+            return NotThisFormat("; ".join(reasons) or "there is no table")
         tables = [_read(storage, key, columns) for key, columns in fitting.items()]
         total = _locate(storage, survey, tables)
         _check_apart(storage, tables)
-        layout = cls(
+        dataset_format = cls(
             root="",
             split_folders={},
             classes=tuple(sorted(set().union(*(table.classes for table in tables)))),
-            pictures={},
+            images={},
             tables=tuple(tables),
             survey=survey,
         )
-        pictures = Counter(layout.split(key) or "" for table in tables for key in table.keys)
-        if not pictures:
-            return Refusal(f"none of the pictures in {named(fitting)} is there", noteworthy=True)
-        notes = tuple(_notes(tables, total - pictures.total()))
-        return replace(layout, pictures=pictures, notes=notes)
+        images = Counter(dataset_format.split(key) or "" for table in tables for key in table.keys)
+        if not images:
+            return NotThisFormat(
+                f"none of the images in {named(fitting)} is there", noteworthy=True
+            )
+        notes = tuple(_notes(tables, total - images.total()))
+        return replace(dataset_format, images=images, notes=notes)
 
     @property
     def heading(self) -> str:
@@ -111,7 +115,7 @@ class BoxTable(Layout):
                 )
             elif key in labels:
                 yield Source(key, entry.size, None, None, skip="a label file")
-            elif self.survey.is_picture(key) and not is_hidden(key):
+            elif self.survey.is_image(key) and not is_hidden(key):
                 skip = "not listed in the table of boxes"
                 yield Source(key, entry.size, None, None, skip=skip)
             else:
@@ -154,17 +158,17 @@ def _read(storage: Storage, key: str, columns: BoxColumns) -> _Table:
 
 
 def _locate(storage: Storage, survey: Survey, tables: list[_Table]) -> int:
-    """Find the tables' pictures; return how many pictures there are in all."""
+    """Find the tables' images; return how many images there are in all."""
     names = [{name: inside(name, table.file.key) for name in table.slots} for table in tables]
     wanted = {n.rpartition("/")[2] for found in names for n in found.values() if n}
     places = Places(frozenset(wanted))
     for entry in storage.list(on_skip=leave_unsaid):
-        if survey.is_picture(entry.key):
+        if survey.is_image(entry.key):
             places.add(entry.key)
     for table, found in zip(tables, names, strict=True):
         split = None if table.file.columns.split is not None else table.file.split
-        folders = picture_folders(table.file.key, split, filter(None, found.values()), places)
-        table.file = replace(table.file, pictures=folders.first)
+        folders = image_folders(table.file.key, split, filter(None, found.values()), places)
+        table.file = replace(table.file, images=folders.first)
         for name, relative in found.items():
             if relative is None:
                 table.outside.append(name)
@@ -197,15 +201,15 @@ def _notes(tables: list[_Table], unlisted: int) -> Iterator[str]:
         key = printable(table.file.key)
         if table.outside:
             count = counted(len(table.outside), "file lies", "files lie")
-            yield f"{count} outside the data set, says {key}: {named(table.outside)}; not read"
+            yield f"{count} outside the dataset, says {key}: {named(table.outside)}; not read"
         if table.missing:
-            count = counted(len(table.missing), "picture is", "pictures are")
+            count = counted(len(table.missing), "image is", "images are")
             yield f"{count} listed in {key} but missing: {named(table.missing)}"
         if table.unnamed:
             count = counted(len(table.unnamed), "row", "rows")
             yield f"{count} of {key} without a file, the first in line {table.unnamed[0]:,}"
     if unlisted:
-        count = counted(unlisted, "picture is", "pictures are")
+        count = counted(unlisted, "image is", "images are")
         yield f"{count} not listed in any table of boxes and left out"
 
 
@@ -220,7 +224,7 @@ def _own_split(table: _Table, key: str) -> str | None:
 
 
 def _annotation(table: _Table, at: int, key: str, problems: list[str]) -> Annotation:
-    """Return what a table says of one picture."""
+    """Return what a table says of one image."""
     columns = table.file.columns
     size: tuple[int, int] | None = None
     objects = []
@@ -253,7 +257,7 @@ def _object(
     cells = [row[index].strip() for index in columns.box]
     category = row[columns.label].strip()
     if not any(cells) and not category:
-        return None  # the picture has no boxes
+        return None  # the image has no boxes
     if not category:
         said.append("no class; object left out")
         return None

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from variegate.annotations.annotation import Annotation
 from variegate.errors import InputError, LimitError
-from variegate.formats.base import Layout, Refusal, Source, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, Source, named
 from variegate.formats.scan import Survey, canonical_split, is_hidden, leave_unsaid
 from variegate.formats.webdataset.schema import (
     CAPTION,
@@ -22,10 +22,10 @@ from variegate.formats.webdataset.schema import (
     JSON,
     MEMBERS,
     TEXT,
-    is_picture,
+    image_of,
+    is_image,
     is_soft,
     mask_of,
-    picture_of,
     read_json,
     split_member,
 )
@@ -36,12 +36,12 @@ _SHARD = ".tar/"
 _SIZE_LIMIT = 1 << 24
 _MOST_NAMED = 6
 _MOST_LABELS = 100_000
-# So many of the pictures must have something beside them.
+# So many of the images must have something beside them.
 _ACCOMPANIED = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebDataset(Layout):
+class WebDataset(DatasetFormat):
     """Samples in tar files.
 
     Attributes:
@@ -56,47 +56,49 @@ class WebDataset(Layout):
     single: str = ""
 
     @classmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+    def recognise(
+        cls, survey: Survey, storage: Storage, *, chosen: bool
+    ) -> DatasetFormat | NotThisFormat:
         single = isinstance(storage, TarStorage)
         sharded = any(part.endswith(".tar") for f in survey.tally.folders for part in f)
         if not (single or sharded or chosen):
-            return Refusal("there are no tar files")
-        layout = cls(
+            return NotThisFormat("there are no tar files")
+        dataset_format = cls(
             root="",
             split_folders={},
             classes=(),
-            pictures={},
+            images={},
             input=storage.url,
             single=_single(storage) if single else "",
         )
-        return layout._completed(storage, chosen=chosen)
+        return dataset_format._completed(storage, chosen=chosen)
 
-    def _completed(self, storage: Storage, *, chosen: bool) -> Layout | Refusal:
-        """Look through the listing: pictures by split, classes, members of unknown kinds."""
-        pictures: Counter[str] = Counter()
+    def _completed(self, storage: Storage, *, chosen: bool) -> DatasetFormat | NotThisFormat:
+        """Look through the listing: images by split, classes, members of unknown kinds."""
+        images: Counter[str] = Counter()
         labels: set[str] = set()
         others: Counter[str] = Counter()
         accompanied = 0
         for sample, entries in self._samples(storage, leave_unsaid):
-            endings = [split_member(entry.key)[1] for entry in entries]
-            if sample is None or (picture := picture_of(endings)) is None:
+            extensions = [split_member(entry.key)[1] for entry in entries]
+            if sample is None or (image := image_of(extensions)) is None:
                 continue
-            pictures[_split(sample) or ""] += 1
-            accompanied += len(endings) > 1
-            if CLASS in endings and len(labels) < _MOST_LABELS:
+            images[_split(sample) or ""] += 1
+            accompanied += len(extensions) > 1
+            if CLASS in extensions and len(labels) < _MOST_LABELS:
                 text = _read(storage, f"{sample}.{CLASS}", [])
                 labels |= {text.strip()} if text and text.strip() else set()
-            # Pictures beside a JSON file may be masks of the objects in it.
-            rest = {e for e in endings if not (JSON in endings and is_picture(e))}
-            others.update(rest - {picture, mask_of(endings), CLASS, TEXT, JSON})
-        total = pictures.total()
+            # Images beside a JSON file may be masks of the objects in it.
+            rest = {e for e in extensions if not (JSON in extensions and is_image(e))}
+            others.update(rest - {image, mask_of(extensions), CLASS, TEXT, JSON})
+        total = images.total()
         if not total or (accompanied < _ACCOMPANIED * total and not chosen):
-            return Refusal("the pictures in the tar files have nothing beside them")
+            return NotThisFormat("the images in the tar files have nothing beside them")
         notes = []
         if others:
             common = named([f".{one}" for one, _ in others.most_common(50)], _MOST_NAMED)
             notes.append(f"carried through as they are, not moved with the pixels: {common}")
-        return replace(self, classes=tuple(sorted(labels)), pictures=pictures, notes=tuple(notes))
+        return replace(self, classes=tuple(sorted(labels)), images=images, notes=tuple(notes))
 
     @property
     def heading(self) -> str:
@@ -136,19 +138,19 @@ class WebDataset(Layout):
 
     def _sources(self, storage: Storage, sample: str, entries: list[Entry]) -> Iterator[Source]:
         """Yield the files of one sample."""
-        endings = [split_member(entry.key)[1] for entry in entries]
-        picture = picture_of(endings)
-        if picture is None:
+        extensions = [split_member(entry.key)[1] for entry in entries]
+        image = image_of(extensions)
+        if image is None:
             shard = _SHARD in sample or self.single
             for entry in entries:
                 yield Source(
                     *(entry.key, entry.size, None, None),
-                    skip="a sample without a picture" if shard else None,
+                    skip="a sample without an image" if shard else None,
                 )
             return
-        about = _About(storage, sample, endings, picture)
-        for entry, ending in zip(entries, endings, strict=True):
-            if ending == picture:
+        about = _About(storage, sample, extensions, image)
+        for entry, extension in zip(entries, extensions, strict=True):
+            if extension == image:
                 yield Source(
                     *(entry.key, entry.size, _split(sample), about.label),
                     annotation=about.annotation,
@@ -157,32 +159,32 @@ class WebDataset(Layout):
                 )
             else:
                 skip = "a mask" if entry.key in about.masks else "a label file"
-                carried = ending in about.annotation.extra.get(MEMBERS, ())
-                skip = "carried through with its sample" if carried else skip
+                converted = extension in about.annotation.extra.get(MEMBERS, ())
+                skip = "carried through with its sample" if converted else skip
                 yield Source(entry.key, entry.size, None, None, skip=skip)
 
 
 class _About:
-    """What the members of a sample say of its picture."""
+    """What the members of a sample say of its image."""
 
-    def __init__(self, storage: Storage, sample: str, endings: list[str], picture: str) -> None:
+    def __init__(self, storage: Storage, sample: str, extensions: list[str], image: str) -> None:
         self.problems: list[str] = []
         self.label: str | None = None
         self.annotation = Annotation()
-        if CLASS in endings:
+        if CLASS in extensions:
             text = _read(storage, f"{sample}.{CLASS}", self.problems)
             self.label = (text or "").strip() or None
-        if JSON in endings and (text := _read(storage, f"{sample}.{JSON}", self.problems)):
+        if JSON in extensions and (text := _read(storage, f"{sample}.{JSON}", self.problems)):
             self.annotation, problems = read_json(text.encode(), sample)
             self.problems += [printable(problem) for problem in problems]
         objects = [one for one in self.annotation.objects if one.mask_file is not None]
         named_masks = {one.mask_file for one in objects if one.mask_file}
-        rest = [e for e in endings if e != picture and f"{sample}.{e}" not in named_masks]
+        rest = [e for e in extensions if e != image and f"{sample}.{e}" not in named_masks]
         mask = mask_of(rest)
         self.masks = named_masks | ({f"{sample}.{mask}"} if mask else set())
         members = [e for e in rest if e not in (mask, CLASS, TEXT, JSON)]
         extra: dict[str, Any] = dict(self.annotation.extra)
-        if TEXT in endings and (text := _read(storage, f"{sample}.{TEXT}", self.problems)):
+        if TEXT in extensions and (text := _read(storage, f"{sample}.{TEXT}", self.problems)):
             extra[CAPTION] = text
         if members:
             extra[MEMBERS] = members
@@ -191,7 +193,7 @@ class _About:
             soft=self.annotation.soft or (mask is not None and is_soft(mask)),
             extra=extra,
         )
-        lost = sorted(named_masks - {f"{sample}.{ending}" for ending in endings})
+        lost = sorted(named_masks - {f"{sample}.{extension}" for extension in extensions})
         self.unusable = f"its mask {printable(lost[0])} is missing" if lost else None
 
 

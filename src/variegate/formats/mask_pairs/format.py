@@ -1,4 +1,4 @@
-"""Pictures and masks in pairs: ``images/7.jpg`` and ``masks/7.png``, ``7.jpg`` and ``7_mask.png``.
+"""Images and masks in pairs: ``images/7.jpg`` and ``masks/7.png``, ``7.jpg`` and ``7_mask.png``.
 
 The values of a mask are classes. They are amounts, to be interpolated, where its folder or the end
 of its name says so: ``mattes``, ``matte``, ``soft``, ``alphas``, ``alpha``. Nothing is guessed from
@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from variegate.annotations.annotation import Annotation
-from variegate.errors import InputError, PictureError
-from variegate.formats.base import Layout, Refusal, Source, counted, named
-from variegate.formats.image_size import measure, picture_size, size_problem
+from variegate.errors import ImageError, InputError
+from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
+from variegate.formats.image_size import image_size, measure, size_problem
 from variegate.formats.mask_pairs.classes import class_names, is_class_file, read_class_files
 from variegate.formats.mask_pairs.pairs import Pairing, split_key
 from variegate.formats.mask_pairs.search import find_pairing, is_mask_folder, other_masks
@@ -23,23 +23,23 @@ from variegate.formats.mask_pairs.writer import PALETTE, MaskPairsWriter
 from variegate.formats.scan import Survey, canonical_split, leave_unsaid
 from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
 
-_MOST_ENDINGS = 12
+_MOST_EXTENSIONS = 12
 
 
 @dataclass(slots=True)
 class _Seen:
     """What a look through the listing finds."""
 
-    pictures: Counter[str]
-    picture_endings: Counter[str]
-    mask_endings: Counter[str]
+    images: Counter[str]
+    image_extensions: Counter[str]
+    mask_extensions: Counter[str]
     class_files: list[str]
     first_mask: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MaskPairs(Layout):
-    """Every picture has one mask of the same size, found by its name.
+class MaskPairs(DatasetFormat):
+    """Every image has one mask of the same size, found by its name.
 
     Attributes:
         pairing: how.
@@ -55,12 +55,14 @@ class MaskPairs(Layout):
     class_files: Mapping[str, str]
 
     @classmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+    def recognise(
+        cls, survey: Survey, storage: Storage, *, chosen: bool
+    ) -> DatasetFormat | NotThisFormat:
         pairing = find_pairing(survey, storage, chosen=chosen)
         if isinstance(pairing, str):
-            if lost := _lost_pictures(survey, storage):
+            if lost := _lost_images(survey, storage):
                 raise InputError(f"{printable(storage.url)}: {lost}")
-            return Refusal(pairing)
+            return NotThisFormat(pairing)
         others = other_masks(survey, pairing)
         seen = _look(survey, storage, pairing)
         # Those that stand above the masks; others are about something else.
@@ -73,12 +75,12 @@ class MaskPairs(Layout):
             root="",
             split_folders={},
             classes=class_names(texts),
-            pictures=seen.pictures,
+            images=seen.images,
             notes=tuple(notes),
             pairing=replace(
                 pairing,
-                picture_endings=_common(seen.picture_endings),
-                mask_endings=_common(seen.mask_endings),
+                image_extensions=_common(seen.image_extensions),
+                mask_extensions=_common(seen.mask_extensions),
             ),
             palette=_palette(storage, seen.first_mask),
             class_files=texts,
@@ -86,10 +88,10 @@ class MaskPairs(Layout):
 
     @property
     def heading(self) -> str:
-        pictures, masks = self.pairing.folders[0]
+        images, masks = self.pairing.folders[0]
         if masks:
-            return f"masks in {printable(masks)!r} for the pictures in {printable(pictures)!r}"
-        return f"masks beside the pictures, called {printable(self.pairing.mask[1])!r}"
+            return f"masks in {printable(masks)!r} for the images in {printable(images)!r}"
+        return f"masks beside the images, called {printable(self.pairing.mask[1])!r}"
 
     def label(self, key: str) -> str | None:
         return None
@@ -117,31 +119,31 @@ class MaskPairs(Layout):
             return source
         if key in self.class_files:
             return replace(source, skip="a file of class names")
-        if split_key(key)[2] not in (*self.pairing.picture_endings, *self.pairing.mask_endings):
+        if split_key(key)[2] not in (*self.pairing.image_extensions, *self.pairing.mask_extensions):
             return source
-        if role == "picture":
-            return self._picture(replace(source, split=_split(key)), storage)
+        if role == "image":
+            return self._image(replace(source, split=_split(key)), storage)
         if role == "mask":
             return self._mask(source, storage)
         if role == "other mask":
             return replace(source, skip="a mask of another kind")
-        return replace(source, skip="it stands outside of the pictures and masks")
+        return replace(source, skip="it stands outside of the images and masks")
 
-    def _picture(self, source: Source, storage: Storage) -> Source:
-        key, size = source.key, picture_size(storage, source.key)
+    def _image(self, source: Source, storage: Storage) -> Source:
+        key, size = source.key, image_size(storage, source.key)
         mask = next((one for one in self.pairing.masks(key) if storage.exists(one)), None)
         if mask is None:
             expected = self.pairing.masks(key)[0]
             problem = f"{printable(key)}: no mask {printable(expected)!r}; it goes on without one"
             return replace(source, annotation=Annotation(size=size), problems=(problem,))
         annotation = Annotation(size=size, mask_file=mask, soft=self.pairing.soft)
-        twins = (one for one in self.pairing.pictures(mask) if one < key and storage.exists(one))
+        twins = (one for one in self.pairing.images(mask) if one < key and storage.exists(one))
         if twin := next(twins, None):
             shared = f"{printable(mask)}: the mask of {printable(twin)!r} too; rename one of them"
             return replace(source, annotation=annotation, unusable=shared)
         try:
             header = measure(storage, mask)
-        except (PictureError, InputError) as error:
+        except (ImageError, InputError) as error:
             unusable = f"its mask {printable(mask)} cannot be read: {error}"
             return replace(source, annotation=annotation, unusable=unusable)
         if wrong := size_problem(header.size, size):
@@ -152,10 +154,10 @@ class MaskPairs(Layout):
         return replace(source, annotation=annotation)
 
     def _mask(self, source: Source, storage: Storage) -> Source:
-        if any(storage.exists(one) for one in self.pairing.pictures(source.key)):
+        if any(storage.exists(one) for one in self.pairing.images(source.key)):
             return replace(source, skip="a mask")
-        problem = f"{printable(source.key)}: a mask without a picture; it is left out"
-        return replace(source, skip="a mask without a picture", problems=(problem,))
+        problem = f"{printable(source.key)}: a mask without an image; it is left out"
+        return replace(source, skip="a mask without an image", problems=(problem,))
 
 
 def _is_above(key: str, other: str) -> bool:
@@ -168,21 +170,21 @@ def _look(survey: Survey, storage: Storage, pairing: Pairing) -> _Seen:
     for entry in storage.list(on_skip=leave_unsaid):
         if is_class_file(entry):
             seen.class_files.append(entry.key)
-        if not survey.is_picture(entry.key):
+        if not survey.is_image(entry.key):
             continue
-        role, ending = pairing.role(entry.key), split_key(entry.key)[2]
-        if role == "picture":
-            seen.pictures[_split(entry.key) or ""] += 1
-            seen.picture_endings[ending] += 1
+        role, extension = pairing.role(entry.key), split_key(entry.key)[2]
+        if role == "image":
+            seen.images[_split(entry.key) or ""] += 1
+            seen.image_extensions[extension] += 1
         elif role == "mask":
-            seen.mask_endings[ending] += 1
+            seen.mask_extensions[extension] += 1
             seen.first_mask = seen.first_mask or entry.key
     return seen
 
 
-def _common(endings: Counter[str]) -> tuple[str, ...]:
-    ranked = sorted(endings.items(), key=lambda item: (-item[1], item[0]))
-    return tuple(ending for ending, _ in ranked[:_MOST_ENDINGS])
+def _common(extensions: Counter[str]) -> tuple[str, ...]:
+    ranked = sorted(extensions.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(extension for extension, _ in ranked[:_MOST_EXTENSIONS])
 
 
 def _split(key: str) -> str | None:
@@ -198,12 +200,12 @@ def _palette(storage: Storage, key: str | None) -> str:
     """Return the palette of a mask, as hexadecimal digits."""
     try:
         return ((key and measure(storage, key).palette) or b"").hex()
-    except (PictureError, InputError):
+    except (ImageError, InputError):
         return ""
 
 
-def _lost_pictures(survey: Survey, storage: Storage) -> str | None:
-    """Say where the pictures are, if there are only masks and a file that names the pictures."""
+def _lost_images(survey: Survey, storage: Storage) -> str | None:
+    """Say where the images are, if there are only masks and a file that names the images."""
     folders = [set(folder) for folder in survey.tally.folders]
     if not all(any(is_mask_folder(part) for part in folder) for folder in folders):
         return None
@@ -213,7 +215,7 @@ def _lost_pictures(survey: Survey, storage: Storage) -> str | None:
             if "masks:" in text and "images: .." in text:
                 count = counted(survey.tally.count, "mask", "masks")
                 return (
-                    f"{count}, but no pictures: config.yaml says that they stand in a folder "
-                    "beside this one; name the folder that holds both, with --layout masks"
+                    f"{count}, but no images: config.yaml says that they stand in a folder "
+                    "beside this one; name the folder that holds both, with --format masks"
                 )
     return None

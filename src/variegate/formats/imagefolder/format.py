@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from variegate.annotations.annotation import Annotation
-from variegate.formats.base import Layout, Refusal, Source, counted, named
-from variegate.formats.image_size import mask_problem, picture_size
+from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
+from variegate.formats.image_size import image_size, mask_problem
 from variegate.formats.imagefolder.metadata import (
-    ENDINGS,
+    EXTENSIONS,
     LABEL,
     Metadata,
     Rows,
@@ -34,7 +34,7 @@ _LOOKED_AT = 1_000
 _MOST_FOLDERS = 2_000
 _MOST_PROBLEMS = 1_000
 _MOST_CLASSES = 20_000
-# A file that lists fewer of the pictures is about something else.
+# A file that lists fewer of the images is about something else.
 _LISTED = 0.5
 
 
@@ -55,8 +55,8 @@ class _Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageFolder(Layout):
-    """What is known of a picture stands in a row of metadata, in its folder or one above.
+class ImageFolder(DatasetFormat):
+    """What is known of an image stands in a row of metadata, in its folder or one above.
 
     Attributes:
         found: all rows.
@@ -68,25 +68,27 @@ class ImageFolder(Layout):
     found: _Found
 
     @classmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+    def recognise(
+        cls, survey: Survey, storage: Storage, *, chosen: bool
+    ) -> DatasetFormat | NotThisFormat:
         keys = _metadata_keys(survey, storage)
         if not keys:
-            return Refusal("there is no metadata.jsonl, metadata.csv or metadata.parquet")
+            return NotThisFormat("there is no metadata.jsonl, metadata.csv or metadata.parquet")
         found = _Found()
         for key in keys:
             if problem := _read(storage, key, found):
-                return Refusal(f"{printable(key)}: {problem}", noteworthy=True)
-        pictures, missing, unlisted = _compare(survey, storage, found)
-        total = pictures.total()
+                return NotThisFormat(f"{printable(key)}: {problem}", noteworthy=True)
+        images, missing, unlisted = _compare(survey, storage, found)
+        total = images.total()
         listed = total - len(unlisted)
         if not listed or (listed < _LISTED * total and not chosen):
-            reason = f"{named(keys)} list {listed:,} of {total:,} pictures"
-            return Refusal(reason, noteworthy=True)
+            reason = f"{named(keys)} list {listed:,} of {total:,} images"
+            return NotThisFormat(reason, noteworthy=True)
         return cls(
             root="",
             split_folders={},
             classes=tuple(sorted(found.classes)),
-            pictures=pictures,
+            images=images,
             notes=tuple(_notes(found, missing, unlisted)),
             found=found,
         )
@@ -126,7 +128,7 @@ class ImageFolder(Layout):
         place = f"{printable(metadata.key)}:{line}: "
         mask = resolve(fields.pop(metadata.mask, None), metadata.folder)
         needs_size = mask is not None or metadata.objects is not None
-        size = picture_size(storage, entry.key) if needs_size else None
+        size = image_size(storage, entry.key) if needs_size else None
         objects, problems = (
             metadata.objects.read(fields, size) if metadata.objects is not None else ([], [])
         )
@@ -148,16 +150,16 @@ class ImageFolder(Layout):
 
 
 def _metadata_keys(survey: Survey, storage: Storage) -> list[str]:
-    """Return the metadata files in the folders of pictures and above."""
+    """Return the metadata files in the folders of images and above."""
     tables = [key for key in survey.tables if posixpath.basename(key) == "metadata.csv"]
-    if not (tables or survey.others.keys() & set(ENDINGS)):
+    if not (tables or survey.others.keys() & set(EXTENSIONS)):
         return []
     folders = {""}
     for folder in list(survey.tally.folders)[:_MOST_FOLDERS]:
         folders |= {"".join(f"{part}/" for part in folder[:n]) for n in range(len(folder) + 1)}
     found = {}
     for place in sorted(folders):
-        keys = [f"{place}metadata{ending}" for ending in ENDINGS]
+        keys = [f"{place}metadata{extension}" for extension in EXTENSIONS]
         if there := [key for key in keys if storage.exists(key)]:
             found[place] = there[0]
     return list(found.values())
@@ -207,25 +209,25 @@ def _note(row: dict[str, Any], metadata: Metadata, line: int, found: _Found) -> 
     if mask is not None:
         found.masks.add(mask)
     elif name:
-        words = f"{str(name)[:200]!r} lies outside of the data set; left out"
+        words = f"{str(name)[:200]!r} lies outside of the dataset; left out"
         found.say(metadata.key, line, words)
 
 
 def _compare(
     survey: Survey, storage: Storage, found: _Found
 ) -> tuple[Counter[str], list[str], list[str]]:
-    """Return the pictures by split, the files that are missing, and those not listed."""
+    """Return the images by split, the files that are missing, and those not listed."""
     missing, unlisted = set(found.rows), []
-    pictures: Counter[str] = Counter()
+    images: Counter[str] = Counter()
     for entry in storage.list(on_skip=leave_unsaid):
         if entry.key in found.rows:
             missing.discard(entry.key)
-        elif not survey.is_picture(entry.key) or entry.key in found.masks:
+        elif not survey.is_image(entry.key) or entry.key in found.masks:
             continue
         else:
             unlisted.append(entry.key)
-        pictures[_split(entry.key) or ""] += 1
-    return pictures, sorted(missing), unlisted
+        images[_split(entry.key) or ""] += 1
+    return images, sorted(missing), unlisted
 
 
 def _notes(found: _Found, missing: list[str], unlisted: list[str]) -> Iterator[str]:
@@ -233,7 +235,7 @@ def _notes(found: _Found, missing: list[str], unlisted: list[str]) -> Iterator[s
         count = counted(len(missing), "file is", "files are")
         yield f"{count} listed in the metadata but missing: {named(missing)}"
     if unlisted:
-        count = counted(len(unlisted), "picture is", "pictures are")
+        count = counted(len(unlisted), "image is", "images are")
         yield f"{count} not listed in the metadata: {named(unlisted)}"
     for key, said in found.problems.items():
         count = counted(len(said), "line", "lines")

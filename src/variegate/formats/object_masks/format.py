@@ -13,31 +13,31 @@ from itertools import groupby
 from typing import ClassVar
 
 from variegate.annotations.annotation import Annotation, Object
-from variegate.codecs import IMAGE_ENDINGS, decode_mask
-from variegate.errors import InputError, PictureError
-from variegate.formats.base import Layout, Refusal, Source
-from variegate.formats.image_size import mask_problem, picture_size
+from variegate.codecs import IMAGE_EXTENSIONS, decode_mask
+from variegate.errors import ImageError, InputError
+from variegate.formats.base import DatasetFormat, NotThisFormat, Source
+from variegate.formats.image_size import image_size, mask_problem
 from variegate.formats.mask_pairs.pairs import split_key
 from variegate.formats.object_masks.writer import OBJECT, Case, ObjectMasksWriter
 from variegate.formats.scan import Survey, canonical_split, leave_unsaid
 from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
 
-_PICTURES = ("images", "image", "imgs", "img")
+_IMAGES = ("images", "image", "imgs", "img")
 _MASKS = ("masks", "mask", "instances", "objects", "labels")
 # Names before the number that say nothing of what an object is.
 _NO_CLASSES = {"mask", "masks", "object", "obj", "instance", "inst", "label", "seg", "img", "image"}
 _NUMBERED = re.compile(r"([^\W\d_][^\W\d]*?)[ _-]?\d+")
 _MOST_CLASSES = 100
-# So many of the pictures must stand alone in a folder that has a folder of masks beside it.
+# So many of the images must stand alone in a folder that has a folder of masks beside it.
 _ALONE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectMasks(Layout):
-    """Every picture has a folder of its own, with a folder of masks.
+class ObjectMasks(DatasetFormat):
+    """Every image has a folder of its own, with a folder of masks.
 
     Attributes:
-        pictures_folder, masks_folder: what they are called.
+        images_folder, masks_folder: what they are called.
         by_folder, by_name: where the class of an object stands, if it stands anywhere.
         value: of the objects in the masks.
     """
@@ -45,37 +45,39 @@ class ObjectMasks(Layout):
     name: ClassVar[str] = "object-masks"
     annotated: ClassVar[bool] = True
 
-    pictures_folder: str
+    images_folder: str
     masks_folder: str
     by_folder: bool = False
     by_name: bool = False
     value: int = 255
 
     @classmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+    def recognise(
+        cls, survey: Survey, storage: Storage, *, chosen: bool
+    ) -> DatasetFormat | NotThisFormat:
         if (folders := _folders(survey, chosen=chosen)) is None:
-            return Refusal("pictures do not stand alone beside a folder of masks")
-        layout = cls(
+            return NotThisFormat("images do not stand alone beside a folder of masks")
+        dataset_format = cls(
             root="".join(f"{part}/" for part in survey.root),
             split_folders={},
             classes=(),
-            pictures={},
-            pictures_folder=folders[0],
+            images={},
+            images_folder=folders[0],
             masks_folder=folders[1],
         )
-        return layout._completed(storage)
+        return dataset_format._completed(storage)
 
-    def _completed(self, storage: Storage) -> Layout:
-        """Look through the listing: pictures by split, classes, the value of objects."""
-        pictures: Counter[str] = Counter()
+    def _completed(self, storage: Storage) -> DatasetFormat:
+        """Look through the listing: images by split, classes, the value of objects."""
+        images: Counter[str] = Counter()
         classes: Counter[tuple[str, str]] = Counter()
         masks, first = 0, None
         for entry in storage.list(on_skip=leave_unsaid):
             case = self._case(entry.key)
             if case is None:
                 continue
-            if case.part == self.pictures_folder:
-                pictures[_split(entry.key) or ""] += 1
+            if case.part == self.images_folder:
+                images[_split(entry.key) or ""] += 1
                 continue
             masks, first = masks + 1, first or entry.key
             folder, stem, _ = split_key(case.rest)
@@ -87,7 +89,7 @@ class ObjectMasks(Layout):
         by_name = [] if by_folder else _class_names(classes, "name")
         return replace(
             self,
-            pictures=pictures,
+            images=images,
             classes=tuple(sorted(by_folder or by_name or [OBJECT])),
             by_folder=bool(by_folder),
             by_name=bool(by_name),
@@ -107,13 +109,13 @@ class ObjectMasks(Layout):
     def writer(self) -> ObjectMasksWriter:
         return ObjectMasksWriter(
             classes=self.classes,
-            pictures_folder=self.pictures_folder,
+            images_folder=self.images_folder,
             masks_folder=self.masks_folder,
             value=self.value,
         )
 
     def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
-        # What belongs to one picture stands together in the listing: "<id>/images", "<id>/masks".
+        # What belongs to one image stands together in the listing: "<id>/images", "<id>/masks".
         for folder, group in groupby(storage.list(on_skip=on_skip), key=_CaseFinder(self)):
             if folder is None:
                 yield from (Source(entry.key, entry.size, None, None) for entry in group)
@@ -121,15 +123,15 @@ class ObjectMasks(Layout):
                 yield from self._sources(storage, list(group))
 
     def _sources(self, storage: Storage, entries: list[Entry]) -> Iterator[Source]:
-        """Yield the files of one picture's folder."""
-        pictures, masks = (
+        """Yield the files of one image's folder."""
+        images, masks = (
             [e for e in entries if (case := self._case(e.key)) and case.part == part]
-            for part in (self.pictures_folder, self.masks_folder)
+            for part in (self.images_folder, self.masks_folder)
         )
-        size = picture_size(storage, pictures[0].key) if pictures else None
-        problems = [] if masks or not pictures else [f"{printable(pictures[0].key)}: no masks"]
+        size = image_size(storage, images[0].key) if images else None
+        problems = [] if masks or not images else [f"{printable(images[0].key)}: no masks"]
         objects = []
-        for mask in masks if pictures else ():
+        for mask in masks if images else ():
             if problem := mask_problem(storage, mask.key, size):
                 problems.append(f"{printable(mask.key)}: {problem}; object dropped")
             else:
@@ -141,8 +143,8 @@ class ObjectMasks(Layout):
             if case is None:
                 yield source
             elif case.part == self.masks_folder:
-                yield _mask(source, alone=not pictures)
-            elif entry is pictures[0]:
+                yield _mask(source, alone=not images)
+            elif entry is images[0]:
                 yield Source(
                     entry.key,
                     entry.size,
@@ -152,18 +154,18 @@ class ObjectMasks(Layout):
                     problems=tuple(problems),
                 )
             else:
-                other = f"the masks beside it belong to {printable(pictures[0].key)!r}"
+                other = f"the masks beside it belong to {printable(images[0].key)!r}"
                 yield replace(source, split=_split(entry.key), unusable=other)
 
     def _case(self, key: str) -> Case | None:
-        """Return where a picture or a mask stands; None for all other files."""
-        if self.inside(key) is None or split_key(key)[2].lower() not in IMAGE_ENDINGS:
+        """Return where an image or a mask stands; None for all other files."""
+        if self.inside(key) is None or split_key(key)[2].lower() not in IMAGE_EXTENSIONS:
             return None
         return Case.of(key, self._parts)
 
     @property
     def _parts(self) -> tuple[str, str]:
-        return self.pictures_folder, self.masks_folder
+        return self.images_folder, self.masks_folder
 
     def _category(self, key: str) -> str:
         case = self._case(key)
@@ -175,10 +177,10 @@ class ObjectMasks(Layout):
 
 
 class _CaseFinder:
-    """Says which picture's folder each file of a listing belongs to; remembers the last."""
+    """Says which image's folder each file of a listing belongs to; remembers the last."""
 
-    def __init__(self, layout: ObjectMasks) -> None:
-        self._layout = layout
+    def __init__(self, dataset_format: ObjectMasks) -> None:
+        self._layout = dataset_format
         self._folder: str | None = None
 
     def __call__(self, entry: Entry) -> str | None:
@@ -192,15 +194,15 @@ class _CaseFinder:
 def _mask(source: Source, *, alone: bool) -> Source:
     if not alone:
         return replace(source, skip="a mask")
-    problem = f"{printable(source.key)}: a mask without a picture; it is left out"
-    return replace(source, skip="a mask without a picture", problems=(problem,))
+    problem = f"{printable(source.key)}: a mask without an image; it is left out"
+    return replace(source, skip="a mask without an image", problems=(problem,))
 
 
 def _folders(survey: Survey, *, chosen: bool) -> tuple[str, str] | None:
-    """Return what the folders of pictures and of masks are called, if the set is laid out so."""
+    """Return what the folders of images and of masks are called, if the set is laid out so."""
     tally = survey.tally.folders
-    for pictures in sorted({f[-1] for f in tally if f and f[-1].lower() in _PICTURES}):
-        cases = {f[:-1]: count for f, count in tally.items() if f and f[-1] == pictures}
+    for images in sorted({f[-1] for f in tally if f and f[-1].lower() in _IMAGES}):
+        cases = {f[:-1]: count for f, count in tally.items() if f and f[-1] == images}
         for masks in sorted({p for f in tally for p in f if p.lower() in _MASKS}):
             beside = Counter[tuple[str, ...]]()
             for folder, count in tally.items():
@@ -211,7 +213,7 @@ def _folders(survey: Survey, *, chosen: bool) -> tuple[str, str] | None:
             named_alike = any(not parent or canonical_split(parent[-1]) for parent in cases)
             enough = beside and alone >= len(cases) * _ALONE and len(beside) >= alone * _ALONE
             if enough and several and not named_alike:
-                return pictures, masks
+                return images, masks
     return None
 
 
@@ -229,7 +231,7 @@ def _value(storage: Storage, key: str | None) -> int:
     """Return the value of the object in a mask; 255 where there is no telling."""
     try:
         return int(decode_mask(storage.read(key)).max()) or 255 if key else 255
-    except (PictureError, InputError):
+    except (ImageError, InputError):
         return 255
 
 

@@ -1,7 +1,7 @@
-"""LabelMe: a JSON file of shapes for each picture, beside it or in a folder of its own.
+"""LabelMe: a JSON file of shapes for each image, beside it or in a folder of its own.
 
-Its coordinates are continuous already. The picture that LabelMe embeds (`imageData`) is ignored,
-since the file is there, and dropped on writing. `imagePath` is never followed: a picture and its
+Its coordinates are continuous already. The image that LabelMe embeds (`imageData`) is ignored,
+since the file is there, and dropped on writing. `imagePath` is never followed: an image and its
 file have the same stem.
 """
 
@@ -16,10 +16,10 @@ from typing import Any, ClassVar, Self
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.checks import Problems, Size, without_duplicates
-from variegate.codecs.kinds import IMAGE_ENDINGS
+from variegate.codecs.kinds import IMAGE_EXTENSIONS
 from variegate.errors import InputError, LimitError
-from variegate.formats.base import Layout, Refusal, Source, counted, named
-from variegate.formats.image_size import picture_size
+from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
+from variegate.formats.image_size import image_size
 from variegate.formats.labelme.shapes import read_shape, without_split_pieces, write_shapes
 from variegate.formats.pairing import (
     Listed,
@@ -46,10 +46,10 @@ class LabelMeError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class LabelMeWriter(Writer):
-    """Writes a JSON file for each picture.
+    """Writes a JSON file for each image.
 
     Attributes:
-        folders: folder of pictures -> folder of their JSON files.
+        folders: folder of images -> folder of their JSON files.
     """
 
     name: ClassVar[str] = "labelme"
@@ -61,14 +61,14 @@ class LabelMeWriter(Writer):
 
     folders: Mapping[str, str] = field(default_factory=dict)
 
-    def fresh_key(self, key: str, *, split: str | None, label: str | None, ending: str) -> str:
+    def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         folder, stem, _ = parts_of(key)
         above = f"{split}/" if split and split_in(folder) != split else ""
-        return f"{above}{folder}{stem}{ending}"
+        return f"{above}{folder}{stem}{extension}"
 
-    def annotation_key(self, picture: str) -> str:
-        """Return the key of a picture's JSON file."""
-        folder, stem, _ = parts_of(picture)
+    def annotation_key(self, image: str) -> str:
+        """Return the key of an image's JSON file."""
+        folder, stem, _ = parts_of(image)
         return f"{self.folders.get(folder, folder)}{stem}.json"
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
@@ -86,11 +86,11 @@ class LabelMeWriter(Writer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelMe(Layout):
+class LabelMe(DatasetFormat):
     """The names of all files are held in memory while the format is recognised.
 
     Attributes:
-        pairs: which JSON file belongs to which picture.
+        pairs: which JSON file belongs to which image.
     """
 
     name: ClassVar[str] = "labelme"
@@ -99,17 +99,19 @@ class LabelMe(Layout):
     pairs: Pairs
 
     @classmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+    def recognise(
+        cls, survey: Survey, storage: Storage, *, chosen: bool
+    ) -> DatasetFormat | NotThisFormat:
         if not survey.others[".json"]:
             old = bool(survey.others[".xml"])
             also = ", and .xml files of the old web tool are not read" if old else ""
-            return Refusal(f"there are no .json files{also}")
-        listed = Listed.of(storage, ending=".json", keep=lambda _: False)
+            return NotThisFormat(f"there are no .json files{also}")
+        listed = Listed.of(storage, extension=".json", keep=lambda _: False)
         pairs = find_pairs(listed, ".json")
         if not pairs.folders:
-            return Refusal("no .json file has the name of a picture")
+            return NotThisFormat("no .json file has the name of an image")
         if not chosen and (reason := pairs.doubt(listed)):
-            return Refusal(reason)
+            return NotThisFormat(reason)
         for key in islice(pairs.present(listed), _LOOKED_AT):
             try:
                 read_file(storage, key)
@@ -117,7 +119,7 @@ class LabelMe(Layout):
             except LabelMeError:
                 continue
         else:
-            return Refusal("the .json files beside the pictures have no shapes")
+            return NotThisFormat("the .json files beside the images have no shapes")
         return cls._of(storage, listed, pairs)
 
     @classmethod
@@ -130,14 +132,14 @@ class LabelMe(Layout):
                 continue
             labels = (shape.get("label") for shape in shapes if isinstance(shape, dict))
             names.update(label for label in labels if isinstance(label, str))
-        pictures = Counter[str]()
+        images = Counter[str]()
         for folder in pairs.folders:
-            pictures[split_in(folder) or ""] += len(listed.pictures[folder])
+            images[split_in(folder) or ""] += len(listed.images[folder])
         return cls(
             root=pairs.root(),
             split_folders={},
             classes=tuple(sorted(names)),
-            pictures=pictures,
+            images=images,
             notes=tuple(_notes(pairs, listed)),
             pairs=pairs,
         )
@@ -159,19 +161,19 @@ class LabelMe(Layout):
     def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
         labels = set(self.pairs.folders.values())
         for entry in storage.list(on_skip=on_skip):
-            folder, _, ending = parts_of(entry.key)
+            folder, _, extension = parts_of(entry.key)
             skip = None
-            if ending.lower() in IMAGE_ENDINGS and not is_hidden(entry.key):
+            if extension.lower() in IMAGE_EXTENSIONS and not is_hidden(entry.key):
                 if folder in self.pairs.folders:
-                    yield self._picture(storage, entry)
+                    yield self._image(storage, entry)
                     continue
-                skip = "a picture outside the folders that have labels"
+                skip = "an image outside the folders that have labels"
                 skip = "a mask" if in_mask_folder(entry.key) else skip
-            elif ending.lower() == ".json" and folder in labels:
+            elif extension.lower() == ".json" and folder in labels:
                 skip = "a label file"
             yield Source(entry.key, entry.size, None, None, skip=skip)
 
-    def _picture(self, storage: Storage, entry: Entry) -> Source:
+    def _image(self, storage: Storage, entry: Entry) -> Source:
         key = self.pairs.annotation_key(entry.key) or ""
         problems = Problems(printable(key))
         annotation, unusable = Annotation(extra={"no_file": True}), None
@@ -195,9 +197,9 @@ class LabelMe(Layout):
 def _notes(pairs: Pairs, listed: Listed) -> Iterator[str]:
     if missing := pairs.missing(listed):
         count = counted(len(missing), "JSON file has", "JSON files have")
-        yield f"{count} no picture: {named(missing)}"
+        yield f"{count} no image: {named(missing)}"
     if unlisted := pairs.unlisted(listed):
-        count = counted(len(unlisted), "picture has", "pictures have")
+        count = counted(len(unlisted), "image has", "images have")
         yield f"{count} no JSON file, so nothing is known of its objects: {named(unlisted)}"
 
 
@@ -220,7 +222,7 @@ def read_file(storage: Storage, key: str) -> tuple[dict[str, Any], str]:
 
 
 def _annotation(
-    storage: Storage, picture: str, data: Mapping[str, Any], text: str, problems: Problems
+    storage: Storage, image: str, data: Mapping[str, Any], text: str, problems: Problems
 ) -> Annotation:
     height, width = data.get("imageHeight"), data.get("imageWidth")
     size: Size | None = None
@@ -229,7 +231,7 @@ def _annotation(
     elif (height, width) != (None, None):
         problems.add(1, f"imageHeight {height!r:.40} and imageWidth {width!r:.40} ignored")
     _check_path(data.get("imagePath"), problems)
-    real = size or picture_size(storage, picture)
+    real = size or image_size(storage, image)
     found: list[tuple[int, Object]] = []
     for number, shape in enumerate(data["shapes"]):
 
@@ -252,7 +254,7 @@ def _check_path(path: Any, problems: Problems) -> None:
     folder = posixpath.dirname(problems.key)
     place = posixpath.normpath(posixpath.join(folder, path.replace("\\", "/")))
     if place.startswith(("..", "/")):
-        problems.add(1, f"imagePath {printable(path)!r} leads out of the data set; not followed")
+        problems.add(1, f"imagePath {printable(path)!r} leads out of the dataset; not followed")
 
 
 def _line(text: str, number: int) -> int:

@@ -1,4 +1,4 @@
-"""A table (CSV) of files and labels, beside the pictures or above their folders."""
+"""A table (CSV) of files and labels, beside the images or above their folders."""
 
 import posixpath
 from collections import Counter
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from variegate.errors import InputError
-from variegate.formats.base import Labelled, Layout, Refusal, counted, named
+from variegate.formats.base import DatasetFormat, Labelled, NotThisFormat, counted, named
 from variegate.formats.scan import Survey, leave_unsaid
 from variegate.formats.table.file import (
     Columns,
@@ -21,16 +21,16 @@ from variegate.formats.table.file import (
 from variegate.formats.table.writer import CsvTableWriter
 from variegate.storage import Storage, printable
 
-# A table that lists fewer of the pictures is about something else.
+# A table that lists fewer of the images is about something else.
 _LISTED = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CsvTable(Layout):
+class CsvTable(DatasetFormat):
     """The label, and the split where there is such a column, stand in a table.
 
-    The rows name files relative to the table's folder or to the whole data set, by bare name, or
-    without an ending. The table is held in memory.
+    The rows name files relative to the table's folder or to the whole dataset, by bare name, or
+    without an extension. The table is held in memory.
     """
 
     name: ClassVar[str] = "csv"
@@ -40,39 +40,45 @@ class CsvTable(Layout):
     table: Table
 
     @classmethod
-    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+    def recognise(
+        cls, survey: Survey, storage: Storage, *, chosen: bool
+    ) -> DatasetFormat | NotThisFormat:
         found = {key: find_columns(storage, key) for key in survey.tables}
         fitting = {key: columns for key, columns in found.items() if isinstance(columns, Columns)}
         if not fitting:
             problems = [f"{printable(key)}: {problem}" for key, problem in found.items()]
-            return Refusal("; ".join(problems) or "there is no table", noteworthy=bool(problems))
+            return NotThisFormat(
+                "; ".join(problems) or "there is no table", noteworthy=bool(problems)
+            )
         if len(fitting) > 1:
             raise InputError(
                 f"{printable(storage.url)}: several tables could hold the labels, "
-                f"{named(fitting)}; keep one of them there, or choose another --layout"
+                f"{named(fitting)}; keep one of them there, or choose another --format"
             )
         ((key, columns),) = fitting.items()
         table = read_table(storage, key, columns)
-        layout = cls(
+        dataset_format = cls(
             root="".join(f"{part}/" for part in survey.root),
             split_folders=survey.split_folders,
             classes=tuple(sorted({label for label, _ in table.rows.values() if label is not None})),
-            pictures={},
+            images={},
             key=key,
             columns=columns,
             table=table,
         )
-        return layout._compared(survey, storage, chosen=chosen)
+        return dataset_format._compared(survey, storage, chosen=chosen)
 
-    def _compared(self, survey: Survey, storage: Storage, *, chosen: bool) -> Layout | Refusal:
+    def _compared(
+        self, survey: Survey, storage: Storage, *, chosen: bool
+    ) -> DatasetFormat | NotThisFormat:
         """Compare the table with the files that are there, in a second look at the listing."""
         missing = set(self.table.rows)
         unlisted: list[str] = []
-        pictures: Counter[str] = Counter()
+        images: Counter[str] = Counter()
         for entry in storage.list(on_skip=leave_unsaid):
-            if not survey.is_picture(entry.key):
+            if not survey.is_image(entry.key):
                 continue
-            pictures[self.split(entry.key) or ""] += 1
+            images[self.split(entry.key) or ""] += 1
             row = self._row(entry.key)
             if row is None:
                 unlisted.append(entry.key)
@@ -81,25 +87,25 @@ class CsvTable(Layout):
             else:
                 raise InputError(
                     f"{storage.place(self.key)}: {row!r} fits several files, one of them "
-                    f"{entry.key!r}; write paths with folder and ending"
+                    f"{entry.key!r}; write paths with folder and extension"
                 )
-        total = pictures.total()
+        total = images.total()
         listed = total - len(unlisted)
         if not listed or (listed < _LISTED * total and not chosen):
-            reason = f"{printable(self.key)} lists {listed:,} of {total:,} pictures"
-            return Refusal(reason, noteworthy=True)
-        return replace(self, pictures=pictures, notes=tuple(self._notes(missing, unlisted)))
+            reason = f"{printable(self.key)} lists {listed:,} of {total:,} images"
+            return NotThisFormat(reason, noteworthy=True)
+        return replace(self, images=images, notes=tuple(self._notes(missing, unlisted)))
 
     def _notes(self, missing: set[str], unlisted: list[str]) -> Iterator[str]:
         key = printable(self.key)
         if outside := self.table.outside:
             count = counted(len(outside), "file lies", "files lie")
-            yield f"{count} outside the data set, says {key}: {named(outside)}"
+            yield f"{count} outside the dataset, says {key}: {named(outside)}"
         if missing:
             count = counted(len(missing), "file is", "files are")
             yield f"{count} listed in {key} but missing: {named(sorted(missing))}"
         if unlisted:
-            count = counted(len(unlisted), "picture is", "pictures are")
+            count = counted(len(unlisted), "image is", "images are")
             yield f"{count} not listed in {key} and without a label: {named(unlisted)}"
         if empty := [name for name, (label, _) in self.table.rows.items() if label is None]:
             count = counted(len(empty), "file has", "files have")
