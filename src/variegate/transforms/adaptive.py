@@ -2,19 +2,12 @@
 
 from typing import Annotated, ClassVar
 
-import numpy as np
-
-from variegate.annotations.sample import Size
-from variegate.ops import Operation
 from variegate.ops import adaptive as ops
 from variegate.transforms.base import (
     Axis,
     Bounds,
-    Parameters,
     Range,
     Transform,
-    draw_from,
-    draw_whole,
 )
 
 
@@ -23,6 +16,7 @@ class Autocontrast(Transform):
 
     name: ClassVar = "autocontrast"
     axes: ClassVar = (Axis("autocontrast", "mix", 0.0, 1.0),)
+    acts: ClassVar = ops.Autocontrast
 
     mix: Annotated[Range, Bounds(0, 1)] = (1.0, 1.0)
     """Share of the changed image in the result; 0 is the identity."""
@@ -30,29 +24,16 @@ class Autocontrast(Transform):
     cutoff: Annotated[Range, Bounds(0, 0.4)] = (0.01, 0.01)
     """Share of the pixels that may saturate at each end."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"mix": draw_from(rng, self.mix), "cutoff": draw_from(rng, self.cutoff)}
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return ops.Autocontrast(parameters["mix"], parameters["cutoff"])
-
 
 class Equalize(Transform):
     """Spread every channel so that all its levels are about equally frequent."""
 
     name: ClassVar = "equalize"
     axes: ClassVar = (Axis("equalize", "mix", 0.0, 1.0),)
+    acts: ClassVar = ops.Equalize
 
     mix: Annotated[Range, Bounds(0, 1)] = (1.0, 1.0)
     """Share of the changed image in the result; 0 is the identity."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"mix": draw_from(rng, self.mix)}
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return ops.Equalize(parameters["mix"])
 
 
 class Clahe(Transform):
@@ -60,6 +41,7 @@ class Clahe(Transform):
 
     name: ClassVar = "clahe"
     axes: ClassVar = (Axis("clahe", "mix", 0.0, 1.0),)
+    acts: ClassVar = ops.Clahe
 
     mix: Annotated[Range, Bounds(0, 1)] = (1.0, 1.0)
     """Share of the changed image in the result; 0 is the identity."""
@@ -69,14 +51,3 @@ class Clahe(Transform):
 
     tiles: Annotated[Range, Bounds(1, 64, whole=True)] = (8.0, 8.0)
     """Regions along each side."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {
-            "mix": draw_from(rng, self.mix),
-            "clip_limit": draw_from(rng, self.clip_limit),
-            "tiles": draw_whole(rng, self.tiles),
-        }
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return ops.Clahe(parameters["mix"], parameters["clip_limit"], parameters["tiles"])

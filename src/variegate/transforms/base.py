@@ -7,9 +7,9 @@ They are relative to the image's size, so the same draw means the same on any im
 
 import math
 import sys
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -20,7 +20,7 @@ from pydantic_core import CoreSchema, core_schema
 from variegate.annotations.sample import Size
 from variegate.errors import RecipeError, did_you_mean
 from variegate.ops import Identity, Operation
-from variegate.seeding import uniform
+from variegate.seeding import noise_key, uniform
 from variegate.validation import Spec, shown
 
 Parameters = Mapping[str, Any]
@@ -37,12 +37,20 @@ class Bounds:
         low, high: inclusive.
         above: the range must lie above this, exclusive; for factors that cannot be 0.
         whole: only integers.
+        log: drawn so that a factor of 2 is as likely as one of 1/2.
     """
 
     low: float = -math.inf
     high: float = math.inf
     above: float = -math.inf
     whole: bool = False
+    log: bool = False
+
+    def draw(self, rng: np.random.Generator, bounds: Range) -> float | int:
+        """Draw a number from a range within these bounds."""
+        if self.whole:
+            return draw_whole(rng, bounds)
+        return draw_log(rng, bounds) if self.log else draw_from(rng, bounds)
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
@@ -181,13 +189,23 @@ TRANSFORMS: "dict[str, type[Transform]]" = {}
 FAMILIES: "dict[str, Callable[[str], type[Transform]]]" = {}
 
 
-class Transform(Spec, ABC):
-    """Ranges from which one operation is drawn. See the module's docstring."""
+class Transform(Spec):
+    """Ranges from which one operation is drawn. See the module's docstring.
+
+    A transform that hands a number from each of its ranges to one operation names the operation
+    (`acts`); others define `operation`, and `parameters` where drawing is more than that.
+    """
 
     name: ClassVar[str]
     axes: ClassVar[tuple[Axis, ...]] = ()
     partners: ClassVar[int] = 0
     """How many other images it needs."""
+    acts: ClassVar[Callable[..., Operation] | None] = None
+    """The operation that takes the drawn parameters, in their order."""
+    of_shorter_side: ClassVar[tuple[str, ...]] = ()
+    """Parameters that are fractions of the shorter side, and that `acts` takes in pixels."""
+    noisy: ClassVar[bool] = False
+    """Whether a key is drawn for noise, after all else."""
 
     p: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Probability that the transform is applied where a policy picks it."""
@@ -195,19 +213,28 @@ class Transform(Spec, ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "name" in cls.__dict__:
+            own = any("operation" in one.__dict__ for one in cls.__mro__ if one is not Transform)
+            if cls.acts is None and not own:
+                raise TypeError(f"{cls.__name__}: define `operation`, or name one in `acts`")
             TRANSFORMS[cls.name] = cls
 
-    @abstractmethod
     def parameters(self, rng: np.random.Generator) -> Parameters:
-        """Draw exact parameters: JSON values, relative to the image's size."""
+        """Draw exact parameters: JSON values, relative to the image's size.
+
+        Here a number from each range, in the order of the fields; other fields as they are.
+        """
+        drawn = {name: draw(rng, getattr(self, name)) for name, draw in _draws(type(self))}
+        return {**drawn, "noise_key": noise_key(rng)} if self.noisy else drawn
 
     @classmethod
-    @abstractmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         """Build the operation that drawn `parameters` mean on an image of (height, width) `size`.
 
         It depends on nothing else, so that a manifest's row is enough to repeat it.
         """
+        assert cls.acts is not None
+        pixels = {name: parameters[name] * min(size) for name in cls.of_shorter_side}
+        return cls.acts(*{**parameters, **pixels}.values())
 
     def drawn(self, rng: np.random.Generator) -> Draw | None:
         """Draw; None where the transform's own probability `p` leaves it out."""
@@ -258,6 +285,18 @@ class Transform(Spec, ABC):
         """
         parameters = cls.at(axis, intensity, rng)
         return cls.operation(parameters, size) if intensity > 0 else Identity()
+
+
+@cache
+def _draws(kind: type[Transform]) -> tuple[tuple[str, Callable[..., Any]], ...]:
+    """Return the fields that become parameters, and how each is drawn."""
+
+    def how(metadata: Sequence[object]) -> Callable[..., Any]:
+        bounds = next((one for one in metadata if isinstance(one, Bounds)), None)
+        return bounds.draw if bounds else lambda _, value: value
+
+    fields = kind.model_fields.items()
+    return tuple((name, how(field.metadata)) for name, field in fields if name != "p")
 
 
 def draw_from(rng: np.random.Generator, bounds: Range) -> float:

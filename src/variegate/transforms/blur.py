@@ -2,13 +2,10 @@
 
 from typing import Annotated, ClassVar
 
-import numpy as np
-
 from variegate.annotations.sample import Size
 from variegate.ops import Operation
 from variegate.ops import blur as ops
-from variegate.seeding import noise_key
-from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform, draw_from
+from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform
 
 
 class GaussianBlur(Transform):
@@ -16,16 +13,11 @@ class GaussianBlur(Transform):
 
     name: ClassVar = "gaussian_blur"
     axes: ClassVar = (Axis("gaussian_blur", "sigma", 0.0, 0.05),)
+    acts: ClassVar = ops.GaussianBlur
+    of_shorter_side: ClassVar = ("sigma",)
 
     sigma: Annotated[Range, Bounds(0, 0.5)] = (0.001, 0.008)
     """Standard deviation, as a fraction of the shorter side; 0 is the identity."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"sigma": draw_from(rng, self.sigma)}
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return ops.GaussianBlur(parameters["sigma"] * min(size))
 
 
 class MotionBlur(Transform):
@@ -33,6 +25,8 @@ class MotionBlur(Transform):
 
     name: ClassVar = "motion_blur"
     axes: ClassVar = (Axis("motion_blur", "length", 0.0, 0.2),)
+    acts: ClassVar = ops.MotionBlur
+    of_shorter_side: ClassVar = ("length",)
 
     length: Annotated[Range, Bounds(0, 1)] = (0.005, 0.04)
     """Length of the line, as a fraction of the shorter side; 0 is the identity."""
@@ -40,32 +34,17 @@ class MotionBlur(Transform):
     angle_degrees: Annotated[Range, Bounds(-360, 360)] = (0.0, 180.0)
     """Direction of the line, degrees: 0 along a row, 90 along a column."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {
-            "length": draw_from(rng, self.length),
-            "angle_degrees": draw_from(rng, self.angle_degrees),
-        }
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return ops.MotionBlur(parameters["length"] * min(size), parameters["angle_degrees"])
-
 
 class Defocus(Transform):
     """Blur with a disk, as a lens does off its focus: bright points become bright disks."""
 
     name: ClassVar = "defocus"
     axes: ClassVar = (Axis("defocus", "radius", 0.0, 0.08),)
+    acts: ClassVar = ops.Defocus
+    of_shorter_side: ClassVar = ("radius",)
 
     radius: Annotated[Range, Bounds(0, 0.5)] = (0.002, 0.015)
     """Radius of the disk, as a fraction of the shorter side; 0 is the identity."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"radius": draw_from(rng, self.radius)}
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return ops.Defocus(parameters["radius"] * min(size))
 
 
 class ZoomBlur(Transform):
@@ -73,16 +52,10 @@ class ZoomBlur(Transform):
 
     name: ClassVar = "zoom_blur"
     axes: ClassVar = (Axis("zoom_blur", "amount", 0.0, 0.5),)
+    acts: ClassVar = ops.ZoomBlur
 
     amount: Annotated[Range, Bounds(0, 2)] = (0.01, 0.1)
     """How much larger the last moment is than the first; 0 is the identity."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"amount": draw_from(rng, self.amount)}
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return ops.ZoomBlur(parameters["amount"])
 
 
 class GlassBlur(Transform):
@@ -90,12 +63,10 @@ class GlassBlur(Transform):
 
     name: ClassVar = "glass_blur"
     axes: ClassVar = (Axis("glass_blur", "amount", 0.0, 0.03),)
+    noisy: ClassVar = True
 
     amount: Annotated[Range, Bounds(0, 0.2)] = (0.001, 0.006)
     """Standard deviation of the shifts, as a fraction of the shorter side; 0 is the identity."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"amount": draw_from(rng, self.amount), "noise_key": noise_key(rng)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -115,9 +86,6 @@ class MedianBlur(Transform):
     """Side of the square less one pixel, as a fraction of the image's shorter side; 0 is the
     identity."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"size": draw_from(rng, self.size)}
-
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         return ops.MedianBlur(1 + parameters["size"] * min(size))
@@ -135,9 +103,6 @@ class Sharpen(Transform):
     radius: Annotated[Range, Bounds(0, 0.1)] = (0.003, 0.003)
     """Size of what counts as detail (standard deviation of the blur that takes it away), as a
     fraction of the shorter side, but at least 0.7 pixels."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"amount": draw_from(rng, self.amount), "radius": draw_from(rng, self.radius)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:

@@ -17,7 +17,6 @@ from variegate.transforms.base import (
     Transform,
     both_ways,
     draw_from,
-    draw_log,
 )
 
 _LEVELS = np.arange(256, dtype=np.float64)
@@ -33,9 +32,6 @@ class Brightness(Transform):
     amount: Annotated[Range, Bounds(-1, 1)] = (-0.25, 0.25)
     """Amount added, as a fraction of full scale; 0 is the identity."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"amount": draw_from(rng, self.amount)}
-
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         return Lut.of(_LEVELS + 255 * parameters["amount"])
@@ -49,9 +45,6 @@ class Exposure(Transform):
 
     stops: Annotated[Range, Bounds(-8, 8)] = (-1.0, 1.0)
     """Doublings of the light; 0 is the identity."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"stops": draw_from(rng, self.stops)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -67,11 +60,8 @@ class Contrast(Transform):
         Axis("contrast-", "factor", 1.0, 0.0),
     )
 
-    factor: Annotated[Range, Bounds(0, 100)] = (0.7, 1.4)
+    factor: Annotated[Range, Bounds(0, 100, log=True)] = (0.7, 1.4)
     """Factor on the distance from mid gray; 1 is the identity, 0 plain gray."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"factor": draw_log(rng, self.factor)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -84,11 +74,8 @@ class Gamma(Transform):
     name: ClassVar = "gamma"
     axes: ClassVar = both_ways("gamma", "exponent", 1.0, up=4.0, down=0.25, scale="log")
 
-    exponent: Annotated[Range, Bounds(high=20, above=0)] = (0.7, 1.4)
+    exponent: Annotated[Range, Bounds(high=20, above=0, log=True)] = (0.7, 1.4)
     """The exponent; 1 is the identity."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"exponent": draw_log(rng, self.exponent)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -102,9 +89,6 @@ class _Channel(Transform):
 
     amount: Annotated[Range, Bounds(-1, 1)] = (-0.15, 0.15)
     """Amount added to the channel, as a fraction of full scale; 0 is the identity."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"amount": draw_from(rng, self.amount)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -146,9 +130,6 @@ class Posterize(Transform):
     bits: Annotated[Range, Bounds(1, 8)] = (3.0, 6.0)
     """Bits a channel: 2**bits levels, rounded; 8 is the identity."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"bits": draw_from(rng, self.bits)}
-
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         levels = round(2 ** parameters["bits"])
@@ -164,9 +145,6 @@ class Solarize(Transform):
     threshold: Annotated[Range, Bounds(0, 1)] = (0.5, 1.0)
     """Fraction of full scale from which values are inverted; 1 is the identity."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"threshold": draw_from(rng, self.threshold)}
-
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         return Lut.of(np.where(256 * parameters["threshold"] <= _LEVELS, 255 - _LEVELS, _LEVELS))
@@ -177,9 +155,6 @@ class _Mixed(Transform):
 
     mix: Annotated[Range, Bounds(0, 1)] = (1.0, 1.0)
     """Share of the changed image in the result; 0 is the identity."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"mix": draw_from(rng, self.mix)}
 
 
 class Invert(_Mixed):
@@ -199,11 +174,8 @@ class Saturation(Transform):
     name: ClassVar = "saturation"
     axes: ClassVar = both_ways("saturation", "factor", 1.0, up=3.0, down=0.0)
 
-    factor: Annotated[Range, Bounds(0, 100)] = (0.7, 1.4)
+    factor: Annotated[Range, Bounds(0, 100, log=True)] = (0.7, 1.4)
     """Factor on the distance from gray; 1 is the identity, 0 a gray image."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"factor": draw_log(rng, self.factor)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -219,9 +191,6 @@ class Hue(Transform):
 
     angle_degrees: Annotated[Range, Bounds(-180, 180)] = (-15.0, 15.0)
     """Angle on the color wheel, degrees; 120 takes red to green; 0 is the identity."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"angle_degrees": draw_from(rng, self.angle_degrees)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -240,9 +209,6 @@ class Temperature(Transform):
 
     mired: Annotated[Range, Bounds(-110, 400)] = (-40.0, 60.0)
     """Shift in mired (a million over kelvin) from daylight of 6504 K; above 0 warmer."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"mired": draw_from(rng, self.mired)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:

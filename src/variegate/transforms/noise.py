@@ -3,20 +3,15 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-import numpy as np
-
 from variegate.annotations.sample import Size
 from variegate.ops import Operation
 from variegate.ops import noise as ops
-from variegate.seeding import noise_key
 from variegate.transforms.base import (
     Axis,
     Bounds,
     Parameters,
     Range,
     Transform,
-    draw_from,
-    draw_log,
 )
 
 
@@ -25,19 +20,13 @@ class GaussianNoise(Transform):
 
     name: ClassVar = "gaussian_noise"
     axes: ClassVar = (Axis("gaussian_noise", "sigma", 0.0, 0.5),)
+    noisy: ClassVar = True
 
     sigma: Annotated[Range, Bounds(0, 2)] = (0.01, 0.08)
     """Standard deviation, as a fraction of full scale; 0 is the identity."""
 
     per_channel: bool = True
     """Whether each channel has its own noise (colored grain) or all have the same (gray grain)."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {
-            "sigma": draw_from(rng, self.sigma),
-            "per_channel": self.per_channel,
-            "noise_key": noise_key(rng),
-        }
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -51,23 +40,14 @@ class Speckle(Transform):
 
     name: ClassVar = "speckle"
     axes: ClassVar = (Axis("speckle", "sigma", 0.0, 1.0),)
+    acts: ClassVar = ops.Speckle
+    noisy: ClassVar = True
 
     sigma: Annotated[Range, Bounds(0, 4)] = (0.03, 0.2)
     """Standard deviation of the factor; 0 is the identity."""
 
     per_channel: bool = True
     """Whether each channel has its own noise (colored grain) or all have the same (gray grain)."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {
-            "sigma": draw_from(rng, self.sigma),
-            "per_channel": self.per_channel,
-            "noise_key": noise_key(rng),
-        }
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return ops.Speckle(parameters["sigma"], parameters["per_channel"], parameters["noise_key"])
 
 
 @dataclass(frozen=True)
@@ -89,17 +69,12 @@ class PoissonNoise(Transform):
 
     name: ClassVar = "poisson_noise"
     axes: ClassVar = (_PhotonAxis("poisson_noise", "photons", 1e8, 4.0),)
+    acts: ClassVar = ops.PoissonNoise
+    noisy: ClassVar = True
 
-    photons: Annotated[Range, Bounds(1, 1e8)] = (150.0, 3000.0)
+    photons: Annotated[Range, Bounds(1, 1e8, log=True)] = (150.0, 3000.0)
     """Photons that make white, drawn on a log scale; noise there is 1 / sqrt(photons) of full
     scale; 1e8 is the identity."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"photons": draw_log(rng, self.photons), "noise_key": noise_key(rng)}
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return ops.PoissonNoise(parameters["photons"], parameters["noise_key"])
 
 
 class SaltPepper(Transform):
@@ -107,16 +82,11 @@ class SaltPepper(Transform):
 
     name: ClassVar = "salt_pepper"
     axes: ClassVar = (Axis("salt_pepper", "fraction", 0.0, 0.5),)
+    acts: ClassVar = ops.SaltPepper
+    noisy: ClassVar = True
 
     fraction: Annotated[Range, Bounds(0, 1)] = (0.002, 0.03)
     """Share of the pixels that change, half of them to white; 0 is the identity."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"fraction": draw_from(rng, self.fraction), "noise_key": noise_key(rng)}
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return ops.SaltPepper(parameters["fraction"], parameters["noise_key"])
 
 
 class IsoNoise(Transform):
@@ -124,6 +94,7 @@ class IsoNoise(Transform):
 
     name: ClassVar = "iso_noise"
     axes: ClassVar = (Axis("iso_noise", "intensity", 0.0, 1.0),)
+    noisy: ClassVar = True
 
     #: Luminance noise in black at intensity 1, in levels of 255.
     strongest: ClassVar = 90.0
@@ -133,13 +104,6 @@ class IsoNoise(Transform):
 
     color: Annotated[Range, Bounds(0, 1)] = (0.3, 0.7)
     """Color noise as a share of the luminance noise."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {
-            "intensity": draw_from(rng, self.intensity),
-            "color": draw_from(rng, self.color),
-            "noise_key": noise_key(rng),
-        }
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:

@@ -117,22 +117,12 @@ class Superpixels(Transform):
 
     name: ClassVar = "superpixels"
     axes: ClassVar = (Axis("superpixels", "fraction", 0.0, 1.0),)
+    acts: ClassVar = ops.Superpixels
+    of_shorter_side: ClassVar = ("cell",)
+    noisy: ClassVar = True
 
     fraction: Annotated[Range, Bounds(0, 1)] = (0.1, 0.5)
     """Share of the cells that are replaced; 0 is the identity."""
 
     cell: Annotated[Range, Bounds(0.01, 1)] = (0.03, 0.06)
     """Mean side of a cell, as a fraction of the image's shorter side."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {
-            "fraction": draw_from(rng, self.fraction),
-            "cell": draw_from(rng, self.cell),
-            "noise_key": noise_key(rng),
-        }
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return ops.Superpixels(
-            parameters["fraction"], parameters["cell"] * min(size), parameters["noise_key"]
-        )

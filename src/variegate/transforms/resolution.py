@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-import numpy as np
-
 from variegate.annotations.sample import Size
 from variegate.ops import Operation
 from variegate.ops import resolution as ops
@@ -14,8 +12,6 @@ from variegate.transforms.base import (
     Parameters,
     Range,
     Transform,
-    draw_from,
-    draw_log,
 )
 
 
@@ -25,11 +21,8 @@ class Downscale(Transform):
     name: ClassVar = "downscale"
     axes: ClassVar = (Axis("downscale", "factor", 1.0, 0.125, "log"),)
 
-    factor: Annotated[Range, Bounds(high=1, above=0)] = (0.35, 0.9)
+    factor: Annotated[Range, Bounds(high=1, above=0, log=True)] = (0.35, 0.9)
     """Share of the sides that is kept in between, drawn on a log scale; 1 is the identity."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"factor": draw_log(rng, self.factor)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -54,9 +47,6 @@ class Jpeg(Transform):
 
     quality: Annotated[Range, Bounds(1, 100)] = (25.0, 90.0)
     """Quality as libjpeg counts, rounded; 1 is the worst, and 100 leaves the image as it is."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"quality": draw_from(rng, self.quality)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:

@@ -48,16 +48,11 @@ class Fog(Transform):
 
     name: ClassVar = "fog"
     axes: ClassVar = (Axis("fog", "strength", 0.0, 1.0),)
+    acts: ClassVar = weather.Fog
+    noisy: ClassVar = True
 
     strength: Annotated[Range, Bounds(0, 1)] = (0.2, 0.6)
     """Density; 0 is the identity, 1 hides nearly everything."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"strength": draw_from(rng, self.strength), "noise_key": noise_key(rng)}
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return weather.Fog(parameters["strength"], parameters["noise_key"])
 
 
 class SunFlare(Transform):
@@ -87,6 +82,8 @@ class Rain(Transform):
 
     name: ClassVar = "rain"
     axes: ClassVar = (Axis("rain", "strength", 0.0, 1.0),)
+    acts: ClassVar = precipitation.Rain
+    noisy: ClassVar = True
 
     strength: Annotated[Range, Bounds(0, 1)] = (0.2, 0.7)
     """Density; 0 is the identity."""
@@ -94,25 +91,14 @@ class Rain(Transform):
     slant_degrees: Annotated[Range, Bounds(-80, 80)] = (-20.0, 20.0)
     """Direction of the fall from the vertical, degrees; above 0 it falls to the right."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {
-            "strength": draw_from(rng, self.strength),
-            "slant_degrees": draw_from(rng, self.slant_degrees),
-            "noise_key": noise_key(rng),
-        }
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return precipitation.Rain(
-            parameters["strength"], parameters["slant_degrees"], parameters["noise_key"]
-        )
-
 
 class Snow(Transform):
     """Let it snow: flakes at three distances and a white veil."""
 
     name: ClassVar = "snow"
     axes: ClassVar = (Axis("snow", "strength", 0.0, 1.0),)
+    acts: ClassVar = precipitation.Snow
+    noisy: ClassVar = True
 
     strength: Annotated[Range, Bounds(0, 1)] = (0.2, 0.7)
     """Density; 0 is the identity."""
@@ -120,32 +106,14 @@ class Snow(Transform):
     slant_degrees: Annotated[Range, Bounds(-80, 80)] = (-30.0, 30.0)
     """Direction of the fall from the vertical, degrees; above 0 it falls to the right."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {
-            "strength": draw_from(rng, self.strength),
-            "slant_degrees": draw_from(rng, self.slant_degrees),
-            "noise_key": noise_key(rng),
-        }
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return precipitation.Snow(
-            parameters["strength"], parameters["slant_degrees"], parameters["noise_key"]
-        )
-
 
 class Spatter(Transform):
     """Throw mud at the lens."""
 
     name: ClassVar = "spatter"
     axes: ClassVar = (Axis("spatter", "strength", 0.0, 1.0),)
+    acts: ClassVar = precipitation.Spatter
+    noisy: ClassVar = True
 
     strength: Annotated[Range, Bounds(0, 1)] = (0.1, 0.4)
     """0 is the identity, 1 covers two fifths of the image."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"strength": draw_from(rng, self.strength), "noise_key": noise_key(rng)}
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return precipitation.Spatter(parameters["strength"], parameters["noise_key"])
