@@ -34,7 +34,7 @@ ONLY_IN = {
     "botocore": {"deploy", "runs/backends/aws_lambda.py"},
     "typer": {"cli"},
     "pyarrow": {
-        *("runs/manifest.py", "runs/verify.py", "reports/preview.py"),
+        *("runs/manifest.py", "runs/verify.py", "runs/output.py", "reports/preview.py"),
         *("formats/imagefolder/metadata.py", "formats/imagefolder/writer.py"),
     },
 }

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from variegate.errors import VariegateError
     from variegate.recipes.recipe import Recipe
     from variegate.runs.estimate import Estimate, estimate
+    from variegate.runs.output import read_manifest
+    from variegate.runs.rebuild import rebuild
     from variegate.runs.run import Options, Summary, augment
     from variegate.runs.status import Status, status
-    from variegate.runs.verify import Verification, read_manifest, rebuild, verify
+    from variegate.runs.verify import Verification, verify
 
     __version__: str
 
@@ -40,8 +42,8 @@ _HOMES = {
     "convert": "datasets.convert",
     "estimate": "runs.estimate",
     "inspect": "datasets.inspect",
-    "read_manifest": "runs.verify",
-    "rebuild": "runs.verify",
+    "read_manifest": "runs.output",
+    "rebuild": "runs.rebuild",
     "status": "runs.status",
     "verify": "runs.verify",
 }

@@ -12,7 +12,7 @@ import yaml
 from variegate.cli import main
 from variegate.cli.application import QUARANTINED
 from variegate.recipes.recipe import Recipe, presets
-from variegate.runs.verify import read_manifest
+from variegate.runs.output import read_manifest
 
 
 def test_augment_counts_every_input(parts, tmp_path, run):

@@ -11,8 +11,9 @@ import jobs
 import servers
 from variegate import Options, augment, read_manifest
 from variegate.errors import OutputError, StoreError, UsageError
+from variegate.runs.rebuild import rebuild
 from variegate.runs.status import status
-from variegate.runs.verify import rebuild, verify
+from variegate.runs.verify import verify
 from variegate.storage import object_store as objects
 from variegate.storage import open_storage
 

@@ -14,7 +14,8 @@ from variegate.annotations.polygons import rasterised
 from variegate.codecs import decode_mask
 from variegate.errors import OutputError, UsageError
 from variegate.formats import detect
-from variegate.runs.verify import rebuild, verify
+from variegate.runs.rebuild import rebuild
+from variegate.runs.verify import verify
 from variegate.storage import open_storage
 
 OPTIONS = Options(workers=0)

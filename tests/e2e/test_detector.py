@@ -7,8 +7,8 @@ import pytest
 
 from variegate import Options, Recipe
 from variegate.codecs import decode
+from variegate.runs.augmenter import make_variants, targets_of
 from variegate.runs.estimate import spread, trial_job
-from variegate.runs.job import labels_of, make_variants
 from variegate.runs.run import prepare
 
 SIDE, CELLS = 352, 22
@@ -86,7 +86,7 @@ def test_the_detector_finds_moved_boxes_about_as_well_and_unmoved_ones_not(data_
             image = decode(prepared.source.read(source.key))
             here = detector(image)
             # What it sees in the source is what it can be asked for in the results.
-            known = labels_of(job, source)
+            known = targets_of(job, source)
             wanted = [
                 (number, one.category, known.boxes[number])
                 for number, one in enumerate(known.objects)

@@ -45,7 +45,8 @@ JOBS = {
     "writer": {"name": "plain", "classes": ["cat"]},
     "limits": Limits(max_pixels=5),
     "plugins": (Plugin(name="mine.py", sha256="0" * 64),),
-    "conversion": {"dropped": [], "captions": "", "nested": "", "corners": True, "naming": 0},
+    "kind": "convert",
+    "options": {"naming": 1},
 }
 # Options of a run: what decides bytes, and what does not.
 OPTIONS = {

@@ -12,8 +12,10 @@ import variegate
 from variegate.codecs import encode
 from variegate.datasets.samples import specimens
 from variegate.errors import InputError, OutputError
+from variegate.runs.output import read_manifest
+from variegate.runs.rebuild import rebuild
 from variegate.runs.run import JOB, Options
-from variegate.runs.verify import Verification, read_manifest, rebuild, verify
+from variegate.runs.verify import Verification, verify
 
 
 def drawn(folder: Path, count: int = 6) -> Path:

@@ -79,7 +79,7 @@ def preview(
     from variegate.recipes.recipe import Recipe
     from variegate.reports import preview as draw
     from variegate.reports import preview_output
-    from variegate.runs.verify import is_output
+    from variegate.runs.output import is_output
     from variegate.seeding import check_seed
     from variegate.storage import open_storage
 

@@ -39,7 +39,7 @@ def rebuild(
     The source's digest and the result's are checked: what comes out is the same file, or an error.
     """
     use_endpoint(endpoint)
-    from variegate.runs.verify import rebuild as make
+    from variegate.runs.rebuild import rebuild as make
     from variegate.storage import key_from_text, open_storage
 
     # A key is typed as the manifest writes it, or completed by the shell as the raw name.

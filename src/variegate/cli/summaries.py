@@ -62,7 +62,7 @@ def faults(output: str, counts: "Counts") -> list[str]:
     """Return lines about the first quarantined inputs."""
     if not counts.quarantined:
         return []
-    from variegate.runs.verify import read_manifest
+    from variegate.runs.output import read_manifest
 
     found = read_manifest(output, columns=["key", "reason"], where={"status": ["quarantined"]})
     lines = [f"quarantined: {row['key']}: {row['reason']}" for row in found[:_SHOWN].to_pylist()]

@@ -131,7 +131,8 @@ def plan_conversion(
             listing,
             workers_of(options),
             fresh=writer,
-            conversion=conversion.to_json(),
+            kind="convert",
+            options=conversion.to_json(),
         )
         losses = look.tally.losses(look.skeletons, look.mask_names)
         yield Plan(prepared, to, losses, conversion.naming, look.tally.objects)

@@ -19,12 +19,13 @@ from variegate.recipes.recipe import Recipe
 from variegate.reports.captions import caption, from_operations
 from variegate.reports.overlay import Labelled
 from variegate.reports.sheet import Cell, Row, contact_sheet
+from variegate.runs.augmenter import make_variants, targets_of
 from variegate.runs.estimate import evenly, spread, trial_job
-from variegate.runs.job import Job, labels_of, make_variants
+from variegate.runs.job import Job
 from variegate.runs.manifest import Row as ManifestRow
+from variegate.runs.output import read_manifest
 from variegate.runs.render import Rendered
 from variegate.runs.run import JOB, Options, load_recipe, prepare
-from variegate.runs.verify import read_manifest
 from variegate.storage import Storage, key_to_text, open_storage
 
 # Some of the chosen may not be readable; others take their place.
@@ -96,7 +97,7 @@ def _previewed(job: Job, inputs: Storage, one: Source, chosen: list[int], *, lab
     skeletons = writer_from_json(job.writer).skeletons
 
     def cell(image: Image, words: str, made: Rendered | None = None) -> Cell:
-        known = labels_of(job, one, made) if labels and one.annotation is not None else None
+        known = targets_of(job, one, made) if labels and one.annotation is not None else None
         over = Labelled(known, size_of(image), skeletons) if known is not None else None
         return Cell(image, words, over)
 

@@ -1,6 +1,5 @@
 """Images carried into a set in another format: what a worker of a conversion does."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from variegate.formats.conversion.filenames import (
 )
 from variegate.formats.conversion.shapes import ShapeConverter
 from variegate.runs.manifest import Row
-from variegate.runs.worker import Worker
+from variegate.runs.worker import Result, Worker
 
 _DOT = Rle(1, 1, "01")
 
@@ -31,26 +30,34 @@ _DOT = Rle(1, 1, "01")
 class Converter(Worker):
     """Writes every source once, as it is, with its labels as another format has them.
 
-    Attributes:
-        conversion: how.
+    The job's options are those of a `Conversion`.
     """
 
-    conversion: Conversion
+    @property
+    def conversion(self) -> Conversion:
+        """How labels are told in the new format."""
+        return Conversion.from_json(self.options)
 
     @property
-    def fit(self) -> Capabilities:
-        """What the new format holds."""
+    def capabilities(self) -> Capabilities:
+        """What the new format can represent."""
         return Capabilities(self.writer, self.conversion)
 
-    def converted(self, source: Source, data: bytes) -> tuple[Item, bytes, dict[str, bytes]]:
-        """Return a source as the writer sees it, its file, and the files beside it; all unwritten.
+    def results(self, source: Source, data: bytes) -> Iterator[Result]:
+        yield self._converted(source, data)
+
+    def result_again(self, source: Source, data: bytes, row: Row) -> Result:
+        return self._converted(source, data)
+
+    def _converted(self, source: Source, data: bytes) -> Result:
+        """Return a source as the new format has it.
 
         Raises:
             ImageError: it cannot be read, or its annotation is for another image.
         """
         header = probe(data, self.limits)
         extension, content = self._file(source.key, data, header)
-        label = self.fit.label(source)
+        label = self.capabilities.label(source)
         item = Item(
             key=new_key(self.writer, source, label, extension, self.conversion.naming),
             split=source.split,
@@ -61,27 +68,16 @@ class Converter(Worker):
         if source.annotation is not None:
             annotation, masks = self._annotation(source, source.annotation, item, header)
             item = replace(item, annotation=annotation, masks=masks)
-        return item, content, dict(self.writer.sidecars(item))
-
-    def carried_again(self, source: Source) -> dict[str, bytes]:
-        """Return the files that became of a source, the image's first; nothing is written."""
-        data = self.input.read(source.key, limit=self.limits.max_bytes)
-        item, content, sidecars = self.converted(source, data)
-        return {item.key: content, **sidecars}
+        return Result(item=item, content=content, sidecars=self.writer.sidecars(item))
 
     def discard(self, source: Source) -> None:
         """Delete whatever was written of a source that is quarantined in the end."""
-        label = self.fit.label(source)
+        label = self.capabilities.label(source)
         extensions = {names[0] for names in KNOWN_EXTENSIONS.values()} | {own_extension(source.key)}
         for extension in sorted(extensions):
             key = new_key(self.writer, source, label, extension, self.conversion.naming)
             for one in (key, *self._beside(source, key, label)):
                 self.output.delete(one)
-
-    def _results(self, number: int, source: Source, data: bytes) -> Iterator[Row]:
-        item, content, sidecars = self.converted(source, data)
-        digest = hashlib.sha256(data).hexdigest()
-        yield self._written(number, source, item, content, digest, sidecars.items())
 
     def _file(self, key: str, data: bytes, header: Header) -> tuple[str, bytes]:
         """Return the extension and content of an image's file: its own wherever that will do."""
@@ -96,9 +92,9 @@ class Converter(Worker):
     ) -> tuple[Annotation, dict[str, Mask]]:
         """Return what is known about an image as the new format has it, and its masks."""
         known = fitted(annotation, item.size, header.orientation)
-        reader = MaskReader(item.size, header.orientation, self._annotation_writer.mask)
-        shape_converter = ShapeConverter(self.fit, reader, source.key, item.key)
-        converted_shapes = shape_converter.converted_shapes(self.fit.told(source, known))
+        reader = MaskReader(item.size, header.orientation, self.annotations.mask)
+        shape_converter = ShapeConverter(self.capabilities, reader, source.key, item.key)
+        converted_shapes = shape_converter.converted_shapes(self.capabilities.told(source, known))
         return converted_shapes.changed(size=item.size), shape_converter.masks
 
     def _beside(self, source: Source, key: str, label: str | None) -> set[str]:
@@ -116,7 +112,7 @@ class Converter(Worker):
             split=source.split,
             label=label,
             size=(1, 1),
-            annotation=self.fit.told(source, annotation.changed(objects=objects)),
+            annotation=self.capabilities.told(source, annotation.changed(objects=objects)),
             # Only their names are asked for.
             masks={name: np.zeros((1, 1), np.uint8) for name in masks},
             source=source.key,

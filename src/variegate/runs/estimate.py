@@ -14,7 +14,8 @@ from variegate.errors import ImageError, InputError
 from variegate.formats import Source, writer_to_json
 from variegate.formats.scan import seems_image
 from variegate.recipes.recipe import Recipe
-from variegate.runs.job import Job, make_variants
+from variegate.runs.augmenter import make_variants
+from variegate.runs.job import Job
 from variegate.runs.run import Options, Prepared, load_recipe, prepare
 
 # Sources that are tried: at most so many, and no more of them after so long.

@@ -25,10 +25,10 @@ from variegate.formats.scan import canonical_split
 from variegate.recipes.recipe import Recipe
 from variegate.runs.event_manifest import EventPart, read_event_part, write_event_part
 from variegate.runs.identity import JOB, digest_of, record_of
-from variegate.runs.job import Job, Shard, worker_of
+from variegate.runs.job import Job, Shard
 from variegate.runs.lock import check_record
 from variegate.runs.manifest import Counts, Row
-from variegate.runs.worker import without_output
+from variegate.runs.worker import without_output, worker_of
 from variegate.storage import PassingStorage, open_storage
 
 __all__ = ["FORMATS_OF_EVENTS", "EventOutcome", "EventWorker", "Guard", "Naming"]

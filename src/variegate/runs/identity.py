@@ -59,7 +59,8 @@ def record_of(
         "label_pattern": label_pattern,
         "splits": job.splits,
         "writer": job.writer,
-        "conversion": job.conversion,
+        "kind": job.kind,
+        "options": job.options,
         "limits": asdict(job.limits),
         "plugins": {plugin.name: plugin.sha256 for plugin in job.plugins},
         **machine(),
@@ -84,7 +85,8 @@ def job_of(
         limits=Limits(**record["limits"]),
         writer=record["writer"],
         plugins=tuple(plugins),
-        conversion=record.get("conversion"),
+        kind=record["kind"],
+        options=record["options"],
     )
 
 
@@ -129,12 +131,13 @@ def _compared(there: dict[str, Any], here: dict[str, Any]) -> Iterator[tuple[str
     listed = _inputs(there["input_files"], here["input_files"])
     yield listed
     yield "the format", there.get("format"), here["format"]
+    yield "the kind of job", there.get("kind"), here["kind"]
     yield "the format of the output", _format(there), _format(here)
     yield "oriented boxes for boxes", _corners(there), _corners(here)
     if listed[1] == listed[2] and _format(there) == _format(here):
         yield "the writer", there.get("writer"), here["writer"]
         if _corners(there) == _corners(here):
-            yield "the conversion", there.get("conversion"), here["conversion"]
+            yield "the options", there.get("options"), here["options"]
     yield "the versions", there.get("versions"), here["versions"]
 
 
@@ -152,13 +155,13 @@ def _shared(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _format(record: dict[str, Any]) -> str:
     """Return the format into which a job converts."""
-    if record.get("conversion") is None:
+    if record.get("kind") != "convert":
         return "that of the input"
     return str(record.get("writer", {}).get("name"))
 
 
 def _corners(record: dict[str, Any]) -> bool:
-    return bool((record.get("conversion") or {}).get("corners"))
+    return bool((record.get("options") or {}).get("corners"))
 
 
 def _inputs(there: dict[str, Any], here: dict[str, Any]) -> tuple[str, Any, Any]:

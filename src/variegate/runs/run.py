@@ -142,7 +142,7 @@ class Prepared:
         listing: its files.
         workers: processes.
         fresh: what lays the results out in another format; None for that of the input.
-        conversion: how labels are told in that format (`Conversion.to_json`).
+        kind, options: of the job; see `Job`.
     """
 
     recipe: Recipe
@@ -151,7 +151,8 @@ class Prepared:
     listing: Listing
     workers: int
     fresh: Writer | None = None
-    conversion: dict[str, Any] | None = None
+    kind: str = "augment"
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def writer(self) -> Writer:
@@ -353,7 +354,8 @@ def _job(prepared: Prepared, output: str, options: Options, plugins: tuple[Plugi
         limits=options.limits,
         writer=writer_to_json(prepared.writer),
         plugins=plugins,
-        conversion=prepared.conversion,
+        kind=prepared.kind,
+        options=dict(prepared.options),
     )
 
 

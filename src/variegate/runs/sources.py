@@ -19,8 +19,8 @@ from variegate.codecs import EXTENSIONS
 from variegate.formats import CollisionCheck, DatasetFormat, Source
 from variegate.formats.scan import seems_image
 from variegate.recipes.recipe import Recipe
+from variegate.runs.augmenter import format_by_name, variant_suffix
 from variegate.runs.job import Shard, source_from_json, source_to_json
-from variegate.runs.worker import format_by_name, variant_suffix
 from variegate.seeding import generator
 from variegate.storage import Storage
 from variegate.storage.json import dumped, loaded

@@ -1,24 +1,33 @@
-"""All results of one source: read, plan, execute, encode, write, and say what became of it."""
+"""The core that every back end calls: `run_shard`.
+
+What is done to a source depends on the kind of the job. A `Worker` of that kind gives the results
+of one source, in memory; everything else is the same for all kinds and stands here: reading, faults
+and the quarantine, writing, the rows of the manifest, and making a result again.
+"""
 
 import hashlib
+import importlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any
 
 import cv2
 
-from variegate.annotations.targets import Targets
-from variegate.codecs import EXTENSIONS, IMAGE_EXTENSIONS, Header, Limits, kind_of, probe
-from variegate.errors import ImageError, InputError, UsageError
-from variegate.formats import Item, Source, Writer
+from variegate.codecs import IMAGE_EXTENSIONS, Limits, kind_of
+from variegate.errors import ImageError, InputError, RecipeError, UsageError, did_you_mean
+from variegate.formats import Item, Source, Writer, writer_from_json
+from variegate.recipes.plugins import load_plugin
 from variegate.recipes.recipe import Recipe
 from variegate.runs.annotate import AnnotationWriter
-from variegate.runs.manifest import Counts, Row, Status
-from variegate.runs.render import Rendered, Renderer, shares
-from variegate.storage import Storage, key_to_text, open_storage
+from variegate.runs.job import Job, Report, Shard
+from variegate.runs.manifest import Counts, Row, Status, part_key, read_counts, write_part
+from variegate.storage import Entry, Storage, key_to_text, open_storage
 from variegate.storage.json import dumped
-from variegate.transforms.base import Draw
 
 _log = logging.getLogger(__name__)
 
@@ -27,18 +36,45 @@ _HEAD_BYTES = 1 << 20
 
 _INSUFFICIENT_MEMORY = -4  # cv2.error.code
 
+#: Kinds of jobs: where the class of each is, "module:Class". It is imported when a job of the kind
+#: comes. A package of somebody else's brings its own by an entry point of the group
+#: ``variegate.jobs``.
+KINDS = {
+    "augment": "variegate.runs.augmenter:Augmenter",
+    "convert": "variegate.runs.converter:Converter",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One result of a source, before it is written.
+
+    Attributes:
+        item: as a writer sees it.
+        content: of its file.
+        sidecars: key and content of the files that belong to it.
+        status, columns: of its row in the manifest, and what else the row says of this kind.
+    """
+
+    item: Item
+    content: bytes
+    sidecars: Iterable[tuple[str, bytes]]
+    status: Status = "copied"
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class Worker(ABC):
     """A job, made ready to work on sources.
 
     Attributes:
         recipe: what is made of each.
         input: where they are.
         output: where the results go.
-        splits: whether the dataset has splits; then only "train" is augmented.
+        splits: whether the dataset has splits.
         limits: larger images are quarantined.
         writer: how results are laid out.
+        options: what the kind of job needs to know besides.
     """
 
     recipe: Recipe
@@ -47,6 +83,34 @@ class Worker:
     splits: bool
     limits: Limits
     writer: Writer
+    options: Mapping[str, Any]
+
+    @abstractmethod
+    def results(self, source: Source, data: bytes) -> Iterator[Result]:
+        """Yield the results of a source whose file holds `data`; nothing is written.
+
+        Raises:
+            ImageError: it cannot be read as an image, or its annotation does not fit it.
+        """
+
+    @abstractmethod
+    def result_again(self, source: Source, data: bytes, row: Row) -> Result:
+        """Return the one result that a row of the manifest tells of; nothing is written.
+
+        Raises:
+            ImageError: the source cannot be read as an image any more.
+        """
+
+    @abstractmethod
+    def discard(self, source: Source) -> None:
+        """Delete whatever was written of a source that is quarantined in the end."""
+
+    @property
+    def annotations(self) -> AnnotationWriter:
+        """What reads and writes the annotations of this job."""
+        return AnnotationWriter(
+            self.recipe.labels, self.writer, self.input, self.output, self.limits
+        )
 
     def make(self, number: int, source: Source, tell: Callable[[Counts], None]) -> list[Row]:
         """Work on one source; return its rows.
@@ -69,9 +133,10 @@ class Worker:
             data = self._read(source)
             if data is None:
                 return [without_output(number, source, "skipped", "not an image")]
-            for row in self._results(number, source, data):
-                rows.append(row)
-                tell(Counts(outputs=1, bytes=row.bytes or 0))
+            digest = hashlib.sha256(data).hexdigest()
+            for done in self.results(source, data):
+                rows.append(self._written(number, source, done, digest))
+                tell(Counts(outputs=1, bytes=len(done.content)))
             return sorted(rows, key=lambda row: row.variant or 0)
         except (ImageError, InputError) as error:
             if isinstance(error, InputError):
@@ -86,73 +151,9 @@ class Worker:
             reason = _reason(error)
         self.discard(source)
         for row in rows:
-            self._annotation_writer.delete_sidecars(row.sidecar_digests)
+            self.annotations.delete_sidecars(row.sidecar_digests)
         tell(Counts(outputs=-len(rows), bytes=-sum(row.bytes or 0 for row in rows)))
         return [without_output(number, source, "quarantined", reason)]
-
-    def variants(
-        self, source: Source, data: bytes, *, only: int | None = None
-    ) -> Iterator[Rendered]:
-        """Yield variants, encoded, each as soon as it can be had; nothing is written."""
-        yield from self._renderer.variants(source, data, self._format(source, data), only=only)
-
-    def again(self, source: Source, drawn: tuple[Draw, ...], index: int) -> dict[str, bytes]:
-        """Make one variant whose draws are known, and its sidecars; return contents by key."""
-        data = self.input.read(source.key, limit=self.limits.max_bytes)
-        file_format = self._format(source, data)
-        done = self._renderer.again(source, data, file_format, drawn, index)
-        item = self._item(source, done, self._key(source.key, index, file_format))
-        return {item.key: done.encoded, **dict(self._annotation_writer.sidecars(item))}
-
-    def labels_of(self, source: Source, data: bytes) -> Targets | None:
-        """Return what is known of a source's image, `data`."""
-        header = probe(data, self.limits)
-        size = (header.height, header.width)
-        return self._annotation_writer.targets(source, size, header.orientation)
-
-    def labels_as_written(self, source: Source, done: Rendered) -> Targets | None:
-        """Return what will be known of a result to whoever reads its annotation."""
-        item = self._item(source, done, source.key)
-        if item.annotation is None:
-            return None
-        return self._annotation_writer.read_again(
-            item.annotation, item.size, item.masks.__getitem__
-        )
-
-    @property
-    def _annotation_writer(self) -> AnnotationWriter:
-        return AnnotationWriter(
-            self.recipe.labels, self.writer, self.input, self.output, self.limits
-        )
-
-    @property
-    def _renderer(self) -> Renderer:
-        return Renderer(self.recipe, self.input, self.limits, self._annotation_writer)
-
-    def _format(self, source: Source, data: bytes) -> str:
-        """Return the format of a source's results."""
-        file_format = output_format(self.recipe.output.format, probe(data, self.limits))
-        self._check_name(source.key, file_format)
-        return file_format
-
-    def discard(self, source: Source) -> None:
-        """Delete whatever was written of a source that is quarantined in the end."""
-        if self.splits and source.split != "train":
-            self._delete(source, source.key)
-            return
-        wanted = self.recipe.output.format
-        for file_format in EXTENSIONS if wanted == "same" else (wanted,):
-            try:
-                self._check_name(source.key, file_format)
-            except ImageError:
-                continue
-            for index in range(self.recipe.count()):
-                self._delete(source, self._key(source.key, index, file_format))
-
-    def _delete(self, source: Source, key: str) -> None:
-        """Delete one result, if it is there, and what belongs to it."""
-        for one in (key, *self._annotation_writer.sidecar_keys(source, key)):
-            self.output.delete(one)
 
     def _read(self, source: Source) -> bytes | None:
         """Return the content of an image, however broken; None for what never was one."""
@@ -163,138 +164,154 @@ class Worker:
                 return None
         return self.input.read(source.key, limit=self.limits.max_bytes)
 
-    def _results(self, number: int, source: Source, data: bytes) -> Iterator[Row]:
-        if self.splits and source.split != "train":
-            yield self._copied(number, source, data)
-        else:
-            yield from self._made(number, source, data)
-
-    def _copied(self, number: int, source: Source, data: bytes) -> Row:
-        """Pass a source through that is not to be augmented."""
-        item = self._passed(source, data)
-        sidecars = self._annotation_writer.sidecars(item)
-        return self._written(number, source, item, data, hashlib.sha256(data).hexdigest(), sidecars)
-
-    def copied_again(self, source: Source) -> dict[str, bytes]:
-        """Return the files of a source that passes through, the image first; by key."""
-        data = self.input.read(source.key, limit=self.limits.max_bytes)
-        return {
-            source.key: data,
-            **dict(self._annotation_writer.sidecars(self._passed(source, data))),
-        }
-
-    def _passed(self, source: Source, data: bytes) -> Item:
-        """Return a source that passes through as a writer sees it."""
-        header = probe(data, self.limits)
-        return Item(
-            key=source.key,
-            split=source.split,
-            label=source.label,
-            size=(header.height, header.width),
-            annotation=source.annotation,
-            masks=self._annotation_writer.unchanged(source),
-            source=source.key,
-        )
-
-    def _made(self, number: int, source: Source, data: bytes) -> Iterator[Row]:
-        """Make, write and record all variants of a source."""
-        digest = hashlib.sha256(data).hexdigest()
-        file_format = self._format(source, data)
-        for done in self._renderer.variants(source, data, file_format):
-            variant = done.variant
-            item = self._item(source, done, self._key(source.key, variant.index, file_format))
-            sidecars = self._annotation_writer.sidecars(item)
-            row = self._written(number, source, item, done.encoded, digest, sidecars)
-            mixed = done.labels if done.labels != shares(source) else None
-            yield replace(
-                row,
-                status="output",
-                variant=variant.index,
-                name=variant.name,
-                operations=json.dumps([one.to_json() for one in variant.drawn]),
-                labels=json.dumps(mixed) if mixed else None,
-                problems=row.problems if variant.index == 0 else None,
-            )
-
-    def _item(self, source: Source, done: Rendered, key: str) -> Item:
-        """Return a result as a writer sees it."""
-        annotation, masks = self._annotation_writer.result(source, done.targets, done.size, key)
-        return Item(
-            key=key,
-            split=source.split,
-            label=source.label,
-            size=done.size,
-            annotation=annotation,
-            masks=masks,
-            source=source.key,
-        )
-
-    def _written(
-        self,
-        number: int,
-        source: Source,
-        item: Item,
-        data: bytes,
-        digest: str,
-        sidecars: Iterable[tuple[str, bytes]],
-    ) -> Row:
-        """Write one result with what belongs to it.
+    def _written(self, number: int, source: Source, done: Result, digest: str) -> Row:
+        """Write one result with what belongs to it; return its row.
 
         Args:
             number, source: what it was made of.
-            item: it, as a writer sees it.
-            data: its content.
+            done: the result.
             digest: of the source's content.
-            sidecars: key and content of what belongs to it.
         """
+        item, data = done.item, done.content
         self.output.write_later(item.key, data)
-        digests = self._annotation_writer.write_sidecars(sidecars)
-        annotation = item.annotation
-        return Row(
-            source=number,
-            key=source.key,
-            status="copied",
-            source_sha256=digest,
-            split=item.split,
-            label=item.label,
-            annotation=dumped(annotation).decode() if annotation else None,
-            problems=json.dumps(source.problems) if source.problems else None,
-            output=item.key,
-            sha256=hashlib.sha256(data).hexdigest(),
-            sidecars=json.dumps(digests) if digests else None,
-            bytes=len(data),
-            height=item.size[0],
-            width=item.size[1],
+        digests = self.annotations.write_sidecars(done.sidecars)
+        fields: dict[str, Any] = {
+            "source": number,
+            "key": source.key,
+            "status": done.status,
+            "source_sha256": digest,
+            "split": item.split,
+            "label": item.label,
+            "annotation": dumped(item.annotation).decode() if item.annotation else None,
+            "problems": json.dumps(source.problems) if source.problems else None,
+            "output": item.key,
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "sidecars": json.dumps(digests) if digests else None,
+            "bytes": len(data),
+            "height": item.size[0],
+            "width": item.size[1],
+        }
+        return Row(**{**fields, **done.columns})
+
+
+def run_shard(
+    job: Job,
+    shard: Shard,
+    *,
+    on_source: Callable[[int], None] | None = None,
+    on_progress: Callable[[Counts], None] | None = None,
+) -> Report:
+    """Make all results of a shard's sources, then write its part of the manifest.
+
+    Args:
+        job: what is to be done.
+        shard: to which sources.
+        on_source: told the number of every source before it is read.
+        on_progress: told of every output as it is written, and of every source that is done.
+
+    Raises:
+        InputError: the input as a whole cannot be read.
+        OutputError: results cannot be written.
+    """
+    worker = worker_of(job)
+    rows: list[Row] = []
+    usable = [s for s in shard.sources if s.skip is None and s.unusable is None]
+    ahead = [Entry(source.key, source.size) for source in usable]
+    worker.input.read_ahead(ahead, limit=job.limits.max_bytes)
+    tell = on_progress or (lambda _: None)
+    for number, source in enumerate(shard.sources, shard.start):
+        if on_source:
+            on_source(number)
+        made = worker.make(number, source, tell)
+        rows += made
+        tell(Counts.of(made).without_outputs())
+    # A part says that all its files are there.
+    worker.output.flush()
+    part = write_part(worker.output, shard.start, shard.stop, rows)
+    return Report(shard.start, shard.stop, part, Counts.of(rows))
+
+
+def finished_report(job: Job, shard: Shard) -> Report | None:
+    """Return the report of a shard that is done already, or None."""
+    output = open_storage(job.output)
+    part = part_key(shard.start, shard.stop)
+    if not output.exists(part):
+        return None
+    return Report(shard.start, shard.stop, part, read_counts(output, part))
+
+
+def quarantine_shard(job: Job, shard: Shard, reason: str) -> Report:
+    """Write the part of a shard whose sources cannot be worked on without harm."""
+    worker = worker_of(job)
+    rows = []
+    for number, source in enumerate(shard.sources, shard.start):
+        worker.discard(source)
+        rows.append(without_output(number, source, "quarantined", reason))
+    part = write_part(worker.output, shard.start, shard.stop, rows)
+    return Report(shard.start, shard.stop, part, Counts.of(rows))
+
+
+def remake(job: Job, source: Source, row: Row) -> dict[str, bytes]:
+    """Make the files again that a row of the manifest tells of; nothing is written.
+
+    Args:
+        job: as it was.
+        source: of the row; its partners are those that the draws name.
+        row: of the manifest.
+
+    Returns:
+        Contents by key, the image's first.
+
+    Raises:
+        ImageError: the source cannot be read as an image any more.
+    """
+    worker = worker_of(job)
+    data = worker.input.read(source.key, limit=worker.limits.max_bytes)
+    done = worker.result_again(source, data, row)
+    return {done.item.key: done.content, **dict(done.sidecars)}
+
+
+def worker_of(job: Job) -> Worker:
+    """Return a job made ready to work on sources, its plugins loaded.
+
+    Raises:
+        UsageError: input or output cannot be opened, a plugin does not load, or there is no such
+            kind of job.
+    """
+    return _worker(json.dumps(job.to_json()))
+
+
+@lru_cache(maxsize=4)
+def _worker(text: str) -> Worker:
+    job = Job.from_json(json.loads(text))
+    for plugin in job.plugins:
+        load_plugin(plugin)
+    made: Worker = _kind(job.kind)(
+        Recipe.from_data(job.recipe),
+        open_storage(job.input),
+        open_storage(job.output),
+        job.splits,
+        job.limits,
+        writer_from_json(job.writer),
+        job.options,
+    )
+    return made
+
+
+def _kind(name: str) -> type[Worker]:
+    """Return the class of a kind of jobs."""
+    known = KINDS
+    if name not in KINDS:
+        known = {one.name: one.value for one in entry_points(group="variegate.jobs")}
+    if name not in known:
+        names = [*KINDS, *known]
+        raise RecipeError(
+            f"kind of job: expected one of {', '.join(names)}, got {name!r}"
+            f"{did_you_mean(name, names)}"
         )
-
-    def _key(self, key: str, index: int, file_format: str) -> str:
-        extensions = EXTENSIONS[file_format]
-        suffix = variant_suffix(index, self.recipe.count())
-        return self.writer.key(
-            key, suffix=suffix, extension=extensions[0], own_extensions=extensions
-        )
-
-    def _check_name(self, key: str, file_format: str) -> None:
-        """Make sure that no other source has a claim to the results' names.
-
-        Names were compared when the run began, with the formats that they promise. A JPEG that is
-        called ``x.png`` becomes ``x.png-v00.jpg``, which may be what ``x.png.jpg`` becomes.
-
-        Raises:
-            ImageError: another one has.
-        """
-        if file_format == format_by_name(self.recipe.output.format, key):
-            return
-        others = [key + EXTENSIONS[file_format][0]]
-        if self.splits:
-            count = range(self.recipe.count())
-            others += [self._key(key, index, file_format) for index in count]
-        for other in others:
-            if self.input.exists(other):
-                raise ImageError(
-                    f"its content is {file_format}, which its name does not say, and its results "
-                    f"could be called like those of {key_to_text(other)!r}; rename one of them"
-                )
+    module, _, kind = known[name].partition(":")
+    found: type[Worker] = getattr(importlib.import_module(module), kind)
+    return found
 
 
 def without_output(number: int, source: Source, status: Status, reason: str) -> Row:
@@ -307,28 +324,6 @@ def without_output(number: int, source: Source, status: Status, reason: str) -> 
         reason=reason.encode("utf-8", "backslashreplace").decode("utf-8"),
         split=source.split,
         label=source.label,
-    )
-
-
-def variant_suffix(index: int, count: int) -> str:
-    """Return what tells a variant's file name from its siblings': "-v05"."""
-    return f"-v{index:0{max(2, len(str(count - 1)))}d}"
-
-
-def output_format(wanted: str, header: Header) -> str:
-    """Return the format of a result: the wanted one; for "same" the source's, or PNG."""
-    if wanted != "same":
-        return wanted
-    return header.kind if header.kind in EXTENSIONS else "png"
-
-
-def format_by_name(wanted: str, key: str) -> str:
-    """Return what `output_format` will be, if the source is what its name says."""
-    if wanted != "same":
-        return wanted
-    name = key.lower()
-    return next(
-        (kind for kind, extensions in EXTENSIONS.items() if name.endswith(extensions)), "png"
     )
 
 

@@ -11,8 +11,9 @@ from variegate.formats import Source
 from variegate.runs.backends.parcels import MOST_SHARDS, delete_parcels, read_parcel, write_parcels
 from variegate.runs.backends.ray_tasks import close_pools, work
 from variegate.runs.environment import machine
-from variegate.runs.job import Job, Shard, run_shard
+from variegate.runs.job import Job, Shard
 from variegate.runs.manifest import FOLDER
+from variegate.runs.worker import run_shard
 from variegate.storage import open_storage
 
 

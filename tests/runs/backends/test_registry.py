@@ -12,7 +12,7 @@ from variegate.errors import RecipeError
 from variegate.runs import backends
 from variegate.runs.backends import BACKENDS, Backend, backend_names, make_backend
 from variegate.runs.backends.local import LocalBackend
-from variegate.runs.job import run_shard
+from variegate.runs.worker import run_shard
 
 
 @pytest.mark.parametrize("name", BACKENDS)

@@ -14,7 +14,8 @@ from variegate.datasets.samples import specimens
 from variegate.formats import Source
 from variegate.recipes.plugins import Plugin
 from variegate.recipes.recipe import Recipe
-from variegate.runs.job import Job, make_variants
+from variegate.runs.augmenter import make_variants
+from variegate.runs.job import Job
 
 # Below this memory the function has a part of a processor only.
 _WHOLE_PROCESSOR_MB = 1769

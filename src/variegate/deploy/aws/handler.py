@@ -33,8 +33,9 @@ from variegate.errors import UsageError
 from variegate.runs.backends.local import LocalBackend
 from variegate.runs.environment import disagreement, machine
 from variegate.runs.events import EventOutcome, EventWorker
-from variegate.runs.job import Job, Shard, run_shard
+from variegate.runs.job import Job, Shard
 from variegate.runs.manifest import Counts, read_part
+from variegate.runs.worker import run_shard
 from variegate.storage import open_storage
 
 # With less time left, a message is not begun: the process would be killed in the middle of it.

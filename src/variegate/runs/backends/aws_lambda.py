@@ -23,8 +23,9 @@ from variegate.errors import RecipeError, UsageError, raised_elsewhere
 from variegate.recipes.recipe import Recipe
 from variegate.runs.backends.base import Backend, OnCounts, at_least
 from variegate.runs.environment import machine
-from variegate.runs.job import Job, Report, Shard, finished_report, quarantine_shard
+from variegate.runs.job import Job, Report, Shard
 from variegate.runs.manifest import Counts
+from variegate.runs.worker import finished_report, quarantine_shard
 from variegate.storage.json import dumped
 
 # Lambda takes 6 MB, and some of it is wrapping.

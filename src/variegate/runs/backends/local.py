@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from variegate.runs.backends.base import Backend, OnCounts, at_least
 from variegate.runs.backends.pool import Pool
-from variegate.runs.job import Job, Report, Shard, run_shard
+from variegate.runs.job import Job, Report, Shard
 from variegate.runs.manifest import Counts
+from variegate.runs.worker import run_shard
 
 
 def default_workers() -> int:

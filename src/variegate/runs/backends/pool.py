@@ -13,8 +13,9 @@ from typing import Self
 
 from variegate.errors import UsageError, raised_elsewhere
 from variegate.runs.backends.process import Message, WorkerProcess
-from variegate.runs.job import Job, Report, Shard, finished_report, quarantine_shard
+from variegate.runs.job import Job, Report, Shard
 from variegate.runs.manifest import Counts
+from variegate.runs.worker import finished_report, quarantine_shard
 
 # Once may be chance: somebody killed it, or other programs took the memory.
 _DEATHS_ALLOWED = 1

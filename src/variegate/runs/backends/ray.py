@@ -33,7 +33,8 @@ from variegate.runs.backends.parcels import (
 )
 from variegate.runs.backends.ray_tasks import work
 from variegate.runs.environment import machine
-from variegate.runs.job import Job, Report, Shard, quarantine_shard
+from variegate.runs.job import Job, Report, Shard
+from variegate.runs.worker import quarantine_shard
 from variegate.storage import open_storage
 
 _log = logging.getLogger(__name__)

@@ -17,7 +17,8 @@ from variegate.errors import InputError, UsageError
 from variegate.runs.backends.parcels import Place, read_parcel
 from variegate.runs.backends.pool import Pool
 from variegate.runs.environment import disagreement, machine
-from variegate.runs.job import Job, Report, Shard, finished_report
+from variegate.runs.job import Job, Report, Shard
+from variegate.runs.worker import finished_report
 from variegate.storage import open_storage
 
 Answer = dict[str, list[str]]

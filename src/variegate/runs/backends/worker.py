@@ -19,8 +19,9 @@ from typing import Any, BinaryIO
 import cv2
 
 from variegate.errors import UsageError
-from variegate.runs.job import Job, Shard, run_shard
+from variegate.runs.job import Job, Shard
 from variegate.runs.manifest import Counts
+from variegate.runs.worker import run_shard
 from variegate.storage.json import loaded
 
 # Often enough for a live progress bar, seldom enough to cost nothing.

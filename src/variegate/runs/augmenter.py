@@ -1,0 +1,211 @@
+"""Augmentation: what a worker makes of each source, by the recipe."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from variegate.annotations.targets import Targets
+from variegate.codecs import EXTENSIONS, Header, probe
+from variegate.errors import ImageError
+from variegate.formats import Item, Source
+from variegate.runs.job import Job
+from variegate.runs.manifest import Row
+from variegate.runs.render import Rendered, Renderer, shares
+from variegate.runs.worker import Result, Worker, worker_of
+from variegate.storage import key_to_text
+from variegate.transforms.base import Draw
+
+
+@dataclass(frozen=True, slots=True)
+class Augmenter(Worker):
+    """Makes the variants of every training image; others are copied as they are."""
+
+    def results(self, source: Source, data: bytes) -> Iterator[Result]:
+        if self._is_copied(source):
+            yield self._copied(source, data)
+            return
+        file_format = self._format(source, data)
+        for done in self.renderer.variants(source, data, file_format):
+            yield self._made(source, done, file_format)
+
+    def result_again(self, source: Source, data: bytes, row: Row) -> Result:
+        if row.status == "copied":
+            return self._copied(source, data)
+        file_format = self._format(source, data)
+        drawn = tuple(Draw.from_json(one) for one in json.loads(row.operations or "[]"))
+        done = self.renderer.again(source, data, file_format, drawn, row.variant or 0)
+        return self._made(source, done, file_format)
+
+    def discard(self, source: Source) -> None:
+        if self._is_copied(source):
+            self._delete(source, source.key)
+            return
+        wanted = self.recipe.output.format
+        for file_format in EXTENSIONS if wanted == "same" else (wanted,):
+            try:
+                self._check_name(source.key, file_format)
+            except ImageError:
+                continue
+            for index in range(self.recipe.count()):
+                self._delete(source, self._key(source.key, index, file_format))
+
+    def variants(
+        self, source: Source, data: bytes, *, only: int | None = None
+    ) -> Iterator[Rendered]:
+        """Yield variants, encoded, each as soon as it can be had; nothing is written."""
+        yield from self.renderer.variants(source, data, self._format(source, data), only=only)
+
+    def targets_as_written(self, source: Source, done: Rendered) -> Targets | None:
+        """Return what will be known of a result to whoever reads its annotation."""
+        item = self._item(source, done, source.key)
+        if item.annotation is None:
+            return None
+        return self.annotations.read_again(item.annotation, item.size, item.masks.__getitem__)
+
+    @property
+    def renderer(self) -> Renderer:
+        """What makes results in memory."""
+        return Renderer(self.recipe, self.input, self.limits, self.annotations)
+
+    def _is_copied(self, source: Source) -> bool:
+        return self.splits and source.split != "train"
+
+    def _copied(self, source: Source, data: bytes) -> Result:
+        header = probe(data, self.limits)
+        item = Item(
+            key=source.key,
+            split=source.split,
+            label=source.label,
+            size=(header.height, header.width),
+            annotation=source.annotation,
+            masks=self.annotations.unchanged(source),
+            source=source.key,
+        )
+        return Result(item=item, content=data, sidecars=self.annotations.sidecars(item))
+
+    def _made(self, source: Source, done: Rendered, file_format: str) -> Result:
+        variant = done.variant
+        item = self._item(source, done, self._key(source.key, variant.index, file_format))
+        columns = {
+            "variant": variant.index,
+            "name": variant.name,
+            "operations": json.dumps([one.to_json() for one in variant.drawn]),
+        }
+        if done.labels and done.labels != shares(source):
+            columns["labels"] = json.dumps(done.labels)
+        if variant.index:
+            # A source's faults are told once.
+            columns["problems"] = None
+        return Result(
+            item=item,
+            content=done.encoded,
+            sidecars=self.annotations.sidecars(item),
+            status="output",
+            columns=columns,
+        )
+
+    def _item(self, source: Source, done: Rendered, key: str) -> Item:
+        """Return a result as a writer sees it."""
+        annotation, masks = self.annotations.result(source, done.targets, done.size, key)
+        return Item(
+            key=key,
+            split=source.split,
+            label=source.label,
+            size=done.size,
+            annotation=annotation,
+            masks=masks,
+            source=source.key,
+        )
+
+    def _format(self, source: Source, data: bytes) -> str:
+        """Return the format of a source's results."""
+        file_format = output_format(self.recipe.output.format, probe(data, self.limits))
+        self._check_name(source.key, file_format)
+        return file_format
+
+    def _delete(self, source: Source, key: str) -> None:
+        """Delete one result, if it is there, and what belongs to it."""
+        for one in (key, *self.annotations.sidecar_keys(source, key)):
+            self.output.delete(one)
+
+    def _key(self, key: str, index: int, file_format: str) -> str:
+        extensions = EXTENSIONS[file_format]
+        suffix = variant_suffix(index, self.recipe.count())
+        return self.writer.key(
+            key, suffix=suffix, extension=extensions[0], own_extensions=extensions
+        )
+
+    def _check_name(self, key: str, file_format: str) -> None:
+        """Make sure that no other source has a claim to the results' names.
+
+        Names were compared when the run began, with the formats that they promise. A JPEG that is
+        called ``x.png`` becomes ``x.png-v00.jpg``, which may be what ``x.png.jpg`` becomes.
+
+        Raises:
+            ImageError: another one has.
+        """
+        if file_format == format_by_name(self.recipe.output.format, key):
+            return
+        others = [key + EXTENSIONS[file_format][0]]
+        if self.splits:
+            count = range(self.recipe.count())
+            others += [self._key(key, index, file_format) for index in count]
+        for other in others:
+            if self.input.exists(other):
+                raise ImageError(
+                    f"its content is {file_format}, which its name does not say, and its results "
+                    f"could be called like those of {key_to_text(other)!r}; rename one of them"
+                )
+
+
+def variant_suffix(index: int, count: int) -> str:
+    """Return what tells a variant's file name from its siblings': "-v05"."""
+    return f"-v{index:0{max(2, len(str(count - 1)))}d}"
+
+
+def output_format(wanted: str, header: Header) -> str:
+    """Return the format of a result: the wanted one; for "same" the source's, or PNG."""
+    if wanted != "same":
+        return wanted
+    return header.kind if header.kind in EXTENSIONS else "png"
+
+
+def format_by_name(wanted: str, key: str) -> str:
+    """Return what `output_format` will be, if the source is what its name says."""
+    if wanted != "same":
+        return wanted
+    name = key.lower()
+    return next(
+        (kind for kind, extensions in EXTENSIONS.items() if name.endswith(extensions)), "png"
+    )
+
+
+def make_variants(job: Job, source: Source, *, only: int | None = None) -> Iterator[Rendered]:
+    """Make all results of a source, or one, in memory: nothing is written.
+
+    Raises:
+        ImageError: the source cannot be read as an image.
+    """
+    augmenter = _augmenter(job)
+    data = augmenter.input.read(source.key, limit=job.limits.max_bytes)
+    yield from augmenter.variants(source, data, only=only)
+
+
+def targets_of(job: Job, source: Source, made: Rendered | None = None) -> Targets | None:
+    """Return what is known of a source, or what its result `made` will be said to show.
+
+    Raises:
+        ImageError: the source's annotation does not fit it.
+    """
+    augmenter = _augmenter(job)
+    if made is not None:
+        return augmenter.targets_as_written(source, made)
+    header = probe(augmenter.input.read(source.key, limit=job.limits.max_bytes), job.limits)
+    size = (header.height, header.width)
+    return augmenter.annotations.targets(source, size, header.orientation)
+
+
+def _augmenter(job: Job) -> Augmenter:
+    worker = worker_of(job)
+    assert isinstance(worker, Augmenter)
+    return worker
