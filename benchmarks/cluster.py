@@ -18,10 +18,10 @@ from harness import HERE, Claim, Result, interleave, number, ratio
 from memory import peak
 from variegate import Options, Recipe, augment
 from variegate.codecs import encode
-from variegate.datasets.samples import specimens
+from variegate.datasets.samples import draw_images
 from variegate.formats import Source
 from variegate.runs.backends import make_backend, ray
-from variegate.runs.backends.parcels import FILE_BYTES, Place, write_parcels
+from variegate.runs.backends.parcels import FILE_BYTES, ParcelPlace, write_parcels
 from variegate.runs.job import Job
 from variegate.runs.sources import spool
 from variegate.storage import open_storage
@@ -98,10 +98,10 @@ def rates(place: Path, count: int, rounds: int) -> dict[str, Any]:
     import ray as started
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    for key, specimen in specimens(count, size=(240, 320)):
+    for key, drawn in draw_images(count, size=(240, 320)):
         path = place / "in" / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode(specimen.image, format="jpeg"))
+        path.write_bytes(encode(drawn.image, format="jpeg"))
     options = {"local": Options(workers=2), "ray": Options(backend="ray")}
     started.init(
         "local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR"
@@ -200,13 +200,13 @@ def handed_out(opened: Any, size: int) -> dict[str, float]:
     step = size // PARTS
     together = -(-FILE_BYTES // (step * SOURCE_BYTES))
     places = [
-        Place(f"parcel-{one // (step * together):012}", 0, one, one + step)
+        ParcelPlace(f"parcel-{one // (step * together):012}", 0, one, one + step)
         for one in range(0, size, step)
     ]
     return hand_out(opened, places, opened.shards_per_task(len(places)))
 
 
-def hand_out(opened: Any, places: list[Place], shards_per_task: int) -> dict[str, float]:
+def hand_out(opened: Any, places: list[ParcelPlace], shards_per_task: int) -> dict[str, float]:
     """Let Ray Data run tasks that do nothing."""
     begun = time.perf_counter()
     tasks = ray.tasks_of(places, shards_per_task)

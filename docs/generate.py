@@ -14,7 +14,7 @@ import cv2
 from PIL import Image
 
 from variegate.codecs import encode
-from variegate.datasets import samples as specimens
+from variegate.datasets import samples
 from variegate.recipes.recipe import Recipe, presets
 from variegate.transforms import Transform, all_transforms
 from variegate.validation import descriptions
@@ -102,10 +102,10 @@ def preset_images() -> None:
     folder = DOCS / "images" / "presets"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
-        for key, specimen in specimens.specimens(10, seed=21):
+        for key, drawn in samples.draw_images(10, seed=21):
             path = Path(place) / key
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(encode(specimen.image, format="jpeg"))
+            path.write_bytes(encode(drawn.image, format="jpeg"))
         for name in presets():
             sheet = Image.fromarray(preview(place, recipe=name, images=2, variants=6, name=name))
             sheet.thumbnail((1200, 1200))
@@ -131,12 +131,12 @@ def label_image() -> None:
     from variegate.reports import preview
 
     with tempfile.TemporaryDirectory() as place:
-        folder, known = Path(place), specimens.CocoFile()
+        folder, known = Path(place), samples.DrawnCoco()
         (folder / "images").mkdir()
-        for key, specimen in specimens.specimens(10, seed=21, objects=3):
+        for key, drawn in samples.draw_images(10, seed=21, objects=3):
             name = key.rpartition("/")[2]
-            known.add(name, specimen)
-            (folder / "images" / name).write_bytes(encode(specimen.image, format="jpeg"))
+            known.add(name, drawn)
+            (folder / "images" / name).write_bytes(encode(drawn.image, format="jpeg"))
         (folder / "annotations.json").write_text(json.dumps(known.to_json()), encoding="utf-8")
         pixels = preview(folder, recipe=Recipe.parse(_LABELS), images=2, variants=6, name="labels")
     sheet = Image.fromarray(pixels)

@@ -14,7 +14,7 @@ import numpy as np
 
 from variegate import Recipe
 from variegate.codecs import encode
-from variegate.datasets.samples import specimens
+from variegate.datasets.samples import draw_images
 from variegate.seeding import generator
 
 EIGHT = """
@@ -39,10 +39,10 @@ def recipe(text: str = EIGHT, **changes: object) -> Recipe:
 
 def draw_set(folder: Path, count: int, size: tuple[int, int] = (48, 64)) -> Path:
     """Write a folder per class of specimens."""
-    for key, specimen in specimens(count, size=size):
+    for key, drawn in draw_images(count, size=size):
         path = folder / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode(specimen.image, format="jpeg"))
+        path.write_bytes(encode(drawn.image, format="jpeg"))
     return folder
 
 

@@ -510,7 +510,7 @@ def test_mosaic_shows_each_image_in_its_corner_labels_included():
 
 
 @pytest.mark.parametrize("value", [None, 7])
-def test_a_image_that_stands_twice_in_a_mosaic_keeps_both_masks(value):
+def test_an_image_that_stands_twice_in_a_mosaic_keeps_both_masks(value):
     ring = [(20.0, 20.0), (140.0, 20.0), (140.0, 100.0), (20.0, 100.0)]
     more = {} if value is None else {"mask_value": value}
     annotation, one = painted(40, ring, **more)

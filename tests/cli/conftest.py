@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from variegate.cli import app
 from variegate.codecs import encode
-from variegate.datasets.samples import specimens
+from variegate.datasets.samples import draw_images
 
 Run = Callable[..., Result]
 
@@ -18,7 +18,7 @@ def drawn() -> dict[str, bytes]:
     """Ten small images in a folder per class."""
     return {
         key: encode(one.image, format="jpeg", quality=90)
-        for key, one in specimens(10, size=(64, 96))
+        for key, one in draw_images(10, size=(64, 96))
     }
 
 

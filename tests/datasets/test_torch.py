@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 
 import variegate  # noqa: E402
 from variegate.codecs import decode, encode  # noqa: E402
-from variegate.datasets import samples as specimens  # noqa: E402
+from variegate.datasets import samples  # noqa: E402
 from variegate.datasets.torch import IMAGENET, dataset, normalize, to_tensor  # noqa: E402
 from variegate.recipes.recipe import Recipe  # noqa: E402
 from variegate.runs.manifest import rows  # noqa: E402
@@ -24,10 +24,10 @@ variants:
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("parts")
-    for key, specimen in specimens.specimens(6, size=(48, 64)):
+    for key, drawn in samples.draw_images(6, size=(48, 64)):
         path = folder / key.replace(".jpg", ".png")
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(encode(specimen.image, format="png"))
+        path.write_bytes(encode(drawn.image, format="png"))
     return folder
 
 

@@ -248,7 +248,7 @@ def test_file_names_with_folders(make, name, image):
     assert list(found) == [image]
 
 
-def test_a_image_is_never_taken_from_another_split(make):
+def test_an_image_is_never_taken_from_another_split(make):
     files = {
         "annotations/train.json": coco("1.jpg", "2.jpg"),
         "annotations/val.json": coco("1.jpg"),

@@ -276,7 +276,7 @@ def test_a_mask_that_would_fill_the_memory_is_refused(read):
     assert "not used" in source.problems[0]
 
 
-def test_a_image_that_is_broken_is_left_to_the_worker(read):
+def test_an_image_that_is_broken_is_left_to_the_worker(read):
     source = read(box(3, 3, 9, 9, size=""), image=b"\xff\xd8\xff\xe0 nothing")
     assert (boxes(source), source.unusable) == ([(2, 2, 9, 9)], None)
 

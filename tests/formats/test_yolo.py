@@ -203,7 +203,7 @@ def test_boxes_are_those_that_another_reader_finds(data_dir):
     assert seen == 129
 
 
-def test_a_image_without_labels_shows_nothing_and_stays_without(data_dir, tmp_path):
+def test_an_image_without_labels_shows_nothing_and_stays_without(data_dir, tmp_path):
     storage = open_storage(data_dir / "coco_mini")
     dataset_format = recognised(storage, labels="object_detection")
     assert any(

@@ -147,7 +147,7 @@ def test_an_empty_file_shows_nothing(read):
     assert (source.annotation.objects, source.problems, source.unusable) == ((), (), None)
 
 
-def test_a_image_without_a_size_cannot_have_shares_of_it(make):
+def test_an_image_without_a_size_cannot_have_shares_of_it(make):
     storage = make({"7.jpg": b"no image", "7.txt": GOOD, "8.jpg": IMAGE, "8.txt": GOOD})
     (source, *_) = detect(storage).sources(storage)
     assert source.unusable == "the size of the image, which its labels need, cannot be read"

@@ -11,9 +11,9 @@ from variegate import Options, Recipe, augment
 from variegate.annotations import conversion as labels
 from variegate.annotations.annotation import Annotation, Object, Skeleton
 from variegate.annotations.rules import LabelRule
-from variegate.datasets.samples import CocoFile, specimens
+from variegate.datasets.samples import DrawnCoco, draw_images
 from variegate.reports import preview, preview_output
-from variegate.reports.overlay import Labelled, color_at, colors_of, overlaid
+from variegate.reports.overlay import LabelledImage, color_at, colors_of, overlaid
 
 SIZE = (60, 80)
 SKELETONS = {"a": Skeleton(("one", "two"), edges=((0, 1),))}
@@ -31,7 +31,7 @@ def drawn(shown=SIZE, *, masks=None, gray=90, **annotation):
         skeletons=SKELETONS,
         load_mask=(masks or {}).__getitem__,
     )
-    known = Labelled(targets, SIZE, SKELETONS)
+    known = LabelledImage(targets, SIZE, SKELETONS)
     plain = np.full((*shown, 3), gray, np.uint8)
     return overlaid(plain, known, colors_of(known.categories()))
 
@@ -123,12 +123,12 @@ def parts(tmp_path_factory):
     """A COCO set of drawn parts."""
     from variegate.codecs import encode
 
-    folder, known = tmp_path_factory.mktemp("parts"), CocoFile()
+    folder, known = tmp_path_factory.mktemp("parts"), DrawnCoco()
     (folder / "images").mkdir()
-    for key, specimen in specimens(6, objects=2, size=(120, 160)):
+    for key, drawn in draw_images(6, objects=2, size=(120, 160)):
         name = key.rpartition("/")[2]
-        known.add(name, specimen)
-        (folder / "images" / name).write_bytes(encode(specimen.image, format="png"))
+        known.add(name, drawn)
+        (folder / "images" / name).write_bytes(encode(drawn.image, format="png"))
     (folder / "annotations.json").write_text(json.dumps(known.to_json()))
     return folder
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from variegate.datasets.samples import draw_specimen
-from variegate.reports import Cell, Row, contact_sheet, strip
+from variegate.datasets.samples import draw_image
+from variegate.reports import Cell, SheetRow, contact_sheet, strip
 from variegate.reports.canvas import BACKGROUND, PANEL, thumbnail, width_of, wrap
 from variegate.reports.sheet import HIGHEST, WIDEST
 from variegate.seeding import generator
 from variegate.transforms import all_transforms, find_transform
 
-PHOTO = draw_specimen(generator(3, "reports"), label="led", size=(96, 128)).image
+PHOTO = draw_image(generator(3, "reports"), label="led", size=(96, 128)).image
 
 
 def plain(color: tuple[int, int, int], size: tuple[int, int] = (80, 120)) -> np.ndarray:
@@ -24,20 +24,22 @@ def shows(sheet: np.ndarray, color: tuple[int, int, int]) -> int:
 def test_sheet_shows_every_image_whole():
     colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)]
     cells = [Cell(plain(color), "a caption") for color in colors]
-    sheet = contact_sheet([Row(tuple(cells[:2])), Row(tuple(cells[2:]))], title="four colors")
+    sheet = contact_sheet(
+        [SheetRow(tuple(cells[:2])), SheetRow(tuple(cells[2:]))], title="four colors"
+    )
     for color in colors:
         assert shows(sheet, color) == 80 * 120
 
 
 def test_sheet_has_room_for_missing_images():
-    sheet = contact_sheet([Row((None, Cell(plain((255, 0, 0)), "x")))], title="one")
+    sheet = contact_sheet([SheetRow((None, Cell(plain((255, 0, 0)), "x")))], title="one")
     assert shows(sheet, (255, 0, 0)) == 80 * 120
     assert shows(sheet, PANEL) > 0
 
 
 @pytest.mark.parametrize("size", [(3000, 20), (20, 3000), (1, 1), (4000, 6000)])
 def test_images_of_any_shape_fit(size):
-    sheet = contact_sheet([Row((Cell(plain((255, 0, 0), size), "x"),) * 3)], title="shapes")
+    sheet = contact_sheet([SheetRow((Cell(plain((255, 0, 0), size), "x"),) * 3)], title="shapes")
     assert sheet.shape[0] < 700
     assert shows(sheet, (255, 0, 0)) > 0
 
@@ -45,7 +47,7 @@ def test_images_of_any_shape_fit(size):
 @pytest.mark.parametrize(("rows", "columns"), [(40, 25), (1, 25), (40, 2), (1, 1)])
 def test_sheet_is_bounded_and_of_few_images_not_large(rows, columns):
     cell = Cell(PHOTO, "rotate -12.3°, contrast x1.16, gaussian noise 0.039, speckle 0.12")
-    row = Row((cell,) * columns)
+    row = SheetRow((cell,) * columns)
     sheet = contact_sheet([row] * rows, title="many", header=["source"] * columns)
     assert sheet.shape[0] <= HIGHEST
     assert sheet.shape[1] <= WIDEST
@@ -54,7 +56,7 @@ def test_sheet_is_bounded_and_of_few_images_not_large(rows, columns):
 
 
 def test_odd_names_do_not_end_the_program():
-    contact_sheet([Row((Cell(PHOTO, "caf\udce9 猫 \x00 \n\n é"),))], title="猫 \udce9")
+    contact_sheet([SheetRow((Cell(PHOTO, "caf\udce9 猫 \x00 \n\n é"),))], title="猫 \udce9")
 
 
 def test_text_is_broken_at_spaces_and_shortened_at_last():
@@ -70,7 +72,7 @@ def test_text_is_broken_at_spaces_and_shortened_at_last():
 
 def test_tiny_images_are_enlarged_pixel_by_pixel():
     tiny = np.array([[[255, 0, 0], [0, 255, 0]]], np.uint8)
-    sheet = contact_sheet([Row((Cell(tiny, "two pixels"),))], title="tiny")
+    sheet = contact_sheet([SheetRow((Cell(tiny, "two pixels"),))], title="tiny")
     assert shows(sheet, (255, 0, 0)) == shows(sheet, (0, 255, 0)) == 60 * 60
 
 

@@ -7,13 +7,13 @@ import pytest
 
 import variegate
 from variegate.codecs import encode
-from variegate.datasets.samples import specimens
+from variegate.datasets.samples import draw_images
 from variegate.runs.estimate import Span, estimate, evenly, total
 from variegate.runs.run import Options
 
 
 def write(folder: Path, count: int) -> None:
-    for key, one in specimens(count, size=(48, 64)):
+    for key, one in draw_images(count, size=(48, 64)):
         path = folder / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encode(one.image, format="jpeg", quality=90))

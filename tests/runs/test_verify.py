@@ -10,7 +10,7 @@ import pytest
 
 import variegate
 from variegate.codecs import encode
-from variegate.datasets.samples import specimens
+from variegate.datasets.samples import draw_images
 from variegate.errors import InputError, OutputError
 from variegate.runs.output import read_manifest
 from variegate.runs.rebuild import rebuild
@@ -19,7 +19,7 @@ from variegate.runs.verify import Verification, verify
 
 
 def drawn(folder: Path, count: int = 6) -> Path:
-    for key, one in specimens(count, size=(48, 64)):
+    for key, one in draw_images(count, size=(48, 64)):
         path = folder / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encode(one.image, format="jpeg", quality=90))

@@ -14,7 +14,7 @@ from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.rules import LabelRule
 from variegate.annotations.sample import Sample
 from variegate.codecs import encode
-from variegate.datasets import samples as specimens
+from variegate.datasets import samples
 from variegate.errors import RecipeError
 from variegate.ops.albumentations import Albumentations
 from variegate.recipes.recipe import Recipe
@@ -109,10 +109,10 @@ def test_a_mirror_image_swaps_left_and_right():
 
 
 def test_results_are_recorded_and_rebuilt(tmp_path):
-    for key, specimen in specimens.specimens(2, size=(48, 64)):
+    for key, drawn in samples.draw_images(2, size=(48, 64)):
         path = tmp_path / "in" / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode(specimen.image, format="jpeg"))
+        path.write_bytes(encode(drawn.image, format="jpeg"))
     variegate.augment(tmp_path / "in", tmp_path / "out", recipe=Recipe.parse(RECIPE))
     for row in rows(open_storage(tmp_path / "out")):
         assert row.output is not None

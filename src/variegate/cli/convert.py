@@ -34,7 +34,7 @@ from variegate.cli.summaries import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from variegate.datasets.convert import Plan
+    from variegate.datasets.convert import PreparedConversion
     from variegate.runs.manifest import Counts
     from variegate.runs.run import Summary
 
@@ -84,8 +84,8 @@ def convert(
     goes on where it stopped when the same command is given again. IN is never touched.
     """
     use_endpoint(endpoint)
+    from variegate.datasets.convert import conversion_as_data, prepare_conversion
     from variegate.datasets.convert import convert as run
-    from variegate.datasets.convert import plan_as_data, plan_conversion
 
     options = chosen_options(
         dataset_format=dataset_format,
@@ -97,14 +97,14 @@ def convert(
         max_megabytes=max_megabytes,
     )
     if dry_run:
-        with plan_conversion(source, to=to, corners=corners, options=options) as plan:
+        with prepare_conversion(source, to=to, corners=corners, options=options) as plan:
             _tell_plan(plan, str(source), str(output))
             if as_json:
-                show_json(plan_as_data(plan))
+                show_json(conversion_as_data(plan))
         return
-    plans: list[Plan] = []
+    plans: list[PreparedConversion] = []
 
-    def on_plan(plan: "Plan") -> None:
+    def on_plan(plan: "PreparedConversion") -> None:
         plans.append(plan)
         _tell_plan(plan, str(source), str(output))
 
@@ -123,14 +123,14 @@ def convert(
         except KeyboardInterrupt:
             raise Interrupted(how_to_go_on(figures)) from None
     if as_json:
-        show_json({**plan_as_data(plans[0]), **as_data(summary)})
+        show_json({**conversion_as_data(plans[0]), **as_data(summary)})
     else:
         _show_summary(summary, figures)
     if strict and summary.counts.quarantined:
         raise typer.Exit(QUARANTINED)
 
 
-def _tell_plan(plan: "Plan", source: str, output: str) -> None:
+def _tell_plan(plan: "PreparedConversion", source: str, output: str) -> None:
     """List what will be written, and what changes or gets lost."""
     from variegate.formats.base import counted
     from variegate.formats.conversion.filenames import NAMINGS

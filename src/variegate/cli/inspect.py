@@ -18,7 +18,7 @@ from variegate.cli.progress import counting
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from variegate.datasets.inspect import Inspection, Problem, Spread
+    from variegate.datasets.inspect import Fault, Inspection, Spread
 
 # Classes that are listed; --json names all.
 _SHOWN = 40
@@ -126,7 +126,7 @@ def _table(first: str, *others: str) -> "Table":
     return table
 
 
-def _show_faults(title: str, faults: "dict[str, Problem]") -> None:
+def _show_faults(title: str, faults: "dict[str, Fault]") -> None:
     if not faults:
         return
     show("")

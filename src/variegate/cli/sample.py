@@ -61,7 +61,7 @@ def sample(
     The same seed gives the same images, on every machine.
     """
     from variegate.codecs import encode
-    from variegate.datasets.samples import KINDS, CocoFile, Specimen, specimens
+    from variegate.datasets.samples import KINDS, DrawnCoco, DrawnImage, draw_images
     from variegate.errors import ShapeError
     from variegate.seeding import check_seed
     from variegate.storage import open_storage
@@ -72,27 +72,27 @@ def sample(
     if folder.is_dir() and any(folder.iterdir()):
         raise OutputError(f"{folder}: is not empty; name a new folder")
     shape = (int(match[1]), int(match[2]))
-    drawn = specimens(count, seed=check_seed(seed), size=shape, objects=objects)
+    images = draw_images(count, seed=check_seed(seed), size=shape, objects=objects)
     written = 0
     with counting("images") as on_progress:
         try:
             # The first one tells whether the size is possible: before that no folder is made.
-            ready: tuple[str, Specimen] | None = next(drawn)
+            ready: tuple[str, DrawnImage] | None = next(images)
         except ShapeError as error:
             raise UsageError(f"--{error}") from error
         storage = open_storage(folder, create=True)
-        done, known = 0, CocoFile()
+        done, known = 0, DrawnCoco()
         while ready is not None:
-            key, specimen = ready
+            key, drawn = ready
             if labels is Labels.COCO:
                 name = key.rpartition("/")[2]
                 key = f"images/{name}"
-                known.add(name, specimen)
-            data = encode(specimen.image, format="jpeg", quality=_QUALITY)
+                known.add(name, drawn)
+            data = encode(drawn.image, format="jpeg", quality=_QUALITY)
             storage.write(key, data)
             done, written = done + 1, written + len(data)
             on_progress(done, count)
-            ready = next(drawn, None)
+            ready = next(images, None)
         if labels is Labels.COCO:
             storage.write("annotations.json", json.dumps(known.to_json()).encode())
     kinds = ", ".join(KINDS[:count])

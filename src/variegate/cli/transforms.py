@@ -61,10 +61,10 @@ def transforms(
 def _photo(source: Path | None) -> "Image":
     if source is not None:
         return load_image(source)
-    from variegate.datasets.samples import draw_specimen
+    from variegate.datasets.samples import draw_image
     from variegate.seeding import generator
 
-    return draw_specimen(generator(7, "strip"), label="chip", size=(240, 320)).image
+    return draw_image(generator(7, "strip"), label="chip", size=(240, 320)).image
 
 
 def family(transform: type["Transform"]) -> str:

@@ -16,7 +16,7 @@ from variegate.errors import OutputError, UsageError, did_you_mean
 from variegate.formats import DatasetFormat, Source, Writer, detect
 from variegate.formats.conversion.capabilities import Capabilities, Conversion
 from variegate.formats.conversion.filenames import Names, first_naming, new_key, own_extension
-from variegate.formats.conversion.losses import Loss, Tally, is_carried
+from variegate.formats.conversion.losses import Loss, LossTally, is_carried
 from variegate.formats.writer import WRITERS
 from variegate.recipes.recipe import Recipe
 from variegate.runs.run import (
@@ -37,7 +37,7 @@ _NO_TARGET = "plain"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PreparedConversion:
     """A conversion that has been checked: it can be carried out.
 
     Attributes:
@@ -68,7 +68,7 @@ def convert(
     allow_loss: bool = False,
     corners: bool = False,
     options: Options | None = None,
-    on_plan: Callable[[Plan], None] | None = None,
+    on_plan: Callable[[PreparedConversion], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Summary:
     """Write a dataset in another format.
@@ -89,7 +89,7 @@ def convert(
     """
     options, begun = options or Options(), time.monotonic()
     check_apart(source, output)
-    with plan_conversion(source, to=to, corners=corners, options=options) as plan:
+    with prepare_conversion(source, to=to, corners=corners, options=options) as plan:
         if on_plan:
             on_plan(plan)
         grave = [loss.text for loss in plan.losses if loss.grave]
@@ -103,9 +103,9 @@ def convert(
 
 
 @contextmanager
-def plan_conversion(
+def prepare_conversion(
     source: str | Path, *, to: str, corners: bool = False, options: Options | None = None
-) -> Iterator[Plan]:
+) -> Iterator[PreparedConversion]:
     """Look through the sources once, and say what a conversion would write and lose.
 
     Raises:
@@ -119,7 +119,7 @@ def plan_conversion(
         )
     storage = open_storage(source)
     dataset_format = detect(storage, name=options.format, label_pattern=options.label_pattern)
-    look = _Look(dataset_format, to, corners=corners)
+    look = _Preparation(dataset_format, to, corners=corners)
     recipe = Recipe.from_data({"variants": "source"})
     with spool(storage, dataset_format, recipe, limit=options.limit, on_source=look.add) as listing:
         check_problems(listing, storage, options)
@@ -135,10 +135,10 @@ def plan_conversion(
             options=conversion.to_json(),
         )
         losses = look.tally.losses(look.skeletons, look.mask_names)
-        yield Plan(prepared, to, losses, conversion.naming, look.tally.objects)
+        yield PreparedConversion(prepared, to, losses, conversion.naming, look.tally.objects)
 
 
-class _Look:
+class _Preparation:
     """The one pass over the sources."""
 
     def __init__(self, dataset_format: DatasetFormat, to: str, *, corners: bool) -> None:
@@ -149,7 +149,7 @@ class _Look:
         self.mask_names = tuple(self._old.set_extra.get("mask_classes", ()))
         self._writer = self._fresh(dataset_format.classes)
         self._conversion = Conversion.between(self._old, self._writer, corners=corners)
-        self.tally = Tally(Capabilities(self._writer, self._conversion))
+        self.tally = LossTally(Capabilities(self._writer, self._conversion))
         self._names = Names()
 
     def add(self, source: Source) -> None:
@@ -189,7 +189,7 @@ class _Look:
         )
 
 
-def plan_as_data(plan: Plan) -> dict[str, Any]:
+def conversion_as_data(plan: PreparedConversion) -> dict[str, Any]:
     """Return JSON values of what a conversion would write and lose."""
     return {
         "to": plan.to,

@@ -63,7 +63,7 @@ class ClassCount:
 
 
 @dataclass(slots=True, kw_only=True)
-class Problem:
+class Fault:
     """One kind of fault.
 
     Attributes:
@@ -117,8 +117,8 @@ class Inspection:
     large: float = 0.0
     sizes_of: int = 0
     others: dict[str, int] = field(default_factory=dict)
-    quarantined: dict[str, Problem] = field(default_factory=dict)
-    problems: dict[str, Problem] = field(default_factory=dict)
+    quarantined: dict[str, Fault] = field(default_factory=dict)
+    problems: dict[str, Fault] = field(default_factory=dict)
 
 
 def inspect(
@@ -142,7 +142,7 @@ def inspect(
     storage = open_storage(source)
     found = detect(storage, name=format, label_pattern=label_pattern)
     total = sum(found.images.values())
-    look = _Look(storage, every=max(1, total // _PROBED))
+    look = _Pass(storage, every=max(1, total // _PROBED))
     for one in found.sources(storage):
         look.add(one)
         if on_progress:
@@ -158,7 +158,7 @@ def inspect(
     )
 
 
-class _Look:
+class _Pass:
     """The pass over the sources."""
 
     def __init__(self, storage: Storage, *, every: int) -> None:
@@ -172,8 +172,8 @@ class _Look:
         self._sides, self._aspects = array("f"), array("f")
         self._crowds, self._heights, self._widths = array("l"), array("l"), array("l")
         self._labelled = self._objects = 0
-        self._problems: dict[str, Problem] = {}
-        self._quarantined: dict[str, Problem] = {}
+        self._problems: dict[str, Fault] = {}
+        self._quarantined: dict[str, Fault] = {}
 
     def add(self, source: Source) -> None:
         """Take the next source."""
@@ -275,9 +275,9 @@ def _kinds(one: Object) -> Iterator[str]:
         yield "keypoints"
 
 
-def _note(kinds: dict[str, Problem], words: str, example: str) -> None:
+def _note(kinds: dict[str, Fault], words: str, example: str) -> None:
     """Count a fault among those of its kind: names and numbers in it do not make another."""
-    problem = kinds.setdefault(_QUOTED.sub("...", words), Problem())
+    problem = kinds.setdefault(_QUOTED.sub("...", words), Fault())
     problem.count += 1
     if len(problem.examples) < _EXAMPLES:
         problem.examples.append(example)

@@ -29,7 +29,6 @@ from variegate.annotations.targets import Mask, Targets
 from variegate.codecs import Limits
 from variegate.errors import ImageError, InputError
 from variegate.formats import DatasetFormat, Source, detect
-from variegate.formats.scan import seems_image
 from variegate.recipes.recipe import Output, Recipe
 from variegate.runs.annotate import AnnotationWriter
 from variegate.runs.render import Renderer
@@ -232,6 +231,6 @@ def _shape(one: Object, masks: Mapping[str, Mask], size: tuple[int, int]) -> np.
 
 
 def _usable(source: Source, dataset_format: DatasetFormat, split: str | None) -> bool:
-    if source.skip is not None or source.unusable is not None or not seems_image(source.key):
+    if not source.seems_usable:
         return False
     return split is None or not dataset_format.splits or source.split == split

@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 
 from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.formats.plain import PlainWriter
-from variegate.formats.scan import SPLITS, Survey, is_hidden
+from variegate.formats.scan import SPLITS, Survey, is_hidden, seems_image
 from variegate.formats.writer import Writer
 from variegate.storage import OnSkip, Storage, log_skip, printable
 
@@ -38,6 +38,18 @@ class Source:
     unusable: str | None = None
     skip: str | None = None
     partners: tuple["Source", ...] = ()
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The classes of the image as a whole, each with its share."""
+        if self.annotation is not None and self.annotation.labels:
+            return dict(self.annotation.labels)
+        return {self.label: 1.0} if self.label else {}
+
+    @property
+    def seems_usable(self) -> bool:
+        """Whether it is called like an image of the set, and nothing is known against it."""
+        return self.skip is None and self.unusable is None and seems_image(self.key)
 
 
 class Labelled(Protocol):

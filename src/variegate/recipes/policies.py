@@ -109,15 +109,15 @@ class Chain:
 class Place:
     """Whose variants are expanded: random choices come from generator(seed, key, *path)."""
 
-    __slots__ = ("_beginning", "key")
+    __slots__ = ("_seed", "key")
 
     def __init__(self, seed: int, key: str) -> None:
         self.key = key
-        self._beginning = KeyedSeed(seed, key)
+        self._seed = KeyedSeed(seed, key)
 
     def rng(self, path: Path) -> np.random.Generator:
         """Return the generator of one choice."""
-        return self._beginning.generator(*path)
+        return self._seed.generator(*path)
 
 
 class Policy(Spec, ABC):

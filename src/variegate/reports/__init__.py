@@ -2,7 +2,7 @@
 
 from variegate.reports.captions import caption
 from variegate.reports.preview import preview, preview_output
-from variegate.reports.sheet import Cell, Row, contact_sheet
+from variegate.reports.sheet import Cell, SheetRow, contact_sheet
 from variegate.reports.strip import strip
 
-__all__ = ["Cell", "Row", "caption", "contact_sheet", "preview", "preview_output", "strip"]
+__all__ = ["Cell", "SheetRow", "caption", "contact_sheet", "preview", "preview_output", "strip"]

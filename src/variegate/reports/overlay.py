@@ -36,7 +36,7 @@ _UNLABELLED = 255
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Labelled:
+class LabelledImage:
     """What is drawn over an image.
 
     Attributes:
@@ -70,7 +70,7 @@ def color_at(index: int) -> Color:
     return round(255 * r), round(255 * g), round(255 * b)
 
 
-def overlaid(image: Image, labelled: Labelled, colors: Mapping[str, Color]) -> Image:
+def overlaid(image: Image, labelled: LabelledImage, colors: Mapping[str, Color]) -> Image:
     """Return an image with its labels drawn over it.
 
     Args:
@@ -167,7 +167,7 @@ def _blend(image: Image, color: Color, share: npt.NDArray[np.float64]) -> None:
 
 
 def _keypoints(
-    image: Image, labelled: Labelled, number: int, scale: npt.NDArray[np.float64], color: Color
+    image: Image, labelled: LabelledImage, number: int, scale: npt.NDArray[np.float64], color: Color
 ) -> None:
     """Draw the points of one object: visible ones filled, hidden ones hollow."""
     known = labelled.targets.keypoints

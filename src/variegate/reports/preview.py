@@ -17,12 +17,12 @@ from variegate.formats import Source, writer_from_json
 from variegate.recipes.policies import Place, expand
 from variegate.recipes.recipe import Recipe
 from variegate.reports.captions import caption, from_operations
-from variegate.reports.overlay import Labelled
-from variegate.reports.sheet import Cell, Row, contact_sheet
+from variegate.reports.overlay import LabelledImage
+from variegate.reports.sheet import Cell, SheetRow, contact_sheet
 from variegate.runs.augmenter import make_variants, targets_of
 from variegate.runs.estimate import evenly, spread, trial_job
 from variegate.runs.job import Job
-from variegate.runs.manifest import Row as ManifestRow
+from variegate.runs.manifest import Row
 from variegate.runs.output import read_manifest
 from variegate.runs.render import Rendered
 from variegate.runs.run import JOB, Options, load_recipe, prepare
@@ -63,7 +63,7 @@ def preview(
     chosen = _chosen(loaded, variants)
     with prepare(source, loaded, options) as prepared:
         job = trial_job(prepared, options)
-        rows: list[Row] = []
+        rows: list[SheetRow] = []
         for one in spread(prepared, images * _SPARE):
             try:
                 rows.append(_previewed(job, prepared.source, one, chosen, labels=labels))
@@ -91,14 +91,16 @@ def _results(count: int) -> str:
     return "1 result" if count == 1 else f"{count:,} results"
 
 
-def _previewed(job: Job, inputs: Storage, one: Source, chosen: list[int], *, labels: bool) -> Row:
+def _previewed(
+    job: Job, inputs: Storage, one: Source, chosen: list[int], *, labels: bool
+) -> SheetRow:
     """Make a row: the source and the chosen variants, exactly as a run would make them."""
     data = inputs.read(one.key, limit=job.limits.max_bytes)
     skeletons = writer_from_json(job.writer).skeletons
 
     def cell(image: Image, words: str, made: Rendered | None = None) -> Cell:
         known = targets_of(job, one, made) if labels and one.annotation is not None else None
-        over = Labelled(known, size_of(image), skeletons) if known is not None else None
+        over = LabelledImage(known, size_of(image), skeletons) if known is not None else None
         return Cell(image, words, over)
 
     source = decode(data, limits=job.limits, keep_alpha=True)
@@ -107,7 +109,7 @@ def _previewed(job: Job, inputs: Storage, one: Source, chosen: list[int], *, lab
         for made in make_variants(job, one, only=index):
             words = caption(made.variant.drawn) + _mixed(made.labels)
             cells.append(cell(decode(made.encoded, keep_alpha=True), words, made))
-    return Row(tuple(cells))
+    return SheetRow(tuple(cells))
 
 
 def _mixed(labels: Mapping[str, float]) -> str:
@@ -151,13 +153,11 @@ def preview_output(
     reader = _WrittenLabels(storage, recipe.labels, writer_from_json(record["writer"]).skeletons)
     rows = []
     for number in wanted:
-        made = {
-            row["variant"]: ManifestRow.from_fields(row) for row in found if row["source"] == number
-        }
+        made = {row["variant"]: Row.from_fields(row) for row in found if row["source"] == number}
         cells = (
             _made_cell(storage, made.get(index), reader if labels else None) for index in chosen
         )
-        rows.append(Row((_source_cell(inputs, next(iter(made.values()))), *cells)))
+        rows.append(SheetRow((_source_cell(inputs, next(iter(made.values()))), *cells)))
     return contact_sheet(
         rows,
         title=f"{len(sources):,} images x {per_image:,}, seed {record['seed']}",
@@ -174,7 +174,7 @@ def _inputs(place: str) -> Storage | None:
         return None
 
 
-def _source_cell(inputs: Storage | None, row: ManifestRow) -> Cell | None:
+def _source_cell(inputs: Storage | None, row: Row) -> Cell | None:
     if inputs is None:
         return None
     try:
@@ -185,9 +185,7 @@ def _source_cell(inputs: Storage | None, row: ManifestRow) -> Cell | None:
         return None
 
 
-def _made_cell(
-    storage: Storage, row: ManifestRow | None, reader: "_WrittenLabels | None"
-) -> Cell | None:
+def _made_cell(storage: Storage, row: Row | None, reader: "_WrittenLabels | None") -> Cell | None:
     if row is None or row.output is None:
         return None
     try:
@@ -207,7 +205,7 @@ class _WrittenLabels:
     rule: LabelRule
     skeletons: Mapping[str, Skeleton]
 
-    def of(self, row: ManifestRow, size: Size) -> Labelled | None:
+    def of(self, row: Row, size: Size) -> LabelledImage | None:
         if row.annotation is None:
             return None
         annotation = Annotation.from_json(json.loads(row.annotation))
@@ -218,4 +216,4 @@ class _WrittenLabels:
             skeletons=self.skeletons,
             load_mask=lambda key: decode_mask(self.storage.read(key)),
         )
-        return Labelled(targets, size, self.skeletons)
+        return LabelledImage(targets, size, self.skeletons)

@@ -14,7 +14,7 @@ from variegate.reports.canvas import (
     width_of,
     wrap,
 )
-from variegate.reports.overlay import Color, Labelled, colors_of, overlaid
+from variegate.reports.overlay import Color, LabelledImage, colors_of, overlaid
 
 # A sheet stays below these, so that every viewer opens it.
 WIDEST, HIGHEST = 3_600, 8_000
@@ -35,11 +35,11 @@ class Cell:
 
     image: Image
     caption: str
-    labels: Labelled | None = None
+    labels: LabelledImage | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Row:
+class SheetRow:
     """Some images in a line; they all come from the first one.
 
     Attributes:
@@ -61,7 +61,7 @@ class _Grid:
 
 
 def contact_sheet(
-    rows: Sequence[Row], *, title: str, subtitle: str = "", header: Sequence[str] = ()
+    rows: Sequence[SheetRow], *, title: str, subtitle: str = "", header: Sequence[str] = ()
 ) -> Image:
     """Draw a contact sheet.
 
@@ -99,7 +99,7 @@ def contact_sheet(
     return canvas.pixels()
 
 
-def _categories(rows: Sequence[Row]) -> set[str]:
+def _categories(rows: Sequence[SheetRow]) -> set[str]:
     cells = [cell for row in rows for cell in row.cells if cell is not None]
     return set[str]().union(*(cell.labels.categories() for cell in cells if cell.labels))
 
@@ -126,7 +126,7 @@ def _lines(subtitle: str, columns: int) -> list[str]:
     return wrap(subtitle, width=max(400, width), size=_SMALL, lines=2) if subtitle else []
 
 
-def _grid(rows: Sequence[Row], columns: int, *, subtitle_lines: int, header: bool) -> _Grid:
+def _grid(rows: Sequence[SheetRow], columns: int, *, subtitle_lines: int, header: bool) -> _Grid:
     """Choose the largest images for which the sheet is not too large."""
     top = _MARGIN + 34 + subtitle_lines * (_LINE + 3) + (_LINE + 12 if header else 6)
     highest, widest = _needed(rows)
@@ -150,7 +150,7 @@ def _grid(rows: Sequence[Row], columns: int, *, subtitle_lines: int, header: boo
     )
 
 
-def _needed(rows: Sequence[Row]) -> tuple[int, int]:
+def _needed(rows: Sequence[SheetRow]) -> tuple[int, int]:
     """Return the greatest height and width of the images, each brought to the largest size."""
     cells = (cell for row in rows for cell in row.cells if cell is not None)
     sizes = [enlarged(cell.image).shape[:2] for cell in cells]

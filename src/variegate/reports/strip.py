@@ -10,11 +10,11 @@ from variegate.annotations.conversion import read
 from variegate.annotations.rules import LabelRule
 from variegate.annotations.sample import Image, Sample, check_image
 from variegate.annotations.targets import Mask
-from variegate.datasets.samples import KINDS, Part, draw_specimen
+from variegate.datasets.samples import KINDS, DrawnPart, draw_image
 from variegate.ops import Combination, Operation
 from variegate.reports.canvas import thumbnail
 from variegate.reports.captions import step_caption, value_text
-from variegate.reports.sheet import Cell, Row, contact_sheet
+from variegate.reports.sheet import Cell, SheetRow, contact_sheet
 from variegate.seeding import generator
 from variegate.transforms import Axis, Transform
 from variegate.transforms.base import Draw
@@ -67,7 +67,7 @@ class _Scene:
         # One partner shows several objects, so that some of them can be taken.
         objects = 3 if partners == 1 else 1
         drawn = (
-            draw_specimen(
+            draw_image(
                 generator(number, "partner"), label=label, size=_PARTNER_SIZE, objects=objects
             )
             for number, label in zip(range(partners), cycle(KINDS), strict=False)
@@ -82,7 +82,7 @@ class _Scene:
         return operation.apply(self.sample).image
 
 
-def _with_objects(image: Image, parts: Iterable[Part]) -> Sample:
+def _with_objects(image: Image, parts: Iterable[DrawnPart]) -> Sample:
     """Return an image whose objects can be cut out."""
     objects = (
         Object(
@@ -100,7 +100,7 @@ def _no_mask(key: str) -> Mask:
     raise KeyError(key)
 
 
-def _axis_row(transform: type[Transform], axis: Axis, scene: _Scene, seed: int) -> Row:
+def _axis_row(transform: type[Transform], axis: Axis, scene: _Scene, seed: int) -> SheetRow:
     cells = []
     for intensity in INTENSITIES:
         rng = generator(seed, "strip", axis.name)
@@ -108,15 +108,15 @@ def _axis_row(transform: type[Transform], axis: Axis, scene: _Scene, seed: int) 
         value = value_text(axis.parameter, axis.value(intensity))
         name = f"{axis.name}\n" if intensity == 0 else ""
         cells.append(Cell(scene.after(operation), f"{name}{axis.parameter} {value}"))
-    return Row(tuple(cells))
+    return SheetRow(tuple(cells))
 
 
-def _drawn_row(transform: type[Transform], scene: _Scene, seed: int) -> Row:
+def _drawn_row(transform: type[Transform], scene: _Scene, seed: int) -> SheetRow:
     cells = [Cell(scene.sample.image, "source")]
     for drawn in _different_draws(transform, seed):
         operation = transform.operation(drawn.parameters, scene.sample.size)
         cells.append(Cell(scene.after(operation), step_caption(drawn)))
-    return Row(tuple(cells))
+    return SheetRow(tuple(cells))
 
 
 def _different_draws(transform: type[Transform], seed: int) -> list[Draw]:

@@ -10,7 +10,7 @@ from variegate.errors import ImageError
 from variegate.formats import Item, Source
 from variegate.runs.job import Job
 from variegate.runs.manifest import Row
-from variegate.runs.render import Rendered, Renderer, shares
+from variegate.runs.render import Rendered, Renderer
 from variegate.runs.worker import Result, Worker, worker_of
 from variegate.storage import key_to_text
 from variegate.transforms.base import Draw
@@ -91,7 +91,7 @@ class Augmenter(Worker):
             "name": variant.name,
             "operations": json.dumps([one.to_json() for one in variant.drawn]),
         }
-        if done.labels and done.labels != shares(source):
+        if done.labels and done.labels != source.shares:
             columns["labels"] = json.dumps(done.labels)
         if variant.index:
             # A source's faults are told once.

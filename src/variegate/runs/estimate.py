@@ -12,7 +12,6 @@ from pathlib import Path
 
 from variegate.errors import ImageError, InputError
 from variegate.formats import Source, writer_to_json
-from variegate.formats.scan import seems_image
 from variegate.recipes.recipe import Recipe
 from variegate.runs.augmenter import make_variants
 from variegate.runs.job import Job
@@ -158,8 +157,7 @@ def _augmented(prepared: Prepared) -> Iterator[int]:
     splits = bool(prepared.dataset_format.splits)
     for number, one in enumerate(prepared.listing.sources()):
         # Masks, for example, are images that belong to another one.
-        usable = one.skip is None and one.unusable is None and seems_image(one.key)
-        if usable and (not splits or one.split == "train"):
+        if one.seems_usable and (not splits or one.split == "train"):
             yield number
 
 

@@ -181,8 +181,7 @@ def _fill(
 
 
 def _may_be_partner(source: Source, dataset_format: DatasetFormat) -> bool:
-    usable = source.skip is None and source.unusable is None and seems_image(source.key)
-    return usable and (not dataset_format.splits or source.split == "train")
+    return source.seems_usable and (not dataset_format.splits or source.split == "train")
 
 
 def _thinned(

@@ -22,7 +22,7 @@ _KEPT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Damage:
     """One file that is not as the manifest says.
 
     Attributes:
@@ -55,7 +55,7 @@ class Verification:
     missing: int = 0
     changed: int = 0
     unknown: int = 0
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Damage] = field(default_factory=list)
     digest: str = ""
 
     @property
@@ -67,7 +67,7 @@ class Verification:
         """Count a problem, and keep it if there are not too many."""
         setattr(self, kind, getattr(self, kind) + 1)
         if len(self.problems) < _KEPT:
-            self.problems.append(Problem(key_to_text(key), kind, detail))
+            self.problems.append(Damage(key_to_text(key), kind, detail))
 
 
 def verify(

@@ -141,7 +141,7 @@ augment(source, output, recipe=Recipe.parse(recipe), options=Options(workers=1, 
 """
 
 
-def test_a_image_for_which_memory_does_not_suffice(source, tmp_path):
+def test_an_image_for_which_memory_does_not_suffice(source, tmp_path):
     # As an array it has 363 MB, and two are needed.
     black = np.zeros((11_000, 11_000, 3), np.uint8)
     (source / "cat/05.jpg").write_bytes(encode(black, format="jpeg"))

@@ -16,7 +16,7 @@ from variegate.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from variegate.deploy.aws.cost import Item
+    from variegate.deploy.aws.cost import CostItem
     from variegate.recipes.plugins import Plugin
     from variegate.recipes.recipe import Recipe
 
@@ -166,7 +166,7 @@ def _show_cost(
     show("")
 
 
-def _table(items: "list[Item]") -> "Table":
+def _table(items: "list[CostItem]") -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))

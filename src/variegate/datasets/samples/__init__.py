@@ -7,7 +7,7 @@ nothing to download, and the truth is known.
 ```
 spindles                  what parts are made of: bodies of revolution, and their outline
 easel                     paints a part flat, then lights its surfaces
-plan                      a part before it is placed: outline, keypoints, how to paint it
+blueprint                 a part before it is placed: outline, keypoints, how to paint it
 axials, radials, chips    the kinds of part; kinds lists them
 raster                    how much of each pixel an outline covers: mask and blending
 backgrounds               what parts lie on
@@ -17,8 +17,16 @@ coco                      the annotations as a file
 ```
 """
 
-from variegate.datasets.samples.coco import CocoFile
+from variegate.datasets.samples.coco import DrawnCoco
 from variegate.datasets.samples.kinds import KEYPOINTS, KINDS
-from variegate.datasets.samples.scene import Part, Specimen, draw_specimen, specimens
+from variegate.datasets.samples.scene import DrawnImage, DrawnPart, draw_image, draw_images
 
-__all__ = ["KEYPOINTS", "KINDS", "CocoFile", "Part", "Specimen", "draw_specimen", "specimens"]
+__all__ = [
+    "KEYPOINTS",
+    "KINDS",
+    "DrawnCoco",
+    "DrawnImage",
+    "DrawnPart",
+    "draw_image",
+    "draw_images",
+]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from variegate.datasets.samples.blueprint import TIN, Blueprint, axial, tips
 from variegate.datasets.samples.easel import Color, Easel, Finish, Vector
-from variegate.datasets.samples.plan import TIN, Plan, axial, tips
 from variegate.datasets.samples.spindles import cap, outline, spindle
 from variegate.seeding import uniform
 
@@ -24,7 +24,7 @@ _GOLD: Color = (186, 138, 52)
 _E12 = (10, 12, 15, 18, 22, 27, 33, 39, 47, 56, 68, 82)
 
 
-def resistor(rng: np.random.Generator, thinnest: float) -> Plan:
+def resistor(rng: np.random.Generator, thinnest: float) -> Blueprint:
     half, thick = uniform(rng, 0.19, 0.25), uniform(rng, 0.06, 0.085)
     bone = half * 0.42  # the thicker ends, where the caps sit
     waist = thick * uniform(rng, 0.8, 0.92)
@@ -50,7 +50,7 @@ def resistor(rng: np.random.Generator, thinnest: float) -> Plan:
             easel.box(place - wide, place + wide, -thick * 1.3, thick * 1.3, color)
 
     left, right = tips(whole)
-    return Plan(
+    return Blueprint(
         outline=outline(whole),
         keypoints={"lead_left": left, "lead_right": right, "body_center": (0.0, 0.0)},
         height=thick * 2,
@@ -60,7 +60,7 @@ def resistor(rng: np.random.Generator, thinnest: float) -> Plan:
     )
 
 
-def diode(rng: np.random.Generator, thinnest: float) -> Plan:
+def diode(rng: np.random.Generator, thinnest: float) -> Blueprint:
     half, thick = uniform(rng, 0.12, 0.19), uniform(rng, 0.055, 0.08)
     glass = rng.random() < 0.35
     if glass:
@@ -91,7 +91,7 @@ def diode(rng: np.random.Generator, thinnest: float) -> Plan:
             easel.write(name, (middle, 0), room=(room, thick * 0.5), color=(176, 176, 174))
 
     left, right = tips(whole)
-    return Plan(
+    return Blueprint(
         outline=outline(whole),
         keypoints={"anode": left, "cathode": right, "ring": (ring, 0.0)},
         height=thick * 2,

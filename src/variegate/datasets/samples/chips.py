@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from variegate.datasets.samples.blueprint import TIN, Blueprint
 from variegate.datasets.samples.easel import Color, Easel, Vector
-from variegate.datasets.samples.plan import TIN, Plan
 from variegate.seeding import uniform
 
 _NAMES = {  # by pins on a side
@@ -13,7 +13,7 @@ _NAMES = {  # by pins on a side
 }
 
 
-def chip(rng: np.random.Generator, thinnest: float) -> Plan:
+def chip(rng: np.random.Generator, thinnest: float) -> Blueprint:
     """A DIP of 8, 14 or 16 pins; pin 1 at the lower left, the notch on the left."""
     pins = int(rng.choice((4, 4, 7, 8)))
     # In pitches (0.1 inch): the body is 2.5 across; then all to units.
@@ -43,7 +43,7 @@ def chip(rng: np.random.Generator, thinnest: float) -> Plan:
         easel.write(lot, (unit * 0.15, wide * 0.36), room=(long * 1.3, unit * 0.42), color=ink)
 
     tip = reach - half_pin
-    return Plan(
+    return Blueprint(
         outline=_silhouette(places, half_pin, long, wide, reach),
         keypoints={
             "pin_1": (float(places[0]), tip),

@@ -3,24 +3,24 @@
 from typing import Any
 
 from variegate.datasets.samples.kinds import KEYPOINTS, KINDS
-from variegate.datasets.samples.scene import Part, Specimen
+from variegate.datasets.samples.scene import DrawnImage, DrawnPart
 
 
-class CocoFile:
+class DrawnCoco:
     """The annotations of a dataset, image by image."""
 
     def __init__(self) -> None:
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
 
-    def add(self, file_name: str, specimen: Specimen) -> None:
+    def add(self, file_name: str, drawn: DrawnImage) -> None:
         """Add an image with everything that it shows."""
-        height, width = specimen.image.shape[:2]
+        height, width = drawn.image.shape[:2]
         number = len(self._images) + 1
         self._images.append(
             {"id": number, "file_name": file_name, "height": height, "width": width}
         )
-        for part in specimen.objects:
+        for part in drawn.objects:
             known = {"id": len(self._annotations) + 1, "image_id": number, **_described(part)}
             self._annotations.append(known)
 
@@ -37,7 +37,7 @@ class CocoFile:
         }
 
 
-def _described(part: Part) -> dict[str, Any]:
+def _described(part: DrawnPart) -> dict[str, Any]:
     x1, y1, x2, y2 = map(float, part.box)
     points = [part.keypoints[name] for name in KEYPOINTS[part.label]]
     return {

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from variegate.datasets.samples.axials import diode, resistor
+from variegate.datasets.samples.blueprint import Blueprint
 from variegate.datasets.samples.chips import chip
-from variegate.datasets.samples.plan import Plan
 from variegate.datasets.samples.radials import capacitor, led
 from variegate.errors import ShapeError, did_you_mean
 
@@ -21,7 +21,7 @@ KEYPOINTS: dict[str, tuple[str, ...]] = {
 
 KINDS: tuple[str, ...] = tuple(KEYPOINTS)
 
-_PLANS: dict[str, Callable[[np.random.Generator, float], Plan]] = {
+_PLANS: dict[str, Callable[[np.random.Generator, float], Blueprint]] = {
     "resistor": resistor,
     "capacitor": capacitor,
     "diode": diode,
@@ -30,7 +30,7 @@ _PLANS: dict[str, Callable[[np.random.Generator, float], Plan]] = {
 }
 
 
-def plan_part(rng: np.random.Generator, label: str, *, thinnest: float) -> Plan:
+def plan_part(rng: np.random.Generator, label: str, *, thinnest: float) -> Blueprint:
     """Draw a part of a kind.
 
     Args:

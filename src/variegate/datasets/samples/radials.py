@@ -2,13 +2,13 @@
 
 import numpy as np
 
+from variegate.datasets.samples.blueprint import TIN, Blueprint, two_legs
 from variegate.datasets.samples.easel import METAL, Color, Easel, Finish, Vector
-from variegate.datasets.samples.plan import TIN, Plan, two_legs
 from variegate.datasets.samples.spindles import Spindle, cap, outline, spindle
 from variegate.seeding import uniform
 
 
-def led(rng: np.random.Generator, thinnest: float) -> Plan:
+def led(rng: np.random.Generator, thinnest: float) -> Blueprint:
     thick = uniform(rng, 0.125, 0.165)
     long = thick * uniform(rng, 2.5, 2.9)
     foot = -0.5 + long
@@ -45,7 +45,7 @@ def led(rng: np.random.Generator, thinnest: float) -> Plan:
 
     clear = Finish(ambient=0.62, gloss=0.95, squarings=5, glow=0.55)
     anode, cathode = _ends(legs).values()
-    return Plan(
+    return Blueprint(
         outline=outline(dome, legs),
         keypoints={"anode": anode, "cathode": cathode, "dome": (-0.5 + thick, 0.0)},
         height=thick * 1.8,
@@ -55,12 +55,12 @@ def led(rng: np.random.Generator, thinnest: float) -> Plan:
     )
 
 
-def capacitor(rng: np.random.Generator, thinnest: float) -> Plan:
+def capacitor(rng: np.random.Generator, thinnest: float) -> Blueprint:
     """An electrolytic can, or a ceramic disc."""
     return (_can if rng.random() < 0.6 else _disc)(rng, thinnest)
 
 
-def _can(rng: np.random.Generator, thinnest: float) -> Plan:
+def _can(rng: np.random.Generator, thinnest: float) -> Blueprint:
     thick = uniform(rng, 0.125, 0.185)
     foot = -0.5 + thick * uniform(rng, 3.0, 3.6)
     groove, edge = thick * 0.9, thick * 0.1
@@ -87,7 +87,7 @@ def _can(rng: np.random.Generator, thinnest: float) -> Plan:
         )
         easel.box(-0.6, -0.5 + edge * 0.8, -thick, thick, (188, 190, 194))
 
-    return Plan(
+    return Blueprint(
         outline=outline(body, legs),
         keypoints=_ends(legs) | {"body_center": ((foot - 0.5) / 2, 0.0)},
         height=thick * 2,
@@ -97,7 +97,7 @@ def _can(rng: np.random.Generator, thinnest: float) -> Plan:
     )
 
 
-def _disc(rng: np.random.Generator, thinnest: float) -> Plan:
+def _disc(rng: np.random.Generator, thinnest: float) -> Blueprint:
     thick = uniform(rng, 0.2, 0.27)
     long = thick * 2.05
     foot = -0.5 + long
@@ -117,7 +117,7 @@ def _disc(rng: np.random.Generator, thinnest: float) -> Plan:
         dark = (ground[0] // 4, ground[1] // 4, ground[2] // 4)
         easel.write(text, (-0.5 + thick, 0.0), room=(thick, thick * 0.45), color=dark)
 
-    return Plan(
+    return Blueprint(
         outline=outline(body, legs),
         keypoints=_ends(legs) | {"body_center": (-0.5 + thick, 0.0)},
         height=thick * 0.6,

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 
 from variegate.datasets.samples.backgrounds import draw_background
+from variegate.datasets.samples.blueprint import Blueprint
 from variegate.datasets.samples.kinds import KINDS, plan_part
 from variegate.datasets.samples.light import Lamp, cast_shadow, draw_lamp, illuminate, photograph
-from variegate.datasets.samples.plan import Plan
 from variegate.datasets.samples.raster import coverage
 from variegate.datasets.samples.spindles import rotation
 from variegate.errors import ShapeError
@@ -23,7 +23,7 @@ _LEAD = 1.8  # pixels, the least width of a lead
 
 
 @dataclass(frozen=True)
-class Part:
+class DrawnPart:
     """One part in an image. All coordinates are pixels, continuous: 0 to width, 0 to height.
 
     Attributes:
@@ -42,7 +42,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Specimen:
+class DrawnImage:
     """An image and the truth about it.
 
     Attributes:
@@ -53,12 +53,12 @@ class Specimen:
 
     image: np.ndarray
     label: str
-    objects: tuple[Part, ...]
+    objects: tuple[DrawnPart, ...]
 
 
-def specimens(
+def draw_images(
     count: int, *, seed: int = 7, size: tuple[int, int] = (240, 320), objects: int = 1
-) -> Iterator[tuple[str, Specimen]]:
+) -> Iterator[tuple[str, DrawnImage]]:
     """Draw a dataset, the kinds in turn.
 
     Specimen i depends on (seed, i, size, objects) alone, not on `count`.
@@ -75,13 +75,13 @@ def specimens(
     for i in range(count):
         label = KINDS[i % len(KINDS)]
         rng = generator(seed, "specimen", i)
-        specimen = draw_specimen(rng, label=label, size=size, objects=objects)
-        yield f"{label}/{label}-{i // len(KINDS):04d}.jpg", specimen
+        drawn = draw_image(rng, label=label, size=size, objects=objects)
+        yield f"{label}/{label}-{i // len(KINDS):04d}.jpg", drawn
 
 
-def draw_specimen(
+def draw_image(
     rng: np.random.Generator, *, label: str, size: tuple[int, int] = (240, 320), objects: int = 1
-) -> Specimen:
+) -> DrawnImage:
     """Draw one image.
 
     Args:
@@ -108,19 +108,19 @@ def draw_specimen(
     for part in placed:
         whole = np.zeros(size, np.uint8)
         part.window(whole)[:] = part.cover
-        cast_shadow(ground, whole, lamp, height=part.plan.height * part.scale)
+        cast_shadow(ground, whole, lamp, height=part.blueprint.height * part.scale)
     for part in placed:
         part.paint_onto(ground, lamp)
     image = photograph(rng, illuminate(rng, ground, lamp))
-    return Specimen(image, label, tuple(part.annotate(size) for part in placed))
+    return DrawnImage(image, label, tuple(part.annotate(size) for part in placed))
 
 
 @dataclass(frozen=True)
 class _Placed:
-    """A plan at its place: turned by `angle` radians, enlarged by `scale`, moved to `at`."""
+    """A blueprint at its place: turned by `angle` radians, enlarged by `scale`, moved to `at`."""
 
     label: str
-    plan: Plan
+    blueprint: Blueprint
     angle: float
     scale: float
     at: np.ndarray
@@ -139,7 +139,7 @@ class _Placed:
 
     def paint_onto(self, ground: np.ndarray, lamp: Lamp) -> None:
         """Paint the part at twice its size, turn it into place, blend it in by coverage."""
-        easel = self.plan.render(min(2 * self.scale, _FINEST), lamp.seen_from(self.angle))
+        easel = self.blueprint.render(min(2 * self.scale, _FINEST), lamp.seen_from(self.angle))
         sprite = cv2.GaussianBlur(easel.image, (3, 3), 0.7)
         linear = rotation(self.angle) * (self.scale / easel.scale)
         origin = self.points((easel.origin + 0.5 / easel.scale)[None])[0]
@@ -150,20 +150,20 @@ class _Placed:
         under = self.window(ground)
         under[:] = cv2.blendLinear(turned, under, share, 1 - share)
 
-    def annotate(self, size: tuple[int, int]) -> Part:
+    def annotate(self, size: tuple[int, int]) -> DrawnPart:
         mask = np.zeros(size, bool)
         self.window(mask)[:] = self.cover >= 128
         columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
         box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
-        where = self.points(np.array(list(self.plan.keypoints.values())))
-        return Part(
+        where = self.points(np.array(list(self.blueprint.keypoints.values())))
+        return DrawnPart(
             label=self.label,
             box=box,
-            polygon=self.points(self.plan.outline).astype(np.float32),
+            polygon=self.points(self.blueprint.outline).astype(np.float32),
             mask=mask,
             keypoints={
                 name: (float(x), float(y))
-                for name, (x, y) in zip(self.plan.keypoints, where, strict=True)
+                for name, (x, y) in zip(self.blueprint.keypoints, where, strict=True)
             },
         )
 
@@ -179,9 +179,9 @@ def _place(
     fill = uniform(rng, 0.55, 0.98) / crowd**0.4
     room = np.array(size[::-1]) - 2 * _MARGIN * min(size)
     while fill * float(room.min()) >= _LEAST:
-        plan = plan_part(rng, label, thinnest=_LEAD / (fill * 0.8 * float(room.min())))
+        blueprint = plan_part(rng, label, thinnest=_LEAD / (fill * 0.8 * float(room.min())))
         angle = uniform(rng, 0, 2 * np.pi)
-        turned = plan.outline @ rotation(angle).T
+        turned = blueprint.outline @ rotation(angle).T
         low, high = turned.min(0), turned.max(0)
         scale = fill * float((room / (high - low)).min())
         free = room - (high - low) * scale
@@ -191,7 +191,7 @@ def _place(
         width, height = (int(v) for v in end - corner)
         corner_xy = (int(corner[0]), int(corner[1]))
         cover = coverage(turned * scale + at, corner_xy, (height, width))
-        part = _Placed(label, plan, angle, scale, at, corner_xy, cover)
+        part = _Placed(label, blueprint, angle, scale, at, corner_xy, cover)
         if not np.any(part.window(taken) & cover):
             return part
         fill *= 0.95

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from variegate.codecs import encode
-from variegate.datasets.samples import specimens
+from variegate.datasets.samples import draw_images
 from variegate.formats import Source
 from variegate.recipes.plugins import Plugin
 from variegate.recipes.recipe import Recipe
@@ -50,7 +50,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class CostItem:
     """One line of the bill.
 
     Attributes:
@@ -81,7 +81,7 @@ def price(name: str) -> float:
 def trial(recipe: Recipe, megapixels: float, plugins: tuple[Plugin, ...] = ()) -> Trial:
     """Make all variants of a drawn JPEG of that size in memory, on one processor; nothing stays."""
     height = round((megapixels * 1e6 / _ASPECT) ** 0.5)
-    _, drawn = next(iter(specimens(1, size=(height, round(height * _ASPECT)))))
+    _, drawn = next(iter(draw_images(1, size=(height, round(height * _ASPECT)))))
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "a.jpg").write_bytes(encode(drawn.image, format="jpeg", quality=_QUALITY))
         job = Job(recipe=recipe.to_data(), input=folder, output=folder, plugins=plugins)
@@ -93,7 +93,7 @@ def trial(recipe: Recipe, megapixels: float, plugins: tuple[Plugin, ...] = ()) -
         return Trial(time.process_time() - begun, sum(sizes), len(sizes))
 
 
-def bill(taken: Trial, images: int, *, memory_mb: int) -> list[Item]:
+def bill(taken: Trial, images: int, *, memory_mb: int) -> list[CostItem]:
     """Return what so many images cost."""
     slower = max(1.0, _WHOLE_PROCESSOR_MB / memory_mb)
     seconds = taken.seconds * slower + _WAITING_S + _WAITING_EACH_S * taken.variants
@@ -101,21 +101,21 @@ def bill(taken: Trial, images: int, *, memory_mb: int) -> list[Item]:
     writes, reads = images * (taken.variants + _PARTS), images * _READS
     stored_gb = images * taken.bytes / 1e9
     return [
-        Item(
+        CostItem(
             "Lambda, time",
             f"{gb_seconds:,.0f} GB-seconds ({seconds:.2f} s an image)",
             gb_seconds * price("lambda_gb_second"),
         ),
-        Item("Lambda, calls", f"{images:,}", images * price("lambda_request")),
-        Item("SQS", f"{images * _QUEUE:,} requests", images * _QUEUE * price("sqs_request")),
-        Item("S3, writing", f"{writes:,} files", writes * price("s3_put")),
-        Item("S3, reading", f"{reads:,} requests", reads * price("s3_get")),
-        Item(
+        CostItem("Lambda, calls", f"{images:,}", images * price("lambda_request")),
+        CostItem("SQS", f"{images * _QUEUE:,} requests", images * _QUEUE * price("sqs_request")),
+        CostItem("S3, writing", f"{writes:,} files", writes * price("s3_put")),
+        CostItem("S3, reading", f"{reads:,} requests", reads * price("s3_get")),
+        CostItem(
             "logs",
             f"{images * _LOG_BYTES / 1e9:,.2f} GB",
             images * _LOG_BYTES / 1e9 * price("logs_gb"),
         ),
-        Item(
+        CostItem(
             "S3, keeping",
             f"{stored_gb:,.1f} GB, each month",
             stored_gb * price("s3_gb_month"),

@@ -25,11 +25,11 @@ _STANDARD_ERROR = 2
 _VISIBILITY = 6
 
 
-class _Loader(yaml.SafeLoader):
+class _TemplateLoader(yaml.SafeLoader):
     """Reads what CloudFormation adds to YAML as plain values."""
 
 
-def _plain(loader: _Loader, _: str, node: yaml.Node) -> Any:
+def _plain(loader: _TemplateLoader, _: str, node: yaml.Node) -> Any:
     if isinstance(node, yaml.MappingNode):
         return loader.construct_mapping(node, deep=True)
     if isinstance(node, yaml.SequenceNode):
@@ -37,13 +37,13 @@ def _plain(loader: _Loader, _: str, node: yaml.Node) -> Any:
     return str(node.value)
 
 
-_Loader.add_multi_constructor("!", _plain)
+_TemplateLoader.add_multi_constructor("!", _plain)
 
 
 def known_parameters() -> dict[str, dict[str, Any]]:
     """Return the template's parameters."""
     text = (deployment_files() / "template.yaml").read_text(encoding="utf-8")
-    found = yaml.load(text, _Loader)  # noqa: S506  (a SafeLoader)
+    found = yaml.load(text, _TemplateLoader)  # noqa: S506  (a SafeLoader)
     return dict(found["Parameters"])
 
 

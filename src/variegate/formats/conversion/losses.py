@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.formats import Source
 from variegate.formats.base import counted
-from variegate.formats.conversion.capabilities import Capabilities, shares_of
+from variegate.formats.conversion.capabilities import Capabilities
 from variegate.formats.conversion.filenames import kind_by_extension, own_extension
-from variegate.formats.scan import seems_image
 
 # Names of fields that are counted one by one.
 _MOST_FIELDS = 40
@@ -68,7 +67,7 @@ class Loss:
 
 
 @dataclass(slots=True)
-class Tally:
+class LossTally:
     """Counts losses while sources go by; memory does not grow with them.
 
     Attributes:
@@ -98,7 +97,7 @@ class Tally:
         for kind, name in self.fit.losses(source):
             known = (kind, name) in self.found or len(self.found) < _MOST_FIELDS
             self.found[kind, name if known else "..."] += 1
-        self.categories |= shares_of(source).keys()
+        self.categories |= source.shares.keys()
         annotation, fates = source.annotation or Annotation(), {"lost"}
         for one in annotation.objects:
             self.objects += 1
@@ -144,7 +143,7 @@ class Tally:
 
 def is_carried(source: Source) -> bool:
     """Say whether a source is taken for an image that goes into the new set."""
-    if source.skip is not None or source.unusable is not None or not seems_image(source.key):
+    if not source.seems_usable:
         return False
     # A file without an extension may be anything, unless the set says something of it.
     return bool(own_extension(source.key) or source.annotation or source.label)

@@ -7,10 +7,9 @@ import numpy as np
 
 from variegate.annotations import rle
 from variegate.annotations.annotation import Annotation, Object
-from variegate.annotations.masks import MaskReader, Shape
+from variegate.annotations.masks import MaskReader, Shape, traced
 from variegate.annotations.polygons import rasterised
 from variegate.annotations.targets import Mask
-from variegate.annotations.tracing import traced
 from variegate.codecs import MASK_EXTENSION
 from variegate.formats.coco import geometry
 from variegate.formats.conversion.capabilities import Capabilities, Outcome, has_shape

@@ -28,7 +28,7 @@ _AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ParcelPlace:
     """Where a shard, or a part of one, is to be found.
 
     Attributes:
@@ -42,19 +42,19 @@ class Place:
     start: int
     stop: int
 
-    def one_by_one(self) -> Iterator["Place"]:
+    def one_by_one(self) -> Iterator["ParcelPlace"]:
         """Yield the places of its sources."""
         for number in range(self.start, self.stop):
-            yield Place(self.key, self.line, number, number + 1)
+            yield ParcelPlace(self.key, self.line, number, number + 1)
 
 
-def write_parcels(storage: Storage, shards: Iterable[Shard]) -> list[Place]:
+def write_parcels(storage: Storage, shards: Iterable[Shard]) -> list[ParcelPlace]:
     """Write shards into files; return where they are.
 
     Raises:
         OutputError: they cannot be written.
     """
-    places: list[Place] = []
+    places: list[ParcelPlace] = []
     with ThreadPoolExecutor(_AT_ONCE) as executor:
         writing: set[Future[None]] = set()
         for key, data, found in _files(shards):
@@ -69,16 +69,16 @@ def write_parcels(storage: Storage, shards: Iterable[Shard]) -> list[Place]:
     return places
 
 
-def _files(shards: Iterable[Shard]) -> Iterator[tuple[str, bytes, list[Place]]]:
+def _files(shards: Iterable[Shard]) -> Iterator[tuple[str, bytes, list[ParcelPlace]]]:
     """Yield keys, contents, and where shards are in them."""
     lines: list[bytes] = []
-    found: list[Place] = []
+    found: list[ParcelPlace] = []
     key, size = "", 0
     for shard in shards:
         if not lines:
             key = f"{_PARCELS}/{shard.start:012d}.jsonl"
         lines.append(dumped(shard.to_json()))
-        found.append(Place(key, len(found), shard.start, shard.stop))
+        found.append(ParcelPlace(key, len(found), shard.start, shard.stop))
         size += len(lines[-1])
         if size >= FILE_BYTES or len(lines) == MOST_SHARDS:
             yield key, b"\n".join(lines), found
@@ -87,7 +87,7 @@ def _files(shards: Iterable[Shard]) -> Iterator[tuple[str, bytes, list[Place]]]:
         yield key, b"\n".join(lines), found
 
 
-def read_parcel(storage: Storage, key: str, places: Iterable[Place]) -> Iterator[Shard]:
+def read_parcel(storage: Storage, key: str, places: Iterable[ParcelPlace]) -> Iterator[Shard]:
     """Yield what is at places of one file.
 
     Raises:

@@ -26,7 +26,7 @@ from variegate.errors import OutputError, RecipeError, UsageError, raised_elsewh
 from variegate.runs.backends.base import Backend, OnCounts, at_least
 from variegate.runs.backends.parcels import (
     MOST_SHARDS,
-    Place,
+    ParcelPlace,
     delete_parcels,
     read_parcel,
     write_parcels,
@@ -188,8 +188,8 @@ class _Cluster:
         return min(MOST_SHARDS, max(1, count // (self.parallel * _TASKS_PER_SLOT)))
 
     def run_tasks(
-        self, tasks: list[str], places: Sequence[Place], retries: int
-    ) -> Generator[Report, None, list[Place]]:
+        self, tasks: list[str], places: Sequence[ParcelPlace], retries: int
+    ) -> Generator[Report, None, list[ParcelPlace]]:
         """Run tasks, which were made of places; return what they left undone."""
         left = {place.start: place for place in places}
         for one in self._answers(tasks, retries):
@@ -233,7 +233,7 @@ class _Cluster:
                 yield from (str(text) for text in batch["answer"])
 
 
-def tasks_of(places: Sequence[Place], most: int) -> list[str]:
+def tasks_of(places: Sequence[ParcelPlace], most: int) -> list[str]:
     """Put places of the same file together, so many at most; as `ray_tasks.work` reads them."""
     tasks: list[str] = []
     for key, found in groupby(places, key=lambda place: place.key):

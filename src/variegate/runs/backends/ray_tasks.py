@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from variegate.errors import InputError, UsageError
-from variegate.runs.backends.parcels import Place, read_parcel
+from variegate.runs.backends.parcels import ParcelPlace, read_parcel
 from variegate.runs.backends.pool import Pool
 from variegate.runs.environment import disagreement, machine
 from variegate.runs.job import Job, Report, Shard
@@ -54,7 +54,7 @@ def work(
     os.environ.update(environment)
     for text in batch["places"]:
         key, numbers = json.loads(text)
-        places = [Place(key, *one) for one in numbers]
+        places = [ParcelPlace(key, *one) for one in numbers]
         try:
             done = _done(Job.from_json(json.loads(job)), places, here, silence_limit_s)
             while some := list(islice(done, max(1, len(places) // _ANSWERS))):
@@ -69,7 +69,7 @@ def _answer(data: dict[str, Any]) -> Answer:
 
 
 def _done(
-    job: Job, places: list[Place], here: str, silence_limit_s: float
+    job: Job, places: list[ParcelPlace], here: str, silence_limit_s: float
 ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     if difference := disagreement(machine(), json.loads(here)):
         raise InputError(

@@ -16,7 +16,7 @@ TIN: Color = (196, 198, 202)
 
 
 @dataclass(frozen=True)
-class Plan:
+class Blueprint:
     """One part, before it is placed.
 
     Attributes:
