@@ -90,7 +90,7 @@ def test_colored_masks_of_other_kinds_are_numbers_too():
         assert np.array_equal(decode_mask(saved(Image.fromarray(ids), kind, **options)), expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from([np.uint8, np.uint16, np.uint32]).flatmap(
         lambda dtype: arrays.arrays(

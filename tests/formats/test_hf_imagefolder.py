@@ -400,7 +400,7 @@ numbers = st.floats(0, 20) | st.integers(0, 20)
 boxes = st.tuples(numbers, numbers, st.floats(0.001, 9) | st.integers(1, 9), st.integers(1, 9))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(boxes.map(list), min_size=1, max_size=4), st.booleans(), st.booleans())
 def test_boxes_come_back_exactly(raw, listed, numbered):
     categories = [n if numbered else f"c{n}" for n in range(len(raw))]

@@ -387,7 +387,7 @@ things = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(things, min_size=1, max_size=3).map(tuple),
     st.dictionaries(texts, st.floats(0, 1), max_size=3),

@@ -22,7 +22,7 @@ def table(seed, rows):
 
 
 @given(first=seeds, second=seeds, rows=st.tuples(*[st.sampled_from([1, 3])] * 2))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_joined_tables_are_exact(first, second, rows):
     one, two = table(first, rows[0]), table(second, rows[1])
     image = generator(1).integers(0, 256, (20, 30, 4), dtype=np.uint8)
@@ -35,7 +35,7 @@ def test_joined_tables_are_exact(first, second, rows):
 
 
 @given(first=seeds, second=seeds, third=seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_joined_matrices_are_clipped_once(first, second, third):
     def matrix(seed):
         rng = generator(seed)
@@ -64,7 +64,7 @@ def warp(seed, size=SIZE, border="reflect"):
 
 
 @given(first=seeds, second=seeds, third=seeds)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_joined_warps_move_points_one_after_the_other(first, second, third):
     one, two, three = warp(first), warp(second, (70, 130)), warp(third, (50, 60))
     joined = one.then(two).then(three)
@@ -89,7 +89,7 @@ def source_points(operation):
 
 
 @given(chosen=st.lists(seeds, min_size=2, max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_joined_chain_looks_like_its_steps(chosen):
     steps = [geometric(seed) for seed in chosen]
     joined = steps[0]

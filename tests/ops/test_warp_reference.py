@@ -78,7 +78,7 @@ def test_a_point_moves_like_the_pixel_at_its_place(interpolation):
     turn=st.integers(0, 7),
     channels=st.sampled_from([(), (3,), (4,)]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whole_pixel_warps_are_exact(height, width, canvas, left, top, border, turn, channels):
     size = height * width * math.prod(channels)
     image = (np.arange(size, dtype=np.int64) * 37 % 251).astype(np.uint8)

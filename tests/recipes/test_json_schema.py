@@ -196,7 +196,7 @@ def steps(draw: st.DrawFn) -> dict[str, Any]:
     return {name: {field: draw(values(fields[field])) for field in chosen}}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(steps())
 def test_schema_and_parser_agree_on_every_transform(step):
     data = {"variants": step}

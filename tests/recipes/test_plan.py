@@ -68,7 +68,7 @@ def run(operations, image):
 
 
 @given(chain=chains)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_normal_form_has_nothing_left_to_do(chain):
     form = fuse(chain)
     assert fuse(form) == form
@@ -81,7 +81,7 @@ def test_normal_form_has_nothing_left_to_do(chain):
 
 
 @given(chain=chains)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_barriers_stay_where_they_are(chain):
     form = fuse(chain)
     assert sum(isinstance(one, Pixels) for one in form) == chain.count(BLUR)
@@ -94,7 +94,7 @@ colors_and_flips = st.lists(st.sampled_from([INVERT, DARKEN, SWAP, FADE, TINT, F
 
 
 @given(before=colors_and_flips, after=colors_and_flips)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_fused_chain_paints_and_colors_like_its_steps(before, after):
     # One paint: of two, the fused sees what the canvas between them would have cut off.
     chain = [*before, PAINT, *after]
@@ -151,7 +151,7 @@ def geometric_steps(seed):
 
 
 @given(seed=st.integers(0, 5000), mixed=st.permutations([DARKEN, FADE, TINT]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_fused_chain_is_the_same_image(seed, mixed):
     steps = geometric_steps(seed)
     chain = [steps[0], mixed[0], steps[1], steps[2], mixed[1], steps[3], mixed[2], steps[4]]

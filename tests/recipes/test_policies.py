@@ -70,21 +70,21 @@ def chains(node, seed=0, key="a"):
 
 
 @given(node=nodes())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_count_is_the_number_of_variants(node):
     if count(node) < 2000:
         assert len(chains(node)) == count(node)
 
 
 @given(node=nodes(), seed=st.integers(0, 100))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_order_and_choices_are_the_same_every_time(node, seed):
     if count(node) < 500:
         assert chains(node, seed) == chains(node, seed)
 
 
 @given(node=nodes())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_two_different_steps_share_their_random_numbers(node):
     if count(node) > 500:
         return

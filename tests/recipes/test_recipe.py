@@ -211,7 +211,7 @@ def test_recipe_that_is_no_text(tmp_path):
 @given(
     text=st.text(max_size=60) | st.text(alphabet="{}[]:,-&*!|>'\"? \n\tvariantsflp01.", max_size=60)
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_text_is_read_or_refused(text):
     try:
         recipe = Recipe.parse(text)
@@ -234,7 +234,7 @@ def test_any_text_is_read_or_refused(text):
         ),
     )
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_data_is_read_or_refused(data):
     for whole in (data, {"variants": data}, {"variants": {"sample": data}}):
         try:
@@ -292,7 +292,7 @@ def recipes():
 
 
 @given(recipe=recipes())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_recipe_survives_yaml_and_json(recipe):
     data = recipe.to_data()
     for again in (json.loads(json.dumps(data)), yaml.safe_load(yaml.safe_dump(data))):
@@ -303,7 +303,7 @@ def test_recipe_survives_yaml_and_json(recipe):
 
 
 @given(one=recipes(), two=recipes())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_equal_digests_mean_equal_results(one, two):
     decides = [(r.policy, r.output, r.labels) for r in (one, two)]
     assert (one.digest == two.digest) == (decides[0] == decides[1])

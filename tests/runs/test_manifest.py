@@ -50,7 +50,7 @@ def storage(tmp_path):
     return open_storage(tmp_path / "out", create=True)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(key=KEYS | STRAY, label=st.none() | KEYS | STRAY, reason=st.none() | KEYS)
 def test_a_row_survives_its_line(key, label, reason):
     row = Row(source=1, key=key, status="skipped", label=label, reason=reason)
@@ -70,7 +70,7 @@ def test_a_part_holds_the_rows_that_were_written(storage):
     done=st.sets(st.integers(0, 12)),
     total=st.integers(0, 31),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_gaps_are_what_no_part_covers(tmp_path_factory, cuts, done, total):
     storage = open_storage(tmp_path_factory.mktemp("parts"))
     ends = sorted({0, total, *(cut for cut in cuts if cut < total)})
@@ -97,7 +97,7 @@ def test_of_two_parts_with_one_source_the_first_counts(storage):
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_however_parts_overlap_every_source_counts_once(tmp_path_factory, data):
     storage = open_storage(tmp_path_factory.mktemp("parts"))
     covered = set()

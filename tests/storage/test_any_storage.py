@@ -111,7 +111,7 @@ names = parts.map(lambda text: "/".join(part for part in text.split("/") if part
 
 
 @given(st.sets(names.filter(bool), max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_folders_and_zips_list_alike(tmp_path_factory, keys):
     # What is a folder cannot be a file too.
     files = {k: b"" for k in keys if not any(other.startswith(k + "/") for other in keys)}

@@ -372,7 +372,7 @@ names = parts.map(lambda text: "/".join(part for part in text.split("/") if part
 
 
 @given(st.dictionaries(names.filter(bool), st.binary(max_size=600), max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_tar_files_list_as_folders_do(tmp_path_factory, files):
     # What is a folder cannot be a file too.
     files = {k: v for k, v in files.items() if not any(o.startswith(k + "/") for o in files)}

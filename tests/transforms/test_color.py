@@ -153,7 +153,7 @@ def test_hue_of_120_degrees_takes_red_towards_green_and_180_to_the_opposite():
 
 
 @given(one=st.floats(-180, 180), two=st.floats(-180, 180))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_hue_angles_add_up(one, two):
     first, second = operation("hue", angle_degrees=one), operation("hue", angle_degrees=two)
     both = operation("hue", angle_degrees=one + two)

@@ -117,7 +117,7 @@ def test_perspective_never_folds_the_image():
     height=st.integers(1, 3000),
     width=st.integers(1, 3000),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_rotate_inside_shows_no_border_and_zooms_no_more_than_that_needs(degrees, height, width):
     size = (height, width)
     warp = operation("rotate", size, angle_degrees=degrees, fit="inside")
@@ -194,7 +194,7 @@ def test_translation_by_whole_pixels_is_exact(size):
     name=st.sampled_from(["zoom", "random_crop"]),
     strength=st.floats(0.01, 1),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_windows_stay_inside_the_image(seed, size, name, strength):
     kind = find_transform(name)
     drawn = kind().draw(generator(seed), size)
