@@ -8,11 +8,15 @@ import argparse
 import inspect
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 from PIL import Image
+from typer.main import get_command
 
+from variegate.cli import app
 from variegate.codecs import encode
 from variegate.datasets import samples
 from variegate.recipes.recipe import Recipe, presets
@@ -144,7 +148,76 @@ def label_image() -> None:
     sheet.save(DOCS / "images" / "labels.jpg", quality=80, optimize=True)
 
 
-PAGES = {"transforms.md": transforms_page, "presets.md": presets_page}
+#: What the page of commands says of one besides its help.
+_MORE = {
+    "convert": "[conversions.md](conversions.md) lists what becomes of what.",
+    "deploy augment": "More in [serverless.md](serverless.md).",
+    "deploy kubernetes": "More in [ray_and_kubernetes.md](ray_and_kubernetes.md).",
+    "watch": "It needs `pip install 'variegate[watch]'`.",
+}
+_COMMANDS = """# Commands
+
+Written by `docs/generate.py` from the code. Results go to standard output and everything else to
+standard error, so a command can be part of a pipe. Every command explains itself with `--help`.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | `verify` found a difference, or an unexpected error occurred |
+| 2 | the call, the recipe, the input or the output has to be corrected; nothing was written |
+| 3 | done, but images were quarantined and `--strict` was given |
+| 130 | interrupted by Ctrl-C; run the same command again to resume |
+
+With `variegate` itself: `--version` shows the version; `--debug`, anywhere on the line, shows
+tracebacks and the libraries' log; `--install-completion` and `--show-completion` are for the shell.
+"""
+
+
+def commands_page() -> str:
+    """Return docs/commands.md."""
+    lines = [_COMMANDS]
+    for name, one in sorted(_commands(get_command(app))):
+        shown = [p for p in one.params if not getattr(p, "hidden", False) and p.name != "help"]
+        usage = " ".join(
+            _flags(p) if p.param_type_name == "option" else str(p.metavar)
+            for p in shown
+            if p.param_type_name == "argument" or p.required
+        )
+        lines += [f"## {name}", "", f"`variegate {name} {usage}`".replace(" `", "`"), ""]
+        lines += [one.help, ""]
+        if name in _MORE:
+            lines += [_MORE[name], ""]
+        examples = [line.strip() for line in one.epilog.splitlines() if "variegate" in line]
+        lines += ["```sh", *examples, "```", ""]
+        if shown:
+            lines += ["| argument or option | meaning |", "| --- | --- |"]
+            lines += [f"| {_opened(p)} | {p.help} |" for p in shown] + [""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, one in getattr(command, "commands", {}).items():
+        yield from _commands(one, f"{path} {name}".strip())
+    if not hasattr(command, "commands"):
+        yield path, command
+
+
+def _flags(parameter: Any) -> str:
+    return f"{parameter.opts[0]} {parameter.metavar}"
+
+
+def _opened(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return f"`{parameter.metavar}`"
+    flags = ", ".join(f"`{flag}`" for flag in (*parameter.opts, *parameter.secondary_opts))
+    return f"{flags} {parameter.metavar}" if parameter.metavar else flags
+
+
+PAGES = {
+    "transforms.md": transforms_page,
+    "presets.md": presets_page,
+    "commands.md": commands_page,
+}
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from variegate.transforms import all_transforms
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize("name", ["transforms.md", "presets.md"])
+@pytest.mark.parametrize("name", ["transforms.md", "presets.md", "commands.md"])
 def test_generated_pages_are_current(name):
     page = runpy.run_path(str(DOCS / "generate.py"))["PAGES"][name]
     assert (DOCS / name).read_text(encoding="utf-8") == page(), "run: python docs/generate.py"

@@ -24,7 +24,7 @@ CALLS = [
     ("augment parts out --seed -1", r"seed: expected 0 to .*got -1"),
     ("augment parts out --recipe none.yaml", r"none\.yaml: cannot be read as a recipe"),
     ("augment parts out --preset chian", r"--preset chian: .*did you mean 'chain'"),
-    ("augment parts out --preset chain --recipe r", r"--recipe and --preset: .*leave one out"),
+    ("augment parts out --preset chain --recipe r", r"--recipe and --preset: expected one of them"),
     ("augment parts out --limit 0", r"limit: expected at least 1, got 0"),
     ("augment parts out --workers -2", r"workers: expected at least 0, got -2"),
     ("augment parts out --max-pixels 0", r"'--max-pixels'.*at least 1, got '0'"),

@@ -92,7 +92,7 @@ def test_a_preset_is_given_as_it_is(run):
         ([*PLACES, "--image", "variegate:latest"], "image: expected a name with a version tag"),
         ([*PLACES, "--namespace", "My_Space"], "namespace: expected lower-case letters"),
         ([*PLACES, "--name", "-"], "name: expected lower-case letters"),
-        ([*PLACES, "--annotation", "role"], "--annotation: expected KEY=VALUE, got 'role'"),
+        ([*PLACES, "--annotation", "role"], "--annotation: expected NAME=VALUE, got 'role'"),
         ([*PLACES, "--workers", "5", "--max-workers", "4"], "expected at least the 5"),
         ([*PLACES, "--workers", "0"], "expected a whole number of at least 1, got '0'"),
         ([*PLACES, "--preset", "chian"], "did you mean 'chain'"),

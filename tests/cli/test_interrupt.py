@@ -31,14 +31,14 @@ def test_interrupted_run_says_how_to_go_on_and_ends_in_the_same_digest(parts, tm
         words = process.stderr.read()
         assert process.wait(timeout=20) == INTERRUPTED == 130
     assert "Traceback" not in words
-    assert "of 10 inputs are done; the same command goes on from there" in words
+    assert "of 10 inputs are done; run the same command again to resume" in words
     assert f"variegate augment {parts} {out} --preset chain" in words
     assert not list(out.rglob(".variegate-tmp-*"))
     unfinished = finished("verify", out)
     assert unfinished.returncode == 2
     assert "not finished" in unfinished.stderr
 
-    assert "(continued)" in finished(*arguments).stdout
+    assert "(resumed)" in finished(*arguments).stdout
     digest = json.loads(finished("verify", out, "--json").stdout)["digest"]
     whole = finished("augment", parts, other, "--preset", "chain", "--workers", 1, "--json")
     assert json.loads(whole.stdout)["digest"] == digest

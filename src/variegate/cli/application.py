@@ -4,7 +4,8 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from dataclasses import fields, is_dataclass
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from typer.core import TyperGroup
@@ -95,17 +96,50 @@ app = typer.Typer(
 def command(
     name: str, *examples: str, to: typer.Typer = app
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Enter a function as a command; its help ends with the examples."""
+    """Enter a function as a command; its help ends with the examples.
+
+    Keyword arguments of the function that are dataclasses become an option for each field.
+    """
     lines = "\n\n".join(f"  {example}" for example in examples)
     epilog = f"[bold]Examples[/bold]\n\n{lines}"
 
     def enter(function: Command) -> Command:
         paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
         text = "\n\n".join(" ".join(one.split()) for one in paragraphs)
-        to.command(name, help=text, epilog=epilog)(function)
+        to.command(name, help=text, epilog=epilog)(_expanded(function))
         return function
 
     return enter
+
+
+def _expanded(function: Command) -> Command:
+    """Return a function that takes the fields of its arguments' dataclasses one by one."""
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, Any] = {}
+    for parameter in inspect.signature(function, eval_str=True).parameters.values():
+        kind = parameter.annotation
+        if not is_dataclass(kind):
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        types = get_type_hints(kind, include_extras=True)
+        groups[parameter.name] = kind
+        parameters += [
+            inspect.Parameter(
+                one.name, parameter.kind, default=one.default, annotation=types[one.name]
+            )
+            for one in fields(kind)
+        ]
+
+    def expanded(**given: Any) -> None:
+        made = {
+            name: kind(**{one.name: given.pop(one.name) for one in fields(kind)})
+            for name, kind in groups.items()
+        }
+        function(**given, **made)
+
+    expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    expanded.__annotations__ = {one.name: one.annotation for one in parameters}
+    return expanded
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""variegate augment: make the variants of every image."""
+"""variegate augment: augment every training image of a dataset."""
 
 import shlex
 from typing import TYPE_CHECKING, Annotated
@@ -15,32 +15,15 @@ from variegate.cli.console import (
     time_text,
 )
 from variegate.cli.options import (
-    Address,
     AsJson,
-    BackendName,
-    Concurrency,
-    CpusPerTask,
+    BackendChoice,
     Endpoint,
-    FormatName,
-    FunctionName,
     In,
-    LabelPattern,
-    Limit,
-    MaxMegabytes,
-    MaxPixels,
-    MemoryPerTask,
     Out,
-    PluginFiles,
-    Preset,
-    RecipeFile,
-    Seed,
-    SharedFolder,
+    PluginRecipe,
+    RunInput,
     Strict,
-    Workers,
-    chosen_options,
-    chosen_recipe,
-    recipe_name,
-    use_endpoint,
+    option,
     whole,
 )
 from variegate.cli.progress import RunProgress, run_progress
@@ -49,7 +32,7 @@ from variegate.cli.summaries import (
     about_problems,
     as_data,
     faults,
-    how_to_go_on,
+    how_to_resume,
     inputs_table,
 )
 
@@ -71,68 +54,39 @@ if TYPE_CHECKING:
 def augment(
     source: In,
     output: Out,
-    recipe: RecipeFile = None,
-    preset: Preset = None,
-    seed: Seed = None,
-    plugins: PluginFiles = None,
-    workers: Workers = None,
-    backend: BackendName = "local",
-    address: Address = None,
-    concurrency: Concurrency = None,
-    function: FunctionName = None,
-    cpus_per_task: CpusPerTask = None,
-    memory_per_task: MemoryPerTask = None,
-    shared_folder: SharedFolder = None,
+    *,
+    recipe: PluginRecipe,
+    inputs: RunInput,
+    backend: BackendChoice,
     strict: Strict = False,
-    limit: Limit = None,
-    dataset_format: FormatName = None,
-    label_pattern: LabelPattern = None,
-    max_pixels: MaxPixels = None,
-    max_megabytes: MaxMegabytes = None,
-    shard_size: Annotated[
-        int | None, typer.Option("--shard-size", parser=whole(), hidden=True)
-    ] = None,
+    shard_size: Annotated[int | None, option("--shard-size", "", parser=whole(), hidden=True)] = (
+        None
+    ),
     as_json: AsJson = False,
-    endpoint: Endpoint = None,
+    endpoint: Endpoint = None,  # noqa: ARG001 - its callback sets it
 ) -> None:
-    """Make the variants of every image of IN, into OUT.
+    """Augment every training image of IN into OUT.
 
-    OUT is a new folder, or a zip file to be written. A run that was stopped goes on where it
-    stopped when the same command is given again. IN is never touched.
+    OUT is a new folder, a bucket, or a zip file to be written. If a run is interrupted, run the
+    same command again to resume. IN is never changed.
     """
-    use_endpoint(endpoint)
     from variegate.runs.run import augment as run
 
-    loaded = chosen_recipe(recipe, preset, seed)
-    options = chosen_options(
-        dataset_format=dataset_format,
-        label_pattern=label_pattern,
-        limit=limit,
-        workers=workers,
+    loaded = recipe.load()
+    options = inputs.options(
         shard_size=shard_size,
         strict=strict,
-        max_pixels=max_pixels,
-        max_megabytes=max_megabytes,
-        backend=backend,
-        plugins=plugins,
-        backend_options={
-            "address": address,
-            "concurrency": concurrency,
-            "function": function,
-            "cpus_per_task": cpus_per_task,
-            "memory_per_task": memory_per_task,
-            "shared_folder": shared_folder,
-        },
+        backend=backend.backend,
+        backend_options=backend.chosen,
+        plugins=tuple(recipe.plugins or ()),
     )
-
     heading: list[str] = []
 
     def on_start(prepared: "Prepared") -> None:
-        name = recipe_name(recipe, preset)
         heading.append(f"input:  {source}: {prepared.dataset_format.description}")
         heading.extend(f"        {one}" for one in prepared.dataset_format.notes)
         heading.append(
-            f"recipe: {name}, {loaded.count():,} for each image, seed {loaded.seed}: "
+            f"recipe: {recipe.name}, {loaded.count():,} variants an image, seed {loaded.seed}: "
             f"{prepared.outputs:,} files into {output}"
         )
         heading.extend(about_problems(prepared.listing))
@@ -155,7 +109,7 @@ def augment(
                 on_progress=on_progress,
             )
         except KeyboardInterrupt:
-            raise Interrupted(how_to_go_on(figures)) from None
+            raise Interrupted(how_to_resume(figures)) from None
     if as_json:
         show_json(as_data(summary))
     else:
@@ -171,9 +125,9 @@ def _show_summary(summary: "Summary", figures: RunProgress) -> None:
     show("")
     made = f"{counts.outputs:,} files, {size_text(counts.bytes)}, in {summary.output}"
     if figures.last is None:
-        show(f"{made}; they were complete before")
+        show(f"{made}; already complete")
     else:
-        so_far = " (continued)" if summary.continued else ""
+        so_far = " (resumed)" if summary.continued else ""
         took = time_text(summary.elapsed_s)
         show(f"{made}; {took}{so_far}, {figures.rate:,.0f} a second")
     show(f"digest {summary.digest}")
@@ -188,8 +142,8 @@ def _table(counts: "Counts", variants: int) -> "Table":
     """Return what became of the inputs; the lines add up to all of them."""
     rows = [
         ("augmented", counts.augmented, f"x {variants:,} = {counts.augmented * variants:,} files"),
-        ("passed through", counts.copied, "not for training: unchanged"),
+        ("copied unchanged", counts.copied, "validation and test images"),
         ("quarantined", counts.quarantined, UNREADABLE),
-        ("skipped", counts.skipped, "no images"),
+        ("skipped", counts.skipped, "not images"),
     ]
     return inputs_table(rows, always=("augmented", "quarantined"), inputs=counts.sources)

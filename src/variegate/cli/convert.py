@@ -6,28 +6,14 @@ import typer
 
 from variegate.cli.application import QUARANTINED, command
 from variegate.cli.console import Interrupted, note, show, show_json, size_text, tell, time_text
-from variegate.cli.options import (
-    AsJson,
-    Endpoint,
-    FormatName,
-    In,
-    LabelPattern,
-    Limit,
-    MaxMegabytes,
-    MaxPixels,
-    Out,
-    Strict,
-    Workers,
-    chosen_options,
-    use_endpoint,
-)
+from variegate.cli.options import AsJson, Endpoint, In, Out, RunInput, Strict, option
 from variegate.cli.progress import RunProgress, run_progress
 from variegate.cli.summaries import (
     UNREADABLE,
     about_problems,
     as_data,
     faults,
-    how_to_go_on,
+    how_to_resume,
     inputs_table,
 )
 
@@ -48,56 +34,45 @@ if TYPE_CHECKING:
 def convert(
     source: In,
     output: Out,
+    *,
     to: Annotated[
         str,
-        typer.Option(
-            "--to",
-            "-t",
+        option(
+            "--to -t",
+            "Format of OUT: coco, voc, yolo, labelme, csv-boxes, masks, object-masks, webdataset, "
+            "imagefolder, classes, flat, csv or unlabelled.",
             metavar="FORMAT",
-            help="Format of OUT: coco, voc, yolo, labelme, csv-boxes, masks, object-masks, "
-            "webdataset, imagefolder, classes, flat, csv or unlabelled.",
         ),
     ],
     allow_loss: Annotated[
-        bool, typer.Option("--allow-loss", help="Go on where FORMAT cannot hold everything.")
+        bool, option("--allow-loss", "Convert even if FORMAT cannot represent everything.")
     ] = False,
-    corners: Annotated[
-        bool, typer.Option("--corners", help="Boxes become oriented boxes, where FORMAT has them.")
+    oriented_boxes: Annotated[
+        bool,
+        option("--oriented-boxes", "Write boxes as oriented boxes (OBB) if FORMAT has them."),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only list what would change or get lost.")
+        bool, option("--dry-run", "Only list what would change or get lost.")
     ] = False,
-    workers: Workers = None,
+    inputs: RunInput,
     strict: Strict = False,
-    limit: Limit = None,
-    dataset_format: FormatName = None,
-    label_pattern: LabelPattern = None,
-    max_pixels: MaxPixels = None,
-    max_megabytes: MaxMegabytes = None,
     as_json: AsJson = False,
-    endpoint: Endpoint = None,
+    endpoint: Endpoint = None,  # noqa: ARG001 - its callback sets it
 ) -> None:
-    """Write the dataset IN in another format, into OUT.
+    """Convert the dataset IN to another format, into OUT.
 
-    Before anything is written, all that FORMAT cannot hold is counted and listed; a loss of
-    substance has to be allowed. Images are copied, byte for byte. A conversion that was stopped
-    goes on where it stopped when the same command is given again. IN is never touched.
+    Before anything is written, everything that FORMAT cannot represent is counted and listed; data
+    loss has to be allowed (--allow-loss). Image files are copied byte for byte. If a conversion is
+    interrupted, run the same command again to resume. IN is never changed.
     """
-    use_endpoint(endpoint)
     from variegate.datasets.convert import conversion_as_data, prepare_conversion
     from variegate.datasets.convert import convert as run
 
-    options = chosen_options(
-        dataset_format=dataset_format,
-        label_pattern=label_pattern,
-        limit=limit,
-        workers=workers,
-        strict=strict,
-        max_pixels=max_pixels,
-        max_megabytes=max_megabytes,
-    )
+    options = inputs.options(strict=strict)
     if dry_run:
-        with prepare_conversion(source, to=to, corners=corners, options=options) as plan:
+        with prepare_conversion(
+            source, to=to, oriented_boxes=oriented_boxes, options=options
+        ) as plan:
             _tell_plan(plan, str(source), str(output))
             if as_json:
                 show_json(conversion_as_data(plan))
@@ -115,13 +90,13 @@ def convert(
                 output,
                 to=to,
                 allow_loss=allow_loss,
-                corners=corners,
+                oriented_boxes=oriented_boxes,
                 options=options,
                 on_plan=on_plan,
                 on_progress=show_progress,
             )
         except KeyboardInterrupt:
-            raise Interrupted(how_to_go_on(figures)) from None
+            raise Interrupted(how_to_resume(figures)) from None
     if as_json:
         show_json({**conversion_as_data(plans[0]), **as_data(summary)})
     else:
@@ -148,13 +123,13 @@ def _tell_plan(plan: "PreparedConversion", source: str, output: str) -> None:
         tell(line)
     grave = [loss.text for loss in plan.losses if loss.grave]
     mild = [loss.text for loss in plan.losses if not loss.grave]
-    for heading, texts in ((f"{plan.to} cannot hold:", grave), ("not as it was:", mild)):
+    for heading, texts in ((f"{plan.to} cannot represent:", grave), ("changed:", mild)):
         if texts:
             tell(heading)
         for text in texts:
             tell(f"        {text}")
     if not plan.losses:
-        note(f"{plan.to} can hold all of it")
+        note(f"{plan.to} can represent all of it")
 
 
 def _show_summary(summary: "Summary", figures: RunProgress) -> None:
@@ -167,8 +142,8 @@ def _show_summary(summary: "Summary", figures: RunProgress) -> None:
     images = counted(counts.outputs, "image", "images")
     made = f"{images}, {size_text(counts.bytes)}, in {summary.output}"
     took = time_text(summary.elapsed_s)
-    so_far = " (continued)" if summary.continued else ""
-    show(f"{made}; {took}{so_far}" if figures.last else f"{made}; they were complete before")
+    so_far = " (resumed)" if summary.continued else ""
+    show(f"{made}; {took}{so_far}" if figures.last else f"{made}; already complete")
     show(f"digest {summary.digest}")
     for line in faults(summary.output, counts):
         show(line)
@@ -179,6 +154,6 @@ def _table(counts: "Counts") -> "Table":
     rows = [
         ("converted", counts.copied, ""),
         ("quarantined", counts.quarantined, UNREADABLE),
-        ("skipped", counts.skipped, "no images of the set: labels, masks"),
+        ("skipped", counts.skipped, "not images of the dataset: annotations, masks"),
     ]
     return inputs_table(rows, always=("converted", "quarantined"), inputs=counts.sources)

@@ -1,4 +1,4 @@
-"""variegate destroy: take down what variegate deploy augment made."""
+"""variegate destroy: delete what variegate deploy augment created."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -6,6 +6,7 @@ import typer
 
 from variegate.cli.application import command
 from variegate.cli.console import show, size_text
+from variegate.cli.options import Region, option
 from variegate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,21 +22,18 @@ def destroy(
     stack: Annotated[
         str, typer.Argument(metavar="STACK", help="Name of the stack, as given to deploy augment.")
     ],
-    region: Annotated[
-        str | None,
-        typer.Option("--region", metavar="NAME", help="AWS region; your profile's if none."),
-    ] = None,
+    *,
+    region: Region = None,
     with_data: Annotated[
-        bool,
-        typer.Option("--with-data", help="Delete both buckets, too, with all that is in them."),
+        bool, option("--with-data", "Delete both buckets as well, with everything in them.")
     ] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask; not possible with --with-data.")
+        bool, option("--yes -y", "Do not ask for confirmation; not possible with --with-data.")
     ] = False,
 ) -> None:
-    """Take down the function, its queues, alarms and logs. The buckets stay, unless --with-data.
+    """Delete the function, its queues, alarms and logs. The buckets stay, unless --with-data.
 
-    It says what will be lost, and asks. Where data would be lost, it asks for the stack's name.
+    It lists what will be deleted and asks; before it deletes data, it asks for the stack's name.
     """
     from variegate.deploy.aws.stack import Stack
 
@@ -52,23 +50,23 @@ def destroy(
         if typed.strip() != stack:
             raise UsageError(f"expected {stack}, got {typed!r}; nothing was deleted")
     elif not yes:
-        typer.confirm("Take it down?", abort=True, err=True)
+        typer.confirm("Delete it?", abort=True, err=True)
     there.delete()
-    show(f"{stack}: taken down")
+    show(f"{stack}: deleted")
     if with_data:
         for bucket in found.buckets:
             there.delete_bucket(bucket.name)
             show(f"s3://{bucket.name}: deleted")
     else:
         for bucket in found.buckets:
-            show(f"s3://{bucket.name}: still there")
+            show(f"s3://{bucket.name}: kept")
 
 
 def _show_loss(found: "Resources", *, with_data: bool) -> None:
-    show("these go, with messages that wait and logs:")
+    show("to be deleted, with waiting messages and logs:")
     for kind, name in found.others:
         show(f"  {kind.removeprefix('AWS::')}  {name}")
-    show("these go, too, with all that is in them:" if with_data else "these stay:")
+    show("to be deleted with everything in them:" if with_data else "to be kept:")
     for bucket in found.buckets:
         show(f"  s3://{bucket.name}  {_content(bucket)}")
 

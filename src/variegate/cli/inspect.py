@@ -5,14 +5,7 @@ from typing import TYPE_CHECKING
 
 from variegate.cli.application import command
 from variegate.cli.console import note, show, show_json
-from variegate.cli.options import (
-    AsJson,
-    Endpoint,
-    FormatName,
-    In,
-    LabelPattern,
-    use_endpoint,
-)
+from variegate.cli.options import AsJson, Endpoint, FormatChoice, In
 from variegate.cli.progress import counting
 
 if TYPE_CHECKING:
@@ -27,23 +20,22 @@ _SHOWN = 40
 @command("inspect", "variegate inspect coco/", "variegate inspect voc.zip --json")
 def inspect(
     source: In,
-    dataset_format: FormatName = None,
-    label_pattern: LabelPattern = None,
+    *,
+    inputs: FormatChoice,
     as_json: AsJson = False,
-    endpoint: Endpoint = None,
+    endpoint: Endpoint = None,  # noqa: ARG001 - its callback sets it
 ) -> None:
-    """Tell what the dataset IN is: format, classes, labels in figures, and what is wrong with it.
+    """Describe the dataset IN: format, classes, statistics of its annotations, and faults.
 
-    Nothing is written. Every fault in an annotation is counted by its kind, with its file and line.
+    Nothing is written. Every fault in an annotation is counted by kind, with its file and line.
     """
-    use_endpoint(endpoint)
     from variegate.datasets.inspect import inspect as look
 
     with counting("images") as on_progress:
         found = look(
             source,
-            format=dataset_format,
-            label_pattern=label_pattern,
+            format=inputs.format,
+            label_pattern=inputs.label_pattern,
             on_progress=on_progress,
         )
     if as_json:
@@ -58,7 +50,7 @@ def inspect(
         show("")
         show(_classes(found))
     _show_faults("images that cannot be used", found.quarantined)
-    _show_faults("faults in annotations, mended or left out", found.problems)
+    _show_faults("faults in annotations, repaired or left out", found.problems)
     if not found.quarantined and not found.problems:
         show("")
         show("nothing wrong with it was found")

@@ -1,21 +1,25 @@
-"""Arguments and options that several commands share, and what they mean in Python."""
+"""Arguments and options that several commands share, and what they mean in Python.
+
+Options that belong together are fields of a dataclass. A command takes the dataclass as one
+keyword argument; `application.command` makes an option of every field.
+"""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from variegate.errors import RecipeError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from variegate.codecs import Limits
     from variegate.recipes.recipe import Recipe
     from variegate.runs.run import Options
 
-_RECIPE, _INPUT, _RUN, _RAY = "Recipe", "Input", "Run", "Run on a Ray cluster"
-_LAMBDA = "Run on AWS Lambda"
+_RECIPE, _INPUT, _RUN = "Recipe", "Input", "Run"
+_RAY, _LAMBDA = "Run on a Ray cluster", "Run on AWS Lambda"
 
 
 def whole(low: int | None = None, high: int | None = None) -> Callable[[object], int]:
@@ -38,6 +42,29 @@ def whole(low: int | None = None, high: int | None = None) -> Callable[[object],
     return number
 
 
+def option(
+    flags: str,
+    help: str,  # noqa: A002 - as typer calls it
+    panel: str | None = None,
+    metavar: str | None = None,
+    **more: Any,
+) -> Any:
+    """Return an option: its flags, separated by spaces, what its help says, and where."""
+    return typer.Option(*flags.split(), help=help, rich_help_panel=panel, metavar=metavar, **more)
+
+
+def pairs(texts: list[str] | None, flag: str) -> dict[str, str]:
+    """Read texts of the form NAME=VALUE.
+
+    Raises:
+        UsageError: one has no "=".
+    """
+    for text in texts or ():
+        if "=" not in text:
+            raise UsageError(f"{flag}: expected NAME=VALUE, got {text!r}")
+    return {name: value for name, _, value in (one.partition("=") for one in texts or ())}
+
+
 def _loaded(files: list[Path] | None) -> list[Path]:
     if files:
         from variegate.recipes.plugins import load_plugins
@@ -46,262 +73,244 @@ def _loaded(files: list[Path] | None) -> list[Path]:
     return files or []
 
 
+def _reached(url: str | None) -> str | None:
+    """Let this process and those that it starts reach S3 at another address."""
+    if url is not None:
+        if not url.startswith(("http://", "https://")):
+            raise UsageError(f"--endpoint {url}: expected a URL such as https://store.example")
+        os.environ["AWS_ENDPOINT_URL"] = url
+    return url
+
+
 In = Annotated[
-    str, typer.Argument(metavar="IN", help="Folder, zip file or bucket (s3://...) of images.")
+    str, typer.Argument(metavar="IN", help="Folder, zip or tar file, or bucket (s3://...).")
 ]
 Out = Annotated[
     str, typer.Argument(metavar="OUT", help="Folder, zip file or bucket (s3://...) of results.")
 ]
 Endpoint = Annotated[
     str | None,
-    typer.Option(
-        "--endpoint", metavar="URL", help="Address of a store that speaks S3; AWS's if none."
+    option(
+        "--endpoint",
+        "Endpoint URL of an S3-compatible store. Default: AWS.",
+        metavar="URL",
+        callback=_reached,
     ),
 ]
-
-
-def use_endpoint(url: str | None) -> None:
-    """Let this process and those that it starts reach S3 at another address."""
-    if url is None:
-        return
-    if not url.startswith(("http://", "https://")):
-        raise UsageError(f"--endpoint {url}: expected an address such as https://store.example")
-    os.environ["AWS_ENDPOINT_URL"] = url
-
-
-RecipeFile = Annotated[
-    Path | None,
-    typer.Option("--recipe", "-r", metavar="FILE", help="Recipe file.", rich_help_panel=_RECIPE),
-]
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        "--preset",
-        "-p",
-        metavar="NAME",
-        help="Recipe that comes with variegate (see: variegate recipe presets); light if none.",
-        rich_help_panel=_RECIPE,
-    ),
-]
-Seed = Annotated[
-    int | None,
-    typer.Option(
-        "--seed",
-        "-s",
-        metavar="N",
-        parser=whole(),
-        help="Where all randomness begins, instead of the recipe's.",
-        rich_help_panel=_RECIPE,
+AsJson = Annotated[bool, option("--json", "Print one JSON object to standard output instead.")]
+Strict = Annotated[
+    bool,
+    option(
+        "--strict",
+        "Stop at the first fault in an annotation, before anything is written; exit with code 3 "
+        "if any image was quarantined.",
     ),
 ]
 PluginFiles = Annotated[
     list[Path] | None,
-    typer.Option(
+    option(
         "--plugin",
-        metavar="FILE",
-        help="Python file with transforms of your own; may be given several times.",
+        "Python file with your own transforms. Repeatable.",
+        _RECIPE,
+        "FILE",
         # Before the recipe is read, which names them.
         callback=_loaded,
-        rich_help_panel=_RECIPE,
     ),
 ]
-Strict = Annotated[
-    bool,
-    typer.Option(
-        "--strict",
-        help="Stop at the first fault in an annotation, before anything is written; end with exit "
-        "code 3 if anything was quarantined.",
-    ),
+Region = Annotated[
+    str | None, option("--region", "AWS region. Default: your profile's.", metavar="NAME")
 ]
-FormatName = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        metavar="NAME",
-        help="Layout of IN, where it should not be guessed, such as classes, csv or yolo:FOLDER.",
-        rich_help_panel=_INPUT,
-    ),
-]
-LabelPattern = Annotated[
-    str | None,
-    typer.Option(
-        "--label-pattern",
-        metavar="REGEX",
-        help="Where labels stand in file names, with a group called label.",
-        rich_help_panel=_INPUT,
-    ),
-]
-Limit = Annotated[
-    int | None,
-    typer.Option(
-        "--limit",
-        metavar="N",
-        parser=whole(),
-        help="Only so many images, evenly spread: try it on a few first.",
-        rich_help_panel=_INPUT,
-    ),
-]
-MaxPixels = Annotated[
-    int | None,
-    typer.Option(
-        "--max-pixels",
-        metavar="N",
-        parser=whole(1),
-        help="Quarantine images of more pixels unread; 250 million if none.",
-        rich_help_panel=_INPUT,
-    ),
-]
-MaxMegabytes = Annotated[
-    int | None,
-    typer.Option(
-        "--max-megabytes",
-        metavar="N",
-        parser=whole(1),
-        help="Quarantine files that are larger unread; 512 if none.",
-        rich_help_panel=_INPUT,
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        "--workers",
-        "-w",
-        metavar="N",
-        parser=whole(),
-        help="Worker processes; one a processor if none; 0 to work in this process.",
-        rich_help_panel=_RUN,
-    ),
-]
-BackendName = Annotated[
-    str,
-    typer.Option(
-        "--backend",
-        "-b",
-        metavar="NAME",
-        help="Where the work is done: local (this machine), ray or lambda.",
-        rich_help_panel=_RUN,
-    ),
-]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        "--address",
-        metavar="HOST:PORT",
-        help="Ray: the cluster; auto for one on this machine; if none, one is started.",
-        rich_help_panel=_RAY,
-    ),
-]
-Concurrency = Annotated[
-    int | None,
-    typer.Option(
-        "--concurrency",
-        metavar="N",
-        parser=whole(1),
-        help="Ray: tasks at a time; as many as fit if none. Lambda: calls at a time; 20 if none.",
-        rich_help_panel=_RAY,
-    ),
-]
-FunctionName = Annotated[
-    str | None,
-    typer.Option(
-        "--function",
-        metavar="NAME",
-        help="Lambda: the function that variegate deploy augment made.",
-        rich_help_panel=_LAMBDA,
-    ),
-]
-CpusPerTask = Annotated[
-    float | None,
-    typer.Option(
-        "--cpus-per-task",
-        metavar="N",
-        help="Ray: processors a task is reckoned with; 1 if none.",
-        rich_help_panel=_RAY,
-    ),
-]
-MemoryPerTask = Annotated[
-    int | None,
-    typer.Option(
-        "--memory-per-task",
-        metavar="MB",
-        parser=whole(1),
-        help="Ray: memory a task is reckoned with.",
-        rich_help_panel=_RAY,
-    ),
-]
-SharedFolder = Annotated[
-    bool | None,
-    typer.Option(
-        "--shared-folder",
-        help="Ray: IN and OUT are the same folders on all machines.",
-        rich_help_panel=_RAY,
-        show_default=False,
-    ),
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on standard output instead.")
-]
+Yes = Annotated[bool, option("--yes -y", "Do not ask for confirmation.")]
 
 
-def chosen_recipe(file: Path | None, preset: str | None, seed: int | None) -> "Recipe":
-    """Load the recipe that the options name."""
-    from variegate.recipes.recipe import presets
-    from variegate.runs.run import load_recipe
+@dataclass(frozen=True, kw_only=True)
+class RecipeChoice:
+    """Which recipe."""
 
-    if file is not None and preset is not None:
-        raise UsageError("--recipe and --preset: expected one of them, got both; leave one out")
-    if preset is not None and preset not in presets():
-        raise RecipeError(
-            f"--preset {preset}: expected one of {', '.join(presets())}"
-            f"{did_you_mean(preset, presets())}"
+    recipe: Annotated[Path | None, option("--recipe -r", "Recipe file.", _RECIPE, "FILE")] = None
+    preset: Annotated[
+        str | None,
+        option(
+            "--preset -p",
+            "Built-in recipe (list them: variegate recipe presets). Default: light.",
+            _RECIPE,
+            "NAME",
+        ),
+    ] = None
+    seed: Annotated[
+        int | None,
+        option("--seed -s", "Random seed. Default: the recipe's.", _RECIPE, "N", parser=whole()),
+    ] = None
+
+    def load(self) -> "Recipe":
+        """Load the recipe.
+
+        Raises:
+            UsageError: both are given, there is no such recipe, or it is not valid.
+        """
+        from variegate.recipes.recipe import presets
+        from variegate.runs.run import load_recipe
+
+        if self.recipe is not None and self.preset is not None:
+            raise UsageError("--recipe and --preset: expected one of them, got both")
+        if self.preset is not None and self.preset not in presets():
+            raise RecipeError(
+                f"--preset {self.preset}: expected one of {', '.join(presets())}"
+                f"{did_you_mean(self.preset, presets())}"
+            )
+        return load_recipe(self.recipe or self.preset, self.seed)
+
+    @property
+    def name(self) -> str:
+        """What to call the recipe."""
+        from variegate.runs.run import DEFAULT_PRESET
+
+        return str(self.recipe or self.preset or DEFAULT_PRESET)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginRecipe(RecipeChoice):
+    """Which recipe, and which transforms of the user's own."""
+
+    plugins: PluginFiles = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormatChoice:
+    """How the input is read."""
+
+    format: Annotated[
+        str | None,
+        option(
+            "--format",
+            "Format of IN, such as coco, classes or yolo:FOLDER. Default: detected.",
+            _INPUT,
+            "NAME",
+        ),
+    ] = None
+    label_pattern: Annotated[
+        str | None,
+        option("--label-pattern", "Regex with a group named label.", _INPUT, "REGEX"),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitedInput(FormatChoice):
+    """How the input is read, and what of it is too large."""
+
+    max_pixels: Annotated[
+        int | None,
+        option(
+            "--max-pixels",
+            "Quarantine images of more than N pixels without decoding them. Default: 250 million.",
+            _INPUT,
+            "N",
+            parser=whole(1),
+        ),
+    ] = None
+    max_megabytes: Annotated[
+        int | None,
+        option(
+            "--max-megabytes",
+            "Quarantine files larger than N MB without decoding them. Default: 512.",
+            _INPUT,
+            "N",
+            parser=whole(1),
+        ),
+    ] = None
+
+    def options(self, **more: Any) -> "Options":
+        """Return how to read and run, with what else is chosen."""
+        from variegate.codecs import Limits
+        from variegate.runs.run import Options
+
+        default = Limits()
+        limits = Limits(
+            max_pixels=self.max_pixels or default.max_pixels,
+            max_bytes=self.max_megabytes << 20 if self.max_megabytes else default.max_bytes,
         )
-    return load_recipe(file or preset, seed)
+        return Options(format=self.format, label_pattern=self.label_pattern, limits=limits, **more)
 
 
-def recipe_name(file: Path | None, preset: str | None) -> str:
-    """Return what to call the recipe that the options name."""
-    from variegate.runs.run import DEFAULT_PRESET
+@dataclass(frozen=True, kw_only=True)
+class RunInput(LimitedInput):
+    """How the input is read, how much of it, and by how many."""
 
-    return str(file) if file is not None else preset or DEFAULT_PRESET
+    limit: Annotated[
+        int | None,
+        option(
+            "--limit",
+            "Process at most N images, sampled evenly: try it on a few first.",
+            _INPUT,
+            "N",
+            parser=whole(),
+        ),
+    ] = None
+    workers: Annotated[
+        int | None,
+        option(
+            "--workers -w",
+            "Worker processes; 0 works in this process. Default: one per CPU.",
+            _RUN,
+            "N",
+            parser=whole(),
+        ),
+    ] = None
+
+    def options(self, **more: Any) -> "Options":
+        return super().options(limit=self.limit, workers=self.workers, **more)
 
 
-def chosen_limits(max_pixels: int | None, max_megabytes: int | None) -> "Limits":
-    """Return the limits that the options name."""
-    from variegate.codecs import Limits
+@dataclass(frozen=True, kw_only=True)
+class BackendChoice:
+    """Where a run is carried out."""
 
-    default = Limits()
-    return Limits(
-        max_pixels=default.max_pixels if max_pixels is None else max_pixels,
-        max_bytes=default.max_bytes if max_megabytes is None else max_megabytes << 20,
-    )
+    backend: Annotated[
+        str,
+        option("--backend -b", "Where to run: local, ray or lambda.", _RUN, "NAME"),
+    ] = "local"
+    address: Annotated[
+        str | None,
+        option(
+            "--address",
+            "Address of the Ray cluster; auto for one on this machine. Default: start one here.",
+            _RAY,
+            "HOST:PORT",
+        ),
+    ] = None
+    concurrency: Annotated[
+        int | None,
+        option(
+            "--concurrency",
+            "Ray: tasks at a time (default: as many as fit). Lambda: calls at a time (default: "
+            "20).",
+            _RAY,
+            "N",
+            parser=whole(1),
+        ),
+    ] = None
+    cpus_per_task: Annotated[
+        float | None, option("--cpus-per-task", "CPUs that a task reserves. Default: 1.", _RAY, "N")
+    ] = None
+    memory_per_task: Annotated[
+        int | None,
+        option("--memory-per-task", "Memory that a task reserves.", _RAY, "MB", parser=whole(1)),
+    ] = None
+    shared_folder: Annotated[
+        bool | None,
+        option(
+            "--shared-folder",
+            "IN and OUT are folders that all machines share.",
+            _RAY,
+            show_default=False,
+        ),
+    ] = None
+    function: Annotated[
+        str | None,
+        option("--function", "Function that variegate deploy augment created.", _LAMBDA, "NAME"),
+    ] = None
 
-
-def chosen_options(
-    *,
-    dataset_format: str | None = None,
-    label_pattern: str | None = None,
-    limit: int | None = None,
-    workers: int | None = None,
-    shard_size: int | None = None,
-    strict: bool = False,
-    max_pixels: int | None = None,
-    max_megabytes: int | None = None,
-    backend: str = "local",
-    backend_options: Mapping[str, object] | None = None,
-    plugins: Sequence[Path] | None = None,
-) -> "Options":
-    """Return what the options say about how to read and run."""
-    from variegate.runs.run import Options
-
-    return Options(
-        format=dataset_format,
-        label_pattern=label_pattern,
-        limit=limit,
-        workers=workers,
-        shard_size=shard_size,
-        strict=strict,
-        limits=chosen_limits(max_pixels, max_megabytes),
-        backend=backend,
-        backend_options=backend_options or {},
-        plugins=tuple(plugins or ()),
-    )
+    @property
+    def chosen(self) -> dict[str, object]:
+        """The options of the back end, by name."""
+        return {name: value for name, value in vars(self).items() if name != "backend"}

@@ -5,25 +5,7 @@ from typing import TYPE_CHECKING
 
 from variegate.cli.application import command
 from variegate.cli.console import note, show, show_json, size_text, time_text
-from variegate.cli.options import (
-    AsJson,
-    Endpoint,
-    FormatName,
-    In,
-    LabelPattern,
-    Limit,
-    MaxMegabytes,
-    MaxPixels,
-    PluginFiles,
-    Preset,
-    RecipeFile,
-    Seed,
-    Workers,
-    chosen_options,
-    chosen_recipe,
-    recipe_name,
-    use_endpoint,
-)
+from variegate.cli.options import AsJson, Endpoint, In, PluginRecipe, RunInput
 
 if TYPE_CHECKING:
     from variegate.runs.estimate import Estimate
@@ -36,52 +18,35 @@ if TYPE_CHECKING:
 )
 def plan(
     source: In,
-    recipe: RecipeFile = None,
-    preset: Preset = None,
-    seed: Seed = None,
-    plugins: PluginFiles = None,
-    workers: Workers = None,
-    limit: Limit = None,
-    dataset_format: FormatName = None,
-    label_pattern: LabelPattern = None,
-    max_pixels: MaxPixels = None,
-    max_megabytes: MaxMegabytes = None,
+    *,
+    recipe: PluginRecipe,
+    inputs: RunInput,
     as_json: AsJson = False,
-    endpoint: Endpoint = None,
+    endpoint: Endpoint = None,  # noqa: ARG001 - its callback sets it
 ) -> None:
-    """Tell how many files augment would make of IN, how large and how long; nothing is written.
+    """Estimate what augment would make of IN: files, bytes, time. Nothing is written.
 
-    A few images, evenly spread, are really augmented in memory.
+    A few images, sampled evenly, are augmented in memory.
     """
-    use_endpoint(endpoint)
     from variegate.runs.estimate import estimate
 
-    loaded = chosen_recipe(recipe, preset, seed)
-    options = chosen_options(
-        dataset_format=dataset_format,
-        label_pattern=label_pattern,
-        limit=limit,
-        workers=workers,
-        max_pixels=max_pixels,
-        max_megabytes=max_megabytes,
-        plugins=plugins,
-    )
+    loaded = recipe.load()
+    options = inputs.options(plugins=tuple(recipe.plugins or ()))
     found = estimate(source, recipe=loaded, options=options)
     if as_json:
-        show_json({"recipe": recipe_name(recipe, preset), "seed": loaded.seed, **asdict(found)})
+        show_json({"recipe": recipe.name, "seed": loaded.seed, **asdict(found)})
         return
     show(f"input    {source}: {found.format}")
     for one in found.notes:
         note(f"         {one}")
-    name = recipe_name(recipe, preset)
-    show(f"recipe   {name}, {found.variants:,} for each image, seed {loaded.seed}")
+    show(f"recipe   {recipe.name}, {found.variants:,} variants an image, seed {loaded.seed}")
     for line in _lines(found):
         show(line)
 
 
 def _lines(found: "Estimate") -> list[str]:
-    passed = found.outputs - found.augmented * found.variants
-    also = f" + {passed:,} passed through" if passed else ""
+    copied = found.outputs - found.augmented * found.variants
+    also = f" + {copied:,} copied unchanged" if copied else ""
     lines = [f"files    {found.outputs:,} ({found.augmented:,} x {found.variants:,}{also})"]
     if not found.tried:
         return [*lines, f"size     unknown: none of {found.unreadable} images tried can be read"]
@@ -91,7 +56,7 @@ def _lines(found: "Estimate") -> list[str]:
     processes = f"{found.workers} workers" if found.workers else "this process alone"
     low, high = time_text(seconds.low), time_text(seconds.high)
     lines.append(f"time     about {time_text(seconds.middle)} ({low} to {high}) with {processes}")
-    lines.append(f"         judged by {found.tried} images, augmented in memory")
+    lines.append(f"         estimated from {found.tried} images, augmented in memory")
     if found.unreadable:
         tried = found.tried + found.unreadable
         lines.append(f"         {found.unreadable} of {tried} tried cannot be read: quarantined")

@@ -7,22 +7,7 @@ import typer
 
 from variegate.cli.application import command
 from variegate.cli.console import show
-from variegate.cli.options import (
-    Endpoint,
-    FormatName,
-    LabelPattern,
-    MaxMegabytes,
-    MaxPixels,
-    PluginFiles,
-    Preset,
-    RecipeFile,
-    Seed,
-    chosen_options,
-    chosen_recipe,
-    recipe_name,
-    use_endpoint,
-    whole,
-)
+from variegate.cli.options import Endpoint, LimitedInput, PluginRecipe, option, whole
 from variegate.errors import UsageError
 
 
@@ -33,48 +18,37 @@ from variegate.errors import UsageError
     "variegate preview more/ --out sheet.png",
 )
 def preview(
-    source: Annotated[
-        str,
-        typer.Argument(metavar="IN", help="Images, or the results of variegate augment."),
-    ],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="PNG file to write.")
-    ] = Path("preview.png"),
-    recipe: RecipeFile = None,
-    preset: Preset = None,
+    source: Annotated[str, typer.Argument(metavar="IN", help="Images, or an output of augment.")],
+    *,
+    out: Annotated[Path, option("--out -o", "PNG file to write.", metavar="FILE")] = (
+        Path("preview.png")
+    ),
+    recipe: PluginRecipe,
     transforms: Annotated[
         str | None,
-        typer.Option(
-            "--transforms",
-            "-t",
-            metavar="NAMES",
-            help="Instead of a recipe: these transforms, each alone; a list with commas.",
-            rich_help_panel="Recipe",
+        option(
+            "--transforms -t",
+            "Instead of a recipe: each of these transforms alone, separated by commas.",
+            "Recipe",
+            "NAMES",
         ),
     ] = None,
-    seed: Seed = None,
-    plugins: PluginFiles = None,
     images: Annotated[
-        int, typer.Option("--images", metavar="N", parser=whole(1, 40), help="Rows: sources.")
+        int, option("--images", "Rows: source images.", metavar="N", parser=whole(1, 40))
     ] = 6,
     variants: Annotated[
-        int, typer.Option("--variants", metavar="N", parser=whole(1, 24), help="Columns: results.")
+        int, option("--variants", "Columns: variants.", metavar="N", parser=whole(1, 24))
     ] = 7,
     labels: Annotated[
-        bool,
-        typer.Option("--labels/--no-labels", help="Draw boxes, outlines, masks and keypoints."),
+        bool, option("--labels/--no-labels", "Draw boxes, outlines, masks and keypoints.")
     ] = True,
-    dataset_format: FormatName = None,
-    label_pattern: LabelPattern = None,
-    max_pixels: MaxPixels = None,
-    max_megabytes: MaxMegabytes = None,
-    endpoint: Endpoint = None,
+    inputs: LimitedInput,
+    endpoint: Endpoint = None,  # noqa: ARG001 - its callback sets it
 ) -> None:
-    """Draw a contact sheet: some images of IN by some of their variants, with what was drawn.
+    """Draw a contact sheet: some images of IN, some variants of each, and what was drawn.
 
-    Where IN is the output of a run, its files are shown beside their sources.
+    If IN is an output of augment, its files are shown beside their sources.
     """
-    use_endpoint(endpoint)
     from variegate.cli.files import save_png
     from variegate.recipes.recipe import Recipe
     from variegate.reports import preview as draw
@@ -83,11 +57,9 @@ def preview(
     from variegate.seeding import check_seed
     from variegate.storage import open_storage
 
-    given = (recipe, preset, transforms)
+    given = (recipe.recipe, recipe.preset, transforms)
     if sum(one is not None for one in given) > 1:
-        raise UsageError(
-            "--recipe, --preset and --transforms: expected one of them; leave the rest"
-        )
+        raise UsageError("--recipe, --preset and --transforms: expected one of them")
     if not any(given) and is_output(open_storage(source)):
         save_png(out, preview_output(source, images=images, variants=variants, labels=labels))
         show(f"{out}: some of the files of {source} beside their sources")
@@ -95,18 +67,13 @@ def preview(
     if transforms is not None:
         names = [name.strip() for name in transforms.split(",") if name.strip()]
         chosen = Recipe.from_data(
-            {"variants": {"each": names}, "seed": check_seed(seed or 0)}, where="--transforms"
+            {"variants": {"each": names}, "seed": check_seed(recipe.seed or 0)},
+            where="--transforms",
         )
         name, variants = "each alone", max(variants, min(24, len(names)))
     else:
-        chosen, name = chosen_recipe(recipe, preset, seed), recipe_name(recipe, preset)
-    options = chosen_options(
-        dataset_format=dataset_format,
-        label_pattern=label_pattern,
-        max_pixels=max_pixels,
-        max_megabytes=max_megabytes,
-        plugins=plugins,
-    )
+        chosen, name = recipe.load(), recipe.name
+    options = inputs.options(plugins=tuple(recipe.plugins or ()))
     sheet = draw(
         source,
         recipe=chosen,

@@ -8,7 +8,7 @@ import typer
 
 from variegate.cli.application import command
 from variegate.cli.console import show, size_text
-from variegate.cli.options import Endpoint, Out, PluginFiles, use_endpoint
+from variegate.cli.options import Endpoint, Out, PluginFiles, option
 
 
 @command(
@@ -23,22 +23,19 @@ def rebuild(
     ],
     source: Annotated[
         Path | None,
-        typer.Option(
-            "--source", metavar="IN", help="Where the sources are now, if they were moved."
-        ),
+        option("--source", "Where the sources are now, if they were moved.", metavar="IN"),
     ] = None,
     plugins: PluginFiles = None,
     to: Annotated[
         Path | None,
-        typer.Option("--to", metavar="FILE", help="Write the file there, not back into OUT."),
+        option("--to", "Write the file there instead of back into OUT.", metavar="FILE"),
     ] = None,
-    endpoint: Endpoint = None,
+    endpoint: Endpoint = None,  # noqa: ARG001 - its callback sets it
 ) -> None:
-    """Make one file of OUT again, from its source, by the manifest.
+    """Rebuild one file of OUT from its source, as the manifest describes it.
 
-    The source's digest and the result's are checked: what comes out is the same file, or an error.
+    Both digests are checked: the result is the same file, or an error.
     """
-    use_endpoint(endpoint)
     from variegate.runs.rebuild import rebuild as make
     from variegate.storage import key_from_text, open_storage
 
@@ -47,4 +44,4 @@ def rebuild(
     data = make(output, raw, source=source, plugins=plugins or (), write=to is None)
     if to is not None:
         open_storage(to.parent, create=True).write(to.name, data)
-    show(f"{to or f'{output}/{os.fspath(key)}'}: made again, {size_text(len(data))}, same digest")
+    show(f"{to or f'{output}/{os.fspath(key)}'}: rebuilt, {size_text(len(data))}, same digest")

@@ -10,7 +10,7 @@ import typer
 
 from variegate.cli.application import command
 from variegate.cli.console import show, size_text
-from variegate.cli.options import whole
+from variegate.cli.options import option, whole
 from variegate.cli.progress import counting
 from variegate.errors import OutputError, UsageError
 
@@ -36,27 +36,20 @@ def sample(
         Path, typer.Argument(metavar="DIR", help="New or empty folder for the images.")
     ],
     count: Annotated[
-        int, typer.Option("--count", "-n", metavar="N", parser=whole(1), help="How many images.")
+        int, option("--count -n", "Number of images.", metavar="N", parser=whole(1))
     ] = 250,
-    seed: Annotated[
-        int,
-        typer.Option(
-            "--seed", "-s", metavar="N", parser=whole(), help="Another seed, another set."
-        ),
-    ] = 7,
+    *,
+    seed: Annotated[int, option("--seed -s", "Random seed.", metavar="N", parser=whole())] = 7,
     objects: Annotated[
-        int,
-        typer.Option("--objects", metavar="N", parser=whole(1), help="Parts in each image."),
+        int, option("--objects", "Objects in each image.", metavar="N", parser=whole(1))
     ] = 1,
-    size: Annotated[
-        str, typer.Option("--size", metavar="HxW", help="Height and width, pixels.")
-    ] = "240x320",
+    size: Annotated[str, option("--size", "Height and width, pixels.", metavar="HxW")] = "240x320",
     labels: Annotated[
         Labels,
-        typer.Option("--labels", help="A folder for each kind, or boxes, outlines and keypoints."),
+        option("--labels", "A folder for each class, or COCO boxes, outlines and keypoints."),
     ] = Labels.FOLDERS,
 ) -> None:
-    """Draw electronic parts of five kinds: a dataset to try variegate on.
+    """Generate a sample dataset: drawings of electronic parts, five classes.
 
     The same seed gives the same images, on every machine.
     """

@@ -8,7 +8,7 @@ import typer
 
 from variegate.cli.application import command
 from variegate.cli.console import note, show, show_json, size_text, talk, time_text
-from variegate.cli.options import AsJson, Endpoint, use_endpoint, whole
+from variegate.cli.options import AsJson, Endpoint, option, whole
 from variegate.cli.progress import bar
 from variegate.errors import InputError
 
@@ -28,21 +28,18 @@ def status(
     output: Annotated[
         str, typer.Argument(metavar="OUT", help="Folder, bucket or zip file of results.")
     ],
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Look again and again, until the run is finished.")
-    ] = False,
+    watch: Annotated[bool, option("--watch", "Keep updating until the run is finished.")] = False,
     every: Annotated[
         int,
-        typer.Option("--every", metavar="S", parser=whole(1), help="Seconds between two looks."),
+        option("--every", "Seconds between updates.", metavar="S", parser=whole(1)),
     ] = 5,
     as_json: AsJson = False,
-    endpoint: Endpoint = None,
+    endpoint: Endpoint = None,  # noqa: ARG001 - its callback sets it
 ) -> None:
-    """Tell how far a run is: inputs done, rate, time left, quarantined.
+    """Show how far a run is: inputs done, rate, time left, quarantined.
 
-    All is read from OUT: no connection to where the run is carried out is needed.
+    Everything is read from OUT; no connection to the machines that run it is needed.
     """
-    use_endpoint(endpoint)
     from variegate.runs.status import Observer
 
     observer = Observer(output)

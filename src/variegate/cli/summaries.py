@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from variegate.runs.run import Summary
     from variegate.runs.sources import Listing
 
-UNREADABLE = "could not be read; the reasons stand in the manifest"
+UNREADABLE = "could not be read; see the manifest for reasons"
 
-# Faults that are shown; all of them stand in the manifest.
+# Faults that are shown; the manifest has all of them.
 _SHOWN = 5
 
 
@@ -29,7 +29,7 @@ def about_problems(listing: "Listing") -> list[str]:
         return []
     number = counted(listing.problems, "fault", "faults")
     return [
-        f"{number} in annotations, mended or left out (variegate inspect lists them):",
+        f"{number} in annotations, repaired or left out (variegate inspect lists them):",
         f"        {listing.first_problems[0]}",
     ]
 
@@ -67,16 +67,16 @@ def faults(output: str, counts: "Counts") -> list[str]:
     found = read_manifest(output, columns=["key", "reason"], where={"status": ["quarantined"]})
     lines = [f"quarantined: {row['key']}: {row['reason']}" for row in found[:_SHOWN].to_pylist()]
     more = counts.quarantined - len(lines)
-    return ["", *lines, *([f"... and {more:,} more, in the manifest"] if more > 0 else [])]
+    return ["", *lines, *([f"... and {more:,} more; see the manifest"] if more > 0 else [])]
 
 
-def how_to_go_on(figures: RunProgress) -> str:
+def how_to_resume(figures: RunProgress) -> str:
     """Return what to say of a run that was interrupted."""
     again = shlex.join(["variegate", *sys.argv[1:]])
     if figures.last is None:
-        return f"interrupted before anything was made; to begin again: {again}"
+        return f"interrupted before anything was written; to start again: {again}"
     done = done_words(figures.last.counts, figures.last.total)
-    return f"interrupted: {done}; the same command goes on from there: {again}"
+    return f"interrupted: {done}; run the same command again to resume: {again}"
 
 
 def as_data(summary: "Summary") -> dict[str, Any]:

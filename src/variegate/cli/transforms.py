@@ -9,6 +9,7 @@ import typer
 from variegate.cli.application import command
 from variegate.cli.console import show
 from variegate.cli.files import load_image, save_png
+from variegate.cli.options import option
 from variegate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,13 +30,13 @@ def transforms(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Explain this one; without, list all.")
     ] = None,
+    *,
     image: Annotated[
-        Path | None,
-        typer.Option("--image", metavar="FILE", help="PNG to write: NAME along its axes."),
+        Path | None, option("--image", "PNG to write: NAME along its axes.", metavar="FILE")
     ] = None,
     source: Annotated[
         Path | None,
-        typer.Option("--source", metavar="FILE", help="Photo for --image; drawn if none."),
+        option("--source", "Photo for --image. Default: a drawn image.", metavar="FILE"),
     ] = None,
 ) -> None:
     """List all transforms, or explain one: parameters, strength axes, and an image of it."""

@@ -7,7 +7,7 @@ import typer
 
 from variegate.cli.application import FAILED, command
 from variegate.cli.console import show, show_json, size_text
-from variegate.cli.options import AsJson, Endpoint, Out, use_endpoint
+from variegate.cli.options import AsJson, Endpoint, Out
 from variegate.cli.progress import counting
 
 if TYPE_CHECKING:
@@ -18,12 +18,16 @@ _SHOWN = 20
 
 
 @command("verify", "variegate verify more/", "variegate verify more.zip --json")
-def verify(output: Out, as_json: AsJson = False, endpoint: Endpoint = None) -> None:
+def verify(
+    output: Out,
+    *,
+    as_json: AsJson = False,
+    endpoint: Endpoint = None,  # noqa: ARG001 - its callback sets it
+) -> None:
     """Compare every file of OUT with the manifest; exit code 1 if any is wrong.
 
     Finds files that are missing, changed by as little as a bit, or unknown to the manifest.
     """
-    use_endpoint(endpoint)
     from variegate.runs.verify import verify as check
 
     with counting("files checked") as on_progress:

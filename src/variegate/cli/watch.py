@@ -4,21 +4,9 @@ import signal
 import threading
 from typing import Annotated
 
-import typer
-
 from variegate.cli.application import command
 from variegate.cli.console import note, show
-from variegate.cli.options import (
-    Endpoint,
-    In,
-    Out,
-    PluginFiles,
-    Preset,
-    RecipeFile,
-    Seed,
-    chosen_recipe,
-    use_endpoint,
-)
+from variegate.cli.options import Endpoint, In, Out, PluginRecipe, option
 
 
 @command(
@@ -30,49 +18,46 @@ from variegate.cli.options import (
 def watch(
     source: In,
     output: Out,
-    recipe: RecipeFile = None,
-    preset: Preset = None,
-    seed: Seed = None,
-    classes: Annotated[
-        bool, typer.Option("--classes", help="The first folder in IN is the class.")
-    ] = False,
+    *,
+    recipe: PluginRecipe,
+    classes: Annotated[bool, option("--classes", "The first folder in IN is the class.")] = False,
     splits: Annotated[
-        bool,
-        typer.Option("--splits", help="The first folder is train, val or test."),
+        bool, option("--splits", "The first folder in IN is train, val or test.")
     ] = False,
     settle: Annotated[
         float,
-        typer.Option(
-            "--settle", metavar="S", min=0.0, help="Seconds that a file must stay as it is."
+        option(
+            "--settle",
+            "Seconds without a change after which a file counts as complete.",
+            metavar="S",
+            min=0.0,
         ),
     ] = 1.0,
     poll: Annotated[
-        bool, typer.Option("--poll", help="Look again and again; for drives that tell nothing.")
+        bool, option("--poll", "Poll for changes, for network drives without notifications.")
     ] = False,
-    plugins: PluginFiles = None,
-    endpoint: Endpoint = None,
+    endpoint: Endpoint = None,  # noqa: ARG001 - its callback sets it
 ) -> None:
-    """Watch IN: what is there and what comes is augmented into OUT, until you press Ctrl-C.
+    """Watch IN: augment what is there and what arrives into OUT, until you press Ctrl-C.
 
-    The results are those of augment. What was done before is not done again. An image that is
-    replaced gets new results; one that is removed leaves its results where they are.
+    The results are those of augment. Images that were done before are not done again. A replaced
+    image gets new results; the results of a deleted one stay.
     """
-    use_endpoint(endpoint)
     from variegate.runs.events import Naming
     from variegate.runs.watch import Watcher
 
     watcher = Watcher(
         source,
         output,
-        recipe=chosen_recipe(recipe, preset, seed),
+        recipe=recipe.load(),
         naming=Naming("classes" if classes else "unlabelled", splits),
-        plugins=tuple(plugins or ()),
+        plugins=tuple(recipe.plugins or ()),
         polling=poll,
     )
     stop = threading.Event()
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, lambda *_: stop.set())
-    note(f"watching {source}; Ctrl-C ends it")
+    note(f"watching {source}; press Ctrl-C to stop")
     known = 0
     for outcome in watcher.outcomes(
         stop, settle_s=settle, on_fault=lambda key, reason: note(f"{key}: {reason}; trying again")
@@ -87,6 +72,6 @@ def watch(
     counts = watcher.counts
     show(
         f"{counts.sources:,} inputs, {counts.outputs:,} files, {counts.quarantined:,} quarantined"
-        + (f"; {known:,} were done before" if known else "")
+        + (f"; {known:,} done before" if known else "")
     )
-    note(f"to go on, give the same command again; to check:  variegate verify {output}")
+    note(f"run the same command again to resume; to check:  variegate verify {output}")

@@ -66,7 +66,7 @@ def convert(
     *,
     to: str,
     allow_loss: bool = False,
-    corners: bool = False,
+    oriented_boxes: bool = False,
     options: Options | None = None,
     on_plan: Callable[[PreparedConversion], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -78,7 +78,7 @@ def convert(
         output: a folder that is new, empty, or the same conversion's; or a zip file to be written.
         to: name of the new format, one of `targets()`.
         allow_loss: go on although something of substance is lost.
-        corners: boxes become oriented boxes, where the new format has them.
+        oriented_boxes: boxes become oriented boxes, where the new format has them.
         options: how to read and run.
         on_plan: told what will be written and lost, before anything is.
         on_progress: told of the progress, some times a second.
@@ -89,7 +89,7 @@ def convert(
     """
     options, begun = options or Options(), time.monotonic()
     check_apart(source, output)
-    with prepare_conversion(source, to=to, corners=corners, options=options) as plan:
+    with prepare_conversion(source, to=to, oriented_boxes=oriented_boxes, options=options) as plan:
         if on_plan:
             on_plan(plan)
         grave = [loss.text for loss in plan.losses if loss.grave]
@@ -104,7 +104,7 @@ def convert(
 
 @contextmanager
 def prepare_conversion(
-    source: str | Path, *, to: str, corners: bool = False, options: Options | None = None
+    source: str | Path, *, to: str, oriented_boxes: bool = False, options: Options | None = None
 ) -> Iterator[PreparedConversion]:
     """Look through the sources once, and say what a conversion would write and lose.
 
@@ -119,7 +119,7 @@ def prepare_conversion(
         )
     storage = open_storage(source)
     dataset_format = detect(storage, name=options.format, label_pattern=options.label_pattern)
-    look = _Preparation(dataset_format, to, corners=corners)
+    look = _Preparation(dataset_format, to, oriented_boxes=oriented_boxes)
     recipe = Recipe.from_data({"variants": "source"})
     with spool(storage, dataset_format, recipe, limit=options.limit, on_source=look.add) as listing:
         check_problems(listing, storage, options)
@@ -141,14 +141,16 @@ def prepare_conversion(
 class _Preparation:
     """The one pass over the sources."""
 
-    def __init__(self, dataset_format: DatasetFormat, to: str, *, corners: bool) -> None:
+    def __init__(self, dataset_format: DatasetFormat, to: str, *, oriented_boxes: bool) -> None:
         self._layout = dataset_format
         self._old = dataset_format.writer()
         self._kind = WRITERS[to]
         self.skeletons = dict(dataset_format.skeletons or self._old.skeletons)
         self.mask_names = tuple(self._old.set_extra.get("mask_classes", ()))
         self._writer = self._fresh(dataset_format.classes)
-        self._conversion = Conversion.between(self._old, self._writer, corners=corners)
+        self._conversion = Conversion.between(
+            self._old, self._writer, oriented_boxes=oriented_boxes
+        )
         self.tally = LossTally(Capabilities(self._writer, self._conversion))
         self._names = Names()
 

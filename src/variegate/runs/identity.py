@@ -133,10 +133,10 @@ def _compared(there: dict[str, Any], here: dict[str, Any]) -> Iterator[tuple[str
     yield "the format", there.get("format"), here["format"]
     yield "the kind of job", there.get("kind"), here["kind"]
     yield "the format of the output", _format(there), _format(here)
-    yield "oriented boxes for boxes", _corners(there), _corners(here)
+    yield "oriented boxes", _oriented(there), _oriented(here)
     if listed[1] == listed[2] and _format(there) == _format(here):
         yield "the writer", there.get("writer"), here["writer"]
-        if _corners(there) == _corners(here):
+        if _oriented(there) == _oriented(here):
             yield "the options", there.get("options"), here["options"]
     yield "the versions", there.get("versions"), here["versions"]
 
@@ -160,8 +160,8 @@ def _format(record: dict[str, Any]) -> str:
     return str(record.get("writer", {}).get("name"))
 
 
-def _corners(record: dict[str, Any]) -> bool:
-    return bool((record.get("options") or {}).get("corners"))
+def _oriented(record: dict[str, Any]) -> bool:
+    return bool((record.get("options") or {}).get("oriented_boxes"))
 
 
 def _inputs(there: dict[str, Any], here: dict[str, Any]) -> tuple[str, Any, Any]:

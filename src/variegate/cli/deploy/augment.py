@@ -10,7 +10,7 @@ import typer
 from variegate.cli.application import command
 from variegate.cli.console import note, show, show_raw
 from variegate.cli.deploy.group import deploy
-from variegate.cli.options import PluginFiles, Preset, RecipeFile, Seed, chosen_recipe, whole
+from variegate.cli.options import PluginRecipe, Region, Yes, option, pairs, whole
 from variegate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,67 +29,60 @@ if TYPE_CHECKING:
     to=deploy,
 )
 def augment(
+    *,
     source: Annotated[
-        str, typer.Option("--input", metavar="BUCKET", help="Bucket for images, to be made.")
+        str, option("--input", "Bucket for images; it is created.", metavar="BUCKET")
     ],
     output: Annotated[
-        str, typer.Option("--output", metavar="BUCKET", help="Bucket for variants, to be made.")
+        str, option("--output", "Bucket for variants; it is created.", metavar="BUCKET")
     ],
-    recipe: RecipeFile = None,
-    preset: Preset = None,
-    seed: Seed = None,
-    plugins: PluginFiles = None,
+    recipe: PluginRecipe,
     stack: Annotated[
-        str, typer.Option("--stack", metavar="NAME", help="Of the stack in CloudFormation.")
-    ] = "variegate-augment",
-    region: Annotated[
-        str | None,
-        typer.Option("--region", metavar="NAME", help="AWS region; your profile's if none."),
-    ] = None,
+        str, option("--stack", "Name of the CloudFormation stack.", metavar="NAME")
+    ] = ("variegate-augment"),
+    region: Region = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
             "--set",
+            "Parameter of the template, such as MemorySize=3008. Repeatable.",
             metavar="NAME=VALUE",
-            help="A parameter of the template, such as MemorySize=3008. May be repeated.",
         ),
     ] = None,
     python: Annotated[
-        str, typer.Option("--python", metavar="VERSION", help="Of the function's runtime.")
+        str, option("--python", "Python version of the function's runtime.", metavar="VERSION")
     ] = "3.13",
     image: Annotated[
-        bool, typer.Option("--image", help="As a container image (needs Docker), not a zip file.")
+        bool, option("--image", "Build a container image (needs Docker) instead of a zip file.")
     ] = False,
     folder: Annotated[
         Path | None,
-        typer.Option(
-            "--folder", metavar="DIR", help="Keep the project for sam there; otherwise it goes."
-        ),
+        option("--folder", "Keep the SAM project there. Default: delete it.", metavar="DIR"),
     ] = None,
     images: Annotated[
         int,
-        typer.Option("--images", metavar="N", parser=whole(1), help="What N images cost."),
+        option("--images", "Estimate the cost of N images.", metavar="N", parser=whole(1)),
     ] = 1_000_000,
     megapixels: Annotated[
-        float, typer.Option("--megapixels", metavar="N", help="Of these images.")
+        float, option("--megapixels", "Size of those images.", metavar="N")
     ] = 2.0,
     only_print: Annotated[
-        bool, typer.Option("--print", help="Show all that would be done; touch nothing.")
+        bool, option("--print", "Show everything that would be done; change nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
-    """Make two buckets and a function between them: images in, variants out.
+    """Create two buckets and a function between them: images in, variants out.
 
-    Needs sam (pip install aws-sam-cli) and AWS credentials. Once you have seen what it costs and
+    Needs sam (pip install aws-sam-cli) and AWS credentials. After you have seen the cost and
     agreed, the function is checked, built here, and deployed.
     """
     from variegate.deploy.aws.stack import check_stack_name, checked_parameters, deploy_command
     from variegate.recipes.plugins import load_plugins
 
-    loaded, files = chosen_recipe(recipe, preset, seed), load_plugins(plugins or ())
+    loaded, files = recipe.load(), load_plugins(recipe.plugins or ())
     check_stack_name(stack)
     given = {"InputBucketName": source, "OutputBucketName": output}
-    parameters = checked_parameters(given | dict(_pair(one) for one in settings or ()))
+    parameters = checked_parameters(given | pairs(settings, "--set"))
     if not 0 < megapixels * 1e6 <= int(parameters["MaxPixels"]):
         raise UsageError(
             f"--megapixels: expected more than 0 and at most MaxPixels, "
@@ -135,13 +128,6 @@ def _carry_out(
     for name in ("requirements.txt", "recipe.yaml"):
         show_raw(f"# function/{name}\n{(place / 'function' / name).read_text()}")
     show_raw(f"# template.yaml\n{template.read_text()}")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError(f"--set: expected NAME=VALUE, got {text!r}")
-    return name, value
 
 
 def _show_cost(

@@ -8,8 +8,7 @@ import typer
 from variegate.cli.application import command
 from variegate.cli.console import note, show_raw, tell
 from variegate.cli.deploy.group import deploy
-from variegate.cli.options import Preset, RecipeFile, Seed, chosen_recipe, recipe_name, whole
-from variegate.errors import UsageError
+from variegate.cli.options import RecipeChoice, Yes, option, pairs, whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,64 +32,62 @@ class Kind(StrEnum):
 def kubernetes(
     source: Annotated[str, typer.Argument(metavar="IN", help="Bucket of images.")],
     output: Annotated[str, typer.Argument(metavar="OUT", help="Bucket of results.")],
-    recipe: RecipeFile = None,
-    preset: Preset = None,
-    seed: Seed = None,
+    *,
+    recipe: RecipeChoice,
     image: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--image",
+            "Container image, built from deploy/kubernetes/Dockerfile.",
             metavar="NAME:TAG",
-            help="Container image, built from deploy/kubernetes/Dockerfile.",
         ),
     ] = None,
     namespace: Annotated[
-        str, typer.Option("--namespace", "-n", metavar="NAME", help="It must exist.")
+        str, option("--namespace -n", "Namespace; it must exist.", metavar="NAME")
     ] = "variegate",
     name: Annotated[
-        str, typer.Option("--name", metavar="NAME", help="Of the RayJob or RayCluster.")
+        str, option("--name", "Name of the RayJob or RayCluster.", metavar="NAME")
     ] = "variegate",
     kind: Annotated[
-        Kind,
-        typer.Option("--kind", help="job for one run, cluster for one that stays."),
+        Kind, option("--kind", "job for one run, cluster for one that stays.")
     ] = Kind.job,
     workers: Annotated[
-        int, typer.Option("--workers", metavar="N", parser=whole(1), help="Pods to start with.")
+        int, option("--workers", "Worker pods to start with.", metavar="N", parser=whole(1))
     ] = 2,
     max_workers: Annotated[
         int | None,
-        typer.Option("--max-workers", metavar="N", parser=whole(1), help="Pods there may become."),
+        option("--max-workers", "Upper limit of worker pods.", metavar="N", parser=whole(1)),
     ] = None,
     endpoint: Annotated[
         str | None,
-        typer.Option("--endpoint", metavar="URL", help="Of an S3-compatible store."),
+        option("--endpoint", "Endpoint URL of an S3-compatible store.", metavar="URL"),
     ] = None,
     annotations: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
             "--annotation",
+            "Annotation of the service account, such as the cloud's role. Repeatable.",
             metavar="KEY=VALUE",
-            help="Of the service account: the cloud's role. May be repeated.",
         ),
     ] = None,
     only_print: Annotated[
-        bool, typer.Option("--print", help="Show what would be applied; touch nothing.")
+        bool, option("--print", "Show what would be applied; change nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Run augment on a Ray cluster in Kubernetes, from bucket to bucket.
 
-    Needs the KubeRay operator in the cluster. Keys of the store are read from a secret called
-    variegate-credentials, if there is one; none stand in what is applied.
+    Needs the KubeRay operator in the cluster. Credentials of the store are read from a secret
+    named variegate-credentials, if there is one; none are part of what is applied.
     """
     from variegate.deploy.kubernetes import kubectl
     from variegate.deploy.kubernetes.deployment import Deployment, default_image
 
-    chosen_recipe(recipe, preset, seed)
+    recipe.load()
     made = Deployment(
         source=source,
         output=output,
-        recipe=_recipe_text(recipe, recipe_name(recipe, preset)),
+        recipe=_recipe_text(recipe.recipe, recipe.name),
         kind=kind.value,
         name=name,
         namespace=namespace,
@@ -98,8 +95,8 @@ def kubernetes(
         workers=workers,
         max_workers=max_workers,
         endpoint=endpoint,
-        annotations=dict(_pair(one) for one in annotations or ()),
-        arguments=() if seed is None else ("--seed", str(seed)),
+        annotations=pairs(annotations, "--annotation"),
+        arguments=() if recipe.seed is None else ("--seed", str(recipe.seed)),
     )
     documents = made.yaml()
     if only_print:
@@ -118,13 +115,6 @@ def _recipe_text(file: "Path | None", name: str) -> str:
     from variegate.recipes.recipe import preset_text
 
     return preset_text(name) if file is None else file.read_text(encoding="utf-8")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError(f"--annotation: expected KEY=VALUE, got {text!r}")
-    return key, value
 
 
 def _words(made: "Deployment", context: str) -> str:

@@ -41,18 +41,18 @@ class Conversion:
         dropped: names in `extra` that mean something in the old format alone.
         captions: where in `extra` the old format has captions.
         nested: where in `extra` the old format has the fields of others.
-        corners: boxes become oriented boxes where the new format has them.
+        oriented_boxes: boxes become oriented boxes where the new format has them.
         naming: number of the way in which images are named; see `filenames`.
     """
 
     dropped: tuple[str, ...] = ()
     captions: str = ""
     nested: str = ""
-    corners: bool = False
+    oriented_boxes: bool = False
     naming: int = 0
 
     @classmethod
-    def between(cls, old: Writer, new: Writer, *, corners: bool) -> Self:
+    def between(cls, old: Writer, new: Writer, *, oriented_boxes: bool) -> Self:
         """Prepare the way from one format to another."""
         dropped = old.own_fields
         if type(old) is type(new):
@@ -61,7 +61,7 @@ class Conversion:
             dropped=tuple(sorted(dropped)),
             captions=old.captions,
             nested=old.nested,
-            corners=corners,
+            oriented_boxes=oriented_boxes,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -118,7 +118,7 @@ class Capabilities:
         if one.corners is not None:
             return _first(holds, ("corners", "kept"), ("polygons", "outlined"), ("boxes", "boxed"))
         if one.box is not None:
-            if self.conversion.corners and "corners" in holds:
+            if self.conversion.oriented_boxes and "corners" in holds:
                 return "turned"
             return _first(holds, ("boxes", "kept"))
         if one.keypoints is not None:
