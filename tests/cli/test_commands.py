@@ -51,7 +51,7 @@ def test_faults_in_annotations_are_told_and_strict_stops_at_the_first(data_dir, 
     assert not (tmp_path / "out").exists()
     told = run(*arguments, "--limit", 60)
     assert told.exit_code == 0
-    assert "2 faults in annotations, mended or left out" in told.stderr
+    assert "2 faults in annotations, repaired or left out" in told.stderr
     assert fault in told.stderr
 
 
@@ -100,7 +100,7 @@ def test_same_call_again_finds_all_complete(parts, tmp_path, run):
     arguments = ("augment", parts, tmp_path / "out", "--workers", 0, "--json")
     first, second = (json.loads(run(*arguments).stdout) for _ in range(2))
     assert first["digest"] == second["digest"]
-    assert "complete before" in run(*arguments[:-1]).stdout
+    assert "already complete" in run(*arguments[:-1]).stdout
 
 
 def test_plan_promises_what_augment_makes(parts, tmp_path, run):
