@@ -8,12 +8,12 @@ by its content, never by its name, and everything that is wrong with one is a `P
 A format is one file here, with `parse(data, limits)`.
 """
 
-from variegate.codecs.kinds import EXTENSIONS, IMAGE_ENDINGS, kind_of
+from variegate.codecs.decode import Header, decode, probe
+from variegate.codecs.encode import encode
 from variegate.codecs.limits import Limits
 from variegate.codecs.masks import MASK_ENDING, decode_mask, encode_mask, read_palette
-from variegate.codecs.raster import upright
-from variegate.codecs.reading import Header, decode, probe
-from variegate.codecs.writing import encode
+from variegate.codecs.pixels import upright
+from variegate.codecs.sniff import EXTENSIONS, IMAGE_ENDINGS, kind_of
 
 __all__ = [
     "EXTENSIONS",

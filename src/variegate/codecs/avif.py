@@ -9,7 +9,7 @@ from PIL import AvifImagePlugin
 from variegate.codecs import av1
 from variegate.codecs.bmff import Container, read_container
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Parsed, Raster
+from variegate.codecs.pixels import Parsed, Raster
 from variegate.errors import DecodeError
 
 # EXIF's orientation by the quarters turned counterclockwise, then None, or the axis of a mirror.

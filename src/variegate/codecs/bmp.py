@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Array, Parsed, Raster, from_palette, to_eight_bits
+from variegate.codecs.pixels import Array, Parsed, Raster, from_palette, to_eight_bits
 from variegate.errors import DecodeError, UnsupportedError
 
 _RGB, _RLE8, _RLE4, _BITFIELDS, _JPEG, _PNG, _ALPHA_BITFIELDS = range(7)

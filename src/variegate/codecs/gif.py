@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Array, Parsed, Raster, from_palette
+from variegate.codecs.pixels import Array, Parsed, Raster, from_palette
 from variegate.errors import DecodeError
 
 

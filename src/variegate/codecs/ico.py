@@ -9,7 +9,7 @@ import numpy as np
 from variegate.codecs import png
 from variegate.codecs.bmp import Bitmap, load_bitmap, read_bitmap, stored_rows, unpack_bits
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Parsed, Raster
+from variegate.codecs.pixels import Parsed, Raster
 from variegate.errors import DecodeError
 
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Jpeg2KImagePlugin
 
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Array, Parsed, Raster, to_eight_bits
+from variegate.codecs.pixels import Array, Parsed, Raster, to_eight_bits
 from variegate.errors import DecodeError, LimitError, UnsupportedError
 
 # OpenJPEG keeps some kilobytes for each tile from the start, used or not.

@@ -24,9 +24,9 @@ from PIL import (
 )
 
 from variegate.codecs import bmp, gif, jpeg, png, tiff, webp
-from variegate.codecs.kinds import NAMES, kind_of
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Array, Parsed, upright
+from variegate.codecs.pixels import Array, Parsed, upright
+from variegate.codecs.sniff import NAMES, kind_of
 from variegate.errors import DecodeError, LimitError, PictureError, ShapeError, UnsupportedError
 
 MASK_ENDING = ".png"

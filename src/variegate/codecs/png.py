@@ -16,7 +16,7 @@ import numpy as np
 from variegate.codecs.exif import orientation_of
 from variegate.codecs.icc import MAX_PROFILE_BYTES
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Array, Parsed, Raster, is_gray, to_eight_bits
+from variegate.codecs.pixels import Array, Parsed, Raster, is_gray, to_eight_bits
 from variegate.errors import DecodeError, LimitError
 
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}

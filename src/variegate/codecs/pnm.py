@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Array, Parsed, Raster, float_to_eight_bits
+from variegate.codecs.pixels import Array, Parsed, Raster, float_to_eight_bits
 from variegate.errors import DecodeError, UnsupportedError
 
 # Comments may stand between any two words of the header.

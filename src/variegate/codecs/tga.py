@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Array, Parsed, Raster, from_palette, to_eight_bits
+from variegate.codecs.pixels import Array, Parsed, Raster, from_palette, to_eight_bits
 from variegate.errors import DecodeError
 
 _PALETTE, _COLOR, _GRAY = 1, 2, 3

@@ -10,7 +10,7 @@ from PIL import WebPImagePlugin
 from variegate.codecs.exif import orientation_of
 from variegate.codecs.icc import MAX_PROFILE_BYTES
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Parsed, Raster
+from variegate.codecs.pixels import Parsed, Raster
 from variegate.errors import DecodeError
 
 

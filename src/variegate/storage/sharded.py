@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from variegate.codecs.kinds import IMAGE_ENDINGS
+from variegate.codecs.sniff import IMAGE_ENDINGS
 from variegate.errors import InputError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.failures import writing

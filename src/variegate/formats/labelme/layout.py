@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, ClassVar, Self
 
 from variegate.annotations import Annotation, Object
-from variegate.codecs.kinds import IMAGE_ENDINGS
+from variegate.codecs.sniff import IMAGE_ENDINGS
 from variegate.errors import InputError, LimitError
 from variegate.formats.base import Layout, Refusal, Source, counted, named
 from variegate.formats.counterparts import (

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from variegate.annotations import Annotation, Object
-from variegate.codecs.kinds import IMAGE_ENDINGS
+from variegate.codecs.sniff import IMAGE_ENDINGS
 from variegate.formats.base import Layout, Refusal, Source, counted, named
 from variegate.formats.counterparts import (
     Listed,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from variegate.codecs.limits import Limits
-from variegate.codecs.tiff_directory import Directory, Tag
+from variegate.codecs.tiff.directory import Directory, Tag
 from variegate.errors import DecodeError, LimitError, UnsupportedError
 
 NONE, JPEG, WEBP = 1, 7, 50001

@@ -1,7 +1,7 @@
 """TIFF: what the samples mean, for every depth, sample format and color space in use.
 
 Pillow and OpenCV each read a part of what is about, and some of that wrong. So only the undoing of
-the compression is left to libtiff (in tiff_chunks.py); what the bytes mean is decided here.
+the compression is left to libtiff (in chunks.py); what the bytes mean is decided here.
 """
 
 import functools
@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from variegate.codecs import tiff_chunks
 from variegate.codecs.bands import by_bands
 from variegate.codecs.exif import legal_orientation
 from variegate.codecs.lab import lab_to_srgb
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import (
+from variegate.codecs.pixels import (
     Array,
     Parsed,
     Raster,
@@ -24,8 +23,9 @@ from variegate.codecs.raster import (
     to_eight_bits,
     unpremultiplied,
 )
-from variegate.codecs.tiff_directory import Directory, Tag, read_directories
-from variegate.codecs.tiff_layout import FAX, FLOAT, SIGNED, Layout, layout_of
+from variegate.codecs.tiff.chunks import read_samples
+from variegate.codecs.tiff.directory import Directory, Tag, read_directories
+from variegate.codecs.tiff.structure import FAX, FLOAT, SIGNED, Layout, layout_of
 from variegate.errors import DecodeError, UnsupportedError
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _INKS, _YCBCR = range(7)
@@ -134,7 +134,7 @@ def _load(
     meaning: _Meaning,
     reduce: int,  # noqa: ARG001
 ) -> Raster:
-    samples = tiff_chunks.read_samples(directory, layout)
+    samples = read_samples(directory, layout)
     if layout.sample_format == SIGNED:
         # The declared range is the full scale, so the lowest value is black and nothing is cut.
         unsigned = samples.view(samples.dtype.str.replace("i", "u"))

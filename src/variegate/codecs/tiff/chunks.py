@@ -15,9 +15,9 @@ from PIL import Image, TiffImagePlugin
 
 from variegate.codecs import jpeg, webp
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Array
-from variegate.codecs.tiff_directory import Directory, Tag
-from variegate.codecs.tiff_layout import DIFFERENCE, FAX, FLOAT_DIFFERENCE, JPEG, NONE, Layout
+from variegate.codecs.pixels import Array
+from variegate.codecs.tiff.directory import Directory, Tag
+from variegate.codecs.tiff.structure import DIFFERENCE, FAX, FLOAT_DIFFERENCE, JPEG, NONE, Layout
 from variegate.errors import DecodeError, UnsupportedError
 
 # Bytes out of one at the very best: LZW, Deflate, PackBits.

@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 
 from variegate.codecs import avif, bmp, gif, heif, ico, jp2, jpeg, png, pnm, svg, tga, tiff, webp
-from variegate.codecs.kinds import NAMES, kind_of
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Parsed, finish
+from variegate.codecs.pixels import Parsed, finish
+from variegate.codecs.sniff import NAMES, kind_of
 from variegate.errors import DecodeError, LimitError, PictureError, ShapeError, UnsupportedError
 
 # Each reads a header; a kind that is known but not here cannot be read.
