@@ -5,6 +5,7 @@ So nothing may touch a value: no color conversion, no profile, no palette looked
 panoptic masks.
 """
 
+import functools
 import io
 import zlib
 from collections import deque
@@ -12,18 +13,9 @@ from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
-from variegate.codecs import bmp, gif, jpeg, png, tiff, webp
+from variegate.codecs import bmp, jpeg, pillow, png, tiff
 from variegate.codecs.limits import Limits
 from variegate.codecs.pixels import Array, Parsed, upright
 from variegate.codecs.sniff import NAMES, kind_of
@@ -32,13 +24,14 @@ from variegate.errors import DecodeError, LimitError, PictureError, ShapeError, 
 MASK_ENDING = ".png"
 
 _Parse = Callable[[bytes, Limits], Parsed]
-_KINDS: dict[str, tuple[_Parse, type[ImageFile.ImageFile]]] = {
-    "png": (png.parse, PngImagePlugin.PngImageFile),
-    "bmp": (bmp.parse, BmpImagePlugin.BmpImageFile),
-    "tiff": (tiff.parse, TiffImagePlugin.TiffImageFile),
-    "gif": (gif.parse, GifImagePlugin.GifImageFile),
-    "webp": (webp.parse, WebPImagePlugin.WebPImageFile),
-    "jpeg": (jpeg.parse, JpegImagePlugin.JpegImageFile),
+_Open = Callable[[bytes], ImageFile.ImageFile]
+_KINDS: dict[str, tuple[_Parse, _Open]] = {
+    "png": (png.parse, lambda data: PngImagePlugin.PngImageFile(io.BytesIO(data))),
+    "tiff": (tiff.parse, lambda data: TiffImagePlugin.TiffImageFile(io.BytesIO(data))),
+    "jpeg": (jpeg.parse, lambda data: JpegImagePlugin.JpegImageFile(io.BytesIO(data))),
+    "bmp": (bmp.parse, bmp.open_image),
+    "gif": (pillow.parse, functools.partial(pillow.open_image, "gif")),
+    "webp": (pillow.parse, functools.partial(pillow.open_image, "webp")),
 }
 _DEFAULT_LIMITS = Limits()
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -126,11 +119,11 @@ def read_palette(data: bytes) -> bytes | None:
     return None
 
 
-def _load(data: bytes, kind: str, opener: type[ImageFile.ImageFile], parsed: Parsed) -> Array:
+def _load(data: bytes, kind: str, opener: _Open, parsed: Parsed) -> Array:
     """Return (H, W) or (H, W, 3) as stored."""
     if kind == "png":
         _check_png(data, parsed)
-    with opener(io.BytesIO(data)) as image:
+    with opener(data) as image:
         if image.size != (parsed.width, parsed.height):
             raise DecodeError(f"corrupt {NAMES[kind]} mask: two sizes in its header")
         image.load()

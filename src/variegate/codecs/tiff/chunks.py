@@ -13,9 +13,10 @@ import struct
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from variegate.codecs import jpeg, webp
+from variegate.codecs import jpeg, pillow
 from variegate.codecs.limits import Limits
 from variegate.codecs.pixels import Array
+from variegate.codecs.sniff import kind_of
 from variegate.codecs.tiff.directory import Directory, Tag
 from variegate.codecs.tiff.structure import DIFFERENCE, FAX, FLOAT_DIFFERENCE, JPEG, NONE, Structure
 from variegate.errors import DecodeError, UnsupportedError
@@ -227,7 +228,9 @@ def _jpeg(chunk: bytes, directory: Directory, structure: Structure) -> Array:
 
 
 def _webp(chunk: bytes) -> Array:
-    raster = webp.parse(chunk, Limits()).load(1)
+    if kind_of(chunk) != "webp":
+        raise DecodeError("corrupt TIFF: a chunk that should be WebP is not")
+    raster = pillow.parse(chunk, Limits()).load(1)
     if raster.alpha is None:
         return raster.samples
     return np.dstack((raster.samples, raster.alpha))
