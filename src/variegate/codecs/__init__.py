@@ -11,8 +11,9 @@ A format is one file here, with `parse(data, limits)`.
 from variegate.codecs.decode import Header, decode, probe
 from variegate.codecs.encode import encode
 from variegate.codecs.limits import Limits
-from variegate.codecs.masks import MASK_ENDING, decode_mask, encode_mask, read_palette
+from variegate.codecs.masks import MASK_ENDING, decode_mask, encode_mask
 from variegate.codecs.pixels import upright
+from variegate.codecs.png import read_palette
 from variegate.codecs.sniff import EXTENSIONS, IMAGE_ENDINGS, kind_of
 
 __all__ = [

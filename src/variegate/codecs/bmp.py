@@ -8,7 +8,7 @@ import numpy as np
 from PIL import ImageFile, ImagePalette
 
 from variegate.codecs import pillow, png
-from variegate.codecs.limits import Limits, check_end, check_ratio
+from variegate.codecs.limits import Limits, check_end
 from variegate.codecs.pixels import Array, Parsed, Raster, to_eight_bits
 from variegate.errors import DecodeError
 
@@ -53,27 +53,28 @@ def parse(data: bytes, limits: Limits, what: str = "BMP") -> Parsed:
         LimitError: it is larger than the limits.
         UnsupportedError: it is of a variant that is not supported.
     """
-    bitmap = _read(data, limits, what)
+    bitmap = _read(data, what)
+    limits.check_size(abs(bitmap.height), bitmap.width, what)
     profile = None
     if bitmap.size >= 124 and data[70:74] == b"DEBM":
         start, length = struct.unpack_from("<II", data, 126)
         profile = data[14 + start : 14 + start + length] or None
-    if bitmap.bits in (16, 32) and bitmap.compression in (0, *_BIT_FIELDS):
+    if bitmap.bits in (16, 32):
         load = functools.partial(_load_bit_fields, bitmap, what)
     else:
         load = functools.partial(_load, bitmap, open_image(data), what)
     return Parsed(height=abs(bitmap.height), width=bitmap.width, load=load, profile=lambda: profile)
 
 
-def _read(data: bytes, limits: Limits, what: str) -> _Bitmap:
+def _read(data: bytes, what: str) -> _Bitmap:
     size = int.from_bytes(data[14:18], "little")
     width, height, planes, bits = struct.unpack_from("<HHHH" if size == 12 else "<iiHH", data, 18)
-    limits.check_size(abs(height), width, what)
     compression, used = (0, 0) if size < 40 else struct.unpack_from("<I12xI", data, 30)
-    if compression in (4, 5):
-        raise pillow.unsupported(f"{what} with a JPEG or PNG inside")
-    if planes not in (0, 1) or bits not in (1, 2, 4, 8, 16, 24, 32):
+    if planes not in (0, 1) or bits not in (0, 1, 2, 4, 8, 16, 24, 32):
         raise DecodeError(f"corrupt {what}: {planes} planes of {bits} bits")
+    # Run lengths are 1 and 2: Pillow 12 shows some of them wrong, and Pillow 13 refuses others.
+    if compression and not (compression in _BIT_FIELDS and bits in (16, 32)):
+        raise pillow.unsupported(f"{what} with compression {compression}")
     masks: tuple[int, ...] = ()
     if compression in _BIT_FIELDS:
         masks = struct.unpack_from("<4I" if size >= 56 or compression == 6 else "<3I", data, 54)
@@ -88,7 +89,7 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
     of 8 bits a pixel with a palette of black and white becomes noise.
     """
     image = pillow.open_image("bmp", data)
-    bitmap = _read(data, Limits(), "BMP")
+    bitmap = _read(data, "BMP")
     codec, extents, _, args = image.tile[0]
     if bitmap.colors:
         start, step = 14 + bitmap.size, bitmap.color_bytes
@@ -108,17 +109,8 @@ def _check_end(bitmap: _Bitmap, what: str) -> None:
 
 
 def _load(bitmap: _Bitmap, image: ImageFile.ImageFile, what: str, reduce: int) -> Raster:
-    if image.tile[0].codec_name == "raw":
-        _check_end(bitmap, what)
-        return pillow.load_image(image, reduce)
-    # Two bytes for a run of 255.
-    check_ratio(bitmap.data, abs(bitmap.height) * bitmap.width, 128, what)
-    try:
-        return pillow.load_image(image, reduce)
-    except ValueError as fault:
-        raise DecodeError(
-            f"truncated {what}, or its run lengths leave pixels out; convert it to PNG first"
-        ) from fault
+    _check_end(bitmap, what)
+    return pillow.load_image(image, reduce)
 
 
 def _load_bit_fields(bitmap: _Bitmap, what: str, reduce: int) -> Raster:  # noqa: ARG001 - always 1
@@ -178,7 +170,7 @@ def parse_icon(data: bytes, limits: Limits) -> Parsed:
         # The fourth byte of 32 bits is alpha, as in a BMP whose masks say so.
         head = head[:16] + b"\6" + head[17:]
         rest = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + rest
-    bitmap = _read(b"BM" + bytes(12) + head + rest, limits, "icon")
+    bitmap = _read(b"BM" + bytes(12) + head + rest, "icon")
     parsed = parse(bitmap.data, limits, "icon")
     return replace(parsed, load=lambda reduce: _with_mask(parsed.load(reduce), bitmap))
 

@@ -20,11 +20,11 @@ from variegate.codecs import av1, pfm
 from variegate.codecs.bmff import read_container
 from variegate.codecs.exif import orientation_of
 from variegate.codecs.limits import Limits, check_end, check_ratio
-from variegate.codecs.pixels import Array, Parsed, Raster, from_palette
+from variegate.codecs.pixels import Array, Parsed, Raster, from_palette, raster_of
 from variegate.codecs.sniff import kind_of
 from variegate.errors import DecodeError, UnsupportedError
 
-# Imported when a file of its kind comes; libavif, for one, takes its time.
+# Imported when a file of its kind comes, at 10 ms each.
 _PLUGINS = {
     "bmp": ("BmpImagePlugin", "BmpImageFile"),
     "ppm": ("PpmImagePlugin", "PpmImageFile"),
@@ -81,11 +81,7 @@ def load_image(image: ImageFile.ImageFile, reduce: int = 1) -> Raster:  # noqa: 
         return from_palette(pixels, colors[:, :3], colors[:, 3] if mode == "RGBA" else None)
     if image.mode == "1":
         return Raster(np.where(pixels, np.uint8(255), np.uint8(0)), "gray")
-    if image.mode == "L":
-        return Raster(pixels, "gray")
-    if image.mode == "LA":
-        return Raster(pixels[..., 0], "gray", pixels[..., 1])
-    return Raster(pixels[..., :3], "rgb", pixels[..., 3] if image.mode == "RGBA" else None)
+    return raster_of(pixels)
 
 
 def _parse_pnm(data: bytes, limits: Limits) -> Parsed:
@@ -100,10 +96,11 @@ def _parse_pnm(data: bytes, limits: Limits) -> Parsed:
 
 
 def _load_pnm(data: bytes, image: ImageFile.ImageFile, reduce: int) -> Raster:
-    """Pillow's own scaling takes a second for two megapixels, and rounds half to even."""
+    """Pillow's own scaling takes 2 to 13 seconds a megapixel, and rounds half to even."""
     form, at = data[1:2], image.tile[0].offset
     channels = 3 if form in (b"3", b"6") else 1
     count = image.height * image.width * channels
+    shape = (image.height, image.width, 3)[: 3 if channels == 3 else 2]
     if form in (b"1", b"4"):
         size = count if form == b"1" else image.height * ((image.width + 7) // 8)
         check_end(data, at + size, "PNM")
@@ -121,9 +118,7 @@ def _load_pnm(data: bytes, image: ImageFile.ImageFile, reduce: int) -> Raster:
     if maximum != 255 or values.itemsize == 2:
         known = np.minimum(np.arange(256**values.itemsize), maximum)
         values = ((known * 255 + maximum // 2) // maximum).astype(np.uint8)[values]
-    if channels == 1:
-        return Raster(values.reshape(image.height, image.width), "gray")
-    return Raster(values.reshape(image.height, image.width, 3), "rgb")
+    return raster_of(values.reshape(shape))
 
 
 def _parse_gif(data: bytes, limits: Limits) -> Parsed:
@@ -136,10 +131,10 @@ def _parse_gif(data: bytes, limits: Limits) -> Parsed:
     frames = _walk_gif(data, limits)
     image = open_image("gif", data)
     left, top, right, bottom = image.tile[0].extents or (0, 0, *image.size)
+    place = (slice(top, bottom), slice(left, right))
 
     def load(reduce: int) -> Raster:
         raster = load_image(image, reduce)
-        place = (slice(top, bottom), slice(left, right))
         alpha = np.zeros(raster.samples.shape[:2], np.uint8)
         shown = np.asarray(image)[place] != image.info.get("transparency", -1)
         alpha[place] = np.where(shown, np.uint8(255), np.uint8(0))
@@ -154,7 +149,7 @@ def _parse_gif(data: bytes, limits: Limits) -> Parsed:
 def _walk_gif(data: bytes, limits: Limits) -> int:
     """Count the frames, and check the first, for which Pillow takes memory on opening.
 
-    Pillow's own count has no limit: a file at the limit of bytes would take it ten minutes.
+    Pillow's own count has no limit, and would go on for a minute.
     """
     at, frames = 13 + _gif_palette_bytes(data[10]), 0
     while at + 10 < len(data) and data[at] in b"!,":
@@ -193,8 +188,8 @@ def _parse_tga(data: bytes, limits: Limits) -> Parsed:
     if kind & 7 == 1 and (first or depth == 16):
         raise unsupported("TGA with a palette of more than 256 colors, or one that begins late")
     image = open_image("tga", data)
-    if not image.tile:
-        raise unsupported(f"TGA of type {kind} with {depth} bits a pixel")
+    if not image.tile or depth == 1:
+        raise DecodeError(f"corrupt TGA: type {kind} with {depth} bits a pixel")
 
     def load(reduce: int) -> Raster:
         if kind & 8:
@@ -243,8 +238,10 @@ def _parse_avif(data: bytes, limits: Limits) -> Parsed:
     def load(reduce: int) -> Raster:
         av1.check_sizes(container, limits)
         raster = parsed.load(reduce)
-        gray = container.is_gray(container.primary)
-        return Raster(raster.samples[..., 0], "gray", raster.alpha) if gray else raster
+        # Pillow 12 makes three channels of one.
+        if container.is_gray(container.primary) and raster.space == "rgb":
+            return Raster(raster.samples[..., 0], "gray", raster.alpha)
+        return raster
 
     return replace(parsed, load=load, frames=max(1, container.frames))
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from variegate.codecs.bands import by_bands
+from variegate.codecs.color import lab_to_srgb
 from variegate.codecs.exif import legal_orientation
-from variegate.codecs.lab import lab_to_srgb
 from variegate.codecs.limits import Limits
 from variegate.codecs.pixels import (
     Array,
