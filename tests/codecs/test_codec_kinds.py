@@ -2,6 +2,7 @@
 
 import io
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -269,6 +270,17 @@ def test_importing_and_decoding_leave_pillow_as_it_was() -> None:
     wide = io.BytesIO()
     Image.new("1", (10_000, 9_500)).save(wide, "TIFF", compression="group4")
     assert decode(wide.getvalue()).shape == (9_500, 10_000)
+
+
+def test_plugins_of_pillow_are_imported_when_a_file_of_their_kind_comes() -> None:
+    program = (
+        "import sys; from variegate.codecs import decode;"
+        "names = ['PIL.AvifImagePlugin', 'PIL.WebPImagePlugin', 'PIL.PpmImagePlugin'];"
+        "assert not set(names) & set(sys.modules), set(names) & set(sys.modules);"
+        "decode(b'P5 1 1 255 a');"
+        "assert set(names) & set(sys.modules) == {'PIL.PpmImagePlugin'}"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_every_kind_has_its_endings() -> None:

@@ -24,7 +24,7 @@ from variegate.codecs.pixels import Array, Parsed, Raster, from_palette, raster_
 from variegate.codecs.sniff import kind_of
 from variegate.errors import DecodeError, UnsupportedError
 
-# Imported when a file of its kind comes, at 10 ms each.
+# Imported when a file of its kind comes, not before.
 _PLUGINS = {
     "bmp": ("BmpImagePlugin", "BmpImageFile"),
     "ppm": ("PpmImagePlugin", "PpmImageFile"),
@@ -72,16 +72,24 @@ def unsupported(variant: str) -> UnsupportedError:
 
 
 def load_image(image: ImageFile.ImageFile, reduce: int = 1) -> Raster:  # noqa: ARG001 - always 1
-    """Decode an opened file; its palette, if any, is looked up."""
+    """Decode an opened file, and close it; its palette, if any, is looked up."""
     image.load()
     pixels = np.asarray(image)
     if image.mode == "P" and image.palette is not None:
         mode = image.palette.mode
         colors = np.array(image.getpalette(mode), np.uint8).reshape(-1, len(mode))
-        return from_palette(pixels, colors[:, :3], colors[:, 3] if mode == "RGBA" else None)
-    if image.mode == "1":
-        return Raster(np.where(pixels, np.uint8(255), np.uint8(0)), "gray")
-    return raster_of(pixels)
+        alphas = colors[:, 3] if mode == "RGBA" else None
+        raster = from_palette(pixels, colors[:, :3], alphas)
+    elif image.mode == "1":
+        raster = Raster(np.where(pixels, np.uint8(255), np.uint8(0)), "gray")
+    else:
+        raster = raster_of(pixels)
+    hidden = image.info.get("transparency")
+    if isinstance(hidden, int):
+        raster = replace(raster, alpha=np.where(pixels == hidden, np.uint8(0), np.uint8(255)))
+    # Its memory is of use for what comes next.
+    image.close()
+    return raster
 
 
 def _parse_pnm(data: bytes, limits: Limits) -> Parsed:
@@ -131,16 +139,18 @@ def _parse_gif(data: bytes, limits: Limits) -> Parsed:
     frames = _walk_gif(data, limits)
     image = open_image("gif", data)
     left, top, right, bottom = image.tile[0].extents or (0, 0, *image.size)
-    place = (slice(top, bottom), slice(left, right))
+    place, size = (slice(top, bottom), slice(left, right)), (image.height, image.width)
 
     def load(reduce: int) -> Raster:
         raster = load_image(image, reduce)
-        alpha = np.zeros(raster.samples.shape[:2], np.uint8)
-        shown = np.asarray(image)[place] != image.info.get("transparency", -1)
-        alpha[place] = np.where(shown, np.uint8(255), np.uint8(0))
+        frame = raster.samples[place]
+        if frame.shape[:2] == size:
+            return raster
         # Pillow has the first color of the palette around the frame, or the transparent one.
         samples = np.full_like(raster.samples, 255)
-        samples[place] = raster.samples[place]
+        samples[place] = frame
+        alpha = np.zeros(size, np.uint8)
+        alpha[place] = 255 if raster.alpha is None else raster.alpha[place]
         return Raster(samples, raster.space, alpha)
 
     return Parsed(height=image.height, width=image.width, load=load, frames=frames)
