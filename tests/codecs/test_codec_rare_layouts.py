@@ -174,6 +174,15 @@ def test_bitmaps_of_os2() -> None:
     ]
 
 
+def test_bitmaps_of_two_bits_with_a_short_header() -> None:
+    palette = bytes((0, 0, 0, 0, 30, 20, 10, 0, 60, 50, 40, 0, 90, 80, 70, 0))
+    info = struct.pack("<IiiHH", 16, 5, 1, 1, 2)
+    header = b"BM" + struct.pack("<IHHI", 0, 0, 0, 30 + len(palette)) + info + palette
+    assert decode(header + b"\x1b\x80\0\0")[0].tolist() == [
+        [0] * 3, [10, 20, 30], [40, 50, 60], [70, 80, 90], [40, 50, 60],
+    ]  # fmt: skip
+
+
 def test_floating_point_with_premultiplied_alpha() -> None:
     pixels = np.array([[[0.25, 0.1, 0, 0.5], [0, 0, 0, 0]]], "<f4")
     tags = {338: (3, [1]), 339: (3, [3] * 4)}

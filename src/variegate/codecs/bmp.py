@@ -1,18 +1,18 @@
-"""BMP and icons: what Pillow shows wrong of them, or not at all, is put right here."""
+"""BMP and icons: to read plain rows is shorter than to repair what Pillow makes of them."""
 
 import functools
 import struct
 from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import ImageFile, ImagePalette
 
 from variegate.codecs import pillow, png
 from variegate.codecs.limits import Limits, check_end
-from variegate.codecs.pixels import Array, Parsed, Raster, to_eight_bits
+from variegate.codecs.pixels import Array, Parsed, Raster, from_palette, to_eight_bits, with_alpha
 from variegate.errors import DecodeError
 
 _BIT_FIELDS = (3, 6)
+_DEPTHS = (1, 2, 4, 8, 16, 24, 32)
 
 
 @dataclass(frozen=True)
@@ -59,18 +59,19 @@ def parse(data: bytes, limits: Limits, what: str = "BMP") -> Parsed:
     if bitmap.size >= 124 and data[70:74] == b"DEBM":
         start, length = struct.unpack_from("<II", data, 126)
         profile = data[14 + start : 14 + start + length] or None
-    if bitmap.bits in (16, 32):
-        load = functools.partial(_load_bit_fields, bitmap, what)
-    else:
-        load = functools.partial(_load, bitmap, open_image(data), what)
-    return Parsed(height=abs(bitmap.height), width=bitmap.width, load=load, profile=lambda: profile)
+    return Parsed(
+        height=abs(bitmap.height),
+        width=bitmap.width,
+        load=functools.partial(_load, bitmap, what),
+        profile=lambda: profile,
+    )
 
 
 def _read(data: bytes, what: str) -> _Bitmap:
     size = int.from_bytes(data[14:18], "little")
     width, height, planes, bits = struct.unpack_from("<HHHH" if size == 12 else "<iiHH", data, 18)
     compression, used = (0, 0) if size < 40 else struct.unpack_from("<I12xI", data, 30)
-    if planes not in (0, 1) or bits not in (0, 1, 2, 4, 8, 16, 24, 32):
+    if planes not in (0, 1) or (bits not in _DEPTHS and compression not in (4, 5)):
         raise DecodeError(f"corrupt {what}: {planes} planes of {bits} bits")
     # Run lengths are 1 and 2: Pillow 12 shows some of them wrong, and Pillow 13 refuses others.
     if compression and not (compression in _BIT_FIELDS and bits in (16, 32)):
@@ -82,49 +83,47 @@ def _read(data: bytes, what: str) -> _Bitmap:
     return _Bitmap(data, size, width, height, bits, compression, colors, masks)
 
 
-def open_image(data: bytes) -> ImageFile.ImageFile:
-    """Open a BMP by Pillow; pixels of a palette are read as indices.
-
-    Where all colors are grays Pillow reads grays of one or eight bits, whatever the depth: a mask
-    of 8 bits a pixel with a palette of black and white becomes noise.
-    """
-    image = pillow.open_image("bmp", data)
+def stored_values(data: bytes) -> Array:
+    """(H, W) indices of a palette, (H, W, 3) RGB or (H, W, 4) RGBA: what a mask stores."""
     bitmap = _read(data, "BMP")
-    codec, extents, _, args = image.tile[0]
-    if bitmap.colors:
+    if bitmap.bits <= 8:
+        return _pixels(bitmap, "BMP")
+    raster = _load(bitmap, "BMP", 1)
+    return raster.samples if raster.alpha is None else with_alpha(raster.samples, raster.alpha)
+
+
+def _load(bitmap: _Bitmap, what: str, reduce: int) -> Raster:  # noqa: ARG001 - always 1
+    pixels = _pixels(bitmap, what)
+    if bitmap.bits <= 8:
         start, step = 14 + bitmap.size, bitmap.color_bytes
-        palette = data[start : start + step * bitmap.colors]
-        image._mode = "P"
-        image.palette = ImagePalette.raw("BGRX"[:step], palette)
-        args = ({1: "P;1", 4: "P;4", 8: "P"}[bitmap.bits], *(args or ())[1:])
-    image.tile = [ImageFile._Tile(codec, extents, bitmap.pixels_at, args)]
-    return image
-
-
-def _check_end(bitmap: _Bitmap, what: str) -> None:
-    """The padding of the last row may be missing."""
-    last_row = (bitmap.width * bitmap.bits + 7) // 8
-    rows_before = (abs(bitmap.height) - 1) * bitmap.row_bytes
-    check_end(bitmap.data, bitmap.pixels_at + rows_before + last_row, what)
-
-
-def _load(bitmap: _Bitmap, image: ImageFile.ImageFile, what: str, reduce: int) -> Raster:
-    _check_end(bitmap, what)
-    return pillow.load_image(image, reduce)
-
-
-def _load_bit_fields(bitmap: _Bitmap, what: str, reduce: int) -> Raster:  # noqa: ARG001 - always 1
-    """16 and 32 bits: Pillow knows a few sets of masks, refuses others, and rounds 5 bits down."""
-    _check_end(bitmap, what)
-    rows, size = abs(bitmap.height), abs(bitmap.height) * bitmap.row_bytes
-    stored = bitmap.data[bitmap.pixels_at : bitmap.pixels_at + size].ljust(size, b"\0")
-    pixels = np.frombuffer(stored, f"<u{bitmap.bits // 8}").reshape(rows, -1)
-    pixels = pixels[:: -1 if bitmap.height > 0 else 1, : bitmap.width]
+        stored = bitmap.data[start : start + bitmap.colors * step]
+        palette = np.frombuffer(stored, np.uint8).reshape(-1, step)
+        return from_palette(pixels, palette[:, 2::-1])
+    if bitmap.bits == 24:
+        return Raster(pixels, "rgb")
     usual = (0xFF0000, 0xFF00, 0xFF) if bitmap.bits == 32 else (0x7C00, 0x3E0, 0x1F)
     masks = bitmap.masks if any(bitmap.masks) else usual
     channels = [_channel(pixels, mask, what) for mask in masks]
     alpha = channels[3] if len(masks) == 4 and masks[3] else None
     return Raster(np.dstack(channels[:3]), "rgb", alpha)
+
+
+def _pixels(bitmap: _Bitmap, what: str) -> Array:
+    """(H, W) indices or words, or (H, W, 3) RGB, the uppermost row first."""
+    rows, width, bits, at = abs(bitmap.height), bitmap.width, bitmap.bits, bitmap.pixels_at
+    size = rows * bitmap.row_bytes
+    # Only the padding of the last row may be missing.
+    check_end(bitmap.data, at + size - bitmap.row_bytes + (width * bits + 7) // 8, what)
+    data = bitmap.data if len(bitmap.data) >= at + size else bitmap.data.ljust(at + size, b"\0")
+    stored = np.frombuffer(data, np.uint8, size, at).reshape(rows, bitmap.row_bytes)
+    stored = stored[:: -1 if bitmap.height > 0 else 1]
+    if bits < 8:
+        shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)
+        spread = stored[:, :, np.newaxis] >> shifts & np.uint8(2**bits - 1)
+        return spread.reshape(rows, -1)[:, :width]
+    if bits == 24:
+        return stored[:, : 3 * width].reshape(rows, width, 3)[..., ::-1]
+    return stored.view(f"<u{bits // 8}")[:, :width]
 
 
 def _channel(pixels: Array, mask: int, what: str) -> Array:

@@ -22,7 +22,7 @@ from variegate.errors import DecodeError, LimitError, PictureError, ShapeError, 
 MASK_ENDING = ".png"
 
 _Parse = Callable[[bytes, Limits], Parsed]
-_Open = Callable[[bytes], ImageFile.ImageFile]
+_Open = Callable[[bytes], Image.Image]
 
 
 def _open_png(data: bytes) -> ImageFile.ImageFile:
@@ -34,7 +34,7 @@ _KINDS: dict[str, tuple[_Parse, _Open]] = {
     "png": (png.parse, _open_png),
     "tiff": (tiff.parse, lambda data: TiffImagePlugin.TiffImageFile(io.BytesIO(data))),
     "jpeg": (jpeg.parse, lambda data: JpegImagePlugin.JpegImageFile(io.BytesIO(data))),
-    "bmp": (bmp.parse, bmp.open_image),
+    "bmp": (bmp.parse, lambda data: Image.fromarray(bmp.stored_values(data))),
     "gif": (pillow.parse, functools.partial(pillow.open_image, "gif")),
     "webp": (pillow.parse, functools.partial(pillow.open_image, "webp")),
 }

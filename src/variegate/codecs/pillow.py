@@ -1,4 +1,4 @@
-"""The kinds that Pillow reads well enough: PNM, GIF, TGA, WebP and AVIF; BMP and icons by bmp.py.
+"""The kinds that Pillow reads well enough: PNM, GIF, TGA, WebP and AVIF.
 
 Pillow opens a file by the one plugin of its kind and decodes it strictly. What that leaves to do
 stands here: a size is compared with the limits, and with what a file of so many bytes can hold,
@@ -26,7 +26,6 @@ from variegate.errors import DecodeError, UnsupportedError
 
 # Imported when a file of its kind comes, not before.
 _PLUGINS = {
-    "bmp": ("BmpImagePlugin", "BmpImageFile"),
     "ppm": ("PpmImagePlugin", "PpmImageFile"),
     "gif": ("GifImagePlugin", "GifImageFile"),
     "tga": ("TgaImagePlugin", "TgaImageFile"),
@@ -52,17 +51,11 @@ def open_image(kind: str, data: bytes) -> ImageFile.ImageFile:
     """Open a file by the plugin of its kind, which reads no more than the header.
 
     Raises:
-        UnsupportedError: it is of a variant that Pillow knows, but does not read.
-        Exception: whatever else Pillow raises about a broken header.
+        Exception: whatever Pillow raises about a broken header.
     """
     module, name = _PLUGINS[kind]
     plugin = getattr(importlib.import_module(f"PIL.{module}"), name)
-    try:
-        image: ImageFile.ImageFile = plugin(io.BytesIO(data))
-    except OSError as fault:
-        if str(fault).startswith("Unsupported "):
-            raise unsupported(str(fault).removeprefix("Unsupported ")) from fault
-        raise
+    image: ImageFile.ImageFile = plugin(io.BytesIO(data))
     return image
 
 
