@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from tiff_writer import tiff
 
-from variegate.codecs import av1, decode, encode, probe
+from variegate.codecs import av1, decode, decode_mask, encode, probe
 from variegate.errors import DecodeError, LimitError, ShapeError
 
 
@@ -93,27 +93,75 @@ def test_icon_mask_hides_pixels() -> None:
     assert image[0].tolist() == [[3, 2, 1, 0]] * 4 + [[3, 2, 1, 255]] * 4
 
 
-def test_tga_of_16_bits_and_with_alpha() -> None:
-    header = struct.pack("<BBBHHBHHHHBB", 0, 0, 2, 0, 0, 0, 0, 0, 4, 1, 16, 0x21)
-    body = struct.pack("<4H", 0xFC00, 0x83E0, 0x801F, 0x0000)
-    assert decode(header + body, keep_alpha=True)[0].tolist() == [
-        [255, 0, 0, 255], [0, 255, 0, 255], [0, 0, 255, 255], [0, 0, 0, 0],
-    ]  # fmt: skip
-    # The same without a bit for alpha.
-    opaque = header[:-1] + b"\x20" + body
-    assert decode(opaque, keep_alpha=True).shape == (1, 4, 3)
+def test_tga_with_alpha() -> None:
     header = struct.pack("<BBBHHBHHHHBB", 0, 0, 2, 0, 0, 0, 0, 0, 1, 1, 32, 0x28)
     assert decode(header + b"\1\2\3\4", keep_alpha=True)[0].tolist() == [[3, 2, 1, 4]]
+    # The same without a bit for alpha.
+    assert decode(header[:-1] + b"\x20\1\2\3\4", keep_alpha=True)[0].tolist() == [[3, 2, 1]]
 
 
-def test_tga_of_long_palettes_that_begin_late() -> None:
-    header = struct.pack("<BBBHHBHHHHBB", 0, 1, 1, 300, 2, 16, 0, 0, 2, 1, 16, 0x20)
-    footer = bytes(8) + b"TRUEVISION-XFILE.\0"
-    palette = struct.pack("<HH", 0x7C00, 0x001F)
-    data = header + palette + struct.pack("<HH", 301, 300) + footer
-    assert decode(data)[0].tolist() == [[0, 0, 255], [255, 0, 0]]
-    with pytest.raises(DecodeError, match="before the first of its palette"):
-        decode(header + palette + struct.pack("<HH", 301, 299) + footer)
+def eight_bit_bitmap(colors: bytes, indices: bytes) -> bytes:
+    info = struct.pack("<IiiHHIIIIII", 40, 16, 2, 1, 8, 0, 0, 0, 0, len(colors) // 4, 0)
+    start = 54 + len(colors)
+    return b"BM" + struct.pack("<IHHI", 0, 0, 0, start) + info + colors + indices
+
+
+def test_bitmap_masks_of_black_and_white_are_not_taken_for_one_bit() -> None:
+    upper, lower = [0] * 8 + [1] * 8, [1, 0] * 8
+    data = eight_bit_bitmap(b"\0\0\0\0\xff\xff\xff\0", bytes(lower + upper))
+    assert decode(data).tolist() == [[255 * v for v in upper], [255 * v for v in lower]]
+    assert decode_mask(data).tolist() == [upper, lower]
+
+
+def test_values_beyond_a_gray_palette_are_black() -> None:
+    data = eight_bit_bitmap(b"".join(bytes((v, v, v, 0)) for v in range(4)), bytes(range(32)))
+    assert decode(data).tolist() == [[0] * 16, [0, 1, 2, 3] + [0] * 12]
+
+
+def test_pixels_of_a_bitmap_do_not_begin_in_its_palette() -> None:
+    palette = b"".join(bytes((v, 2 * v, 3 * v, 0)) for v in range(32))
+    data = eight_bit_bitmap(palette, bytes(range(32)))
+    wrong = data[:10] + struct.pack("<I", 60) + data[14:]
+    np.testing.assert_array_equal(decode(wrong), decode(data))
+
+
+def test_icons_give_of_equal_sizes_that_of_most_colors() -> None:
+    parts = []
+    for bits in (4, 32, 24):
+        info = struct.pack("<IiiHHIIIIII", 40, 8, 2, 1, bits, 0, 0, 0, 0, 0, 0)
+        parts.append((bits, info + bytes(64 if bits == 4 else 0) + bytes([bits] * bits) + bytes(4)))
+    head, body = struct.pack("<HHH", 0, 1, len(parts)), b""
+    for bits, part in parts:
+        at = 6 + 16 * len(parts) + len(body)
+        head += struct.pack("<BBBBHHII", 8, 1, 0, 0, 1, bits, len(part), at)
+        body += part
+    assert decode(head + body, keep_alpha=True)[0].tolist() == [[32] * 4] * 8
+
+
+def test_icon_of_32_bits_without_alpha_has_its_mask() -> None:
+    info = struct.pack("<IiiHHIIIIII", 40, 8, 2, 1, 32, 0, 0, 0, 0, 0, 0)
+    body = info + bytes((1, 2, 3, 0) * 8) + b"\x0f\0\0\0"
+    data = struct.pack("<HHHBBBBHHII", 0, 1, 1, 8, 1, 0, 0, 1, 32, len(body), 22) + body
+    assert decode(data, keep_alpha=True)[0].tolist() == [[3, 2, 1, 255]] * 4 + [[3, 2, 1, 0]] * 4
+
+
+def test_first_gif_frame_lies_on_a_transparent_screen() -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (3, 2), (9, 8, 7)).save(stream, "GIF")
+    data = bytearray(stream.getvalue())
+    struct.pack_into("<HH", data, 6, 5, 4)
+    struct.pack_into("<HH", data, data.index(b",\0\0\0\0") + 1, 1, 2)
+    expected = np.full((4, 5, 4), (255, 255, 255, 0), np.uint8)
+    expected[2:4, 1:4] = (9, 8, 7, 255)
+    np.testing.assert_array_equal(decode(bytes(data), keep_alpha=True), expected)
+
+
+def test_many_frames_of_a_gif_are_not_counted_to_the_end() -> None:
+    frame = b",\0\0\0\0\1\0\1\0\0\2\2\x44\1\0"
+    head = b"GIF89a\1\0\1\0\x80\0\0" + bytes(6)
+    assert probe(head + frame * 700 + b";").frames == 700
+    with pytest.raises(LimitError, match="more than 100,000 frames"):
+        probe(head + frame * 100_001)
 
 
 def test_bitmaps_of_os2() -> None:
@@ -126,12 +174,13 @@ def test_bitmaps_of_os2() -> None:
     ]
 
 
-def test_run_lengths_with_jumps() -> None:
-    info = struct.pack("<IiiHHIIIIII", 40, 4, 2, 1, 8, 1, 0, 0, 0, 2, 0)
-    palette = bytes((0, 0, 0, 0, 255, 255, 255, 0))
-    body = b"\1\1" + b"\0\2\1\1" + b"\2\1" + b"\0\1"
-    data = b"BM" + struct.pack("<IHHI", 0, 0, 0, 62) + info + palette + body
-    assert decode(data).tolist() == [[0, 0, 255, 255], [255, 0, 0, 0]]
+def test_bitmaps_of_two_bits_with_a_short_header() -> None:
+    palette = bytes((0, 0, 0, 0, 30, 20, 10, 0, 60, 50, 40, 0, 90, 80, 70, 0))
+    info = struct.pack("<IiiHH", 16, 5, 1, 1, 2)
+    header = b"BM" + struct.pack("<IHHI", 0, 0, 0, 30 + len(palette)) + info + palette
+    assert decode(header + b"\x1b\x80\0\0")[0].tolist() == [
+        [0] * 3, [10, 20, 30], [40, 50, 60], [70, 80, 90], [40, 50, 60],
+    ]  # fmt: skip
 
 
 def test_floating_point_with_premultiplied_alpha() -> None:

@@ -413,3 +413,10 @@ def test_contradictions(tags: dict[int, object], error: type[Exception]) -> None
     with pytest.raises((error, UnsupportedError)) as caught:
         decode(tiff([bytes(16)], size=(4, 4), tags=tags))
     assert isinstance(caught.value, error)
+
+
+def test_webp_strip_that_is_another_file_is_refused() -> None:
+    strip = encode(np.zeros((8, 8, 3), np.uint8), format="png")
+    tags = {259: (3, [50001]), 262: (3, [2])}
+    with pytest.raises(DecodeError, match="a chunk that should be WebP is not"):
+        decode(tiff([strip], size=(8, 8), samples=3, tags=tags))

@@ -58,7 +58,7 @@ def test_cut_file_is_an_error_or_the_same_image(form: str, photo: np.ndarray) ->
     data = WRITERS[form](photo)
     whole = decode(data)
 
-    @settings(max_examples=120, database=None, derandomize=True)
+    @settings(max_examples=120, deadline=None, database=None, derandomize=True)
     @given(st.integers(0, len(data) - 1))
     def check(length: int) -> None:
         try:

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from variegate.codecs import Limits, decode_mask, encode_mask, read_palette
-from variegate.errors import DecodeError, ImageError, LimitError, ShapeError, UnsupportedError
+from variegate.errors import DecodeError, LimitError, ImageError, ShapeError, UnsupportedError
 
 
 def saved(image, kind="PNG", **options):
@@ -90,7 +90,7 @@ def test_colored_masks_of_other_kinds_are_numbers_too():
         assert np.array_equal(decode_mask(saved(Image.fromarray(ids), kind, **options)), expected)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from([np.uint8, np.uint16, np.uint32]).flatmap(
         lambda dtype: arrays.arrays(
@@ -146,7 +146,7 @@ def test_the_palette_is_found_in_the_beginning_of_a_file():
 def test_limits_are_checked_on_the_header():
     with pytest.raises(LimitError, match="claims 60,000 x 60,000"):
         decode_mask(png(60_000, 60_000, 8, 0, [b""]))
-    with pytest.raises(DecodeError, match="cannot hold its pixels"):
+    with pytest.raises(DecodeError, match="cannot hold 15,000 x 15,000 pixels"):
         decode_mask(png(15_000, 15_000, 8, 0, [b""]))
     with pytest.raises(LimitError, match="file of"):
         decode_mask(png(1, 1, 8, 0, [b"\0"]), Limits(max_bytes=10))
@@ -160,7 +160,7 @@ def test_limits_are_checked_on_the_header():
         (png(1, 1, 8, 6, [b"\1\2\3\xfe"]), UnsupportedError, "partly transparent"),
         (png(1, 1, 8, 4, [b"\1\0"]), UnsupportedError, "partly transparent"),
         (png(1, 1, 16, 2, [b"\1\2\3\4\5\6"]), UnsupportedError, "16 bits with several"),
-        (png(2, 1, 8, 0, [b"\1\2"])[:-12], DecodeError, "truncated PNG mask"),
+        (png(2, 1, 8, 0, [b"\1\2"])[:-12], DecodeError, "truncated PNG"),
     ],
 )
 def test_what_holds_no_values_is_refused(data, error, words):

@@ -8,12 +8,13 @@ by its content, never by its name, and everything that is wrong with one is a `I
 A format is one file here, with `parse(data, limits)`.
 """
 
-from variegate.codecs.kinds import EXTENSIONS, IMAGE_EXTENSIONS, kind_of
+from variegate.codecs.decode import Header, decode, probe
+from variegate.codecs.encode import encode
 from variegate.codecs.limits import Limits
-from variegate.codecs.masks import MASK_EXTENSION, decode_mask, encode_mask, read_palette
-from variegate.codecs.raster import upright
-from variegate.codecs.reading import Header, decode, probe
-from variegate.codecs.writing import encode
+from variegate.codecs.masks import MASK_EXTENSION, decode_mask, encode_mask
+from variegate.codecs.pixels import upright
+from variegate.codecs.png import read_palette
+from variegate.codecs.sniff import EXTENSIONS, IMAGE_EXTENSIONS, kind_of
 
 __all__ = [
     "EXTENSIONS",

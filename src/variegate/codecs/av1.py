@@ -1,8 +1,11 @@
 """The size in an AV1 stream's sequence header (AV1 specification, section 5.5).
 
-It is what the decoder takes its memory by, whatever the container declares.
+It is what libavif takes its memory by, whatever the container declares: it decodes the size that is
+coded, and then scales it to the size that is declared.
 """
 
+from variegate.codecs.bmff import Container
+from variegate.codecs.limits import Limits
 from variegate.errors import DecodeError
 
 _SEQUENCE_HEADER = 1
@@ -20,6 +23,28 @@ class _Bits:
             raise DecodeError("corrupt AVIF: a sequence header ends too early")
         self.left -= count
         return self.value >> self.left & ((1 << count) - 1)
+
+
+def check_sizes(container: Container, limits: Limits) -> None:
+    """Compare what is coded with what is declared, for every AV1 image of an AVIF.
+
+    Raises:
+        DecodeError: more is coded than declared, or a stream is broken.
+        LimitError: what is coded is larger than the limits.
+    """
+    for item, kind in container.kinds.items():
+        if kind != b"av01":
+            continue
+        height, width = largest_frame(container.content(item))
+        if not height:
+            continue
+        limits.check_size(height, width, "AVIF")
+        declared = container.size(item)
+        if height > declared[0] or width > declared[1]:
+            raise DecodeError(
+                f"corrupt AVIF: {declared[1]:,} x {declared[0]:,} pixels declared,"
+                f" {width:,} x {height:,} coded"
+            )
 
 
 def largest_frame(stream: bytes) -> tuple[int, int]:

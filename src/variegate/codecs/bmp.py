@@ -1,251 +1,188 @@
-"""BMP, read here in full: Pillow and OpenCV each show some valid files wrong, or not at all."""
+"""BMP and icons: to read plain rows is shorter than to repair what Pillow makes of them."""
 
 import functools
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Array, Parsed, Raster, from_palette, to_eight_bits
-from variegate.errors import DecodeError, UnsupportedError
+from variegate.codecs import pillow, png
+from variegate.codecs.limits import Limits, check_end
+from variegate.codecs.pixels import Array, Parsed, Raster, from_palette, to_eight_bits, with_alpha
+from variegate.errors import DecodeError
 
-_RGB, _RLE8, _RLE4, _BITFIELDS, _JPEG, _PNG, _ALPHA_BITFIELDS = range(7)
-_NO_MASKS = (0, 0, 0, 0)
+_BIT_FIELDS = (3, 6)
+_DEPTHS = (1, 2, 4, 8, 16, 24, 32)
 
 
 @dataclass(frozen=True)
-class Bitmap:
-    """The header of a bitmap, with or without the file header before it.
+class _Bitmap:
+    """The header; a negative height tells that the first row stored is the uppermost."""
 
-    Attributes:
-        height: pixels.
-        width: pixels.
-        top_down: whether the first row stored is the uppermost.
-        bits: a pixel.
-        compression: one of the codes above.
-        masks: where red, green, blue and alpha lie in a pixel of 16 or 32 bits; 0 for none.
-        palette_at: offset into the file.
-        palette_count: colors.
-        palette_step: bytes a color.
-        pixels_at: offset into the file.
-        profile: ICC profile.
-    """
-
-    height: int
+    data: bytes
+    size: int
     width: int
-    top_down: bool
+    height: int
     bits: int
     compression: int
-    masks: tuple[int, int, int, int]
-    palette_at: int
-    palette_count: int
-    palette_step: int
-    pixels_at: int
-    profile: bytes | None = None
+    colors: int
+    masks: tuple[int, ...]
+
+    @property
+    def color_bytes(self) -> int:
+        return 3 if self.size == 12 else 4
+
+    @property
+    def pixels_at(self) -> int:
+        """An offset that points into header or palette is wrong: the pixels follow these."""
+        masks = 4 * len(self.masks) if self.size == 40 else 0
+        end = 14 + self.size + masks + self.colors * self.color_bytes
+        return max(int.from_bytes(self.data[10:14], "little"), end)
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of a row with its padding to a multiple of four."""
+        """With the padding to a multiple of four."""
         return (self.width * self.bits + 31) // 32 * 4
 
 
-def parse(data: bytes, limits: Limits) -> Parsed:
+def parse(data: bytes, limits: Limits, what: str = "BMP") -> Parsed:
     """Read the header of a BMP.
 
     Raises:
         DecodeError: it is broken.
         LimitError: it is larger than the limits.
-        UnsupportedError: there is a JPEG or PNG inside, as only printers use.
+        UnsupportedError: it is of a variant that is not supported.
     """
-    bitmap = read_bitmap(data, 14, int.from_bytes(data[10:14], "little"))
-    limits.check_size(bitmap.height, bitmap.width, "BMP")
+    bitmap = _read(data, what)
+    limits.check_size(abs(bitmap.height), bitmap.width, what)
+    profile = None
+    if bitmap.size >= 124 and data[70:74] == b"DEBM":
+        start, length = struct.unpack_from("<II", data, 126)
+        profile = data[14 + start : 14 + start + length] or None
     return Parsed(
-        height=bitmap.height,
+        height=abs(bitmap.height),
         width=bitmap.width,
-        load=functools.partial(_load, data, bitmap),
-        profile=lambda: bitmap.profile,
+        load=functools.partial(_load, bitmap, what),
+        profile=lambda: profile,
     )
 
 
-def read_bitmap(data: bytes, at: int, pixels_at: int) -> Bitmap:
-    """Read a bitmap header at an offset.
-
-    Args:
-        data: the file.
-        at: offset of the header.
-        pixels_at: offset of the pixels; 0 for right after the palette.
-    """
-    (size,) = struct.unpack_from("<I", data, at)
-    used = masks_size = compression = 0
-    if size == 12:
-        width, height, planes, bits = struct.unpack_from("<HHHH", data, at + 4)
-    else:
-        width, height, planes, bits = struct.unpack_from("<iiHH", data, at + 4)
-        if size >= 40:
-            (compression,) = struct.unpack_from("<I", data, at + 16)
-            (used,) = struct.unpack_from("<I", data, at + 32)
-    if compression in (_JPEG, _PNG):
-        raise UnsupportedError("BMP with a JPEG or PNG inside is not read; convert it to PNG first")
-    _check(planes, bits, compression)
-    masks = _NO_MASKS
-    if compression in (_BITFIELDS, _ALPHA_BITFIELDS):
-        count = 4 if size >= 56 or compression == _ALPHA_BITFIELDS else 3
-        red, green, blue, alpha = (*struct.unpack_from(f"<{count}I", data, at + 40), 0)[:4]
-        masks = (red, green, blue, alpha)
-        masks_size = 4 * count if size == 40 else 0
-    elif bits == 16:
-        masks = (0x7C00, 0x03E0, 0x001F, 0)
-    step = 3 if size == 12 else 4
-    palette_at = at + size + masks_size
-    count = min(used or 2**bits, 2**bits) if bits <= 8 else 0
-    # Where the offset is inside header or palette, it is wrong, and the pixels follow these.
-    return Bitmap(
-        height=abs(height),
-        width=width,
-        top_down=height < 0,
-        bits=bits,
-        compression=compression,
-        masks=masks,
-        palette_at=palette_at,
-        palette_count=count,
-        palette_step=step,
-        pixels_at=max(pixels_at, palette_at + count * step),
-        profile=_profile(data, at) if size >= 124 else None,
-    )
+def _read(data: bytes, what: str) -> _Bitmap:
+    size = int.from_bytes(data[14:18], "little")
+    width, height, planes, bits = struct.unpack_from("<HHHH" if size == 12 else "<iiHH", data, 18)
+    compression, used = (0, 0) if size < 40 else struct.unpack_from("<I12xI", data, 30)
+    if planes not in (0, 1) or (bits not in _DEPTHS and compression not in (4, 5)):
+        raise DecodeError(f"corrupt {what}: {planes} planes of {bits} bits")
+    # Run lengths are 1 and 2: Pillow 12 shows some of them wrong, and Pillow 13 refuses others.
+    if compression and not (compression in _BIT_FIELDS and bits in (16, 32)):
+        raise pillow.unsupported(f"{what} with compression {compression}")
+    masks: tuple[int, ...] = ()
+    if compression in _BIT_FIELDS:
+        masks = struct.unpack_from("<4I" if size >= 56 or compression == 6 else "<3I", data, 54)
+    colors = min(used or 2**bits, 2**bits) if bits <= 8 else 0
+    return _Bitmap(data, size, width, height, bits, compression, colors, masks)
 
 
-def _check(planes: int, bits: int, compression: int) -> None:
-    allowed = {
-        _RGB: (1, 2, 4, 8, 16, 24, 32),
-        _RLE8: (8,),
-        _RLE4: (4,),
-        _BITFIELDS: (16, 32),
-        _ALPHA_BITFIELDS: (16, 32),
-    }
-    if planes not in (0, 1) or bits not in allowed.get(compression, ()):
-        raise DecodeError(
-            f"corrupt BMP: {planes} planes of {bits} bits with compression {compression}"
-        )
+def stored_values(data: bytes) -> Array:
+    """(H, W) indices of a palette, (H, W, 3) RGB or (H, W, 4) RGBA: what a mask stores."""
+    bitmap = _read(data, "BMP")
+    if bitmap.bits <= 8:
+        return _pixels(bitmap, "BMP")
+    raster = _load(bitmap, "BMP", 1)
+    return raster.samples if raster.alpha is None else with_alpha(raster.samples, raster.alpha)
 
 
-def _profile(data: bytes, at: int) -> bytes | None:
-    """The profile that a version 5 header embeds."""
-    if data[at + 56 : at + 60] != b"DEBM":
-        return None
-    start, size = struct.unpack_from("<II", data, at + 112)
-    return data[at + start : at + start + size] or None
-
-
-def _load(data: bytes, bitmap: Bitmap, reduce: int) -> Raster:  # noqa: ARG001 - always 1
-    return load_bitmap(data, bitmap)
-
-
-def load_bitmap(data: bytes, bitmap: Bitmap) -> Raster:
-    """Decode the pixels of a bitmap; the fourth byte of plain 32-bit pixels has no meaning."""
-    if bitmap.compression in (_RLE8, _RLE4):
-        indices = _run_lengths(data, bitmap)
-    else:
-        rows = stored_rows(data, bitmap.pixels_at, bitmap.height, bitmap.row_bytes, bitmap)
-        if bitmap.bits > 8:
-            raster = _direct(rows, bitmap)
-            return raster if bitmap.top_down else _flipped(raster)
-        indices = unpack_bits(rows, bitmap.width, bitmap.bits)
-    palette = np.frombuffer(
-        data, np.uint8, bitmap.palette_count * bitmap.palette_step, bitmap.palette_at
-    )
-    colors = palette.reshape(-1, bitmap.palette_step)[:, 2::-1]
-    raster = from_palette(indices, colors)
-    return raster if bitmap.top_down else _flipped(raster)
-
-
-def _flipped(raster: Raster) -> Raster:
-    alpha = None if raster.alpha is None else raster.alpha[::-1]
-    return Raster(raster.samples[::-1], raster.space, alpha)
-
-
-def stored_rows(data: bytes, at: int, height: int, row_bytes: int, bitmap: Bitmap) -> Array:
-    """View (height, row_bytes) uint8 in the file; only the last row's padding may be missing."""
-    end = at + height * row_bytes
-    padding = row_bytes - (bitmap.width * bitmap.bits + 7) // 8
-    if len(data) < end - padding:
-        raise DecodeError(f"truncated BMP ({len(data):,} of {end:,} bytes)")
-    if len(data) < end:
-        data, at, end = data[at:] + bytes(padding), 0, end - at
-    return np.frombuffer(data, np.uint8, end - at, at).reshape(height, row_bytes)
-
-
-def unpack_bits(rows: Array, width: int, bits: int) -> Array:
-    """Spread pixels of 1, 2, 4 or 8 bits, first pixel highest, over (H, width) uint8."""
-    if bits == 8:
-        return rows[:, :width]
-    if bits == 1:
-        return np.unpackbits(rows, axis=1, count=width)
-    each = 8 // bits
-    rows = rows[:, : -(-width // each)]
-    shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)
-    spread = (rows[:, :, np.newaxis] >> shifts) & np.uint8(2**bits - 1)
-    return spread.reshape(len(rows), -1)[:, :width]
-
-
-def _direct(rows: Array, bitmap: Bitmap) -> Raster:
-    """Pixels that are colors themselves."""
-    width = bitmap.width
+def _load(bitmap: _Bitmap, what: str, reduce: int) -> Raster:  # noqa: ARG001 - always 1
+    pixels = _pixels(bitmap, what)
+    if bitmap.bits <= 8:
+        start, step = 14 + bitmap.size, bitmap.color_bytes
+        stored = bitmap.data[start : start + bitmap.colors * step]
+        palette = np.frombuffer(stored, np.uint8).reshape(-1, step)
+        return from_palette(pixels, palette[:, 2::-1])
     if bitmap.bits == 24:
-        return Raster(rows[:, : 3 * width].reshape(-1, width, 3)[..., ::-1], "rgb")
-    if bitmap.masks == _NO_MASKS:
-        return Raster(rows.reshape(-1, width, 4)[..., 2::-1], "rgb")
-    pixels = rows.view("<u2" if bitmap.bits == 16 else "<u4")[:, :width]
-    channels = [_masked(pixels, mask) for mask in bitmap.masks]
-    alpha = channels[3] if bitmap.masks[3] else None
+        return Raster(pixels, "rgb")
+    usual = (0xFF0000, 0xFF00, 0xFF) if bitmap.bits == 32 else (0x7C00, 0x3E0, 0x1F)
+    masks = bitmap.masks if any(bitmap.masks) else usual
+    channels = [_channel(pixels, mask, what) for mask in masks]
+    alpha = channels[3] if len(masks) == 4 and masks[3] else None
     return Raster(np.dstack(channels[:3]), "rgb", alpha)
 
 
-def _masked(pixels: Array, mask: int) -> Array:
-    """The channel under a mask, as uint8."""
-    shift = (mask & -mask).bit_length() - 1 if mask else 0
-    bits = mask.bit_count()
-    if mask >> shift != 2**bits - 1:
-        raise DecodeError(f"corrupt BMP: channel mask {mask:#x} has gaps")
-    if not mask:
-        return np.zeros(pixels.shape, np.uint8)
-    values = (pixels >> pixels.dtype.type(shift)) & pixels.dtype.type(2**bits - 1)
-    return to_eight_bits(values.astype(np.uint8) if bits <= 8 else values, bits)
+def _pixels(bitmap: _Bitmap, what: str) -> Array:
+    """(H, W) indices or words, or (H, W, 3) RGB, the uppermost row first."""
+    rows, width, bits, at = abs(bitmap.height), bitmap.width, bitmap.bits, bitmap.pixels_at
+    size = rows * bitmap.row_bytes
+    # Only the padding of the last row may be missing.
+    check_end(bitmap.data, at + size - bitmap.row_bytes + (width * bits + 7) // 8, what)
+    data = bitmap.data if len(bitmap.data) >= at + size else bitmap.data.ljust(at + size, b"\0")
+    stored = np.frombuffer(data, np.uint8, size, at).reshape(rows, bitmap.row_bytes)
+    stored = stored[:: -1 if bitmap.height > 0 else 1]
+    if bits < 8:
+        shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)
+        spread = stored[:, :, np.newaxis] >> shifts & np.uint8(2**bits - 1)
+        return spread.reshape(rows, -1)[:, :width]
+    if bits == 24:
+        return stored[:, : 3 * width].reshape(rows, width, 3)[..., ::-1]
+    return stored.view(f"<u{bits // 8}")[:, :width]
 
 
-def _run_lengths(data: bytes, bitmap: Bitmap) -> Array:
-    """Undo RLE8 or RLE4; pixels that are jumped over have index 0."""
-    height, width, half = bitmap.height, bitmap.width, bitmap.compression == _RLE4
-    indices = np.zeros((height, width), np.uint8)
-    at, x, y = bitmap.pixels_at, 0, 0
-    while y < height:
-        if at + 2 > len(data):
-            raise DecodeError(f"truncated BMP (row {y:,} of {height:,} is not complete)")
-        count, code = data[at], data[at + 1]
-        at += 2
-        if count:
-            run = (code >> 4, code & 15) if half else (code, code)
-            indices[y, x : x + count : 2] = run[0]
-            indices[y, x + 1 : x + count : 2] = run[1]
-            x += count
-        elif code == 0:
-            x, y = 0, y + 1
-        elif code == 1:
-            break
-        elif code == 2:
-            if at + 2 > len(data):
-                raise DecodeError(f"truncated BMP (row {y:,} of {height:,} is not complete)")
-            x, y = x + data[at], y + data[at + 1]
-            at += 2
-        else:
-            size = (code + 1) // 2 if half else code
-            run_bytes = np.frombuffer(data[at : at + size], np.uint8)
-            if len(run_bytes) < size:
-                raise DecodeError(f"truncated BMP (row {y:,} of {height:,} is not complete)")
-            values = unpack_bits(run_bytes[np.newaxis], code, 4)[0] if half else run_bytes
-            room = max(0, width - x)
-            indices[y, x : x + code] = values[:room]
-            x += code
-            # Padded to 16 bits.
-            at += size + size % 2
-    return indices
+def _channel(pixels: Array, mask: int, what: str) -> Array:
+    """What lies under a mask, as uint8."""
+    low = max(0, (mask & -mask).bit_length() - 1)
+    top = mask >> low
+    if top & (top + 1):
+        raise DecodeError(f"corrupt {what}: channel mask {mask:#x} has gaps")
+    kind = pixels.dtype.type
+    return to_eight_bits(pixels >> kind(low) & kind(top), max(1, top.bit_length()))
+
+
+def parse_icon(data: bytes, limits: Limits) -> Parsed:
+    """Read the header of the largest image in an icon or cursor; of equals, that of most colors.
+
+    Pillow takes that of fewest colors, decodes it while it opens the file, and loses the mask of a
+    cursor. So a bitmap is cut out here, and read as a BMP.
+
+    Raises:
+        DecodeError: it is broken.
+        LimitError: it is larger than the limits.
+        UnsupportedError: the bitmap is of a variant that is not supported.
+    """
+    kind, count = struct.unpack_from("<HH", data, 2)
+    limits.check_frames(count, "icon")
+    entries = []
+    for at in range(6, 6 + 16 * count, 16):
+        width, height, bits, *place = struct.unpack_from("<BB4xHII", data, at)
+        # A cursor has its hot spot where an icon has its depth.
+        rank = ((height or 256) * (width or 256), bits if kind == 1 else 0)
+        entries.append((rank, place))
+    _, (size, start) = max(entries, key=lambda entry: entry[0])
+    check_end(data, start + size, "icon")
+    body = data[start : start + size]
+    if body.startswith(b"\x89PNG\r\n\x1a\n"):
+        return png.parse(body, limits)
+    if body[:4] != b"\x28\0\0\0":
+        raise pillow.unsupported("icon with neither a PNG nor a Windows bitmap inside")
+    # The height counts the colors and the mask below them.
+    height = int.from_bytes(body[8:12], "little", signed=True) // 2
+    head, rest = body[:8] + struct.pack("<i", height) + body[12:40], body[40:]
+    if head[14:20] == b"\x20\0\0\0\0\0":
+        # The fourth byte of 32 bits is alpha, as in a BMP whose masks say so.
+        head = head[:16] + b"\6" + head[17:]
+        rest = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + rest
+    bitmap = _read(b"BM" + bytes(12) + head + rest, "icon")
+    parsed = parse(bitmap.data, limits, "icon")
+    return replace(parsed, load=lambda reduce: _with_mask(parsed.load(reduce), bitmap))
+
+
+def _with_mask(raster: Raster, bitmap: _Bitmap) -> Raster:
+    """Apply the mask of one bit a pixel that follows the colors, 1 for transparent."""
+    if raster.alpha is not None and raster.alpha.any():
+        return raster
+    rows, row_bytes = abs(bitmap.height), (bitmap.width + 31) // 32 * 4
+    at = bitmap.pixels_at + rows * bitmap.row_bytes
+    if len(bitmap.data) < at + rows * row_bytes:
+        # Pillow, for one, writes too short a mask; the colors are all there.
+        return replace(raster, alpha=None)
+    stored = np.frombuffer(bitmap.data, np.uint8, rows * row_bytes, at).reshape(rows, row_bytes)
+    hidden = np.unpackbits(stored, axis=1, count=bitmap.width)[::-1]
+    return replace(raster, alpha=np.where(hidden, np.uint8(0), np.uint8(255)))

@@ -7,7 +7,7 @@ import numpy as np
 
 from variegate.codecs.bmff import Container, read_container
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Array, Parsed, Raster, to_eight_bits, unpremultiplied
+from variegate.codecs.pixels import Array, Parsed, Raster, to_eight_bits, unpremultiplied
 from variegate.errors import UnsupportedError
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Jpeg2KImagePlugin
 
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Array, Parsed, Raster, to_eight_bits
+from variegate.codecs.pixels import Parsed, Raster, raster_of, to_eight_bits
 from variegate.errors import DecodeError, LimitError, UnsupportedError
 
 # OpenJPEG keeps some kilobytes for each tile from the start, used or not.
@@ -98,18 +98,11 @@ def _load(data: bytes, header: _Header, reduce: int) -> Raster:  # noqa: ARG001 
         if pixels.ndim == 3:
             code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
             pixels = cv2.cvtColor(pixels, code)
-        return _raster(to_eight_bits(pixels, header.bits))
+        return raster_of(to_eight_bits(pixels, header.bits))
     with Jpeg2KImagePlugin.Jpeg2KImageFile(io.BytesIO(data)) as image:
         image.load()
-        return _raster(np.asarray(image.convert("RGB") if image.mode == "P" else image))
-
-
-def _raster(pixels: Array) -> Raster:
-    if pixels.ndim == 2:
-        return Raster(to_eight_bits(pixels, 16) if pixels.itemsize == 2 else pixels, "gray")
-    if pixels.shape[2] == 2:
-        return Raster(pixels[..., 0], "gray", pixels[..., 1])
-    return Raster(pixels[..., :3], "rgb", pixels[..., 3] if pixels.shape[2] == 4 else None)
+        pixels = np.asarray(image.convert("RGB") if image.mode == "P" else image)
+    return raster_of(to_eight_bits(pixels, 8 * pixels.itemsize))
 
 
 def _check_structure(data: bytes, header: _Header) -> None:

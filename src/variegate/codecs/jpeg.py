@@ -14,7 +14,7 @@ from PIL import JpegImagePlugin
 
 from variegate.codecs.exif import orientation_of
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Array, Parsed, Raster, Space
+from variegate.codecs.pixels import Array, Parsed, Raster, Space
 from variegate.errors import DecodeError, LimitError, UnsupportedError
 
 # Sampling factors, first component over the others, that TurboJPEG takes.

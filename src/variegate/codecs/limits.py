@@ -49,3 +49,15 @@ class Limits:
             raise LimitError(
                 f"{what} has more than {self.max_frames:,} frames, the limit (max_frames)"
             )
+
+
+def check_end(data: bytes, end: int, what: str) -> None:
+    """Raise DecodeError if a file whose pixels reach to byte `end` is shorter than that."""
+    if end > len(data):
+        raise DecodeError(f"truncated {what} ({len(data):,} of {end:,} bytes)")
+
+
+def check_ratio(data: bytes, claimed: int, best: int, what: str) -> None:
+    """Raise DecodeError if more is claimed than `best` for each byte of the file."""
+    if claimed > best * len(data):
+        raise DecodeError(f"truncated {what} ({len(data):,} bytes cannot hold its pixels)")

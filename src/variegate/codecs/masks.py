@@ -5,43 +5,40 @@ So nothing may touch a value: no color conversion, no profile, no palette looked
 panoptic masks.
 """
 
+import functools
 import io
-import zlib
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import cv2
 import numpy as np
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
-from variegate.codecs import bmp, gif, jpeg, png, tiff, webp
-from variegate.codecs.kinds import NAMES, kind_of
+from variegate.codecs import bmp, jpeg, pillow, png, tiff
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Array, Parsed, upright
-from variegate.errors import DecodeError, ImageError, LimitError, ShapeError, UnsupportedError
+from variegate.codecs.pixels import Array, Parsed, upright
+from variegate.codecs.sniff import NAMES, kind_of
+from variegate.errors import DecodeError, LimitError, ImageError, ShapeError, UnsupportedError
 
 MASK_EXTENSION = ".png"
 
 _Parse = Callable[[bytes, Limits], Parsed]
-_KINDS: dict[str, tuple[_Parse, type[ImageFile.ImageFile]]] = {
-    "png": (png.parse, PngImagePlugin.PngImageFile),
-    "bmp": (bmp.parse, BmpImagePlugin.BmpImageFile),
-    "tiff": (tiff.parse, TiffImagePlugin.TiffImageFile),
-    "gif": (gif.parse, GifImagePlugin.GifImageFile),
-    "webp": (webp.parse, WebPImagePlugin.WebPImageFile),
-    "jpeg": (jpeg.parse, JpegImagePlugin.JpegImageFile),
+_Open = Callable[[bytes], Image.Image]
+
+
+def _open_png(data: bytes) -> ImageFile.ImageFile:
+    """Without damage that Pillow would not notice, and without text that swells in memory."""
+    return PngImagePlugin.PngImageFile(io.BytesIO(png.verified(data)))
+
+
+_KINDS: dict[str, tuple[_Parse, _Open]] = {
+    "png": (png.parse, _open_png),
+    "tiff": (tiff.parse, lambda data: TiffImagePlugin.TiffImageFile(io.BytesIO(data))),
+    "jpeg": (jpeg.parse, lambda data: JpegImagePlugin.JpegImageFile(io.BytesIO(data))),
+    "bmp": (bmp.parse, lambda data: Image.fromarray(bmp.stored_values(data))),
+    "gif": (pillow.parse, functools.partial(pillow.open_image, "gif")),
+    "webp": (pillow.parse, functools.partial(pillow.open_image, "webp")),
 }
 _DEFAULT_LIMITS = Limits()
-_PNG_START = b"\x89PNG\r\n\x1a\n"
 # Bits a value -> by what Pillow multiplies gray values when it spreads them over eight bits.
 _SPREAD = {2: 85, 4: 17}
 _MOST_IDS = 1 << 24
@@ -111,26 +108,11 @@ def encode_mask(mask: np.ndarray, palette: bytes | None = None) -> bytes:
     return coded.tobytes()
 
 
-def read_palette(data: bytes) -> bytes | None:
-    """Return R, G, B of index 0, 1, ... of a PNG with a palette; None for every other file.
-
-    The beginning of the file up to the palette is enough.
-    """
-    if data[:8] != _PNG_START or len(data) < 33 or data[25] != 3:
-        return None
-    for kind, body in _chunks(data):
-        if kind == b"PLTE":
-            return bytes(body[: len(body) // 3 * 3])
-        if kind == b"IDAT":
-            break
-    return None
-
-
-def _load(data: bytes, kind: str, opener: type[ImageFile.ImageFile], parsed: Parsed) -> Array:
+def _load(data: bytes, kind: str, opener: _Open, parsed: Parsed) -> Array:
     """Return (H, W) or (H, W, 3) as stored."""
-    if kind == "png":
-        _check_png(data, parsed)
-    with opener(io.BytesIO(data)) as image:
+    if kind == "png" and data[24] == 16 and data[25] in (2, 4, 6):
+        raise UnsupportedError("a mask of 16 bits with several channels; expected 8 bits, or gray")
+    with opener(data) as image:
         if image.size != (parsed.width, parsed.height):
             raise DecodeError(f"corrupt {NAMES[kind]} mask: two sizes in its header")
         image.load()
@@ -175,38 +157,3 @@ def _with_palette(mask: Array, palette: bytes) -> bytes:
     coded = io.BytesIO()
     image.save(coded, "PNG", compress_level=1)
     return coded.getvalue()
-
-
-def _check_png(data: bytes, parsed: Parsed) -> None:
-    """Refuse damage that Pillow would not notice, before memory is asked for."""
-    if data[24] == 16 and data[25] in (2, 4, 6):
-        raise UnsupportedError("a mask of 16 bits with several channels; expected 8 bits, or gray")
-    bits = parsed.height * parsed.width * data[24]
-    # Deflate packs 1,032 bytes into one at best.
-    if bits // 8 > 1032 * len(data):
-        raise DecodeError(f"truncated PNG mask ({len(data):,} bytes cannot hold its pixels)")
-    last = deque(_chunks(data, checked=True), maxlen=1)
-    if not last or last[0][0] != b"IEND":
-        raise DecodeError(f"truncated PNG mask (it ends after {len(data):,} bytes)")
-
-
-def _chunks(data: bytes, *, checked: bool = False) -> Iterator[tuple[bytes, memoryview]]:
-    """Yield type and body of the whole chunks of a PNG.
-
-    Raises:
-        DecodeError: with `checked`: the checksum of a chunk that must be understood is wrong.
-    """
-    view, at = memoryview(data), 8
-    while at + 12 <= len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        if at + 12 + length > len(data):
-            return
-        kind, body = data[at + 4 : at + 8], view[at + 8 : at + 8 + length]
-        stored = int.from_bytes(data[at + 8 + length : at + 12 + length], "big")
-        # The fifth bit of the first letter tells a chunk that must be understood.
-        if checked and not kind[0] & 0x20 and zlib.crc32(body, zlib.crc32(kind)) != stored:
-            raise DecodeError(f"corrupt PNG mask: checksum of the {kind!r} chunk at byte {at:,}")
-        yield kind, body
-        if kind == b"IEND":
-            return
-        at += 12 + length

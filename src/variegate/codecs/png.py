@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from variegate.codecs.color import MAX_PROFILE_BYTES
 from variegate.codecs.exif import orientation_of
-from variegate.codecs.icc import MAX_PROFILE_BYTES
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Array, Parsed, Raster, is_gray, to_eight_bits
+from variegate.codecs.pixels import Array, Parsed, Raster, is_gray, to_eight_bits
 from variegate.errors import DecodeError, LimitError
 
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
@@ -51,14 +51,8 @@ def parse(data: bytes, limits: Limits) -> Parsed:
         DecodeError: it is broken.
         LimitError: it is larger than the limits.
     """
-    header = _Header()
-    if len(data) < 33 or data[8:16] != b"\0\0\0\rIHDR" or not _intact(data, 8, 25):
-        raise DecodeError("corrupt PNG: it does not begin with a sound header")
-    header.width, header.height, header.depth, header.color = struct.unpack_from(">IIBB", data, 16)
+    header = _read(data)
     limits.check_size(header.height, header.width, "PNG")
-    if header.depth not in _DEPTHS.get(header.color, ()):
-        raise DecodeError(f"corrupt PNG: color type {header.color} with {header.depth} bits")
-    _walk(data, header)
     limits.check_frames(header.frames, "PNG")
     return Parsed(
         height=header.height,
@@ -68,6 +62,42 @@ def parse(data: bytes, limits: Limits) -> Parsed:
         orientation=header.orientation,
         profile=functools.partial(_profile, data, header),
     )
+
+
+def verified(data: bytes) -> bytes:
+    """The PNG with nothing in it but what makes the image, each checksum verified.
+
+    Raises:
+        DecodeError: it is broken, not all there, or cannot hold the pixels that it claims.
+        LimitError: it has too many chunks, or a side that cannot be read.
+    """
+    header = _read(data)
+    _check_plausible(data, header)
+    return _clean(data, header)
+
+
+def read_palette(data: bytes) -> bytes | None:
+    """Return R, G, B of index 0, 1, ... of a PNG with a palette; None for every other file.
+
+    The beginning of the file up to the palette is enough.
+    """
+    if not data.startswith(b"\x89PNG\r\n\x1a\n") or data[25:26] != b"\3":
+        return None
+    header = _Header()
+    _walk(data, header)
+    palette = next(_bodies(data, header, b"PLTE"), None)
+    return palette and palette[: len(palette) // 3 * 3]
+
+
+def _read(data: bytes) -> _Header:
+    header = _Header()
+    if len(data) < 33 or data[8:16] != b"\0\0\0\rIHDR" or not _intact(data, 8, 25):
+        raise DecodeError("corrupt PNG: it does not begin with a sound header")
+    header.width, header.height, header.depth, header.color = struct.unpack_from(">IIBB", data, 16)
+    if header.depth not in _DEPTHS.get(header.color, ()):
+        raise DecodeError(f"corrupt PNG: color type {header.color} with {header.depth} bits")
+    _walk(data, header)
+    return header
 
 
 def _walk(data: bytes, header: _Header) -> None:
@@ -114,9 +144,7 @@ def _profile(data: bytes, header: _Header) -> bytes | None:
 
 
 def _load(data: bytes, header: _Header, reduce: int) -> Raster:  # noqa: ARG001 - always 1
-    if not header.complete:
-        raise DecodeError(f"truncated PNG (it ends after {len(data):,} bytes)")
-    _check_plausible(header)
+    _check_plausible(data, header)
     clean = _clean(data, header)
     transparent = next(_bodies(data, header, b"tRNS"), None) if header.color in (0, 2) else None
     direct_rgb = header.color == 2 and header.depth == 8
@@ -177,8 +205,10 @@ def _clean(data: bytes, header: _Header) -> bytes:
     return b"".join((view[:8], *(view[at : at + length] for at, length in kept)))
 
 
-def _check_plausible(header: _Header) -> None:
+def _check_plausible(data: bytes, header: _Header) -> None:
     """Refuse, before memory is asked for, what cannot hold the pixels that it claims."""
+    if not header.complete:
+        raise DecodeError(f"truncated PNG (it ends after {len(data):,} bytes)")
     if max(header.height, header.width) > _LARGEST_SIDE:
         raise LimitError(
             f"PNG of {header.width:,} x {header.height:,} pixels;"

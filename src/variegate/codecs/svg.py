@@ -15,7 +15,7 @@ import numpy as np
 
 from variegate.codecs import png
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Parsed, Raster
+from variegate.codecs.pixels import Parsed, Raster
 from variegate.errors import DecodeError, LimitError, UnsupportedError
 
 _SVG = "http://www.w3.org/2000/svg"

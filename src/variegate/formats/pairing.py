@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from variegate.codecs.kinds import IMAGE_EXTENSIONS
+from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.formats.scan import canonical_split, is_hidden, leave_unsaid
 from variegate.storage import Storage
 

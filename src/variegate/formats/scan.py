@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from variegate.codecs.kinds import IMAGE_EXTENSIONS
+from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.storage import Storage
 
 SPLITS = ("train", "val", "test")

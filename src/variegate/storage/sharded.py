@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from variegate.codecs.kinds import IMAGE_EXTENSIONS
+from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.errors import InputError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import check_key

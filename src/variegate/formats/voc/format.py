@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.checks import Problems, without_duplicates
-from variegate.codecs.kinds import IMAGE_EXTENSIONS
+from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
 from variegate.formats.image_size import image_size
 from variegate.formats.pairing import (

@@ -16,7 +16,7 @@ from typing import ClassVar, Self
 
 from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.annotations.checks import Problems, without_duplicates
-from variegate.codecs.kinds import IMAGE_EXTENSIONS
+from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.errors import InputError, LimitError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
 from variegate.formats.image_size import image_size

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from variegate.codecs import icc
+from variegate.codecs import color
 from variegate.codecs.bands import by_bands
 
 Array = np.ndarray[Any, Any]
@@ -53,6 +53,15 @@ class Parsed:
     orientation: int = 1
     profile: Callable[[], bytes | None] = lambda: None
     reducible: bool = False
+
+
+def raster_of(pixels: Array) -> Raster:
+    """The raster of (H, W) gray, (H, W, 2) gray and alpha, (H, W, 3) RGB or (H, W, 4) RGBA."""
+    if pixels.ndim == 2:
+        return Raster(pixels, "gray")
+    if pixels.shape[2] == 2:
+        return Raster(pixels[..., 0], "gray", pixels[..., 1])
+    return Raster(pixels[..., :3], "rgb", pixels[..., 3] if pixels.shape[2] == 4 else None)
 
 
 def to_eight_bits(samples: Array, bits: int) -> Array:
@@ -141,7 +150,7 @@ def finish(raster: Raster, parsed: Parsed, *, keep_alpha: bool) -> Array:
     samples, alpha = raster.samples, raster.alpha
     profile = parsed.profile()
     if profile is not None or raster.space == "cmyk":
-        samples = icc.to_srgb(samples, raster.space, profile)
+        samples = color.to_srgb(samples, raster.space, profile)
     if alpha is not None and int(alpha.min()) < 255:
         samples = with_alpha(samples, alpha) if keep_alpha else over_white(samples, alpha)
     return upright(samples, parsed.orientation)

@@ -1,7 +1,7 @@
 """TIFF: what the samples mean, for every depth, sample format and color space in use.
 
 Pillow and OpenCV each read a part of what is about, and some of that wrong. So only the undoing of
-the compression is left to libtiff (in tiff_chunks.py); what the bytes mean is decided here.
+the compression is left to libtiff (in chunks.py); what the bytes mean is decided here.
 """
 
 import functools
@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from variegate.codecs import tiff_chunks
 from variegate.codecs.bands import by_bands
+from variegate.codecs.color import lab_to_srgb
 from variegate.codecs.exif import legal_orientation
-from variegate.codecs.lab import lab_to_srgb
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import (
+from variegate.codecs.pixels import (
     Array,
     Parsed,
     Raster,
@@ -24,8 +23,9 @@ from variegate.codecs.raster import (
     to_eight_bits,
     unpremultiplied,
 )
-from variegate.codecs.tiff_directory import Directory, Tag, read_directories
-from variegate.codecs.tiff_layout import FAX, FLOAT, SIGNED, Layout, layout_of
+from variegate.codecs.tiff.chunks import read_samples
+from variegate.codecs.tiff.directory import Directory, Tag, read_directories
+from variegate.codecs.tiff.structure import FAX, FLOAT, SIGNED, Structure, structure_of
 from variegate.errors import DecodeError, UnsupportedError
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _INKS, _YCBCR = range(7)
@@ -74,12 +74,12 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     height, width = directory.number(Tag.HEIGHT), directory.number(Tag.WIDTH)
     limits.check_size(height, width, "TIFF")
     _refuse_raw(data, directory)
-    layout = layout_of(directory, limits)
-    meaning = _meaning_of(directory, layout)
+    structure = structure_of(directory, limits)
+    meaning = _meaning_of(directory, structure)
     return Parsed(
         height=height,
         width=width,
-        load=functools.partial(_load, directory, layout, meaning),
+        load=functools.partial(_load, directory, structure, meaning),
         frames=pages,
         orientation=legal_orientation(directory.number(Tag.ORIENTATION, 1)),
         profile=functools.partial(_profile, directory, meaning),
@@ -100,25 +100,25 @@ def _refuse_raw(data: bytes, directory: Directory) -> None:
         raise UnsupportedError("a camera's raw file is not read; convert it to JPEG or TIFF first")
 
 
-def _meaning_of(directory: Directory, layout: Layout) -> _Meaning:
+def _meaning_of(directory: Directory, structure: Structure) -> _Meaning:
     # Left out by some writers; libtiff guesses the same.
-    fax = layout.compression in FAX
-    guess = _RGB if layout.samples >= 3 else _WHITE_IS_ZERO if fax else _BLACK_IS_ZERO
+    fax = structure.compression in FAX
+    guess = _RGB if structure.samples >= 3 else _WHITE_IS_ZERO if fax else _BLACK_IS_ZERO
     photometric = directory.number(Tag.PHOTOMETRIC, guess)
     if photometric not in _COLORS:
         raise UnsupportedError(f"TIFF with photometric interpretation {photometric} is not read")
     colors = _COLORS[photometric]
-    if layout.samples < colors:
-        raise DecodeError(f"corrupt TIFF: {layout.samples} samples a pixel, expected {colors}")
-    if photometric == _YCBCR and not layout.self_contained and _subsampled(directory):
+    if structure.samples < colors:
+        raise DecodeError(f"corrupt TIFF: {structure.samples} samples a pixel, expected {colors}")
+    if photometric == _YCBCR and not structure.self_contained and _subsampled(directory):
         raise UnsupportedError("TIFF with subsampled YCbCr outside of JPEG is not read")
     if photometric == _INKS and directory.number(Tag.INK_SET, 1) != 1:
         raise UnsupportedError("TIFF with other inks than CMYK is not read")
     extras = directory.numbers(Tag.EXTRA_SAMPLES, ())
-    if not extras and layout.samples == colors + 1:
+    if not extras and structure.samples == colors + 1:
         # Without the tag, a lone extra sample is nearly always alpha.
         extras = (_STRAIGHT,)
-    for index, extra in enumerate(extras[: layout.samples - colors]):
+    for index, extra in enumerate(extras[: structure.samples - colors]):
         if extra in (_PREMULTIPLIED, _STRAIGHT):
             return _Meaning(photometric, colors, colors + index, extra == _PREMULTIPLIED)
     return _Meaning(photometric, colors, None, False)
@@ -130,57 +130,61 @@ def _subsampled(directory: Directory) -> bool:
 
 def _load(
     directory: Directory,
-    layout: Layout,
+    structure: Structure,
     meaning: _Meaning,
     reduce: int,  # noqa: ARG001
 ) -> Raster:
-    samples = tiff_chunks.read_samples(directory, layout)
-    if layout.sample_format == SIGNED:
+    samples = read_samples(directory, structure)
+    if structure.sample_format == SIGNED:
         # The declared range is the full scale, so the lowest value is black and nothing is cut.
         unsigned = samples.view(samples.dtype.str.replace("i", "u"))
-        samples = unsigned ^ unsigned.dtype.type(1 << (layout.bits - 1))
+        samples = unsigned ^ unsigned.dtype.type(1 << (structure.bits - 1))
     colors = samples[..., : meaning.colors]
     alpha = None if meaning.alpha is None else samples[..., meaning.alpha]
     if alpha is not None and meaning.premultiplied:
-        colors = _divided(colors, alpha, layout)
+        colors = _divided(colors, alpha, structure)
     if meaning.photometric == _PALETTE:
-        raster = _looked_up(directory, colors[..., 0], layout)
+        raster = _looked_up(directory, colors[..., 0], structure)
     else:
-        raster = _colored(colors, layout, meaning)
+        raster = _colored(colors, structure, meaning)
     if alpha is None:
         return raster
-    return Raster(raster.samples, raster.space, _eight_bits(alpha, layout))
+    return Raster(raster.samples, raster.space, _eight_bits(alpha, structure))
 
 
-def _eight_bits(samples: Array, layout: Layout) -> Array:
-    if layout.sample_format == FLOAT:
+def _eight_bits(samples: Array, structure: Structure) -> Array:
+    if structure.sample_format == FLOAT:
         return float_to_eight_bits(samples)
-    return to_eight_bits(samples, layout.bits)
+    return to_eight_bits(samples, structure.bits)
 
 
-def _divided(colors: Array, alpha: Array, layout: Layout) -> Array:
+def _divided(colors: Array, alpha: Array, structure: Structure) -> Array:
     """Take premultiplied alpha out of the colors, in full depth."""
-    if layout.sample_format != FLOAT:
-        return unpremultiplied(colors, alpha, 2**layout.bits - 1)
+    if structure.sample_format != FLOAT:
+        return unpremultiplied(colors, alpha, 2**structure.bits - 1)
     share = alpha[..., np.newaxis]
     return np.where(share > 0, colors / np.where(share > 0, share, 1), 0)
 
 
-def _looked_up(directory: Directory, indices: Array, layout: Layout) -> Raster:
+def _looked_up(directory: Directory, indices: Array, structure: Structure) -> Raster:
     stored = np.array(directory.numbers(Tag.COLOR_MAP), np.uint16)
-    if layout.sample_format == FLOAT or layout.bits > 16 or len(stored) < 3 * 2**layout.bits:
+    if (
+        structure.sample_format == FLOAT
+        or structure.bits > 16
+        or len(stored) < 3 * 2**structure.bits
+    ):
         raise DecodeError(f"corrupt TIFF: palette of {len(stored):,} values")
     # 16 bits; but some writers fill it with 8-bit values, and libtiff looks at it the same way.
     palette = stored.astype(np.uint8) if stored.max() < 256 else to_eight_bits(stored, 16)
-    return from_palette(indices, palette[: 3 * 2**layout.bits].reshape(3, -1).T)
+    return from_palette(indices, palette[: 3 * 2**structure.bits].reshape(3, -1).T)
 
 
-def _colored(colors: Array, layout: Layout, meaning: _Meaning) -> Raster:
+def _colored(colors: Array, structure: Structure, meaning: _Meaning) -> Raster:
     if meaning.photometric in (_CIELAB, _ICCLAB):
-        return Raster(_lab(colors, layout, signed=meaning.photometric == _CIELAB), "rgb")
-    eight = _eight_bits(colors, layout)
+        return Raster(_lab(colors, structure, signed=meaning.photometric == _CIELAB), "rgb")
+    eight = _eight_bits(colors, structure)
     # JPEG and WebP chunks come as RGB already.
-    if meaning.photometric == _YCBCR and not layout.self_contained:
+    if meaning.photometric == _YCBCR and not structure.self_contained:
         return Raster(by_bands(_from_ycbcr, eight), "rgb")
     if meaning.photometric == _WHITE_IS_ZERO:
         return Raster(255 - eight[..., 0], "gray")
@@ -190,14 +194,14 @@ def _colored(colors: Array, layout: Layout, meaning: _Meaning) -> Raster:
     return Raster(eight, space)
 
 
-def _lab(colors: Array, layout: Layout, *, signed: bool) -> Array:
+def _lab(colors: Array, structure: Structure, *, signed: bool) -> Array:
     """Lab of 8 or 16 bits to sRGB.
 
     Chroma is signed in CIELAB, and offset in ICCLAB; in 16 bits, 256 make a unit.
     """
-    if layout.bits not in (8, 16) or layout.sample_format == FLOAT:
-        raise UnsupportedError(f"Lab TIFF of {layout.bits} bits; 8 and 16 are read")
-    top, unit = 2**layout.bits - 1, 2 ** (layout.bits - 8)
+    if structure.bits not in (8, 16) or structure.sample_format == FLOAT:
+        raise UnsupportedError(f"Lab TIFF of {structure.bits} bits; 8 and 16 are read")
+    top, unit = 2**structure.bits - 1, 2 ** (structure.bits - 8)
     numbers = colors.astype(np.int32)
     if signed:
         # Two's complement: what is above half is negative.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from variegate.codecs.limits import Limits
-from variegate.codecs.tiff_directory import Directory, Tag
+from variegate.codecs.tiff.directory import Directory, Tag
 from variegate.errors import DecodeError, LimitError, UnsupportedError
 
 NONE, JPEG, WEBP = 1, 7, 50001
@@ -16,7 +16,7 @@ _DEPTHS = {UNSIGNED: (*range(1, 17), 32, 64), SIGNED: (8, 16, 32, 64), FLOAT: (1
 
 
 @dataclass(frozen=True)
-class Layout:
+class Structure:
     """How the samples lie in the file.
 
     Attributes:
@@ -75,7 +75,7 @@ class Layout:
         return (self.chunk_width * self.together * self.bits + 7) // 8
 
 
-def layout_of(directory: Directory, limits: Limits) -> Layout:
+def structure_of(directory: Directory, limits: Limits) -> Structure:
     """Read how the samples lie, and check that they can.
 
     Raises:
@@ -91,7 +91,7 @@ def layout_of(directory: Directory, limits: Limits) -> Layout:
     if len(set(depths[:samples])) != 1 or len(set(formats[:samples])) != 1:
         raise UnsupportedError("TIFF whose samples differ in depth is not read")
     chunk_height = min(directory.number(Tag.ROWS_PER_STRIP, height), height)
-    layout = Layout(
+    structure = Structure(
         height=height,
         width=width,
         compression=directory.number(Tag.COMPRESSION, NONE),
@@ -106,45 +106,48 @@ def layout_of(directory: Directory, limits: Limits) -> Layout:
         offsets=directory.numbers(Tag.TILE_OFFSETS if tiled else Tag.STRIP_OFFSETS),
         sizes=directory.numbers(Tag.TILE_BYTES if tiled else Tag.STRIP_BYTES, ()),
     )
-    limits.check_size(layout.chunk_height, layout.chunk_width, "TIFF chunk")
-    _check_readable(layout)
-    _check_memory(layout)
-    return layout
+    limits.check_size(structure.chunk_height, structure.chunk_width, "TIFF chunk")
+    _check_readable(structure)
+    _check_memory(structure)
+    return structure
 
 
-def _check_readable(layout: Layout) -> None:
+def _check_readable(structure: Structure) -> None:
     known = (*FAX, *_BYTEWISE, JPEG, WEBP)
-    if layout.compression not in known:
-        raise UnsupportedError(f"TIFF with compression {layout.compression} is not read")
-    if layout.bits not in _DEPTHS.get(layout.sample_format, ()):
+    if structure.compression not in known:
+        raise UnsupportedError(f"TIFF with compression {structure.compression} is not read")
+    if structure.bits not in _DEPTHS.get(structure.sample_format, ()):
         raise UnsupportedError(
-            f"TIFF with {layout.bits} bits a sample of format {layout.sample_format} is not read"
+            f"TIFF with {structure.bits} bits a sample of format {structure.sample_format}"
+            " is not read"
         )
-    single = layout.bits == 1 and layout.together == 1
-    if layout.compression in FAX and not single:
+    single = structure.bits == 1 and structure.together == 1
+    if structure.compression in FAX and not single:
         raise DecodeError("corrupt TIFF: fax compression of something else than 1 bit a pixel")
-    if layout.self_contained and layout.bits != 8:
-        raise UnsupportedError(f"TIFF with JPEG or WebP of {layout.bits} bits is not read")
-    if layout.predictor not in (NO_PREDICTOR, DIFFERENCE, FLOAT_DIFFERENCE) or (
-        layout.predictor != NO_PREDICTOR and layout.bits % 8
+    if structure.self_contained and structure.bits != 8:
+        raise UnsupportedError(f"TIFF with JPEG or WebP of {structure.bits} bits is not read")
+    if structure.predictor not in (NO_PREDICTOR, DIFFERENCE, FLOAT_DIFFERENCE) or (
+        structure.predictor != NO_PREDICTOR and structure.bits % 8
     ):
         raise UnsupportedError(
-            f"TIFF with predictor {layout.predictor} at {layout.bits} bits is not read"
+            f"TIFF with predictor {structure.predictor} at {structure.bits} bits is not read"
         )
 
 
-def _check_memory(layout: Layout) -> None:
+def _check_memory(structure: Structure) -> None:
     """Many samples a pixel, or tiles far larger than the image: a small file, a large array."""
-    planes = layout.samples if layout.planar else 1
-    taken = layout.rows * layout.columns * layout.chunk_height * layout.row_bytes * planes
-    allowed = 64 * 2**20 + 16 * layout.height * layout.width
+    planes = structure.samples if structure.planar else 1
+    taken = (
+        structure.rows * structure.columns * structure.chunk_height * structure.row_bytes * planes
+    )
+    allowed = 64 * 2**20 + 16 * structure.height * structure.width
     if taken > allowed:
         raise LimitError(
-            f"TIFF chunks of {taken:,} bytes for {layout.width:,} x {layout.height:,} pixels;"
+            f"TIFF chunks of {taken:,} bytes for {structure.width:,} x {structure.height:,} pixels;"
             f" {allowed:,} are allowed"
         )
-    expected = layout.rows * layout.columns * planes
-    if len(layout.offsets) < expected:
+    expected = structure.rows * structure.columns * planes
+    if len(structure.offsets) < expected:
         raise DecodeError(
-            f"corrupt TIFF: {len(layout.offsets):,} strips or tiles, expected {expected:,}"
+            f"corrupt TIFF: {len(structure.offsets):,} strips or tiles, expected {expected:,}"
         )

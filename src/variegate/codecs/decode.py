@@ -7,24 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from variegate.codecs import avif, bmp, gif, heif, ico, jp2, jpeg, png, pnm, svg, tga, tiff, webp
-from variegate.codecs.kinds import NAMES, kind_of
+from variegate.codecs import bmp, heif, jp2, jpeg, pillow, png, svg, tiff
 from variegate.codecs.limits import Limits
-from variegate.codecs.raster import Parsed, finish
-from variegate.errors import DecodeError, ImageError, LimitError, ShapeError, UnsupportedError
+from variegate.codecs.pixels import Parsed, finish
+from variegate.codecs.sniff import NAMES, kind_of
+from variegate.errors import DecodeError, LimitError, ImageError, ShapeError, UnsupportedError
 
 # Each reads a header; a kind that is known but not here cannot be read.
 _PARSERS: dict[str, Callable[[bytes, Limits], Parsed]] = {
     "jpeg": jpeg.parse,
     "png": png.parse,
-    "webp": webp.parse,
-    "gif": gif.parse,
+    "webp": pillow.parse,
+    "gif": pillow.parse,
     "tiff": tiff.parse,
     "bmp": bmp.parse,
-    "ppm": pnm.parse,
-    "ico": ico.parse,
-    "tga": tga.parse,
-    "avif": avif.parse,
+    "ppm": pillow.parse,
+    "ico": bmp.parse_icon,
+    "tga": pillow.parse,
+    "avif": pillow.parse,
     "heif": heif.parse,
     "jp2": jp2.parse,
     "svg": svg.parse,

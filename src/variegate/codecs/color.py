@@ -1,4 +1,4 @@
-"""From an image's own colour space to sRGB."""
+"""From an image's own color space to sRGB: by its ICC profile, from inks, from CIELAB."""
 
 import functools
 import io
@@ -17,6 +17,15 @@ MAX_PROFILE_BYTES = 8 * 2**20
 _MODES = {"gray": "L", "rgb": "RGB", "cmyk": "CMYK"}
 _SIGNATURES = {"gray": b"GRAY", "rgb": b"RGB ", "cmyk": b"CMYK"}
 _DARKEST_WHITE, _LIGHTEST_BLACK = 224, 96
+_D50 = np.array([0.96422, 1.0, 0.82521])
+# XYZ relative to D50 to linear sRGB, whose white is D65: Bradford's adaptation is in it.
+_TO_LINEAR = np.array(
+    [
+        [3.1338561, -1.6168667, -0.4906146],
+        [-0.9787684, 1.9161415, 0.0334540],
+        [0.0719453, -0.2289914, 1.4052427],
+    ]
+)
 
 
 def to_srgb(samples: Array, space: str, profile: bytes | None) -> Array:
@@ -103,3 +112,29 @@ def _gray_table(profile: bytes) -> Array | None:
     # Green: closest to lightness where a profile's white is not quite neutral.
     table: Array = _through(ramp, transform, "L")[0, :, 1].copy()
     return table
+
+
+def lab_to_srgb(stored: Array, *, scale: tuple[float, float]) -> Array:
+    """Convert CIELAB (D50) to sRGB by the formulas; what sRGB cannot show is cut off.
+
+    LittleCMS works from a table here, and is off by up to four levels of 255.
+
+    Args:
+        stored: (H, W, 3) integers: lightness, and a and b, signed.
+        scale: what to multiply lightness (to 0 ... 100) and chroma with.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    factors = np.array([scale[0], scale[1], scale[1]])
+    return by_bands(lambda band: _convert(band * factors), stored)
+
+
+def _convert(lab: Array) -> Array:
+    lightness = (lab[..., 0] + 16) / 116
+    roots = (lightness + lab[..., 1] / 500, lightness, lightness - lab[..., 2] / 200)
+    root = np.stack(roots, axis=-1)
+    xyz = np.where(root > 6 / 29, root**3, 3 * (6 / 29) ** 2 * (root - 4 / 29)) * _D50
+    linear = np.clip(xyz @ _TO_LINEAR.T, 0, 1)
+    curved = np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
+    return np.rint(curved * 255).astype(np.uint8)

@@ -7,8 +7,8 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from variegate.codecs.kinds import EXTENSIONS
-from variegate.codecs.raster import Array, over_white
+from variegate.codecs.pixels import Array, over_white
+from variegate.codecs.sniff import EXTENSIONS
 from variegate.errors import ShapeError, did_you_mean
 
 _SUBSAMPLINGS = {"4:4:4": "444", "4:2:2": "422", "4:2:0": "420", "4:4:0": "440", "4:1:1": "411"}
