@@ -17,7 +17,7 @@ from PIL import Image
 from small_parsers import bmp_rgb, gif_rgba, over_white, png_rgba, tga_gray_alpha
 
 from variegate.codecs import decode, kind_of, probe
-from variegate.errors import DecodeError, LimitError, ImageError
+from variegate.errors import DecodeError, ImageError, LimitError
 
 Look = Callable[[np.ndarray, bytes, Path], None]
 

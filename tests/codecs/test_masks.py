@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from variegate.codecs import Limits, decode_mask, encode_mask, read_palette
-from variegate.errors import DecodeError, LimitError, ImageError, ShapeError, UnsupportedError
+from variegate.errors import DecodeError, ImageError, LimitError, ShapeError, UnsupportedError
 
 
 def saved(image, kind="PNG", **options):

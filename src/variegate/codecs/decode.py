@@ -11,7 +11,7 @@ from variegate.codecs import bmp, heif, jp2, jpeg, pillow, png, svg, tiff
 from variegate.codecs.limits import Limits
 from variegate.codecs.pixels import Parsed, finish
 from variegate.codecs.sniff import NAMES, kind_of
-from variegate.errors import DecodeError, LimitError, ImageError, ShapeError, UnsupportedError
+from variegate.errors import DecodeError, ImageError, LimitError, ShapeError, UnsupportedError
 
 # Each reads a header; a kind that is known but not here cannot be read.
 _PARSERS: dict[str, Callable[[bytes, Limits], Parsed]] = {

@@ -17,7 +17,7 @@ from variegate.codecs import bmp, jpeg, pillow, png, tiff
 from variegate.codecs.limits import Limits
 from variegate.codecs.pixels import Array, Parsed, upright
 from variegate.codecs.sniff import NAMES, kind_of
-from variegate.errors import DecodeError, LimitError, ImageError, ShapeError, UnsupportedError
+from variegate.errors import DecodeError, ImageError, LimitError, ShapeError, UnsupportedError
 
 MASK_EXTENSION = ".png"
 

@@ -23,11 +23,9 @@ class _Table(Pixels):
         mix: share of the changed image in the result; 0 is the identity.
     """
 
-    mix: float
+    strength_field = "mix"
 
-    @property
-    def is_identity(self) -> bool:
-        return self.mix == 0
+    mix: float
 
     def _act_on_colors(self, image: Image) -> Image:
         if image.ndim == 2:
@@ -82,13 +80,11 @@ class Clahe(Pixels):
         tiles: regions along each side.
     """
 
+    strength_field = "mix"
+
     mix: float
     clip_limit: float
     tiles: int
-
-    @property
-    def is_identity(self) -> bool:
-        return self.mix == 0
 
     def _act_on_colors(self, image: Image) -> Image:
         luminance = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)

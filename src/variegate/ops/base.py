@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import cv2
 import numpy as np
@@ -86,6 +86,13 @@ class Pixels(Operation):
     It joins with nothing and nothing moves past it. Alpha is left alone.
     """
 
+    strength_field: ClassVar[str] = ""
+    """The field that is 0 where the operation changes nothing."""
+
+    @property
+    def is_identity(self) -> bool:
+        return bool(self.strength_field) and getattr(self, self.strength_field) == 0
+
     def apply(self, sample: Sample) -> Sample:
         changed = replace(sample, image=self.apply_image(sample.image))
         if sample.targets is None or (seen := self.visible(sample.size)) is None:
@@ -93,6 +100,8 @@ class Pixels(Operation):
         return replace(changed, targets=sample.targets.hidden(seen))
 
     def _act(self, image: Image) -> Image:
+        if self.is_identity:
+            return image
         if image.ndim == 3 and image.shape[2] == 4:
             colors = self._act_on_colors(cv2.cvtColor(image, cv2.COLOR_RGBA2RGB))
             return np.dstack([colors, image[..., 3]])

@@ -28,11 +28,9 @@ class GaussianBlur(Pixels):
         sigma: standard deviation, pixels; 0 is the identity.
     """
 
-    sigma: float
+    strength_field = "sigma"
 
-    @property
-    def is_identity(self) -> bool:
-        return self.sigma == 0
+    sigma: float
 
     def _act_on_colors(self, image: Image) -> Image:
         return gaussian_blurred(image, self.sigma)
@@ -47,6 +45,8 @@ class MotionBlur(Pixels):
         angle_degrees: its direction, 0 from left to right, 90 from top to bottom.
     """
 
+    strength_field = "length"
+
     length: float
     angle_degrees: float
 
@@ -54,13 +54,7 @@ class MotionBlur(Pixels):
     #: and less exact, beyond 11 x 11.
     _piece = 10.0
 
-    @property
-    def is_identity(self) -> bool:
-        return self.length == 0
-
     def _act_on_colors(self, image: Image) -> Image:
-        if self.length == 0:
-            return image.copy()
         angle = math.radians(self.angle_degrees)
         direction = math.cos(angle), math.sin(angle)
         pieces = math.ceil(self.length / self._piece)
@@ -81,15 +75,11 @@ class Defocus(Pixels):
         radius: of the disk, pixels; 0 is the identity.
     """
 
+    strength_field = "radius"
+
     radius: float
 
-    @property
-    def is_identity(self) -> bool:
-        return self.radius == 0
-
     def _act_on_colors(self, image: Image) -> Image:
-        if self.radius == 0:
-            return image.copy()
         if self.radius <= 4.5:
             kernel = _disk(self.radius, self.radius)
             return cv2.filter2D(image, -1, kernel, borderType=_BORDER)
@@ -107,15 +97,11 @@ class ZoomBlur(Pixels):
         amount: how much larger the last moment is than the first; 0 is the identity.
     """
 
+    strength_field = "amount"
+
     amount: float
 
-    @property
-    def is_identity(self) -> bool:
-        return self.amount == 0
-
     def _act_on_colors(self, image: Image) -> Image:
-        if self.amount == 0:
-            return image.copy()
         height, width = image.shape[:2]
         # Copies enough that the corners move by less than a pixel and a half from one to the next.
         longest = math.hypot(height, width) / 2 * self.amount
@@ -138,17 +124,13 @@ class GlassBlur(Pixels):
         noise_key: the key of the shifts.
     """
 
+    strength_field = "amount"
+
     amount: float
     grain: float
     noise_key: int
 
-    @property
-    def is_identity(self) -> bool:
-        return self.amount == 0
-
     def _act_on_colors(self, image: Image) -> Image:
-        if self.amount == 0:
-            return image.copy()
         height, width = image.shape[:2]
         nodes = (math.ceil(height / self.grain) + 1, math.ceil(width / self.grain) + 1, 2)
         shifts = (self.amount * NORMALS).astype(np.float32)[normal_bytes(self.noise_key, nodes)]
@@ -196,12 +178,10 @@ class Sharpen(Pixels):
         sigma: standard deviation of the blur, pixels.
     """
 
+    strength_field = "amount"
+
     amount: float
     sigma: float
-
-    @property
-    def is_identity(self) -> bool:
-        return self.amount == 0
 
     def _act_on_colors(self, image: Image) -> Image:
         blurred = gaussian_blurred(image, self.sigma)

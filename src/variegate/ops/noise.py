@@ -31,13 +31,11 @@ class GaussianNoise(Pixels):
         noise_key: the key of the pattern.
     """
 
+    strength_field = "sigma"
+
     sigma: float
     per_channel: bool
     noise_key: int
-
-    @property
-    def is_identity(self) -> bool:
-        return self.sigma == 0
 
     def _act_on_colors(self, image: Image) -> Image:
         noise = _pattern(self.noise_key, image, per_channel=self.per_channel)
@@ -60,13 +58,11 @@ class Speckle(Pixels):
         noise_key: the key of the pattern.
     """
 
+    strength_field = "sigma"
+
     sigma: float
     per_channel: bool
     noise_key: int
-
-    @property
-    def is_identity(self) -> bool:
-        return self.sigma == 0
 
     def _act_on_colors(self, image: Image) -> Image:
         noise = _pattern(self.noise_key, image, per_channel=self.per_channel)
@@ -111,12 +107,10 @@ class SaltPepper(Pixels):
         noise_key: the key of the pattern.
     """
 
+    strength_field = "fraction"
+
     fraction: float
     noise_key: int
-
-    @property
-    def is_identity(self) -> bool:
-        return self.fraction == 0
 
     def _act_on_colors(self, image: Image) -> Image:
         chance = even_words(self.noise_key, image.shape[:2])
@@ -140,14 +134,12 @@ class IsoNoise(Pixels):
         noise_key: the key of the pattern.
     """
 
+    strength_field = "sigma"
+
     sigma: float
     color: float
     blotch: float
     noise_key: int
-
-    @property
-    def is_identity(self) -> bool:
-        return self.sigma == 0
 
     def _act_on_colors(self, image: Image) -> Image:
         noise = normal_bytes(self.noise_key, image.shape[:2], "luminance")

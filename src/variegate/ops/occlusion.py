@@ -74,11 +74,9 @@ class PixelDropout(Occluder):
         fraction: share of the pixels; 0 is the identity.
     """
 
-    fraction: float
+    strength_field = "fraction"
 
-    @property
-    def is_identity(self) -> bool:
-        return self.fraction == 0
+    fraction: float
 
     def _hidden(self, size: Size) -> Mask:
         return even_words(self.noise_key, size) < round(self.fraction * 2**16)
@@ -120,13 +118,11 @@ class GridDropout(Occluder):
         origin: (x, y) of a cell's corner, pixels.
     """
 
+    strength_field = "ratio"
+
     ratio: float
     cell: float
     origin: tuple[float, float]
-
-    @property
-    def is_identity(self) -> bool:
-        return self.ratio == 0
 
     def _hidden(self, size: Size) -> Mask:
         across = self._covered(size[1], self.origin[0])
@@ -150,17 +146,13 @@ class Superpixels(Pixels):
         noise_key: the key of the seeds, and of which cells are replaced first.
     """
 
+    strength_field = "fraction"
+
     fraction: float
     cell: float
     noise_key: int
 
-    @property
-    def is_identity(self) -> bool:
-        return self.fraction == 0
-
     def _act_on_colors(self, image: Image) -> Image:
-        if self.fraction == 0:
-            return image.copy()
         seeds = self._seeds((image.shape[0], image.shape[1]))
         cells, numbers = _nearest(seeds, (image.shape[0], image.shape[1]))
         means = _means(image, cells, numbers.size)

@@ -50,6 +50,8 @@ class _Falling(Pixels):
         noise_key: the key of the places.
     """
 
+    strength_field = "strength"
+
     strength: float
     slant_degrees: float
     noise_key: int
@@ -59,13 +61,7 @@ class _Falling(Pixels):
     _veil = (128, 128, 128)
     _veil_share = 0.0
 
-    @property
-    def is_identity(self) -> bool:
-        return self.strength == 0
-
     def _act_on_colors(self, image: Image) -> Image:
-        if self.strength == 0:
-            return image.copy()
         size = image.shape[0], image.shape[1]
         veil = np.full(size, round(255 * self._veil_share * self.strength), np.uint8)
         changed = blended(image, veil, self._veil)
@@ -142,22 +138,18 @@ class Spatter(Pixels):
         noise_key: the key of the spots.
     """
 
+    strength_field = "strength"
+
     strength: float
     noise_key: int
 
     _covered = 0.4
     _color = (88, 66, 44)
 
-    @property
-    def is_identity(self) -> bool:
-        return self.strength == 0
-
     def visible(self, size: Size) -> npt.NDArray[np.bool_]:
         return self._share(self._mud(size)) < 128
 
     def _act_on_colors(self, image: Image) -> Image:
-        if self.strength == 0:
-            return image.copy()
         mud = self._mud((image.shape[0], image.shape[1]))
         share = self._share(mud)
         covered = blended(image, share, self._color)

@@ -34,6 +34,8 @@ class Shadow(Pixels):
         noise_key: the key of its outline.
     """
 
+    strength_field = "strength"
+
     strength: float
     center: tuple[float, float]
     angle_degrees: float
@@ -42,10 +44,6 @@ class Shadow(Pixels):
 
     #: Light kept out at strength 1, RGB: shadows are lit by the blue sky.
     _darkness = (0.78, 0.74, 0.66)
-
-    @property
-    def is_identity(self) -> bool:
-        return self.strength == 0
 
     def _act_on_colors(self, image: Image) -> Image:
         size = image.shape[0], image.shape[1]
@@ -74,12 +72,10 @@ class Fog(Pixels):
         noise_key: the key of its clouds.
     """
 
+    strength_field = "strength"
+
     strength: float
     noise_key: int
-
-    @property
-    def is_identity(self) -> bool:
-        return self.strength == 0
 
     def _act_on_colors(self, image: Image) -> Image:
         size = image.shape[0], image.shape[1]
@@ -100,13 +96,11 @@ class SunFlare(Pixels):
         noise_key: the key of the rays and reflections.
     """
 
+    strength_field = "strength"
+
     strength: float
     center: tuple[float, float]
     noise_key: int
-
-    @property
-    def is_identity(self) -> bool:
-        return self.strength == 0
 
     def _act_on_colors(self, image: Image) -> Image:
         size = image.shape[0], image.shape[1]
