@@ -26,7 +26,7 @@ from variegate.runs.event_manifest import WithEvents, has_events
 from variegate.runs.identity import JOB, job_of
 from variegate.runs.job import carry_again, copy_again, make_again
 from variegate.runs.manifest import FOLDER, MANIFEST, Row
-from variegate.storage import Storage, key_from_text, key_to_text, open_storage, printable
+from variegate.storage import Snapshot, Storage, key_from_text, key_to_text, open_storage, printable
 from variegate.transforms.base import Draw
 
 if TYPE_CHECKING:
@@ -329,9 +329,10 @@ def _source(inputs: Storage, row: Row, record: dict[str, Any], drawn: tuple[Draw
     found = {row.key: source}
     # Annotations are where the format keeps them, which may be one file for the whole set.
     pattern = record.get("label_pattern")
-    for one in detect(inputs, name=record["format"], label_pattern=pattern).sources(inputs):
-        if one.key == row.key or one.key in parents:
-            found[one.key] = one
+    with Snapshot(inputs) as seen:
+        for one in detect(seen, name=record["format"], label_pattern=pattern).sources(seen):
+            if one.key == row.key or one.key in parents:
+                found[one.key] = one
     partners = tuple(found[key] for key in sorted(parents) if key in found)
     return replace(found[row.key], partners=partners)
 
