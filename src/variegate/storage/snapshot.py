@@ -28,6 +28,7 @@ create table entry (key blob primary key, size integer, modified real) without r
 create table skipped (key blob, reason blob);
 create table piece (key blob, number integer, data blob, primary key (key, number));
 """
+_SIZE = "select size from entry where key = ?"
 _SKIPPED = "select * from skipped where key >= ? and key < ? order by rowid"
 _ENTRIES = "select * from entry where key >= ? and key < ? order by key"
 
@@ -96,18 +97,18 @@ class Snapshot(PassingStorage):
     def open_read(self, key: str) -> BinaryIO:
         if _is_image(key):
             return super().open_read(key)
-        if self._known_size(key, _PIECE) < _PIECE:
+        if self.size(key) < _PIECE:
             # In a bucket one request, where asking for the size would be another.
             return io.BytesIO(self.read(key))
         return cast("BinaryIO", io.BufferedReader(_Pieces(self, self._inner, key)))
 
     def size(self, key: str) -> int:
-        size = self._known_size(key, -1)
-        return super().size(key) if size < 0 else size
+        known = self._one(_SIZE, key)
+        return super().size(key) if known is None else int(known)
 
     def exists(self, key: str) -> bool:
         check_key(key)
-        return self._known_size(key, -1) >= 0 if self._complete else super().exists(key)
+        return self._one(_SIZE, key) is not None if self._complete else super().exists(key)
 
     def piece(self, key: str, number: int, source: "_Pieces") -> bytes:
         """Return the bytes from `number` MB on, up to 1 MB, from `source` if they are not kept."""
@@ -117,10 +118,6 @@ class Snapshot(PassingStorage):
             self._keep(key, number, data)
             return data
         return bytes(found)
-
-    def _known_size(self, key: str, otherwise: int) -> int:
-        size = self._one("select size from entry where key = ?", key)
-        return otherwise if size is None else int(size)
 
     def _keep(self, key: str, number: int, data: bytes) -> None:
         if len(data) <= self._room:
@@ -145,7 +142,8 @@ class Snapshot(PassingStorage):
             try:
                 self._database.executemany("insert or replace into entry values (?, ?, ?)", rows)
             finally:
-                self._database.execute("commit")
+                if self._database.in_transaction:
+                    self._database.execute("commit")
         return True
 
     def _rows(self, query: str, values: tuple[bytes, ...]) -> Iterator[tuple[Any, ...]]:
