@@ -18,7 +18,6 @@ from variegate.errors import OutputError
 from variegate.formats import Item, detect, writer_from_json, writer_to_json
 from variegate.formats.flat import NAME_RULES
 from variegate.formats.scan import survey
-from variegate.formats.yolo.config import images_elsewhere
 from variegate.formats.yolo.format import Yolo
 from variegate.formats.yolo.lines import Grammar
 from variegate.formats.yolo.numbers import edge_texts, edges, pixels, ratio, share_text
@@ -236,14 +235,6 @@ def test_several_sets_of_labels_are_refused_unless_one_is_chosen(data_dir):
     refused = Yolo.recognise(survey(storage, NAME_RULES), storage, chosen=False)
     assert "several folders have labels for the same images" in refused.reason
     assert detect(storage, name="yolo").heading == "YOLO polygons"
-
-
-def test_labels_whose_images_are_elsewhere_say_where(data_dir):
-    storage = open_storage(data_dir / "coco_mini/object_detection")
-    assert images_elsewhere(storage) == (
-        "config.yaml says that the images are in 'images/train2017', which is not below this "
-        "folder; name a folder that holds the images and these labels, with --format yolo"
-    )
 
 
 def test_darknet_files_are_written_as_they_were(data_dir, tmp_path):

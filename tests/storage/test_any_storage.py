@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from variegate.errors import InputError, LimitError
-from variegate.storage import Entry, open_storage
+from variegate.storage import Entry, Snapshot, open_storage
 
 FILES = {
     "a-b/2.jpg": b"2",
@@ -38,7 +38,23 @@ def make_zip(root, files):
     return open_storage(root / "all.zip")
 
 
+def make_snapshot(root, files):
+    return Snapshot(make_folder(root, files))
+
+
+def make_used_snapshot(root, files):
+    snapshot = make_snapshot(root, files)
+    for entry in snapshot.list():
+        snapshot.read(entry.key)
+    return snapshot
+
+
 @pytest.fixture(params=[make_folder, make_zip])
+def place(request, tmp_path):
+    return request.param(tmp_path, FILES)
+
+
+@pytest.fixture(params=[make_folder, make_zip, make_snapshot, make_used_snapshot])
 def storage(request, tmp_path):
     return request.param(tmp_path, FILES)
 
@@ -87,19 +103,19 @@ def test_no_key_leads_outside(storage, key):
             ask(key)
 
 
-def test_a_used_storage_can_be_sent_to_another_process(storage):
-    storage.read("ab")
-    copy = pickle.loads(pickle.dumps(storage))
-    assert copy.url == storage.url
+def test_a_used_storage_can_be_sent_to_another_process(place):
+    place.read("ab")
+    copy = pickle.loads(pickle.dumps(place))
+    assert copy.url == place.url
     assert copy.read("a/1.jpg") == b"11"
-    assert len(pickle.dumps(storage)) < 500
+    assert len(pickle.dumps(place)) < 500
 
 
-def test_a_forked_process_reads_beside_its_parent(storage):
-    storage.read("ab")
+def test_a_forked_process_reads_beside_its_parent(place):
+    place.read("ab")
     child = os.fork()
     wanted = ("a/b/c/deep.png", "ab") * 20
-    right = all(storage.read(key) == FILES[key] for key in wanted)
+    right = all(place.read(key) == FILES[key] for key in wanted)
     if child == 0:
         os._exit(0 if right else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -30,7 +30,7 @@ from variegate.runs.run import (
     workers_of,
 )
 from variegate.runs.sources import Listing, spool
-from variegate.storage import check_apart, open_storage
+from variegate.storage import Snapshot, check_apart, open_storage
 
 # Keeps every result where its source was, so it is no format of a new set.
 _NO_TARGET = "plain"
@@ -118,10 +118,12 @@ def prepare_conversion(
             f"format {to!r}: expected one of {', '.join(targets())}{did_you_mean(to, targets())}"
         )
     storage = open_storage(source)
-    dataset_format = detect(storage, name=options.format, label_pattern=options.label_pattern)
-    look = _Preparation(dataset_format, to, oriented_boxes=oriented_boxes)
     recipe = Recipe.from_data({"variants": "source"})
-    with spool(storage, dataset_format, recipe, limit=options.limit, on_source=look.add) as listing:
+    with Snapshot(storage) as seen:
+        dataset_format = detect(seen, name=options.format, label_pattern=options.label_pattern)
+        look = _Preparation(dataset_format, to, oriented_boxes=oriented_boxes)
+        listed = spool(seen, dataset_format, recipe, limit=options.limit, on_source=look.add)
+    with listed as listing:
         check_problems(listing, storage, options)
         writer, conversion = look.result(listing)
         prepared = Prepared(

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations.annotation import Annotation, Object
-from variegate.codecs import Limits, probe
 from variegate.errors import ImageError, InputError
 from variegate.formats import Source, detect
+from variegate.formats.image_size import measure
 from variegate.formats.scan import seems_image
-from variegate.storage import Storage, open_storage
+from variegate.storage import Snapshot, Storage, open_storage
 
 # Areas, pixels, below which COCO's evaluation calls an object small and medium.
 SMALL, MEDIUM = 32**2, 96**2
@@ -139,14 +139,14 @@ def inspect(
     Raises:
         InputError: there are no images, or their layout is unknown.
     """
-    storage = open_storage(source)
-    found = detect(storage, name=format, label_pattern=label_pattern)
-    total = sum(found.images.values())
-    look = _Pass(storage, every=max(1, total // _PROBED))
-    for one in found.sources(storage):
-        look.add(one)
-        if on_progress:
-            on_progress(min(look.count, total), total)
+    with Snapshot(open_storage(source)) as storage:
+        found = detect(storage, name=format, label_pattern=label_pattern)
+        total = sum(found.images.values())
+        look = _Pass(storage, every=max(1, total // _PROBED))
+        for one in found.sources(storage):
+            look.add(one)
+            if on_progress:
+                on_progress(min(look.count, total), total)
     return look.result(
         Inspection(
             place=str(source),
@@ -209,7 +209,7 @@ class _Pass:
         if "." in source.key.rpartition("/")[2] or source.annotation is not None:
             return seems_image(source.key)
         try:
-            probe(self._storage.read(source.key), Limits())
+            measure(self._storage, source.key)
         except (ImageError, InputError):
             return False
         return True
@@ -228,11 +228,10 @@ class _Pass:
         size = annotation.size
         if size is None and (self.count - 1) % self._every == 0:
             try:
-                header = probe(self._storage.read(source.key), Limits())
+                size = measure(self._storage, source.key).size
             except (ImageError, InputError) as error:
                 _note(self._quarantined, str(error), f"{source.key}: {error}")
                 return
-            size = (header.height, header.width)
         if size is not None:
             self._heights.append(size[0])
             self._widths.append(size[1])

@@ -33,7 +33,7 @@ from variegate.recipes.recipe import Output, Recipe
 from variegate.runs.annotate import AnnotationWriter
 from variegate.runs.render import Renderer
 from variegate.runs.run import load_recipe
-from variegate.storage import Storage, key_to_text, open_storage
+from variegate.storage import Snapshot, Storage, key_to_text, open_storage
 
 #: Mean and deviation of ImageNet's images, red, green and blue, full scale 1: `normalize`.
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -92,8 +92,9 @@ def dataset(
         RecipeError: the recipe is not right, or makes results of several images.
     """
     storage = open_storage(source)
-    found = detect(storage, name=format)
-    sources = [one for one in found.sources(storage) if _usable(one, found, split)]
+    with Snapshot(storage) as seen:
+        found = detect(seen, name=format)
+        sources = [one for one in found.sources(seen) if _usable(one, found, split)]
     if not sources:
         which = f"of the split {split!r} " if found.splits else ""
         raise InputError(f"{storage.url}: no images {which}there")

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.formats.plain import PlainWriter
@@ -50,17 +50,6 @@ class Source:
     def seems_usable(self) -> bool:
         """Whether it is called like an image of the set, and nothing is known against it."""
         return self.skip is None and self.unusable is None and seems_image(self.key)
-
-
-class Labelled(Protocol):
-    """An output with what an index says of it; a `Source` is one."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def split(self) -> str | None: ...
-    @property
-    def label(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +155,6 @@ class DatasetFormat(ABC):
     def writer(self) -> Writer:
         """Return what lays results out like this dataset."""
         return PlainWriter(classes=self.classes)
-
-    @property
-    def index_keys(self) -> tuple[str, ...]:
-        """The files that `write_index` writes."""
-        return ()
-
-    def write_index(self, storage: Storage, rows: Iterable[Labelled]) -> None:  # noqa: B027
-        """Write the files that this layout keeps beside its images; most keep none."""
 
     def inside(self, key: str) -> str | None:
         """Return `key` below the root, or None for files outside and hidden ones."""

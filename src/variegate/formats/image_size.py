@@ -63,6 +63,14 @@ def image_size(storage: Storage, key: str) -> tuple[int, int] | None:
         return None
 
 
+def mask_palette(storage: Storage, key: str) -> bytes:
+    """Return R, G, B of index 0, 1, ... of a mask; nothing where it has none, or is broken."""
+    try:
+        return measure(storage, key).palette or b""
+    except (ImageError, InputError):
+        return b""
+
+
 def mask_problem(storage: Storage, key: str, size: tuple[int, int] | None) -> str | None:
     """Say why a mask cannot go with an image of (height, width) `size`, or return None."""
     try:

@@ -157,8 +157,10 @@ class Writer(ABC):
         """Yield (key, content) of the files that belong to one image."""
         yield from ()
 
-    def write_index(self, storage: Storage, items: Iterable[Item]) -> None:  # noqa: B027
-        """Write the files that belong to the whole set, streaming."""
+    def write_index(self, storage: Storage, items: Iterable[Item]) -> Iterable[str]:
+        """Write the files that belong to the whole set, streaming; return their keys."""
+        del storage, items
+        return ()
 
     @property
     def held(self) -> frozenset[Content]:

@@ -21,7 +21,7 @@ from variegate.runs.identity import JOB, job_of
 from variegate.runs.manifest import Row
 from variegate.runs.output import open_output
 from variegate.runs.worker import remake
-from variegate.storage import Storage, key_to_text, open_storage, printable
+from variegate.storage import Snapshot, Storage, key_to_text, open_storage, printable
 
 
 def rebuild(
@@ -93,9 +93,10 @@ def _source(inputs: Storage, row: Row, record: dict[str, Any]) -> Source:
     found = {row.key: source}
     # Annotations are where the format keeps them, which may be one file for the whole set.
     pattern = record.get("label_pattern")
-    for one in detect(inputs, name=record["format"], label_pattern=pattern).sources(inputs):
-        if one.key == row.key or one.key in parents:
-            found[one.key] = one
+    with Snapshot(inputs) as seen:
+        for one in detect(seen, name=record["format"], label_pattern=pattern).sources(seen):
+            if one.key == row.key or one.key in parents:
+                found[one.key] = one
     partners = tuple(found[key] for key in sorted(parents) if key in found)
     return replace(found[row.key], partners=partners)
 

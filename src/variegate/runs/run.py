@@ -27,7 +27,7 @@ from variegate.runs.lock import delete_leftovers, lock_of
 from variegate.runs.manifest import Counts
 from variegate.runs.sources import Listing, spool
 from variegate.seeding import check_seed
-from variegate.storage import NotingStorage, Storage, check_apart, open_storage
+from variegate.storage import Snapshot, Storage, check_apart, open_storage
 
 __all__ = [
     "JOB",
@@ -208,13 +208,16 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
     """
     check_options(options)
     storage = open_storage(source)
-    dataset_format = detect(storage, name=options.format, label_pattern=options.label_pattern)
-    if dataset_format.splits and "train" not in dataset_format.splits:
-        raise InputError(
-            f"{storage.url}: it has splits ({', '.join(dataset_format.splits)}) but none for "
-            "training, and only training images are augmented; name the folder of one split instead"
-        )
-    with spool(storage, dataset_format, recipe, limit=options.limit) as listing:
+    with Snapshot(storage) as seen:
+        dataset_format = detect(seen, name=options.format, label_pattern=options.label_pattern)
+        if dataset_format.splits and "train" not in dataset_format.splits:
+            raise InputError(
+                f"{storage.url}: it has splits ({', '.join(dataset_format.splits)}) but none for "
+                "training, and only training images are augmented; "
+                "name the folder of one split instead"
+            )
+        listed = spool(seen, dataset_format, recipe, limit=options.limit)
+    with listed as listing:
         check_problems(listing, storage, options)
         yield Prepared(recipe, storage, dataset_format, listing, workers_of(options))
 
@@ -421,10 +424,7 @@ def _shard_size(prepared: Prepared, options: Options, parallel: int) -> int:
 
 def _finish(target: Storage, prepared: Prepared) -> None:
     """Write the layout's index and the manifest; the manifest says that all is done."""
-    noting = NotingStorage(target)
-    if prepared.fresh is None:
-        prepared.dataset_format.write_index(noting, manifest.items(target))
-    prepared.writer.write_index(noting, manifest.items(target))
-    manifest.write_index_record(target, noting.written)
+    keys = prepared.writer.write_index(target, manifest.items(target))
+    manifest.write_index_record(target, keys)
     manifest.merge(target)
     manifest.delete_parts(target)

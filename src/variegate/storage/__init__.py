@@ -5,14 +5,20 @@ and tar files, and object stores.
 """
 
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
-from variegate.storage.keys import check_key, key_from_text, key_to_text, printable
+from variegate.storage.keys import (
+    ARCHIVE_EXTENSIONS,
+    check_key,
+    is_archive_name,
+    key_from_text,
+    key_to_text,
+    printable,
+)
 from variegate.storage.local import LocalStorage
-from variegate.storage.members import ARCHIVE_EXTENSIONS, is_archive_name
-from variegate.storage.noting import NotingStorage
 from variegate.storage.object_store import SCHEMES, ObjectStorage
 from variegate.storage.open import check_apart, open_storage
 from variegate.storage.pack import pack_zip
 from variegate.storage.sharded import ShardedTarStorage, fold_shards
+from variegate.storage.snapshot import Snapshot
 from variegate.storage.tar import TarStorage
 from variegate.storage.tar_pack import pack, pack_tar
 from variegate.storage.wrapper import PassingStorage
@@ -23,11 +29,11 @@ __all__ = [
     "SCHEMES",
     "Entry",
     "LocalStorage",
-    "NotingStorage",
     "ObjectStorage",
     "OnSkip",
     "PassingStorage",
     "ShardedTarStorage",
+    "Snapshot",
     "Storage",
     "TarStorage",
     "ZipStorage",

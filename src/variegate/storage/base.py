@@ -45,6 +45,8 @@ class Storage(ABC):
 
     url: str
     """How the user named the place; for messages and records."""
+    is_tar: bool = False
+    """It is one tar file."""
 
     @abstractmethod
     def list(self, prefix: str = "", *, on_skip: OnSkip = log_skip) -> Iterator[Entry]:

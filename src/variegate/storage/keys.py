@@ -14,6 +14,10 @@ from variegate.errors import InputError, UsageError
 # Names of files that are being written. No listing shows them, and no key may contain one.
 TEMPORARY_PREFIX = ".variegate-tmp-"
 
+#: Extensions of archives that are read and written.
+ARCHIVE_EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz")
+
+_DRIVE = re.compile("[A-Za-z]:")
 _STRAY_BYTE = re.compile("[\udc80-\udcff]")
 _OTHER_SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _ESCAPED = re.compile(r"\\(?:\\|x([0-9a-f]{2}))")
@@ -50,6 +54,21 @@ def check_key(key: str, error: type[UsageError] = InputError) -> str:
             "expected a relative path with forward slashes, such as 'cats/7.jpg'"
         )
     return key
+
+
+def hostile(name: str) -> str | None:
+    """Say why the name of an archive's member, which anybody may have written, is refused."""
+    if "\\" in name:
+        return "its name contains a backslash"
+    if _DRIVE.match(name):
+        return "its name starts with a drive letter"
+    problem = key_problem(name.removesuffix("/"))
+    return problem and f"its name is refused: {problem}"
+
+
+def is_archive_name(name: str) -> bool:
+    """Say whether a file is called like an archive that can be read and written."""
+    return name.lower().endswith(ARCHIVE_EXTENSIONS)
 
 
 def printable(name: str) -> str:

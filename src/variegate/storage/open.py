@@ -7,9 +7,8 @@ from pathlib import Path
 
 from variegate.errors import InputError, OutputError, did_you_mean
 from variegate.storage.base import Storage
-from variegate.storage.keys import printable
+from variegate.storage.keys import ARCHIVE_EXTENSIONS, is_archive_name, printable
 from variegate.storage.local import LocalStorage
-from variegate.storage.members import ARCHIVE_EXTENSIONS, is_archive_name
 from variegate.storage.object_store import SCHEMES, ObjectStorage
 from variegate.storage.os_errors import reading, writing
 from variegate.storage.sharded import ShardedTarStorage, holds_shards

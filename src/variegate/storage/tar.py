@@ -24,6 +24,8 @@ class TarStorage(Storage):
     Its headers are read at first use, and again in every process: only path and name are pickled.
     """
 
+    is_tar = True
+
     def __init__(self, path: str, *, url: str) -> None:
         self.path = path
         self.url = url

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from variegate.storage.members import hostile
+from variegate.storage.keys import hostile
 
 # Long names and extended headers are held in memory; real ones have a few hundred bytes.
 _LONGEST_HEADER = 1 << 20

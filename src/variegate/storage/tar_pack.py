@@ -11,9 +11,8 @@ from typing import IO, BinaryIO, cast
 
 from variegate.errors import OutputError
 from variegate.storage.base import Entry, Storage
-from variegate.storage.keys import TEMPORARY_PREFIX, printable
+from variegate.storage.keys import ARCHIVE_EXTENSIONS, TEMPORARY_PREFIX, printable
 from variegate.storage.local import LocalStorage
-from variegate.storage.members import ARCHIVE_EXTENSIONS
 from variegate.storage.os_errors import writing
 from variegate.storage.pack import pack_zip
 

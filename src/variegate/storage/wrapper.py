@@ -11,7 +11,7 @@ class PassingStorage(Storage):
     """Passes everything on to `inner`."""
 
     def __init__(self, inner: Storage) -> None:
-        self.url = inner.url
+        self.url, self.is_tar = inner.url, inner.is_tar
         self._inner = inner
 
     def list(self, prefix: str = "", *, on_skip: OnSkip = log_skip) -> Iterator[Entry]:

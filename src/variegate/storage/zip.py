@@ -10,8 +10,7 @@ from typing import BinaryIO, NoReturn, cast
 
 from variegate.errors import InputError, LimitError, OutputError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
-from variegate.storage.keys import check_key, printable
-from variegate.storage.members import hostile
+from variegate.storage.keys import check_key, hostile, printable
 from variegate.storage.os_errors import read_failure
 
 # A member's size where the caller sets no limit. Deflate grows at most 1,032 times, so that a

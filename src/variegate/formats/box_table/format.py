@@ -127,10 +127,6 @@ class BoxTable(DatasetFormat):
         )
         return BoxTableWriter(classes=self.classes, files=files)
 
-    @property
-    def index_keys(self) -> tuple[str, ...]:
-        return tuple(table.file.key for table in self.tables)
-
 
 def _read(storage: Storage, key: str, columns: BoxColumns) -> _Table:
     """Read a table, once."""

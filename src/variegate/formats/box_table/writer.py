@@ -51,7 +51,7 @@ class BoxTableWriter(Writer):
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         return image_key(key, split=split, extension=extension)
 
-    def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
+    def write_index(self, storage: Storage, items: Iterable[Item]) -> Iterable[str]:
         with ExitStack() as stack:
             sheets = [_Sheet(file, storage, stack) for file in self.files]
             fresh: dict[str | None, _Sheet] = {}
@@ -67,6 +67,7 @@ class BoxTableWriter(Writer):
                 sheets.append(_Sheet(_new_file(None), storage, stack))
             for sheet in (*sheets, *fresh.values()):
                 sheet.close()
+        return [sheet.key for sheet in (*sheets, *fresh.values())]
 
     def to_json(self) -> dict[str, Any]:
         skeletons = {name: asdict(one) for name, one in self.skeletons.items()}
@@ -112,7 +113,7 @@ class _Sheet:
     """One table that is being written."""
 
     def __init__(self, file: BoxTableFile, storage: Storage, stack: ExitStack) -> None:
-        self._file = file
+        self.key, self._file = file.key, file
         out = stack.enter_context(storage.open_write(file.key))
         # A name's stray bytes are written as they are; see `variegate.storage.keys`.
         self._text = io.TextIOWrapper(out, "utf-8", errors="surrogateescape", newline="")

@@ -143,10 +143,6 @@ class Coco(DatasetFormat):
             next_annotation=max(annotation for _, annotation in largest) + 1,
         )
 
-    @property
-    def index_keys(self) -> tuple[str, ...]:
-        return tuple(file.key for file in self.found.files)
-
 
 def _candidates(storage: Storage) -> list[str]:
     """Return the files that may be COCO's: those with a likely name, then the largest."""

@@ -133,12 +133,13 @@ class Sheets:
         self._new: dict[tuple[str, str | None], int] = {}
         self._next_image, self._next_annotation = next_ids
 
-    def close(self) -> None:
-        """Finish all files."""
+    def close(self) -> list[str]:
+        """Finish all files; return their keys."""
         if not self._sheets:
             self.sheet("instances", None)
         for sheet in self._sheets:
             sheet.close()
+        return [sheet.file.key for sheet in self._sheets]
 
     def numbered(self, number: int) -> Sheet | None:
         """Return the file with this number in the set that was read."""

@@ -119,7 +119,7 @@ class CocoWriter(Writer):
         number = record.get("file", 0)
         return number < len(self.files) and self.files[number].kind == "panoptic"
 
-    def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
+    def write_index(self, storage: Storage, items: Iterable[Item]) -> Iterable[str]:
         with ExitStack() as stack:
             sheets = Sheets(
                 self.files,
@@ -130,7 +130,7 @@ class CocoWriter(Writer):
             )
             for item in items:
                 Entry(sheets, item).write()
-            sheets.close()
+            return sheets.close()
 
     @property
     def set_extra(self) -> Mapping[str, Any]:

@@ -79,8 +79,8 @@ class ImageFolderWriter(Writer):
         if mask_file is not None and mask_file in item.masks:
             yield mask_file, encode_mask(item.masks[mask_file])
 
-    def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
-        """Write the metadata files, row by row."""
+    def write_index(self, storage: Storage, items: Iterable[Item]) -> Iterable[str]:
+        """Write the metadata files, row by row; return their keys."""
         with ExitStack() as stack:
             tables: dict[str, _Table] = {}
             for metadata in self.metadata:
@@ -90,6 +90,7 @@ class ImageFolderWriter(Writer):
                 if metadata.key not in tables:
                     tables[metadata.key] = _open(metadata, storage, stack)
                 tables[metadata.key].add(self._row(item, metadata))
+        return tables
 
     def _nearest(self, key: str) -> Metadata:
         """Return the metadata file of a result: the deepest one above it."""

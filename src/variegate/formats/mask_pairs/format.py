@@ -15,7 +15,7 @@ from typing import ClassVar
 from variegate.annotations.annotation import Annotation
 from variegate.errors import ImageError, InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
-from variegate.formats.image_size import image_size, measure, size_problem
+from variegate.formats.image_size import image_size, mask_palette, measure, size_problem
 from variegate.formats.mask_pairs.classes import class_names, is_class_file, read_class_files
 from variegate.formats.mask_pairs.pairs import Pairing, split_key
 from variegate.formats.mask_pairs.search import find_pairing, is_mask_folder, other_masks
@@ -82,7 +82,7 @@ class MaskPairs(DatasetFormat):
                 image_extensions=_common(seen.image_extensions),
                 mask_extensions=_common(seen.mask_extensions),
             ),
-            palette=_palette(storage, seen.first_mask),
+            palette=mask_palette(storage, seen.first_mask).hex() if seen.first_mask else "",
             class_files=texts,
         )
 
@@ -194,14 +194,6 @@ def _split(key: str) -> str | None:
         if split := canonical_split(part) or canonical_split(part.removesuffix("2017")):
             return split
     return None
-
-
-def _palette(storage: Storage, key: str | None) -> str:
-    """Return the palette of a mask, as hexadecimal digits."""
-    try:
-        return ((key and measure(storage, key).palette) or b"").hex()
-    except (ImageError, InputError):
-        return ""
 
 
 def _lost_images(survey: Survey, storage: Storage) -> str | None:

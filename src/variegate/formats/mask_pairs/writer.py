@@ -91,10 +91,11 @@ class MaskPairsWriter(Writer):
         indexed = palette and mask.dtype.itemsize == 1
         yield annotation.mask_file, encode_mask(mask, palette if indexed else None)
 
-    def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
-        """Write the files of class names, as they were."""
+    def write_index(self, storage: Storage, items: Iterable[Item]) -> Iterable[str]:
+        """Write the files of class names, as they were; return their keys."""
         for key, text in self.class_files.items():
             storage.write(key, text.encode())
+        return self.class_files
 
     @property
     def set_extra(self) -> Mapping[str, Any]:

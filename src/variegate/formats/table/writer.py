@@ -46,13 +46,14 @@ class CsvTableWriter(Writer):
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         return "/".join(part for part in ("images", split, stem_of(key) + extension) if part)
 
-    def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
+    def write_index(self, storage: Storage, items: Iterable[Item]) -> Iterable[str]:
         words = self.split_names
         cells = (
             (item.key, item.label or "", words.get(item.split, item.split) if item.split else "")
             for item in items
         )
         write_table(storage, self.table, self.columns, cells)
+        return (self.table,)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:

@@ -153,8 +153,8 @@ class Member:
     objects: Sequence[tuple[str, int, Mapping[str, int]]] = ()
 
 
-def write_sets(storage: Storage, members: Iterable[Member], names: Sequence[str]) -> None:
-    """Write the lists, those without members too.
+def write_sets(storage: Storage, members: Iterable[Member], names: Sequence[str]) -> list[str]:
+    """Write the lists, those without members too; return their keys.
 
     The members pass by once; as many files as there are classes could not be open at one time, so
     that they are kept on disk meanwhile.
@@ -168,6 +168,7 @@ def write_sets(storage: Storage, members: Iterable[Member], names: Sequence[str]
         ordered = sorted(used)
         for start in range(0, len(ordered), _OPEN_AT_ONCE):
             _write_some(storage, spool, ordered[start : start + _OPEN_AT_ONCE], ordered)
+    return [f"{name}.txt" for name in ordered]
 
 
 def _write_some(

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from itertools import islice
 
-from variegate.codecs import read_palette
 from variegate.errors import InputError, LimitError
+from variegate.formats.image_size import mask_palette
 from variegate.formats.pairing import Listed, Pairs
 from variegate.formats.voc.masks import CLASSES, color_map
 from variegate.formats.voc.xml import SIZE_LIMIT, Node, XmlError, parse, scan
@@ -20,7 +20,6 @@ _TEXT_LIMIT = 1 << 20
 _WANTED = {("object", "name"), ("part", "name"), ("bndbox", "xmin"), ("bndbox", "ymin")}
 # Where a box begins that begins at 0, or before the first pixel ends.
 _FIRST = re.compile(r"0*(?:0|0?\.[0-9]+|0\.)")
-_PALETTE_BYTES = 1 << 16
 
 
 def read_xml(storage: Storage, key: str) -> Node:
@@ -116,8 +115,6 @@ def read_text(storage: Storage, key: str) -> str:
 
 def palette(storage: Storage, masks: Iterable[str]) -> str:
     """Return the palette of the first mask in hexadecimal, if it is not the usual one."""
-    for key in sorted(masks):
-        with suppress(InputError), storage.open_read(key) as file:
-            found = read_palette(file.read(_PALETTE_BYTES)) or b""
-            return "" if color_map().startswith(found) else found.hex()
-    return ""
+    first = min(masks, default=None)
+    found = mask_palette(storage, first) if first else b""
+    return "" if color_map().startswith(found) else found.hex()

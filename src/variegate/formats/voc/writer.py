@@ -145,10 +145,12 @@ class VocWriter(Writer):
                 values = np.where((values == 0) & (classes == BORDER), BORDER, values)
             yield key, write_mask(values, palette)
 
-    def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
-        write_sets(storage, map(self._member, items), self.lists)
+    def write_index(self, storage: Storage, items: Iterable[Item]) -> Iterable[str]:
+        keys = write_sets(storage, map(self._member, items), self.lists)
         if self.labelmap is not None:
             storage.write(self.labelmap[0], self.labelmap[1].encode("utf-8", "surrogateescape"))
+            keys.append(self.labelmap[0])
+        return keys
 
     def _member(self, item: Item) -> Member:
         annotation = item.annotation or Annotation()

@@ -30,7 +30,7 @@ from variegate.formats.webdataset.schema import (
     split_member,
 )
 from variegate.formats.webdataset.writer import WebDatasetWriter
-from variegate.storage import Entry, OnSkip, Storage, TarStorage, log_skip, printable
+from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
 
 _SHARD = ".tar/"
 _SIZE_LIMIT = 1 << 24
@@ -59,7 +59,7 @@ class WebDataset(DatasetFormat):
     def recognise(
         cls, survey: Survey, storage: Storage, *, chosen: bool
     ) -> DatasetFormat | NotThisFormat:
-        single = isinstance(storage, TarStorage)
+        single = storage.is_tar
         sharded = any(part.endswith(".tar") for f in survey.tally.folders for part in f)
         if not (single or sharded or chosen):
             return NotThisFormat("there are no tar files")

@@ -132,11 +132,12 @@ class WebDatasetWriter(Writer):
                 data = storage.read(f"{origin}.{extension}", limit=_MEMBER_LIMIT)
                 yield f"{sample}.{extension}", data
 
-    def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
+    def write_index(self, storage: Storage, items: Iterable[Item]) -> Iterable[str]:
         """Fold the folders of results into tar files, unless an archive is to be made of them."""
         # Whoever packs results into an archive collects them in such a folder first.
         if not storage.url.endswith(".unpacked"):
             fold_shards(open_storage(storage.url))
+        return ()
 
 
 @lru_cache(maxsize=4)

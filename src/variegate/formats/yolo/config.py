@@ -9,7 +9,7 @@ import yaml
 
 from variegate.errors import InputError
 from variegate.formats.pairing import parts_of
-from variegate.formats.scan import canonical_split, leave_unsaid
+from variegate.formats.scan import canonical_split
 from variegate.storage import Storage
 
 _LIMIT = 1 << 22
@@ -273,19 +273,3 @@ def split_lines(storage: Storage, key: str) -> Iterator[str]:
 def split_named(name: str) -> str | None:
     """Return the split that a file such as ``train.txt`` is a list of, by its name."""
     return canonical_split(parts_of(name)[1])
-
-
-def images_elsewhere(storage: Storage) -> str | None:
-    """Say where the images are, for a dataset without any whose data.yaml names them.
-
-    A storage cannot be read above its root, so its user has to name the folder above.
-    """
-    keys = [entry.key for entry in storage.list(on_skip=leave_unsaid) if is_config(entry.key)]
-    config = read_config(storage, keys, ())
-    places = [place for names in config.splits.values() for place in names]
-    if not places:
-        return None
-    return (
-        f"{config.key} says that the images are in {places[0]!r}, which is not below this "
-        "folder; name a folder that holds the images and these labels, with --format yolo"
-    )

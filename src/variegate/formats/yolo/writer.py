@@ -126,7 +126,7 @@ class YoloWriter(Writer):
         text = "".join(f"{line}\n" for line in lines)
         yield self.annotation_key(item.key), text.encode("utf-8", "replace")
 
-    def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
+    def write_index(self, storage: Storage, items: Iterable[Item]) -> Iterable[str]:
         with ExitStack() as stack:
             files = {key: stack.enter_context(storage.open_write(key)) for key in self.lists}
             for item in items:
@@ -144,6 +144,7 @@ class YoloWriter(Writer):
             storage.write(self.config, text.encode())
         elif self.config:
             storage.write(self.config, self._yaml())
+        return filter(None, (*self.lists, self.names_key, self.config))
 
     def _numbered(self) -> dict[int, str]:
         return {self.number(name): name for name in self.classes}

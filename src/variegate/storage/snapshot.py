@@ -1,0 +1,231 @@
+"""A dataset as its first listing found it: it is listed once, and no annotation is read twice.
+
+Finding out what format a dataset has takes many looks at the same names and the same annotation
+files, by one format after the other, and listing a run's sources takes one more. In a bucket each
+look costs requests: a thousand names a page, a file a request.
+"""
+
+import io
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, BinaryIO, Self, cast
+
+from variegate.codecs.sniff import IMAGE_EXTENSIONS
+from variegate.errors import OutputError
+from variegate.storage.base import Entry, OnSkip, Storage, log_skip
+from variegate.storage.keys import check_key
+from variegate.storage.wrapper import PassingStorage
+
+_PIECE = 1 << 20
+_MOST_BYTES = 8 << 30
+_TABLES = """
+pragma journal_mode = off;
+create table entry (key blob primary key, size integer, modified real) without rowid;
+create table skipped (key blob, reason blob);
+create table piece (key blob, number integer, data blob, primary key (key, number));
+"""
+_SIZE = "select size from entry where key = ?"
+_SKIPPED = "select * from skipped where key >= ? and key < ? order by rowid"
+_ENTRIES = "select * from entry where key >= ? and key < ? order by key"
+
+
+class Snapshot(PassingStorage):
+    """Passes on to `inner` what it does not know yet. Use it in a with statement.
+
+    The first `list` lists the whole storage; every other one, and then `exists` and `size`, are
+    answered from what it found. Files that are not images by their extension are kept as they are
+    read, in pieces of 1 MB, so that each byte is asked for once; images are passed on.
+
+    All of this waits in a temporary database on disk, about 100 bytes a file and the annotations,
+    and takes 2 MB of memory however much it is. Annotations take at most 8 GB, and half of the
+    space that is free when this begins: what does not fit is read again wherever it is needed.
+
+    Raises:
+        OutputError: from any method: the database cannot be written.
+    """
+
+    def __init__(self, inner: Storage) -> None:
+        super().__init__(inner)
+        self._complete = False
+        self._room = min(_MOST_BYTES, shutil.disk_usage(tempfile.gettempdir()).free // 2)
+        # A file that has no name: it goes with the connection, however the process ends. pyarrow
+        # reads from threads of its own, and SQLite sees to it that they take turns.
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._database.executescript(_TABLES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._database.close()
+
+    def list(self, prefix: str = "", *, on_skip: OnSkip = log_skip) -> Iterator[Entry]:
+        prefix = prefix.rstrip("/")
+        if prefix:
+            check_key(prefix)
+        self._complete = self._complete or self._fill()
+        # "0" comes behind "/", and 0xFF behind all text.
+        limits = (_raw(f"{prefix}/"), _raw(f"{prefix}0")) if prefix else (b"", b"\xff")
+        for key, reason in self._rows(_SKIPPED, limits):
+            on_skip(_text(key), _text(reason))
+        for key, size, modified in self._rows(_ENTRIES, limits):
+            yield Entry(_text(key), size, modified)
+
+    def read(self, key: str, *, limit: int | None = None) -> bytes:
+        if _is_image(key):
+            return super().read(key, limit=limit)
+        if self._one("select 1 from piece where key = ?", key) is None:
+            data = super().read(key, limit=limit)
+            # The last piece is a short one, if need be an empty one.
+            for start in range(0, len(data) + 1, _PIECE):
+                self._keep(key, start // _PIECE, data[start : start + _PIECE])
+            return data
+        if limit is not None and self.size(key) > limit:
+            return super().read(key, limit=limit)  # which says so in its own words
+        with io.BufferedReader(_Pieces(self, self._inner, key)) as file:
+            return file.read()
+
+    def open_read(self, key: str) -> BinaryIO:
+        if _is_image(key):
+            return super().open_read(key)
+        if self.size(key) < _PIECE:
+            # In a bucket one request, where asking for the size would be another.
+            return io.BytesIO(self.read(key))
+        return cast("BinaryIO", io.BufferedReader(_Pieces(self, self._inner, key)))
+
+    def size(self, key: str) -> int:
+        known = self._one(_SIZE, key)
+        return super().size(key) if known is None else int(known)
+
+    def exists(self, key: str) -> bool:
+        check_key(key)
+        return self._one(_SIZE, key) is not None if self._complete else super().exists(key)
+
+    def piece(self, key: str, number: int, source: "_Pieces") -> bytes:
+        """Return the bytes from `number` MB on, up to 1 MB, from `source` if they are not kept."""
+        found = self._one("select data from piece where key = ? and number = ?", key, number)
+        if found is None:
+            data = source.fetched(number)
+            self._keep(key, number, data)
+            return data
+        return bytes(found)
+
+    def _keep(self, key: str, number: int, data: bytes) -> None:
+        if len(data) <= self._room:
+            self._room -= len(data)
+            row = (_raw(key), number, data)
+            with _on_disk():
+                self._database.execute("insert or ignore into piece values (?, ?, ?)", row)
+
+    def _fill(self) -> bool:
+        """List everything; what an attempt has left behind that failed is forgotten."""
+
+        def skip(key: str, reason: str) -> None:
+            row = (_raw(key), _raw(reason))
+            self._database.execute("insert into skipped values (?, ?)", row)
+
+        entries = self._inner.list(on_skip=skip)
+        rows = ((_raw(entry.key), entry.size, entry.modified) for entry in entries)
+        with _on_disk():
+            self._database.execute("delete from entry")
+            self._database.execute("delete from skipped")
+            self._database.execute("begin")
+            try:
+                self._database.executemany("insert or replace into entry values (?, ?, ?)", rows)
+            finally:
+                if self._database.in_transaction:
+                    self._database.execute("commit")
+        return True
+
+    def _rows(self, query: str, values: tuple[bytes, ...]) -> Iterator[tuple[Any, ...]]:
+        with _on_disk():
+            yield from self._database.execute(query, values)
+
+    def _one(self, query: str, key: str, *more: int) -> Any:
+        """Return the one value of a query about a key; None where there is none."""
+        with _on_disk():
+            found = self._database.execute(query, (_raw(key), *more)).fetchone()
+        return found and found[0]
+
+
+class _Pieces(io.RawIOBase):
+    """A file of which every piece is kept as it is read, or read where it is kept."""
+
+    def __init__(self, snapshot: Snapshot, inner: Storage, key: str) -> None:
+        self._snapshot, self._inner, self._key, self._at = snapshot, inner, key, 0
+        self._number, self._data = -1, b""
+        self._source: BinaryIO | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at}.get(whence)
+        self._at = max(0, offset + (self._snapshot.size(self._key) if start is None else start))
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        number, start = divmod(self._at, _PIECE)
+        if number != self._number:
+            self._number, self._data = number, self._snapshot.piece(self._key, number, self)
+        part = self._data[start : start + len(buffer)]
+        buffer[: len(part)] = part
+        self._at += len(part)
+        return len(part)
+
+    def fetched(self, number: int) -> bytes:
+        """Return a piece as the storage has it."""
+        if self._source is None:
+            self._source = self._inner.open_read(self._key)
+        self._source.seek(number * _PIECE)
+        data = b""
+        while more := self._source.read(_PIECE - len(data)):
+            data += more
+        return data
+
+    def close(self) -> None:
+        if self._source is not None:
+            self._source.close()
+        super().close()
+
+
+def _is_image(key: str) -> bool:
+    """Say whether a file is one of images, or without an extension, as some images are."""
+    name = key[key.rfind("/") + 1 :].lower()
+    dot = name.rfind(".")
+    return dot <= 0 or name[dot:] in IMAGE_EXTENSIONS
+
+
+def _raw(text: str) -> bytes:
+    # Their order as bytes is that of code points, stray bytes of names included.
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogatepass")
+
+
+@contextmanager
+def _on_disk() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OutputError(
+            f"the list of the input's files, in {tempfile.gettempdir()}: cannot be kept ({error}); "
+            "free some space there, or set TMPDIR to another folder"
+        ) from error
