@@ -1,16 +1,18 @@
 """How results are laid out: the other half of a format.
 
-A writer is a small JSON value (`to_json`, `from_json`), so that it can travel to the workers. A
+A writer is a small JSON value (`writer_to_json`), so that it can travel to the workers: its fields
+hold tuples, mappings, text, numbers and data classes of these, as msgspec reads and writes them. A
 worker asks it for the key of each result and writes the *sidecars*, the files that belong to one
-result (an XML file, a mask); when all is done, the files that belong to the whole set (a COCO file,
-a class list) are written once, from the manifest, by `write_index`.
+result (an XML file, a mask); when all is done, the files that belong to the whole dataset (a COCO
+file, a class list) are written once, from the manifest, by `write_index`.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
+import msgspec
 import numpy as np
 
 from variegate.annotations.annotation import Annotation, Skeleton
@@ -62,6 +64,21 @@ class Item:
     source: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetInfo:
+    """What a new writer has to know of a dataset that was read in another format.
+
+    Attributes:
+        classes, skeletons, splits: of the dataset.
+        extra: what the other format said of it as a whole (`Writer.set_extra`).
+    """
+
+    classes: tuple[str, ...] = ()
+    skeletons: Mapping[str, Skeleton] = field(default_factory=dict)
+    splits: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
 #: Every writer by its name; a class that has a `name` enters itself.
 WRITERS: "dict[str, type[Writer]]" = {}
 
@@ -100,22 +117,9 @@ class Writer(ABC):
             WRITERS[cls.name] = cls
 
     @classmethod
-    def fresh(
-        cls,
-        *,
-        classes: tuple[str, ...],
-        skeletons: Mapping[str, Skeleton],
-        splits: tuple[str, ...],
-        extra: Mapping[str, Any],
-    ) -> Self:
-        """Make one for a set that was read in another format.
-
-        Args:
-            classes, skeletons, splits: of the set.
-            extra: what the other format said of the set as a whole (`Writer.set_extra`).
-        """
-        del splits, extra
-        return cls(classes=classes, skeletons=skeletons)
+    def fresh(cls, dataset: DatasetInfo) -> Self:
+        """Make one for a dataset that was read in another format."""
+        return cls(classes=dataset.classes, skeletons=dataset.skeletons)
 
     @abstractmethod
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
@@ -170,33 +174,15 @@ class Writer(ABC):
         """What the format says of the set as a whole and another may be able to carry."""
         return {}
 
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON values from which `from_json` makes an equal writer."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Make a writer from what `to_json` gave, before or after it was text."""
-        skeletons = {
-            name: Skeleton(
-                tuple(one["names"]),
-                tuple((i, j) for i, j in one["pairs"]),
-                tuple((i, j) for i, j in one["edges"]),
-            )
-            for name, one in data.get("skeletons", {}).items()
-        }
-        return cls(**{**data, "classes": tuple(data.get("classes", ())), "skeletons": skeletons})
-
 
 def writer_to_json(writer: Writer) -> dict[str, Any]:
     """Return JSON values from which `writer_from_json` makes an equal writer."""
-    return {"name": writer.name, **writer.to_json()}
+    return {"name": writer.name, **msgspec.to_builtins(writer)}
 
 
 def writer_from_json(data: Mapping[str, Any]) -> Writer:
     """Make a writer from what `writer_to_json` gave, before or after it was text."""
-    fields = dict(data)
-    return WRITERS[fields.pop("name")].from_json(fields)
+    return msgspec.convert(data, WRITERS[data["name"]])
 
 
 def _stem(key: str) -> str:

@@ -5,10 +5,9 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from variegate.errors import InputError
-from variegate.formats.coco.file import split_of
 from variegate.formats.delimited import first_column, read_head
 from variegate.storage import Storage
 
@@ -195,22 +194,3 @@ def rows(storage: Storage, key: str, columns: BoxColumns) -> Iterator[tuple[int,
             raise InputError(
                 f"{place}: not in UTF-8 after line {reader.line_num:,}; save it as CSV UTF-8"
             ) from error
-
-
-def table_split(key: str) -> str | None:
-    """Return the split that a table's name or folder tells."""
-    return split_of(key)
-
-
-def file_to_json(file: BoxTableFile) -> dict[str, Any]:
-    """Return JSON values from which `file_from_json` makes an equal one."""
-    columns = {name: getattr(file.columns, name) for name in BoxColumns.__slots__}
-    return {name: getattr(file, name) for name in BoxTableFile.__slots__} | {"columns": columns}
-
-
-def file_from_json(data: dict[str, Any]) -> BoxTableFile:
-    """Make a table from what `file_to_json` gave, before or after it was text."""
-    columns = dict(data["columns"])
-    for name in ("header", "box", "size"):
-        columns[name] = None if columns[name] is None else tuple(columns[name])
-    return BoxTableFile(**{**data, "columns": BoxColumns(**columns)})

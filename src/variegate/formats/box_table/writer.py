@@ -2,21 +2,19 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from variegate.annotations.annotation import Annotation, Object, Skeleton
+from variegate.annotations.annotation import Annotation, Object
+from variegate.annotations.boxes import Box, around, edges_of, sides_of
 from variegate.formats.box_table.file import (
     BoxColumns,
     BoxTableFile,
-    file_from_json,
-    file_to_json,
 )
-from variegate.formats.coco import geometry
-from variegate.formats.coco.places import image_key
-from variegate.formats.writer import Content, Item, Writer
+from variegate.formats.coco.locate import image_key
+from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
 
 CSV = "csv"
@@ -68,27 +66,10 @@ class BoxTableWriter(Writer):
             for sheet in (*sheets, *fresh.values()):
                 sheet.close()
 
-    def to_json(self) -> dict[str, Any]:
-        skeletons = {name: asdict(one) for name, one in self.skeletons.items()}
-        files = [file_to_json(file) for file in self.files]
-        return {"classes": list(self.classes), "skeletons": skeletons, "files": files}
-
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        files = tuple(file_from_json(one) for one in data.get("files", ()))
-        return super().from_json({**data, "files": files})
-
-    @classmethod
-    def fresh(
-        cls,
-        *,
-        classes: tuple[str, ...],
-        skeletons: Mapping[str, Skeleton],
-        splits: tuple[str, ...],
-        extra: Mapping[str, Any],
-    ) -> Self:
-        del splits, extra, skeletons  # tables are begun when the first image of a split comes
-        return cls(classes=classes)
+    def fresh(cls, dataset: DatasetInfo) -> Self:
+        # Tables are begun when the first image of a split comes.
+        return cls(classes=dataset.classes)
 
 
 def table_number(annotation: Annotation | None) -> int | None:
@@ -127,7 +108,7 @@ class _Sheet:
         objects = item.annotation.objects if item.annotation else ()
         written = 0
         for one in objects:
-            if (box := one.box or geometry.around(one)) is not None:
+            if (box := one.box or around(one)) is not None:
                 self._writer.writerow(self._row(item, one, box))
                 written += 1
         if not written and self._file.empty:
@@ -140,7 +121,7 @@ class _Sheet:
         if not self._text.closed:
             self._text.detach()
 
-    def _row(self, item: Item, one: Object | None, box: geometry.Box | None) -> list[Any]:
+    def _row(self, item: Item, one: Object | None, box: Box | None) -> list[Any]:
         columns = self._file.columns
         cells: list[Any] = [""] * len(columns.header or range(columns.width))
         cells[columns.file] = item.key.removeprefix(self._file.images)
@@ -158,10 +139,10 @@ class _Sheet:
         return cells
 
 
-def _numbers(one: Object, box: geometry.Box, columns: BoxColumns) -> Iterator[float]:
+def _numbers(one: Object, box: Box, columns: BoxColumns) -> Iterator[float]:
     if columns.style == "edges":
         yield from box
         return
     record = one.extra.get(CSV)
     raw = record.get("box") if isinstance(record, dict) else None
-    yield from raw if raw and geometry.edges(raw) == box else geometry.raw_box(box)
+    yield from raw if raw and edges_of(raw) == box else sides_of(box)

@@ -7,12 +7,12 @@ import numpy as np
 
 from variegate.annotations import rle
 from variegate.annotations.annotation import Annotation, Object
+from variegate.annotations.boxes import Box, around
 from variegate.annotations.masks import MaskReader, Shape
 from variegate.annotations.polygons import rasterised
 from variegate.annotations.targets import Mask
 from variegate.annotations.tracing import traced
 from variegate.codecs import MASK_EXTENSION
-from variegate.formats.coco import geometry
 from variegate.formats.conversion.capabilities import Capabilities, Outcome, has_shape
 
 
@@ -90,7 +90,7 @@ class ShapeConverter:
         points = {"keypoints"} if has_shape(one) else {"keypoints", "points"}
         return fields if holds & points else fields | {"keypoints": None}
 
-    def _box(self, one: Object, mask: Shape | None) -> geometry.Box | None:
+    def _box(self, one: Object, mask: Shape | None) -> Box | None:
         holds = self.fit.holds
         if "boxes" not in holds:
             return None
@@ -101,7 +101,7 @@ class ShapeConverter:
         if (one.polygons and "polygons" in holds) or (one.corners and "corners" in holds):
             # The outline says it all.
             return None
-        return geometry.around(one.changed(keypoints=None))
+        return around(one.changed(keypoints=None))
 
     def _filled(self, one: Object) -> Shape:
         rings = [np.array(ring, np.float64) for ring in one.polygons or ()]

@@ -8,10 +8,10 @@ import posixpath
 import re
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 from variegate.errors import InputError
 from variegate.formats.imagefolder.objects import ObjectColumn
@@ -58,16 +58,6 @@ class Metadata:
     def extension(self) -> str:
         """Its kind: one of `EXTENSIONS`."""
         return posixpath.splitext(self.key)[1].lower()
-
-    def to_json(self) -> Row:
-        """Return JSON values from which `from_json` makes an equal one."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Make one from what `to_json` gave, before or after it was text."""
-        objects = ObjectColumn.from_json(data["objects"]) if data["objects"] else None
-        return cls(**{**data, "objects": objects, "columns": tuple(data["columns"])})
 
 
 class Rows:

@@ -15,7 +15,7 @@ from variegate.annotations.annotation import Annotation
 from variegate.codecs import EXTENSIONS, MASK_EXTENSION, encode_mask
 from variegate.formats.imagefolder.metadata import LABEL, Metadata, Row
 from variegate.formats.imagefolder.objects import AREA, OUTLINES, RAW, ObjectColumn
-from variegate.formats.writer import Content, Item, Writer
+from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
 
 _MASK = "mask_file_name"
@@ -45,20 +45,15 @@ class ImageFolderWriter(Writer):
     own: bool = True
 
     @classmethod
-    def fresh(
-        cls,
-        *,
-        classes: tuple[str, ...],
-        skeletons: Mapping[str, Any],
-        splits: tuple[str, ...],
-        extra: Mapping[str, Any],
-    ) -> Self:
-        folders = [f"{_FOLDERS[split]}/" for split in splits] or [""]
+    def fresh(cls, dataset: DatasetInfo) -> Self:
+        folders = [f"{_FOLDERS[split]}/" for split in dataset.splits] or [""]
         metadata = tuple(
             Metadata(key=f"{folder}metadata.jsonl", objects=ObjectColumn(), mask=_MASK)
             for folder in folders
         )
-        return cls(classes=classes, skeletons=skeletons, metadata=metadata, own=False)
+        return cls(
+            classes=dataset.classes, skeletons=dataset.skeletons, metadata=metadata, own=False
+        )
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         stem = posixpath.splitext(posixpath.basename(key))[0]
@@ -117,15 +112,6 @@ class ImageFolderWriter(Writer):
                 fields[name] = size
         order = [name for name in metadata.columns if name in fields]
         return {name: fields[name] for name in dict.fromkeys((*order, *fields))}
-
-    def to_json(self) -> dict[str, Any]:
-        return {**super().to_json(), "metadata": [one.to_json() for one in self.metadata]}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        writer = super().from_json({name: data[name] for name in data if name != "metadata"})
-        metadata = tuple(Metadata.from_json(one) for one in data["metadata"])
-        return replace(writer, metadata=metadata)
 
 
 def _relative(key: str, metadata: Metadata) -> str:

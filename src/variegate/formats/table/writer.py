@@ -1,12 +1,12 @@
 """Writing a table (CSV) of files and labels."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
 
 from variegate.formats.plain import stem_of
 from variegate.formats.table.file import Columns, write_table
-from variegate.formats.writer import Content, Item, Writer
+from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
 
 _COLUMNS = Columns(",", ("file", "label"), 0, 1, None)
@@ -32,16 +32,9 @@ class CsvTableWriter(Writer):
     split_names: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def fresh(
-        cls,
-        *,
-        classes: tuple[str, ...],
-        skeletons: Mapping[str, Any],
-        splits: tuple[str, ...],
-        extra: Mapping[str, Any],
-    ) -> Self:
-        columns = _WITH_SPLITS if splits else _COLUMNS
-        return cls(classes=classes, skeletons=skeletons, columns=columns)
+    def fresh(cls, dataset: DatasetInfo) -> Self:
+        columns = _WITH_SPLITS if dataset.splits else _COLUMNS
+        return cls(classes=dataset.classes, skeletons=dataset.skeletons, columns=columns)
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         return "/".join(part for part in ("images", split, stem_of(key) + extension) if part)
@@ -53,9 +46,3 @@ class CsvTableWriter(Writer):
             for item in items
         )
         write_table(storage, self.table, self.columns, cells)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        columns = {**data["columns"], "header": tuple(data["columns"]["header"])}
-        writer = super().from_json({name: data[name] for name in data if name != "columns"})
-        return replace(writer, columns=Columns(**columns))
