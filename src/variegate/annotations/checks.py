@@ -5,7 +5,7 @@ outside its image is clipped. The rest is left out.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard, TypeVar
 
@@ -137,19 +137,32 @@ def mend_ring(
     # The sum of finite numbers may be infinite: then each is looked at.
     if not math.isfinite(sum(xs) + sum(ys)) and not all(map(math.isfinite, (*xs, *ys))):
         return None, [_NOT_FINITE]
+    wrong, is_usable = _ring_problem(ring, xs, ys, size=size, slack=slack)
+    return ring if is_usable else None, [wrong] if wrong else []
+
+
+def _ring_problem(
+    ring: tuple[Point, ...],
+    xs: Sequence[float],
+    ys: Sequence[float],
+    *,
+    size: Size | None,
+    slack: Slack,
+) -> tuple[str | None, bool]:
+    """Return what is wrong with a ring of finite numbers, and whether it can be used."""
     if len({*ring[:3]}) < 3 and (different := len({*ring})) < 3:
-        return None, [f"polygon with {different} different points, expected 3"]
+        return f"polygon with {different} different points, expected 3", False
     x1, y1, x2, y2 = min(xs), min(ys), max(xs), max(ys)
     if x1 == x2 or y1 == y2:
-        return None, ["polygon with no area"]
+        return "polygon with no area", False
     if size is None:
-        return ring, []
+        return None, True
     (height, width), (dx, dy) = size, slack
     if x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
-        return None, ["polygon outside the image"]
+        return "polygon outside the image", False
     if x1 >= -dx and y1 >= -dy and x2 <= width + dx and y2 <= height + dy:
-        return ring, []
-    return ring, ["polygon partly outside the image; kept, and clipped when it moves"]
+        return None, True
+    return "polygon partly outside the image; kept, and clipped when it moves", True
 
 
 def mend_rings(
@@ -161,10 +174,13 @@ def mend_rings(
         if not are_numbers(flat) or len(flat) % 2:
             say(f"polygon {shown(flat)} is not x, y, x, y, ...; polygon left out")
             continue
-        points = tuple(zip(flat[::2], flat[1::2], strict=True))
-        ring = usable(mend_ring(points, size=size, slack=ROUNDED), say, cost="polygon left out")
-        if ring is not None:
+        xs, ys = flat[::2], flat[1::2]
+        ring = tuple(zip(xs, ys, strict=True))
+        wrong, is_usable = _ring_problem(ring, xs, ys, size=size, slack=ROUNDED)
+        if is_usable:
             rings.append(ring)
+        if wrong:
+            say(wrong if is_usable else f"{wrong}; polygon left out")
     return tuple(rings) or None
 
 

@@ -120,7 +120,8 @@ def _find(name: str, folders: list[str], places: Places) -> str | None:
     if name.startswith("/"):
         return name[1:] if places.holds(name[1:]) else None
     found = [key for folder in folders if places.holds(key := folder + name)]
-    return found[0] if len(found) == 1 or found[:1] == [folders[0] + name] else None
+    sure = len(found) == 1 or (found and found[0] == folders[0] + name)
+    return found[0] if sure else None
 
 
 def _image_folders(

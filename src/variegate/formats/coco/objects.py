@@ -90,7 +90,9 @@ class Reader:
         """
         problems: list[str] = []
         category = self.category(raw, problems)
-        one = None if category is None else self._object(raw, category, size, problems.append)
+        one, is_exact = None, False
+        if category is not None:
+            one, is_exact = self._object(raw, category, size, problems.append)
         record: Fields = {}
         if is_id(identity := raw.get("id")):
             first = self.file.duplicates.get(identity, number)
@@ -99,7 +101,7 @@ class Reader:
             else:
                 problems.append(f"the id of annotations[{first}], too; it gets another")
         self.say(raw, number, problems, said)
-        return None if one is None else self._recorded(one, raw, record)
+        return None if one is None else self._recorded(one, raw, record, is_exact=is_exact)
 
     def segment(
         self, raw: Raw, *, mask_file: str, size: Size | None, problems: list[str]
@@ -113,12 +115,12 @@ class Reader:
             problems.append(f"segment id {identity!r}, expected 1 to 16,777,215; segment left out")
             return None
         box = None
+        said: list[str] = []
         if "bbox" in raw:
-            said: list[str] = []
             box = usable(mend_sides(raw["bbox"], size=size), said.append, cost="box left out")
             problems += (f"segment {identity}: {problem}" for problem in said)
         one = Object(category=category, box=box, mask_file=mask_file, mask_value=identity)
-        return self._recorded(one, raw, {})
+        return self._recorded(one, raw, {}, is_exact=not said)
 
     def say(self, raw: Raw, number: int, problems: list[str], said: list[str]) -> None:
         """Put file and place before each problem."""
@@ -135,20 +137,25 @@ class Reader:
             problems.append(f"category_id {identity!r} is not in categories; object left out")
         return name
 
-    def _object(self, raw: Raw, category: str, size: Size | None, say: Say) -> Object | None:
+    def _object(
+        self, raw: Raw, category: str, size: Size | None, say: Say
+    ) -> tuple[Object | None, bool]:
+        """Return the object, and whether its box is exactly that of the entry."""
         rings, mask = _outline(raw.get("segmentation"), size, say)
         points = self._keypoints(raw, category, say)
         box, problems = mend_sides(raw["bbox"], size=size) if "bbox" in raw else (None, [])
         one = Object(category=category, box=box, polygons=rings, rle=mask, keypoints=points)
+        if box is not None and not problems:
+            return one, True
         outside = problems[-1:] == [OUTSIDE]
         if box is None and not outside and (box := around(one)):
             one = one.changed(box=box)
             problems = [f"{problem}; taken from its outline" for problem in problems[-1:]]
         if box is None and (outside or not points):
-            return usable((None, problems or ["neither box nor segmentation"]), say)
+            return usable((None, problems or ["neither box nor segmentation"]), say), False
         for problem in problems:
             say(problem)
-        return one
+        return one, False
 
     def _keypoints(self, raw: Raw, category: str, say: Say) -> Keypoints | None:
         if "keypoints" not in raw:
@@ -165,9 +172,9 @@ class Reader:
             return _keypoints_of(flat) or None
         return None
 
-    def _recorded(self, one: Object, raw: Raw, record: Fields) -> Object:
+    def _recorded(self, one: Object, raw: Raw, record: Fields, *, is_exact: bool) -> Object:
         """Return an object with what else the file says of it."""
-        record = self.mark() | record | self._numbers(raw, one)
+        record = self.mark() | record | self._numbers(raw, one, is_exact=is_exact)
         extra = other_fields(raw, {}, _KNOWN)
         if raw.get("iscrowd"):
             extra["iscrowd"] = raw["iscrowd"]
@@ -178,13 +185,19 @@ class Reader:
         """Return how a record begins."""
         return {"file": self.number} if self.number else {}
 
-    def _numbers(self, raw: Raw, one: Object) -> Fields:
-        """Return what is needed to write the same numbers again."""
+    def _numbers(self, raw: Raw, one: Object, *, is_exact: bool) -> Fields:
+        """Return what is needed to write the same numbers again.
+
+        Args:
+            raw: the entry.
+            one: what was made of it.
+            is_exact: its box, if it has one, is that of the entry.
+        """
         record: Fields = {}
         box, area, points = raw.get("bbox"), raw.get("area"), raw.get("keypoints")
         if raw["category_id"] != self._first[one.category]:
             record["category_id"] = raw["category_id"]
-        if one.box and are_numbers(box, 4) and edges_of(box) == one.box:
+        if one.box and is_exact:
             if not written_alike(sides_of(one.box), box):
                 record["bbox"] = box
             plain = not (one.polygons or one.rle or one.mask_file)
