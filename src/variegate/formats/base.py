@@ -39,6 +39,13 @@ class Source:
     skip: str | None = None
     partners: tuple["Source", ...] = ()
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """The classes of the image as a whole, each with its share."""
+        if self.annotation is not None and self.annotation.labels:
+            return dict(self.annotation.labels)
+        return {self.label: 1.0} if self.label else {}
+
 
 class Labelled(Protocol):
     """An output with what an index says of it; a `Source` is one."""

@@ -64,6 +64,13 @@ def folder_split(folders: list[str]) -> str | None:
     return None
 
 
+def relative_name(name: str) -> str | None:
+    """Return a relative name of a file with forward slashes, or None where it is none."""
+    name = name.replace("\\", "/")
+    absolute = name.startswith("/") or re.match("[A-Za-z]:", name)
+    return None if not name or absolute or "\0" in name else name
+
+
 def is_hidden(key: str) -> bool:
     """Say whether a file, or a folder above it, is one that systems leave behind unseen."""
     path = f"/{key}"

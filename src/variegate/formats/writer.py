@@ -17,6 +17,7 @@ import numpy as np
 
 from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.formats.output_names import output_key
+from variegate.formats.pairing import parts_of
 from variegate.storage import Storage
 
 Content = Literal[
@@ -145,10 +146,10 @@ class Writer(ABC):
             source: key of the source.
             output: key of the result.
         """
-        folder, _, name = mask_file.rpartition("/")
-        old, new = _stem(source), _stem(output)
+        folder, slash, name = mask_file.rpartition("/")
+        old, new = parts_of(source)[1], parts_of(output)[1]
         renamed = name.replace(old, new, 1) if old in name else f"{new}-{name}"
-        return f"{folder}/{renamed}" if folder else renamed
+        return folder + slash + renamed
 
     def object_mask_key(self, output: str) -> str | None:
         """Return where an image's object masks go: one file, in which the n-th has the value n.
@@ -183,8 +184,3 @@ def writer_to_json(writer: Writer) -> dict[str, Any]:
 def writer_from_json(data: Mapping[str, Any]) -> Writer:
     """Make a writer from what `writer_to_json` gave, before or after it was text."""
     return msgspec.convert(data, WRITERS[data["name"]])
-
-
-def _stem(key: str) -> str:
-    name = key.rpartition("/")[2]
-    return name.rpartition(".")[0] or name

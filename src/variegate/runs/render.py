@@ -101,7 +101,7 @@ class Renderer:
         targets = self.annotation_writer.targets(
             source, (image.shape[0], image.shape[1]), orientation
         )
-        return Sample(image, shares(source), targets)
+        return Sample(image, source.shares, targets)
 
     def _executed(
         self,
@@ -137,7 +137,7 @@ class Renderer:
             targets = known
             if times > 1 and known is not None:
                 targets = _reduced(known, size, (image.shape[0], image.shape[1]))
-            return Sample(image, shares(source), targets)
+            return Sample(image, source.shares, targets)
 
         # A mask decoded at full size cannot follow an image that is decoded smaller.
         reducible = header.reducible and not (known and known.layers)
@@ -195,13 +195,6 @@ class _Partners:
         except (ImageError, InputError):
             return False
         return True
-
-
-def shares(source: Source) -> dict[str, float]:
-    """Return the classes of a source as a whole, each with its share."""
-    if source.annotation is not None and source.annotation.labels:
-        return dict(source.annotation.labels)
-    return {source.label: 1.0} if source.label else {}
 
 
 def _reduced(targets: Targets, size: Size, reduced: Size) -> Targets:

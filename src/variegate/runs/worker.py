@@ -15,7 +15,7 @@ from variegate.formats import Item, Source, Writer
 from variegate.recipes.recipe import Recipe
 from variegate.runs.annotate import AnnotationWriter
 from variegate.runs.manifest import Counts, Row, Status
-from variegate.runs.render import Rendered, Renderer, shares
+from variegate.runs.render import Rendered, Renderer
 from variegate.storage import Storage, key_to_text, open_storage
 from variegate.storage.json import dumped
 from variegate.transforms.base import Draw
@@ -205,7 +205,7 @@ class Worker:
             item = self._item(source, done, self._key(source.key, variant.index, file_format))
             sidecars = self._annotation_writer.sidecars(item)
             row = self._written(number, source, item, done.encoded, digest, sidecars)
-            mixed = done.labels if done.labels != shares(source) else None
+            mixed = done.labels if done.labels != source.shares else None
             yield replace(
                 row,
                 status="output",

@@ -1,7 +1,6 @@
 """Writing tables of boxes, row by row."""
 
 import csv
-import io
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from variegate.formats.box_table.file import (
     BoxTableFile,
 )
 from variegate.formats.coco.locate import image_key
+from variegate.formats.delimited import open_table
 from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
 
@@ -62,9 +62,7 @@ class BoxTableWriter(Writer):
                     fresh[item.split] = _Sheet(_new_file(item.split), storage, stack)
                 fresh[item.split].add(item)
             if not sheets and not fresh:
-                sheets.append(_Sheet(_new_file(None), storage, stack))
-            for sheet in (*sheets, *fresh.values()):
-                sheet.close()
+                _Sheet(_new_file(None), storage, stack)
 
     @classmethod
     def fresh(cls, dataset: DatasetInfo) -> Self:
@@ -94,12 +92,8 @@ class _Sheet:
 
     def __init__(self, file: BoxTableFile, storage: Storage, stack: ExitStack) -> None:
         self._file = file
-        out = stack.enter_context(storage.open_write(file.key))
-        # A name's stray bytes are written as they are; see `variegate.storage.keys`.
-        self._text = io.TextIOWrapper(out, "utf-8", errors="surrogateescape", newline="")
-        # Not closed with the wrapper: the storage closes its file itself.
-        stack.callback(self._detach)
-        self._writer = csv.writer(self._text, delimiter=file.columns.delimiter, lineterminator="\n")
+        text = stack.enter_context(open_table(storage, file.key))
+        self._writer = csv.writer(text, delimiter=file.columns.delimiter, lineterminator="\n")
         if file.columns.header is not None:
             self._writer.writerow(file.columns.header)
 
@@ -113,13 +107,6 @@ class _Sheet:
                 written += 1
         if not written and self._file.empty:
             self._writer.writerow(self._row(item, None, None))
-
-    def close(self) -> None:
-        self._text.flush()
-
-    def _detach(self) -> None:
-        if not self._text.closed:
-            self._text.detach()
 
     def _row(self, item: Item, one: Object | None, box: Box | None) -> list[Any]:
         columns = self._file.columns

@@ -1,7 +1,6 @@
 """Which images COCO files mean: `file_name` is relative to a folder that nobody names."""
 
 import posixpath
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,12 +8,17 @@ from dataclasses import dataclass, field
 from variegate.formats.base import counted, named
 from variegate.formats.coco.objects import Reader
 from variegate.formats.coco.read import CocoFile
-from variegate.formats.scan import Survey, canonical_split, folder_split, leave_unsaid
+from variegate.formats.scan import (
+    Survey,
+    canonical_split,
+    folder_split,
+    leave_unsaid,
+    relative_name,
+)
 from variegate.storage import Storage, printable
 
 # Folders that only say that images are in them.
 _PLAIN_FOLDERS = frozenset(("images", "imgs", "jpegimages", "data"))
-_DRIVE = re.compile("[A-Za-z]:")
 
 
 @dataclass(slots=True)
@@ -50,13 +54,12 @@ def inside(name: str, file: str) -> str | None:
     One that climbs ("../images/1.jpg") is relative to its COCO file and becomes a key, with a
     slash before it.
     """
-    name = name.replace("\\", "/")
-    if name.startswith("/") or _DRIVE.match(name) or "\0" in name:
+    plain = relative_name(name)
+    if plain is None or posixpath.normpath(plain) == ".":
         return None
-    if ".." not in name.split("/"):
-        plain = posixpath.normpath(name)
-        return None if plain == "." else plain
-    key = posixpath.normpath(posixpath.join(posixpath.dirname(file), name))
+    if ".." not in plain.split("/"):
+        return posixpath.normpath(plain)
+    key = posixpath.normpath(posixpath.join(posixpath.dirname(file), plain))
     return None if key.startswith("..") or key == "." else f"/{key}"
 
 

@@ -3,9 +3,10 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -114,7 +115,7 @@ class CocoOutputs:
     def __init__(
         self,
         files: tuple[OutputFile, ...],
-        new_file: Callable[[str, str | None], OutputFile],
+        head: Mapping[str, Any],
         *,
         storage: Storage,
         stack: ExitStack,
@@ -124,20 +125,20 @@ class CocoOutputs:
 
         Args:
             files: of the set that was read, or none.
-            new_file: makes one of a kind for a split.
+            head: of new files.
             storage: where they go.
             stack: when it ends, they appear.
             next_ids: the first free ids of an image and an annotation.
         """
         self.files = files
-        self._new_file = new_file
+        self._head = head
         self._storage = storage
         self._stack = stack
         self._outputs = [CocoOutput(file, storage, stack) for file in files]
         self._numbers: dict[tuple[str, str | None], int] = {}
         for number, file in enumerate(files):
             self._numbers.setdefault((file.kind, file.split), number)
-        self._next_image, self._next_annotation = next_ids
+        self.image_ids, self.annotation_ids = map(count, next_ids)
 
     def __getitem__(self, number: int) -> CocoOutput:
         return self._outputs[number]
@@ -153,7 +154,13 @@ class CocoOutputs:
         """Return the number of the file for new entries of one kind."""
         number = self._numbers.setdefault((kind, split), len(self._outputs))
         if number == len(self._outputs):
-            file = self._new_file(kind, split)
+            file = OutputFile(
+                key=f"annotations/{kind}_{split}.json" if split else f"annotations/{kind}.json",
+                kind=kind,
+                split=split,
+                images=f"images/{split}/" if split else "images/",
+                head=self._head,
+            )
             self._outputs.append(CocoOutput(file, self._storage, self._stack))
         return number
 
@@ -168,14 +175,6 @@ class CocoOutputs:
         found, owners = np.unique(flat[starts], return_inverse=True)
         counts = np.bincount(owners, weights=lengths).astype(int)
         return dict(zip(found.tolist(), counts.tolist(), strict=True))
-
-    def image_id(self) -> int:
-        self._next_image += 1
-        return self._next_image - 1
-
-    def annotation_id(self) -> int:
-        self._next_annotation += 1
-        return self._next_annotation - 1
 
 
 class ImageEntries:
@@ -218,7 +217,7 @@ class ImageEntries:
         if self._through and "id" in record:
             identity = record["id"]
         else:
-            identity = self._new_id = self._new_id or self._outputs.image_id()
+            identity = self._new_id = self._new_id or next(self._outputs.image_ids)
         self._listed[number] = identity
         output, item = self._outputs[number], self._item
         head = {
@@ -246,7 +245,7 @@ class ImageEntries:
                 continue
             identity = record.get("id") if self._through else None
             if identity is None:
-                identity = new_id = new_id or self._outputs.annotation_id()
+                identity = new_id = new_id or next(self._outputs.annotation_ids)
             head = {
                 "id": identity,
                 "image_id": self._image(number),
@@ -305,7 +304,7 @@ class ImageEntries:
         """Write an annotation of the whole image."""
         identity = rest.get("id") if self._through else None
         head = {
-            "id": self._outputs.annotation_id() if identity is None else identity,
+            "id": next(self._outputs.annotation_ids) if identity is None else identity,
             "image_id": self._image(number),
         }
         self._outputs[number].annotation(head | content | other_fields(rest, {}, ("id",)))

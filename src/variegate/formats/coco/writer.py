@@ -13,7 +13,6 @@ from variegate.codecs import encode_mask
 from variegate.formats.coco.locate import image_key
 from variegate.formats.coco.objects import COCO, records
 from variegate.formats.coco.write import CocoOutputs, ImageEntries, OutputFile
-from variegate.formats.scan import SPLITS
 from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
 
@@ -109,7 +108,7 @@ class CocoWriter(Writer):
         with ExitStack() as stack:
             outputs = CocoOutputs(
                 self.files,
-                self._new_file,
+                self.head,
                 storage=storage,
                 stack=stack,
                 next_ids=(self.next_image, self.next_annotation),
@@ -131,18 +130,6 @@ class CocoWriter(Writer):
                     categories.setdefault(one["name"], one)
         distinct = len({repr(one["id"]) for one in categories.values()}) == len(categories)
         return {COCO: found | {"categories": list(categories.values()) if distinct else []}}
-
-    def _new_file(self, kind: str, split: str | None) -> OutputFile:
-        """Return a file of a new set."""
-        tail = f"_{split}" if split in SPLITS else ""
-        folder = f"images/{split}/" if split else "images/"
-        return OutputFile(
-            key=f"annotations/{kind}{tail}.json",
-            kind=kind,
-            split=split,
-            images=folder,
-            head=self.head,
-        )
 
 
 def _keypoint_names(skeleton: Skeleton | None) -> dict[str, Any]:

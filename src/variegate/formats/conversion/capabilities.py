@@ -154,7 +154,7 @@ class Capabilities:
             yield from self._of_object(one, free=annotation.mask_file is None)
 
     def _of_labels(self, source: Source) -> Iterator[tuple[str, str]]:
-        shares = shares_of(source)
+        shares = source.shares
         if not shares or "labels" in self.holds:
             return
         if "label" not in self.holds:
@@ -181,7 +181,7 @@ class Capabilities:
 
     def label(self, source: Source) -> str | None:
         """Return the class of an image, if it has just one here."""
-        shares = shares_of(source)
+        shares = source.shares
         if not shares or not self.holds & {"label", "labels"}:
             return None
         if "labels" in self.holds and (len(shares) > 1 or set(shares.values()) != {1}):
@@ -191,7 +191,7 @@ class Capabilities:
 
     def told(self, source: Source, annotation: Annotation) -> Annotation:
         """Return an annotation with labels and fields as the new format has them."""
-        shares = shares_of(source)
+        shares = source.shares
         several = "labels" in self.holds and self.label(source) is None
         fields, captions = self._told(annotation)
         extra = fields if "other fields" in self.holds else {}
@@ -223,13 +223,6 @@ class Capabilities:
             fields[self.conversion.nested] = inner
         captions = [found] if isinstance(found, str) else list(found or ())
         return fields, [str(one) for one in captions]
-
-
-def shares_of(source: Source) -> dict[str, float]:
-    """Return the classes of an image as a whole, each with its share."""
-    if source.annotation is not None and source.annotation.labels:
-        return dict(source.annotation.labels)
-    return {} if source.label is None else {source.label: 1.0}
 
 
 def _first(holds: frozenset[Content], *ways: tuple[Content, Outcome]) -> Outcome:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.formats import Source
 from variegate.formats.base import counted
-from variegate.formats.conversion.capabilities import Capabilities, shares_of
+from variegate.formats.conversion.capabilities import Capabilities
 from variegate.formats.conversion.filenames import kind_by_extension, own_extension
 from variegate.formats.scan import seems_image
 
@@ -98,7 +98,7 @@ class Tally:
         for kind, name in self.fit.losses(source):
             known = (kind, name) in self.found or len(self.found) < _MOST_FIELDS
             self.found[kind, name if known else "..."] += 1
-        self.categories |= shares_of(source).keys()
+        self.categories |= source.shares.keys()
         annotation, fates = source.annotation or Annotation(), {"lost"}
         for one in annotation.objects:
             self.objects += 1

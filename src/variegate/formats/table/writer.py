@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from variegate.formats.plain import stem_of
+from variegate.formats.pairing import parts_of
 from variegate.formats.table.file import Columns, write_table
 from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
@@ -37,7 +37,7 @@ class CsvTableWriter(Writer):
         return cls(classes=dataset.classes, skeletons=dataset.skeletons, columns=columns)
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
-        return "/".join(part for part in ("images", split, stem_of(key) + extension) if part)
+        return "/".join(part for part in ("images", split, parts_of(key)[1] + extension) if part)
 
     def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
         words = self.split_names

@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Context
+from functools import partial
 from typing import Any
 
 from variegate.annotations.annotation import Annotation, Object, Point
@@ -64,9 +65,7 @@ class Reading:
         if bounds is None:
             return None
 
-        def say(what: str) -> None:
-            self.problems.add(bounds.line, what)
-
+        say = partial(self.problems.add, bounds.line)
         raw = [self.number(bounds.find(tag)) for tag in _EDGES]
         if None in raw:
             tag = _EDGES[raw.index(None)]
@@ -100,9 +99,7 @@ class Reading:
                 return None
             points.append((x, y))
 
-        def say(what: str) -> None:
-            self.problems.add(node.line, what)
-
+        say = partial(self.problems.add, node.line)
         return usable(mend_ring(tuple(points), size=self.size), say)
 
 
@@ -127,13 +124,7 @@ def read_objects(root: Node, reading: Reading, stem: str) -> Iterator[tuple[int,
 
 
 def _with(one: Object, **extra: Any) -> Object:
-    return Object(
-        category=one.category,
-        box=one.box,
-        polygons=one.polygons,
-        keypoints=one.keypoints,
-        extra={**one.extra, **extra},
-    )
+    return one.changed(extra={**one.extra, **extra})
 
 
 def _object(node: Node, reading: Reading) -> Object | None:

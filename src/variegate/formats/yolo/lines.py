@@ -14,6 +14,7 @@ All but "dota" are shares of the image.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from variegate.annotations.annotation import Object
@@ -98,11 +99,7 @@ class Grammar:
             if self.task == "dota" and line.startswith(_HEADERS):
                 headers.append(line)
                 continue
-
-            def say(what: str, line: int = number) -> None:
-                problems.add(line, what)
-
-            one = self._object(words, size, say)
+            one = self._object(words, size, partial(problems.add, number))
             if one is not None:
                 found.append((number, one))
         return found, headers
