@@ -182,7 +182,7 @@ def test_the_index_of_the_output_is_a_table_like_the_inputs(make, tmp_path):
         Source("pics/2-v0 (ü).jpg", 1, "train", "a;b"),
         Source("pics/3.jpg", 1, None, None),
     ]
-    dataset_format.write_index(out, iter(rows))
+    dataset_format.writer().write_index(out, iter(rows))
     written = csv.reader(io.StringIO(out.read("t/l.csv").decode()), delimiter=";")
     assert list(written) == [
         ["File", "class", "Split"],
@@ -199,5 +199,5 @@ def test_the_index_of_the_output_is_a_table_like_the_inputs(make, tmp_path):
 def test_other_layouts_write_no_index(tmp_path):
     (tmp_path / "1.jpg").touch()
     out = open_storage(tmp_path / "out", create=True)
-    detect(open_storage(tmp_path)).write_index(out, [])
+    detect(open_storage(tmp_path)).writer().write_index(out, [])
     assert list(out.list()) == []

@@ -25,6 +25,12 @@ def sides_of(box: Box) -> list[float]:
     return [box[0], box[1], box[2] - box[0], box[3] - box[1]]
 
 
+def corners_of(box: Box) -> tuple[Point, Point, Point, Point]:
+    """Return the four corners, in order around the box."""
+    x1, y1, x2, y2 = box
+    return (x1, y1), (x2, y1), (x2, y2), (x1, y2)
+
+
 def around(one: Object) -> Box | None:
     """Return the box around an object's outline, mask, corners or keypoints."""
     if one.rle is not None and not one.polygons:

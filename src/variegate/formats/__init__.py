@@ -5,7 +5,7 @@ before the formats that would also accept such datasets.
 """
 
 from variegate.formats import detection
-from variegate.formats.base import DatasetFormat, Labelled, Source
+from variegate.formats.base import DatasetFormat, Source
 from variegate.formats.box_table.format import BoxTable
 from variegate.formats.classes import ClassFolders
 from variegate.formats.coco import Coco
@@ -54,7 +54,6 @@ __all__ = [
     "CollisionCheck",
     "DatasetFormat",
     "Item",
-    "Labelled",
     "PlainWriter",
     "Source",
     "Writer",

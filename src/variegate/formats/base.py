@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.formats.plain import PlainWriter
@@ -45,17 +45,6 @@ class Source:
         if self.annotation is not None and self.annotation.labels:
             return dict(self.annotation.labels)
         return {self.label: 1.0} if self.label else {}
-
-
-class Labelled(Protocol):
-    """An output with what an index says of it; a `Source` is one."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def split(self) -> str | None: ...
-    @property
-    def label(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +153,8 @@ class DatasetFormat(ABC):
 
     @property
     def index_keys(self) -> tuple[str, ...]:
-        """The files that `write_index` writes."""
+        """The files that the writer's `write_index` writes."""
         return ()
-
-    def write_index(self, storage: Storage, rows: Iterable[Labelled]) -> None:  # noqa: B027
-        """Write the files that this layout keeps beside its images; most keep none."""
 
     def inside(self, key: str) -> str | None:
         """Return `key` below the root, or None for files outside and hidden ones."""

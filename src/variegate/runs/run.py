@@ -420,8 +420,6 @@ def _shard_size(prepared: Prepared, options: Options, parallel: int) -> int:
 def _finish(target: Storage, prepared: Prepared) -> None:
     """Write the layout's index and the manifest; the manifest says that all is done."""
     noting = NotingStorage(target)
-    if prepared.fresh is None:
-        prepared.dataset_format.write_index(noting, manifest.items(target))
     prepared.writer.write_index(noting, manifest.items(target))
     manifest.write_index_record(target, noting.written)
     manifest.merge(target)

@@ -7,7 +7,7 @@ import numpy as np
 
 from variegate.annotations import rle
 from variegate.annotations.annotation import Annotation, Object
-from variegate.annotations.boxes import Box, around
+from variegate.annotations.boxes import Box, around, corners_of
 from variegate.annotations.masks import MaskReader, Shape
 from variegate.annotations.polygons import rasterised
 from variegate.annotations.targets import Mask
@@ -70,7 +70,7 @@ class ShapeConverter:
             return None
         fields = self._bare(one)
         if fate == "turned":
-            return fields | {"corners": _corners(one), "box": None}
+            return fields | {"corners": corners_of(one.box or (0, 0, 0, 0)), "box": None}
         mask = self._filled(one) if fate == "filled" else self.reader.mask(one)
         if mask is not None and not mask.any():
             return None
@@ -122,8 +122,3 @@ class ShapeConverter:
         dtype = np.uint8 if len(classes) <= 256 else np.uint16
         values = self.masks.setdefault(self._painted_key, np.zeros(self.reader.size, dtype))
         values[self._filled(one) if mask is None else mask] = classes.index(one.category)
-
-
-def _corners(one: Object) -> tuple[tuple[float, float], ...]:
-    x1, y1, x2, y2 = one.box or (0, 0, 0, 0)
-    return (x1, y1), (x2, y1), (x2, y2), (x1, y2)

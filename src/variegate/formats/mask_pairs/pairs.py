@@ -1,8 +1,8 @@
 """Which mask goes with which image, by their names alone."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Literal, Self
+from dataclasses import dataclass
+from typing import Literal
 
 from variegate.codecs import MASK_EXTENSION
 
@@ -60,10 +60,6 @@ class Pairing:
         """Return the keys that a mask's image may have, the most likely first."""
         stem = self.image_stem(mask)
         return [] if stem is None else [stem + extension for extension in self.image_extensions]
-
-    def with_extensions(self, images: Iterable[str], masks: Iterable[str]) -> Self:
-        """Return the same rule for a set whose files have these extensions."""
-        return replace(self, image_extensions=tuple(images), mask_extensions=tuple(masks))
 
 
 def split_key(key: str) -> tuple[str, str, str]:

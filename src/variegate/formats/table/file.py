@@ -1,12 +1,10 @@
 """Reading and writing tables of files and labels: delimiters, headers, rows."""
 
-import csv
 import posixpath
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from variegate.errors import InputError
-from variegate.formats.delimited import csv_rows, first_column, open_table, read_head
+from variegate.formats.delimited import csv_rows, first_column, read_head
 from variegate.formats.scan import SPLITS, canonical_split, relative_name
 from variegate.storage import Storage, printable
 
@@ -127,21 +125,6 @@ def _relative(name: str, folder: str) -> str | None:
         return plain and posixpath.normpath(plain)
     plain = posixpath.normpath(posixpath.join(folder, plain))
     return None if plain.startswith("..") else plain
-
-
-def write_table(
-    storage: Storage, key: str, columns: Columns, rows: Iterable[tuple[str, str, str]]
-) -> None:
-    """Write files, labels and, where the input had such a column, splits, row by row."""
-    picked = [columns.file, columns.label]
-    if columns.split is not None:
-        picked.append(columns.split)
-    with open_table(storage, key) as text:
-        writer = csv.writer(text, delimiter=columns.delimiter, lineterminator="\n")
-        writer.writerow([columns.header[index] for index in picked])
-        folder = posixpath.dirname(key) or "."
-        for name, label, split in rows:
-            writer.writerow([posixpath.relpath(name, folder), label, split][: len(picked)])
 
 
 def describe(columns: Columns, key: str) -> str:

@@ -2,12 +2,12 @@
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from variegate.errors import InputError
-from variegate.formats.base import DatasetFormat, Labelled, NotThisFormat, counted, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, counted, named
 from variegate.formats.scan import Survey, leave_unsaid
 from variegate.formats.table.file import (
     Columns,
@@ -16,7 +16,6 @@ from variegate.formats.table.file import (
     describe,
     find_columns,
     read_table,
-    write_table,
 )
 from variegate.formats.table.writer import CsvTableWriter
 from variegate.storage import Storage, printable
@@ -148,12 +147,3 @@ class CsvTable(DatasetFormat):
     @property
     def index_keys(self) -> tuple[str, ...]:
         return (self.key,)
-
-    def write_index(self, storage: Storage, rows: Iterable[Labelled]) -> None:
-        """Write a table like the input's, with the outputs in `rows`, in their order."""
-        words = self.table.split_names
-        cells = (
-            (row.key, row.label or "", words.get(row.split, row.split) if row.split else "")
-            for row in rows
-        )
-        write_table(storage, self.key, self.columns, cells)

@@ -1,11 +1,14 @@
 """Writing a table (CSV) of files and labels."""
 
+import csv
+import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
+from variegate.formats.delimited import open_table
 from variegate.formats.pairing import parts_of
-from variegate.formats.table.file import Columns, write_table
+from variegate.formats.table.file import Columns
 from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
 
@@ -40,9 +43,15 @@ class CsvTableWriter(Writer):
         return "/".join(part for part in ("images", split, parts_of(key)[1] + extension) if part)
 
     def write_index(self, storage: Storage, items: Iterable[Item]) -> None:
-        words = self.split_names
-        cells = (
-            (item.key, item.label or "", words.get(item.split, item.split) if item.split else "")
-            for item in items
-        )
-        write_table(storage, self.table, self.columns, cells)
+        """Write files, labels and, where the columns have them, splits, row by row."""
+        columns = self.columns
+        picked = [columns.file, columns.label]
+        picked += [] if columns.split is None else [columns.split]
+        folder = posixpath.dirname(self.table) or "."
+        with open_table(storage, self.table) as text:
+            writer = csv.writer(text, delimiter=columns.delimiter, lineterminator="\n")
+            writer.writerow([columns.header[index] for index in picked])
+            for item in items:
+                split = self.split_names.get(item.split, item.split) if item.split else ""
+                cells = [posixpath.relpath(item.key, folder), item.label or "", split]
+                writer.writerow(cells[: len(picked)])

@@ -9,7 +9,7 @@ import yaml
 
 from variegate.errors import InputError
 from variegate.formats.pairing import parts_of
-from variegate.formats.scan import canonical_split, leave_unsaid
+from variegate.formats.scan import leave_unsaid
 from variegate.storage import Storage
 
 _LIMIT = 1 << 22
@@ -268,11 +268,6 @@ def split_lines(storage: Storage, key: str) -> Iterator[str]:
         for raw in file:
             if line := raw.decode("utf-8-sig", "surrogateescape").strip():
                 yield line
-
-
-def split_named(name: str) -> str | None:
-    """Return the split that a file such as ``train.txt`` is a list of, by its name."""
-    return canonical_split(parts_of(name)[1])
 
 
 def images_elsewhere(storage: Storage) -> str | None:
