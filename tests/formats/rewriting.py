@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from variegate.codecs import EXTENSIONS, decode_mask, kind_of, probe
 from variegate.formats.base import Source
-from variegate.formats.writer import Item
+from variegate.formats.writer import Item, writer_from_json, writer_to_json
 from variegate.storage import open_storage
 
 
@@ -22,7 +22,7 @@ def rewrite(dataset_format, storage, folder, *, suffix="-v05", writer=None):
     """Write every usable image as one result; return the storage and the items."""
     out = open_storage(folder, create=True)
     made = writer or dataset_format.writer()
-    writer = type(made).from_json(json.loads(json.dumps(made.to_json())))
+    writer = writer_from_json(json.loads(json.dumps(writer_to_json(made))))
     assert writer == made
     usable = [s for s in images(dataset_format, storage).values() if s.unusable is None]
     items = [_result(writer, source, storage, out, suffix) for source in usable]

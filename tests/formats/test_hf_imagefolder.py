@@ -23,7 +23,7 @@ from variegate.formats.imagefolder.format import ImageFolder
 from variegate.formats.imagefolder.objects import ObjectColumn
 from variegate.formats.imagefolder.writer import ImageFolderWriter
 from variegate.formats.scan import survey
-from variegate.formats.writer import Item
+from variegate.formats.writer import DatasetInfo, Item
 from variegate.storage import open_storage
 
 
@@ -285,13 +285,13 @@ def test_what_is_wrong_is_named_with_file_and_line(make):
     dataset_format = found(storage)
     sources = {source.key: source for source in dataset_format.sources(storage)}
     problems = {key: source.problems for key, source in sources.items() if source.problems}
-    no_numbers = "is not four finite numbers; object dropped"
+    no_numbers = "is not four finite numbers; object left out"
     assert problems == {
-        "2.png": ("metadata.jsonl:2: objects[1]: box without area; object dropped",),
+        "2.png": ("metadata.jsonl:2: objects[1]: box with no area; object left out",),
         "3.png": ("metadata.jsonl:4: objects: 1 boxes, 2 under 'categories'; left out",),
         "4.png": (
             "metadata.jsonl:5: objects[0]: box partly outside the image; clipped",
-            "metadata.jsonl:5: objects[1]: box outside the image; object dropped",
+            "metadata.jsonl:5: objects[1]: box outside the image; object left out",
         ),
         "5.png": (
             f"metadata.jsonl:6: objects[0]: bbox [0, 0, nan, 5] {no_numbers}",
@@ -347,7 +347,7 @@ def test_metadata_about_something_else_is_left(make, name, content, words):
     [("metadata.parquet", b"no parquet"), ("metadata.csv", 'file_name\n"1.png\n')],
 )
 def test_broken_files_are_told(make, name, content):
-    with pytest.raises(InputError, match=f"{name}.*; (write it again|save it as CSV)"):
+    with pytest.raises(InputError, match=rf"{name}.*; (write it again|check the quotes)"):
         read(make({name: content}, "1.png"))
 
 
@@ -357,9 +357,7 @@ def test_sets_without_metadata_are_left_alone(make):
 
 
 def test_a_set_from_another_format_gets_metadata_for_each_split(tmp_path):
-    writer = ImageFolderWriter.fresh(
-        classes=("cat",), skeletons={}, splits=("train", "val"), extra={}
-    )
+    writer = ImageFolderWriter.fresh(DatasetInfo(classes=("cat",), splits=("train", "val")))
     out = open_storage(tmp_path / "out", create=True)
     items = []
     for split in ("train", "val", None):

@@ -15,6 +15,7 @@ from variegate.codecs import encode, encode_mask
 from variegate.formats import Item, detect, writer_from_json, writer_to_json
 from variegate.formats.labelme.format import LabelMeWriter
 from variegate.formats.labelme.shapes import circle, read_shape, write_shapes
+from variegate.formats.writer import DatasetInfo
 from variegate.storage import open_storage
 
 IMAGE = encode(np.full((40, 60, 3), 90, np.uint8), format="png")
@@ -315,7 +316,7 @@ def test_what_left_the_image_is_not_written():
 
 
 def test_a_fresh_set_has_the_usual_fields():
-    writer = LabelMeWriter.fresh(classes=("a",), skeletons={}, splits=(), extra={})
+    writer = LabelMeWriter.fresh(DatasetInfo(classes=("a",)))
     key = writer.fresh_key("images/7.jpg", split=None, label=None, extension=".png")
     one = Object(category="a", box=(1, 2, 3, 4))
     item = Item(

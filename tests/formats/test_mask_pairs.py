@@ -17,7 +17,7 @@ from variegate.formats.mask_pairs.format import MaskPairs
 from variegate.formats.mask_pairs.pairs import Pairing
 from variegate.formats.mask_pairs.writer import MaskPairsWriter
 from variegate.formats.scan import survey
-from variegate.formats.writer import Item
+from variegate.formats.writer import DatasetInfo, Item
 from variegate.storage import open_storage
 
 
@@ -340,10 +340,12 @@ def test_real_sets_of_other_layouts_are_left_alone(data_dir, name):
 
 def test_a_set_from_another_format_gets_folders_and_class_names(tmp_path):
     writer = MaskPairsWriter.fresh(
-        classes=("sky", "road"),
-        skeletons={},
-        splits=("train",),
-        extra={"palette": bytes(range(9)).hex()},
+        DatasetInfo(
+            classes=("sky", "road"),
+            skeletons={},
+            splits=("train",),
+            extra={"palette": bytes(range(9)).hex()},
+        )
     )
     key = writer.fresh_key("JPEGImages/7.jpg", split="train", label=None, extension=".jpg")
     assert key == "images/train/7.jpg"

@@ -15,7 +15,7 @@ from variegate.formats.flat import NAME_RULES
 from variegate.formats.object_masks.format import ObjectMasks
 from variegate.formats.object_masks.writer import ObjectMasksWriter
 from variegate.formats.scan import survey
-from variegate.formats.writer import Item
+from variegate.formats.writer import DatasetInfo, Item
 from variegate.storage import open_storage
 
 # Masks in the folders of the images, counted by hand, by the first letters of their names.
@@ -215,7 +215,7 @@ def test_real_sets_of_other_layouts_are_left_alone(data_dir, name):
 
 
 def test_objects_of_other_formats_are_drawn(tmp_path):
-    writer = ObjectMasksWriter.fresh(classes=("a", "b/c"), skeletons={}, splits=(), extra={})
+    writer = ObjectMasksWriter.fresh(DatasetInfo(classes=("a", "b/c")))
     key = writer.fresh_key("images/7.jpg", split=None, label=None, extension=".jpg")
     assert key == "7/images/7.jpg"
     run = np.zeros((3, 4), np.uint8)

@@ -10,6 +10,7 @@ from variegate.errors import OutputError
 from variegate.formats import Item, detect, writer_from_json, writer_to_json
 from variegate.formats.plain import ClassFoldersWriter, FlatNamesWriter, UnlabelledWriter
 from variegate.formats.table.writer import CsvTableWriter
+from variegate.formats.writer import DatasetInfo
 from variegate.storage import open_storage
 
 LABELS = {"a/1.x.jpg": "cat", "a/2.png": "big dog", "b/3.jpg": "cat", "b/4.jpg": "big dog"}
@@ -17,7 +18,7 @@ LABELS = {"a/1.x.jpg": "cat", "a/2.png": "big dog", "b/3.jpg": "cat", "b/4.jpg":
 
 def converted(kind, folder, *, splits=()):
     """Write a set with labels, as `convert` does; return its layout and what is read again."""
-    writer = kind.fresh(classes=("big dog", "cat"), skeletons={}, splits=splits, extra={})
+    writer = kind.fresh(DatasetInfo(classes=("big dog", "cat"), splits=splits))
     assert writer_from_json(json.loads(json.dumps(writer_to_json(writer)))) == writer
     out = open_storage(folder, create=True)
     items = []

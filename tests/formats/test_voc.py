@@ -19,6 +19,7 @@ from variegate.formats.voc.masks import color_map
 from variegate.formats.voc.objects import Reading, content, read_objects
 from variegate.formats.voc.writer import VocWriter
 from variegate.formats.voc.xml import parse, write
+from variegate.formats.writer import DatasetInfo
 from variegate.storage import open_storage
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
@@ -509,7 +510,7 @@ def test_a_box_around_the_first_pixel_column_is_counted_from_one():
 
 
 def test_a_set_of_another_format_becomes_the_usual_folders(tmp_path):
-    writer = VocWriter.fresh(classes=("a b",), skeletons={}, splits=("train", "val"), extra={})
+    writer = VocWriter.fresh(DatasetInfo(classes=("a b",), splits=("train", "val")))
     keys = [
         writer.fresh_key(key, split=split, label=None, extension=".jpg")
         for key, split in (("train/images/x.png", "train"), ("val/images/y.png", "val"))

@@ -20,7 +20,7 @@ from variegate.formats.scan import survey
 from variegate.formats.webdataset.format import WebDataset
 from variegate.formats.webdataset.schema import image_of, read_json, split_member, write_json
 from variegate.formats.webdataset.writer import WebDatasetWriter
-from variegate.formats.writer import Item
+from variegate.formats.writer import DatasetInfo, Item
 from variegate.storage import LocalStorage, fold_shards, open_storage, pack_tar
 
 
@@ -327,7 +327,7 @@ def test_tar_files_of_other_sets_are_left_alone(tmp_path):
 
 def test_sets_of_other_formats_are_dealt_into_shards(tmp_path):
     writer = WebDatasetWriter.fresh(
-        classes=("cat",), skeletons={}, splits=("train",), extra={"images": 5000}
+        DatasetInfo(classes=("cat",), splits=("train",), extra={"images": 5000})
     )
     assert writer.shards == 3
     keys = [

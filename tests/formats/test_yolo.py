@@ -18,6 +18,7 @@ from variegate.errors import OutputError
 from variegate.formats import Item, detect, writer_from_json, writer_to_json
 from variegate.formats.flat import NAME_RULES
 from variegate.formats.scan import survey
+from variegate.formats.writer import DatasetInfo
 from variegate.formats.yolo.format import Yolo
 from variegate.formats.yolo.lines import Grammar
 from variegate.formats.yolo.numbers import edge_texts, edges, pixels, ratio, share_text
@@ -537,7 +538,7 @@ def test_several_rings_become_one_of_the_same_area():
 def test_a_fresh_set_is_what_ultralytics_expects(tmp_path):
     skeleton = Skeleton(("left", "right"), ((0, 1),))
     writer = YoloWriter.fresh(
-        classes=("cat", "dog"), skeletons={"cat": skeleton}, splits=("train", "val"), extra={}
+        DatasetInfo(classes=("cat", "dog"), skeletons={"cat": skeleton}, splits=("train", "val"))
     )
     writer = writer_from_json(json.loads(json.dumps(writer_to_json(writer))))
     key = writer.fresh_key("val/a/7.png", split="val", label=None, extension=".jpg")

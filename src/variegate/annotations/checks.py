@@ -1,17 +1,34 @@
-"""What is done about boxes and points that cannot be right.
+"""What is done about boxes and outlines that cannot be right: one rule for all formats.
 
-Mended is what has one plain meaning: corners in the wrong order are exchanged, a box partly outside
-its image is clipped. The rest is left out. Used by Pascal VOC, YOLO and LabelMe.
+Repaired is what has one plain meaning: corners in the wrong order are exchanged, a box partly
+outside its image is clipped. The rest is left out.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeGuard, TypeVar
 
-from variegate.annotations.annotation import Object, Point
+from variegate.annotations import rle as run_lengths
+from variegate.annotations.annotation import Object, Point, Rle
+from variegate.annotations.boxes import Box, edges_of
+from variegate.errors import DecodeError
 
-Box = tuple[float, float, float, float]
 Size = tuple[int, int]
+Say = Callable[[str], None]
+Slack = tuple[float, float]
+"""How far to the sides, and up and down, a shape may reach beyond its image: pixels."""
+
+OUTSIDE = "box outside the image"
+# Tools round: an edge this far outside is left as it is.
+ROUNDED: Slack = (1.0, 1.0)
+_NO_SLACK = (0.0, 0.0)
+_NOT_FINITE = "a coordinate is not a finite number"
+_NUMBERS = frozenset((int, float))
+# Nothing in an image is larger; integers beyond the floats' range fail this test, too.
+_LARGEST = 1e12
+
+_Shape = TypeVar("_Shape")
 
 
 @dataclass(slots=True)
@@ -26,66 +43,169 @@ class Problems:
         self.found.append(f"{self.key}:{line}: {what}")
 
 
+def is_number(value: Any) -> bool:
+    """Say whether a JSON value is a number that an image can have."""
+    return type(value) in _NUMBERS and abs(value) <= _LARGEST
+
+
+def image_size_of(height: Any, width: Any) -> Size | None:
+    """Return (height, width) of two JSON values, or None where no image has this size."""
+    if not (is_number(height) and is_number(width)) or height < 1 or width < 1:
+        return None
+    return int(height), int(width)
+
+
+def are_numbers(values: Any, count: int | None = None) -> TypeGuard[list[float]]:
+    """Say whether a JSON value is a list of such numbers."""
+    if not isinstance(values, list) or (count is not None and len(values) != count):
+        return False
+    if not {*map(type, values)} <= _NUMBERS:
+        return False
+    if not values:
+        return True
+    # Comparisons step over NaN but in the first place; a sum does not.
+    return min(values) >= -_LARGEST and max(values) <= _LARGEST and not math.isnan(sum(values))
+
+
+def usable(
+    checked: tuple[_Shape | None, list[str]], say: Say, *, cost: str = "object left out"
+) -> _Shape | None:
+    """Return a shape that was checked, and say what was wrong with it.
+
+    Args:
+        checked: what `mend_box` or another of these functions gave.
+        say: told each problem.
+        cost: what it costs that there is no such shape; said with the last problem.
+    """
+    shape, problems = checked
+    if shape is None:
+        problems = [*problems[:-1], f"{problems[-1]}; {cost}"]
+    for problem in problems:
+        say(problem)
+    return shape
+
+
 def mend_box(
-    box: Box, *, size: Size | None, slack: float, say: Callable[[str], None]
-) -> Box | None:
-    """Return the box with its corners in order and inside the image, or None.
+    box: Box, *, size: Size | None, slack: Slack = _NO_SLACK
+) -> tuple[Box | None, list[str]]:
+    """Return the box with its corners in order and inside the image, and what was wrong with it.
 
     Args:
         box: x1, y1, x2, y2.
         size: (height, width) of the image, if it is known.
-        slack: how far, as a share of the image, a box may reach beyond: the noise of rounding.
-        say: told what was wrong and what was done.
+        slack: how far it may reach beyond: the noise of rounding.
+
+    Returns:
+        None for a box that cannot be used; the last of the problems says why.
     """
     if not all(map(math.isfinite, box)):
-        say("a coordinate is not a finite number; object left out")
-        return None
+        return None, [_NOT_FINITE]
     x1, y1, x2, y2 = box
+    problems = []
     if x2 < x1 or y2 < y1:
-        say("corners in the wrong order; exchanged")
+        problems.append("corners in the wrong order; exchanged")
         x1, y1, x2, y2 = min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
     if x1 == x2 or y1 == y2:
-        say("box with no area; object left out")
-        return None
-    height, width = size or (math.inf, math.inf)
-    dx, dy = (slack * width, slack * height) if slack else (0.0, 0.0)
+        return None, [*problems, "box with no area"]
+    if size is None:
+        return (x1, y1, x2, y2), problems
+    (height, width), (dx, dy) = size, slack
+    if x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
+        return None, [*problems, OUTSIDE]
     if x1 >= -dx and y1 >= -dy and x2 <= width + dx and y2 <= height + dy:
-        return (x1, y1, x2, y2)
-    inside = (max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height)))
-    if inside[0] >= inside[2] or inside[1] >= inside[3]:
-        say("box outside the image; object left out")
-        return None
-    say("box partly outside the image; clipped")
-    return inside
+        return (x1, y1, x2, y2), problems
+    clipped = max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
+    return clipped, [*problems, "box partly outside the image; clipped"]
+
+
+def mend_sides(raw: Any, *, size: Size | None) -> tuple[Box | None, list[str]]:
+    """Return the box of a JSON value, [x, y, width, height], as `mend_box` does."""
+    if not are_numbers(raw, 4):
+        return None, [f"bbox {shown(raw)} is not four finite numbers"]
+    return mend_box(edges_of(raw), size=size, slack=ROUNDED)
 
 
 def mend_ring(
-    ring: tuple[Point, ...], *, size: Size | None, slack: float, say: Callable[[str], None]
-) -> tuple[Point, ...] | None:
-    """Return a polygon's points if they can be one, or None.
+    ring: tuple[Point, ...], *, size: Size | None, slack: Slack = _NO_SLACK
+) -> tuple[tuple[Point, ...] | None, list[str]]:
+    """Return a polygon's points if they can be one, and what is wrong with them.
 
     Points outside stay where they are as long as some of the polygon may be inside: cutting it off
-    would bend it, and whoever moves the labels clips them anyway.
+    would bend it, and whoever moves the annotation clips them anyway.
     """
-    if not all(math.isfinite(value) for point in ring for value in point):
-        say("a coordinate is not a finite number; object left out")
-        return None
-    if len(set(ring)) < 3:
-        say(f"polygon with {len(set(ring))} different points, expected 3; object left out")
-        return None
-    xs, ys = [x for x, _ in ring], [y for _, y in ring]
-    if min(xs) == max(xs) or min(ys) == max(ys):
-        say("polygon with no area; object left out")
-        return None
-    if size is not None:
-        height, width = size
-        if max(xs) <= 0 or max(ys) <= 0 or min(xs) >= width or min(ys) >= height:
-            say("polygon outside the image; object left out")
-            return None
-        edges = (-min(xs) / width, -min(ys) / height, max(xs) / width - 1, max(ys) / height - 1)
-        if max(edges) > slack:
-            say("polygon partly outside the image; kept, and clipped when it moves")
-    return ring
+    xs, ys = zip(*ring, strict=True) if ring else ((), ())
+    # The sum of finite numbers may be infinite: then each is looked at.
+    if not math.isfinite(sum(xs) + sum(ys)) and not all(map(math.isfinite, (*xs, *ys))):
+        return None, [_NOT_FINITE]
+    wrong, is_usable = _ring_problem(ring, xs, ys, size=size, slack=slack)
+    return ring if is_usable else None, [wrong] if wrong else []
+
+
+def _ring_problem(
+    ring: tuple[Point, ...],
+    xs: Sequence[float],
+    ys: Sequence[float],
+    *,
+    size: Size | None,
+    slack: Slack,
+) -> tuple[str | None, bool]:
+    """Return what is wrong with a ring of finite numbers, and whether it can be used."""
+    if len({*ring[:3]}) < 3 and (different := len({*ring})) < 3:
+        return f"polygon with {different} different points, expected 3", False
+    x1, y1, x2, y2 = min(xs), min(ys), max(xs), max(ys)
+    if x1 == x2 or y1 == y2:
+        return "polygon with no area", False
+    if size is None:
+        return None, True
+    (height, width), (dx, dy) = size, slack
+    if x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
+        return "polygon outside the image", False
+    if x1 >= -dx and y1 >= -dy and x2 <= width + dx and y2 <= height + dy:
+        return None, True
+    return "polygon partly outside the image; kept, and clipped when it moves", True
+
+
+def mend_rings(
+    raw: list[Any], say: Say, *, size: Size | None
+) -> tuple[tuple[Point, ...], ...] | None:
+    """Return the usable ones of JSON's polygons, [x, y, x, y, ...], or None; say what is wrong."""
+    rings = []
+    for flat in raw:
+        if not are_numbers(flat) or len(flat) % 2:
+            say(f"polygon {shown(flat)} is not x, y, x, y, ...; polygon left out")
+            continue
+        xs, ys = flat[::2], flat[1::2]
+        ring = tuple(zip(xs, ys, strict=True))
+        wrong, is_usable = _ring_problem(ring, xs, ys, size=size, slack=ROUNDED)
+        if is_usable:
+            rings.append(ring)
+        if wrong:
+            say(wrong if is_usable else f"{wrong}; polygon left out")
+    return tuple(rings) or None
+
+
+def mend_mask(raw: Mapping[str, Any], *, size: Size | None) -> tuple[Rle | None, list[str]]:
+    """Return the mask of a JSON value, {"size": [height, width], "counts": ...}, or what is wrong.
+
+    Its run lengths are text or numbers.
+    """
+    shape, counts = raw.get("size"), raw.get("counts")
+    if not isinstance(shape, list) or len(shape) != 2 or not all(type(n) is int for n in shape):
+        return None, [f"mask of size {shown(shape)}, expected [height, width]"]
+    height, width = shape
+    if size is not None and (height, width) != size:
+        return None, [f"mask of {width} x {height} in an image of {size[1]} x {size[0]}"]
+    try:
+        if isinstance(counts, str):
+            mask = Rle(height, width, counts)
+        elif are_numbers(counts) and all(type(n) is int for n in counts):
+            mask = run_lengths.from_runs(height, width, counts)
+        else:
+            return None, ["mask without run lengths"]
+        run_lengths.runs(mask)
+    except (DecodeError, OverflowError) as error:
+        return None, [f"mask with wrong {error}"]
+    return mask, []
 
 
 def without_duplicates(
@@ -110,3 +230,9 @@ def without_duplicates(
         else:
             kept.append(one)
     return tuple(kept)
+
+
+def shown(value: Any) -> str:
+    """Return a value as messages show it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -17,7 +17,7 @@ from variegate.formats import DatasetFormat, Source, Writer, detect
 from variegate.formats.conversion.capabilities import Capabilities, Conversion
 from variegate.formats.conversion.filenames import Names, first_naming, new_key, own_extension
 from variegate.formats.conversion.losses import Loss, LossTally, is_carried
-from variegate.formats.writer import WRITERS
+from variegate.formats.writer import WRITERS, DatasetInfo
 from variegate.recipes.recipe import Recipe
 from variegate.runs.run import (
     Options,
@@ -189,7 +189,9 @@ class _Preparation:
     def _fresh(self, classes: tuple[str, ...], **more: Any) -> Writer:
         extra = {"images": sum(self._layout.images.values()), **self._old.set_extra, **more}
         return self._kind.fresh(
-            classes=classes, skeletons=self.skeletons, splits=self._layout.splits, extra=extra
+            DatasetInfo(
+                classes=classes, skeletons=self.skeletons, splits=self._layout.splits, extra=extra
+            )
         )
 
 

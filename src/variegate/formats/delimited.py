@@ -1,10 +1,13 @@
-"""The first line of a table, and which columns it names."""
+"""Tables (CSV): their first line and which columns it names, their rows, new ones."""
 
 import csv
+import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from variegate.errors import InputError
 from variegate.storage import Storage
 
 _DELIMITERS = ",;\t"
@@ -45,3 +48,47 @@ def read_head(storage: Storage, key: str) -> Head | str:
 def first_column(names: list[str], wanted: Iterable[str]) -> int | None:
     """Return the place of the first wanted name that there is."""
     return next((names.index(name) for name in wanted if name in names), None)
+
+
+def csv_rows(
+    storage: Storage, key: str, *, delimiter: str = ",", spaced: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a table, the header too, with the numbers of their lines.
+
+    Args:
+        storage, key: of the table.
+        delimiter: between cells.
+        spaced: there may be a space behind each delimiter.
+
+    Raises:
+        InputError: it is not CSV in UTF-8.
+    """
+    place = storage.place(key)
+    with (
+        storage.open_read(key) as file,
+        io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text,
+    ):
+        reader = csv.reader(text, delimiter=delimiter, strict=True, skipinitialspace=spaced)
+        try:
+            for row in reader:
+                yield reader.line_num, row
+        except csv.Error as error:
+            raise InputError(
+                f"{place}: line {reader.line_num:,}: {error}; check the quotes in this line"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{place}: not in UTF-8 after line {reader.line_num:,}; save it as CSV UTF-8"
+            ) from error
+
+
+@contextmanager
+def open_table(storage: Storage, key: str) -> Iterator[io.TextIOWrapper]:
+    """Open a table that is to be written; a name's stray bytes are written as they are."""
+    with storage.open_write(key) as file:
+        # See `variegate.storage.keys`. Not closed with the wrapper: the storage does it itself.
+        text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="")
+        try:
+            yield text
+        finally:
+            text.detach()

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from variegate.errors import OutputError
 from variegate.formats.output_names import NAME_LIMIT
+from variegate.formats.pairing import parts_of
 from variegate.formats.writer import Content, Writer
 
 
@@ -16,7 +17,7 @@ class PlainWriter(Writer):
     kinds: ClassVar = None
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
-        return _joined(split, label, stem_of(key) + extension)
+        return _joined(split, label, parts_of(key)[1] + extension)
 
 
 class ClassFoldersWriter(PlainWriter):
@@ -29,7 +30,7 @@ class ClassFoldersWriter(PlainWriter):
             raise OutputError(
                 f"label {label!r} fits no folder's name; rename the class, or write another format"
             )
-        return _joined(split, label, stem_of(key) + extension)
+        return _joined(split, label, parts_of(key)[1] + extension)
 
 
 class FlatNamesWriter(PlainWriter):
@@ -38,7 +39,7 @@ class FlatNamesWriter(PlainWriter):
     name: ClassVar = "flat"
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
-        stem = stem_of(key)
+        stem = parts_of(key)[1]
         if label is None:
             # Nothing before a dot, which would be taken for a label.
             return _joined(split, stem.replace(".", "-") + extension)
@@ -61,13 +62,7 @@ class UnlabelledWriter(PlainWriter):
     holds: ClassVar[frozenset[Content]] = frozenset()
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
-        return _joined(split, stem_of(key) + extension)
-
-
-def stem_of(key: str) -> str:
-    """Return a file's name without its extension."""
-    name = key.rpartition("/")[2]
-    return name.rpartition(".")[0] or name
+        return _joined(split, parts_of(key)[1] + extension)
 
 
 def _joined(*parts: str | None) -> str:

@@ -3,6 +3,7 @@
 Only counts are kept, never keys, so that ten million files need no more memory than ten thousand.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -43,6 +44,31 @@ LabelRule = Callable[[str], str | None]
 def canonical_split(name: str) -> str | None:
     """Return "train", "val" or "test" for a name that means one of them, in any case."""
     return _SPLIT_NAMES.get(name.strip().lower())
+
+
+def split_of(key: str) -> str | None:
+    """Return the split that a file's name tells, or the nearest folder above it."""
+    *folders, name = key.lower().split("/")
+    # "image_info_test-dev2017": the first word decides.
+    for word in re.findall("[a-z]+", name.partition(".")[0]):
+        if split := canonical_split(word):
+            return split
+    return folder_split(folders)
+
+
+def folder_split(folders: list[str]) -> str | None:
+    """Return the split of the innermost folder that names one: "train", "val2017"."""
+    for folder in reversed(folders):
+        if split := canonical_split(folder.rstrip("0123456789")):
+            return split
+    return None
+
+
+def relative_name(name: str) -> str | None:
+    """Return a relative name of a file with forward slashes, or None where it is none."""
+    name = name.replace("\\", "/")
+    absolute = name.startswith("/") or re.match("[A-Za-z]:", name)
+    return None if not name or absolute or "\0" in name else name
 
 
 def is_hidden(key: str) -> bool:

@@ -1,20 +1,23 @@
 """How results are laid out: the other half of a format.
 
-A writer is a small JSON value (`to_json`, `from_json`), so that it can travel to the workers. A
+A writer is a small JSON value (`writer_to_json`), so that it can travel to the workers: its fields
+hold tuples, mappings, text, numbers and data classes of these, as msgspec reads and writes them. A
 worker asks it for the key of each result and writes the *sidecars*, the files that belong to one
-result (an XML file, a mask); when all is done, the files that belong to the whole set (a COCO file,
-a class list) are written once, from the manifest, by `write_index`.
+result (an XML file, a mask); when all is done, the files that belong to the whole dataset (a COCO
+file, a class list) are written once, from the manifest, by `write_index`.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
+import msgspec
 import numpy as np
 
 from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.formats.output_names import output_key
+from variegate.formats.pairing import parts_of
 from variegate.storage import Storage
 
 Content = Literal[
@@ -62,6 +65,21 @@ class Item:
     source: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetInfo:
+    """What a new writer has to know of a dataset that was read in another format.
+
+    Attributes:
+        classes, skeletons, splits: of the dataset.
+        extra: what the other format said of it as a whole (`Writer.set_extra`).
+    """
+
+    classes: tuple[str, ...] = ()
+    skeletons: Mapping[str, Skeleton] = field(default_factory=dict)
+    splits: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
 #: Every writer by its name; a class that has a `name` enters itself.
 WRITERS: "dict[str, type[Writer]]" = {}
 
@@ -100,22 +118,9 @@ class Writer(ABC):
             WRITERS[cls.name] = cls
 
     @classmethod
-    def fresh(
-        cls,
-        *,
-        classes: tuple[str, ...],
-        skeletons: Mapping[str, Skeleton],
-        splits: tuple[str, ...],
-        extra: Mapping[str, Any],
-    ) -> Self:
-        """Make one for a set that was read in another format.
-
-        Args:
-            classes, skeletons, splits: of the set.
-            extra: what the other format said of the set as a whole (`Writer.set_extra`).
-        """
-        del splits, extra
-        return cls(classes=classes, skeletons=skeletons)
+    def fresh(cls, dataset: DatasetInfo) -> Self:
+        """Make one for a dataset that was read in another format."""
+        return cls(classes=dataset.classes, skeletons=dataset.skeletons)
 
     @abstractmethod
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
@@ -141,10 +146,10 @@ class Writer(ABC):
             source: key of the source.
             output: key of the result.
         """
-        folder, _, name = mask_file.rpartition("/")
-        old, new = _stem(source), _stem(output)
+        folder, slash, name = mask_file.rpartition("/")
+        old, new = parts_of(source)[1], parts_of(output)[1]
         renamed = name.replace(old, new, 1) if old in name else f"{new}-{name}"
-        return f"{folder}/{renamed}" if folder else renamed
+        return folder + slash + renamed
 
     def object_mask_key(self, output: str) -> str | None:
         """Return where an image's object masks go: one file, in which the n-th has the value n.
@@ -172,35 +177,12 @@ class Writer(ABC):
         """What the format says of the set as a whole and another may be able to carry."""
         return {}
 
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON values from which `from_json` makes an equal writer."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Make a writer from what `to_json` gave, before or after it was text."""
-        skeletons = {
-            name: Skeleton(
-                tuple(one["names"]),
-                tuple((i, j) for i, j in one["pairs"]),
-                tuple((i, j) for i, j in one["edges"]),
-            )
-            for name, one in data.get("skeletons", {}).items()
-        }
-        return cls(**{**data, "classes": tuple(data.get("classes", ())), "skeletons": skeletons})
-
 
 def writer_to_json(writer: Writer) -> dict[str, Any]:
     """Return JSON values from which `writer_from_json` makes an equal writer."""
-    return {"name": writer.name, **writer.to_json()}
+    return {"name": writer.name, **msgspec.to_builtins(writer)}
 
 
 def writer_from_json(data: Mapping[str, Any]) -> Writer:
     """Make a writer from what `writer_to_json` gave, before or after it was text."""
-    fields = dict(data)
-    return WRITERS[fields.pop("name")].from_json(fields)
-
-
-def _stem(key: str) -> str:
-    name = key.rpartition("/")[2]
-    return name.rpartition(".")[0] or name
+    return msgspec.convert(data, WRITERS[data["name"]])

@@ -1,15 +1,11 @@
 """Reading and writing tables of boxes: which column is what, and one box from a row."""
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from variegate.errors import InputError
-from variegate.formats.coco.file import split_of
-from variegate.formats.delimited import first_column, read_head
+from variegate.formats.delimited import csv_rows, first_column, read_head
 from variegate.storage import Storage
 
 Style = Literal["edges", "sides"]
@@ -175,42 +171,7 @@ def rows(storage: Storage, key: str, columns: BoxColumns) -> Iterator[tuple[int,
     Raises:
         InputError: it is not CSV in UTF-8.
     """
-    place = storage.place(key)
-    with (
-        storage.open_read(key) as file,
-        io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text,
-    ):
-        reader = csv.reader(text, delimiter=columns.delimiter, strict=True, skipinitialspace=True)
-        try:
-            if columns.header is not None:
-                next(reader, None)
-            for row in reader:
-                if any(cell.strip() for cell in row):
-                    yield reader.line_num, row
-        except csv.Error as error:
-            raise InputError(
-                f"{place}: line {reader.line_num:,}: {error}; check the quotes in this line"
-            ) from error
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{place}: not in UTF-8 after line {reader.line_num:,}; save it as CSV UTF-8"
-            ) from error
-
-
-def table_split(key: str) -> str | None:
-    """Return the split that a table's name or folder tells."""
-    return split_of(key)
-
-
-def file_to_json(file: BoxTableFile) -> dict[str, Any]:
-    """Return JSON values from which `file_from_json` makes an equal one."""
-    columns = {name: getattr(file.columns, name) for name in BoxColumns.__slots__}
-    return {name: getattr(file, name) for name in BoxTableFile.__slots__} | {"columns": columns}
-
-
-def file_from_json(data: dict[str, Any]) -> BoxTableFile:
-    """Make a table from what `file_to_json` gave, before or after it was text."""
-    columns = dict(data["columns"])
-    for name in ("header", "box", "size"):
-        columns[name] = None if columns[name] is None else tuple(columns[name])
-    return BoxTableFile(**{**data, "columns": BoxColumns(**columns)})
+    found = csv_rows(storage, key, delimiter=columns.delimiter, spaced=True)
+    if columns.header is not None:
+        next(found, None)
+    yield from ((line, row) for line, row in found if any(cell.strip() for cell in row))

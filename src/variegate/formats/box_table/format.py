@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from variegate.annotations.annotation import Annotation, Object
+from variegate.annotations.boxes import Box, edges_of, sides_of, written_alike
+from variegate.annotations.checks import ROUNDED, are_numbers, image_size_of, mend_box, usable
 from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
 from variegate.formats.box_table.file import (
@@ -20,13 +22,17 @@ from variegate.formats.box_table.file import (
     find_box_columns,
     number,
     rows,
-    table_split,
 )
 from variegate.formats.box_table.writer import CSV, BoxTableWriter
-from variegate.formats.coco import geometry
-from variegate.formats.coco.file import folder_split
-from variegate.formats.coco.places import Places, image_folders, inside
-from variegate.formats.scan import Survey, canonical_split, is_hidden, leave_unsaid
+from variegate.formats.coco.locate import Located, Places, inside, locate
+from variegate.formats.scan import (
+    Survey,
+    canonical_split,
+    folder_split,
+    is_hidden,
+    leave_unsaid,
+    split_of,
+)
 from variegate.formats.spooled import Spooled
 from variegate.formats.writer import Writer
 from variegate.storage import OnSkip, Storage, log_skip, printable
@@ -43,8 +49,7 @@ class _Table:
     words: dict[str, str] = field(default_factory=dict)
     empty: bool = False
     keys: dict[str, int] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
-    outside: list[str] = field(default_factory=list)
+    found: Located = field(default=Located())
     unnamed: list[int] = field(default_factory=list)
 
 
@@ -130,7 +135,7 @@ class BoxTable(DatasetFormat):
 
 def _read(storage: Storage, key: str, columns: BoxColumns) -> _Table:
     """Read a table, once."""
-    table = _Table(BoxTableFile(key=key, split=table_split(key), columns=columns))
+    table = _Table(BoxTableFile(key=key, split=split_of(key), columns=columns))
     table.empty = columns.header is None
     for line, row in rows(storage, key, columns):
         name = row[columns.file].strip() if len(row) > columns.file else ""
@@ -163,20 +168,15 @@ def _locate(storage: Storage, survey: Survey, tables: list[_Table]) -> int:
             places.add(entry.key)
     for table, found in zip(tables, names, strict=True):
         split = None if table.file.columns.split is not None else table.file.split
-        folders = image_folders(table.file.key, split, filter(None, found.values()), places)
-        table.file = replace(table.file, images=folders.first)
-        for name, relative in found.items():
-            if relative is None:
-                table.outside.append(name)
-            elif (key := folders.find(relative, places)) is None:
-                table.missing.append(name)
-            elif key in table.keys:
+        table.found = locate(table.file.key, found, places, split=split)
+        table.file = replace(table.file, images=table.found.folder)
+        for name, key in table.found.keys.items():
+            if key in table.keys:
                 raise InputError(
                     f"{storage.place(table.file.key)}: {name!r} and another name both mean "
                     f"{key!r}; write it in one way"
                 )
-            else:
-                table.keys[key] = table.slots[name]
+            table.keys[key] = table.slots[name]
     return places.count
 
 
@@ -195,12 +195,7 @@ def _check_apart(storage: Storage, tables: list[_Table]) -> None:
 def _notes(tables: list[_Table], unlisted: int) -> Iterator[str]:
     for table in tables:
         key = printable(table.file.key)
-        if table.outside:
-            count = counted(len(table.outside), "file lies", "files lie")
-            yield f"{count} outside the dataset, says {key}: {named(table.outside)}; not read"
-        if table.missing:
-            count = counted(len(table.missing), "image is", "images are")
-            yield f"{count} listed in {key} but missing: {named(table.missing)}"
+        yield from table.found.notes(key)
         if table.unnamed:
             count = counted(len(table.unnamed), "row", "rows")
             yield f"{count} of {key} without a file, the first in line {table.unnamed[0]:,}"
@@ -238,10 +233,8 @@ def _annotation(table: _Table, at: int, key: str, problems: list[str]) -> Annota
 def _size(row: list[str], columns: BoxColumns) -> tuple[int, int] | None:
     if columns.size is None or len(row) <= max(columns.size):
         return None
-    height, width = (number(row[index]) for index in columns.size)
-    if height is None or width is None or not all(map(geometry.is_number, (height, width))):
-        return None
-    return (int(height), int(width)) if height >= 1 and width >= 1 else None
+    height, width = columns.size
+    return image_size_of(number(row[height]), number(row[width]))
 
 
 def _object(
@@ -258,28 +251,24 @@ def _object(
         said.append("no class; object left out")
         return None
     raw = [number(cell) for cell in cells]
-    if not geometry.are_numbers(raw):
+    if not are_numbers(raw):
         said.append(f"box {', '.join(cells)} is not four finite numbers; object left out")
         return None
     values: Any = raw
-    edges = geometry.edges(values) if columns.style == "sides" else tuple(values)
-    box, problem = geometry.mend_edges(edges, size)
-    if problem:
-        said.append(problem if box else f"{problem}; object left out")
+    edges = edges_of(values) if columns.style == "sides" else tuple(values)
+    box = usable(mend_box(edges, size=size, slack=ROUNDED), said.append)
     if box is None:
         return None
     return Object(category=category, box=box, extra=_extra(row, columns, raw=values, box=box))
 
 
-def _extra(
-    row: list[str], columns: BoxColumns, *, raw: list[float], box: geometry.Box
-) -> Mapping[str, Any]:
+def _extra(row: list[str], columns: BoxColumns, *, raw: list[float], box: Box) -> Mapping[str, Any]:
     """Return the other cells under their columns' names, and the numbers that x2 - x1 loses."""
     extra: dict[str, Any] = {
         name: row[index] for name, index in columns.others if index < len(row) and row[index]
     }
     extra.pop(CSV, None)
-    sides = columns.style == "sides" and geometry.edges(raw) == box
-    if sides and not geometry.same(geometry.raw_box(box), raw):
+    sides = columns.style == "sides" and edges_of(raw) == box
+    if sides and not written_alike(sides_of(box), raw):
         extra[CSV] = {"box": raw}
     return extra

@@ -1,22 +1,20 @@
 """Writing tables of boxes, row by row."""
 
 import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from variegate.annotations.annotation import Annotation, Object, Skeleton
+from variegate.annotations.annotation import Annotation, Object
+from variegate.annotations.boxes import Box, around, edges_of, sides_of
 from variegate.formats.box_table.file import (
     BoxColumns,
     BoxTableFile,
-    file_from_json,
-    file_to_json,
 )
-from variegate.formats.coco import geometry
-from variegate.formats.coco.places import image_key
-from variegate.formats.writer import Content, Item, Writer
+from variegate.formats.coco.locate import image_key
+from variegate.formats.delimited import open_table
+from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
 
 CSV = "csv"
@@ -65,31 +63,12 @@ class BoxTableWriter(Writer):
                 fresh[item.split].add(item)
             if not sheets and not fresh:
                 sheets.append(_Sheet(_new_file(None), storage, stack))
-            for sheet in (*sheets, *fresh.values()):
-                sheet.close()
         return [sheet.key for sheet in (*sheets, *fresh.values())]
 
-    def to_json(self) -> dict[str, Any]:
-        skeletons = {name: asdict(one) for name, one in self.skeletons.items()}
-        files = [file_to_json(file) for file in self.files]
-        return {"classes": list(self.classes), "skeletons": skeletons, "files": files}
-
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        files = tuple(file_from_json(one) for one in data.get("files", ()))
-        return super().from_json({**data, "files": files})
-
-    @classmethod
-    def fresh(
-        cls,
-        *,
-        classes: tuple[str, ...],
-        skeletons: Mapping[str, Skeleton],
-        splits: tuple[str, ...],
-        extra: Mapping[str, Any],
-    ) -> Self:
-        del splits, extra, skeletons  # tables are begun when the first image of a split comes
-        return cls(classes=classes)
+    def fresh(cls, dataset: DatasetInfo) -> Self:
+        # Tables are begun when the first image of a split comes.
+        return cls(classes=dataset.classes)
 
 
 def table_number(annotation: Annotation | None) -> int | None:
@@ -114,12 +93,8 @@ class _Sheet:
 
     def __init__(self, file: BoxTableFile, storage: Storage, stack: ExitStack) -> None:
         self.key, self._file = file.key, file
-        out = stack.enter_context(storage.open_write(file.key))
-        # A name's stray bytes are written as they are; see `variegate.storage.keys`.
-        self._text = io.TextIOWrapper(out, "utf-8", errors="surrogateescape", newline="")
-        # Not closed with the wrapper: the storage closes its file itself.
-        stack.callback(self._detach)
-        self._writer = csv.writer(self._text, delimiter=file.columns.delimiter, lineterminator="\n")
+        text = stack.enter_context(open_table(storage, file.key))
+        self._writer = csv.writer(text, delimiter=file.columns.delimiter, lineterminator="\n")
         if file.columns.header is not None:
             self._writer.writerow(file.columns.header)
 
@@ -128,20 +103,13 @@ class _Sheet:
         objects = item.annotation.objects if item.annotation else ()
         written = 0
         for one in objects:
-            if (box := one.box or geometry.around(one)) is not None:
+            if (box := one.box or around(one)) is not None:
                 self._writer.writerow(self._row(item, one, box))
                 written += 1
         if not written and self._file.empty:
             self._writer.writerow(self._row(item, None, None))
 
-    def close(self) -> None:
-        self._text.flush()
-
-    def _detach(self) -> None:
-        if not self._text.closed:
-            self._text.detach()
-
-    def _row(self, item: Item, one: Object | None, box: geometry.Box | None) -> list[Any]:
+    def _row(self, item: Item, one: Object | None, box: Box | None) -> list[Any]:
         columns = self._file.columns
         cells: list[Any] = [""] * len(columns.header or range(columns.width))
         cells[columns.file] = item.key.removeprefix(self._file.images)
@@ -159,10 +127,10 @@ class _Sheet:
         return cells
 
 
-def _numbers(one: Object, box: geometry.Box, columns: BoxColumns) -> Iterator[float]:
+def _numbers(one: Object, box: Box, columns: BoxColumns) -> Iterator[float]:
     if columns.style == "edges":
         yield from box
         return
     record = one.extra.get(CSV)
     raw = record.get("box") if isinstance(record, dict) else None
-    yield from raw if raw and geometry.edges(raw) == box else geometry.raw_box(box)
+    yield from raw if raw and edges_of(raw) == box else sides_of(box)

@@ -15,10 +15,10 @@ from typing import ClassVar
 
 from variegate.annotations.annotation import Skeleton
 from variegate.formats.base import DatasetFormat, NotThisFormat, Source, named
-from variegate.formats.coco.file import CocoFile, is_coco, read
-from variegate.formats.coco.found import Found, find
-from variegate.formats.coco.pictures import Image, all_categories
-from variegate.formats.coco.sheets import File
+from variegate.formats.coco.images import ImageReader
+from variegate.formats.coco.locate import CocoImages, locate_files
+from variegate.formats.coco.read import CocoFile, is_coco, read
+from variegate.formats.coco.write import OutputFile
 from variegate.formats.coco.writer import CocoWriter
 from variegate.formats.scan import Survey, is_hidden, leave_unsaid
 from variegate.formats.writer import Writer
@@ -39,7 +39,7 @@ class Coco(DatasetFormat):
     name: ClassVar[str] = "coco"
     annotated: ClassVar[bool] = True
 
-    found: Found = field(compare=False, repr=False)
+    found: CocoImages = field(compare=False, repr=False)
     url: str
 
     @classmethod
@@ -52,7 +52,7 @@ class Coco(DatasetFormat):
         if not keys:
             return NotThisFormat("no .json file is a COCO file")
         files = [read(storage, key) for key in sorted(keys)]
-        found = find(storage, survey, files)
+        found = locate_files(storage, survey, files)
         if not found.images:
             names = named(file.key for file in files)
             return NotThisFormat(
@@ -64,7 +64,7 @@ class Coco(DatasetFormat):
         return cls(
             root="",
             split_folders={},
-            classes=all_categories(files),
+            classes=tuple(dict.fromkeys(name for file in files for name in file.names.values())),
             images=splits,
             notes=tuple(found.notes()),
             skeletons=_skeletons(files),
@@ -76,7 +76,7 @@ class Coco(DatasetFormat):
     def heading(self) -> str:
         first, *others = self.found.files
         more = f" and {len(others)} more" if others else ""
-        return f"COCO ({printable(first.key)}{more})"
+        return f"COCO ({printable(first.file.key)}{more})"
 
     def label(self, key: str) -> str | None:
         return None
@@ -85,8 +85,8 @@ class Coco(DatasetFormat):
         return self.found.split(key) if key in self.found.images else None
 
     def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
-        labels = {file.key for file in self.found.files}
-        masks = tuple(folder for folder in self.found.masks if folder)
+        labels = {one.file.key for one in self.found.files}
+        masks = tuple(one.masks for one in self.found.files if one.masks)
         for entry in storage.list(on_skip=on_skip):
             key = entry.key
             if key in self.found.images:
@@ -102,45 +102,43 @@ class Coco(DatasetFormat):
             yield Source(key, entry.size, None, None, skip=skip)
 
     def _image(self, key: str, size: int) -> Source:
-        image = Image()
+        image = ImageReader()
         for number, entry in self.found.images[key]:
-            image.add(self.found.parts[number], entry)
+            image.add(self.found.files[number].reader, entry)
         splits = self.found.splits(key)
         unusable = image.unusable
         if len(splits) > 1:
-            unusable = f"listed in several splits: {', '.join(sorted(splits))}"
+            unusable = f"listed in several splits: {', '.join(splits)}"
         return Source(
             key,
             size,
             self.found.split(key),
             None,
-            annotation=image.done(),
+            annotation=image.annotation(),
             problems=tuple(image.problems),
             unusable=unusable,
         )
 
     def writer(self) -> Writer:
-        files = [
-            File(
-                key=file.key,
-                kind=file.kind,
-                split=file.split,
-                images=folders.first,
-                masks=masks,
-                head=file.head,
-                standard=file.standard,
+        files = tuple(
+            OutputFile(
+                key=one.file.key,
+                kind=one.file.kind,
+                split=one.file.split,
+                images=one.found.folder,
+                masks=one.masks,
+                head=one.file.head,
+                standard=one.file.standard,
             )
-            for file, folders, masks in zip(
-                self.found.files, self.found.folders, self.found.masks, strict=True
-            )
-        ]
-        largest = [file.largest for file in self.found.files]
+            for one in self.found.files
+        )
+        images, annotations = zip(*(one.file.largest for one in self.found.files), strict=True)
         return CocoWriter(
             classes=self.classes,
             skeletons=self.skeletons,
-            files=tuple(files),
-            next_image=max(image for image, _ in largest) + 1,
-            next_annotation=max(annotation for _, annotation in largest) + 1,
+            files=files,
+            next_image=max(images) + 1,
+            next_annotation=max(annotations) + 1,
         )
 
 

@@ -1,4 +1,4 @@
-"""From an entry of "annotations" to an `Object`.
+"""From an entry of "annotations" to an `Object` and back.
 
 What COCO knows and we do not stands in `extra`: fields of other programs under their own names,
 "iscrowd" where it is set, and under "coco" a record for each file that has the entry:
@@ -14,33 +14,65 @@ What COCO knows and we do not stands in `extra`: fields of other programs under 
     bare        this file has no outline, another has
     standard    the usual fields, where they are not those of the file
     fields      other fields, where they are not those of the first file
+
+Keypoints name pixels: x = 0 is the centre of the first one, which is 0.5 here (so understands it
+detectron2, facebookresearch/detectron2#175, and the integers in COCO's own files). A keypoint that
+is not labelled has no place; its numbers stay as they are.
 """
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any
+from zlib import crc32
 
-from variegate.annotations.annotation import Annotation, Object, Rle
-from variegate.formats.coco import geometry
-from variegate.formats.coco.file import STANDARD, CocoFile
-from variegate.formats.coco.geometry import Box, Keypoints, Rings, Size
+from variegate.annotations import rle as run_lengths
+from variegate.annotations.annotation import Annotation, Object, Point, Rle
+from variegate.annotations.boxes import (
+    Box,
+    area_of,
+    around,
+    edges_of,
+    sides_of,
+    written_alike,
+)
+from variegate.annotations.checks import (
+    OUTSIDE,
+    Say,
+    Size,
+    are_numbers,
+    is_number,
+    mend_mask,
+    mend_rings,
+    mend_sides,
+    usable,
+)
+from variegate.formats.coco.read import STANDARD, CocoFile, is_id, standard_of
 from variegate.storage import printable
 
 COCO = "coco"
 _KNOWN = frozenset((*STANDARD, "id", "image_id", "category_id", COCO))
+# What an annotation has where nothing else says so.
+_USUAL = ("segmentation", "area", "bbox", "iscrowd")
+
+Keypoints = tuple[tuple[float, float, int], ...]
+Rings = tuple[tuple[Point, ...], ...]
 Raw = Mapping[str, Any]
+Fields = dict[str, Any]
 
 
 class Reader:
     """Reads the annotations of one file."""
 
-    def __init__(self, file: CocoFile, number: int) -> None:
-        """Prepare for the file with this number."""
-        self._file = file
-        self._number = number
-        first: dict[str, Any] = {}
+    def __init__(self, file: CocoFile, number: int, masks: Mapping[str, str | None]) -> None:
+        """Prepare for the file with this number; `masks` has the keys of its panoptic masks."""
+        self.file = file
+        self.number = number
+        self.kind = file.kind
+        self.masks = masks
+        self._first: dict[str, Any] = {}
         for identity, name in file.names.items():
-            first.setdefault(name, identity)
-        self._first = first
+            self._first.setdefault(name, identity)
         self._points = {
             one["name"]: len(one["keypoints"])
             for one in file.categories
@@ -57,32 +89,19 @@ class Reader:
             said: problems are added here.
         """
         problems: list[str] = []
-        one = self._object(raw, size, problems)
-        record = {"file": self._number} if self._number else {}
-        record |= self._identity(raw, number, problems)
+        category = self.category(raw, problems)
+        one, is_exact = None, False
+        if category is not None:
+            one, is_exact = self._object(raw, category, size, problems.append)
+        record: Fields = {}
+        if is_id(identity := raw.get("id")):
+            first = self.file.duplicates.get(identity, number)
+            if first == number:
+                record["id"] = identity
+            else:
+                problems.append(f"the id of annotations[{first}], too; it gets another")
         self.say(raw, number, problems, said)
-        if one is None:
-            return None
-        record |= self._numbers(raw, one)
-        extra = {name: value for name, value in raw.items() if name not in _KNOWN}
-        if raw.get("iscrowd"):
-            extra["iscrowd"] = raw["iscrowd"]
-        return _with_extra(one, extra | {COCO: [record]})
-
-    def say(self, raw: Raw, number: int, problems: list[str], said: list[str]) -> None:
-        """Put file and place before each problem."""
-        if problems:
-            identity = f" (id {raw['id']})" if "id" in raw else ""
-            where = f"{printable(self._file.key)}: annotations[{number}]{identity}"
-            said += (f"{where}: {problem}" for problem in problems)
-
-    def category(self, raw: Raw, problems: list[str]) -> str | None:
-        """Return the class, or None where the file has no such category."""
-        identity = raw.get("category_id")
-        name = None if isinstance(identity, list | dict) else self._file.names.get(identity)
-        if name is None:
-            problems.append(f"category_id {identity!r} is not in categories; object left out")
-        return name
+        return None if one is None else self._recorded(one, raw, record, is_exact=is_exact)
 
     def segment(
         self, raw: Raw, *, mask_file: str, size: Size | None, problems: list[str]
@@ -96,129 +115,205 @@ class Reader:
             problems.append(f"segment id {identity!r}, expected 1 to 16,777,215; segment left out")
             return None
         box = None
+        said: list[str] = []
         if "bbox" in raw:
-            box, problem = geometry.mend_box(raw["bbox"], size)
-            if problem:
-                problems.append(f"segment {identity}: {problem}")
+            box = usable(mend_sides(raw["bbox"], size=size), said.append, cost="box left out")
+            problems += (f"segment {identity}: {problem}" for problem in said)
         one = Object(category=category, box=box, mask_file=mask_file, mask_value=identity)
-        record = {"file": self._number} if self._number else {}
-        extra = {name: value for name, value in raw.items() if name not in _KNOWN}
-        if raw.get("iscrowd"):
-            extra["iscrowd"] = raw["iscrowd"]
-        return _with_extra(one, extra | {COCO: [record | self._numbers(raw, one)]})
+        return self._recorded(one, raw, {}, is_exact=not said)
 
-    def _object(self, raw: Raw, size: Size | None, problems: list[str]) -> Object | None:
-        category = self.category(raw, problems)
-        if category is None:
-            return None
-        rings, mask = _segmentation(raw.get("segmentation"), size, problems)
-        points = self._keypoints(raw, category, problems)
-        box, problem = None, None
-        if "bbox" in raw:
-            box, problem = geometry.mend_box(raw["bbox"], size)
-        outline = Object(category=category, polygons=rings, rle=mask, keypoints=points)
-        return _settled(outline, box, problem, problems)
+    def say(self, raw: Raw, number: int, problems: list[str], said: list[str]) -> None:
+        """Put file and place before each problem."""
+        if problems:
+            identity = f" (id {raw['id']})" if "id" in raw else ""
+            where = f"{printable(self.file.key)}: annotations[{number}]{identity}"
+            said += (f"{where}: {problem}" for problem in problems)
 
-    def _keypoints(self, raw: Raw, category: str, problems: list[str]) -> Keypoints | None:
+    def category(self, raw: Raw, problems: list[str]) -> str | None:
+        """Return the class, or None where the file has no such category."""
+        identity = raw.get("category_id")
+        name = self.file.names.get(identity) if is_id(identity) else None
+        if name is None:
+            problems.append(f"category_id {identity!r} is not in categories; object left out")
+        return name
+
+    def _object(
+        self, raw: Raw, category: str, size: Size | None, say: Say
+    ) -> tuple[Object | None, bool]:
+        """Return the object, and whether its box is exactly that of the entry."""
+        rings, mask = _outline(raw.get("segmentation"), size, say)
+        points = self._keypoints(raw, category, say)
+        box, problems = mend_sides(raw["bbox"], size=size) if "bbox" in raw else (None, [])
+        one = Object(category=category, box=box, polygons=rings, rle=mask, keypoints=points)
+        if box is not None and not problems:
+            return one, True
+        outside = problems[-1:] == [OUTSIDE]
+        if box is None and not outside and (box := around(one)):
+            one = one.changed(box=box)
+            problems = [f"{problem}; taken from its outline" for problem in problems[-1:]]
+        if box is None and (outside or not points):
+            return usable((None, problems or ["neither box nor segmentation"]), say), False
+        for problem in problems:
+            say(problem)
+        return one, False
+
+    def _keypoints(self, raw: Raw, category: str, say: Say) -> Keypoints | None:
         if "keypoints" not in raw:
             return None
-        points, problem = geometry.mend_keypoints(raw["keypoints"], self._points.get(category))
-        if problem:
-            problems.append(problem)
-        return points
+        flat, expected = raw["keypoints"], self._points.get(category)
+        if not are_numbers(flat) or len(flat) % 3 or any(v not in (0, 1, 2) for v in flat[2::3]):
+            say("keypoints are not x, y, visibility (0, 1, 2), ...; keypoints left out")
+        elif expected and len(flat) != 3 * expected:
+            say(
+                f"{len(flat) // 3} keypoints, expected {expected} as in the category; "
+                "keypoints left out"
+            )
+        else:
+            return _keypoints_of(flat) or None
+        return None
 
-    def _identity(self, raw: Raw, number: int, problems: list[str]) -> dict[str, Any]:
-        identity = raw.get("id")
-        if identity is None or isinstance(identity, list | dict):
-            return {}
-        first = self._file.duplicates.get(identity, number)
-        if first == number:
-            return {"id": identity}
-        problems.append(f"the id of annotations[{first}], too; it gets another")
-        return {}
+    def _recorded(self, one: Object, raw: Raw, record: Fields, *, is_exact: bool) -> Object:
+        """Return an object with what else the file says of it."""
+        record = self.mark() | record | self._numbers(raw, one, is_exact=is_exact)
+        extra = other_fields(raw, {}, _KNOWN)
+        if raw.get("iscrowd"):
+            extra["iscrowd"] = raw["iscrowd"]
+        extra[COCO] = [record]
+        return one.changed(extra=extra)
 
-    def _numbers(self, raw: Raw, one: Object) -> dict[str, Any]:
-        """Return what is needed to write the same numbers again."""
-        record: dict[str, Any] = {}
+    def mark(self) -> Fields:
+        """Return how a record begins."""
+        return {"file": self.number} if self.number else {}
+
+    def _numbers(self, raw: Raw, one: Object, *, is_exact: bool) -> Fields:
+        """Return what is needed to write the same numbers again.
+
+        Args:
+            raw: the entry.
+            one: what was made of it.
+            is_exact: its box, if it has one, is that of the entry.
+        """
+        record: Fields = {}
         box, area, points = raw.get("bbox"), raw.get("area"), raw.get("keypoints")
         if raw["category_id"] != self._first[one.category]:
             record["category_id"] = raw["category_id"]
-        if one.box and geometry.are_numbers(box, 4) and geometry.edges(box or ()) == one.box:
-            if not geometry.same(geometry.raw_box(one.box), box):
+        if one.box and is_exact:
+            if not written_alike(sides_of(one.box), box):
                 record["bbox"] = box
             plain = not (one.polygons or one.rle or one.mask_file)
-            computed = plain and geometry.same([geometry.area(one)], [area])
-            if geometry.is_number(area) and not computed:
-                record |= {"area": area, "shape": geometry.shape_digest(one)}
-        if one.keypoints and not geometry.same(geometry.raw_keypoints(one.keypoints), points):
+            computed = plain and written_alike([area_of(one)], [area])
+            if is_number(area) and not computed:
+                record |= {"area": area, "shape": shape_digest(one)}
+        if one.keypoints and not written_alike(_raw_keypoints(one.keypoints), points):
             record["keypoints"] = points
         if one.rle and isinstance(raw["segmentation"]["counts"], list):
             record["runs"] = "list"
-        if (standard := standard_of(raw)) != self._file.standard and not one.mask_file:
+        if (standard := standard_of(raw)) != self.file.standard and not one.mask_file:
             record["standard"] = list(standard)
         return record
 
 
-def standard_of(raw: Raw) -> tuple[str, ...]:
-    """Return the usual fields that an entry has."""
-    return tuple(name for name in STANDARD if name in raw)
-
-
-def _segmentation(
-    raw: Any, size: Size | None, problems: list[str]
-) -> tuple[Rings | None, Rle | None]:
-    if raw is None or raw == []:
-        return None, None
-    if isinstance(raw, list):
-        rings, said = geometry.mend_rings(raw)
-        problems += said
-        return rings, None
+def _outline(raw: Any, size: Size | None, say: Say) -> tuple[Rings | None, Rle | None]:
     if isinstance(raw, dict):
-        mask, problem = geometry.mend_mask(raw, size)
-        if problem:
-            problems.append(problem)
-        return None, mask
-    problems.append("segmentation is neither polygons nor a mask; left out")
+        return None, usable(mend_mask(raw, size=size), say, cost="mask left out")
+    if isinstance(raw, list):
+        return mend_rings(raw, say, size=size), None
+    if raw is not None:
+        say("segmentation is neither polygons nor a mask; left out")
     return None, None
 
 
-def _settled(
-    outline: Object, box: Box | None, problem: str | None, problems: list[str]
-) -> Object | None:
-    """Join box and outline; a box that cannot be used is taken from the outline."""
-    if box is None and problem != "box outside the image":
-        box = geometry.around(outline)
-        if problem and box:
-            problem += "; taken from its outline"
-    useless = box is None and not outline.keypoints
-    if useless or problem == "box outside the image":
-        problems.append(f"{problem or 'neither box nor segmentation'}; object left out")
-        return None
-    if problem:
-        problems.append(problem)
-    return Object(
-        category=outline.category,
-        box=box,
-        polygons=outline.polygons,
-        rle=outline.rle,
-        keypoints=outline.keypoints,
+def _keypoints_of(raw: Sequence[float]) -> Keypoints:
+    return tuple(
+        (x + 0.5, y + 0.5, int(v)) if v else (x, y, 0)
+        for x, y, v in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
     )
 
 
-def _with_extra(one: Object, extra: dict[str, Any]) -> Object:
-    return Object(
-        category=one.category,
-        box=one.box,
-        polygons=one.polygons,
-        rle=one.rle,
-        mask_file=one.mask_file,
-        mask_value=one.mask_value,
-        keypoints=one.keypoints,
-        extra=extra,
-    )
+def _raw_keypoints(points: Keypoints) -> list[float]:
+    """Return x, y, visibility, ... as COCO has them: whole pixels as integers."""
+    flat: list[float] = []
+    for x, y, v in points:
+        flat += (_whole(x - 0.5), _whole(y - 0.5), v) if v else (0, 0, 0)
+    return flat
 
 
-def records(thing: Object | Annotation) -> list[dict[str, Any]]:
+def _whole(value: float) -> float:
+    return int(value) if value == int(value) else value
+
+
+def shape_digest(one: Object) -> int:
+    """Return a number that changes when box, outline or mask do."""
+    numbers = array("d", one.box or ())
+    for ring in one.polygons or ():
+        numbers.extend(chain.from_iterable(ring))
+    return crc32(one.rle.counts.encode() if one.rle else b"", crc32(numbers.tobytes()))
+
+
+def records(thing: Object | Annotation) -> list[Fields]:
     """Return the records of an object or image that came from COCO files."""
     found = thing.extra.get(COCO)
     return found if isinstance(found, list) else []
+
+
+def entry(one: Object, record: Raw, *, head: Fields, standard: tuple[str, ...]) -> Fields:
+    """Return the entry of one object.
+
+    Args:
+        one: the object.
+        record: what the file had of it, or nothing.
+        head: its ids.
+        standard: the usual fields that the file has.
+    """
+    usual = (*_USUAL, "keypoints", "num_keypoints") if one.keypoints else _USUAL
+    names = record.get("standard", standard or usual)
+    fields = dict(head)
+    if "segmentation" in names:
+        fields["segmentation"] = _segmentation(one, record)
+    if "area" in names:
+        known = "area" in record and record["shape"] == shape_digest(one)
+        fields["area"] = record["area"] if known else area_of(one)
+    if "bbox" in names and (box := one.box or around(one)):
+        fields["bbox"] = _sides(box, record)
+    if "iscrowd" in names:
+        fields["iscrowd"] = one.extra.get("iscrowd", 0)
+    if "keypoints" in names and one.keypoints is not None:
+        raw = record.get("keypoints")
+        same = raw and _keypoints_of(raw) == one.keypoints
+        fields["keypoints"] = raw if same else _raw_keypoints(one.keypoints)
+    if "num_keypoints" in names:
+        fields["num_keypoints"] = sum(v > 0 for _, _, v in one.keypoints or ())
+    return fields | other_fields(one.extra, record, _KNOWN)
+
+
+def segment(one: Object, record: Raw, *, category_id: Any) -> Fields:
+    """Return the entry of one object in "segments_info", without its area."""
+    head = {"id": one.mask_value, "category_id": category_id}
+    fields: Fields = head | {"iscrowd": one.extra.get("iscrowd", 0)}
+    if one.box:
+        fields["bbox"] = _sides(one.box, record)
+    return fields | other_fields(one.extra, record, _KNOWN)
+
+
+def other_fields(extra: Raw, record: Raw, known: Collection[str]) -> Fields:
+    """Return the fields that we do not know, as this file had them."""
+    fields = record.get("fields", extra)
+    return {name: value for name, value in fields.items() if name not in known}
+
+
+def _sides(box: Box, record: Raw) -> list[float]:
+    raw = record.get("bbox")
+    return raw if raw and edges_of(raw) == box else sides_of(box)
+
+
+def _segmentation(one: Object, record: Raw) -> Any:
+    """Return polygons or run lengths; a mask is exact, so it goes first."""
+    if record.get("bare"):
+        return []
+    if one.rle is not None:
+        counts: Any = one.rle.counts
+        if record.get("runs") == "list":
+            counts = run_lengths.runs(one.rle).tolist()
+        return {"size": [one.rle.height, one.rle.width], "counts": counts}
+    rings = one.polygons or ((one.corners,) if one.corners else ())
+    return [[number for point in ring for number in point] for ring in rings]

@@ -7,15 +7,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from variegate.annotations import rle as run_lengths
-from variegate.annotations.annotation import Annotation, Object, Skeleton
+from variegate.annotations.annotation import Skeleton
 from variegate.codecs import encode_mask
-from variegate.formats.coco.entries import Entry
+from variegate.formats.coco.locate import image_key
 from variegate.formats.coco.objects import COCO, records
-from variegate.formats.coco.places import image_key
-from variegate.formats.coco.sheets import File, Sheets
-from variegate.formats.scan import SPLITS
-from variegate.formats.writer import Content, Item, Writer
+from variegate.formats.coco.write import CocoOutputs, ImageEntries, OutputFile
+from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
 
 
@@ -42,78 +39,37 @@ class CocoWriter(Writer):
     captions: ClassVar = "captions"
     own_fields: ClassVar = frozenset((COCO,))
 
-    files: tuple[File, ...] = ()
+    files: tuple[OutputFile, ...] = ()
     next_image: int = 1
     next_annotation: int = 1
     head: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def fresh(
-        cls,
-        *,
-        classes: tuple[str, ...],
-        skeletons: Mapping[str, Skeleton],
-        splits: tuple[str, ...],
-        extra: Mapping[str, Any],
-    ) -> Self:
-        del splits  # files are begun when the first image of a split comes
-        head = {name: value for name, value in extra.get(COCO, {}).items() if name != "categories"}
-        known = {one["name"]: one for one in extra.get(COCO, {}).get("categories", ())}
+    def fresh(cls, dataset: DatasetInfo) -> Self:
+        # Files are begun when the first image of a split comes.
+        head = dict(dataset.extra.get(COCO, {}))
+        known = {one["name"]: one for one in head.pop("categories", ())}
         taken = [one["id"] for one in known.values() if isinstance(one["id"], int)]
         number = max(taken, default=0)
         categories = []
-        for name in classes:
+        for name in dataset.classes:
             if name not in known:
                 number += 1
                 known[name] = {"id": number, "name": name, "supercategory": ""}
-            categories.append(known[name] | _keypoint_names(skeletons.get(name)))
+            categories.append(known[name] | _keypoint_names(dataset.skeletons.get(name)))
         head["categories"] = categories
-        return cls(classes=classes, skeletons=skeletons, head=head)
+        return cls(classes=dataset.classes, skeletons=dataset.skeletons, head=head)
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         return image_key(key, split=split, extension=extension)
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
-        panoptic_files = {n for n, file in enumerate(self.files) if file.kind == "panoptic"}
-        if not panoptic_files:
-            return
-        wanted = {
-            one.mask_file
-            for one in (item.annotation.objects if item.annotation else ())
-            if any(record.get("file", 0) in panoptic_files for record in records(one))
-        }
+        objects = item.annotation.objects if item.annotation and item.masks else ()
+        wanted = {one.mask_file for one in objects if any(map(self._is_panoptic, records(one)))}
         for key, ids in item.masks.items():
             if key in wanted:
                 # R + 256 G + 65536 B, whatever the numbers are.
                 yield key, encode_mask(ids.astype(np.uint32))
-
-    def settled(self, item: Item) -> Annotation | None:
-        """Return the annotation without masks that no file will hold, for `write_index`.
-
-        A worker asks for this while it has the masks: those of new sets become run lengths, and
-        those of panoptic files are measured.
-        """
-        if item.annotation is None or not item.masks:
-            return item.annotation
-        objects = [self._settled(one, item) for one in item.annotation.objects]
-        return item.annotation.changed(objects=tuple(one for one in objects if one is not None))
-
-    def _settled(self, one: Object, item: Item) -> Object | None:
-        if one.mask_file is None or one.mask_file not in item.masks:
-            return one
-        values = item.masks[one.mask_file]
-        mask = values != 0 if one.mask_value is None else values == one.mask_value
-        rle = run_lengths.encode(mask)
-        box = run_lengths.bounds(rle)
-        if box is None:
-            return None
-        if not any(self._is_panoptic(record) for record in records(one)):
-            return one.changed(box=one.box or box, rle=rle, mask_file=None, mask_value=None)
-        (record,) = records(one)
-        if item.source == item.key:
-            return one
-        counted = {"area": run_lengths.area(rle), "counted": True}
-        return one.changed(extra={**one.extra, COCO: [record | counted]})
 
     def _is_panoptic(self, record: Mapping[str, Any]) -> bool:
         number = record.get("file", 0)
@@ -121,16 +77,16 @@ class CocoWriter(Writer):
 
     def write_index(self, storage: Storage, items: Iterable[Item]) -> Iterable[str]:
         with ExitStack() as stack:
-            sheets = Sheets(
+            outputs = CocoOutputs(
                 self.files,
-                self._new_file,
+                self.head,
                 storage=storage,
                 stack=stack,
                 next_ids=(self.next_image, self.next_annotation),
             )
             for item in items:
-                Entry(sheets, item).write()
-            return sheets.close()
+                ImageEntries(outputs, item).write()
+            return outputs.close()
 
     @property
     def set_extra(self) -> Mapping[str, Any]:
@@ -145,23 +101,6 @@ class CocoWriter(Writer):
                     categories.setdefault(one["name"], one)
         distinct = len({repr(one["id"]) for one in categories.values()}) == len(categories)
         return {COCO: found | {"categories": list(categories.values()) if distinct else []}}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        files = [File(**{**f, "standard": tuple(f["standard"])}) for f in data.get("files", ())]
-        return super().from_json({**data, "files": tuple(files)})
-
-    def _new_file(self, kind: str, split: str | None) -> File:
-        """Return a file of a new set."""
-        tail = f"_{split}" if split in SPLITS else ""
-        folder = f"images/{split}/" if split else "images/"
-        return File(
-            key=f"annotations/{kind}{tail}.json",
-            kind=kind,
-            split=split,
-            images=folder,
-            head=self.head,
-        )
 
 
 def _keypoint_names(skeleton: Skeleton | None) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 from variegate.annotations.annotation import Annotation, Object
+from variegate.annotations.boxes import around
 from variegate.formats import Source, Writer
-from variegate.formats.coco import geometry
 from variegate.formats.writer import Content
 
 Outcome = Literal["kept", "traced", "filled", "painted", "outlined", "turned", "boxed", "lost"]
@@ -253,8 +253,8 @@ def _lost(one: Object, shapes: bool) -> str:
 
 def _differs(one: Object) -> bool:
     """Say whether an object's box is another one than that around its outline."""
-    around = None if one.box is None else geometry.around(one.changed(keypoints=None, rle=None))
-    pairs = zip(one.box or (), around or (), strict=False)
+    other_box = around(one.changed(keypoints=None, rle=None)) if one.box else None
+    pairs = zip(one.box or (), other_box or (), strict=False)
     return any(abs(own - other) > _SLACK for own, other in pairs)
 
 

@@ -7,11 +7,11 @@ import numpy as np
 
 from variegate.annotations import rle
 from variegate.annotations.annotation import Annotation, Object
+from variegate.annotations.boxes import Box, around, corners_of
 from variegate.annotations.masks import MaskReader, Shape, traced
 from variegate.annotations.polygons import rasterised
 from variegate.annotations.targets import Mask
 from variegate.codecs import MASK_EXTENSION
-from variegate.formats.coco import geometry
 from variegate.formats.conversion.capabilities import Capabilities, Outcome, has_shape
 
 
@@ -69,7 +69,7 @@ class ShapeConverter:
             return None
         fields = self._bare(one)
         if fate == "turned":
-            return fields | {"corners": _corners(one), "box": None}
+            return fields | {"corners": corners_of(one.box or (0, 0, 0, 0)), "box": None}
         mask = self._filled(one) if fate == "filled" else self.reader.mask(one)
         if mask is not None and not mask.any():
             return None
@@ -89,7 +89,7 @@ class ShapeConverter:
         points = {"keypoints"} if has_shape(one) else {"keypoints", "points"}
         return fields if holds & points else fields | {"keypoints": None}
 
-    def _box(self, one: Object, mask: Shape | None) -> geometry.Box | None:
+    def _box(self, one: Object, mask: Shape | None) -> Box | None:
         holds = self.fit.holds
         if "boxes" not in holds:
             return None
@@ -100,7 +100,7 @@ class ShapeConverter:
         if (one.polygons and "polygons" in holds) or (one.corners and "corners" in holds):
             # The outline says it all.
             return None
-        return geometry.around(one.changed(keypoints=None))
+        return around(one.changed(keypoints=None))
 
     def _filled(self, one: Object) -> Shape:
         rings = [np.array(ring, np.float64) for ring in one.polygons or ()]
@@ -121,8 +121,3 @@ class ShapeConverter:
         dtype = np.uint8 if len(classes) <= 256 else np.uint16
         values = self.masks.setdefault(self._painted_key, np.zeros(self.reader.size, dtype))
         values[self._filled(one) if mask is None else mask] = classes.index(one.category)
-
-
-def _corners(one: Object) -> tuple[tuple[float, float], ...]:
-    x1, y1, x2, y2 = one.box or (0, 0, 0, 0)
-    return (x1, y1), (x2, y1), (x2, y2), (x1, y2)

@@ -1,20 +1,20 @@
 """``metadata.jsonl``, ``metadata.csv`` and ``metadata.parquet``: a row for every image."""
 
 import base64
-import csv
 import io
 import json
 import posixpath
-import re
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 from variegate.errors import InputError
+from variegate.formats.delimited import csv_rows
 from variegate.formats.imagefolder.objects import ObjectColumn
+from variegate.formats.scan import relative_name
 from variegate.storage import Storage
 
 EXTENSIONS = (".jsonl", ".csv", ".parquet")
@@ -23,7 +23,6 @@ LABEL = "label"
 _MASKS = ("mask", "label", "segmentation", "seg", "annotation", "semantic")
 _LINE_LIMIT = 1 << 26
 _SHOWN = 200
-_DRIVE = re.compile("[A-Za-z]:")
 
 Row = dict[str, Any]
 
@@ -58,16 +57,6 @@ class Metadata:
     def extension(self) -> str:
         """Its kind: one of `EXTENSIONS`."""
         return posixpath.splitext(self.key)[1].lower()
-
-    def to_json(self) -> Row:
-        """Return JSON values from which `from_json` makes an equal one."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Make one from what `to_json` gave, before or after it was text."""
-        objects = ObjectColumn.from_json(data["objects"]) if data["objects"] else None
-        return cls(**{**data, "objects": objects, "columns": tuple(data["columns"])})
 
 
 class Rows:
@@ -141,12 +130,8 @@ def describe(key: str, rows: list[Row], schema: str) -> Metadata:
 
 def resolve(name: Any, folder: str) -> str | None:
     """Return the key of a file that a row names, or None for one outside of the dataset."""
-    if not isinstance(name, str) or not name:
-        return None
-    name = name.replace("\\", "/")
-    if name.startswith("/") or _DRIVE.match(name):
-        return None
-    key = posixpath.normpath(folder + name)
+    plain = relative_name(name) if isinstance(name, str) else None
+    key = "." if plain is None else posixpath.normpath(folder + plain)
     return None if key.startswith("..") or key == "." else key
 
 
@@ -166,21 +151,13 @@ def _read_json(storage: Storage, key: str) -> Iterator[tuple[int, Row | str]]:
 
 
 def _read_csv(storage: Storage, key: str) -> Iterator[tuple[int, Row | str]]:
-    with (
-        storage.open_read(key) as file,
-        io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text,
-    ):
-        reader = csv.reader(text, strict=True)
-        try:
-            header = next(reader, [])
-            for cells in reader:
-                if len(cells) == len(header):
-                    yield reader.line_num, dict(zip(header, cells, strict=True))
-                elif cells:
-                    yield reader.line_num, f"{len(cells)} columns, the header has {len(header)}"
-        except (csv.Error, UnicodeDecodeError) as error:
-            place = f"{storage.place(key)}: line {reader.line_num:,}"
-            raise InputError(f"{place}: {error}; save it as CSV UTF-8") from error
+    rows = csv_rows(storage, key)
+    _, header = next(rows, (0, []))
+    for line, cells in rows:
+        if len(cells) == len(header):
+            yield line, dict(zip(header, cells, strict=True))
+        elif cells:
+            yield line, f"{len(cells)} columns, the header has {len(header)}"
 
 
 def _read_parquet(storage: Storage, key: str) -> Iterator[tuple[int, Row | str]]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from variegate.annotations.annotation import Object
-from variegate.formats.coco import geometry
+from variegate.annotations.boxes import area_of, around, edges_of, sides_of
+from variegate.annotations.checks import are_numbers, mend_rings, mend_sides, usable
 
 _COLUMNS = ("objects", "annotations", "boxes", "instances")
 _BOXES = ("bbox", "bboxes", "boxes", "box")
@@ -72,11 +73,6 @@ class ObjectColumn:
             )
         return None
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Make one from its fields, before or after they were text."""
-        return cls(**{**data, "fields": tuple(data["fields"])})
-
     def read(self, row: Mapping[str, Any], size: Size | None) -> tuple[list[Object], list[str]]:
         """Return the objects of a row, and what was wrong with others."""
         value = row.get(self.name)
@@ -131,29 +127,28 @@ class ObjectColumn:
 
     def _object(self, entry: dict[str, Any], size: Size | None) -> tuple[Object | None, list[str]]:
         raw = entry.get(self.box)
-        box, said = geometry.mend_box(list(raw) if isinstance(raw, list | tuple) else raw, size)
+        problems: list[str] = []
+        box = usable(mend_sides(raw, size=size), problems.append)
         if box is None:
-            return None, [f"{said}; object dropped"]
-        problems = [said] if said else []
+            return None, problems
         extra = {k: v for k, v in entry.items() if k not in (self.box, self.category, OUTLINES)}
-        if said is None and isinstance(raw, list) and geometry.raw_box(box) != raw:
+        if not problems and sides_of(box) != raw:
             extra[RAW] = raw
         polygons = None
         outlines = entry.get(OUTLINES)
         if isinstance(outlines, list) and outlines:
             nested = outlines if isinstance(outlines[0], list) else [outlines]
-            polygons, wrong = geometry.mend_rings(nested)
-            problems += wrong
+            polygons = mend_rings(nested, problems.append, size=size)
         category = entry.get(self.category) if self.category else _NO_CATEGORY
         if category is None:
-            return None, ["no category; object dropped"]
+            return None, ["no category; object left out"]
         return Object(category=str(category), box=box, polygons=polygons, extra=extra), problems
 
     def _entry(self, one: Object, *, moved: bool) -> dict[str, Any]:
-        box = one.box or geometry.around(one) or (0.0, 0.0, 0.0, 0.0)
-        numbers: Sequence[float] = geometry.raw_box(box)
+        box = one.box or around(one) or (0.0, 0.0, 0.0, 0.0)
+        numbers: Sequence[float] = sides_of(box)
         raw: Any = one.extra.get(RAW)
-        if geometry.are_numbers(raw, 4) and geometry.edges(raw) == box:
+        if are_numbers(raw, 4) and edges_of(raw) == box:
             numbers = raw
         # All of them as floats: readers want one type in a column.
         entry: dict[str, Any] = {self.box: [float(value) for value in numbers]}
@@ -164,5 +159,5 @@ class ObjectColumn:
             entry[OUTLINES] = [[float(v) for xy in ring for v in xy] for ring in one.polygons]
         entry |= {name: value for name, value in one.extra.items() if name != RAW}
         if moved and AREA in entry:
-            entry[AREA] = float(geometry.area(one.changed(box=box)))
+            entry[AREA] = float(area_of(one.changed(box=box)))
         return entry

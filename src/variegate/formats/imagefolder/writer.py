@@ -2,26 +2,26 @@
 
 import base64
 import csv
-import io
 import json
 import posixpath
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from variegate.annotations.annotation import Annotation
 from variegate.codecs import EXTENSIONS, MASK_EXTENSION, encode_mask
+from variegate.formats.delimited import open_table
 from variegate.formats.imagefolder.metadata import LABEL, Metadata, Row
 from variegate.formats.imagefolder.objects import AREA, OUTLINES, RAW, ObjectColumn
-from variegate.formats.writer import Content, Item, Writer
+from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
 
 _MASK = "mask_file_name"
 # What `datasets` takes for the names of splits.
 _FOLDERS = {"train": "train", "val": "validation", "test": "test"}
 _ROWS_A_BATCH = 1024
+_AddRow = Callable[[Row], object]
 _PLAIN = (str, int, float, bool)
 
 
@@ -45,20 +45,15 @@ class ImageFolderWriter(Writer):
     own: bool = True
 
     @classmethod
-    def fresh(
-        cls,
-        *,
-        classes: tuple[str, ...],
-        skeletons: Mapping[str, Any],
-        splits: tuple[str, ...],
-        extra: Mapping[str, Any],
-    ) -> Self:
-        folders = [f"{_FOLDERS[split]}/" for split in splits] or [""]
+    def fresh(cls, dataset: DatasetInfo) -> Self:
+        folders = [f"{_FOLDERS[split]}/" for split in dataset.splits] or [""]
         metadata = tuple(
             Metadata(key=f"{folder}metadata.jsonl", objects=ObjectColumn(), mask=_MASK)
             for folder in folders
         )
-        return cls(classes=classes, skeletons=skeletons, metadata=metadata, own=False)
+        return cls(
+            classes=dataset.classes, skeletons=dataset.skeletons, metadata=metadata, own=False
+        )
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         stem = posixpath.splitext(posixpath.basename(key))[0]
@@ -82,14 +77,19 @@ class ImageFolderWriter(Writer):
     def write_index(self, storage: Storage, items: Iterable[Item]) -> Iterable[str]:
         """Write the metadata files, row by row; return their keys."""
         with ExitStack() as stack:
-            tables: dict[str, _Table] = {}
+            tables: dict[str, _AddRow] = {}
+
+            def table(metadata: Metadata) -> _AddRow:
+                if metadata.key not in tables:
+                    opened = _TABLES[metadata.extension](storage, metadata)
+                    tables[metadata.key] = stack.enter_context(opened)
+                return tables[metadata.key]
+
             for metadata in self.metadata:
-                tables[metadata.key] = _open(metadata, storage, stack)
+                table(metadata)
             for item in items:
                 metadata = self._nearest(item.key)
-                if metadata.key not in tables:
-                    tables[metadata.key] = _open(metadata, storage, stack)
-                tables[metadata.key].add(self._row(item, metadata))
+                table(metadata)(self._row(item, metadata))
         return tables
 
     def _nearest(self, key: str) -> Metadata:
@@ -119,95 +119,53 @@ class ImageFolderWriter(Writer):
         order = [name for name in metadata.columns if name in fields]
         return {name: fields[name] for name in dict.fromkeys((*order, *fields))}
 
-    def to_json(self) -> dict[str, Any]:
-        return {**super().to_json(), "metadata": [one.to_json() for one in self.metadata]}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        writer = super().from_json({name: data[name] for name in data if name != "metadata"})
-        metadata = tuple(Metadata.from_json(one) for one in data["metadata"])
-        return replace(writer, metadata=metadata)
-
 
 def _relative(key: str, metadata: Metadata) -> str:
     return posixpath.relpath(key, metadata.folder or ".")
 
 
-def _open(metadata: Metadata, storage: Storage, stack: ExitStack) -> "_Table":
-    sink = stack.enter_context(storage.open_write(metadata.key))
-    table = _TABLES[metadata.extension](sink, metadata)
-    stack.callback(table.close)
-    return table
-
-
-class _Table(ABC):
-    """Takes rows, one after the other."""
-
-    @abstractmethod
-    def __init__(self, sink: BinaryIO, metadata: Metadata) -> None: ...
-    @abstractmethod
-    def add(self, row: Row) -> None: ...
-    @abstractmethod
-    def close(self) -> None: ...
-
-
-class _Json(_Table):
-    def __init__(self, sink: BinaryIO, metadata: Metadata) -> None:
-        self._sink = sink
-
-    def add(self, row: Row) -> None:
+@contextmanager
+def _open_json(storage: Storage, metadata: Metadata) -> Iterator[_AddRow]:
+    with storage.open_write(metadata.key) as sink:
         # Names with stray bytes are no text: they are escaped.
-        self._sink.write(json.dumps(row).encode() + b"\n")
-
-    def close(self) -> None:
-        pass
+        yield lambda row: sink.write(json.dumps(row).encode() + b"\n")
 
 
-class _Csv(_Table):
-    def __init__(self, sink: BinaryIO, metadata: Metadata) -> None:
-        self._text = io.TextIOWrapper(sink, "utf-8", errors="surrogateescape", newline="")
-        self._writer = csv.DictWriter(
-            self._text, metadata.columns, extrasaction="ignore", lineterminator="\n"
-        )
-        self._writer.writeheader()
-
-    def add(self, row: Row) -> None:
-        self._writer.writerow(row)
-
-    def close(self) -> None:
-        self._text.flush()
-        self._text.detach()
+@contextmanager
+def _open_csv(storage: Storage, metadata: Metadata) -> Iterator[_AddRow]:
+    with open_table(storage, metadata.key) as text:
+        writer = csv.DictWriter(text, metadata.columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        yield writer.writerow
 
 
-class _Parquet(_Table):
-    def __init__(self, sink: BinaryIO, metadata: Metadata) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+@contextmanager
+def _open_parquet(storage: Storage, metadata: Metadata) -> Iterator[_AddRow]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-        self._pa = pa
-        stored = pa.py_buffer(base64.b64decode(metadata.schema))
-        self._schema = _widened(pa.ipc.read_schema(stored), metadata, pa)
-        self._writer = pq.ParquetWriter(sink, self._schema)
-        self._rows: list[Row] = []
+    stored = pa.py_buffer(base64.b64decode(metadata.schema))
+    schema = _widened(pa.ipc.read_schema(stored), metadata, pa)
+    rows: list[Row] = []
 
-    def add(self, row: Row) -> None:
-        self._rows.append(row)
-        if len(self._rows) == _ROWS_A_BATCH:
-            self._flush()
+    def flush() -> None:
+        writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+        rows.clear()
 
-    def close(self) -> None:
-        self._flush()
-        self._writer.close()
+    def add(row: Row) -> None:
+        rows.append(row)
+        if len(rows) == _ROWS_A_BATCH:
+            flush()
 
-    def _flush(self) -> None:
-        self._writer.write_table(self._pa.Table.from_pylist(self._rows, schema=self._schema))
-        self._rows = []
+    with storage.open_write(metadata.key) as sink, pq.ParquetWriter(sink, schema) as writer:
+        yield add
+        flush()
 
 
-_TABLES: Mapping[str, Callable[[BinaryIO, Metadata], _Table]] = {
-    ".jsonl": _Json,
-    ".csv": _Csv,
-    ".parquet": _Parquet,
+_TABLES: Mapping[str, Callable[[Storage, Metadata], AbstractContextManager[_AddRow]]] = {
+    ".jsonl": _open_json,
+    ".csv": _open_csv,
+    ".parquet": _open_parquet,
 }
 
 

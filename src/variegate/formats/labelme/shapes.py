@@ -20,7 +20,7 @@ import numpy as np
 
 from variegate.annotations import rle
 from variegate.annotations.annotation import Object, Point
-from variegate.annotations.checks import Size, mend_box, mend_ring
+from variegate.annotations.checks import Size, mend_box, mend_ring, usable
 from variegate.codecs import decode_mask, encode_mask
 from variegate.errors import ImageError
 
@@ -82,7 +82,7 @@ def _described(
             return None
         return {"keypoints": tuple((x, y, 2) for x, y in points)}
     if kind == "polygon":
-        ring = mend_ring(points, size=size, slack=0, say=say)
+        ring = usable(mend_ring(points, size=size), say)
         return None if ring is None else {"polygons": (ring,)}
     if kind not in ("rectangle", "circle", "mask"):
         say(f"shape {str(kind)[:40]!r} is not known; object left out")
@@ -95,11 +95,11 @@ def _described(
     if kind == "mask":
         return _mask(shape.get("mask"), points, size, say)
     if kind == "circle":
-        ring = mend_ring(circle(*points), size=size, slack=0, say=say)
+        ring = usable(mend_ring(circle(*points), size=size), say)
         return None if ring is None else {"polygons": (ring,)}
     # Whoever draws may begin at any corner.
     (x1, y1), (x2, y2) = _bounds(points)
-    box = mend_box((x1, y1, x2, y2), size=size, slack=0, say=say)
+    box = usable(mend_box((x1, y1, x2, y2), size=size), say)
     return None if box is None else {"box": box}
 
 

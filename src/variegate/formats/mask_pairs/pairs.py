@@ -1,8 +1,8 @@
 """Which mask goes with which image, by their names alone."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, Self
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 from variegate.codecs import MASK_EXTENSION
 
@@ -60,21 +60,6 @@ class Pairing:
         """Return the keys that a mask's image may have, the most likely first."""
         stem = self.image_stem(mask)
         return [] if stem is None else [stem + extension for extension in self.image_extensions]
-
-    def with_extensions(self, images: Iterable[str], masks: Iterable[str]) -> Self:
-        """Return the same rule for a set whose files have these extensions."""
-        return replace(self, image_extensions=tuple(images), mask_extensions=tuple(masks))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON values from which `from_json` makes an equal rule."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Make a rule from what `to_json` gave, before or after it was text."""
-        folders = tuple((images, masks) for images, masks in data["folders"])
-        lists = {k: tuple(v) for k, v in data.items() if isinstance(v, list | tuple)}
-        return cls(**{**data, **lists, "folders": folders})
 
 
 def split_key(key: str) -> tuple[str, str, str]:

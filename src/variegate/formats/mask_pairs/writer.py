@@ -1,13 +1,13 @@
 """Writing images and masks in pairs."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from variegate.codecs import EXTENSIONS, MASK_EXTENSION, encode_mask
 from variegate.formats.mask_pairs.pairs import Pairing, split_key
 from variegate.formats.output_names import output_key
-from variegate.formats.writer import Content, Item, Writer
+from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
 
 PALETTE = "palette"
@@ -34,20 +34,14 @@ class MaskPairsWriter(Writer):
     class_files: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def fresh(
-        cls,
-        *,
-        classes: tuple[str, ...],
-        skeletons: Mapping[str, Any],
-        splits: tuple[str, ...],
-        extra: Mapping[str, Any],
-    ) -> Self:
+    def fresh(cls, dataset: DatasetInfo) -> Self:
         """Make one for a set that was read in another format.
 
         `extra` may hold "palette" (hexadecimal digits), "soft" (all masks are), and
         "mask_classes": the names of the masks' values, where they are not those of objects.
         """
-        classes = tuple(extra.get("mask_classes", classes))
+        extra = dataset.extra
+        classes = tuple(extra.get("mask_classes", dataset.classes))
         return cls(
             classes=classes,
             pairing=_SOFT if extra.get("soft") else _IMAGES_AND_MASKS,
@@ -105,8 +99,3 @@ class MaskPairsWriter(Writer):
             "mask_classes": list(self.classes),
         }
         return {name: value for name, value in known.items() if value}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        writer = super().from_json({name: data[name] for name in data if name != "pairing"})
-        return replace(writer, pairing=Pairing.from_json(data["pairing"]))

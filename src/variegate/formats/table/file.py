@@ -1,16 +1,11 @@
 """Reading and writing tables of files and labels: delimiters, headers, rows."""
 
-import csv
-import io
 import posixpath
-import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from variegate.errors import InputError
-from variegate.formats.delimited import first_column, read_head
-from variegate.formats.scan import SPLITS, canonical_split
+from variegate.formats.delimited import csv_rows, first_column, read_head
+from variegate.formats.scan import SPLITS, canonical_split, relative_name
 from variegate.storage import Storage, printable
 
 # The usual names, the most telling first: names of classes before their numbers.
@@ -25,7 +20,6 @@ _LABEL_NAMES = (
 )
 _SPLIT_NAMES = ("split", "subset", "set", "partition")
 _BOX_NAMES = {"bbox", "box", "xmin", "x_min", "x1", "x", "left", "x_center", "xcenter"}
-_DRIVE = re.compile("[A-Za-z]:")
 
 Place = tuple[str | None, str | None]
 """The label and the split of one row."""
@@ -83,48 +77,27 @@ def read_table(storage: Storage, key: str, columns: Columns) -> Table:
     table = Table({}, {}, ())
     outside: list[str] = []
     shared: dict[Place, Place] = {}
-    with _rows(storage, key, columns) as rows:
-        for line, row in rows:
-            name, label, split = _cells(row, columns, f"{place}: line {line:,}")
-            file = _relative(name, posixpath.dirname(key))
-            if file is None:
-                outside.append(name)
-                continue
-            canonical = _split_of(split, f"{place}: line {line:,}")
-            if canonical:
-                table.split_names.setdefault(canonical, split)
-            # A million rows share a few dozen pairs.
-            value = shared.setdefault((label or None, canonical), (label or None, canonical))
-            if table.rows.setdefault(file, value) != value:
-                raise InputError(
-                    f"{place}: line {line:,}: {name!r} stands in an earlier line too, with another "
-                    f"label or split ({table.rows[file][0]!r}, here {label!r}); keep one line"
-                )
+    rows = csv_rows(storage, key, delimiter=columns.delimiter)
+    next(rows, None)
+    for line, row in rows:
+        if not any(cell.strip() for cell in row):
+            continue
+        name, label, split = _cells(row, columns, f"{place}: line {line:,}")
+        file = _relative(name, posixpath.dirname(key))
+        if file is None:
+            outside.append(name)
+            continue
+        canonical = _split_of(split, f"{place}: line {line:,}")
+        if canonical:
+            table.split_names.setdefault(canonical, split)
+        # A million rows share a few dozen pairs.
+        value = shared.setdefault((label or None, canonical), (label or None, canonical))
+        if table.rows.setdefault(file, value) != value:
+            raise InputError(
+                f"{place}: line {line:,}: {name!r} stands in an earlier line too, with another "
+                f"label or split ({table.rows[file][0]!r}, here {label!r}); keep one line"
+            )
     return Table(table.rows, table.split_names, tuple(outside))
-
-
-@contextmanager
-def _rows(
-    storage: Storage, key: str, columns: Columns
-) -> Iterator[Iterator[tuple[int, list[str]]]]:
-    """Open the table; yield its rows but the header, with the numbers of their lines."""
-    place = storage.place(key)
-    with (
-        storage.open_read(key) as file,
-        io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text,
-    ):
-        reader = csv.reader(text, delimiter=columns.delimiter, strict=True)
-        try:
-            next(reader)
-            yield ((reader.line_num, row) for row in reader if any(cell.strip() for cell in row))
-        except csv.Error as error:
-            raise InputError(
-                f"{place}: line {reader.line_num:,}: {error}; check the quotes in this line"
-            ) from error
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{place}: not in UTF-8 after line {reader.line_num:,}; save it as CSV UTF-8"
-            ) from error
 
 
 def _cells(row: list[str], columns: Columns, place: str) -> tuple[str, str, str]:
@@ -147,32 +120,11 @@ def _split_of(split: str, place: str) -> str | None:
 
 def _relative(name: str, folder: str) -> str | None:
     """Return a row's file as a relative path, or None where it lies outside the dataset."""
-    name = name.replace("\\", "/")
-    if not name or name.startswith("/") or _DRIVE.match(name):
-        return None
-    if ".." in name.split("/"):
-        name = posixpath.normpath(posixpath.join(folder, name))
-        return None if name.startswith("..") else name
-    return posixpath.normpath(name)
-
-
-def write_table(
-    storage: Storage, key: str, columns: Columns, rows: Iterable[tuple[str, str, str]]
-) -> None:
-    """Write files, labels and, where the input had such a column, splits, row by row."""
-    picked = [columns.file, columns.label]
-    if columns.split is not None:
-        picked.append(columns.split)
-    with storage.open_write(key) as file:
-        # A name's stray bytes are written as they are; see `variegate.storage.keys`.
-        text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
-        writer = csv.writer(text, delimiter=columns.delimiter, lineterminator="\n")
-        writer.writerow([columns.header[index] for index in picked])
-        folder = posixpath.dirname(key) or "."
-        for name, label, split in rows:
-            writer.writerow([posixpath.relpath(name, folder), label, split][: len(picked)])
-        text.flush()
-        text.detach()
+    plain = relative_name(name)
+    if plain is None or ".." not in plain.split("/"):
+        return plain and posixpath.normpath(plain)
+    plain = posixpath.normpath(posixpath.join(folder, plain))
+    return None if plain.startswith("..") else plain
 
 
 def describe(columns: Columns, key: str) -> str:

@@ -1,12 +1,15 @@
 """Writing a table (CSV) of files and labels."""
 
+import csv
+import posixpath
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
 
-from variegate.formats.plain import stem_of
-from variegate.formats.table.file import Columns, write_table
-from variegate.formats.writer import Content, Item, Writer
+from variegate.formats.delimited import open_table
+from variegate.formats.pairing import parts_of
+from variegate.formats.table.file import Columns
+from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
 
 _COLUMNS = Columns(",", ("file", "label"), 0, 1, None)
@@ -32,31 +35,24 @@ class CsvTableWriter(Writer):
     split_names: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def fresh(
-        cls,
-        *,
-        classes: tuple[str, ...],
-        skeletons: Mapping[str, Any],
-        splits: tuple[str, ...],
-        extra: Mapping[str, Any],
-    ) -> Self:
-        columns = _WITH_SPLITS if splits else _COLUMNS
-        return cls(classes=classes, skeletons=skeletons, columns=columns)
+    def fresh(cls, dataset: DatasetInfo) -> Self:
+        columns = _WITH_SPLITS if dataset.splits else _COLUMNS
+        return cls(classes=dataset.classes, skeletons=dataset.skeletons, columns=columns)
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
-        return "/".join(part for part in ("images", split, stem_of(key) + extension) if part)
+        return "/".join(part for part in ("images", split, parts_of(key)[1] + extension) if part)
 
     def write_index(self, storage: Storage, items: Iterable[Item]) -> Iterable[str]:
-        words = self.split_names
-        cells = (
-            (item.key, item.label or "", words.get(item.split, item.split) if item.split else "")
-            for item in items
-        )
-        write_table(storage, self.table, self.columns, cells)
+        """Write files, labels and, where the columns have them, splits, row by row."""
+        columns = self.columns
+        picked = [columns.file, columns.label]
+        picked += [] if columns.split is None else [columns.split]
+        folder = posixpath.dirname(self.table) or "."
+        with open_table(storage, self.table) as text:
+            writer = csv.writer(text, delimiter=columns.delimiter, lineterminator="\n")
+            writer.writerow([columns.header[index] for index in picked])
+            for item in items:
+                split = self.split_names.get(item.split, item.split) if item.split else ""
+                cells = [posixpath.relpath(item.key, folder), item.label or "", split]
+                writer.writerow(cells[: len(picked)])
         return (self.table,)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        columns = {**data["columns"], "header": tuple(data["columns"]["header"])}
-        writer = super().from_json({name: data[name] for name in data if name != "columns"})
-        return replace(writer, columns=Columns(**columns))

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from variegate.annotations.annotation import Object
-from variegate.annotations.checks import Box
+from variegate.annotations.boxes import Box
 from variegate.codecs import decode_mask, encode_mask
 from variegate.errors import ImageError, InputError
 from variegate.storage import Storage, printable

@@ -16,10 +16,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Context
+from functools import partial
 from typing import Any
 
 from variegate.annotations.annotation import Annotation, Object, Point
-from variegate.annotations.checks import Box, Problems, Size, mend_box, mend_ring
+from variegate.annotations.boxes import Box, around
+from variegate.annotations.checks import Problems, Size, mend_box, mend_ring, usable
 from variegate.formats.voc.xml import Node, add_value
 
 _EXACT = Context(prec=60)
@@ -63,9 +65,7 @@ class Reading:
         if bounds is None:
             return None
 
-        def say(what: str) -> None:
-            self.problems.add(bounds.line, what)
-
+        say = partial(self.problems.add, bounds.line)
         raw = [self.number(bounds.find(tag)) for tag in _EDGES]
         if None in raw:
             tag = _EDGES[raw.index(None)]
@@ -83,7 +83,7 @@ class Reading:
                 pair = self._pair(nodes[1], nodes[0])
             ends.append(pair)
         (x1, x2), (y1, y2) = ends
-        return mend_box((x1, y1, x2, y2), size=self.size, slack=0, say=say)
+        return usable(mend_box((x1, y1, x2, y2), size=self.size), say)
 
     def _pair(self, low: Node | None, high: Node | None) -> tuple[float, float]:
         return self.number(low, shift=self.origin) or 0.0, self.number(high) or 0.0
@@ -99,10 +99,8 @@ class Reading:
                 return None
             points.append((x, y))
 
-        def say(what: str) -> None:
-            self.problems.add(node.line, what)
-
-        return mend_ring(tuple(points), size=self.size, slack=0, say=say)
+        say = partial(self.problems.add, node.line)
+        return usable(mend_ring(tuple(points), size=self.size), say)
 
 
 def read_objects(root: Node, reading: Reading, stem: str) -> Iterator[tuple[int, int, Object]]:
@@ -126,13 +124,7 @@ def read_objects(root: Node, reading: Reading, stem: str) -> Iterator[tuple[int,
 
 
 def _with(one: Object, **extra: Any) -> Object:
-    return Object(
-        category=one.category,
-        box=one.box,
-        polygons=one.polygons,
-        keypoints=one.keypoints,
-        extra={**one.extra, **extra},
-    )
+    return one.changed(extra={**one.extra, **extra})
 
 
 def _object(node: Node, reading: Reading) -> Object | None:
@@ -217,7 +209,7 @@ def _content(one: Object, others: tuple[Object, ...], origin: int) -> dict[str, 
     extra = {key: value for key, value in one.extra.items() if key not in _LINKS}
     plain = {key: value for key, value in extra.items() if not isinstance(value, Mapping | list)}
     result: dict[str, Any] = {"name": one.category, **plain}
-    if (box := one.box or _bounds(one)) is not None:
+    if (box := one.box or around(one)) is not None:
         edges = [_text(box[0], origin), _text(box[1], origin), _text(box[2]), _text(box[3])]
         result["bndbox"] = dict(zip(_EDGES, edges, strict=True))
     if one.polygons:
@@ -242,14 +234,6 @@ def _content(one: Object, others: tuple[Object, ...], origin: int) -> dict[str, 
 
 _OWN_EXTRA = ("image_sets", "no_file", *_OWN_TAGS)
 _LINKS = ("object", "part_of", "image_sets")
-
-
-def _bounds(one: Object) -> Box | None:
-    points = [p for ring in one.polygons or () for p in ring] or list(one.corners or ())
-    if not points:
-        return None
-    xs, ys = [x for x, _ in points], [y for _, y in points]
-    return min(xs), min(ys), max(xs), max(ys)
 
 
 def _text(value: float, shift: float = 0) -> str:

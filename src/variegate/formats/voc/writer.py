@@ -1,13 +1,13 @@
 """Writing Pascal VOC."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from variegate.annotations.annotation import Annotation, Object, Skeleton
-from variegate.annotations.checks import Box
+from variegate.annotations.annotation import Annotation, Object
+from variegate.annotations.boxes import Box
 from variegate.formats.pairing import counterpart, flattened, parts_of
 from variegate.formats.voc.masks import (
     BORDER,
@@ -20,7 +20,7 @@ from variegate.formats.voc.masks import (
 from variegate.formats.voc.objects import content, outer_objects
 from variegate.formats.voc.sets import Member, lists_for, write_sets
 from variegate.formats.voc.xml import write
-from variegate.formats.writer import Content, Item, Writer
+from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage, key_to_text
 
 
@@ -53,33 +53,15 @@ class VocWriter(Writer):
     complete: bool = False
 
     @classmethod
-    def fresh(
-        cls,
-        *,
-        classes: tuple[str, ...],
-        skeletons: Mapping[str, Skeleton],
-        splits: tuple[str, ...],
-        extra: Mapping[str, Any],
-    ) -> Self:
-        named = tuple(extra.get("mask_classes", ()))
+    def fresh(cls, dataset: DatasetInfo) -> Self:
+        named = tuple(dataset.extra.get("mask_classes", ()))
         return cls(
-            classes=classes,
-            skeletons=skeletons,
-            lists=tuple(f"ImageSets/Main/{split}" for split in splits or ("trainval",)),
+            classes=dataset.classes,
+            skeletons=dataset.skeletons,
+            lists=tuple(f"ImageSets/Main/{split}" for split in dataset.splits or ("trainval",)),
             labelmap=("labelmap.txt", labelmap_of(named)) if named not in ((), CLASSES) else None,
             mask_classes=named,
             complete=True,
-        )
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        made = super().from_json(data)
-        labelmap = None if made.labelmap is None else (made.labelmap[0], made.labelmap[1])
-        return replace(
-            made,
-            lists=tuple(made.lists),
-            labelmap=labelmap,
-            mask_classes=tuple(made.mask_classes),
         )
 
     @property

@@ -8,10 +8,10 @@ become about as large as those of the input: ``a-0007.tar`` gives ``a-0007-v05.t
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from variegate.annotations.annotation import Annotation
 from variegate.codecs import EXTENSIONS, MASK_EXTENSION, encode_mask
@@ -25,7 +25,7 @@ from variegate.formats.webdataset.schema import (
     split_member,
     write_json,
 )
-from variegate.formats.writer import Content, Item, Writer
+from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage, fold_shards, open_storage
 
 _TAR = ".tar"
@@ -61,18 +61,11 @@ class WebDatasetWriter(Writer):
     shards: int = _SHARDS
 
     @classmethod
-    def fresh(
-        cls,
-        *,
-        classes: tuple[str, ...],
-        skeletons: Mapping[str, Any],
-        splits: tuple[str, ...],
-        extra: Mapping[str, Any],
-    ) -> Self:
+    def fresh(cls, dataset: DatasetInfo) -> Self:
         """Make one for a set that was read in another format; `extra` may count "images"."""
-        images = extra.get("images")
+        images = dataset.extra.get("images")
         shards = math.ceil(images / _SAMPLES_A_SHARD) if images else _SHARDS
-        return cls(classes=classes, skeletons=skeletons, shards=shards)
+        return cls(classes=dataset.classes, skeletons=dataset.skeletons, shards=shards)
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         # By the key alone, so that it does not depend on what else there is.

@@ -9,7 +9,6 @@ import yaml
 
 from variegate.errors import InputError
 from variegate.formats.pairing import parts_of
-from variegate.formats.scan import canonical_split
 from variegate.storage import Storage
 
 _LIMIT = 1 << 22
@@ -268,8 +267,3 @@ def split_lines(storage: Storage, key: str) -> Iterator[str]:
         for raw in file:
             if line := raw.decode("utf-8-sig", "surrogateescape").strip():
                 yield line
-
-
-def split_named(name: str) -> str | None:
-    """Return the split that a file such as ``train.txt`` is a list of, by its name."""
-    return canonical_split(parts_of(name)[1])

@@ -14,10 +14,11 @@ All but "dota" are shares of the image.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from variegate.annotations.annotation import Object
-from variegate.annotations.checks import Problems, Size, mend_box, mend_ring
+from variegate.annotations.checks import Problems, Size, Slack, mend_box, mend_ring, usable
 from variegate.formats.yolo.numbers import (
     Ratio,
     edges,
@@ -98,11 +99,7 @@ class Grammar:
             if self.task == "dota" and line.startswith(_HEADERS):
                 headers.append(line)
                 continue
-
-            def say(what: str, line: int = number) -> None:
-                problems.add(line, what)
-
-            one = self._object(words, size, say)
+            one = self._object(words, size, partial(problems.add, number))
             if one is not None:
                 found.append((number, one))
         return found, headers
@@ -153,19 +150,23 @@ class Grammar:
     ) -> Object | None:
         if len(shares) == 4 or self.task == "pose":
             (x1, x2), (y1, y2) = (edges(shares[i], shares[i + 2], size[1 - i]) for i in (0, 1))
-            box = mend_box((x1, y1, x2, y2), size=size, slack=_SLACK, say=say)
+            box = usable(mend_box((x1, y1, x2, y2), size=size, slack=_slack(size)), say)
             if box is None:
                 return None
             if self.task != "pose" or self.keypoints is None:
                 return Object(category=category, box=box)
             keypoints = _keypoints(shares[4:], self.keypoints[1], size)
             return Object(category=category, box=box, keypoints=keypoints)
-        ring = mend_ring(tuple(points(shares, size)), size=size, slack=_SLACK, say=say)
+        ring = usable(mend_ring(tuple(points(shares, size)), size=size, slack=_slack(size)), say)
         if ring is None:
             return None
         if self.task == "obb":
             return Object(category=category, corners=(ring[0], ring[1], ring[2], ring[3]))
         return Object(category=category, polygons=(ring,))
+
+
+def _slack(size: Size) -> Slack:
+    return _SLACK * size[1], _SLACK * size[0]
 
 
 def _keypoints(
@@ -191,11 +192,11 @@ def _dota(words: Sequence[str], size: Size, say: Callable[[str], None]) -> Objec
         say(f"{words[numbers.index(None)][:20]!r} is no finite number; object left out")
         return None
     shares = [value for value in numbers if value is not None]
-    ring = mend_ring(tuple(points(shares, (1, 1))), size=size, slack=_SLACK, say=say)
+    corners = tuple(points(shares, (1, 1)))
+    ring = usable(mend_ring(corners, size=size, slack=_slack(size)), say)
     if ring is None:
         return None
     extra = {}
     if len(words) == 10:
         extra["difficult"] = int(words[9]) if words[9] in ("0", "1", "2") else words[9]
-    corners = (ring[0], ring[1], ring[2], ring[3])
-    return Object(category=words[8], corners=corners, extra=extra)
+    return Object(category=words[8], corners=(ring[0], ring[1], ring[2], ring[3]), extra=extra)

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from variegate.annotations.annotation import Object, Point
-from variegate.annotations.checks import Box, Size
+from variegate.annotations.boxes import around, corners_of
+from variegate.annotations.checks import Size
 from variegate.errors import OutputError
 from variegate.formats.yolo.lines import Task
 from variegate.formats.yolo.numbers import edge_texts, plain_text, share_text
@@ -26,8 +27,9 @@ def write_line(
         keypoints: number and dimensions of keypoints, for "pose".
         size: (height, width) of the image.
     """
+    box = one.box or around(one)
+    corners = one.corners or (corners_of(box) if box else None)
     if task == "dota":
-        corners = one.corners or _corners(_bounds(one))
         if corners is None:
             return None
         if len(one.category.split()) != 1:
@@ -40,9 +42,7 @@ def write_line(
     if task in (None, "segment") and one.polygons:
         return _with_points(number, joined(one.polygons), size)
     if task in (None, "obb") and (one.corners or task):
-        corners = one.corners or _corners(_bounds(one))
         return None if corners is None else _with_points(number, corners, size)
-    box = _bounds(one)
     if box is None:
         return None
     (x, width), (y, height) = (edge_texts(box[i], box[i + 2], size[1 - i]) for i in (0, 1))
@@ -71,24 +71,6 @@ def _keypoint_words(
         if shape[1] == 3:
             words.append(str(seen))
     return words
-
-
-def _bounds(one: Object) -> Box | None:
-    if one.box is not None:
-        return one.box
-    outline = [point for ring in one.polygons or () for point in ring] or list(one.corners or ())
-    outline = outline or [(x, y) for x, y, seen in one.keypoints or () if seen]
-    if not outline:
-        return None
-    xs, ys = [x for x, _ in outline], [y for _, y in outline]
-    return min(xs), min(ys), max(xs), max(ys)
-
-
-def _corners(box: Box | None) -> tuple[Point, Point, Point, Point] | None:
-    if box is None:
-        return None
-    x1, y1, x2, y2 = box
-    return (x1, y1), (x2, y1), (x2, y2), (x1, y2)
 
 
 def joined(rings: Sequence[Sequence[Point]]) -> list[Point]:

@@ -3,15 +3,14 @@
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import yaml
 
-from variegate.annotations.annotation import Skeleton
 from variegate.errors import OutputError
 from variegate.formats.pairing import counterpart, flattened, parts_of
-from variegate.formats.writer import Content, Item, Writer
+from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.formats.yolo.lines import Task
 from variegate.formats.yolo.text import write_line
 from variegate.storage import Storage
@@ -51,39 +50,21 @@ class YoloWriter(Writer):
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def fresh(
-        cls,
-        *,
-        classes: tuple[str, ...],
-        skeletons: Mapping[str, Skeleton],
-        splits: tuple[str, ...],
-        extra: Mapping[str, Any],
-    ) -> Self:
-        count = max((len(one.names) for one in skeletons.values()), default=0)
+    def fresh(cls, dataset: DatasetInfo) -> Self:
+        count = max((len(one.names) for one in dataset.skeletons.values()), default=0)
         flip = list(range(count))
-        for one in skeletons.values():
+        for one in dataset.skeletons.values():
             for left, right in one.pairs:
                 flip[left], flip[right] = right, left
         return cls(
-            classes=classes,
-            skeletons=skeletons,
+            classes=dataset.classes,
+            skeletons=dataset.skeletons,
             task="pose" if count else None,
             keypoints=(count, 3) if count else None,
             flip=tuple(flip),
             config="data.yaml",
-            splits={split: (f"images/{split}",) for split in splits} or {"train": ("images",)},
-        )
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        made = super().from_json(data)
-        return replace(
-            made,
-            numbers=tuple(made.numbers),
-            keypoints=None if made.keypoints is None else (made.keypoints[0], made.keypoints[1]),
-            flip=tuple(made.flip),
-            splits={split: tuple(places) for split, places in made.splits.items()},
-            lists={key: (split, before) for key, (split, before) in made.lists.items()},
+            splits={split: (f"images/{split}",) for split in dataset.splits}
+            or {"train": ("images",)},
         )
 
     @property

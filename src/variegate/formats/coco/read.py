@@ -1,25 +1,25 @@
-"""One COCO file, read once and kept on disk by image."""
+"""One COCO file, read once, part by part, and kept on disk by image."""
 
 import io
 import re
 from array import array
-from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from variegate.errors import InputError
-from variegate.formats.coco.stream import parts
-from variegate.formats.scan import canonical_split
+from variegate.formats.scan import split_of
 from variegate.formats.spooled import Spooled
 from variegate.storage import Storage, printable
+from variegate.storage.json import parts
 
-GEOMETRY = ("segmentation", "bbox", "keypoints")
+GEOMETRY = frozenset(("segmentation", "bbox", "keypoints"))
 STANDARD = ("segmentation", "area", "bbox", "iscrowd", "keypoints", "num_keypoints")
-_LISTS = frozenset({"images", "annotations"})
-_FEATURES = (*GEOMETRY, "caption", "segments_info")
+_TELLING = GEOMETRY | {"caption", "segments_info"}
+_LISTS = frozenset(("images", "annotations"))
 # Enough for licences and a thousand categories to come first.
 _SNIFFED = 4 << 20
 _BEGINNING = re.compile(rb'"(?:images|annotations)"\s*:\s*\[')
@@ -41,7 +41,7 @@ class CocoFile:
         owners: the image of every entry.
         images, annotations: entries, by image.
         duplicates: annotation id -> number of the first annotation with it, where there are more.
-        found: how many annotations have which of the telling fields.
+        telling: fields that tell the kind of its annotations.
         largest: image id and annotation id.
         problems: what concerns no image that is there.
     """
@@ -57,26 +57,23 @@ class CocoFile:
     images: Spooled = field(default_factory=Spooled)
     annotations: Spooled = field(default_factory=Spooled)
     duplicates: Mapping[Any, int] = field(default_factory=dict)
-    found: Counter[str] = field(default_factory=Counter)
+    telling: set[str] = field(default_factory=set)
     largest: tuple[int, int] = (0, 0)
     problems: list[str] = field(default_factory=list)
 
     @property
     def kind(self) -> str:
         """What the annotations are: panoptic, captions, labels, or instances."""
-        if self.found["segments_info"]:
+        if "segments_info" in self.telling:
             return "panoptic"
-        if any(self.found[name] for name in GEOMETRY):
+        if self.telling & GEOMETRY or not len(self.annotations):
             return "instances"
-        if self.found["caption"]:
-            return "captions"
-        return "labels" if len(self.annotations) else "instances"
+        return "captions" if "caption" in self.telling else "labels"
 
     @property
     def categories(self) -> Iterator[Mapping[str, Any]]:
         """The categories that have a name."""
-        listed = self.head.get("categories")
-        for one in listed if isinstance(listed, list) else []:
+        for one in self.head.get("categories", ()):
             if isinstance(one, dict) and isinstance(one.get("name"), str):
                 yield one
 
@@ -87,16 +84,14 @@ def is_coco(storage: Storage, key: str) -> bool:
         data = file.read(_SNIFFED)
     if not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return False
-    try:
-        for section, kind, value in parts(io.BytesIO(data), key, lists=_LISTS):
-            if kind == "element":
+    # Cut off, here or on disk: the full reading will say where.
+    with suppress(InputError):
+        for section, value, is_element in parts(io.BytesIO(data), key, lists=_LISTS):
+            if is_element:
                 telling = "file_name" if section == "images" else "image_id"
                 return isinstance(value, dict) and telling in value
-            if section == "images" and kind == "value":
+            if section == "images":
                 return False
-    except InputError:
-        # Cut off, here or on disk: the full reading will say where.
-        return _BEGINNING.search(data) is not None
     return _BEGINNING.search(data) is not None
 
 
@@ -110,24 +105,6 @@ def read(storage: Storage, key: str) -> CocoFile:
         return _Reading(CocoFile(key, split_of(key)), storage.place(key)).run(stream)
 
 
-def split_of(key: str) -> str | None:
-    """Return the split that a file's name tells, or the nearest folder above it."""
-    *folders, name = key.lower().split("/")
-    # "image_info_test-dev2017": the first word decides.
-    for word in re.findall("[a-z]+", name.partition(".")[0]):
-        if split := canonical_split(word):
-            return split
-    return folder_split(folders)
-
-
-def folder_split(folders: list[str]) -> str | None:
-    """Return the split of the innermost folder that names one: "train", "val2017"."""
-    for folder in reversed(folders):
-        if split := canonical_split(folder.rstrip("0123456789")):
-            return split
-    return None
-
-
 @dataclass(slots=True)
 class _Reading:
     """The one pass over a file."""
@@ -137,24 +114,21 @@ class _Reading:
     ids: "array[int]" = field(default_factory=lambda: array("q"))
     other_ids: dict[Any, int] = field(default_factory=dict)
     repeated: dict[Any, int] = field(default_factory=dict)
-    standard: set[str] = field(default_factory=set)
 
     def run(self, stream: BinaryIO) -> CocoFile:
         file = self.file
-        for section, kind, value in parts(stream, self.place, lists=_LISTS):
-            if kind == "list":
-                continue
-            if section == "images" and kind == "element":
-                self._image(value)
-            elif section == "annotations" and kind == "element":
-                self._annotation(value)
-            elif section in _LISTS:
-                raise InputError(f"{self.place}: {section}: expected a list")
-            else:
+        for section, value, is_element in parts(stream, self.place, lists=_LISTS):
+            if not is_element:
                 file.head[section] = value
+            elif section == "images":
+                self._image(value)
+            else:
+                self._annotation(value)
+        for name in ("images", "annotations", "categories"):
+            if not isinstance(file.head.get(name, []), list):
+                raise InputError(f"{self.place}: {name}: expected a list")
         file.images.finish()
         file.annotations.finish()
-        file.standard = tuple(name for name in STANDARD if name in self.standard)
         file.duplicates = self._duplicates()
         self._name_categories()
         self._note_strangers()
@@ -165,20 +139,20 @@ class _Reading:
 
     def _image(self, value: Any) -> None:
         file = self.file
-        number = len(file.files)
         name = value.get("file_name") if isinstance(value, dict) else None
-        slot = self._slot(value)
+        slot = self._slot(value, "id")
         if not isinstance(name, str) or not name or slot is None:
-            file.problems.append(f"{file.key}: images[{number}]: no id or no file_name; left out")
+            where = f"{file.key}: images[{len(file.files)}]"
+            file.problems.append(f"{where}: no id or no file_name; left out")
             name = None
         file.files.append(name)
         file.owners.append(-1 if slot is None else slot)
         file.images.add(file.owners[-1], value)
 
-    def _slot(self, value: Any, name: str = "id") -> int | None:
+    def _slot(self, value: Any, name: str) -> int | None:
         """Return the number of the image that an entry is about."""
         identity = value.get(name) if isinstance(value, dict) else None
-        if identity is None or isinstance(identity, list | dict):
+        if not is_id(identity):
             return None
         return self.file.slots.setdefault(identity, len(self.file.slots))
 
@@ -192,11 +166,8 @@ class _Reading:
             file.problems.append(f"{file.key}: annotations[{number}]: no image_id; left out")
         else:
             self._take_id(value.get("id"), number)
-            for name in _FEATURES:
-                if name in value:
-                    file.found[name] += 1
-            if not self.standard:
-                self.standard = {name for name in STANDARD if name in value}
+            file.telling |= _TELLING.intersection(value)
+            file.standard = file.standard or standard_of(value)
         file.annotations.add(slot, value)
 
     def _take_id(self, identity: Any, number: int) -> None:
@@ -215,13 +186,10 @@ class _Reading:
 
     def _name_categories(self) -> None:
         file = self.file
-        listed = file.head.get("categories", [])
-        if not isinstance(listed, list):
-            raise InputError(f"{self.place}: categories: expected a list")
-        for number, one in enumerate(listed):
+        for number, one in enumerate(file.head.get("categories", ())):
             where = f"{file.key}: categories[{number}]"
             identity = one.get("id") if isinstance(one, dict) else None
-            if identity is None or isinstance(identity, list | dict):
+            if not is_id(identity):
                 file.problems.append(f"{where}: no id; left out")
             elif identity in file.names:
                 file.problems.append(
@@ -244,3 +212,13 @@ class _Reading:
                 f"{printable(file.key)}: {count:,} annotations are about images that it does not "
                 f"list, the first is annotations[{number}]; left out"
             )
+
+
+def is_id(value: Any) -> bool:
+    """Say whether a JSON value can tell entries apart."""
+    return value is not None and not isinstance(value, list | dict)
+
+
+def standard_of(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the usual fields that an annotation has."""
+    return tuple(name for name in STANDARD if name in raw)
