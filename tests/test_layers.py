@@ -33,6 +33,7 @@ ONLY_IN = {
     "boto3": {"deploy", "runs/backends/aws_lambda.py"},
     "botocore": {"deploy", "runs/backends/aws_lambda.py"},
     "typer": {"cli"},
+    "pytest": {"testing"},
     "pyarrow": {
         *("runs/manifest.py", "runs/verify.py", "runs/output.py", "reports/preview.py"),
         *("formats/imagefolder/metadata.py", "formats/imagefolder/writer.py"),

@@ -10,11 +10,9 @@ import sys
 import cv2
 import numpy as np
 
-from variegate.annotations.sample import Sample
-from variegate.ops import Operation
-from variegate.ops.mixing import Combination
 from variegate.recipes.recipe import Recipe, presets
 from variegate.seeding import generator
+from variegate.testing.transforms import applied
 from variegate.transforms import all_transforms
 
 
@@ -25,17 +23,6 @@ def drawn() -> np.ndarray:
     ramp = np.stack([x * 255 // 319, y * 255 // 239, (x + y) * 255 // 558], axis=-1)
     fine = (x * y // 7 % 64)[..., np.newaxis]
     return ((2 * cells + 5 * ramp + fine) // 8).astype(np.uint8)
-
-
-def applied(operation: Operation, image: np.ndarray) -> np.ndarray:
-    """Return what `operation` makes of an image, and of others of another size if it takes some."""
-    if not isinstance(operation, Combination):
-        return operation.apply_image(image)
-    if operation.is_identity:
-        return image
-    numbers = range(1, 1 + len(operation.partners))
-    others = (np.roll(np.repeat(image, 2, axis=0), 5 * number) ^ 85 for number in numbers)
-    return operation.combine(Sample(image), tuple(Sample(other) for other in others)).image
 
 
 def digest(image: np.ndarray) -> str:

@@ -1,9 +1,6 @@
 """What every transform promises, tried on all that `all_transforms` finds."""
 
-import inspect
 import json
-import math
-import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -11,15 +8,13 @@ from pathlib import Path
 import digests
 import numpy as np
 import pytest
-from digests import applied
 
 from reference import centres, moved
 from variegate.ops import ColorMatrix, Field, Operation, Warp
-from variegate.recipes.policies import to_data
-from variegate.recipes.recipe import parse_node
 from variegate.seeding import generator
-from variegate.transforms import Transform, all_transforms
-from variegate.validation import descriptions
+from variegate.testing import TransformSuite
+from variegate.testing.transforms import applied, drawn, noise, operations
+from variegate.transforms import all_transforms
 
 KINDS = list(all_transforms().values())
 AXES = [(kind, axis.name) for kind in KINDS for axis in kind.axes]
@@ -34,34 +29,14 @@ WITHOUT_AXIS = {
 }
 #: What they draw by default is their full strength, always.
 FULL_STRENGTH = {"invert", "grayscale", "sepia", "autocontrast", "equalize"}
-CHANNELS = {"gray": (), "gray, one channel": (1,), "RGB": (3,), "RGBA": (4,)}
-each_mode = pytest.mark.parametrize("channels", CHANNELS.values(), ids=CHANNELS)
 
 
-def noise(size: tuple[int, int], channels: tuple[int, ...]) -> np.ndarray:
-    return generator(3, "image").integers(0, 256, (*size, *channels), dtype=np.uint8)
-
-
-def drawn(kind: type[Transform], seed: int, size: tuple[int, int]) -> Operation:
-    return kind().draw(generator(seed, kind.name), size)
-
-
-def operations(kind: type[Transform], size: tuple[int, int]) -> list[Operation]:
-    """Two draws of the defaults, and every axis in the middle and at its end."""
-    strengths = [(axis.name, strength) for axis in kind.axes for strength in (0.45, 1.0)]
-    return [
-        *(drawn(kind, seed, size) for seed in (1, 2)),
-        *(kind.operation_at(axis, strength, generator(4), size) for axis, strength in strengths),
-    ]
+class TestTransforms(TransformSuite):
+    """All of the suite, tried on all of them."""
 
 
 @each_kind
-def test_same_seed_same_bytes_and_other_seeds_other_operations(kind):
-    image = noise((31, 40), (3,))
-    first, second = (drawn(kind, 1, (31, 40)) for _ in range(2))
-    assert first == second
-    assert hash(first) == hash(second)
-    assert applied(first, image).tobytes() == applied(second, image).tobytes()
+def test_other_seeds_draw_other_operations(kind):
     draws_nothing = kind.name in (WITHOUT_AXIS - {"rotate90", "mosaic"}) | FULL_STRENGTH
     assert (len({drawn(kind, seed, (31, 40)) for seed in range(8)}) == 1) == draws_nothing
 
@@ -74,54 +49,6 @@ def test_same_bytes_in_a_fresh_process():
     expected = digests.of_transforms(1)
     assert len(expected) >= len(KINDS) + len(AXES)
     assert json.loads(done.stdout) == expected
-
-
-@each_kind
-def test_drawn_parameters_survive_json(kind):
-    image = noise((31, 40), (3,))
-    draws = [kind().parameters(generator(seed, "draw")) for seed in range(3)]
-    draws += [kind.at(axis.name, 0.6, generator(1)) for axis in kind.axes]
-    for parameters in draws:
-        text = json.dumps(parameters, allow_nan=False)
-        operation = kind.operation(parameters, (31, 40))
-        again = kind.operation(json.loads(text), (31, 40))
-        assert again == operation
-        assert applied(again, image).tobytes() == applied(operation, image).tobytes()
-
-
-@each_kind
-def test_pickle_keeps_transforms_and_operations(kind):
-    image = noise((31, 40), (3,))
-    assert pickle.loads(pickle.dumps(kind())) == kind()
-    for operation in operations(kind, (31, 40)):
-        again = pickle.loads(pickle.dumps(operation))
-        assert again == operation
-        assert applied(again, image).tobytes() == applied(operation, image).tobytes()
-
-
-@each_kind
-def test_transform_survives_a_recipe(kind):
-    made = [kind(), kind(p=0.25)]
-    for axis in kind.axes:
-        low, high = sorted((axis.value(0.2), axis.value(0.7)))
-        made.append(kind.model_validate({**dict(axis.fixed), axis.parameter: (low, high)}))
-    for transform in made:
-        data = json.loads(json.dumps(to_data(transform)))
-        assert parse_node(data, "here") == transform
-
-
-@each_mode
-@each_axis
-def test_intensity_zero_is_the_identity(kind, axis, channels):
-    size = (37, 52)
-    image = noise(size, channels)
-    for seed in range(3):
-        short_cut = kind.operation_at(axis, 0.0, generator(seed), size)
-        assert applied(short_cut, image).tobytes() == image.tobytes()
-        parameters = kind.at(axis, 0.0, generator(seed))
-        built = applied(kind.operation(parameters, size), image)
-        assert built.shape == image.shape
-        assert built.tobytes() == image.tobytes()
 
 
 @each_axis
@@ -162,49 +89,6 @@ def change(operation: Operation, photo: np.ndarray) -> float:
     return float(np.abs(changed - photo).mean())
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 5), (5, 1), (2, 3), (19, 26)], ids=str)
-@each_mode
-@each_kind
-def test_kind_of_image_is_kept_and_the_input_untouched(kind, channels, size):
-    image = noise(size, channels)
-    before = image.tobytes()
-    image.setflags(write=False)
-    for operation in operations(kind, size):
-        result = applied(operation, image)
-        assert result.dtype == np.uint8
-        assert result.shape == (*operation.output_size(size), *channels)
-        assert result.flags.c_contiguous
-        assert image.tobytes() == before
-
-
-@each_mode
-@each_kind
-def test_layout_in_memory_makes_no_difference(kind, channels):
-    size = (23, 34)
-    image = noise(size, channels)
-    wide = np.repeat(np.repeat(image, 2, axis=0), 3, axis=1)
-    dataset_formats = [
-        wide[::2, ::3],
-        np.ascontiguousarray(image[::-1, ::-1])[::-1, ::-1],
-        np.asfortranarray(image),
-        np.ascontiguousarray(np.swapaxes(image, 0, 1)).swapaxes(0, 1),
-    ]
-    for operation in operations(kind, size)[:3]:
-        expected = applied(operation, image)
-        for same in dataset_formats:
-            result = applied(operation, same)
-            assert result.flags.c_contiguous or result is same
-            assert result.tobytes() == expected.tobytes()
-
-
-@each_kind
-def test_gray_with_and_without_a_channel_agree(kind):
-    image = noise((23, 34), ())
-    for operation in operations(kind, (23, 34)):
-        flat = applied(operation, image)
-        assert np.array_equal(applied(operation, image[..., np.newaxis])[..., 0], flat)
-
-
 def test_opaque_images_stay_opaque_where_no_border_shows():
     image = np.dstack([noise((30, 41), (3,)), np.full((30, 41), 255, np.uint8)])
     for kind in KINDS:
@@ -237,27 +121,12 @@ def test_noises_are_found():
     assert names == {"gaussian_noise", "poisson_noise", "speckle", "salt_pepper", "iso_noise"}
 
 
-@each_kind
-def test_everything_is_documented(kind):
-    assert "__doc__" in vars(kind)
-    assert inspect.getdoc(kind).strip().endswith(".")
-    known = descriptions(kind)
-    for name in kind.model_fields:
-        assert known.get(name), f"{kind.name}.{name} has no docstring"
-
-
-@each_kind
-def test_strength_axes_are_well_formed(kind):
-    assert bool(kind.axes) != (kind.name in WITHOUT_AXIS)
-    for axis in kind.axes:
-        assert axis.parameter in kind.model_fields
-        assert {name for name, _ in axis.fixed} <= set(kind.model_fields)
-        assert math.isclose(axis.value(0), axis.start)
-        assert math.isclose(axis.value(1), axis.end)
-        assert axis.name.rstrip("+-").startswith(kind.name)
-
-
 def test_axes_have_names_of_their_own():
     names = [axis for _, axis in AXES]
     assert len(names) == len(set(names))
     assert not set(names) & WITHOUT_AXIS
+
+
+@each_kind
+def test_axes_are_there_where_there_is_a_strength(kind):
+    assert bool(kind.axes) != (kind.name in WITHOUT_AXIS)

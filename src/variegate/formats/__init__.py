@@ -1,8 +1,12 @@
-"""Layouts of datasets: a file or package a format, found automatically, overridable by name.
+"""Formats of datasets: a file or package each, detected, or chosen by name.
 
 To add one, write a module with a subclass of `DatasetFormat` and put the class into `FORMATS`,
-before the formats that would also accept such datasets.
+before the formats that would also accept such datasets. A package of somebody else's brings its own
+by an entry point of the group ``variegate.formats`` that names the class.
 """
+
+from functools import cache
+from importlib.metadata import entry_points
 
 from variegate.formats import detection
 from variegate.formats.base import DatasetFormat, Source
@@ -42,11 +46,22 @@ FORMATS: tuple[type[DatasetFormat], ...] = (
 )
 
 
+# From here on formats say little of themselves: any folder of images may be one of theirs.
+_GENERAL = FORMATS.index(CsvTable)
+
+
+@cache
+def all_formats() -> tuple[type[DatasetFormat], ...]:
+    """Return every format, in the order in which they are tried; those of packages included."""
+    others = tuple(plugin.load() for plugin in entry_points(group="variegate.formats"))
+    return (*FORMATS[:_GENERAL], *others, *FORMATS[_GENERAL:])
+
+
 def detect(
     storage: Storage, *, name: str | None = None, label_pattern: str | None = None
 ) -> DatasetFormat:
-    """Say how the dataset is laid out; see `detection.detect`."""
-    return detection.detect(storage, FORMATS, name=name, label_pattern=label_pattern)
+    """Return the format of a dataset; see `detection.detect`."""
+    return detection.detect(storage, all_formats(), name=name, label_pattern=label_pattern)
 
 
 __all__ = [
@@ -57,6 +72,7 @@ __all__ = [
     "PlainWriter",
     "Source",
     "Writer",
+    "all_formats",
     "detect",
     "is_hidden",
     "output_key",
