@@ -158,6 +158,17 @@ class Writer(ABC):
         """
         return None
 
+    def sidecar_keys(self, key: str, annotation: Annotation) -> set[str]:
+        """Return the keys of all files that `sidecars` may write for one image.
+
+        Args:
+            key: of the image.
+            annotation: what is known of it; the masks that it names are among them.
+        """
+        del key
+        named = {one.mask_file for one in annotation.objects} | {annotation.mask_file}
+        return {one for one in named if one is not None}
+
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         """Yield (key, content) of the files that belong to one image."""
         yield from ()

@@ -2,10 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-
-import numpy as np
 
 from variegate.annotations import conversion as labels
 from variegate.annotations.annotation import Annotation
@@ -125,38 +122,17 @@ class AnnotationWriter:
             self.output.delete(key_from_text(key))
 
     def sidecar_keys(self, source: Source, key: str) -> set[str]:
-        """Return the keys of all files that could have been written beside the result `key`."""
-        annotation = source.annotation
+        """Return the keys of all files that may have been written beside the result `key`."""
 
         def renamed(mask_file: str | None) -> str | None:
             if mask_file is None:
                 return None
             return self.writer.mask_key(mask_file, source=source.key, output=key)
 
-        masks = set()
-        if annotation is not None:
-            objects = tuple(
-                one.changed(mask_file=renamed(one.mask_file)) for one in annotation.objects
-            )
-            annotation = annotation.changed(
-                objects=objects, mask_file=renamed(annotation.mask_file)
-            )
-            masks = {one.mask_file for one in objects} | {annotation.mask_file}
-        item = Item(
-            key=key,
-            split=source.split,
-            label=source.label,
-            size=(1, 1),
-            annotation=annotation,
-            # Only their names are asked for.
-            masks={name: np.zeros((1, 1), np.uint8) for name in masks if name},
-            source=source.key,
-        )
-        found = {name for name in masks if name}
-        # A writer may stumble over such masks; their names are known.
-        with suppress(Exception):
-            found |= {name for name, _ in self.writer.sidecars(item)}
-        return found
+        known = source.annotation or Annotation()
+        objects = tuple(one.changed(mask_file=renamed(one.mask_file)) for one in known.objects)
+        moved = known.changed(objects=objects, mask_file=renamed(known.mask_file))
+        return self.writer.sidecar_keys(key, moved)
 
     def mask(self, key: str) -> Mask:
         """Read a mask.

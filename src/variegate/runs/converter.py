@@ -1,13 +1,10 @@
 """Images carried into a set in another format: what a worker of a conversion does."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from variegate.annotations.alignment import fitted
-from variegate.annotations.annotation import Annotation, Rle
+from variegate.annotations.annotation import Annotation
 from variegate.annotations.masks import MaskReader
 from variegate.annotations.targets import Mask
 from variegate.codecs import Header, decode, encode, probe
@@ -22,8 +19,6 @@ from variegate.formats.conversion.filenames import (
 from variegate.formats.conversion.shapes import ShapeConverter
 from variegate.runs.manifest import Row
 from variegate.runs.worker import Result, Worker
-
-_DOT = Rle(1, 1, "01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +71,7 @@ class Converter(Worker):
         extensions = {names[0] for names in KNOWN_EXTENSIONS.values()} | {own_extension(source.key)}
         for extension in sorted(extensions):
             key = new_key(self.writer, source, label, extension, self.conversion.naming)
-            for one in (key, *self._beside(source, key, label)):
+            for one in (key, *self._beside(source, key)):
                 self.output.delete(one)
 
     def _file(self, key: str, data: bytes, header: Header) -> tuple[str, bytes]:
@@ -97,29 +92,11 @@ class Converter(Worker):
         converted_shapes = shape_converter.converted_shapes(self.capabilities.told(source, known))
         return converted_shapes.changed(size=item.size), shape_converter.masks
 
-    def _beside(self, source: Source, key: str, label: str | None) -> set[str]:
-        """Return the keys of the files that could have been written beside an image."""
-        annotation = source.annotation or Annotation()
-        objects = tuple(
-            one.changed(rle=_DOT, mask_file=None, mask_value=None) for one in annotation.objects
-        )
-        named = annotation.mask_file or key
-        masks = {self.writer.mask_key(named, source=source.key, output=key)}
-        if (shared := self.writer.object_mask_key(key)) is not None:
-            masks.add(shared)
-        item = Item(
-            key=key,
-            split=source.split,
-            label=label,
-            size=(1, 1),
-            annotation=self.capabilities.told(source, annotation.changed(objects=objects)),
-            # Only their names are asked for.
-            masks={name: np.zeros((1, 1), np.uint8) for name in masks},
-            source=source.key,
-        )
-        found = masks
-        # A writer may stumble over such objects; what it said before that is right.
-        with suppress(Exception):
-            for name, _ in self.writer.sidecars(item):
-                found = found | {name}
-        return found
+    def _beside(self, source: Source, key: str) -> set[str]:
+        """Return the keys of the files that may have been written beside an image."""
+        known = source.annotation or Annotation()
+        objects = tuple(one.changed(mask_file=None, mask_value=None) for one in known.objects)
+        named = self.writer.mask_key(known.mask_file or key, source=source.key, output=key)
+        told = self.capabilities.told(source, known.changed(objects=objects, mask_file=named))
+        shared = self.writer.object_mask_key(key)
+        return self.writer.sidecar_keys(key, told) | ({shared} if shared else set())

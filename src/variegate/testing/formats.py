@@ -8,12 +8,14 @@ from typing import Any, ClassVar
 
 import pytest
 
+from variegate.annotations.annotation import Annotation
 from variegate.codecs import encode
 from variegate.datasets.convert import convert
 from variegate.datasets.samples import DrawnCoco, draw_images
 from variegate.formats import DatasetFormat, Source, all_formats, detect
 from variegate.formats.writer import WRITERS, writer_from_json, writer_to_json
 from variegate.recipes.recipe import Recipe
+from variegate.runs.manifest import rows
 from variegate.runs.run import Options, augment
 from variegate.runs.verify import verify
 from variegate.storage import (
@@ -22,6 +24,7 @@ from variegate.storage import (
     PassingStorage,
     Snapshot,
     Storage,
+    key_from_text,
     log_skip,
     open_storage,
 )
@@ -174,3 +177,14 @@ class FormatSuite:
         # Some formats have whole pixels; an outline has the last word on the box around it.
         for one, other in zip(found, expected, strict=True):
             assert one[2:] == pytest.approx(other[2:], abs=1.0)
+
+    def test_sidecar_files_are_among_those_declared(
+        self, kind: type[DatasetFormat], folder: Path, tmp_path: Path
+    ) -> None:
+        augment(folder, tmp_path / "out", recipe="workshop", options=_HERE)
+        writer = detect(open_storage(folder), name=kind.name).writer()
+        for row in rows(open_storage(tmp_path / "out")):
+            if row.output is not None:
+                annotation = Annotation.from_json(json.loads(row.annotation or "{}"))
+                declared = writer.sidecar_keys(row.output, annotation)
+                assert {key_from_text(key) for key in row.sidecar_digests} <= declared

@@ -71,6 +71,9 @@ class LabelMeWriter(Writer):
         folder, stem, _ = parts_of(image)
         return f"{self.folders.get(folder, folder)}{stem}.json"
 
+    def sidecar_keys(self, key: str, annotation: Annotation) -> set[str]:
+        return super().sidecar_keys(key, annotation) | {self.annotation_key(key)}
+
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         if item.annotation is None or item.annotation.extra.get("no_file"):
             return

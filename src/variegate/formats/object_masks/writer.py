@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from variegate.annotations import rle
-from variegate.annotations.annotation import Object
+from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.polygons import rasterised
 from variegate.codecs import EXTENSIONS, MASK_EXTENSION, encode_mask
 from variegate.formats.mask_pairs.pairs import split_key
@@ -81,6 +81,11 @@ class ObjectMasksWriter(Writer):
         parts = (case.folder, self.masks_folder, folder, stem + extension)
         return "/".join(part for part in parts if part)
 
+    def sidecar_keys(self, key: str, annotation: Annotation) -> set[str]:
+        numbered = enumerate(annotation.objects)
+        keys = {self._object_key(one, number, key) for number, one in numbered}
+        return super().sidecar_keys(key, annotation) | keys
+
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         """Yield the masks; objects that come without are drawn from their runs or polygons."""
         if item.annotation is None:
@@ -89,15 +94,15 @@ class ObjectMasksWriter(Writer):
             if (shape := _shape(one, item)) is not None:
                 dtype = np.uint8 if self.value < 256 else np.uint16
                 values = np.where(shape, dtype(self.value), dtype(0))
-                yield self._object_key(one, number, item), encode_mask(values)
+                yield self._object_key(one, number, item.key), encode_mask(values)
 
-    def _object_key(self, one: Object, number: int, item: Item) -> str:
+    def _object_key(self, one: Object, number: int, image: str) -> str:
         if one.mask_file is not None and one.mask_value is None:
             return one.mask_file
         category = one.category if self.classes not in ((), (OBJECT,)) else ""
         safe = category.replace("/", "_").replace("\\", "_").strip(".")
-        case = Case.of(item.key, self._parts)
-        folder = case.folder if case else split_key(item.key)[1]
+        case = Case.of(image, self._parts)
+        folder = case.folder if case else split_key(image)[1]
         parts = (folder, self.masks_folder, safe, f"{number + 1:04}{MASK_EXTENSION}")
         return "/".join(part for part in parts if part)
 

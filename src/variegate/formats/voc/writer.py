@@ -88,6 +88,9 @@ class VocWriter(Writer):
     def object_mask_key(self, output: str) -> str | None:
         return f"SegmentationObject/{parts_of(output)[1]}.png"
 
+    def sidecar_keys(self, key: str, annotation: Annotation) -> set[str]:
+        return super().sidecar_keys(key, annotation) | {self.annotation_key(key)}
+
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         if item.annotation is None or item.annotation.extra.get("no_file"):
             yield from self._masks(item, {})

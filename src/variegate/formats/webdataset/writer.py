@@ -108,6 +108,11 @@ class WebDatasetWriter(Writer):
             extension = extension.removesuffix(last) + MASK_EXTENSION
         return f"{split_member(output)[0]}.{extension}"
 
+    def sidecar_keys(self, key: str, annotation: Annotation) -> set[str]:
+        sample = split_member(key)[0]
+        members = (CLASS, TEXT, JSON, *annotation.extra.get(MEMBERS, ()))
+        return super().sidecar_keys(key, annotation) | {f"{sample}.{one}" for one in members}
+
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         sample = split_member(item.key)[0]
         annotation = item.annotation or Annotation()

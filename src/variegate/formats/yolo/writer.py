@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import yaml
 
+from variegate.annotations.annotation import Annotation
 from variegate.errors import OutputError
 from variegate.formats.pairing import counterpart, flattened, parts_of
 from variegate.formats.writer import Content, DatasetInfo, Item, Writer
@@ -92,6 +93,9 @@ class YoloWriter(Writer):
         """Return the key of an image's label file."""
         folder, stem, _ = parts_of(image)
         return f"{self.folders.get(folder, counterpart(folder, 'labels'))}{stem}.txt"
+
+    def sidecar_keys(self, key: str, annotation: Annotation) -> set[str]:
+        return super().sidecar_keys(key, annotation) | {self.annotation_key(key)}
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         if item.annotation is None or item.annotation.extra.get("no_file"):
