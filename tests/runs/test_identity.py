@@ -6,10 +6,11 @@ from dataclasses import fields, replace
 import pytest
 
 import jobs
-from variegate import Options, Recipe, augment
+from variegate import Options, Recipe, augment, read_manifest, rebuild, status, verify
 from variegate.codecs import Limits
-from variegate.errors import OutputError
+from variegate.errors import OutputError, UsageError
 from variegate.recipes.plugins import Plugin
+from variegate.reports import preview_output
 from variegate.runs.identity import differences, digest_of, record_of
 from variegate.runs.job import Job
 from variegate.transforms.base import TRANSFORMS
@@ -163,3 +164,29 @@ def test_another_rule_for_labels_is_refused_by_name(data_dir, tmp_path):
 
 def test_a_record_is_what_comes_back_from_its_file():
     assert json.loads(json.dumps(record())) == record()
+
+
+@pytest.mark.parametrize("record", [{"recipe": {}, "layout": "classes"}, [], "no JSON"])
+def test_an_output_of_another_version_is_refused_by_every_reader(record, tmp_path):
+    jobs.draw_noise(tmp_path / "in/1.png")
+    options = Options(workers=0)
+    augment(tmp_path / "in", tmp_path / "out", recipe=jobs.recipe(jobs.TWO), options=options)
+    path = tmp_path / "out/.variegate/job.json"
+    if isinstance(record, dict):
+        record["versions"] = {"variegate": "0.1.0"}
+    path.write_text(record if isinstance(record, str) else json.dumps(record))
+    said = r"damaged|written by variegate 0\.1\.0, whose outputs this version cannot read"
+    before = jobs.tree(tmp_path / "out")
+    for action in (
+        lambda: verify(tmp_path / "out"),
+        lambda: read_manifest(tmp_path / "out"),
+        lambda: rebuild(tmp_path / "out", "1-v00.png"),
+        lambda: status(tmp_path / "out"),
+        lambda: preview_output(tmp_path / "out"),
+        lambda: augment(
+            tmp_path / "in", tmp_path / "out", recipe=jobs.recipe(jobs.TWO), options=options
+        ),
+    ):
+        with pytest.raises(UsageError, match=said):
+            action()
+    assert jobs.tree(tmp_path / "out") == before

@@ -12,9 +12,10 @@ import variegate
 from variegate.codecs import encode
 from variegate.datasets.samples import draw_images
 from variegate.errors import InputError, OutputError
+from variegate.runs.identity import JOB
 from variegate.runs.output import read_manifest
 from variegate.runs.rebuild import rebuild
-from variegate.runs.run import JOB, Options
+from variegate.runs.run import Options
 from variegate.runs.verify import Verification, verify
 
 

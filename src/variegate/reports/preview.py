@@ -21,11 +21,12 @@ from variegate.reports.overlay import LabelledImage
 from variegate.reports.sheet import Cell, SheetRow, contact_sheet
 from variegate.runs.augmenter import make_variants, targets_of
 from variegate.runs.estimate import evenly, spread, trial_job
+from variegate.runs.identity import JOB, read_record
 from variegate.runs.job import Job
 from variegate.runs.manifest import Row
 from variegate.runs.output import read_manifest
 from variegate.runs.render import Rendered
-from variegate.runs.run import JOB, Options, load_recipe, prepare
+from variegate.runs.run import Options, load_recipe, prepare
 from variegate.storage import Storage, key_to_text, open_storage
 
 # Some of the chosen may not be readable; others take their place.
@@ -136,7 +137,9 @@ def preview_output(
         InputError: it is no finished output.
     """
     storage = open_storage(output)
-    record = json.loads(storage.read(JOB))
+    if not storage.exists(JOB):
+        raise InputError(f"{output}: not an output of variegate: it holds no {JOB}")
+    record = read_record(storage.read(JOB), storage.url)
     table = read_manifest(output, columns=["source", "status"])
     sources = pc.unique(table.filter(pc.equal(table["status"], "output"))["source"]).to_pylist()
     if not sources:

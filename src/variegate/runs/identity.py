@@ -16,13 +16,18 @@ from dataclasses import asdict
 from typing import Any
 
 from variegate.codecs import Limits
+from variegate.errors import InputError
 from variegate.recipes.plugins import Plugin
 from variegate.recipes.recipe import Recipe
 from variegate.runs.environment import machine
 from variegate.runs.job import Job
 from variegate.runs.manifest import FOLDER
+from variegate.storage import printable
 
 JOB = f"{FOLDER}/job.json"
+
+# Counts changes of the record and of the manifest after which older ones would be misread.
+_VERSION = 2
 
 # Fields of a recipe that are not compared as a part of it: words of its author; the seed has a line
 # of its own.
@@ -50,6 +55,7 @@ def record_of(
     """
     recipe = Recipe.from_data(job.recipe)
     record = {
+        "record_version": _VERSION,
         "recipe": job.recipe,
         "recipe_digest": recipe.digest,
         "seed": recipe.seed,
@@ -67,6 +73,32 @@ def record_of(
     }
     # As it will be read again: without tuples.
     return dict(json.loads(json.dumps(record)))
+
+
+def read_record(data: bytes, place: str) -> dict[str, Any]:
+    """Read the record of an output.
+
+    Args:
+        data: content of its file.
+        place: of the output, for messages.
+
+    Raises:
+        InputError: it is damaged, or another version of variegate wrote it.
+    """
+    try:
+        record = json.loads(data)
+        version = record.get("record_version")
+    except (ValueError, AttributeError) as error:
+        raise InputError(
+            f"{printable(place)}/{JOB}: damaged ({error}); delete the output, or choose another"
+        ) from error
+    if version != _VERSION:
+        wrote = (record.get("versions") or {}).get("variegate", "of another version")
+        raise InputError(
+            f"{printable(place)}: written by variegate {wrote}, whose outputs this version cannot "
+            "read; use that version for it, or write a new output"
+        )
+    return dict(record)
 
 
 def job_of(

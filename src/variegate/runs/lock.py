@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from variegate.errors import InputError, OutputError
-from variegate.runs.identity import JOB, differences, is_of_events
+from variegate.runs.identity import JOB, differences, is_of_events, read_record
 from variegate.runs.manifest import FOLDER, MANIFEST, delete_parts
 from variegate.storage import (
     LocalStorage,
@@ -201,12 +201,9 @@ class OutputLock:
 def check_record(place: str, there: bytes, here: dict[str, Any]) -> None:
     """Make sure that the record of an output is this job's."""
     try:
-        record = json.loads(there)
-    except ValueError as error:
-        raise OutputError(
-            f"{printable(f'{place}/{JOB}')}: damaged ({error}); delete the output, "
-            "or choose another"
-        ) from error
+        record = read_record(there, place)
+    except InputError as error:
+        raise OutputError(str(error)) from error
     if found := differences(record, here):
         raise OutputError(
             f"{printable(place)}: holds the results of another job; it differs in "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from variegate.errors import InputError
 from variegate.runs.event_manifest import WithEvents, has_events
-from variegate.runs.identity import JOB
+from variegate.runs.identity import JOB, read_record
 from variegate.runs.manifest import MANIFEST
 from variegate.storage import Storage, open_storage
 
@@ -15,16 +15,22 @@ if TYPE_CHECKING:
 
 
 def open_output(output: str | Path) -> Storage:
-    """Open an output that has a manifest, or parts of one that events wrote."""
+    """Open an output that has a manifest, or parts of one that events wrote.
+
+    Raises:
+        InputError: it is none, not finished, or another version of variegate wrote it.
+    """
     storage = open_storage(output)
+    if storage.exists(JOB):
+        read_record(storage.read(JOB), storage.url)
     if has_events(storage):
         return WithEvents(storage)
     if storage.exists(MANIFEST):
         return storage
     if storage.exists(JOB):
         raise InputError(
-            f"{output}: the run that makes it is not finished (no {MANIFEST} yet); "
-            "give its command again, it goes on where it stopped"
+            f"{output}: its run is not finished (no {MANIFEST} yet); "
+            "run the same command again to resume"
         )
     raise InputError(f"{output}: not an output of variegate: it holds no {MANIFEST}")
 

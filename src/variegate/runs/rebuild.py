@@ -17,7 +17,7 @@ from variegate.formats import Source, detect
 from variegate.recipes.plugins import Plugin, load_plugin
 from variegate.runs import manifest
 from variegate.runs.environment import machine
-from variegate.runs.identity import JOB, job_of
+from variegate.runs.identity import JOB, job_of, read_record
 from variegate.runs.manifest import Row
 from variegate.runs.output import open_output
 from variegate.runs.worker import remake
@@ -145,13 +145,9 @@ def _record(storage: Storage) -> dict[str, Any]:
     """Read what the output was made by."""
     if not storage.exists(JOB):
         raise InputError(
-            f"{storage.place(JOB)}: not found; without it nobody knows what made the output"
+            f"{storage.place(JOB)}: not found; without it, what made the output is not known"
         )
-    try:
-        record = json.loads(storage.read(JOB))
-    except ValueError as error:
-        raise InputError(f"{storage.place(JOB)}: not valid JSON ({error})") from error
-    return dict(record)
+    return read_record(storage.read(JOB), storage.url)
 
 
 def _why_other_bytes(record: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ from variegate.runs import manifest
 from variegate.runs.backends import Backend, make_backend
 from variegate.runs.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.runs.backends.local import default_workers
-from variegate.runs.identity import JOB, record_of
+from variegate.runs.identity import record_of
 from variegate.runs.job import Job
 from variegate.runs.lock import delete_leftovers, lock_of
 from variegate.runs.manifest import Counts
@@ -30,7 +30,6 @@ from variegate.seeding import check_seed
 from variegate.storage import Snapshot, Storage, check_apart, open_storage
 
 __all__ = [
-    "JOB",
     "Options",
     "Prepared",
     "Progress",

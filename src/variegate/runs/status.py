@@ -4,7 +4,6 @@ The record says how many inputs there are, the parts of the manifest which of th
 first lines what became of them, and the times at which they were written how fast it goes.
 """
 
-import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from pathlib import Path
 from variegate.errors import InputError
 from variegate.runs import manifest
 from variegate.runs.event_manifest import WithEvents, has_events
-from variegate.runs.identity import JOB
+from variegate.runs.identity import JOB, read_record
 from variegate.runs.manifest import Counts, Part
 from variegate.storage import Storage, is_archive_name, open_storage, printable
 
@@ -130,10 +129,8 @@ def _total(storage: Storage) -> int:
         raise InputError(
             f"{printable(storage.url)}: no {JOB} there; is it the output of variegate augment?"
         )
-    try:
-        return int(json.loads(storage.read(JOB))["input_files"]["files"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{printable(storage.url)}: {JOB} is damaged ({error!r})") from error
+    record = read_record(storage.read(JOB), storage.url)
+    return int((record.get("input_files") or {}).get("files", 0))
 
 
 def _with_times(found: Status, parts: Sequence[Part]) -> Status:
