@@ -130,7 +130,7 @@ def test_images_that_come_are_augmented_once(tmp_path):
         process.terminate()
         process.wait(30)
     assert "1 inputs, 2 files" in again.read_text()
-    assert "2 were done before" in again.read_text()
+    assert "2 done before" in again.read_text()
 
     (inbox / "broken.jpg").unlink()
     whole = tmp_path / "whole"
