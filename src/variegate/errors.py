@@ -50,7 +50,7 @@ class ShapeError(VariegateError, ValueError):
 
 
 class ImageError(VariegateError):
-    """One image cannot be used. The run goes on; the reason stands in the manifest."""
+    """One image cannot be used. The run goes on; the manifest has the reason."""
 
 
 class DecodeError(ImageError):

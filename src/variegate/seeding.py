@@ -1,4 +1,4 @@
-"""Where all randomness comes from.
+"""All randomness comes from here.
 
 The rules:
 

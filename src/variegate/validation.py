@@ -134,7 +134,7 @@ def _is_of(value: object, kinds: frozenset[type]) -> bool:
 
 
 def shown(value: object) -> str:
-    """Return what stands in an error for a value: short, whatever was written."""
+    """Return what an error shows for a value: short, whatever was written."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 

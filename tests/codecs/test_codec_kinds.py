@@ -128,7 +128,7 @@ def test_no_source_file_of_this_project_is_a_image() -> None:
     ],
 )
 def test_known_kinds_that_are_not_read_say_what_they_are(data: bytes, name: str) -> None:
-    with pytest.raises(UnsupportedError, match=f"{name} images are not read; convert"):
+    with pytest.raises(UnsupportedError, match=f"{name} images are not supported; convert"):
         decode(data)
 
 

@@ -382,11 +382,11 @@ def test_pages_are_counted_and_a_loop_ends() -> None:
     ("tags", "reason"),
     [
         ({259: (3, [34712])}, "compression 34712"),
-        ({262: (3, [32803])}, "photometric interpretation 32803"),
+        ({262: (3, [32803])}, "photometric type 32803"),
         ({258: (3, [9999])}, "9999 bits"),
         ({339: (3, [6])}, "format 6"),
         ({317: (3, [9])}, "predictor 9"),
-        ({50706: (1, [1, 4, 0, 0])}, "a camera's raw file"),
+        ({50706: (1, [1, 4, 0, 0])}, "camera raw files"),
     ],
 )
 def test_what_is_not_read_says_so(tags: dict[int, object], reason: str) -> None:

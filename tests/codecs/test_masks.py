@@ -156,7 +156,7 @@ def test_limits_are_checked_on_the_header():
     ("data", "error", "words"),
     [
         (b"", DecodeError, "not a mask"),
-        (b"<svg xmlns='x'/>", UnsupportedError, "SVG masks are not read; convert it to PNG"),
+        (b"<svg xmlns='x'/>", UnsupportedError, "SVG masks are not supported; convert it to PNG"),
         (png(1, 1, 8, 6, [b"\1\2\3\xfe"]), UnsupportedError, "partly transparent"),
         (png(1, 1, 8, 4, [b"\1\0"]), UnsupportedError, "partly transparent"),
         (png(1, 1, 16, 2, [b"\1\2\3\4\5\6"]), UnsupportedError, "16 bits with several"),

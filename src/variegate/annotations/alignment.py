@@ -1,9 +1,9 @@
 """Annotations that were made on another copy of their image: a larger or smaller one, or the
 stored pixels, before EXIF's orientation turned them upright.
 
-Only what is plain is mended: a copy has the shape of the image, and a quarter turn exchanges
-height and width. Half turns and mirror images keep the size, so there the annotation is taken as
-made on the upright image, which is what people see.
+Only what is unambiguous is repaired: a copy has the shape of the image, and a quarter turn
+    exchanges height and width. Half turns and mirror images keep the size, so there the annotation
+    is taken as made on the upright image, which is what people see.
 """
 
 from collections.abc import Callable

@@ -217,7 +217,7 @@ def without_duplicates(
     """Return the objects, each once.
 
     Args:
-        objects: each with where it stands in the file.
+        objects: each with its place in the file.
         problems: where to say which are left out.
         line: makes lines of these places.
     """

@@ -1,10 +1,10 @@
 """The command line: one file a command. It uses the public API, and only it prints.
 
 Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 something
-was found wrong (`verify`) or went wrong unexpectedly, 2 the call has to be mended, 3 images were
+was found wrong (`verify`) or went wrong unexpectedly, 2 the call has to be corrected, 3 images were
 quarantined and `--strict` was given, 130 interrupted.
 
-Heavy imports stand inside the commands, so that `variegate --help` answers at once.
+Heavy imports are inside the commands, so that `variegate --help` answers at once.
 """
 
 from variegate.cli import (

@@ -69,7 +69,7 @@ def _photo(source: Path | None) -> "Image":
 
 
 def family(transform: type["Transform"]) -> str:
-    """Return the name of the file that a transform stands in."""
+    """Return the name of the file that defines a transform."""
     return transform.__module__.rpartition(".")[2]
 
 

@@ -119,7 +119,7 @@ def _parse(data: bytes, limits: Limits) -> tuple[str, Parsed]:
         raise DecodeError(_no_image(data))
     parse = _PARSERS.get(kind)
     if parse is None:
-        raise UnsupportedError(f"{NAMES[kind]} images are not read; convert it to PNG first")
+        raise UnsupportedError(f"{NAMES[kind]} images are not supported; convert it to PNG first")
     with _faults_named(kind):
         return kind, parse(data, limits)
 

@@ -80,7 +80,7 @@ def _read_size(data: bytes, at: int, profile: bytes | None, limits: Limits) -> _
         raise UnsupportedError(f"JPEG 2000 with {components} components; 1 to 4 are read")
     depths = [data[at + 42 + 3 * index] for index in range(components)]
     if any(depth & 0x80 for depth in depths) or max(depths) > 15:
-        raise UnsupportedError("JPEG 2000 with signed samples, or above 16 bits, is not read")
+        raise UnsupportedError("JPEG 2000 with signed samples, or above 16 bits, is not supported")
     limits.check_size(tile_height, 1, "JPEG 2000 tile")
     limits.check_size(1, tile_width, "JPEG 2000 tile")
     tiles = -(-(width - tile_left) // tile_width) * -(-(height - tile_top) // tile_height)

@@ -168,10 +168,10 @@ def _decode_strictly(data: bytes, space: str, height: int, width: int) -> Array:
                 data, space, min_height=height, min_width=width, strict=True
             )
         except ValueError as complaint:
-            mended = _mend(data, str(complaint))
-            if mended is None:
+            repaired = _repair(data, str(complaint))
+            if repaired is None:
                 _raise(data, str(complaint), complaint)
-            data = mended
+            data = repaired
         else:
             return samples
     raise DecodeError("corrupt JPEG: several contradictions in its header")
@@ -183,7 +183,7 @@ def _raise(data: bytes, complaint: str, cause: Exception) -> NoReturn:
     raise DecodeError(f"corrupt JPEG: {complaint.removeprefix('Corrupt JPEG data: ')}") from cause
 
 
-def _mend(data: bytes, complaint: str) -> bytes | None:
+def _repair(data: bytes, complaint: str) -> bytes | None:
     """Take away what libjpeg complained about, if it harms no pixel; None if it does.
 
     Then the whole is decoded again, strictly: no other fault hides behind the first.

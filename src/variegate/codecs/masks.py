@@ -65,7 +65,7 @@ def decode_mask(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Array:
     if kind is None:
         raise DecodeError(f"not a mask ({len(data):,} bytes that begin with {data[:16]!r})")
     if kind not in _KINDS:
-        raise UnsupportedError(f"{NAMES[kind]} masks are not read; convert it to PNG first")
+        raise UnsupportedError(f"{NAMES[kind]} masks are not supported; convert it to PNG first")
     parse, opener = _KINDS[kind]
     try:
         parsed = parse(data, limits)

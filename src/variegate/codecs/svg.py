@@ -94,9 +94,9 @@ def _close_off(element: ET.Element) -> None:
     element.tag = name if namespace in ("", "{" + _SVG) else "foreign"
     reference = next((element.attrib[key] for key in _HREFS if key in element.attrib), None)
     if element.tag in ("image", "feImage") and reference is not None:
-        raise UnsupportedError("SVG with other images in it is not read; convert it to PNG first")
+        raise UnsupportedError("SVG that holds images is not supported; convert it to PNG first")
     if element.tag == "text" and "".join(element.itertext()).strip():
-        raise UnsupportedError("SVG with text is not read; convert its text to paths first")
+        raise UnsupportedError("SVG with text is not supported; convert its text to paths first")
     for key in [key for key in element.attrib if key.startswith("{")]:
         del element.attrib[key]
     element.attrib.pop("href", None)

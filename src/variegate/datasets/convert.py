@@ -1,8 +1,8 @@
 """From one format to another: the same core as every run, with nothing done to the images.
 
-First one pass over the sources: what the new format cannot hold is counted, and names that would
-meet are found. Only then is anything written, image by image, so a conversion has workers,
-goes on where it stopped, and can be verified and rebuilt, as any other output.
+First one pass over the sources: what the new format cannot represent is counted, and names that
+    would meet are found. Only then is anything written, image by image, so a conversion has
+    workers, can be resumed, and can be verified and rebuilt, as any other output.
 """
 
 import time
@@ -43,7 +43,7 @@ class PreparedConversion:
     Attributes:
         prepared: as for every run.
         to: name of the new format.
-        losses: what changes, and what the new format cannot hold; those of substance first.
+        losses: what changes, and what the new format cannot represent; data loss first.
         naming: how images are named, one of `naming.NAMINGS`, by its number.
         objects: how many there are.
     """
@@ -77,15 +77,15 @@ def convert(
         source: a folder, zip or tar file.
         output: a folder that is new, empty, or the same conversion's; or a zip file to be written.
         to: name of the new format, one of `targets()`.
-        allow_loss: go on although something of substance is lost.
+        allow_loss: convert even if data is lost.
         oriented_boxes: boxes become oriented boxes, where the new format has them.
         options: how to read and run.
         on_plan: told what will be written and lost, before anything is.
         on_progress: told of the progress, some times a second.
 
     Raises:
-        UsageError: the format is unknown, input, output or an option is not right, or something of
-            substance would be lost.
+        UsageError: the format is unknown, input, output or an option is not right, or data would
+            be lost.
     """
     options, begun = options or Options(), time.monotonic()
     check_apart(source, output)
@@ -95,7 +95,7 @@ def convert(
         grave = [loss.text for loss in plan.losses if loss.grave]
         if grave and not allow_loss:
             raise OutputError(
-                f"{to} cannot hold all of {source}: {'; '.join(grave)}; "
+                f"{to} cannot represent all of {source}: {'; '.join(grave)}; "
                 "allow that with --allow-loss (allow_loss=True), or choose another format"
             )
         summary = run(plan.prepared, output, options, on_progress=on_progress)
@@ -144,7 +144,7 @@ class _Preparation:
     """The one pass over the sources."""
 
     def __init__(self, dataset_format: DatasetFormat, to: str, *, oriented_boxes: bool) -> None:
-        self._layout = dataset_format
+        self._source_format = dataset_format
         self._old = dataset_format.writer()
         self._kind = WRITERS[to]
         self.skeletons = dict(dataset_format.skeletons or self._old.skeletons)
@@ -174,7 +174,7 @@ class _Preparation:
                 lambda way: (self._key(s, way) for s in listing.sources() if is_carried(s))
             )
         # Those that no file of the set names come behind, whatever the order of the images.
-        known = self._layout.classes
+        known = self._source_format.classes
         classes = (*known, *sorted(self.tally.categories - set(known)))
         more = {}
         if self.tally.painted:
@@ -187,10 +187,13 @@ class _Preparation:
         return new_key(self._writer, source, label, own_extension(source.key), naming)
 
     def _fresh(self, classes: tuple[str, ...], **more: Any) -> Writer:
-        extra = {"images": sum(self._layout.images.values()), **self._old.set_extra, **more}
+        extra = {"images": sum(self._source_format.images.values()), **self._old.set_extra, **more}
         return self._kind.fresh(
             DatasetInfo(
-                classes=classes, skeletons=self.skeletons, splits=self._layout.splits, extra=extra
+                classes=classes,
+                skeletons=self.skeletons,
+                splits=self._source_format.splits,
+                extra=extra,
             )
         )
 

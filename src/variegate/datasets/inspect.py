@@ -132,12 +132,12 @@ def inspect(
 
     Args:
         source: a folder, zip or tar file, or bucket.
-        layout: name of its layout, where it should not be guessed.
+        format: its name; None to detect it.
         label_pattern: regular expression with a group "label", for labels in file names.
         on_progress: told how many images of how many were looked at.
 
     Raises:
-        InputError: there are no images, or their layout is unknown.
+        InputError: there are no images, or their format is unknown.
     """
     with Snapshot(open_storage(source)) as storage:
         found = detect(storage, name=format, label_pattern=label_pattern)

@@ -85,7 +85,7 @@ def dataset(
         split: of which images; where the set has no splits, all of them.
         size: (height, width) to which all are brought, or one number; instead of the recipe's.
         statistics: for `normalize`; None to leave values between 0 and 1.
-        layout: the input's, where it should not be guessed.
+        format: of the input; None to detect it.
 
     Raises:
         InputError: there are no images of that split.

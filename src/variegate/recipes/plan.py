@@ -149,7 +149,7 @@ def fuse(operations: Iterable[Operation]) -> tuple[Operation, ...]:
 
 
 def _push(done: list[Operation], operation: Operation) -> None:
-    """Add an operation to a normal form; the rules stand in the module's docstring."""
+    """Add an operation to a normal form; see the rules in the module's docstring."""
     if operation.is_identity or isinstance(operation, Identity):
         return
     if not done:

@@ -2,7 +2,7 @@
 
 The file defines subclasses of `variegate.transforms.Transform` with a `name`; recipes use them
 like any other. Its text travels with the job, so that every worker has it, wherever it runs; its
-digest stands in the output's record, so that nobody takes another version for the same.
+digest is in the record of the output, so that nobody takes another version for the same.
 """
 
 import hashlib

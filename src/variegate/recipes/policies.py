@@ -359,7 +359,7 @@ class SampleOf(_SingleSteps):
             if name not in names:
                 raise ValueError(f"groups: no step is named {name!r}{did_you_mean(name, names)}")
             if grouped.count(name) > 1:
-                raise ValueError(f"groups: {name!r} stands in more than one place")
+                raise ValueError(f"groups: {name!r} appears in more than one place")
         most = self._most()
         if self.k_max is not None and self.k_max > most:
             raise ValueError(f"k_max: expected at most {most} (steps and groups), got {self.k_max}")
@@ -513,7 +513,7 @@ def transforms_of(node: Node) -> set[str]:
 
 
 def to_data(node: Node) -> dict[str, Any]:
-    """Return a node as it stands in a recipe: {name: parameters}, without defaults."""
+    """Return a node as a recipe has it: {name: parameters}, without defaults."""
     if isinstance(node, _Steps):
         fields = node.model_dump(mode="json", exclude_defaults=True, exclude={"steps"})
         return {node.name: {"steps": [to_data(step) for step in node.steps], **fields}}

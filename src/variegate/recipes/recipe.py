@@ -69,7 +69,7 @@ class Recipe(Spec):
     description: str = ""
     """In the words of who wrote it."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Where all randomness begins."""
+    """Random seed."""
     output: Output = Output()
     """How results are stored."""
     labels: LabelRule = LabelRule()

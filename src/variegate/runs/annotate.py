@@ -21,7 +21,7 @@ class AnnotationWriter:
 
     Attributes:
         rule: what becomes of labels.
-        writer: how results are laid out.
+        writer: how results are written.
         input: where masks are read.
         output: where sidecars are written.
         limits: for masks.
@@ -85,7 +85,7 @@ class AnnotationWriter:
         return labels.written(source.annotation, targets, size, rule=self.rule, mask_key=mask_key)
 
     def unchanged(self, source: Source) -> Mapping[str, Mask]:
-        """Return the masks of a source that passes through."""
+        """Return the masks of a source that is copied unchanged."""
         annotation = source.annotation
         if annotation is None:
             return {}
@@ -95,7 +95,7 @@ class AnnotationWriter:
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         """Yield (key, content) of the files that belong to one image.
 
-        The masks of an image that passes through are those of the input, byte for byte.
+        The masks of an image that is copied unchanged are those of the input, byte for byte.
         """
         through = item.source == item.key
         for key, content in self.writer.sidecars(item):

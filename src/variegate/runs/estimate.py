@@ -54,7 +54,7 @@ class Estimate:
     """What a run will make and cost.
 
     Attributes:
-        layout: how the input is understood, one sentence.
+        format: what the input was recognised as, one sentence.
         notes: what else should be known.
         inputs: files in all.
         augmented: inputs that get variants, if they are images.
@@ -62,7 +62,7 @@ class Estimate:
         outputs: files that will be written.
         bytes: of those files.
         seconds: for the whole run, on this machine as busy as it is now.
-        workers: processes reckoned with.
+        workers: worker processes assumed.
         tried: sources that were augmented to find this out.
         unreadable: sources that were tried and could not be read; they would be quarantined.
     """
@@ -99,7 +99,7 @@ def estimate(
     loaded, options = load_recipe(recipe, None), options or Options()
     with prepare(source, loaded, options) as prepared:
         trials, unreadable = _try(prepared, options)
-        return _reckoned(prepared, trials, unreadable)
+        return _extrapolated(prepared, trials, unreadable)
 
 
 def trial_job(prepared: Prepared, options: Options) -> Job:
@@ -167,7 +167,7 @@ def evenly(count: int, total: int) -> list[int]:
     return [(2 * i + 1) * total // (2 * count) for i in range(count)]
 
 
-def _reckoned(prepared: Prepared, trials: Sequence[_Trial], unreadable: int) -> Estimate:
+def _extrapolated(prepared: Prepared, trials: Sequence[_Trial], unreadable: int) -> Estimate:
     """Draw conclusions from what was tried."""
     readable = len(trials) / max(1, len(trials) + unreadable)
     count = prepared.augmented * readable

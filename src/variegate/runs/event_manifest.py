@@ -5,7 +5,7 @@ Each input has one part of its own, named by a digest of its key, so that a repe
 overwrites itself and a replaced input its predecessor. The first line says of which version of the
 input, made by which job; the rows follow.
 
-Both kinds may stand in one output: a run over all that was there, and events for what came later.
+Both kinds may be in one output: a run over all that was there, and events for what came later.
 `WithEvents` shows them as one manifest, in the order of the keys, as a run over all would have
 written it. Where both know an input, the event counts.
 """

@@ -47,7 +47,7 @@ class Naming:
     """What an input's key says about it: there is no dataset to look at.
 
     Attributes:
-        layout: "unlabelled", or "classes": the folder is the class.
+        format: "unlabelled", or "classes": the folder is the class.
         splits: the first folder is the split (train, val, test); only "train" is augmented.
     """
 
@@ -65,7 +65,7 @@ class Naming:
         return Source(key, 0, split, label)
 
     def writer(self) -> dict[str, Any]:
-        """Return how results are laid out, as a job has it."""
+        """Return how results are written, as a job has it."""
         known = {"unlabelled": UnlabelledWriter, "classes": ClassFoldersWriter}
         if self.format not in known:
             raise RecipeError(

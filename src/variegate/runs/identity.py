@@ -50,7 +50,7 @@ def record_of(
     Args:
         job: what is to be done.
         format: how its input is read.
-        label_pattern: where labels stand in file names, if anywhere.
+        label_pattern: regex with a group named label, for labels in file names.
         input_files: numbers and digests of the listing; None where events bring the inputs.
     """
     recipe = Recipe.from_data(job.recipe)

@@ -25,7 +25,7 @@ class Job:
         input: location of the sources.
         output: location of the results.
         splits: whether the dataset has splits; then only "train" is augmented.
-        writer: how results are laid out: {"name": ..., and what `Writer.to_json` gave}.
+        writer: how results are written: {"name": ..., and what `Writer.to_json` gave}.
         limits: larger images are quarantined.
         plugins: files with transforms that the recipe needs.
         kind: what is done to each source; see `variegate.runs.worker.KINDS`.

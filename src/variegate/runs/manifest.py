@@ -13,7 +13,7 @@ sources, into ``manifest.parquet``; two runs that made the same files have the s
 | source_sha256, split, label | of the input |
 | labels | JSON: the share of each class, where the image is made of several |
 | annotation | JSON: objects, masks and the rest, where the format has them |
-| problems | JSON: what was wrong with the source's annotation, and mended or left out |
+| problems | JSON: what was wrong with the source's annotation, and repaired or left out |
 | variant, name | number of the variant, from 0; the names of its transforms |
 | operations | JSON: what was drawn, with exact parameters |
 | sidecars | JSON: digests of the files that belong to the output, by key |

@@ -46,7 +46,7 @@ def read_manifest(
     columns: Sequence[str] | None = None,
     where: Mapping[str, Sequence[Any]] | None = None,
 ) -> "pa.Table":
-    """Read the manifest of a finished output; its columns stand in `variegate.runs.manifest`.
+    """Read the manifest of a finished output; see `variegate.runs.manifest` for its columns.
 
     Args:
         output: a folder or zip file that variegate wrote.

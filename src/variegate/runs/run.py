@@ -79,9 +79,9 @@ class Summary:
         counts: of inputs and outputs.
         variants: for each augmented image.
         digest: of all outputs; equal for equal results.
-        format: how the input was understood, one sentence.
+        format: what the input was recognised as, one sentence.
         notes: what else should be known.
-        problems: how many things were wrong with annotations, and mended or left out.
+        problems: how many things were wrong with annotations, and repaired or left out.
         first_problems: some of them.
         elapsed_s: of this run.
         continued: whether some was done before.
@@ -104,9 +104,9 @@ class Options:
     """How a dataset is read and a run is carried out; all have sensible defaults.
 
     Attributes:
-        format: name of the input's format, where it should not be guessed.
+        format: name of the input's format; None to detect it.
         label_pattern: regular expression with a group "label", for labels in file names.
-        limit: only so many images, evenly spread.
+        limit: process at most this many images, sampled evenly.
         workers: processes; 0 for none but this one, None for one a processor.
         shard_size: sources in a shard; None for a sensible number.
         limits: larger images are quarantined.
@@ -137,7 +137,7 @@ class Prepared:
     Attributes:
         recipe: what is made of every image.
         source: the dataset.
-        layout: of it.
+        dataset_format: of it.
         listing: its files.
         workers: processes.
         fresh: what lays the results out in another format; None for that of the input.
@@ -201,7 +201,7 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
     """Read names, not images: all that can be wrong with a run before it begins.
 
     Raises:
-        InputError: there are no images, or their layout is unknown.
+        InputError: there are no images, or their format is unknown.
         OutputError: two sources would share an output's name.
         RecipeError: an option is out of range.
     """
@@ -422,7 +422,7 @@ def _shard_size(prepared: Prepared, options: Options, parallel: int) -> int:
 
 
 def _finish(target: Storage, prepared: Prepared) -> None:
-    """Write the layout's index and the manifest; the manifest says that all is done."""
+    """Write the index files and the manifest; the manifest says that all is done."""
     keys = prepared.writer.write_index(target, manifest.items(target))
     manifest.write_index_record(target, keys)
     manifest.merge(target)

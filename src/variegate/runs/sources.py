@@ -46,7 +46,7 @@ class Listing:
         total: how many sources.
         identity: by which it is told from another list: numbers and digests, JSON values.
         splits: sources by split ("" for none), files that are no images included.
-        problems: how many things were wrong with annotations, and mended or left out.
+        problems: how many things were wrong with annotations, and repaired or left out.
         first_problems: some of them.
         usable: numbers of the sources of which results may be made together with others.
         seed: by which those others are chosen; None where they are not needed.
@@ -123,9 +123,9 @@ def spool(
 
     Args:
         storage: the dataset.
-        layout: how it is laid out.
+        dataset_format: its format.
         recipe: decides the names of the results.
-        limit: take only so many images, evenly spread over the listing.
+        limit: process at most this many images, sampled evenly.
         on_source: told of each; sees to the names of the results, too, which are not compared then.
 
     Raises:

@@ -73,7 +73,7 @@ class Worker(ABC):
         output: where the results go.
         splits: whether the dataset has splits.
         limits: larger images are quarantined.
-        writer: how results are laid out.
+        writer: how results are written.
         options: what the kind of job needs to know besides.
     """
 

@@ -126,7 +126,7 @@ def _redeclared(directory: Directory, tags: dict[int, tuple[int, ...]]) -> bytes
     """
     order, data = directory.order, directory.data
     if len(data) > 2**32 - 2**24:
-        raise UnsupportedError("TIFF of 4 GiB or more is not read")
+        raise UnsupportedError("TIFF of 4 GiB or more is not supported")
     gap = b"\0" * (len(data) % 2)
     at = len(data) + len(gap)
     entries, values = b"", b""

@@ -67,8 +67,8 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     Raises:
         DecodeError: it is broken.
         LimitError: image, tile or number of pages is larger than the limits.
-        UnsupportedError: a compression, color space or depth that is not read, or a camera's raw
-            file, whose first directory is but a thumbnail.
+        UnsupportedError: a compression, color space or depth that is not supported, or a camera's
+            raw file, whose first directory is but a thumbnail.
     """
     directory, pages = read_directories(data, limits)
     height, width = directory.number(Tag.HEIGHT), directory.number(Tag.WIDTH)
@@ -97,7 +97,7 @@ def _refuse_raw(data: bytes, directory: Directory) -> None:
         or data[8:10] == b"CR"
         or (thumbnail and Tag.SUB_DIRECTORIES in directory)
     ):
-        raise UnsupportedError("a camera's raw file is not read; convert it to JPEG or TIFF first")
+        raise UnsupportedError("camera raw files are not supported; convert it to JPEG first")
 
 
 def _meaning_of(directory: Directory, structure: Structure) -> _Meaning:
@@ -106,14 +106,14 @@ def _meaning_of(directory: Directory, structure: Structure) -> _Meaning:
     guess = _RGB if structure.samples >= 3 else _WHITE_IS_ZERO if fax else _BLACK_IS_ZERO
     photometric = directory.number(Tag.PHOTOMETRIC, guess)
     if photometric not in _COLORS:
-        raise UnsupportedError(f"TIFF with photometric interpretation {photometric} is not read")
+        raise UnsupportedError(f"TIFF of photometric type {photometric} is not supported")
     colors = _COLORS[photometric]
     if structure.samples < colors:
         raise DecodeError(f"corrupt TIFF: {structure.samples} samples a pixel, expected {colors}")
     if photometric == _YCBCR and not structure.self_contained and _subsampled(directory):
-        raise UnsupportedError("TIFF with subsampled YCbCr outside of JPEG is not read")
+        raise UnsupportedError("TIFF with subsampled YCbCr outside of JPEG is not supported")
     if photometric == _INKS and directory.number(Tag.INK_SET, 1) != 1:
-        raise UnsupportedError("TIFF with other inks than CMYK is not read")
+        raise UnsupportedError("TIFF with other inks than CMYK is not supported")
     extras = directory.numbers(Tag.EXTRA_SAMPLES, ())
     if not extras and structure.samples == colors + 1:
         # Without the tag, a lone extra sample is nearly always alpha.

@@ -81,7 +81,7 @@ def structure_of(directory: Directory, limits: Limits) -> Structure:
     Raises:
         DecodeError: contradictions.
         LimitError: a chunk would take far more memory than the image.
-        UnsupportedError: a compression or depth that is not read.
+        UnsupportedError: a compression or depth that is not supported.
     """
     height, width = directory.number(Tag.HEIGHT), directory.number(Tag.WIDTH)
     tiled = Tag.TILE_WIDTH in directory
@@ -89,7 +89,7 @@ def structure_of(directory: Directory, limits: Limits) -> Structure:
     depths = directory.numbers(Tag.BITS, (1,))
     formats = directory.numbers(Tag.SAMPLE_FORMAT, (1,))
     if len(set(depths[:samples])) != 1 or len(set(formats[:samples])) != 1:
-        raise UnsupportedError("TIFF whose samples differ in depth is not read")
+        raise UnsupportedError("TIFF whose samples differ in depth is not supported")
     chunk_height = min(directory.number(Tag.ROWS_PER_STRIP, height), height)
     structure = Structure(
         height=height,
@@ -115,22 +115,22 @@ def structure_of(directory: Directory, limits: Limits) -> Structure:
 def _check_readable(structure: Structure) -> None:
     known = (*FAX, *_BYTEWISE, JPEG, WEBP)
     if structure.compression not in known:
-        raise UnsupportedError(f"TIFF with compression {structure.compression} is not read")
+        raise UnsupportedError(f"TIFF with compression {structure.compression} is not supported")
     if structure.bits not in _DEPTHS.get(structure.sample_format, ()):
         raise UnsupportedError(
             f"TIFF with {structure.bits} bits a sample of format {structure.sample_format}"
-            " is not read"
+            " is not supported"
         )
     single = structure.bits == 1 and structure.together == 1
     if structure.compression in FAX and not single:
         raise DecodeError("corrupt TIFF: fax compression of something else than 1 bit a pixel")
     if structure.self_contained and structure.bits != 8:
-        raise UnsupportedError(f"TIFF with JPEG or WebP of {structure.bits} bits is not read")
+        raise UnsupportedError(f"TIFF with JPEG or WebP of {structure.bits} bits is not supported")
     if structure.predictor not in (NO_PREDICTOR, DIFFERENCE, FLOAT_DIFFERENCE) or (
         structure.predictor != NO_PREDICTOR and structure.bits % 8
     ):
         raise UnsupportedError(
-            f"TIFF with predictor {structure.predictor} at {structure.bits} bits is not read"
+            f"TIFF with predictor {structure.predictor} at {structure.bits} bits is not supported"
         )
 
 

@@ -31,7 +31,7 @@ class DrawnPart:
         box: XYXY, the tight box of the mask.
         polygon: (N, 2) float32, the outline.
         mask: (H, W) bool, True where the part covers at least half of the pixel.
-        keypoints: (x, y) by name; the names of each kind stand in KEYPOINTS.
+        keypoints: (x, y) by name; KEYPOINTS has the names of each kind.
     """
 
     label: str
