@@ -347,9 +347,7 @@ def test_metadata_about_something_else_is_left(make, name, content, words):
     [("metadata.parquet", b"no parquet"), ("metadata.csv", 'file_name\n"1.png\n')],
 )
 def test_broken_files_are_told(make, name, content):
-    with pytest.raises(
-        InputError, match=rf"{name}.*; (write it again|check the quotes)"
-    ):
+    with pytest.raises(InputError, match=rf"{name}.*; (write it again|check the quotes)"):
         read(make({name: content}, "1.png"))
 
 
