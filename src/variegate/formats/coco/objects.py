@@ -28,14 +28,7 @@ from zlib import crc32
 
 from variegate.annotations import rle as run_lengths
 from variegate.annotations.annotation import Annotation, Object, Point, Rle
-from variegate.annotations.boxes import (
-    Box,
-    area_of,
-    around,
-    edges_of,
-    sides_of,
-    written_alike,
-)
+from variegate.annotations.boxes import Box, area_of, around, edges_of, sides_of, written_alike
 from variegate.annotations.checks import (
     OUTSIDE,
     Say,

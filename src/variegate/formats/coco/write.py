@@ -13,15 +13,7 @@ import numpy as np
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.codecs import decode_mask
-from variegate.formats.coco.objects import (
-    COCO,
-    Fields,
-    Raw,
-    entry,
-    other_fields,
-    records,
-    segment,
-)
+from variegate.formats.coco.objects import COCO, Fields, Raw, entry, other_fields, records, segment
 from variegate.formats.writer import Item
 from variegate.storage import Storage
 from variegate.storage.json import dumped, lines

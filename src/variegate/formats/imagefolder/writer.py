@@ -176,7 +176,11 @@ def _widened(schema: Any, metadata: Metadata, pa: Any) -> Any:
         return schema
 
     def widen(kind: Any, *, inside: bool) -> Any:
-        if pa.types.is_list(kind) or pa.types.is_large_list(kind) or _is_fixed(kind, pa):
+        if (
+            pa.types.is_list(kind)
+            or pa.types.is_large_list(kind)
+            or pa.types.is_fixed_size_list(kind)
+        ):
             return pa.list_(widen(kind.value_type, inside=inside))
         if pa.types.is_struct(kind):
             known = (column.box, OUTLINES, AREA)
@@ -192,7 +196,3 @@ def _widened(schema: Any, metadata: Metadata, pa: Any) -> Any:
         if wide == schema.field(at).type
         else schema.set(at, pa.field(column.name, wide)).remove_metadata()
     )
-
-
-def _is_fixed(kind: Any, pa: Any) -> bool:
-    return bool(pa.types.is_fixed_size_list(kind))

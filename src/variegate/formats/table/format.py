@@ -9,14 +9,7 @@ from typing import ClassVar
 from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, counted, named
 from variegate.formats.scan import Survey, leave_unsaid
-from variegate.formats.table.file import (
-    Columns,
-    Place,
-    Table,
-    describe,
-    find_columns,
-    read_table,
-)
+from variegate.formats.table.file import Columns, Place, Table, describe, find_columns, read_table
 from variegate.formats.table.writer import CsvTableWriter
 from variegate.storage import Storage, printable
 
