@@ -74,7 +74,7 @@ def run(*, quick: bool) -> Result:
                 "faster than one by one", 2, ratio(times, "one by one", "prefixes shared")
             ),
             Claim.at_least(
-                "relative to the floor's speed",
+                "speed relative to the floor",
                 0.6,
                 ratio(times, "floor: decode and encode", "plan, decode, share, encode"),
             ),

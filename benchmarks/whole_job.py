@@ -100,7 +100,7 @@ def run(*, quick: bool) -> Result:
             Claim.at_least(f"faster than the better careful Albumentations, {kind}", 1.6, better),
             Claim.at_least(f"faster than imgaug, {kind}", 3, ratios["imgaug"]),
             Claim.at_least(f"faster than Augmentor, {kind}", 10, ratios["Augmentor"]),
-            Claim.at_least(f"relative to the floor's speed, {kind}", 0.65, ratios["floor"]),
+            Claim.at_least(f"speed relative to the floor, {kind}", 0.65, ratios["floor"]),
         ]
     head = (
         "",
