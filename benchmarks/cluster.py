@@ -35,16 +35,16 @@ SHARD, PARTS = 50, 20_000
 # Of a synthetic source in a file of shards.
 SOURCE_BYTES = 80
 METHOD = f"""
-*Rate:* {SOURCES:,} images of 240 x 320 pixels, preset "light" (8 results each), two processors,
-the local pool and Ray in turns, {ROUNDS} times. The clock runs from the first report to the last,
-so that starting processes (half a second; some seconds on Ray) is left out.
+*Rate:* {SOURCES:,} images of 240 x 320 pixels, preset "light" (8 results each), two CPUs, the
+local back end and Ray in turns, {ROUNDS} times. Time is measured from the first report to the last,
+which excludes starting processes (half a second; several seconds on Ray).
 
-*Scale:* lists of synthetic sources go the way of every run (listed, spooled, cut into shards,
-written as files, handed out by Ray Data, reported), but the tasks do nothing: what is left is what
-the run itself takes. Memory is the most that the process ever had, which holds Ray and its
-libraries. For {MOST:,} sources the list is not made (some 60 GB of files, and an hour): its
-{PARTS:,} shards are handed out without it, and the time for the list is that of {MANY[-1]:,}, times
-ten (`benchmarks/cluster.py`).
+*Scale:* lists of synthetic sources take the path of every run (listed, spooled, cut into shards,
+written to files, distributed by Ray Data, reported), but the tasks do nothing: what remains is the
+overhead of the run itself. Memory is the peak of the process, Ray and its libraries included. For
+{MOST:,} sources the list is not made (about 60 GB of files, and an hour): its {PARTS:,} shards
+are distributed without it, and the time for the list is that of {MANY[-1]:,}, times ten
+(`benchmarks/cluster.py`).
 """
 
 
@@ -56,20 +56,24 @@ def run(*, quick: bool) -> Result:
     found = {size: measured(size) for size in sizes}
     if MOST in found:
         found[MOST]["list_s"] = found[MANY[-1]]["list_s"] * MOST / MANY[-1]
-    claims = [Claim.at_least("Ray's rate, of the local pool's", 0.85, ratio(times, "local", "ray"))]
+    claims = [
+        Claim.at_least(
+            "Ray's rate, relative to the local back end", 0.85, ratio(times, "local", "ray")
+        )
+    ]
     if not quick:
         claims += scale_claims(found)
     rows = [
         (
             f"{size:,} sources",
-            number(one["list_s"]) + (" (reckoned)" if size == MOST else ""),
+            number(one["list_s"]) + (" (estimated)" if size == MOST else ""),
             number(one["scheduling_s"]),
             number(one["tasks"]),
             number(one["peak"] / 2**20),
         )
         for size, one in found.items()
     ]
-    head = ("run", "list and files, s", "handing out, s", "tasks", "memory, MB")
+    head = ("run", "list and files, s", "distribution, s", "tasks", "memory, MB")
     return Result("A cluster", METHOD, head, rows, claims)
 
 
@@ -80,12 +84,12 @@ def scale_claims(found: dict[int, dict[str, float]]) -> list[Claim]:
         one, two = found[less], found[more]
         claims += [
             Claim.at_most(
-                f"memory with {more:,} sources, of that with {less:,}",
+                f"memory with {more:,} sources, relative to {less:,}",
                 1.2,
                 two["peak"] / one["peak"],
             ),
             Claim.at_most(
-                f"time with {more:,} sources, of that with {less:,}",
+                f"time with {more:,} sources, relative to {less:,}",
                 10,
                 (two["list_s"] + two["scheduling_s"]) / (one["list_s"] + one["scheduling_s"]),
             ),

@@ -16,8 +16,8 @@ SIDE = 512
 REPEATS = 20
 METHOD = """
 One thread, a 512 x 512 photo. The last two rows are the nine steps of *Transformation only*, each
-in a process of its own, with memory handled as glibc does by default and as `plan.execute` asks it
-to: the difference is page faults (`benchmarks/kernels.py`).
+in a separate process: with memory handled as glibc does by default, and as `plan.execute` asks it
+to. The difference is page faults (`benchmarks/kernels.py`).
 """
 
 

@@ -17,13 +17,13 @@ from photos import photos
 BOXES = 20
 COUNT, FEW = 100, 8
 METHOD = f"""
-{COUNT} photos of 500 x 375 to ten variants each, geometry and colour, two workers: as images
-alone, with {BOXES} boxes an image in a COCO file, and with {BOXES} outlines of twelve points and
-their boxes. Counted in processor seconds of all processes, without start: what {COUNT} photos take
-less what {FEW} of them take (`benchmarks/labels.py`).
+{COUNT} photos of 500 x 375 to ten variants each, geometry and color, two workers: without
+annotations, with {BOXES} boxes per image in a COCO file, and with {BOXES} polygons of twelve points
+and their boxes. Measured in CPU seconds of all processes without start: the time for {COUNT} photos
+minus the time for {FEW} of them (`benchmarks/labels.py`).
 
-Then COCO files whose annotations are shuffled, ten boxes an image: seconds and the process's
-greatest memory (`benchmarks/coco_read.py`).
+Then COCO files whose annotations are shuffled, ten boxes per image: seconds, and peak memory of the
+process (`benchmarks/coco_read.py`).
 """
 RUN = """
 import sys
@@ -58,9 +58,9 @@ def run(*, quick: bool) -> Result:
     rows = [
         (label, f"{median(seconds[name]) / made * 1e6:.0f} us a result", number(more))
         for label, name, more in (
-            ("images alone", "images", 1.0),
+            ("no annotations", "images", 1.0),
             (f"{BOXES} boxes", "boxes", ratio(seconds, "boxes", "images")),
-            (f"{BOXES} outlines and boxes", "outlines", ratio(seconds, "outlines", "images")),
+            (f"{BOXES} polygons and boxes", "outlines", ratio(seconds, "outlines", "images")),
         )
     ]
     rows += [
@@ -68,7 +68,7 @@ def run(*, quick: bool) -> Result:
     ]
     claims = [
         Claim.at_most(
-            f"time with {BOXES} boxes an image, of that without",
+            f"time with {BOXES} boxes per image, relative to without",
             1.15,
             ratio(seconds, "boxes", "images"),
         ),

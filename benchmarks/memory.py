@@ -18,10 +18,10 @@ FEW, MANY = 2_000, 100_000
 STEPS = 6
 LARGE = (3_000, 4_000)
 METHOD = f"""
-The most memory that processes ever had (`VmHWM`), two workers. For the main process: {FEW:,} and
-{MANY:,} PNG files of 1 to 8 pixels a side, one variant each. For the workers: three JPEG photos of
-{LARGE[0] * LARGE[1] / 1e6:g} megapixels, the power set of {STEPS} steps, so that by the promise a
-worker may have 150 MB and {STEPS + 2} decoded images (`benchmarks/memory.py`).
+Peak memory of the processes (`VmHWM`), two workers. For the main process: {FEW:,} and {MANY:,} PNG
+files of 1 to 8 pixels a side, one variant each. For the workers: three JPEG photos of
+{LARGE[0] * LARGE[1] / 1e6:g} megapixels and the power set of {STEPS} steps, for which a worker may
+use 150 MB plus {STEPS + 2} decoded images (`benchmarks/memory.py`).
 """
 FLIP = "variants: {each: {steps: [flip]}}"
 RUN = """
@@ -49,7 +49,7 @@ def run(*, quick: bool) -> Result:
     ]
     claims = [
         Claim.at_most(
-            f"main process with {count:,} sources, over that with {FEW:,}",
+            f"main process with {count:,} sources, more than with {FEW:,}",
             30,
             (many[0] - few[0]) / 2**20,
             " MB",

@@ -18,11 +18,11 @@ from variegate.recipes.plan import Variant, execute
 SIDE, STEPS, OUTPUTS = 400, 6, 64
 METHOD = """
 Rotate (inside), contrast, brightness, flip, gaussian noise and speckle as `subsets`: 64 results of
-a 400 x 400 photo, one thread. *One by one* makes the same results, each alone, through the same
-`plan.execute`: fused, but with nothing shared. The **floor** decodes the photo once and encodes
-the very same 64 results (JPEG, quality 95, 4:2:0; noise makes them large), which are ready in
-memory. Images alive are counted from outside: every array that `Operation.apply` is given or
-returns is watched by a weak reference (`benchmarks/power_set.py`).
+a 400 x 400 photo, one thread. *One by one* makes the same results, each on its own, through the
+same `plan.execute`: fused, but without shared prefixes. The **floor** decodes the photo once and
+encodes exactly the same 64 results (JPEG, quality 95, 4:2:0; noise makes them large), already in
+memory. Images alive are counted from outside: every array that `Operation.apply` receives or
+returns is tracked by a weak reference (`benchmarks/power_set.py`).
 """
 
 
@@ -74,7 +74,7 @@ def run(*, quick: bool) -> Result:
                 "faster than one by one", 2, ratio(times, "one by one", "prefixes shared")
             ),
             Claim.at_least(
-                "of the floor's speed",
+                "speed relative to the floor",
                 0.6,
                 ratio(times, "floor: decode and encode", "plan, decode, share, encode"),
             ),

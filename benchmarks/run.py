@@ -29,11 +29,11 @@ RESULTS = WORK / "results"
 INTRODUCTION = """
 # Benchmarks
 
-`make bench` runs all of this and writes this page. Contenders take turns (A B C A B C ...), a
-ratio is taken within each turn, and the median of the ratios is what counts: a busy machine slows
-all of them. Peers live in environments of their own; each does equivalent work, with the same
-ranges, drawn anew for every variant, and is written as a careful user would write it. Where a
-target is missed, it says so.
+`make bench` runs all benchmarks and writes this page. Contenders take turns (A B C A B C ...), a
+ratio is computed within each turn, and the median of the ratios is reported, so a busy machine
+slows all contenders alike. Peers are installed in separate environments. Each does equivalent work
+with the same ranges, drawn anew for every variant, and is written as a careful user would write it.
+Missed targets are reported as such.
 """
 
 
@@ -85,7 +85,7 @@ def _machine() -> str:
         )
     )
     return (
-        f"{_processor()}, {len(os.sched_getaffinity(0))} processors, {platform.system()}, "
+        f"{_processor()}, {len(os.sched_getaffinity(0))} CPUs, {platform.system()}, "
         f"Python {platform.python_version()}; {here}. Peers: {peers}."
     )
 

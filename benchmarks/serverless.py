@@ -50,12 +50,11 @@ variants:
 """
 METHOD = """
 The function as it is packed for Lambda, in an interpreter with only its own files (and Lambda's
-own `awslambdaric` and boto3), without compiled files, as on Lambda; fed through a Runtime API on
-loopback. Cold start: from the start of the process to the answer about a first message, a test
-event of S3 with all settings and the recipe read; median of {starts}. Memory: the most that the
-process ever had (`VmHWM`), for photos of 12 megapixels from and to a store on loopback (moto), four
-random variants each. A processor of Lambda is not this one, and its disk is slower
-(`benchmarks/serverless.py`).
+own `awslambdaric` and boto3), without compiled files, as on Lambda; driven through a Runtime API on
+loopback. Cold start: from the start of the process to the answer to a first message, a test event
+of S3, with all settings and the recipe read; median of {starts}. Memory: the peak of the process
+(`VmHWM`) for photos of 12 megapixels from and to a store on loopback (moto), four random variants
+each. Lambda's CPUs differ from this one, and its disk is slower (`benchmarks/serverless.py`).
 """
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness import Claim, Program, Result, interleave, number
 
 METHOD = """
-Programs run from start to end, their files in the system's cache (`benchmarks/start.py`).
+Whole programs, with their files in the system's cache (`benchmarks/start.py`).
 """
 
 

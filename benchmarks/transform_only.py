@@ -9,10 +9,10 @@ SIDE = 512
 METHOD = """
 Flip, rotate, scale, translate, shear, brightness, contrast, gamma and saturation, drawn anew for
 every variant of one 512 x 512 RGB photo in memory; one thread each (`cv2.setNumThreads(1)`).
-variegate is called as `Recipe.variants`, so planning and fusing are counted. Albumentations in
-its *careful* forms does less: one `Affine` instead of four steps, one `ColorJitter` (or
-`RandomBrightnessContrast` and `HueSaturationValue`) instead of three, and no gamma. Same ranges,
-same border, bilinear interpolation for all (`benchmarks/transform_only.py`).
+variegate is called as `Recipe.variants`, so planning and fusing are included. Albumentations in
+its *careful* forms does less work: one `Affine` instead of four steps, one `ColorJitter` (or
+`RandomBrightnessContrast` and `HueSaturationValue`) instead of three, and no gamma. All use the
+same ranges, the same border mode and bilinear interpolation (`benchmarks/transform_only.py`).
 """
 
 
@@ -34,7 +34,7 @@ def run(*, quick: bool) -> Result:
     return Result(
         "Transformation only",
         METHOD,
-        ("", "us a variant", "times variegate's"),
+        ("", "us per variant", "times variegate's"),
         [
             (
                 name,

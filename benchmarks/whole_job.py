@@ -15,22 +15,22 @@ FEW = 8
 OUTPUTS = WORK / "outputs"
 METHOD = f"""
 Photos of 500 x 375 to ten variants each: flip, rotate, scale, translate, shear, brightness,
-contrast and saturation, drawn anew for each, written to disk as JPEG (quality 95, 4:2:0), with two
-processes of one thread. Every peer gets the script that a careful user would write around it
-(`benchmarks/peers/pool.py`): a pool of forks that import once, each photo decoded once, both
-codecs libjpeg-turbo's through simplejpeg, nothing but names sent between processes, one
-`write_bytes` for each file. The **floor** is that script with no transformation at all; beside it
-stands the same with a single `cv2.warpAffine` for each image, which no change of geometry can do
-without: where that is slower than 0.65 of the floor, so is everything. imgaug
-gets its ten variants as one batch; Augmentor cannot translate, so it does less, and it runs in the
-same pool, which is twice as fast as its own loop. variegate is called as `variegate.augment`: it
-also writes every file whole or not at all, takes its digest and records its parameters.
-`benchmarks/sheets.py` draws contact sheets of all results.
+contrast and saturation, drawn anew for each variant, written to disk as JPEG (quality 95, 4:2:0),
+with two single-threaded processes. Every peer runs in the script that a careful user would write
+for it (`benchmarks/peers/pool.py`): a pool of forked processes that import once, each photo decoded
+once, libjpeg-turbo (through simplejpeg) for decoding and encoding, only names sent between
+processes, one `write_bytes` per file. The **floor** is that script without any transformation. The
+row below it adds a single `cv2.warpAffine` per image, the minimum for any geometric change: where
+that is slower than 0.65 of the floor, no library can reach the target. imgaug gets its ten variants
+as one batch. Augmentor cannot translate, so it does less work; it runs in the same pool, which is
+twice as fast as its own loop. variegate is called as `variegate.augment`: it also writes every file
+atomically, computes its digest and records its parameters. `benchmarks/sheets.py` draws contact
+sheets of all results.
 
-*Whole program* is from the program's start to its end. *Running* leaves out imports, the start of
-processes and the manifest's end: it is the time for all photos less the time for {FEW} of them,
-which is how a longer job goes. *Processor* is the same in processor seconds of all its processes:
-what other programs do at the same time disturbs it less (`benchmarks/whole_job.py`).
+*Whole program* is the time from the start of the program to its end. *Running* excludes imports,
+process start and the final merge of the manifest: it is the time for all photos minus the time for
+{FEW} of them, which is the rate of a longer job. *Processor* is the same in CPU seconds of all
+processes, which is less sensitive to other programs on the machine (`benchmarks/whole_job.py`).
 """
 
 NAMES = {
@@ -100,7 +100,7 @@ def run(*, quick: bool) -> Result:
             Claim.at_least(f"faster than the better careful Albumentations, {kind}", 1.6, better),
             Claim.at_least(f"faster than imgaug, {kind}", 3, ratios["imgaug"]),
             Claim.at_least(f"faster than Augmentor, {kind}", 10, ratios["Augmentor"]),
-            Claim.at_least(f"of the floor's speed, {kind}", 0.65, ratios["floor"]),
+            Claim.at_least(f"speed relative to the floor, {kind}", 0.65, ratios["floor"]),
         ]
     head = (
         "",
