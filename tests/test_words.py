@@ -37,7 +37,7 @@ class Rule(NamedTuple):
 BANNED = (
     Rule(r"\bpictures?\b", "image", "image"),
     Rule(r"\bdata sets?\b", "dataset", "dataset"),
-    Rule(r"\blayouts?\b", "format", "format"),
+    Rule(r"\b(?<!person )layouts?\b", "format", "format"),
     Rule(r"\blaid out\b", "format", "in the format ..., organized"),
     Rule(r"\bgo(es)? on where (it|they) (was |were )?stopped\b", "resume", "resume"),
     Rule(r"\bpass(ed|es)? through\b", "copied unchanged", "copied unchanged"),
@@ -59,6 +59,9 @@ ALLOWED = {
     # What users call their own files and columns.
     "src/variegate/formats/flat.py": ("picture",),
     "src/variegate/formats/table/file.py": ("picture",),
+    "src/variegate/formats/webdataset/schema.py": ("picture",),
+    "src/variegate/formats/pairing.py": ("pictures",),
+    "src/variegate/formats/mask_pairs/search.py": ("pictures",),
 }
 # The history names in backticks what things were called before.
 QUOTES_OLD_NAMES = "CHANGELOG.md"

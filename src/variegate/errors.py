@@ -2,7 +2,7 @@
 
 ```
 VariegateError
-├── UsageError              the user can mend it: one sentence, exit code 2
+├── UsageError              the user can correct it: one sentence, exit code 2
 │   ├── RecipeError         a recipe, policy or transform parameter
 │   ├── InputError          the dataset that was named
 │   ├── OutputError         the place where results should go
@@ -26,7 +26,7 @@ class VariegateError(Exception):
 
 
 class UsageError(VariegateError):
-    """The call, the input or the output is not right, and its user can mend that."""
+    """The call, the input or the output is not right, and the user can correct it."""
 
 
 class RecipeError(UsageError):

@@ -126,7 +126,7 @@ def test_a_mix_of_images_and_class_folders_is_refused_until_it_is_named(make):
     storage = make("cat/1.jpg", "dog/1.jpg", "loose.jpg")
     with pytest.raises(
         InputError,
-        match=r"unknown layout .*images \(1\) stand beside the folders 'cat', 'dog'.*--format",
+        match=r"unknown format .*images \(1\) stand beside the folders 'cat', 'dog'.*--format",
     ):
         detect(storage)
     assert labels(storage, name="classes") == {

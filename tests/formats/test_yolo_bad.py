@@ -225,11 +225,11 @@ def test_a_list_of_classes_that_disagrees_is_told(make):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ("names: [cat\nx: y", r"data\.yaml:2: broken YAML"),
+        ("names: [cat\nx: y", r"data\.yaml:2: not valid YAML"),
         ("names: {a: cat}", r"data\.yaml: names: expected number and name, found 'a': 'cat'"),
         ("names: [[cat]]", r"data\.yaml: names: expected number and name"),
-        ("names: !!python/object/apply:os.system ['true']", "broken YAML"),
-        (b"names: [\xff]", "broken YAML"),
+        ("names: !!python/object/apply:os.system ['true']", "not valid YAML"),
+        (b"names: [\xff]", "not valid YAML"),
     ],
 )
 def test_a_configuration_that_cannot_be_read_is_an_error(make, config, message):

@@ -42,7 +42,7 @@ class Container:
         return None
 
     def size(self, item: int) -> tuple[int, int]:
-        """Height and width that are declared for an item, before it is turned; 0, 0 if none."""
+        """Height and width that are declared for an item, before it is turned; 0, 0 without one."""
         body = self.find(item, b"ispe")
         if body is None or len(body) < 12:
             return 0, 0

@@ -36,7 +36,7 @@ def encode(
         lossless: for webp; every value survives, those under full transparency too.
 
     Raises:
-        ShapeError: the array or an option is not one of these, or the format cannot hold its size.
+        ShapeError: the array or an option is not one of these, or it is too large for the format.
     """
     pixels = _checked(image, format, quality)
     if format == "jpeg":

@@ -205,7 +205,7 @@ def _repair(data: bytes, complaint: str) -> bytes | None:
 
 
 def _check_plausible(data: bytes, header: _Header) -> None:
-    """Refuse, before memory is asked for, what cannot hold the pixels that it claims."""
+    """Refuse, before memory is asked for, files too small for the pixels that they claim."""
     if header.frame not in (0xC9, 0xCA):
         # Each 8 x 8 block of the finest component takes one bit or more in Huffman code.
         widest = max(h for h, _ in header.components)
@@ -216,7 +216,7 @@ def _check_plausible(data: bytes, header: _Header) -> None:
         )
         if blocks > 8 * (len(data) - header.scan_at):
             raise DecodeError(
-                f"truncated JPEG ({len(data):,} bytes cannot hold"
+                f"truncated JPEG ({len(data):,} bytes are too few for"
                 f" {header.width:,} x {header.height:,} pixels)"
             )
     if header.frame in (0xC2, 0xC6, 0xCA) and data.count(b"\xff\xda") > _MAX_SCANS:

@@ -60,4 +60,4 @@ def check_end(data: bytes, end: int, what: str) -> None:
 def check_ratio(data: bytes, claimed: int, best: int, what: str) -> None:
     """Raise DecodeError if more is claimed than `best` for each byte of the file."""
     if claimed > best * len(data):
-        raise DecodeError(f"truncated {what} ({len(data):,} bytes cannot hold its pixels)")
+        raise DecodeError(f"truncated {what} ({len(data):,} bytes are too few for its pixels)")

@@ -1,7 +1,7 @@
 """The kinds that Pillow reads well enough: PNM, GIF, TGA, WebP and AVIF.
 
 Pillow opens a file by the one plugin of its kind and decodes it strictly. What that leaves to do
-stands here: a size is compared with the limits, and with what a file of so many bytes can hold,
+is here: a size is compared with the limits, and with what a file of that length can contain,
 before memory is taken by it; what Pillow shows wrong is put right or refused; and all of it comes
 out in the one form that `finish` takes. docs/decisions/codecs.md has the evidence.
 """

@@ -68,7 +68,7 @@ def verified(data: bytes) -> bytes:
     """The PNG with nothing in it but what makes the image, each checksum verified.
 
     Raises:
-        DecodeError: it is broken, not all there, or cannot hold the pixels that it claims.
+        DecodeError: it is broken, not all there, or too small for the pixels that it claims.
         LimitError: it has too many chunks, or a side that cannot be read.
     """
     header = _read(data)
@@ -206,7 +206,7 @@ def _clean(data: bytes, header: _Header) -> bytes:
 
 
 def _check_plausible(data: bytes, header: _Header) -> None:
-    """Refuse, before memory is asked for, what cannot hold the pixels that it claims."""
+    """Refuse, before memory is asked for, files too small for the pixels that they claim."""
     if not header.complete:
         raise DecodeError(f"truncated PNG (it ends after {len(data):,} bytes)")
     if max(header.height, header.width) > _LARGEST_SIDE:
@@ -219,6 +219,6 @@ def _check_plausible(data: bytes, header: _Header) -> None:
     # Deflate packs 1,032 bytes into one at best.
     if bits // 8 > 1032 * (packed + 64):
         raise DecodeError(
-            f"truncated PNG ({packed:,} bytes cannot hold"
+            f"truncated PNG ({packed:,} bytes are too few for"
             f" {header.width:,} x {header.height:,} pixels)"
         )

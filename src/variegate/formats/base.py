@@ -1,4 +1,4 @@
-"""What a layout is: how a dataset tells, by its files' names, what they are."""
+"""What a format is: how a dataset tells what its files are."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,15 +14,15 @@ from variegate.storage import OnSkip, Storage, log_skip, printable
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file of the input, as its layout understands it.
+    """One file of the input, as its format understands it.
 
     Attributes:
         key: its path inside the dataset.
         size: in bytes.
-        split: "train", "val", "test", or None where the layout gives this file none.
-        label: its class, or None where the layout gives this file none.
+        split: "train", "val", "test", or None where the format gives this file none.
+        label: its class, or None where the format gives this file none.
         annotation: what else is known about it.
-        problems: what was wrong with its annotation and is mended or left out now, each with
+        problems: what was wrong with its annotation and is repaired or left out, each with
             file, line and what was done ("Annotations/7.xml:12: box with no area; object dropped").
         unusable: why the image cannot be used at all with this annotation, or None.
         partners: sources of the same split of which images may be made together with this one.
@@ -54,11 +54,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class NotThisFormat:
-    """Why a dataset is not laid out in one way.
+    """Why a dataset is not in a format.
 
     Attributes:
         reason: a clause without place and full stop.
-        noteworthy: the user should hear of it even where another layout fits.
+        noteworthy: the user should hear of it even where another format fits.
     """
 
     reason: str
@@ -67,7 +67,7 @@ class NotThisFormat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetFormat(ABC):
-    """How one dataset is laid out.
+    """The format of one dataset.
 
     Attributes:
         root: the folder that holds it all, "" or with a slash at its end ("dataset/"). Files
@@ -99,7 +99,7 @@ class DatasetFormat(ABC):
     def recognise(
         cls, survey: Survey, storage: Storage, *, chosen: bool
     ) -> "DatasetFormat | NotThisFormat":
-        """Return the layout, or why the dataset is not laid out like this.
+        """Return the format, or why the dataset is not in it.
 
         Args:
             survey: what the names say.
@@ -110,7 +110,7 @@ class DatasetFormat(ABC):
     @property
     @abstractmethod
     def heading(self) -> str:
-        """The kind of layout in a few words, such as "folder per class"."""
+        """The kind of format in a few words, such as "folder per class"."""
 
     @abstractmethod
     def label(self, key: str) -> str | None:
@@ -133,7 +133,7 @@ class DatasetFormat(ABC):
 
     @property
     def description(self) -> str:
-        """The layout in one plain sentence."""
+        """The format in one plain sentence."""
         below = f" below {printable(self.root)}" if self.root else ""
         classes = f"{counted(len(self.classes), 'class', 'classes')}, " if self.classes else ""
         images = counted(sum(self.images.values()), "image", "images")

@@ -1,4 +1,4 @@
-"""Which layout a dataset has."""
+"""Which format a dataset has."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ def detect(
     name: str | None = None,
     label_pattern: str | None = None,
 ) -> DatasetFormat:
-    """Look through the names once and say how the dataset is laid out.
+    """Look through the names once and return the format of the dataset.
 
     Args:
         storage: the dataset.
@@ -25,11 +25,11 @@ def detect(
         name: of a format, to be taken without guessing; for some with a colon and the
             folder to take labels from, where several have some for the same images.
         label_pattern: a regular expression with a group "label", searched in each key; implies
-            the layout "flat".
+            the format "flat".
 
     Raises:
-        UsageError: no such layout, or an impossible pattern.
-        InputError: there are no images, or no layout fits.
+        UsageError: no such format, or an impossible pattern.
+        InputError: there are no images, or no format fits.
     """
     name, _, labels = (name or "").partition(":")
     chosen = _chosen(formats, name or None, label_pattern)
@@ -56,7 +56,7 @@ def detect(
         raise InputError(f"{place}: cannot be read with --format {reasons[0]}")
     names = ", ".join(kind.name for kind in formats)
     raise InputError(
-        f"{place}: unknown layout ({'; '.join(reasons)}); "
+        f"{place}: unknown format ({'; '.join(reasons)}); "
         f"put the files in order, or say what it is with --format ({names})"
     )
 

@@ -25,13 +25,13 @@ _CAMERA_WORDS = {
     *("copy", "file", "frame", "image", "pic", "picture", "photo", "scan", "screenshot"),
     *("untitled", "video"),
 }
-# So many of the images must have a label that others have too.
+# This share of the images must have a label that others have too.
 _REPEATED = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class NameRule:
-    """Takes the label from a key; a class, so that a layout can be pickled."""
+    """Takes the label from a key; a class, so that a format can be pickled."""
 
     heading: str
     pattern: re.Pattern[str]

@@ -61,7 +61,7 @@ class CollisionCheck:
         """Prepare for one run.
 
         Args:
-            suffixes: all that any source may get; "" where some pass through unchanged.
+            suffixes: all that any source may get; "" where some are copied unchanged.
             extension, own_extensions: as for `output_key`.
             exists: says whether a key is among the sources.
         """

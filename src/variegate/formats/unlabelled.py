@@ -42,7 +42,7 @@ class Unlabelled(DatasetFormat):
 
 
 def _notes(survey: Survey) -> tuple[str, ...]:
-    """Say so where labels may be lost: in files of annotations, which are not read."""
+    """Say so where labels may be lost: in annotation files of unsupported formats."""
     least = {".json": 1, ".xml": 1, ".txt": survey.images.total() // 2 + 1}
     counts = {
         extension: survey.others[extension]

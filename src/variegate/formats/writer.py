@@ -1,4 +1,4 @@
-"""How results are laid out: the other half of a format.
+"""How results are written: the other half of a format.
 
 A writer is a small JSON value (`writer_to_json`), so that it can travel to the workers: its fields
 hold tuples, mappings, text, numbers and data classes of these, as msgspec reads and writes them. A
@@ -53,7 +53,7 @@ class Item:
         annotation: what else is known; None in formats without.
         masks: the images that the annotation names (`mask_file`), by key: uint8 or uint16 (H, W).
             Empty in `write_index`: they are written by then.
-        source: key of the image it was made from; its own where it passed through.
+        source: key of the image it was made from; its own where it is copied unchanged.
     """
 
     key: str

@@ -24,10 +24,10 @@ from variegate.ops.warp import Warp, averaged
 
 Map = npt.NDArray[np.float32]
 
-# An inverse is sought until it is right to this many pixels, or for so many rounds.
+# An inverse is sought until it is right to this many pixels, or for this many rounds.
 _CLOSE = 0.01
 _ROUNDS = 100
-# Points are looked up in rows of so many, and no farther out than cv2 can count.
+# Points are looked up in rows of this length, and no farther out than cv2 can count.
 _COLUMNS = 256
 _FAR = 30_000
 
@@ -69,7 +69,7 @@ class Lattice(Displacement):
     """Offsets given on a coarse lattice and smoothly filled in between.
 
     Attributes:
-        nodes: (rows, columns): the canvas has so many cells, and a node in the middle of each.
+        nodes: (rows, columns): the canvas has that many cells, and a node in the middle of each.
         values: rows * columns * 2 float32 (x then y offset, pixels), as bytes.
     """
 

@@ -17,7 +17,7 @@ from variegate.runs.augmenter import make_variants
 from variegate.runs.job import Job
 from variegate.runs.run import Options, Prepared, load_recipe, prepare
 
-# Sources that are tried: at most so many, and no more of them after so long.
+# Sources that are tried: at most this number, and no more of them after this time.
 _TRIED = 12
 _PATIENCE_S = 6.0
 
@@ -30,7 +30,7 @@ _WRITING_S = 2e-4
 # The machine may become idle or busy: what no trial can tell.
 _FASTER, _SLOWER = 0.8, 1.6
 
-# Nine of ten means lie within so many standard errors, for a dozen trials and for few alike.
+# Nine of ten means lie within this number of standard errors, for a dozen trials and for few alike.
 _STUDENT = 2.0
 
 
@@ -202,7 +202,7 @@ def _copied_bytes(prepared: Prepared) -> int:
 
 
 def total(tried: Sequence[float], count: float) -> Span:
-    """Reckon the sum over `count` sources from a few of them."""
+    """Estimate the sum over `count` sources from a few of them."""
     if not tried:
         return Span(low=0.0, middle=0.0, high=0.0)
     middle = statistics.fmean(tried) * count

@@ -198,7 +198,7 @@ def read_part(storage: Storage, key: str) -> Iterator[Row]:
 
 
 def read_counts(storage: Storage, key: str) -> Counts:
-    """Return the counts of a part; its rows are not read."""
+    """Return the counts of a part, without reading its rows."""
     with storage.open_read(key) as lines:
         return Counts(**json.loads(lines.readline()))
 

@@ -1,7 +1,7 @@
 """A run from its beginning to its end, wherever it was stopped before.
 
-An output folder knows what made it: ``.variegate/job.json``. Running the same job again goes on
-where it stopped; another job is refused. The order that makes this safe: the job first, then each
+An output folder knows what made it: ``.variegate/job.json``. Running the same job again
+resumes it; another job is refused. The order that makes this safe: the job first, then each
 shard's files, then the shard's part of the manifest, at the end the manifest.
 """
 
@@ -412,7 +412,7 @@ def _carry_out(
 
 
 def _shard_size(prepared: Prepared, options: Options, parallel: int) -> int:
-    """Return the number of sources in a shard, where so many are worked on at a time."""
+    """Return the number of sources in a shard, for a number of shards worked on at a time."""
     if options.shard_size is not None:
         return options.shard_size
     total = prepared.listing.total

@@ -3,7 +3,7 @@
 POSIX file names are bytes. Names that are valid UTF-8, nearly all, become the text they are, code
 point for code point, without Unicode normalisation. The others are kept too: each stray byte is
 one lone surrogate (`os.fsdecode`), so that the file can be opened and its variants get the same
-odd bytes in their names. JSON, Parquet, zip files and terminals cannot hold such a string:
+odd bytes in their names. JSON, Parquet, zip files and terminals cannot represent such a string:
 `key_to_text` and `key_from_text` convert it for them, without loss.
 """
 

@@ -32,7 +32,7 @@ _WRITING = _COMMON | {
     errno.EEXIST: "a file stands where a folder is needed; move it away, or choose another place",
     errno.EISDIR: "a folder stands where a file is to be written; move it away",
     errno.ENOTEMPTY: "a folder stands where a file is to be written; move it away",
-    errno.EFBIG: "the file system cannot hold so large a file; choose another place",
+    errno.EFBIG: "the file is too large for the file system; choose another place",
 }
 
 

@@ -69,7 +69,7 @@ def _chunks(directory: Directory, structure: Structure, wanted: range) -> list[t
     best = _BEST_RATIO.get(structure.compression)
     claimed = structure.height * ((structure.width * structure.together * structure.bits + 7) // 8)
     if best and claimed > best * (64 * len(found) + sum(length for _, length in found)):
-        raise DecodeError(f"truncated TIFF ({size:,} bytes cannot hold its pixels)")
+        raise DecodeError(f"truncated TIFF ({size:,} bytes are too few for its pixels)")
     return found
 
 

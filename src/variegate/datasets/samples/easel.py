@@ -24,7 +24,7 @@ class Finish:
         gloss: strength of the highlight, 0 to 1.
         squarings: its sharpness; the exponent is 2**squarings.
         bulge: 1 for a true body of revolution, less for a flattened one.
-        glow: light that passes through and leaves on the far side (clear plastic).
+        glow: light that crosses it and leaves on the far side (clear plastic).
     """
 
     ambient: float = 0.45

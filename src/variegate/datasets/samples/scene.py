@@ -91,7 +91,7 @@ def draw_image(
         objects: how many parts.
 
     Raises:
-        ShapeError: there is no such kind, the size is too small, or so many parts do not fit.
+        ShapeError: there is no such kind, the size is too small, or that many parts do not fit.
     """
     if min(size) < _SMALLEST:
         raise ShapeError(f"size: expected at least {_SMALLEST} pixels a side, got {size}")

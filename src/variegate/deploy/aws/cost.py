@@ -94,7 +94,7 @@ def trial(recipe: Recipe, megapixels: float, plugins: tuple[Plugin, ...] = ()) -
 
 
 def bill(taken: Trial, images: int, *, memory_mb: int) -> list[CostItem]:
-    """Return what so many images cost."""
+    """Return what a number of images costs."""
     slower = max(1.0, _WHOLE_PROCESSOR_MB / memory_mb)
     seconds = taken.seconds * slower + _WAITING_S + _WAITING_EACH_S * taken.variants
     gb_seconds = images * seconds * memory_mb / 1024

@@ -1,4 +1,4 @@
-"""A stack: its parameters, checked; made by `sam`, looked at and taken down through boto3."""
+"""A stack: its parameters, checked; made by `sam`, inspected and deleted through boto3."""
 
 import re
 import shutil

@@ -55,7 +55,7 @@ class _Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxTable(DatasetFormat):
-    """What the tables say has been read when there is a layout, and waits on disk."""
+    """What the tables say has been read when the format is known, and waits on disk."""
 
     name: ClassVar[str] = "csv-boxes"
     annotated: ClassVar[bool] = True

@@ -34,7 +34,7 @@ _LIKELY = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coco(DatasetFormat):
-    """What the files say has been read when there is a layout, and waits on disk."""
+    """What the files say has been read when the format is known, and waits on disk."""
 
     name: ClassVar[str] = "coco"
     annotated: ClassVar[bool] = True

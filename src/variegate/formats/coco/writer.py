@@ -21,7 +21,7 @@ class CocoWriter(Writer):
     """Writes the files of a set again, or new ones: "instances", and "captions" and "labels" where
     there are any, for each split.
 
-    Ids of what passes through stay; everything new is counted on from the largest id.
+    Ids of images that are copied unchanged stay; everything new is counted on from the largest id.
 
     Attributes:
         files: of the set that was read; empty for a new one.

@@ -1,4 +1,4 @@
-"""A list of what another format cannot hold, counted in one pass over the sources."""
+"""A list of what another format cannot represent, counted in one pass over the sources."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from variegate.formats.conversion.filenames import kind_by_extension, own_extens
 # Names of fields that are counted one by one.
 _MOST_FIELDS = 40
 
-# kind -> whether it is a loss of substance, what is counted, and the sentence.
+# kind -> whether it is data loss, what is counted, and the sentence.
 _OBJECTS, _IMAGES = ("object", "objects"), ("image", "images")
 _CATEGORIES, _CLASSES = ("category", "categories"), ("class", "classes")
 LOSSES: dict[str, tuple[bool, tuple[str, str], str]] = {
@@ -51,13 +51,13 @@ LOSSES: dict[str, tuple[bool, tuple[str, str], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Something that changes, or that the new format cannot hold.
+    """Something that changes, or that the new format cannot represent.
 
     Attributes:
         text: in words, with the number.
         kind: one of `LOSSES`.
         count: how often.
-        grave: a loss of substance: it has to be allowed.
+        grave: it is data loss, which has to be allowed.
     """
 
     text: str
@@ -73,7 +73,7 @@ class LossTally:
     Attributes:
         fit: of the new format.
         found: (kind, name) -> how often.
-        categories: of objects and images, those that the layout did not know included.
+        categories: of objects and images, those that the format did not know included.
         objects: how many there are.
         splits: images by split ("" for none).
         encoded: images that become PNG, by extension.
@@ -119,7 +119,7 @@ class LossTally:
     def losses(
         self, skeletons: Mapping[str, Skeleton], mask_names: Sequence[str]
     ) -> tuple[Loss, ...]:
-        """Return all of them, those of substance first.
+        """Return all of them, data loss first.
 
         Args:
             skeletons: of the set.

@@ -2,7 +2,7 @@
 
 ``label`` is the class, ``objects`` holds boxes (see `objects`), ``mask_file_name`` names a mask;
 every other field, such as a caption in ``text``, is carried through. Folders name the splits.
-Without metadata it is the layout "classes".
+Without metadata it is the format "classes".
 """
 
 import posixpath
@@ -239,7 +239,7 @@ def _notes(found: _Found, missing: list[str], unlisted: list[str]) -> Iterator[s
         yield f"{count} not listed in the metadata: {named(unlisted)}"
     for key, said in found.problems.items():
         count = counted(len(said), "line", "lines")
-        yield f"{count} of {printable(key)} left out or mended: {named(said)}"
+        yield f"{count} of {printable(key)} left out or repaired: {named(said)}"
 
 
 def _split(key: str) -> str | None:

@@ -107,7 +107,7 @@ class LabelMe(DatasetFormat):
     ) -> DatasetFormat | NotThisFormat:
         if not survey.others[".json"]:
             old = bool(survey.others[".xml"])
-            also = ", and .xml files of the old web tool are not read" if old else ""
+            also = ", and .xml files of the old web tool are not supported" if old else ""
             return NotThisFormat(f"there are no .json files{also}")
         listed = Listed.of(storage, extension=".json", keep=lambda _: False)
         pairs = find_pairs(listed, ".json")

@@ -43,7 +43,7 @@ _SAMPLE = 400
 _DEPTH = 4
 _MOST_RUNS = 12
 _MOST_FOLDERS = 2_000
-# So many of the images looked at must have a mask.
+# This share of the sampled images must have a mask.
 _PAIRED = 0.5
 
 Folder = tuple[str, ...]

@@ -28,7 +28,7 @@ _MASKS = ("masks", "mask", "instances", "objects", "labels")
 _NO_CLASSES = {"mask", "masks", "object", "obj", "instance", "inst", "label", "seg", "img", "image"}
 _NUMBERED = re.compile(r"([^\W\d_][^\W\d]*?)[ _-]?\d+")
 _MOST_CLASSES = 100
-# So many of the images must stand alone in a folder that has a folder of masks beside it.
+# This share of the images must be alone in a folder that has a folder of masks beside it.
 _ALONE = 0.5
 
 
@@ -199,7 +199,7 @@ def _mask(source: Source, *, alone: bool) -> Source:
 
 
 def _folders(survey: Survey, *, chosen: bool) -> tuple[str, str] | None:
-    """Return what the folders of images and of masks are called, if the set is laid out so."""
+    """Return what the folders of images and of masks are called, if the dataset has them."""
     tally = survey.tally.folders
     for images in sorted({f[-1] for f in tally if f and f[-1].lower() in _IMAGES}):
         cases = {f[:-1]: count for f, count in tally.items() if f and f[-1] == images}

@@ -27,7 +27,7 @@ from variegate.formats.voc.xml import Node, add_value
 _EXACT = Context(prec=60)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _LONGEST = 100
-# So many digits are exact in a float.
+# This number of digits is exact in a float.
 _SHORT = 15
 # What an <annotation> holds besides fields that are carried through.
 _OWN_TAGS = ("object", "size", "path", "filename")
@@ -60,7 +60,7 @@ class Reading:
         return float(_EXACT.subtract(_EXACT.create_decimal(text), _EXACT.create_decimal(shift)))
 
     def box(self, node: Node) -> Box | None:
-        """Return the box of an object or a part, mended, or None."""
+        """Return the box of an object or a part, repaired, or None."""
         bounds = node.find("bndbox")
         if bounds is None:
             return None

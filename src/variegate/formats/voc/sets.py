@@ -1,8 +1,8 @@
 """Pascal VOC's lists of images: ``ImageSets/Main/train.txt``, ``cow_train.txt`` and the like.
 
 A line names an image; in a class's list 1, 0 or -1 follows (present, present but difficult, not
-present); in lists of Layout and Action the number of an object. The lists of a class or an action
-say nothing that the annotations do not say: they are made anew.
+present); in the lists of person layout and action the number of an object. The lists of a class or
+an action say nothing that the annotations do not say: they are made anew.
 """
 
 import json

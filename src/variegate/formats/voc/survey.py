@@ -13,7 +13,7 @@ from variegate.formats.voc.masks import CLASSES, color_map
 from variegate.formats.voc.xml import SIZE_LIMIT, Node, XmlError, parse, scan
 from variegate.storage import Storage, printable
 
-# So many XML files are looked at to tell whether they are of this format.
+# This number of XML files is looked at to tell whether they are of this format.
 _LOOKED_AT = 20
 _NO_CLASSES = {"background", "ignored", "void"}
 _TEXT_LIMIT = 1 << 20
@@ -48,7 +48,7 @@ def other_format(storage: Storage, pairs: Pairs, listed: Listed) -> str | None:
         with suppress(XmlError):
             root = read_xml(storage, key)
             if is_label_me(root):
-                return f"{printable(key)} is of the old LabelMe web tool, which is not read"
+                return f"{printable(key)} is of the old LabelMe web tool, which is not supported"
             seen["voc"] += 1
             continue
         seen["other"] += 1

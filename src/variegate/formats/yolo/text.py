@@ -34,7 +34,7 @@ def write_line(
             return None
         if len(one.category.split()) != 1:
             raise OutputError(
-                f"class {one.category!r}: this kind of label file cannot hold names with spaces"
+                f"class {one.category!r}: this format cannot represent names with spaces"
             )
         texts = [plain_text(value) for point in corners for value in point]
         difficult = one.extra.get("difficult")

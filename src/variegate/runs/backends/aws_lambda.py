@@ -1,11 +1,11 @@
 """The Lambda back end: shards are sent to a deployed function (`variegate deploy augment`).
 
-Each shard is one call that is waited for, so many at a time; the answer is the shard's report. (A
-call that nobody waits for would be cheaper to make and dearer to trust: whether it was done could
-only be guessed from the parts in the bucket.) What is throttled or lost is sent again, later and
-later; before that, a look at the output tells whether the call was carried out after all. A shard
-on which the function dies or runs out of time is halved, and halved again, until the source that
-does it is alone and quarantined.
+Each shard is one call that is waited for, up to a number at a time; the answer is the shard's
+report. (A call that nobody waits for would be cheaper to make and dearer to trust: whether it was
+done could only be guessed from the parts in the bucket.) What is throttled or lost is sent again,
+later and later; before that, a look at the output tells whether the call was carried out after all.
+A shard on which the function dies or runs out of time is halved, and halved again, until the source
+that does it is alone and quarantined.
 """
 
 import json

@@ -99,7 +99,7 @@ class WorkerProcess:
         inbox.put((self, None))
 
     def give(self, shard: Shard, deaths: int) -> None:
-        """Hand out a shard, on which so many workers died before."""
+        """Hand out a shard, on which a number of workers died before."""
         self.shard, self.deaths, self.at, self.done = shard, deaths, None, Counts()
         self.heard = time.monotonic()
         self._send(shard.to_json())

@@ -81,8 +81,8 @@ class RayBackend(Backend):
         address: of the cluster, "host:port" or "auto"; None for that of the surrounding Ray job,
             and where there is none for a cluster of this machine's processors.
         concurrency: tasks at a time; None for as many as fit on the cluster.
-        cpus_per_task: processors that a task is reckoned with.
-        memory_per_task: MB that a task is reckoned with; None for whatever it takes.
+        cpus_per_task: CPUs that a task reserves.
+        memory_per_task: MB that a task reserves; None for whatever it takes.
         shared_folder: whether local paths mean the same folder on all nodes.
     """
 
@@ -184,7 +184,7 @@ class _Cluster:
             delete_parcels(output)
 
     def shards_per_task(self, count: int) -> int:
-        """Return how many shards are handed out together, of so many."""
+        """Return how many of the shards are handed out together."""
         return min(MOST_SHARDS, max(1, count // (self.parallel * _TASKS_PER_SLOT)))
 
     def run_tasks(
@@ -234,7 +234,7 @@ class _Cluster:
 
 
 def tasks_of(places: Sequence[ParcelPlace], most: int) -> list[str]:
-    """Put places of the same file together, so many at most; as `ray_tasks.work` reads them."""
+    """Put places of the same file together, up to a limit; as `ray_tasks.work` reads them."""
     tasks: list[str] = []
     for key, found in groupby(places, key=lambda place: place.key):
         numbers = [(place.line, place.start, place.stop) for place in found]
