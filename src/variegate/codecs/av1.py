@@ -48,7 +48,7 @@ def check_sizes(container: Container, limits: Limits) -> None:
 
 
 def largest_frame(stream: bytes) -> tuple[int, int]:
-    """The largest height and width that the sequence headers of a stream declare; 0, 0 without one."""
+    """The largest height and width that the sequence headers of a stream declare, or 0, 0."""
     height = width = at = 0
     for _ in range(_MAX_UNITS):
         if at >= len(stream):

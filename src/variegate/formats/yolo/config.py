@@ -138,9 +138,7 @@ def _read_yaml(storage: Storage, key: str) -> Config | None:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         reason = getattr(error, "problem", None) or "not readable"
-        raise InputError(
-            f"{storage.place(key)}{line}: broken YAML ({reason}); correct it"
-        ) from error
+        raise InputError(f"{storage.place(key)}{line}: not valid YAML ({reason})") from error
     if not isinstance(words, dict) or not ({"names", "nc", "train"} & words.keys()):
         return None
     problems: list[str] = []
