@@ -230,7 +230,7 @@ def test_destroy_keeps_the_buckets(run, stack):
     name, s3 = stack
     result = run("destroy", name, "--yes")
     assert result.exit_code == 0, result.output
-    assert f"s3://{name}-out: still there" in result.output
+    assert f"s3://{name}-out: kept" in result.output
     assert {f"{name}-in", f"{name}-out"} <= buckets(s3)
 
 
