@@ -59,7 +59,7 @@ def test_class_names_are_unique():
         room = path.relative_to(SRC).parts[0]
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                places[node.name].add(("pairs" if room in PAIRED else str(path.relative_to(SRC))))
+                places[node.name].add("pairs" if room in PAIRED else str(path.relative_to(SRC)))
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
