@@ -1,14 +1,15 @@
 """Writing Pascal VOC."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.boxes import Box
-from variegate.formats.pairing import counterpart, flattened, parts_of
+from variegate.formats.paired import PairedWriter
+from variegate.formats.pairing import flattened, parts_of
 from variegate.formats.voc.masks import (
     BORDER,
     CLASSES,
@@ -20,17 +21,16 @@ from variegate.formats.voc.masks import (
 from variegate.formats.voc.objects import content, outer_objects
 from variegate.formats.voc.sets import Member, lists_for, write_sets
 from variegate.formats.voc.xml import write
-from variegate.formats.writer import Content, DatasetInfo, Item, Writer
+from variegate.formats.writer import Content, DatasetInfo, Item
 from variegate.storage import Storage, key_to_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class VocWriter(Writer):
+class VocWriter(PairedWriter):
     """Writes an XML file for each image, its masks, and the lists of images.
 
     Attributes:
         origin: number of the first pixel; see `variegate.formats.voc.objects`.
-        folders: folder of images -> folder of their XML files.
         lists: names of the lists that there are, of images, classes and actions.
         palette: of the masks, in hexadecimal; empty for the devkit's.
         labelmap: key and content of "labelmap.txt", if there is one.
@@ -39,13 +39,14 @@ class VocWriter(Writer):
     """
 
     name: ClassVar[str] = "voc"
+    extension: ClassVar[str] = ".xml"
+    role: ClassVar[str | None] = "Annotations"
     holds: ClassVar[frozenset[Content]] = frozenset(
         ("boxes", "instance masks", "semantic masks", "mask names", "other fields")
     )
     own_fields: ClassVar = frozenset(("no_file", "image_sets", "folder", "segmented", "depth"))
 
     origin: int = 1
-    folders: Mapping[str, str] = field(default_factory=dict)
     lists: tuple[str, ...] = ()
     palette: str = ""
     labelmap: tuple[str, str] | None = None
@@ -71,12 +72,6 @@ class VocWriter(Writer):
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         return f"JPEGImages/{flattened(key, extension, splits=False)}"
 
-    def annotation_key(self, image: str) -> str:
-        """Return the key of an image's XML file."""
-        folder, stem, _ = parts_of(image)
-        where = self.folders.get(folder, counterpart(folder, "Annotations"))
-        return f"{where}{stem}.xml"
-
     def mask_key(self, mask_file: str, *, source: str, output: str) -> str:
         if self.complete:
             # Of a set in another format, whose folders are not kept.
@@ -87,9 +82,6 @@ class VocWriter(Writer):
 
     def object_mask_key(self, output: str) -> str | None:
         return f"SegmentationObject/{parts_of(output)[1]}.png"
-
-    def sidecar_keys(self, key: str, annotation: Annotation) -> set[str]:
-        return super().sidecar_keys(key, annotation) | {self.annotation_key(key)}
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         if item.annotation is None or item.annotation.extra.get("no_file"):
