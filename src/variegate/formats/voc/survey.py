@@ -90,12 +90,12 @@ def examine(storage: Storage, keys: Iterable[str]) -> tuple[Counter[str], int]:
 
 def class_order(names: Mapping[str, int], labelmap: str | None) -> tuple[str, ...]:
     """Return the classes: in the order of a label map, others behind it by code point."""
-    mapped = [name for name in labelmap_names(labelmap) if name in names or not _no_class(name)]
+    mapped = [
+        name
+        for name in labelmap_names(labelmap)
+        if name in names or name.lower() not in _NO_CLASSES
+    ]
     return (*mapped, *sorted(names.keys() - set(mapped)))
-
-
-def _no_class(name: str) -> bool:
-    return name.lower() in _NO_CLASSES
 
 
 def labelmap_names(labelmap: str | None) -> list[str]:

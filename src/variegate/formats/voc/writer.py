@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from variegate.annotations.annotation import Annotation, Object
-from variegate.annotations.boxes import Box
+from variegate.annotations.boxes import clipped
 from variegate.formats.paired import PairedWriter
 from variegate.formats.pairing import flattened, parts_of
 from variegate.formats.voc.masks import (
@@ -159,21 +159,12 @@ def _completed(annotation: Annotation, size: tuple[int, int]) -> Annotation:
     masks = annotation.mask_file or any(one.mask_file for one in annotation.objects)
     whole = {"folder": "JPEGImages", "segmented": 1 if masks else 0, "depth": 3}
     own = {"pose": "Unspecified", "truncated": 0, "difficult": 0}
+    # A box that begins before the first pixel would say of the whole set that it counts from 0.
     objects = tuple(
-        o.changed(box=_inside(o.box, size), extra={**own, **o.extra}) for o in annotation.objects
+        one.changed(box=one.box and clipped(one.box, size), extra={**own, **one.extra})
+        for one in annotation.objects
     )
     return annotation.changed(objects=objects, extra={**whole, **annotation.extra})
-
-
-def _inside(box: Box | None, size: tuple[int, int]) -> Box | None:
-    """Return a box cut at the image's edges.
-
-    One that begins before the first pixel would say of the whole set that it counts from 0.
-    """
-    if box is None:
-        return None
-    (x1, x2), (y1, y2) = ((box[i], box[i + 2]) for i in (0, 1))
-    return max(x1, 0), max(y1, 0), min(x2, size[1]), min(y2, size[0])
 
 
 def _object_rows(number: int, one: Object) -> Iterator[tuple[str, int, Mapping[str, int]]]:

@@ -45,23 +45,16 @@ class Node:
         """Return the content as JSON: text, integers in their plain spelling, or a mapping."""
         if not self.children and not self.attributes:
             return int(self.text) if _INTEGER.fullmatch(self.text) else self.text
-        content: dict[str, Any] = {f"@{name}": text for name, text in self.attributes.items()}
-        if not self.children:
-            return {**content, "#text": self.text}
+        content = {f"@{name}": text for name, text in self.attributes.items()}
+        return {**content, **(self.values() if self.children else {"#text": self.text})}
+
+    def values(self, without: Container[str] = ()) -> dict[str, Any]:
+        """Return the children's values by their names; several of one name become a list."""
+        values: dict[str, list[Any]] = {}
         for child in self.children:
-            add_value(content, child)
-        return content
-
-
-def add_value(content: dict[str, Any], node: Node) -> None:
-    """Put an element's value under its name; several of one name become a list."""
-    value = node.value()
-    if node.tag not in content:
-        content[node.tag] = value
-    elif isinstance(before := content[node.tag], list):
-        before.append(value)
-    else:
-        content[node.tag] = [before, value]
+            if child.tag not in without:
+                values.setdefault(child.tag, []).append(child.value())
+        return {tag: found if len(found) > 1 else found[0] for tag, found in values.items()}
 
 
 def parse(data: bytes) -> Node:
