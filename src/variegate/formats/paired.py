@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from variegate.annotations.annotation import Annotation
@@ -34,12 +34,12 @@ class BrokenFileError(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, kw_only=True)
 class PairedWriter(Writer):
     """Writes an annotation file for each image.
 
     Attributes:
-        folders: folder of images -> folder of their annotation files.
+        folders: folder of images -> folder of their annotation files; a field of each subclass,
+            at its own place in the job's record.
     """
 
     extension: ClassVar[str]
@@ -48,7 +48,7 @@ class PairedWriter(Writer):
     """What replaces "images" in the folders of annotation files; None where they are the images'
     own."""
 
-    folders: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, str]
 
     def annotation_key(self, image: str) -> str:
         """Return the key of an image's annotation file."""

@@ -9,7 +9,7 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, ClassVar, Self
 
@@ -43,6 +43,8 @@ class LabelMeWriter(PairedWriter):
     )
     one_shape: ClassVar = True
     own_fields: ClassVar = frozenset(("no_file", "version"))
+
+    folders: Mapping[str, str] = field(default_factory=dict)
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         folder, stem, _ = parts_of(key)

@@ -1,7 +1,7 @@
 """Writing Pascal VOC."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -47,6 +47,7 @@ class VocWriter(PairedWriter):
     own_fields: ClassVar = frozenset(("no_file", "image_sets", "folder", "segmented", "depth"))
 
     origin: int = 1
+    folders: Mapping[str, str] = field(default_factory=dict)
     lists: tuple[str, ...] = ()
     palette: str = ""
     labelmap: tuple[str, str] | None = None

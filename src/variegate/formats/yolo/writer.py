@@ -44,6 +44,7 @@ class YoloWriter(PairedWriter):
     numbers: tuple[int, ...] = ()
     keypoints: tuple[int, int] | None = None
     flip: tuple[int, ...] = ()
+    folders: Mapping[str, str] = field(default_factory=dict)
     config: str = ""
     names_key: str = ""
     splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
