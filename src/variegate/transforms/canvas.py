@@ -1,6 +1,6 @@
 """Transforms that give the canvas another size. They draw nothing."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import BeforeValidator
@@ -45,7 +45,7 @@ class _Sized(Viewed):
     """(height, width) of the result, pixels, or one number for both."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"size": list(canvas_size(self.size)), **self.view_parameters()}
+        return {"size": list(canvas_size(self.size)), **self.further(rng)}
 
 
 class Resize(_Sized):
@@ -61,9 +61,6 @@ class Resize(_Sized):
 class _OneSide(Viewed):
     size: Side = 224
     """Length of that side in the result, pixels."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"size": self.size, **self.view_parameters()}
 
 
 class LongestSide(_OneSide):
@@ -113,6 +110,7 @@ class Square(Viewed):
     """Make the image square, by padding to its longer side or cropping to its shorter one."""
 
     name: ClassVar = "square"
+    undrawn: ClassVar = Viewed.undrawn | {"size"}
     border: Border = "constant"
     """What shows beyond the source: constant color, edge, mirror image, or a repeat."""
 
@@ -121,8 +119,8 @@ class Square(Viewed):
     size: Side | None = None
     """Side of the result, pixels; as it comes where none is given."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        drawn: dict[str, Any] = {"by": self.by, **self.view_parameters()}
+    def further(self, rng: np.random.Generator) -> Parameters:
+        drawn = super().further(rng)
         return {**drawn, "size": self.size} if self.size else drawn
 
     @classmethod
