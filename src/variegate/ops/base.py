@@ -11,6 +11,8 @@ import numpy.typing as npt
 from variegate.annotations.polygons import Outlines, Points
 from variegate.annotations.sample import Image, Sample, Size
 from variegate.annotations.targets import Layer, Mask
+from variegate.ops import alpha
+from variegate.ops.view import View, mask_view
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,13 @@ class Pointwise(Operation):
 
 
 class Geometric(Operation):
-    """An action that moves pixels, and all that is known of them: `Warp` and `Field`."""
+    """An action that moves pixels, and all that is known of them: `Warp` and `Field`.
+
+    Attributes:
+        view: how the source is sampled.
+    """
+
+    view: View
 
     def apply(self, sample: Sample) -> Sample:
         changed = replace(sample, image=self.apply_image(sample.image))
@@ -162,13 +170,13 @@ class Geometric(Operation):
         """Return the part of source outlines that does not lie behind the viewer."""
         return outlines
 
-    @abstractmethod
     def move_mask(self, layer: Layer) -> Mask:
         """Return a mask moved as images are: by the nearest pixel, amounts by interpolation.
 
         Classes continue beyond the source as the image does; objects do not, since their mirror
         images are none of them.
         """
+        return self._viewed(mask_view(self.view, layer)).apply_image(layer.values)
 
     @property
     @abstractmethod
@@ -181,10 +189,23 @@ class Geometric(Operation):
         """Whether right becomes left."""
 
     @property
-    @abstractmethod
     def paints(self) -> bool:
         """Whether what lies beyond the source is filled with a color (border "constant")."""
+        return self.view.border == "constant"
 
-    @abstractmethod
     def repainted(self, change: Pointwise) -> Self:
         """Return this operation with its fill color changed as `change` changes colors."""
+        # On gray images a color change asks for the luminance first: the order matters.
+        gray, fill = change.on_gray(self.view.gray_fill), change.on_color(self.view.fill)
+        return self._viewed(replace(self.view, fill=fill, gray=gray))
+
+    def _viewed(self, view: View) -> Self:
+        # A field only of the subclasses, since theirs without defaults have to come first.
+        return replace(self, view=view)  # type: ignore[call-arg]
+
+    def _act(self, image: Image) -> Image:
+        return alpha.resampled(image, self.view, self._resampled)
+
+    @abstractmethod
+    def _resampled(self, image: Image, view: View) -> Image:
+        """Return an image of 8 or 16 bits a value, moved, sampled as `view` says."""
