@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from variegate.annotations.polygons import Outlines, Points
 from variegate.annotations.sample import Image, Sample, Size
-from variegate.annotations.targets import Layer, Mask
+from variegate.annotations.targets import Layer, Mask, Targets
 from variegate.ops import alpha
 from variegate.ops.view import View, mask_view
 
@@ -25,7 +25,15 @@ class Operation(ABC):
 
     def apply(self, sample: Sample) -> Sample:
         """Return the changed sample: the same kind of image, every label moved along."""
-        return replace(sample, image=self.apply_image(sample.image))
+        image, targets = self.apply_image(sample.image), sample.targets
+        if targets is not None:
+            targets = self.apply_targets(targets, sample.size)
+        return replace(sample, image=image, targets=targets)
+
+    def apply_targets(self, targets: Targets, size: Size) -> Targets:
+        """Return what becomes of the targets of an image of (height, width) `size`."""
+        del size
+        return targets
 
     def apply_image(self, image: Image) -> Image:
         """Return the changed image.
@@ -95,11 +103,9 @@ class Pixels(Operation):
     def is_identity(self) -> bool:
         return bool(self.strength_field) and getattr(self, self.strength_field) == 0
 
-    def apply(self, sample: Sample) -> Sample:
-        changed = replace(sample, image=self.apply_image(sample.image))
-        if sample.targets is None or (seen := self.visible(sample.size)) is None:
-            return changed
-        return replace(changed, targets=sample.targets.hidden(seen))
+    def apply_targets(self, targets: Targets, size: Size) -> Targets:
+        seen = self.visible(size)
+        return targets if seen is None else targets.hidden(seen)
 
     def _act(self, image: Image) -> Image:
         if self.is_identity:
@@ -148,19 +154,15 @@ class Geometric(Operation):
 
     view: View
 
-    def apply(self, sample: Sample) -> Sample:
-        changed = replace(sample, image=self.apply_image(sample.image))
-        if sample.targets is None:
-            return changed
-        targets = sample.targets.moved(
+    def apply_targets(self, targets: Targets, size: Size) -> Targets:
+        return targets.moved(
             points=self.move_points,
             shown=self.before_viewer,
             straight=self.straight,
             mirrored=self.mirrored,
             mask=self.move_mask,
-            size=self.output_size(sample.size),
+            size=self.output_size(size),
         )
-        return replace(changed, targets=targets)
 
     @abstractmethod
     def move_points(self, points: Points) -> Points:

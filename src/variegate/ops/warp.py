@@ -264,19 +264,11 @@ def _placed(image: Image, left: int, top: int, size: Size, view: View) -> Image:
         return _resampled(image, translation(left, top), size, view)
     rows = slice(max(0, -top), min(height, canvas_height - top))
     columns = slice(max(0, -left), min(width, canvas_width - left))
-    if above == below == before == after == 0:
-        return np.ascontiguousarray(image[rows, columns])
-    if view.border == "constant":
-        return cv2.copyMakeBorder(
-            np.ascontiguousarray(image[rows, columns]),
-            above,
-            below,
-            before,
-            after,
-            cv2.BORDER_CONSTANT,
-            value=view.cv_fill(image),
-        )
+    sides = above, below, before, after
+    if view.border == "constant" or not any(sides):
+        part, fill = np.ascontiguousarray(image[rows, columns]), view.cv_fill(image)
+        return cv2.copyMakeBorder(part, *sides, view.cv_border, value=fill) if any(sides) else part
     # The other borders are made of the image's own pixels: pad the whole, then crop.
-    whole = cv2.copyMakeBorder(image, above, below, before, after, view.cv_border)
+    whole = cv2.copyMakeBorder(image, *sides, view.cv_border)
     y, x = max(0, -top), max(0, -left)
     return np.ascontiguousarray(whole[y : y + canvas_height, x : x + canvas_width])

@@ -59,28 +59,33 @@ class Resize(_Sized):
 
 
 class _OneSide(Viewed):
+    """A step that brings one side to a length, and the other with it."""
+
+    longer: ClassVar[bool]
+    """Whether that is the longer side."""
+
     size: Side = 224
     """Length of that side in the result, pixels."""
+
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        factor = parameters["size"] / (max(size) if cls.longer else min(size))
+        canvas = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
+        return _resized(parameters, size, canvas)
 
 
 class LongestSide(_OneSide):
     """Bring the longer side to a length; the shape is kept."""
 
     name: ClassVar = "longest_side"
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return _proportional(parameters, size, parameters["size"] / max(size))
+    longer: ClassVar = True
 
 
 class ShortestSide(_OneSide):
     """Bring the shorter side to a length; the shape is kept."""
 
     name: ClassVar = "shortest_side"
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return _proportional(parameters, size, parameters["size"] / min(size))
+    longer: ClassVar = False
 
 
 class CenterCrop(_Sized):
@@ -135,11 +140,6 @@ class Square(Viewed):
 def _resized(parameters: Parameters, size: Size, canvas: Size) -> Warp:
     matrix = scaling(canvas[1] / size[1], canvas[0] / size[0])
     return Warp.of(matrix, canvas, inner_view(parameters))
-
-
-def _proportional(parameters: Parameters, size: Size, factor: float) -> Warp:
-    canvas = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
-    return _resized(parameters, size, canvas)
 
 
 def _centred_on(parameters: Parameters, size: Size, canvas: Size) -> Warp:

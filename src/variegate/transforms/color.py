@@ -137,14 +137,14 @@ class Solarize(Transform):
     """Fraction of full scale from which values are inverted; 1 is the identity."""
 
 
-class _Mixed(Transform):
+class Mixed(Transform):
     """A change that can be mixed with the source."""
 
     mix: Annotated[Range, Bounds(0, 1)] = (1.0, 1.0)
     """Share of the changed image in the result; 0 is the identity."""
 
 
-class Invert(_Mixed):
+class Invert(Mixed):
     """Turn the image into its negative."""
 
     name: ClassVar = "invert"
@@ -199,7 +199,7 @@ class Temperature(Transform):
         return ColorMatrix.of(np.diag(gains if parameters["mired"] else np.ones(3)))
 
 
-class Grayscale(_Mixed):
+class Grayscale(Mixed):
     """Take the colors out."""
 
     name: ClassVar = "grayscale"
@@ -207,7 +207,7 @@ class Grayscale(_Mixed):
     acts: ClassVar = lambda mix: _mixed(_TO_GRAY, mix)
 
 
-class Sepia(_Mixed):
+class Sepia(Mixed):
     """Give the image the brown of old prints."""
 
     name: ClassVar = "sepia"
@@ -215,7 +215,7 @@ class Sepia(_Mixed):
     acts: ClassVar = lambda mix: _mixed(_SEPIA, mix)
 
 
-class ChannelShuffle(_Mixed):
+class ChannelShuffle(Mixed):
     """Exchange the channels, by one of the five orders that are not the usual one."""
 
     name: ClassVar = "channel_shuffle"
