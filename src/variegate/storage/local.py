@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from variegate.errors import InputError, LimitError, OutputError, UsageError
+from variegate.errors import InputError, OutputError, UsageError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import TEMPORARY_PREFIX, check_key
 from variegate.storage.os_errors import reading, write_failure, writing
@@ -78,8 +78,7 @@ class LocalStorage(Storage):
         return None
 
     def read(self, key: str, *, limit: int | None = None) -> bytes:
-        place = self.place(key)
-        with self.open_read(key) as file, reading(place):
+        with self.open_read(key) as file, reading(self.place(key)):
             if limit is None:
                 return file.read()
             size = os.fstat(file.fileno()).st_size
@@ -88,8 +87,7 @@ class LocalStorage(Storage):
             if len(data) > size:
                 data += file.read(limit + 1 - len(data))
             size = max(size, len(data))
-        if size > limit:
-            raise LimitError(f"{place}: {size:,} bytes, the limit is {limit:,}")
+        self._check_size(key, size, limit)
         return data
 
     def open_read(self, key: str) -> BinaryIO:
