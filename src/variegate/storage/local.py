@@ -5,7 +5,7 @@ import secrets
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -137,24 +137,8 @@ class LocalStorage(Storage):
                 raise write_failure(error, self.place(key)) from error
             raise
 
-    @contextmanager
-    def open_write(self, key: str) -> Iterator[BinaryIO]:
-        path = self._inside(key, OutputError)
-        place = self.place(key)
-        temporary = Path(_beside(str(path)))
-        with writing(place):
-            file = os.fdopen(_create(str(temporary)), "wb")
-        try:
-            # No fsync: a power cut may lose a finished file, `verify` finds that and the run
-            # makes it again; waiting for the disk after every image would cost far more.
-            with writing(place), file:
-                yield file
-            with writing(place):
-                temporary.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
+    def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
+        return open_whole(self._inside(key, OutputError), self.place(key))
 
     def delete(self, key: str) -> None:
         path = self._inside(key, OutputError)
@@ -214,6 +198,33 @@ class LocalStorage(Storage):
 
     def _holds(self, path: str) -> bool:
         return path == self.root or path.startswith(self.root.rstrip("/") + "/")
+
+
+@contextmanager
+def open_whole(path: Path, place: str) -> Iterator[BinaryIO]:
+    """Write a file in pieces. It appears when the block ends; after an exception, never.
+
+    Args:
+        path: of the file; its folders are made where they are missing.
+        place: how to call it in a message.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    temporary = Path(_beside(str(path)))
+    with writing(place):
+        file = os.fdopen(_create(str(temporary)), "wb")
+    try:
+        # No fsync: a power cut may lose a finished file, `verify` finds that and the run makes it
+        # again; waiting for the disk after every image would cost far more.
+        with writing(place), file:
+            yield file
+        with writing(place):
+            temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def _beside(path: str) -> str:
