@@ -21,7 +21,7 @@ from variegate.formats.webdataset.format import WebDataset
 from variegate.formats.webdataset.schema import image_of, read_json, split_member, write_json
 from variegate.formats.webdataset.writer import WebDatasetWriter
 from variegate.formats.writer import DatasetInfo, Item
-from variegate.storage import LocalStorage, fold_shards, open_storage, pack_tar
+from variegate.storage import LocalStorage, fold_shards, open_storage, pack
 
 
 def read(storage, *, chosen=False):
@@ -214,7 +214,7 @@ def test_results_for_an_archive_are_not_folded(shards, tmp_path):
     out = open_storage(tmp_path / "x.tar.unpacked")
     assert type(out) is LocalStorage
     assert sorted(images(found(out), out)) == sorted(item.key for item in items)
-    pack_tar(out, tmp_path / "x.tar")
+    pack(out, tmp_path / "x.tar")
     packed = open_storage(tmp_path / "x.tar")
     assert sorted(images(found(packed), packed)) == sorted(item.key for item in items)
 

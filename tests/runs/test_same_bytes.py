@@ -10,7 +10,7 @@ import pytest
 
 import jobs
 from variegate import Options, augment
-from variegate.storage import open_storage, pack_zip
+from variegate.storage import open_storage, pack
 
 PROGRAM = """
 import sys
@@ -72,7 +72,7 @@ def test_the_command_makes_the_same_files(source, reference, tmp_path):
 
 
 def test_a_zip_in_and_a_zip_out_hold_the_same_files(source, reference, tmp_path):
-    pack_zip(open_storage(source), tmp_path / "in.zip")
+    pack(open_storage(source), tmp_path / "in.zip")
     summary = augment(tmp_path / "in.zip", tmp_path / "out.zip", recipe=jobs.recipe(), seed=5)
     assert summary.digest == reference[1].digest
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.zip", "out.zip"]

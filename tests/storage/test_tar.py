@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from variegate.errors import InputError, LimitError, OutputError
-from variegate.storage import Entry, TarStorage, open_storage, pack, pack_tar
+from variegate.storage import Entry, TarStorage, open_storage, pack
 from variegate.storage import gunzip as gunzipping
 
 FILES = {
@@ -328,7 +328,7 @@ def test_what_is_packed_can_be_read(folder, tmp_path, name):
 @pytest.mark.skipif(not shutil.which("tar"), reason="the tar program is not installed")
 def test_another_program_unpacks_the_same(folder, tmp_path):
     folder.write(os.fsdecode(b"caf\xe9.jpg"), b"stray")
-    pack_tar(folder, tmp_path / "all.tar")
+    pack(folder, tmp_path / "all.tar")
     (tmp_path / "out").mkdir()
     subprocess.run(["tar", "-xf", tmp_path / "all.tar", "-C", tmp_path / "out"], check=True)
     out = open_storage(tmp_path / "out")
@@ -380,7 +380,7 @@ def test_tar_files_list_as_folders_do(tmp_path_factory, files):
     folder = open_storage(root / "in", create=True)
     for key, data in files.items():
         folder.write(key, data)
-    pack_tar(folder, root / "x.tar")
+    pack(folder, root / "x.tar")
     packed = open_storage(root / "x.tar")
     assert list(packed.list()) == list(folder.list())
     assert {entry.key: packed.read(entry.key) for entry in packed.list()} == files

@@ -16,11 +16,10 @@ from variegate.storage.keys import (
 from variegate.storage.local import LocalStorage
 from variegate.storage.object_store import SCHEMES, ObjectStorage
 from variegate.storage.open import check_apart, open_storage
-from variegate.storage.pack import pack_zip
+from variegate.storage.pack import pack
 from variegate.storage.sharded import ShardedTarStorage, fold_shards
 from variegate.storage.snapshot import Snapshot
 from variegate.storage.tar import TarStorage
-from variegate.storage.tar_pack import pack, pack_tar
 from variegate.storage.wrapper import PassingStorage
 from variegate.storage.zip import ZipStorage
 
@@ -46,7 +45,5 @@ __all__ = [
     "log_skip",
     "open_storage",
     "pack",
-    "pack_tar",
-    "pack_zip",
     "printable",
 ]

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from variegate.errors import LimitError
 from variegate.storage.keys import printable
 
 _log = logging.getLogger(__name__)
@@ -116,6 +117,15 @@ class Storage(ABC):
     @abstractmethod
     def delete(self, key: str) -> None:
         """Remove the file, if there is one."""
+
+    def _check_size(self, key: str, size: int, limit: int | None) -> None:
+        """Make sure that a file is not larger than `limit` bytes.
+
+        Raises:
+            LimitError: it is.
+        """
+        if limit is not None and size > limit:
+            raise LimitError(f"{self.place(key)}: {size:,} bytes, the limit is {limit:,}")
 
     def place(self, key: str) -> str:
         """Return the file's place as text for a message."""

@@ -9,11 +9,10 @@ import gzip
 import json
 import os
 import tempfile
-import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from variegate.errors import InputError, LimitError
+from variegate.errors import LimitError
 
 _VARIABLE = "VARIEGATE_UNPACKED"
 _PIECE = 1 << 20
@@ -37,8 +36,7 @@ def unpacked(path: str, place: str) -> str:
 
     Raises:
         LimitError: it grows beyond what images do.
-        InputError: it is damaged.
-        OSError: it cannot be read, or there is no room for it.
+        EOFError, zlib.error, OSError: it is damaged or cannot be read, or there is no room for it.
     """
     status = os.stat(path)  # noqa: PTH116 - one call, no object
     identity = f"{path}|{status.st_size}|{status.st_mtime_ns}"
@@ -57,12 +55,8 @@ def unpacked(path: str, place: str) -> str:
                         "right, unpack it and name the .tar file"
                     )
                 sink.write(piece)
-    except BaseException as error:
+    except BaseException:
         Path(target).unlink()
-        if isinstance(error, gzip.BadGzipFile | EOFError | zlib.error):
-            raise InputError(
-                f"{place}: the archive is damaged here ({error}); fetch or pack it again"
-            ) from error
         raise
     atexit.register(_remove, target, os.getpid())
     os.environ[_VARIABLE] = json.dumps({**known, identity: target})

@@ -5,12 +5,12 @@ import secrets
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from variegate.errors import InputError, LimitError, OutputError, UsageError
+from variegate.errors import InputError, OutputError, UsageError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import TEMPORARY_PREFIX, check_key
 from variegate.storage.os_errors import reading, write_failure, writing
@@ -78,8 +78,7 @@ class LocalStorage(Storage):
         return None
 
     def read(self, key: str, *, limit: int | None = None) -> bytes:
-        place = self.place(key)
-        with self.open_read(key) as file, reading(place):
+        with self.open_read(key) as file, reading(self.place(key)):
             if limit is None:
                 return file.read()
             size = os.fstat(file.fileno()).st_size
@@ -88,8 +87,7 @@ class LocalStorage(Storage):
             if len(data) > size:
                 data += file.read(limit + 1 - len(data))
             size = max(size, len(data))
-        if size > limit:
-            raise LimitError(f"{place}: {size:,} bytes, the limit is {limit:,}")
+        self._check_size(key, size, limit)
         return data
 
     def open_read(self, key: str) -> BinaryIO:
@@ -139,24 +137,8 @@ class LocalStorage(Storage):
                 raise write_failure(error, self.place(key)) from error
             raise
 
-    @contextmanager
-    def open_write(self, key: str) -> Iterator[BinaryIO]:
-        path = self._inside(key, OutputError)
-        place = self.place(key)
-        temporary = Path(_beside(str(path)))
-        with writing(place):
-            file = os.fdopen(_create(str(temporary)), "wb")
-        try:
-            # No fsync: a power cut may lose a finished file, `verify` finds that and the run
-            # makes it again; waiting for the disk after every image would cost far more.
-            with writing(place), file:
-                yield file
-            with writing(place):
-                temporary.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
+    def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
+        return open_whole(self._inside(key, OutputError), self.place(key))
 
     def delete(self, key: str) -> None:
         path = self._inside(key, OutputError)
@@ -216,6 +198,33 @@ class LocalStorage(Storage):
 
     def _holds(self, path: str) -> bool:
         return path == self.root or path.startswith(self.root.rstrip("/") + "/")
+
+
+@contextmanager
+def open_whole(path: Path, place: str) -> Iterator[BinaryIO]:
+    """Write a file in pieces. It appears when the block ends; after an exception, never.
+
+    Args:
+        path: of the file; its folders are made where they are missing.
+        place: how to call it in a message.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    temporary = Path(_beside(str(path)))
+    with writing(place):
+        file = os.fdopen(_create(str(temporary)), "wb")
+    try:
+        # No fsync: a power cut may lose a finished file, `verify` finds that and the run makes it
+        # again; waiting for the disk after every image would cost far more.
+        with writing(place), file:
+            yield file
+        with writing(place):
+            temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def _beside(path: str) -> str:

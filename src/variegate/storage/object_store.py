@@ -5,11 +5,9 @@ container or machine, and for S3 the profiles of ``~/.aws`` where boto3 is insta
 become part of a storage, so they never travel with a job.
 """
 
-import io
 import os
 import re
 import secrets
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,10 +18,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar, cast
 
-from variegate.errors import InputError, LimitError, OutputError, StoreError, UsageError
+from variegate.errors import InputError, OutputError, StoreError, UsageError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import check_key, printable
 from variegate.storage.prefetch import Flow
+from variegate.storage.ranges import open_ranges
 
 SCHEMES = {"s3": "Amazon S3", "gs": "Google Cloud Storage", "az": "Azure Blob Storage"}
 
@@ -100,15 +99,13 @@ class ObjectStorage(Storage):
 
         A bucket of any size takes no more memory than a small one.
         """
-        import obstore
-
         pages: Iterator[Sequence[Any]] | None = None
         last: str | None = None
 
         def following() -> Sequence[Any] | None:
             nonlocal pages
             if pages is None:
-                pages = iter(obstore.list(self._store(), prefix=prefix or None, offset=last))
+                pages = iter(self._store().list(prefix or None, offset=last))
             try:
                 return next(pages, None)
             except Exception:
@@ -124,44 +121,31 @@ class ObjectStorage(Storage):
         data = self._flow().taken(key)
         if data is None:
             data = self._fetched(key, limit)
-        if limit is not None and len(data) > limit:
-            raise LimitError(f"{self.place(key)}: {len(data):,} bytes, the limit is {limit:,}")
+        self._check_size(key, len(data), limit)
         return data
 
     def _fetched(self, key: str, limit: int | None) -> bytes:
+        def get() -> bytes:
+            found = self._store().get(key)
+            size = found.meta["size"]
+            self._check_size(key, size, limit)
+            return _whole(found.bytes(), size)
+
         with self._asked("read", key):
-            return _insist(lambda: self._whole(key, limit))
-
-    def _whole(self, key: str, limit: int | None) -> bytes:
-        import obstore
-
-        found = obstore.get(self._store(), key)
-        size = found.meta["size"]
-        if limit is not None and size > limit:
-            raise LimitError(f"{self.place(key)}: {size:,} bytes, the limit is {limit:,}")
-        data = bytes(found.bytes())
-        if len(data) != size:
-            raise ConnectionError(f"{len(data):,} of {size:,} bytes")
-        return data
+            return _insist(get)
 
     def read_ahead(self, entries: Sequence[Entry], *, limit: int) -> None:
         self._flow().expect(entries, lambda key: self._fetched(key, limit))
 
     def open_read(self, key: str) -> BinaryIO:
-        return cast("BinaryIO", io.BufferedReader(_Ranges(self, key, self.size(key)), _PIECE_BYTES))
+        def part(start: int, stop: int) -> bytes:
+            def get() -> bytes:
+                return _whole(self._store().get_range(key, start=start, end=stop), stop - start)
 
-    def part(self, key: str, start: int, stop: int) -> bytes:
-        """Return the bytes from `start` to before `stop`."""
-        import obstore
+            with self._asked("read", key):
+                return _insist(get)
 
-        def get() -> bytes:
-            data = bytes(obstore.get_range(self._store(), key, start=start, end=stop))
-            if len(data) != stop - start:
-                raise ConnectionError(f"{len(data):,} of {stop - start:,} bytes")
-            return data
-
-        with self._asked("read", key):
-            return _insist(get)
+        return open_ranges(part, self.size(key), buffer_bytes=_PIECE_BYTES)
 
     def size(self, key: str) -> int:
         return int(self._head(key)["size"])
@@ -174,58 +158,43 @@ class ObjectStorage(Storage):
         return str(found.get("version") or found.get("e_tag") or found["last_modified"])
 
     def _head(self, key: str) -> Any:
-        import obstore
-
         check_key(key)
         self.flush()
         with self._asked("read", key):
-            return obstore.head(self._store(), key)
+            return self._store().head(key)
 
     def exists(self, key: str) -> bool:
-        try:
-            self._head(key)
-        except InputError:
-            return False
-        return True
+        return self.version(key) is not None
 
     def write(self, key: str, data: bytes) -> None:
-        import obstore
-
         check_key(key, OutputError)
         self.flush()
+        self._put(key, data)
+
+    def _put(self, key: str, data: bytes) -> None:
         with self._asked("write", key):
-            obstore.put(self._store(), key, data)
+            self._store().put(key, data)
 
     def write_later(self, key: str, data: bytes) -> None:
         check_key(key, OutputError)
-
-        def put() -> None:
-            import obstore
-
-            with self._asked("write", key):
-                obstore.put(self._store(), key, data)
-
-        self._flow().later(put, len(data))
+        self._flow().later(lambda: self._put(key, data), len(data))
 
     def flush(self) -> None:
         self._flow().flush()
 
     def create(self, key: str, data: bytes) -> bool:
-        import obstore
         from obstore.exceptions import AlreadyExistsError
 
         check_key(key, OutputError)
         with self._asked("write", key):
             try:
-                obstore.put(self._store(), key, data, mode="create")
+                self._store().put(key, data, mode="create")
             except AlreadyExistsError:
                 return False
         return True
 
     @contextmanager
     def open_write(self, key: str) -> Iterator[BinaryIO]:
-        import obstore
-
         check_key(key, OutputError)
         self.flush()
         with tempfile.SpooledTemporaryFile(_SPOOLED_BYTES, prefix="variegate-") as file:
@@ -234,27 +203,20 @@ class ObjectStorage(Storage):
             def put() -> None:
                 file.seek(0)
                 # Large ones go up in parts; the object appears when all are there.
-                obstore.put(self._store(), key, cast("Any", file))
+                self._store().put(key, file)
 
             with self._asked("write", key):
                 _insist(put)
 
     def delete(self, key: str) -> None:
-        import obstore
-
         check_key(key, OutputError)
         self.flush()
         with self._asked("write", key):
             try:
-                _insist(lambda: obstore.delete(self._store(), key))
+                _insist(lambda: self._store().delete(key))
             except FileNotFoundError as error:
                 if "NoSuchBucket" in str(error):
                     raise
-
-    def copy_to(self, key: str, file: BinaryIO) -> None:
-        """Write the whole content into a file."""
-        with self.open_read(key) as source:
-            shutil.copyfileobj(source, file, _PIECE_BYTES)
 
     def _store(self) -> Any:
         return _opened(self.scheme, self.bucket, self.prefix, _settings())
@@ -276,62 +238,56 @@ class ObjectStorage(Storage):
 
     def _meant(self, error: Exception, doing: Doing, key: str) -> UsageError:
         # Only codes and numbers are taken from the store's text: it may repeat what it was sent.
-        text = str(error)
+        text, kind = str(error), type(error).__name__
         found = re.search(r"<Code>(\w{1,60})</Code>", text)
         code = found[1] if found else ""
         number = re.search(r"status code: (\d{3})", text)
         status = int(number[1]) if number else 0
-        where = printable(self.url.rstrip("/"))
         if code == "NoSuchBucket" or (doing == "list" and status == 404):
-            return StoreError(
-                f"{where}: there is no bucket {self.bucket!r}; check its name and the account"
-            )
-        if isinstance(error, FileNotFoundError):
+            why = f"there is no bucket {self.bucket!r}; check its name and the account"
+        elif isinstance(error, FileNotFoundError):
             return InputError(
                 f"{self.place(key)}: not found; check the spelling, or whether it was moved"
             )
-        if code in _CREDENTIALS or type(error).__name__ == "UnauthenticatedError" or status == 401:
-            return StoreError(
-                f"{where}: the store does not accept the credentials ({code or status or 'none'}); "
+        elif code in _CREDENTIALS or kind == "UnauthenticatedError" or status == 401:
+            why = (
+                f"the store does not accept the credentials ({code or status or 'none'}); "
                 "renew them, or name others in the environment"
             )
-        if _NO_CREDENTIALS.search(text):
-            return StoreError(
-                f"{where}: no credentials were found; set them in the environment, "
+        elif _NO_CREDENTIALS.search(text):
+            why = (
+                "no credentials were found; set them in the environment, "
                 "such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
             )
-        redirected = "redirect without LOCATION" in text
-        if redirected or status in (301, 307, 308) or code in _ELSEWHERE:
-            return StoreError(
-                f"{where}: the bucket is in another region; set AWS_REGION to the bucket's"
+        elif "redirect without LOCATION" in text or status in _MOVED or code in _ELSEWHERE:
+            why = "the bucket is in another region; set AWS_REGION to the bucket's"
+        elif status == 403 or kind == "PermissionDeniedError":
+            right = f" ({_RIGHTS[doing]})" if self.scheme == "s3" else ""
+            why = f"no permission to {doing}{right}; let the account's policy allow it"
+        elif status in (429, 503):
+            why = (
+                f"the store still asks to go slower after {_RETRIES['max_retries']} tries; "
+                "run the same command again later, or with fewer workers"
             )
-        if status == 403 or type(error).__name__ == "PermissionDeniedError":
-            return StoreError(
-                f"{where}: no permission to {doing}{_right(self.scheme, doing)}; "
-                "let the account's policy allow it"
-            )
-        if status in (429, 503):
-            return StoreError(
-                f"{where}: the store still asks to go slower after {_RETRIES['max_retries']} "
-                "tries; run the same command again later, or with fewer workers"
-            )
-        if "InvalidPath" in type(error).__name__:
+        elif "InvalidPath" in kind:
             name = re.search(r'parsing path "([^"]*)"', text, re.IGNORECASE)
-            return StoreError(
-                f"{where}: it holds {printable(name[1]) if name else 'a name'!s}, which is no path "
+            why = (
+                f"it holds {printable(name[1]) if name else 'a name'}, which is not a path "
                 "(empty or dotted part); rename that object"
             )
-        if status:
-            return StoreError(
-                f"{where}: cannot {doing} {printable(key) or 'it'}: the store answers "
-                f"{status} {code}".rstrip()
-                + "; run the same command again"
+        elif status:
+            answer = f"{status} {code}".rstrip()
+            why = (
+                f"cannot {doing} {printable(key) or 'it'}: the store answers {answer}; "
+                "run the same command again"
             )
-        endpoint = f" ({_endpoint()})" if _endpoint() else ""
-        return StoreError(
-            f"{where}: the store{endpoint} cannot be reached or breaks off; check the connection "
-            "and the endpoint, then run the same command again"
-        )
+        else:
+            endpoint = f" ({_endpoint()})" if _endpoint() else ""
+            why = (
+                f"the store{endpoint} cannot be reached, or the connection breaks off; check the "
+                "connection and the endpoint, then run the same command again"
+            )
+        return StoreError(f"{printable(self.url.rstrip('/'))}: {why}")
 
 
 def _insist(action: Callable[[], T]) -> T:
@@ -354,6 +310,13 @@ def _insist(action: Callable[[], T]) -> T:
     return action()
 
 
+def _whole(data: Any, size: int) -> bytes:
+    """Return the bytes of an answer, unless it is cut short."""
+    if len(data) != size:
+        raise ConnectionError(f"{len(data):,} of {size:,} bytes")
+    return bytes(data)
+
+
 _CUT = re.compile("response body")
 _CREDENTIALS = frozenset(
     (
@@ -365,42 +328,9 @@ _CREDENTIALS = frozenset(
 _ELSEWHERE = frozenset(
     ("PermanentRedirect", "TemporaryRedirect", "IllegalLocationConstraintException")
 )
+_MOVED = (301, 307, 308)
+_RIGHTS = {"list": "s3:ListBucket", "read": "s3:GetObject", "write": "s3:PutObject"}
 _NO_CREDENTIALS = re.compile(r"169\.254\.169\.254|NoCredentials|missing credentials", re.IGNORECASE)
-
-
-def _right(scheme: str, doing: Doing) -> str:
-    rights = {"list": "s3:ListBucket", "read": "s3:GetObject", "write": "s3:PutObject"}
-    return f" ({rights[doing]})" if scheme == "s3" else ""
-
-
-class _Ranges(io.RawIOBase):
-    """An object, read in ranges."""
-
-    def __init__(self, storage: ObjectStorage, key: str, size: int) -> None:
-        self._storage, self._key, self._size, self._at = storage, key, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, start + offset)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self._size - self._at)
-        if wanted <= 0:
-            return 0
-        data = self._storage.part(self._key, self._at, self._at + wanted)
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
 
 
 def _endpoint() -> str:

@@ -113,7 +113,7 @@ def _make_folder(path: Path, url: str) -> None:
     if is_archive_name(path.name) and not path.is_dir():
         raise OutputError(
             f"{printable(url)}: an archive cannot be written into; "
-            "write to a folder and pack it with `pack`"
+            "write to a folder and pack it with `variegate.storage.pack`"
         )
     with writing(printable(url)):
         path.mkdir(parents=True, exist_ok=True)

@@ -18,8 +18,8 @@ from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import check_key
 from variegate.storage.local import LocalStorage
 from variegate.storage.os_errors import writing
+from variegate.storage.pack import write_tar
 from variegate.storage.tar import TarStorage
-from variegate.storage.tar_pack import write_tar
 
 SHARD_EXTENSION = ".tar"
 _FOLDED = ".folded"

@@ -6,13 +6,9 @@ be lost unseen.
 """
 
 import io
-import struct
 import tarfile
-from array import array
-from bisect import bisect_left
-from dataclasses import dataclass
-from typing import BinaryIO
 
+from variegate.storage.archive import AGAIN, MemberIndex
 from variegate.storage.keys import hostile
 
 # Long names and extended headers are held in memory; real ones have a few hundred bytes.
@@ -22,72 +18,28 @@ _BLOCK = tarfile.BLOCKSIZE
 _BEHIND = 1 << 16
 _MOST_SKIPPED = 100_000
 
-DAMAGE = (
-    tarfile.TarError,
-    EOFError,
-    ValueError,
-    IndexError,
-    KeyError,
-    OverflowError,
-    RecursionError,
-    struct.error,
-)
-"""What reading a broken tar file may raise, besides OSError."""
 
-
-@dataclass(frozen=True, slots=True)
-class TarIndex:
-    """The members that are files.
-
-    Attributes:
-        keys: in code-point order.
-        offsets, sizes: of their content, in bytes.
-        skipped: members passed over, with reasons.
-    """
-
-    keys: list[str]
-    offsets: "array[int]"
-    sizes: "array[int]"
-    skipped: list[tuple[str, str]]
-
-    def find(self, key: str) -> int | None:
-        """Return the number of a member, or None."""
-        number = bisect_left(self.keys, key)
-        return number if number < len(self.keys) and self.keys[number] == key else None
-
-    def below(self, folder: str) -> range:
-        """Return the numbers of the members below a folder; all for ""."""
-        if not folder:
-            return range(len(self.keys))
-        # "0" comes behind "/".
-        return range(bisect_left(self.keys, f"{folder}/"), bisect_left(self.keys, f"{folder}0"))
-
-
-def read_index(file: BinaryIO) -> TarIndex:
-    """Look through an uncompressed tar file.
+def read_index(path: str) -> MemberIndex:
+    """Look through an uncompressed tar file; a member's place is its content's first byte.
 
     Raises:
         OSError: it cannot be read.
-        tarfile.TarError, and others of `DAMAGE`: it is broken.
+        tarfile.TarError, and what else `archive.explained` knows: it is broken.
     """
     members: dict[str, tuple[int, int]] = {}
     skipped: list[tuple[str, str]] = []
-    with tarfile.open(
-        fileobj=_Bounded(file), mode="r:", encoding="utf-8", errors="surrogateescape"
-    ) as archive:
+    with (
+        _Bounded(io.FileIO(path)) as file,
+        tarfile.open(
+            fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape"
+        ) as archive,
+    ):
         while (member := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]
             if (problem := _add(member, members)) and len(skipped) < _MOST_SKIPPED:
                 skipped.append((member.name, problem))
-        end = archive.offset
-    _check_end(file, end, skipped)
-    keys = sorted(members)
-    return TarIndex(
-        keys=keys,
-        offsets=array("q", (members[key][0] for key in keys)),
-        sizes=array("q", (members[key][1] for key in keys)),
-        skipped=skipped,
-    )
+        _check_end(file, archive.offset, skipped)
+    return MemberIndex.of(members, skipped)
 
 
 def _add(member: tarfile.TarInfo, members: dict[str, tuple[int, int]]) -> str | None:
@@ -106,10 +58,10 @@ def _add(member: tarfile.TarInfo, members: dict[str, tuple[int, int]]) -> str | 
         return "it is a sparse file; pack the archive again without --sparse"
     again = name in members
     members[name] = member.offset_data, member.size
-    return "the archive holds this name again later; the last counts" if again else None
+    return AGAIN if again else None
 
 
-def _check_end(file: BinaryIO, end: int, skipped: list[tuple[str, str]]) -> None:
+def _check_end(file: io.BufferedReader, end: int, skipped: list[tuple[str, str]]) -> None:
     """Make sure that the archive ends where its reading ended."""
     file.seek(end)
     block = file.read(_BLOCK)
@@ -120,25 +72,10 @@ def _check_end(file: BinaryIO, end: int, skipped: list[tuple[str, str]]) -> None
         skipped.append((f"(byte {end + _BLOCK})", reason))
 
 
-class _Bounded(io.RawIOBase):
+class _Bounded(io.BufferedReader):
     """A file from which no header can read more than real headers have."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:  # type: ignore[override]
         if not 0 <= size <= _LONGEST_HEADER:
             raise tarfile.ReadError(f"a header of {size:,} bytes")
-        return self._file.read(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
+        return super().read(size)

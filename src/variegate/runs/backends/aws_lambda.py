@@ -15,13 +15,12 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from itertools import islice
 from typing import Any
 
 from variegate.errors import RecipeError, UsageError, raised_elsewhere
 from variegate.recipes.recipe import Recipe
-from variegate.runs.backends.base import Backend, OnCounts, at_least
+from variegate.runs.backends.base import Backend, OnCounts
 from variegate.runs.environment import machine
 from variegate.runs.job import Job, Report, Shard
 from variegate.runs.manifest import Counts
@@ -59,15 +58,8 @@ class LambdaBackend(Backend):
     function: str | None = None
     concurrency: int = 20
 
-    def check(self) -> None:
-        """Look at the options."""
-        Backend.check(self)
-        at_least("concurrency", self.concurrency, 1)
-        if find_spec("boto3") is None:
-            raise UsageError(
-                "the back end 'lambda' needs boto3, which is not installed: "
-                "pip install 'variegate[aws]'"
-            )
+    LEAST = {"concurrency": 1}  # noqa: RUF012
+    PACKAGE = ("boto3", "aws")
 
     @contextmanager
     def opened(self, job: Job) -> "Iterator[_Caller]":

@@ -1,12 +1,13 @@
 """What every back end is: options, and a way to run shards."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from importlib.util import find_spec
+from typing import ClassVar, Protocol
 
-from variegate.errors import RecipeError
+from variegate.errors import RecipeError, UsageError
 from variegate.runs.job import Job, Report, Shard
 from variegate.runs.manifest import Counts
 
@@ -45,6 +46,11 @@ class Backend(ABC):
 
     silence_limit_s: float = SILENCE_LIMIT_S
 
+    LEAST: ClassVar[Mapping[str, float]] = {}
+    """What an option, where it is not None, must be at least."""
+    PACKAGE: ClassVar[tuple[str, str] | None] = None
+    """A package that the back end needs, and the extra of variegate that installs it."""
+
     def check(self) -> None:
         """Look at the options before anything is read; nothing is reached for.
 
@@ -57,6 +63,15 @@ class Backend(ABC):
                 "silence_limit_s: expected a positive number of seconds, "
                 f"got {self.silence_limit_s}"
             )
+        for name, least in self.LEAST.items():
+            value = getattr(self, name)
+            if value is not None and not value >= least:
+                raise RecipeError(f"{name}: expected at least {least:g}, got {value:g}")
+        if self.PACKAGE and find_spec(self.PACKAGE[0]) is None:
+            raise UsageError(
+                f"this back end needs {self.PACKAGE[0]}, which is not installed: "
+                f"pip install 'variegate[{self.PACKAGE[1]}]'"
+            )
 
     @abstractmethod
     def opened(self, job: Job) -> AbstractContextManager[Opened]:
@@ -65,13 +80,3 @@ class Backend(ABC):
         Raises:
             UsageError: the back end cannot be reached, or cannot reach the input or output.
         """
-
-
-def at_least(name: str, value: float | None, least: float) -> None:
-    """Check an option that may be None.
-
-    Raises:
-        RecipeError: it is less.
-    """
-    if value is not None and not value >= least:
-        raise RecipeError(f"{name}: expected at least {least:g}, got {value:g}")

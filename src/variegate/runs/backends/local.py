@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from variegate.runs.backends.base import Backend, OnCounts, at_least
+from variegate.runs.backends.base import Backend, OnCounts
 from variegate.runs.backends.pool import Pool
 from variegate.runs.job import Job, Report, Shard
 from variegate.runs.manifest import Counts
@@ -29,10 +29,7 @@ class LocalBackend(Backend):
 
     workers: int | None = None
 
-    def check(self) -> None:
-        """Look at the options."""
-        Backend.check(self)
-        at_least("workers", self.workers, 0)
+    LEAST = {"workers": 0}  # noqa: RUF012
 
     @contextmanager
     def opened(self, job: Job) -> "Iterator[_Local]":
@@ -59,7 +56,8 @@ class _Local:
         if self.workers == 0:
             yield from _run_here(self.job, shards, on_progress)
             return
-        with Pool(self.job, size=self.workers, silence_limit_s=self.silence_limit_s) as pool:
+        limit_s = self.silence_limit_s
+        with closing(Pool(self.job, size=self.workers, silence_limit_s=limit_s)) as pool:
             yield from pool.run(shards, on_progress)
 
 

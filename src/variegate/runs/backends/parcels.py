@@ -6,7 +6,6 @@ keeps of a shard is its place.
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -22,9 +21,6 @@ _PARCELS = f"{FOLDER}/parcels"
 # most, and takes 20 kB of the run's memory.
 FILE_BYTES = 2 << 20
 MOST_SHARDS = 50
-
-# Files that are being written; an object store takes some 20 ms for each.
-_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +51,10 @@ def write_parcels(storage: Storage, shards: Iterable[Shard]) -> list[ParcelPlace
         OutputError: they cannot be written.
     """
     places: list[ParcelPlace] = []
-    with ThreadPoolExecutor(_AT_ONCE) as executor:
-        writing: set[Future[None]] = set()
-        for key, data, found in _files(shards):
-            if len(writing) == _AT_ONCE:
-                done, writing = wait(writing, return_when=FIRST_COMPLETED)
-                for one in done:
-                    one.result()
-            writing.add(executor.submit(storage.write, key, data))
-            places += found
-        for one in writing:
-            one.result()
+    for key, data, found in _files(shards):
+        storage.write_later(key, data)
+        places += found
+    storage.flush()
     return places
 
 

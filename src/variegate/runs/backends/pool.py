@@ -6,12 +6,11 @@ dies twice is quarantined.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from queue import Empty, SimpleQueue
-from types import TracebackType
-from typing import Self
 
 from variegate.errors import UsageError, raised_elsewhere
+from variegate.runs.backends.base import OnCounts
 from variegate.runs.backends.process import Message, WorkerProcess
 from variegate.runs.job import Job, Report, Shard
 from variegate.runs.manifest import Counts
@@ -26,29 +25,19 @@ _PATIENCE_S = 0.5
 
 
 class Pool:
-    """Worker processes of one job; they live until the block ends, or `close` is called."""
+    """Worker processes of one job; they live until `close` is called."""
 
     def __init__(self, job: Job, *, size: int, silence_limit_s: float) -> None:
         self._job = job
         self._size = size
         self._silence_limit_s = silence_limit_s
-        self._shards: Iterator[Shard] = iter(())
+        # What is still to be given, and how many workers died on it.
+        self._work: Iterator[tuple[Shard, int]] = iter(())
         self._workers: list[WorkerProcess] = []
         self._inbox: SimpleQueue[tuple[WorkerProcess, Message | None]] = SimpleQueue()
         # What dead workers left: shards, and how many workers died on them.
         self._again: deque[tuple[Shard, int]] = deque()
         self._failed_starts = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End all workers at once."""
@@ -56,15 +45,13 @@ class Pool:
             worker.stop()
         self._workers.clear()
 
-    def run(
-        self, shards: Iterable[Shard], on_progress: Callable[[Counts], None] | None = None
-    ) -> Iterator[Report]:
+    def run(self, shards: Iterable[Shard], on_progress: OnCounts) -> Iterator[Report]:
         """Run shards; read them as workers become free.
 
         Yields:
             A report for every shard, or for each of its parts, as they are done.
         """
-        self._shards = iter(shards)
+        self._work = ((shard, 0) for shard in shards)
         while True:
             self._assign()
             if not any(worker.shard for worker in self._workers):
@@ -77,36 +64,26 @@ class Pool:
                 report = self._bury(worker) if message is None else self._hear(worker, message)
                 if report is not None:
                     yield report
-            if on_progress:
-                in_flight = Counts()
-                for worker in self._workers:
-                    in_flight.add(worker.done)
-                on_progress(in_flight)
+            in_flight = Counts()
+            for worker in self._workers:
+                in_flight.add(worker.done)
+            on_progress(in_flight)
 
     def _assign(self) -> None:
         """Give every idle worker a shard; start workers while there is work for them."""
         idle = [worker for worker in self._workers if worker.shard is None]
         while idle or len(self._workers) < self._size:
-            work = self._next()
+            work = self._again.popleft() if self._again else next(self._work, None)
             if work is None:
                 return
-            worker = idle.pop() if idle else self._start()
-            worker.give(*work)
-
-    def _next(self) -> tuple[Shard, int] | None:
-        if self._again:
-            return self._again.popleft()
-        shard = next(self._shards, None)
-        return None if shard is None else (shard, 0)
-
-    def _start(self) -> WorkerProcess:
-        worker = WorkerProcess.start(self._job, self._inbox)
-        self._workers.append(worker)
-        return worker
+            if not idle:
+                idle.append(WorkerProcess.start(self._job, self._inbox))
+                self._workers += idle
+            idle.pop().give(*work)
 
     def _hear(self, worker: WorkerProcess, message: Message) -> Report | None:
-        worker.ready, self._failed_starts = True, 0
-        worker.heard_now()
+        self._failed_starts = 0
+        worker.hear()
         if "error" in message:
             kind, text = message["error"]["kind"], message["error"]["message"]
             raise raised_elsewhere(kind, text) or UsageError(text)

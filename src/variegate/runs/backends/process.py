@@ -111,9 +111,9 @@ class WorkerProcess:
             self.process.stdin.write(dumped(message) + b"\n")
             self.process.stdin.flush()
 
-    def heard_now(self) -> None:
+    def hear(self) -> None:
         """Take note that it lives."""
-        self.heard = time.monotonic()
+        self.ready, self.heard = True, time.monotonic()
 
     def is_silent(self, limit_s: float) -> bool:
         """Say whether it owes an answer for longer than `limit_s`."""
@@ -122,19 +122,15 @@ class WorkerProcess:
         return self.shard is not None and time.monotonic() - self.heard > limit_s
 
     def cause_of_death(self) -> str:
-        """Return how the process ended, after it has."""
+        """Return how the process ended, after it has, with the last line of its error output."""
         code = self.process.wait()
         if code < 0:
             hint = "; out of memory?" if Signals(-code).name == "SIGKILL" else ""
             return f"killed by {Signals(-code).name}{hint}"
-        return f"ended with exit code {code}: {self.last_words()}"
-
-    def last_words(self) -> str:
-        """Return the last line of the worker's error output."""
         size = self.log.seek(0, os.SEEK_END)
         self.log.seek(max(0, size - _LAST_WORDS_BYTES))
         lines = self.log.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        return f"ended with exit code {code}: {lines[-1] if lines else 'it said nothing'}"
 
     def stop(self) -> None:
         """End it at once."""

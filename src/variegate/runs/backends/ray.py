@@ -17,13 +17,12 @@ import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from variegate.errors import OutputError, RecipeError, UsageError, raised_elsewhere
-from variegate.runs.backends.base import Backend, OnCounts, at_least
+from variegate.runs.backends.base import Backend, OnCounts
 from variegate.runs.backends.parcels import (
     MOST_SHARDS,
     ParcelPlace,
@@ -92,17 +91,14 @@ class RayBackend(Backend):
     memory_per_task: int | None = None
     shared_folder: bool = False
 
+    LEAST = {"concurrency": 1, "memory_per_task": 1}  # noqa: RUF012
+    PACKAGE = ("ray", "ray")
+
     def check(self) -> None:
         """Look at the options."""
         Backend.check(self)
-        at_least("concurrency", self.concurrency, 1)
-        at_least("memory_per_task", self.memory_per_task, 1)
         if not self.cpus_per_task > 0:
             raise RecipeError(f"cpus_per_task: expected more than 0, got {self.cpus_per_task:g}")
-        if find_spec("ray") is None:
-            raise UsageError(
-                "the back end 'ray' needs Ray, which is not installed: pip install 'variegate[ray]'"
-            )
         if self.address is not None:
             _check_address(self.address)
 

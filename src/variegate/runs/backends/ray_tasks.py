@@ -17,7 +17,7 @@ from variegate.errors import InputError, UsageError
 from variegate.runs.backends.parcels import ParcelPlace, read_parcel
 from variegate.runs.backends.pool import Pool
 from variegate.runs.environment import disagreement, machine
-from variegate.runs.job import Job, Report, Shard
+from variegate.runs.job import Job
 from variegate.runs.worker import finished_report
 from variegate.storage import open_storage
 
@@ -80,12 +80,9 @@ def _done(
     for shard in read_parcel(open_storage(job.output), places[0].key, places):
         # Another task, whose node was lost, may have come so far.
         before = finished_report(job, shard)
-        reports = [before] if before else _run(pool, shard)
+        reports = [before] if before else pool.run([shard], lambda _: None)
+        reports = sorted(reports, key=lambda report: report.start)
         yield shard.start, [report.to_json() for report in reports]
-
-
-def _run(pool: Pool, shard: Shard) -> list[Report]:
-    return sorted(pool.run([shard]), key=lambda report: report.start)
 
 
 def _pool(job: Job, silence_limit_s: float) -> Pool:
