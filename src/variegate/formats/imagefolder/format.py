@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from variegate.annotations.annotation import Annotation
-from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, counted, named
 from variegate.formats.image_size import image_size, mask_problem
 from variegate.formats.imagefolder.metadata import (
     EXTENSIONS,
@@ -27,8 +27,8 @@ from variegate.formats.imagefolder.metadata import (
 )
 from variegate.formats.imagefolder.objects import ObjectColumn
 from variegate.formats.imagefolder.writer import ImageFolderWriter
-from variegate.formats.scan import Survey, canonical_split, leave_unsaid
-from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
+from variegate.formats.scan import Survey, leave_unsaid, split_above
+from variegate.storage import Entry, Storage, printable
 
 _LOOKED_AT = 1_000
 _MOST_FOLDERS = 2_000
@@ -63,14 +63,11 @@ class ImageFolder(DatasetFormat):
     """
 
     name: ClassVar[str] = "imagefolder"
-    annotated: ClassVar[bool] = True
 
     found: _Found
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         keys = _metadata_keys(survey, storage)
         if not keys:
             return NotThisFormat("there is no metadata.jsonl, metadata.csv or metadata.parquet")
@@ -85,8 +82,6 @@ class ImageFolder(DatasetFormat):
             reason = f"{named(keys)} list {listed:,} of {total:,} images"
             return NotThisFormat(reason, noteworthy=True)
         return cls(
-            root="",
-            split_folders={},
             classes=tuple(sorted(found.classes)),
             images=images,
             notes=tuple(_notes(found, missing, unlisted)),
@@ -98,31 +93,24 @@ class ImageFolder(DatasetFormat):
         names = named([printable(one.key) for one in self.found.metadata])
         return f"image folder with {names}"
 
-    def label(self, key: str) -> str | None:
-        return None
-
     def split(self, key: str) -> str | None:
-        return _split(key)
+        return split_above(key)
 
     def writer(self) -> ImageFolderWriter:
         return ImageFolderWriter(classes=self.classes, metadata=tuple(self.found.metadata))
 
-    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
-        files = {one.key for one in self.found.metadata}
-        for entry in storage.list(on_skip=on_skip):
-            key = entry.key
-            if key in files:
-                problems = tuple(self.found.problems.get(key, ()))
-                yield Source(key, entry.size, None, None, skip="a label file", problems=problems)
-            elif key in self.found.rows:
-                yield self._source(entry, storage)
-            elif key in self.found.masks:
-                yield Source(key, entry.size, None, None, skip="a mask")
-            else:
-                split = None if self.inside(key) is None else _split(key)
-                yield Source(key, entry.size, split, None)
+    def source(self, entry: Entry, storage: Storage) -> Source:
+        key = entry.key
+        if any(one.key == key for one in self.found.metadata):
+            problems = tuple(self.found.problems.get(key, ()))
+            return Source(key, entry.size, skip="a label file", problems=problems)
+        if key in self.found.rows:
+            return self._image(entry, storage)
+        if key in self.found.masks:
+            return Source(key, entry.size, skip="a mask")
+        return Source(key, entry.size, None if self.inside(key) is None else split_above(key))
 
-    def _source(self, entry: Entry, storage: Storage) -> Source:
+    def _image(self, entry: Entry, storage: Storage) -> Source:
         number, line, fields = self.found.rows[entry.key]
         metadata = self.found.metadata[number]
         place = f"{printable(metadata.key)}:{line}: "
@@ -141,7 +129,7 @@ class ImageFolder(DatasetFormat):
         return Source(
             entry.key,
             entry.size,
-            _split(entry.key),
+            split_above(entry.key),
             label=None if label in (None, "") else str(label),
             annotation=Annotation(size=size, objects=tuple(objects), mask_file=mask, extra=extra),
             problems=tuple(place + words for words in problems),
@@ -226,7 +214,7 @@ def _compare(
             continue
         else:
             unlisted.append(entry.key)
-        images[_split(entry.key) or ""] += 1
+        images[split_above(entry.key) or ""] += 1
     return images, sorted(missing), unlisted
 
 
@@ -240,8 +228,3 @@ def _notes(found: _Found, missing: list[str], unlisted: list[str]) -> Iterator[s
     for key, said in found.problems.items():
         count = counted(len(said), "line", "lines")
         yield f"{count} of {printable(key)} left out or repaired: {named(said)}"
-
-
-def _split(key: str) -> str | None:
-    """Return the split that a folder names."""
-    return next((s for part in key.split("/")[:-1] if (s := canonical_split(part))), None)

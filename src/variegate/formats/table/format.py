@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from variegate.errors import InputError
-from variegate.formats.base import DatasetFormat, NotThisFormat, counted, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, counted, named
 from variegate.formats.scan import Survey, leave_unsaid
 from variegate.formats.table.file import Columns, Place, Table, describe, find_columns, read_table
 from variegate.formats.table.writer import CsvTableWriter
@@ -32,9 +32,7 @@ class CsvTable(DatasetFormat):
     table: Table
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         found = {key: find_columns(storage, key) for key in survey.tables}
         fitting = {key: columns for key, columns in found.items() if isinstance(columns, Columns)}
         if not fitting:
@@ -50,10 +48,9 @@ class CsvTable(DatasetFormat):
         ((key, columns),) = fitting.items()
         table = read_table(storage, key, columns)
         dataset_format = cls(
-            root="".join(f"{part}/" for part in survey.root),
+            root=survey.prefix,
             split_folders=survey.split_folders,
             classes=tuple(sorted({label for label, _ in table.rows.values() if label is not None})),
-            images={},
             key=key,
             columns=columns,
             table=table,
