@@ -47,7 +47,7 @@ class WebDatasetWriter(Writer):
     name: ClassVar = "webdataset"
     holds: ClassVar[frozenset[Content]] = frozenset(
         (
-            *("label", "labels", "boxes", "corners", "polygons", "instance masks"),
+            *("label", "labels", "boxes", "oriented boxes", "polygons", "instance masks"),
             *("semantic masks", "soft masks", "keypoints", "captions", "other fields"),
         )
     )

@@ -35,7 +35,9 @@ class YoloWriter(Writer):
     """
 
     name: ClassVar[str] = "yolo"
-    holds: ClassVar[frozenset[Content]] = frozenset(("boxes", "corners", "polygons", "keypoints"))
+    holds: ClassVar[frozenset[Content]] = frozenset(
+        ("boxes", "oriented boxes", "polygons", "keypoints")
+    )
     one_shape: ClassVar = True
     own_fields: ClassVar = frozenset(("no_file", "header"))
 
