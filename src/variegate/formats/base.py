@@ -173,6 +173,12 @@ def counted(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
+def about(names: Iterable[str], one: str, many: str, words: str) -> Iterator[str]:
+    """Yield "2 files are missing: 'a', 'b'" for "file is", "files are", "missing"; not of none."""
+    if listed := list(names):
+        yield f"{counted(len(listed), one, many)} {words}: {named(listed)}"
+
+
 def named(names: Iterable[str], most: int = 3) -> str:
     """Return "'a', 'b', 'c' and 7 more"."""
     listed = list(names)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from variegate.formats.base import counted, named
+from variegate.formats.base import about, counted
 from variegate.formats.coco.objects import Reader
 from variegate.formats.coco.read import CocoFile
 from variegate.formats.scan import (
@@ -80,12 +80,11 @@ class Located:
 
     def notes(self, file: str) -> Iterator[str]:
         """Yield what the user should know of the names in `file`."""
-        if self.outside:
-            count = counted(len(self.outside), "file lies", "files lie")
-            yield f"{count} outside the dataset, says {file}: {named(self.outside)}; not read"
-        if self.missing:
-            count = counted(len(self.missing), "image is", "images are")
-            yield f"{count} listed in {file} but missing: {named(self.missing)}"
+        outside = f"outside the dataset, says {file}"
+        yield from (
+            f"{note}; not read" for note in about(self.outside, "file lies", "files lie", outside)
+        )
+        yield from about(self.missing, "image is", "images are", f"listed in {file} but missing")
 
 
 def locate(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from variegate.annotations.annotation import Annotation
-from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, counted, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, about, named
 from variegate.formats.image_size import image_size, mask_problem
 from variegate.formats.imagefolder.metadata import (
     EXTENSIONS,
@@ -219,12 +219,7 @@ def _compare(
 
 
 def _notes(found: _Found, missing: list[str], unlisted: list[str]) -> Iterator[str]:
-    if missing:
-        count = counted(len(missing), "file is", "files are")
-        yield f"{count} listed in the metadata but missing: {named(missing)}"
-    if unlisted:
-        count = counted(len(unlisted), "image is", "images are")
-        yield f"{count} not listed in the metadata: {named(unlisted)}"
+    yield from about(missing, "file is", "files are", "listed in the metadata but missing")
+    yield from about(unlisted, "image is", "images are", "not listed in the metadata")
     for key, said in found.problems.items():
-        count = counted(len(said), "line", "lines")
-        yield f"{count} of {printable(key)} left out or repaired: {named(said)}"
+        yield from about(said, "line", "lines", f"of {printable(key)} left out or repaired")

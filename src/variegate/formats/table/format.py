@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from variegate.errors import InputError
-from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, counted, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, about, named
 from variegate.formats.scan import Survey, leave_unsaid
 from variegate.formats.table.file import Columns, Place, Table, describe, find_columns, read_table
 from variegate.formats.table.writer import CsvTableWriter
@@ -87,18 +87,13 @@ class CsvTable(DatasetFormat):
 
     def _notes(self, missing: set[str], unlisted: list[str]) -> Iterator[str]:
         key = printable(self.key)
-        if outside := self.table.outside:
-            count = counted(len(outside), "file lies", "files lie")
-            yield f"{count} outside the dataset, says {key}: {named(outside)}"
-        if missing:
-            count = counted(len(missing), "file is", "files are")
-            yield f"{count} listed in {key} but missing: {named(sorted(missing))}"
-        if unlisted:
-            count = counted(len(unlisted), "image is", "images are")
-            yield f"{count} not listed in {key} and without a label: {named(unlisted)}"
-        if empty := [name for name, (label, _) in self.table.rows.items() if label is None]:
-            count = counted(len(empty), "file has", "files have")
-            yield f"{count} an empty label in {key}: {named(empty)}"
+        outside = f"outside the dataset, says {key}"
+        yield from about(self.table.outside, "file lies", "files lie", outside)
+        yield from about(sorted(missing), "file is", "files are", f"listed in {key} but missing")
+        unsaid = f"not listed in {key} and without a label"
+        yield from about(unlisted, "image is", "images are", unsaid)
+        empty = [name for name, (label, _) in self.table.rows.items() if label is None]
+        yield from about(empty, "file has", "files have", f"an empty label in {key}")
 
     @property
     def heading(self) -> str:
