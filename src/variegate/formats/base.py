@@ -168,6 +168,14 @@ class DatasetFormat(ABC):
 Recognised = DatasetFormat | NotThisFormat
 
 
+def mask_source(entry: Entry, *, alone: bool) -> Source:
+    """Return the source of a mask; one that is `alone`, without its image, is a problem."""
+    if not alone:
+        return Source(entry.key, entry.size, skip="a mask")
+    problem = f"{printable(entry.key)}: a mask without an image; it is left out"
+    return Source(entry.key, entry.size, skip="a mask without an image", problems=(problem,))
+
+
 def counted(count: int, one: str, many: str) -> str:
     """Return "1 image", "2,000 images"."""
     return f"{count:,} {one if count == 1 else many}"

@@ -30,7 +30,6 @@ from variegate.formats.scan import (
     canonical_split,
     folder_split,
     is_hidden,
-    leave_unsaid,
     split_of,
 )
 from variegate.formats.spooled import Spooled
@@ -146,11 +145,7 @@ def _read(storage: Storage, key: str, columns: BoxColumns) -> _Table:
 def _locate(storage: Storage, survey: Survey, tables: list[_Table]) -> int:
     """Find the tables' images; return how many images there are in all."""
     names = [{name: inside(name, table.file.key) for name in table.slots} for table in tables]
-    wanted = {n.rpartition("/")[2] for found in names for n in found.values() if n}
-    places = Places(frozenset(wanted))
-    for entry in storage.list(on_skip=leave_unsaid):
-        if survey.is_image(entry.key):
-            places.add(entry.key)
+    places = Places.of(storage, survey, [n for found in names for n in found.values() if n])
     for table, found in zip(tables, names, strict=True):
         split = None if table.file.columns.split is not None else table.file.split
         table.found = locate(table.file.key, found, places, split=split)

@@ -18,7 +18,6 @@ from variegate.formats.imagefolder.metadata import (
     EXTENSIONS,
     LABEL,
     Metadata,
-    Rows,
     about_name,
     describe,
     read_rows,
@@ -28,6 +27,7 @@ from variegate.formats.imagefolder.metadata import (
 from variegate.formats.imagefolder.objects import ObjectColumn
 from variegate.formats.imagefolder.writer import ImageFolderWriter
 from variegate.formats.scan import Survey, leave_unsaid, split_above
+from variegate.formats.spooled import Spooled
 from variegate.storage import Entry, Storage, printable
 
 _LOOKED_AT = 1_000
@@ -40,10 +40,20 @@ _LISTED = 0.5
 
 @dataclass(slots=True)
 class _Found:
-    """What the metadata files say."""
+    """What the metadata files say.
+
+    Attributes:
+        metadata: the files.
+        slots: key of an image -> number of its row.
+        rows: number of the file, line and row of each, on disk.
+        masks: keys of the masks that rows name.
+        problems: key of a file -> what was wrong in it.
+        classes: of images and objects.
+    """
 
     metadata: list[Metadata] = field(default_factory=list)
-    rows: Rows = field(default_factory=Rows)
+    slots: dict[str, int] = field(default_factory=dict)
+    rows: Spooled = field(default_factory=Spooled)
     masks: set[str] = field(default_factory=set)
     problems: dict[str, list[str]] = field(default_factory=dict)
     classes: set[str] = field(default_factory=set)
@@ -75,6 +85,7 @@ class ImageFolder(DatasetFormat):
         for key in keys:
             if problem := _read(storage, key, found):
                 return NotThisFormat(f"{printable(key)}: {problem}", noteworthy=True)
+        found.rows.finish()
         images, missing, unlisted = _compare(survey, storage, found)
         total = images.total()
         listed = total - len(unlisted)
@@ -104,14 +115,14 @@ class ImageFolder(DatasetFormat):
         if any(one.key == key for one in self.found.metadata):
             problems = tuple(self.found.problems.get(key, ()))
             return Source(key, entry.size, skip="a label file", problems=problems)
-        if key in self.found.rows:
+        if key in self.found.slots:
             return self._image(entry, storage)
         if key in self.found.masks:
             return Source(key, entry.size, skip="a mask")
         return Source(key, entry.size, None if self.inside(key) is None else split_above(key))
 
     def _image(self, entry: Entry, storage: Storage) -> Source:
-        number, line, fields = self.found.rows[entry.key]
+        ((_, (number, line, fields)),) = self.found.rows.group(self.found.slots[entry.key])
         metadata = self.found.metadata[number]
         place = f"{printable(metadata.key)}:{line}: "
         mask = resolve(fields.pop(metadata.mask, None), metadata.folder)
@@ -168,12 +179,13 @@ def _read(storage: Storage, key: str, found: _Found) -> str | None:
         name = resolve(row.get(metadata.file), metadata.folder)
         if name is None:
             found.say(key, line, f"{about_name(row, metadata)}; left out")
-        elif name in found.rows:
+        elif name in found.slots:
             found.say(key, line, f"{name!r} stands in an earlier line too; left out")
         else:
             if metadata.objects is None and (column := ObjectColumn.find(row)):
                 metadata = found.metadata[number] = replace(metadata, objects=column)
-            found.rows.add(name, number, line, row)
+            found.slots[name] = len(found.slots)
+            found.rows.add(found.slots[name], [number, line, row])
             _note(row, metadata, line, found)
     return None
 
@@ -205,10 +217,10 @@ def _compare(
     survey: Survey, storage: Storage, found: _Found
 ) -> tuple[Counter[str], list[str], list[str]]:
     """Return the images by split, the files that are missing, and those not listed."""
-    missing, unlisted = set(found.rows), []
+    missing, unlisted = set(found.slots), []
     images: Counter[str] = Counter()
     for entry in storage.list(on_skip=leave_unsaid):
-        if entry.key in found.rows:
+        if entry.key in found.slots:
             missing.discard(entry.key)
         elif not survey.is_image(entry.key) or entry.key in found.masks:
             continue

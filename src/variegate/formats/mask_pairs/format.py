@@ -14,7 +14,15 @@ from typing import ClassVar
 
 from variegate.annotations.annotation import Annotation
 from variegate.errors import ImageError, InputError
-from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, counted, named
+from variegate.formats.base import (
+    DatasetFormat,
+    NotThisFormat,
+    Recognised,
+    Source,
+    counted,
+    mask_source,
+    named,
+)
 from variegate.formats.image_size import image_size, mask_palette, measure, size_problem
 from variegate.formats.mask_pairs.classes import class_names, is_class_file, read_class_files
 from variegate.formats.mask_pairs.pairs import Pairing, split_key
@@ -112,7 +120,8 @@ class MaskPairs(DatasetFormat):
         if role == "image":
             return self._image(replace(source, split=_split(key)), storage)
         if role == "mask":
-            return self._mask(source, storage)
+            images = self.pairing.images(key)
+            return mask_source(entry, alone=not any(map(storage.exists, images)))
         if role == "other mask":
             return replace(source, skip="a mask of another kind")
         return replace(source, skip="it stands outside of the images and masks")
@@ -140,12 +149,6 @@ class MaskPairs(DatasetFormat):
         if (palette := (header.palette or b"").hex()) != self.palette:
             annotation = annotation.changed(extra={PALETTE: palette})
         return replace(source, annotation=annotation)
-
-    def _mask(self, source: Source, storage: Storage) -> Source:
-        if any(storage.exists(one) for one in self.pairing.images(source.key)):
-            return replace(source, skip="a mask")
-        problem = f"{printable(source.key)}: a mask without an image; it is left out"
-        return replace(source, skip="a mask without an image", problems=(problem,))
 
 
 def _is_above(key: str, other: str) -> bool:

@@ -15,7 +15,7 @@ from typing import ClassVar
 from variegate.annotations.annotation import Annotation, Object
 from variegate.codecs import IMAGE_EXTENSIONS, decode_mask
 from variegate.errors import ImageError, InputError
-from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source
+from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, mask_source
 from variegate.formats.image_size import image_size, mask_problem
 from variegate.formats.mask_pairs.pairs import split_key
 from variegate.formats.object_masks.writer import OBJECT, Case, ObjectMasksWriter
@@ -131,7 +131,7 @@ class ObjectMasks(DatasetFormat):
             if case is None:
                 yield source
             elif case.part == self.masks_folder:
-                yield _mask(source, alone=not images)
+                yield mask_source(entry, alone=not images)
             elif entry is images[0]:
                 split, said = _split(entry.key), tuple(problems)
                 yield replace(source, split=split, annotation=annotation, problems=said)
@@ -171,13 +171,6 @@ class _CaseFinder:
         elif self._folder is not None and not entry.key.startswith(f"{self._folder}/"):
             self._folder = None
         return self._folder
-
-
-def _mask(source: Source, *, alone: bool) -> Source:
-    if not alone:
-        return replace(source, skip="a mask")
-    problem = f"{printable(source.key)}: a mask without an image; it is left out"
-    return replace(source, skip="a mask without an image", problems=(problem,))
 
 
 def _folders(survey: Survey, *, chosen: bool) -> tuple[str, str] | None:
