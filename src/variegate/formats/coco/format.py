@@ -17,7 +17,7 @@ from variegate.annotations.annotation import Skeleton
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, named
 from variegate.formats.coco.images import ImageReader
 from variegate.formats.coco.locate import CocoImages, locate_files
-from variegate.formats.coco.read import CocoFile, is_coco, read
+from variegate.formats.coco.read import CocoFile, is_coco, named_categories, read
 from variegate.formats.coco.write import OutputFile
 from variegate.formats.coco.writer import CocoWriter
 from variegate.formats.scan import Survey, is_hidden, leave_unsaid
@@ -141,7 +141,7 @@ def _candidates(storage: Storage) -> list[str]:
 def _skeletons(files: list[CocoFile]) -> Mapping[str, Skeleton]:
     found: dict[str, Skeleton] = {}
     for file in files:
-        for one in file.categories:
+        for one in named_categories(file.head):
             names = one.get("keypoints")
             if isinstance(names, list) and names and all(isinstance(n, str) for n in names):
                 edges = tuple(_edges(one.get("skeleton"), len(names)))

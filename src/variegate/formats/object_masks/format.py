@@ -143,11 +143,7 @@ class ObjectMasks(DatasetFormat):
         """Return where an image or a mask stands; None for all other files."""
         if self.inside(key) is None or split_key(key)[2].lower() not in IMAGE_EXTENSIONS:
             return None
-        return Case.of(key, self._parts)
-
-    @property
-    def _parts(self) -> tuple[str, str]:
-        return self.images_folder, self.masks_folder
+        return Case.of(key, (self.images_folder, self.masks_folder))
 
     def _category(self, key: str) -> str:
         case = self._case(key)
@@ -162,11 +158,11 @@ class _CaseFinder:
     """Says which image's folder each file of a listing belongs to; remembers the last."""
 
     def __init__(self, dataset_format: ObjectMasks) -> None:
-        self._layout = dataset_format
+        self._format = dataset_format
         self._folder: str | None = None
 
     def __call__(self, entry: Entry) -> str | None:
-        if case := self._layout._case(entry.key):
+        if case := self._format._case(entry.key):
             self._folder = case.folder
         elif self._folder is not None and not entry.key.startswith(f"{self._folder}/"):
             self._folder = None
