@@ -9,7 +9,7 @@ from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.formats.plain import PlainWriter
 from variegate.formats.scan import SPLITS, Survey, is_hidden, seems_image
 from variegate.formats.writer import Writer
-from variegate.storage import OnSkip, Storage, log_skip, printable
+from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Source:
 
     key: str
     size: int
-    split: str | None
-    label: str | None
+    split: str | None = None
+    label: str | None = None
     annotation: Annotation | None = None
     problems: tuple[str, ...] = ()
     unusable: str | None = None
@@ -81,24 +81,20 @@ class DatasetFormat(ABC):
     """
 
     name: ClassVar[str]
-    annotated: ClassVar[bool] = False
-    """Whether sources come with annotations, which results must carry, too."""
     choosable: ClassVar[bool] = False
     """Whether the user may name the folder to take labels from, where several have some."""
 
-    root: str
-    split_folders: Mapping[str, str]
-    classes: tuple[str, ...]
-    images: Mapping[str, int]
+    root: str = ""
+    split_folders: Mapping[str, str] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    images: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     skeletons: Mapping[str, Skeleton] = field(default_factory=dict)
     labels_from: str | None = None
 
     @classmethod
     @abstractmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> "DatasetFormat | NotThisFormat":
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> "Recognised":
         """Return the format, or why the dataset is not in it.
 
         Args:
@@ -112,9 +108,10 @@ class DatasetFormat(ABC):
     def heading(self) -> str:
         """The kind of format in a few words, such as "folder per class"."""
 
-    @abstractmethod
     def label(self, key: str) -> str | None:
-        """Return the label of one file."""
+        """Return the label that the name of one file tells."""
+        del key
+        return None
 
     def split(self, key: str) -> str | None:
         """Return the split of one file."""
@@ -150,7 +147,12 @@ class DatasetFormat(ABC):
     def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
         """Yield every file of the dataset, images or not, in the order of the listing."""
         for entry in storage.list(on_skip=on_skip):
-            yield Source(entry.key, entry.size, self.split(entry.key), self.label(entry.key))
+            yield self.source(entry, storage)
+
+    def source(self, entry: Entry, storage: Storage) -> Source:
+        """Return what is known of one file of the listing."""
+        del storage
+        return Source(entry.key, entry.size, self.split(entry.key), self.label(entry.key))
 
     def writer(self) -> Writer:
         """Return what lays results out like this dataset."""
@@ -163,9 +165,26 @@ class DatasetFormat(ABC):
         return key[len(self.root) :]
 
 
+Recognised = DatasetFormat | NotThisFormat
+
+
+def mask_source(entry: Entry, *, alone: bool) -> Source:
+    """Return the source of a mask; one that is `alone`, without its image, is a problem."""
+    if not alone:
+        return Source(entry.key, entry.size, skip="a mask")
+    problem = f"{printable(entry.key)}: a mask without an image; it is left out"
+    return Source(entry.key, entry.size, skip="a mask without an image", problems=(problem,))
+
+
 def counted(count: int, one: str, many: str) -> str:
     """Return "1 image", "2,000 images"."""
     return f"{count:,} {one if count == 1 else many}"
+
+
+def about(names: Iterable[str], one: str, many: str, words: str) -> Iterator[str]:
+    """Yield "2 files are missing: 'a', 'b'" for "file is", "files are", "missing"; not of none."""
+    if listed := list(names):
+        yield f"{counted(len(listed), one, many)} {words}: {named(listed)}"
 
 
 def named(names: Iterable[str], most: int = 3) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from variegate.formats.base import DatasetFormat, NotThisFormat, counted, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, counted, named
 from variegate.formats.plain import ClassFoldersWriter
 from variegate.formats.scan import Survey
 from variegate.storage import Storage
@@ -23,11 +23,10 @@ class ClassFolders(DatasetFormat):
     """The label is the first folder below the root or the split; deeper folders say nothing."""
 
     name: ClassVar[str] = "classes"
+    heading: ClassVar[str] = "folder per class"
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         root, groups = survey.root, survey.groups
         if chosen and root and not groups and not survey.split_folders:
             # One class only: its folder was taken for a wrapping around everything.
@@ -41,10 +40,6 @@ class ClassFolders(DatasetFormat):
             images=survey.images,
             notes=_notes(survey, groups),
         )
-
-    @property
-    def heading(self) -> str:
-        return "folder per class"
 
     def label(self, key: str) -> str | None:
         folders = (self.inside(key) or "").split("/")[:-1]

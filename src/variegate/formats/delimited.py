@@ -50,6 +50,10 @@ def first_column(names: list[str], wanted: Iterable[str]) -> int | None:
     return next((names.index(name) for name in wanted if name in names), None)
 
 
+#: What people call the column of splits.
+SPLIT_COLUMNS = ("split", "subset", "set", "partition")
+
+
 def csv_rows(
     storage: Storage, key: str, *, delimiter: str = ",", spaced: bool = False
 ) -> Iterator[tuple[int, list[str]]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from variegate.errors import UsageError
-from variegate.formats.base import DatasetFormat, NotThisFormat, counted, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, counted, named
 from variegate.formats.plain import FlatNamesWriter
 from variegate.formats.scan import LabelRule, Survey
 from variegate.storage import Storage, printable
@@ -81,9 +81,7 @@ class FlatNames(DatasetFormat):
     rule: NameRule
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         by_pattern = "pattern" in survey.rules
         if survey.groups and not chosen:
             return NotThisFormat("images stand in folders")
@@ -101,7 +99,7 @@ class FlatNames(DatasetFormat):
         unlabelled = survey.tally.count - counts.total()
         count = counted(unlabelled, "image has", "images have")
         return cls(
-            root="".join(f"{part}/" for part in survey.root),
+            root=survey.prefix,
             split_folders=survey.split_folders,
             classes=tuple(sorted(counts)),
             images=survey.images,

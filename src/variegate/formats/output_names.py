@@ -12,9 +12,11 @@ The rules:
 """
 
 import hashlib
+import posixpath
 import re
 from collections.abc import Callable, Collection
 
+from variegate.codecs import EXTENSIONS, MASK_EXTENSION
 from variegate.errors import OutputError
 
 # Bytes in one file name: ext4, XFS, APFS; NTFS counts UTF-16 units, of which there are fewer.
@@ -38,6 +40,17 @@ def output_key(
     """
     folder, stem, tail = _parts(source_key, extension, own_extensions)
     return folder + _join(stem, suffix, tail)
+
+
+def joined(*parts: str | None) -> str:
+    """Return a key of folders and a name, without the parts that are None or empty."""
+    return "/".join(part for part in parts if part)
+
+
+def png_key(key: str) -> str:
+    """Return the key of a file that is written as PNG: its own, if it says so already."""
+    stem, extension = posixpath.splitext(key)
+    return key if extension.lower() in EXTENSIONS["png"] else stem + MASK_EXTENSION
 
 
 class CollisionCheck:

@@ -4,7 +4,7 @@ import re
 from typing import ClassVar
 
 from variegate.errors import OutputError
-from variegate.formats.output_names import NAME_LIMIT
+from variegate.formats.output_names import NAME_LIMIT, joined
 from variegate.formats.pairing import parts_of
 from variegate.formats.writer import Content, Writer
 
@@ -17,7 +17,7 @@ class PlainWriter(Writer):
     kinds: ClassVar = None
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
-        return _joined(split, label, parts_of(key)[1] + extension)
+        return joined(split, label, parts_of(key)[1] + extension)
 
 
 class ClassFoldersWriter(PlainWriter):
@@ -30,7 +30,7 @@ class ClassFoldersWriter(PlainWriter):
             raise OutputError(
                 f"label {label!r} fits no folder's name; rename the class, or write another format"
             )
-        return _joined(split, label, parts_of(key)[1] + extension)
+        return joined(split, label, parts_of(key)[1] + extension)
 
 
 class FlatNamesWriter(PlainWriter):
@@ -42,7 +42,7 @@ class FlatNamesWriter(PlainWriter):
         stem = parts_of(key)[1]
         if label is None:
             # Nothing before a dot, which would be taken for a label.
-            return _joined(split, stem.replace(".", "-") + extension)
+            return joined(split, stem.replace(".", "-") + extension)
         if (
             label.strip() != label
             or _unfit(label, r"[./\\\0]")
@@ -52,7 +52,7 @@ class FlatNamesWriter(PlainWriter):
                 f"label {label!r} cannot be told from the rest of a file's name; "
                 "rename the class, or write class folders"
             )
-        return _joined(split, f"{label}.{stem}{extension}")
+        return joined(split, f"{label}.{stem}{extension}")
 
 
 class UnlabelledWriter(PlainWriter):
@@ -62,11 +62,7 @@ class UnlabelledWriter(PlainWriter):
     holds: ClassVar[frozenset[Content]] = frozenset()
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
-        return _joined(split, parts_of(key)[1] + extension)
-
-
-def _joined(*parts: str | None) -> str:
-    return "/".join(part for part in parts if part)
+        return joined(split, parts_of(key)[1] + extension)
 
 
 def _unfit(label: str, forbidden: str) -> bool:

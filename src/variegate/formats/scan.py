@@ -5,9 +5,10 @@ Only counts are kept, never keys, so that ten million files need no more memory 
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.storage import Storage
@@ -44,6 +45,19 @@ LabelRule = Callable[[str], str | None]
 def canonical_split(name: str) -> str | None:
     """Return "train", "val" or "test" for a name that means one of them, in any case."""
     return _SPLIT_NAMES.get(name.strip().lower())
+
+
+def split_above(
+    key: str, spellings: Callable[[str], Iterable[str]] = lambda folder: (folder,)
+) -> str | None:
+    """Return the split of the outermost folder that names one.
+
+    Args:
+        key: of a file.
+        spellings: from a folder's name to the words in which it may name a split.
+    """
+    words = chain.from_iterable(map(spellings, key.split("/")[:-1]))
+    return next(filter(None, map(canonical_split, words)), None)
 
 
 def split_of(key: str) -> str | None:
@@ -156,6 +170,11 @@ class Survey:
                 break
             root += (tops.pop(),)
         return root
+
+    @property
+    def prefix(self) -> str:
+        """What the keys below the root begin with: "" or "a/b/"."""
+        return "".join(f"{part}/" for part in self.root)
 
     @cached_property
     def split_folders(self) -> dict[str, str]:

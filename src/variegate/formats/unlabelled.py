@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from variegate.formats.base import DatasetFormat, NotThisFormat, counted
+from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, counted
 from variegate.formats.plain import UnlabelledWriter
 from variegate.formats.scan import Survey
 from variegate.storage import Storage
@@ -14,28 +14,19 @@ class Unlabelled(DatasetFormat):
     """No file has a label."""
 
     name: ClassVar[str] = "unlabelled"
+    heading: ClassVar[str] = "no labels"
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         tops = sorted({*survey.groups, *survey.stray_folders})
         if not chosen and (len(tops) > 1 or (tops and survey.direct.total())):
             return NotThisFormat("the folders may mean something")
         return cls(
-            root="".join(f"{part}/" for part in survey.root),
+            root=survey.prefix,
             split_folders=survey.split_folders,
-            classes=(),
             images=survey.images,
             notes=_notes(survey),
         )
-
-    @property
-    def heading(self) -> str:
-        return "no labels"
-
-    def label(self, key: str) -> str | None:
-        return None
 
     def writer(self) -> UnlabelledWriter:
         return UnlabelledWriter()

@@ -24,7 +24,7 @@ Content = Literal[
     "label",  # one class for an image
     "labels",  # several, or shares
     "boxes",
-    "corners",  # oriented boxes
+    "oriented boxes",
     "polygons",
     "instance masks",
     "semantic masks",

@@ -1,5 +1,1 @@
-"""Tables of boxes; see `dataset_format`."""
-
-from variegate.formats.box_table.format import BoxTable
-
-__all__ = ["BoxTable"]
+"""Tables of boxes."""

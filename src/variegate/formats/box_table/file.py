@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from variegate.formats.delimited import csv_rows, first_column, read_head
+from variegate.formats.delimited import SPLIT_COLUMNS, csv_rows, first_column, read_head
 from variegate.storage import Storage
 
 Style = Literal["edges", "sides"]
@@ -16,7 +16,6 @@ _FILES = (
     *("filepath", "file_path", "path", "img", "image_id", "imageid"),
 )
 _LABELS = ("class_name", "label_name", "category_name", "class", "label", "category", "labelname")
-_SPLITS = ("split", "subset", "set", "partition")
 _EDGES = (
     ("xmin", "ymin", "xmax", "ymax"),
     ("x_min", "y_min", "x_max", "y_max"),
@@ -119,7 +118,7 @@ def find_box_columns(storage: Storage, key: str) -> BoxColumns | str:
                 box=_four([names.index(name) for name in choice]),
                 style="edges" if style == "edges" else "sides",
                 size=_size(names, choice),
-                split=first_column(names, _SPLITS),
+                split=first_column(names, SPLIT_COLUMNS),
             )
     if "bbox" in names:
         return (

@@ -15,7 +15,7 @@ from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.boxes import Box, edges_of, sides_of, written_alike
 from variegate.annotations.checks import ROUNDED, are_numbers, image_size_of, mend_box, usable
 from variegate.errors import InputError
-from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, counted, named
 from variegate.formats.box_table.file import (
     BoxColumns,
     BoxTableFile,
@@ -30,12 +30,11 @@ from variegate.formats.scan import (
     canonical_split,
     folder_split,
     is_hidden,
-    leave_unsaid,
     split_of,
 )
 from variegate.formats.spooled import Spooled
 from variegate.formats.writer import Writer
-from variegate.storage import OnSkip, Storage, log_skip, printable
+from variegate.storage import Entry, Storage, printable
 
 
 @dataclass(slots=True)
@@ -58,15 +57,12 @@ class BoxTable(DatasetFormat):
     """What the tables say has been read when the format is known, and waits on disk."""
 
     name: ClassVar[str] = "csv-boxes"
-    annotated: ClassVar[bool] = True
 
     tables: tuple[_Table, ...] = field(compare=False, repr=False)
     survey: Survey = field(compare=False, repr=False)
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         found = {key: find_box_columns(storage, key) for key in survey.tables}
         fitting = {key: c for key, c in found.items() if isinstance(c, BoxColumns)}
         if not fitting:
@@ -76,10 +72,7 @@ class BoxTable(DatasetFormat):
         total = _locate(storage, survey, tables)
         _check_apart(storage, tables)
         dataset_format = cls(
-            root="",
-            split_folders={},
             classes=tuple(sorted(set().union(*(table.classes for table in tables)))),
-            images={},
             tables=tuple(tables),
             survey=survey,
         )
@@ -96,9 +89,6 @@ class BoxTable(DatasetFormat):
         more = f" and {len(self.tables) - 1} more" if len(self.tables) > 1 else ""
         return f"table of boxes ({printable(self.tables[0].file.key)}{more})"
 
-    def label(self, key: str) -> str | None:
-        return None
-
     def split(self, key: str) -> str | None:
         for table in self.tables:
             if key in table.keys:
@@ -106,25 +96,19 @@ class BoxTable(DatasetFormat):
                 return own or table.file.split or folder_split(key.lower().split("/")[:-1])
         return None
 
-    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
-        labels = {table.file.key for table in self.tables}
-        owners = {key: n for n, table in enumerate(self.tables) for key in table.keys}
-        for entry in storage.list(on_skip=on_skip):
-            key = entry.key
-            if key in owners:
+    def source(self, entry: Entry, storage: Storage) -> Source:
+        key = entry.key
+        for at, table in enumerate(self.tables):
+            if key in table.keys:
                 problems: list[str] = []
-                annotation = _annotation(self.tables[owners[key]], owners[key], key, problems)
-                split = self.split(key)
-                yield Source(
-                    key, entry.size, split, None, annotation=annotation, problems=tuple(problems)
-                )
-            elif key in labels:
-                yield Source(key, entry.size, None, None, skip="a label file")
-            elif self.survey.is_image(key) and not is_hidden(key):
-                skip = "not listed in the table of boxes"
-                yield Source(key, entry.size, None, None, skip=skip)
-            else:
-                yield Source(key, entry.size, None, None)
+                known = _annotation(table, at, key, problems)
+                split, said = self.split(key), tuple(problems)
+                return Source(key, entry.size, split, annotation=known, problems=said)
+            if key == table.file.key:
+                return Source(key, entry.size, skip="a label file")
+        is_image = self.survey.is_image(key) and not is_hidden(key)
+        skip = "not listed in the table of boxes" if is_image else None
+        return Source(key, entry.size, skip=skip)
 
     def writer(self) -> Writer:
         files = tuple(
@@ -161,11 +145,7 @@ def _read(storage: Storage, key: str, columns: BoxColumns) -> _Table:
 def _locate(storage: Storage, survey: Survey, tables: list[_Table]) -> int:
     """Find the tables' images; return how many images there are in all."""
     names = [{name: inside(name, table.file.key) for name in table.slots} for table in tables]
-    wanted = {n.rpartition("/")[2] for found in names for n in found.values() if n}
-    places = Places(frozenset(wanted))
-    for entry in storage.list(on_skip=leave_unsaid):
-        if survey.is_image(entry.key):
-            places.add(entry.key)
+    places = Places.of(storage, survey, [n for found in names for n in found.values() if n])
     for table, found in zip(tables, names, strict=True):
         split = None if table.file.columns.split is not None else table.file.split
         table.found = locate(table.file.key, found, places, split=split)

@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from variegate.annotations.annotation import Skeleton
-from variegate.formats.base import DatasetFormat, NotThisFormat, Source, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, named
 from variegate.formats.coco.images import ImageReader
 from variegate.formats.coco.locate import CocoImages, locate_files
-from variegate.formats.coco.read import CocoFile, is_coco, read
+from variegate.formats.coco.read import CocoFile, is_coco, named_categories, read
 from variegate.formats.coco.write import OutputFile
 from variegate.formats.coco.writer import CocoWriter
 from variegate.formats.scan import Survey, is_hidden, leave_unsaid
 from variegate.formats.writer import Writer
-from variegate.storage import OnSkip, Storage, log_skip, printable
+from variegate.storage import Entry, Storage, printable
 
 # Looked into, the likely ones first; sets with a JSON file for each image are another format.
 _MOST_FILES = 64
@@ -37,15 +37,12 @@ class Coco(DatasetFormat):
     """What the files say has been read when the format is known, and waits on disk."""
 
     name: ClassVar[str] = "coco"
-    annotated: ClassVar[bool] = True
 
     found: CocoImages = field(compare=False, repr=False)
     url: str
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         if not survey.others[".json"]:
             return NotThisFormat("there is no .json file")
         keys = [key for key in _candidates(storage) if is_coco(storage, key)]
@@ -62,8 +59,6 @@ class Coco(DatasetFormat):
             )
         splits = Counter(found.split(key) or "" for key in found.images)
         return cls(
-            root="",
-            split_folders={},
             classes=tuple(dict.fromkeys(name for file in files for name in file.names.values())),
             images=splits,
             notes=tuple(found.notes()),
@@ -78,42 +73,33 @@ class Coco(DatasetFormat):
         more = f" and {len(others)} more" if others else ""
         return f"COCO ({printable(first.file.key)}{more})"
 
-    def label(self, key: str) -> str | None:
-        return None
-
     def split(self, key: str) -> str | None:
         return self.found.split(key) if key in self.found.images else None
 
-    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
-        labels = {one.file.key for one in self.found.files}
-        masks = tuple(one.masks for one in self.found.files if one.masks)
-        for entry in storage.list(on_skip=on_skip):
-            key = entry.key
-            if key in self.found.images:
-                yield self._image(key, entry.size)
-                continue
-            skip = None
-            if key in labels:
-                skip = "a label file"
-            elif masks and key.startswith(masks):
-                skip = "a mask"
-            elif self.found.is_image(key) and not is_hidden(key):
-                skip = "not listed in the COCO files"
-            yield Source(key, entry.size, None, None, skip=skip)
+    def source(self, entry: Entry, storage: Storage) -> Source:
+        key, skip = entry.key, None
+        if key in self.found.images:
+            return self._image(entry)
+        if any(one.file.key == key for one in self.found.files):
+            skip = "a label file"
+        elif any(one.masks and key.startswith(one.masks) for one in self.found.files):
+            skip = "a mask"
+        elif self.found.is_image(key) and not is_hidden(key):
+            skip = "not listed in the COCO files"
+        return Source(key, entry.size, skip=skip)
 
-    def _image(self, key: str, size: int) -> Source:
-        image = ImageReader()
-        for number, entry in self.found.images[key]:
-            image.add(self.found.files[number].reader, entry)
+    def _image(self, entry: Entry) -> Source:
+        key, image = entry.key, ImageReader()
+        for number, place in self.found.images[key]:
+            image.add(self.found.files[number].reader, place)
         splits = self.found.splits(key)
         unusable = image.unusable
         if len(splits) > 1:
             unusable = f"listed in several splits: {', '.join(splits)}"
         return Source(
             key,
-            size,
+            entry.size,
             self.found.split(key),
-            None,
             annotation=image.annotation(),
             problems=tuple(image.problems),
             unusable=unusable,
@@ -155,7 +141,7 @@ def _candidates(storage: Storage) -> list[str]:
 def _skeletons(files: list[CocoFile]) -> Mapping[str, Skeleton]:
     found: dict[str, Skeleton] = {}
     for file in files:
-        for one in file.categories:
+        for one in named_categories(file.head):
             names = one.get("keypoints")
             if isinstance(names, list) and names and all(isinstance(n, str) for n in names):
                 edges = tuple(_edges(one.get("skeleton"), len(names)))

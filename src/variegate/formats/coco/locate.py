@@ -4,8 +4,10 @@ import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import Self
 
-from variegate.formats.base import counted, named
+from variegate.formats.base import about, counted
 from variegate.formats.coco.objects import Reader
 from variegate.formats.coco.read import CocoFile
 from variegate.formats.scan import (
@@ -23,17 +25,22 @@ _PLAIN_FOLDERS = frozenset(("images", "imgs", "jpegimages", "data"))
 
 @dataclass(slots=True)
 class Places:
-    """Keys by their last part, of images that some file could mean."""
+    """Keys by their last part, of images that some file could mean; and how many images exist."""
 
-    wanted: frozenset[str]
     keys: dict[str, list[str]] = field(default_factory=dict)
     count: int = 0
 
-    def add(self, key: str) -> None:
-        self.count += 1
-        name = posixpath.basename(key)
-        if name in self.wanted:
-            self.keys.setdefault(name, []).append(key)
+    @classmethod
+    def of(cls, storage: Storage, survey: Survey, names: Iterable[str]) -> Self:
+        """Look through the listing for images with these names, whatever their folders."""
+        places, wanted = cls(), frozenset(map(posixpath.basename, names))
+        for entry in storage.list(on_skip=leave_unsaid):
+            if survey.is_image(entry.key):
+                places.count += 1
+                name = posixpath.basename(entry.key)
+                if name in wanted:
+                    places.keys.setdefault(name, []).append(entry.key)
+        return places
 
     def holds(self, key: str) -> bool:
         return key in self.keys.get(posixpath.basename(key), ())
@@ -80,12 +87,11 @@ class Located:
 
     def notes(self, file: str) -> Iterator[str]:
         """Yield what the user should know of the names in `file`."""
-        if self.outside:
-            count = counted(len(self.outside), "file lies", "files lie")
-            yield f"{count} outside the dataset, says {file}: {named(self.outside)}; not read"
-        if self.missing:
-            count = counted(len(self.missing), "image is", "images are")
-            yield f"{count} listed in {file} but missing: {named(self.missing)}"
+        outside = f"outside the dataset, says {file}"
+        yield from (
+            f"{note}; not read" for note in about(self.outside, "file lies", "files lie", outside)
+        )
+        yield from about(self.missing, "image is", "images are", f"listed in {file} but missing")
 
 
 def locate(
@@ -217,12 +223,8 @@ def locate_files(storage: Storage, survey: Survey, files: list[CocoFile]) -> Coc
     """Look through the listing for the images and masks of the files."""
     names = [{name: inside(name, file.key) for name in file.files if name} for file in files]
     segments = [list(_segment_files(file)) for file in files]
-    wanted = {posixpath.basename(n) for listed in names for n in listed.values() if n}
-    wanted |= {posixpath.basename(n) for listed in segments for n in listed}
-    places = Places(frozenset(wanted))
-    for entry in storage.list(on_skip=leave_unsaid):
-        if survey.is_image(entry.key):
-            places.add(entry.key)
+    listed = chain.from_iterable(one.values() for one in names)
+    places = Places.of(storage, survey, [*filter(None, listed), *chain.from_iterable(segments)])
     located = []
     images: dict[str, tuple[tuple[int, int], ...]] = {}
     masks: set[str | None] = {None}

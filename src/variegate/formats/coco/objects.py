@@ -40,7 +40,7 @@ from variegate.annotations.checks import (
     mend_sides,
     usable,
 )
-from variegate.formats.coco.read import STANDARD, CocoFile, is_id, standard_of
+from variegate.formats.coco.read import STANDARD, CocoFile, is_id, named_categories, standard_of
 from variegate.storage import printable
 
 COCO = "coco"
@@ -68,7 +68,7 @@ class Reader:
             self._first.setdefault(name, identity)
         self._points = {
             one["name"]: len(one["keypoints"])
-            for one in file.categories
+            for one in named_categories(file.head)
             if isinstance(one.get("keypoints"), list)
         }
 

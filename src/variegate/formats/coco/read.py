@@ -70,13 +70,6 @@ class CocoFile:
             return "instances"
         return "captions" if "caption" in self.telling else "labels"
 
-    @property
-    def categories(self) -> Iterator[Mapping[str, Any]]:
-        """The categories that have a name."""
-        for one in self.head.get("categories", ()):
-            if isinstance(one, dict) and isinstance(one.get("name"), str):
-                yield one
-
 
 def is_coco(storage: Storage, key: str) -> bool:
     """Say whether a JSON file begins like a COCO file; a small part of it is read."""
@@ -212,6 +205,13 @@ class _Reading:
                 f"{printable(file.key)}: {count:,} annotations are about images that it does not "
                 f"list, the first is annotations[{number}]; left out"
             )
+
+
+def named_categories(head: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the categories of a file's head that have a name."""
+    for one in head.get("categories", ()):
+        if isinstance(one, dict) and isinstance(one.get("name"), str):
+            yield one
 
 
 def is_id(value: Any) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from variegate.annotations.annotation import Annotation, Object
 from variegate.codecs import decode_mask
 from variegate.formats.coco.objects import COCO, Fields, Raw, entry, other_fields, records, segment
+from variegate.formats.coco.read import named_categories
 from variegate.formats.writer import Item
 from variegate.storage import Storage
 from variegate.storage.json import dumped, lines
@@ -59,8 +60,8 @@ class CocoOutput:
         self._entries: list[Fields] = []
         self._categories: list[Any] = list(file.head.get("categories", ()))
         self._ids: dict[str, Any] = {}
-        for one in self._categories:
-            if isinstance(one, dict) and isinstance(one.get("name"), str) and "id" in one:
+        for one in named_categories(file.head):
+            if "id" in one:
                 self._ids.setdefault(one["name"], one["id"])
         head = {name: value for name, value in file.head.items() if name != "categories"}
         text = "".join(f"{json.dumps(name)}: {json.dumps(head[name])},\n" for name in head)

@@ -11,6 +11,7 @@ from variegate.annotations.annotation import Skeleton
 from variegate.codecs import encode_mask
 from variegate.formats.coco.locate import image_key
 from variegate.formats.coco.objects import COCO, records
+from variegate.formats.coco.read import named_categories
 from variegate.formats.coco.write import CocoOutputs, ImageEntries, OutputFile
 from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
@@ -96,8 +97,8 @@ class CocoWriter(Writer):
         for file in self.files:
             for name, value in file.head.items():
                 found.setdefault(name, value)
-            for one in file.head.get("categories", ()):
-                if isinstance(one, dict) and isinstance(one.get("name"), str) and "id" in one:
+            for one in named_categories(file.head):
+                if "id" in one:
                     categories.setdefault(one["name"], one)
         distinct = len({repr(one["id"]) for one in categories.values()}) == len(categories)
         return {COCO: found | {"categories": list(categories.values()) if distinct else []}}

@@ -1,9 +1,9 @@
-"""What of one format another can hold, and what becomes of the rest.
+"""What of one format another can represent, and what becomes of the rest.
 
 Everything is decided by what an annotation says it has, so that it can be counted without opening
-a mask. A *fate* is what becomes of an object's shape:
+a mask. An *outcome* is what becomes of an object's shape:
 
-| fate | meaning |
+| outcome | meaning |
 | --- | --- |
 | kept | as it is |
 | traced | its mask becomes polygons, along the edges of the pixels |
@@ -12,12 +12,14 @@ a mask. A *fate* is what becomes of an object's shape:
 | outlined | its oriented box becomes a polygon |
 | turned | its box becomes an oriented box |
 | boxed | only the box around it is kept |
-| lost | nothing of it can be held |
+| lost | nothing of it can be represented |
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
+
+import msgspec
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.boxes import around
@@ -28,7 +30,26 @@ Outcome = Literal["kept", "traced", "filled", "painted", "outlined", "turned", "
 
 # An edge of a box this far from that of its outline was not drawn by hand.
 _SLACK = 1.0
-_SHAPES: frozenset[Content] = frozenset(("boxes", "corners", "polygons", "instance masks"))
+_SHAPES: frozenset[Content] = frozenset(("boxes", "oriented boxes", "polygons", "instance masks"))
+# shape -> what becomes of it in a format that can represent this; the first that can is taken.
+_WAYS: Mapping[str, tuple[tuple[Content, Outcome], ...]] = {
+    "masks": (
+        ("instance masks", "kept"),
+        ("polygons", "traced"),
+        ("semantic masks", "painted"),
+        ("boxes", "boxed"),
+    ),
+    "polygons": (
+        ("polygons", "kept"),
+        ("instance masks", "filled"),
+        ("semantic masks", "painted"),
+        ("boxes", "boxed"),
+    ),
+    "oriented boxes": (("oriented boxes", "kept"), ("polygons", "outlined"), ("boxes", "boxed")),
+    "boxes": (("boxes", "kept"),),
+    "keypoints": (("keypoints", "kept"), ("points", "kept")),
+    "": (("other fields", "kept"),),
+}
 # In every format that has them, a remark with this value is as good as none.
 _NOTHING: tuple[Any, ...] = (None, "", 0, False, "Unspecified", (), [], {})
 
@@ -71,27 +92,27 @@ class Conversion:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Make one from what `to_json` gave, before or after it was text."""
-        return cls(**{**data, "dropped": tuple(data["dropped"])})
+        return msgspec.convert(data, cls)
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a writer can hold of what a conversion brings.
+    """What a writer can represent of what a conversion brings.
 
     Attributes:
         writer: of the new format.
         conversion: from the old one.
-        holds: what the writer can express.
     """
 
     writer: Writer
     conversion: Conversion
-    holds: frozenset[Content] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "holds", self.writer.held)
+    @property
+    def holds(self) -> frozenset[Content]:
+        """What the writer can express."""
+        return self.writer.held
 
-    def fate(self, one: Object, *, free: bool = True) -> Outcome:
+    def outcome(self, one: Object, *, free: bool = True) -> Outcome:
         """Say what becomes of an object's shape.
 
         Args:
@@ -99,31 +120,12 @@ class Capabilities:
             free: its image has no semantic mask of its own: objects may be painted into one.
         """
         holds = self.holds if free else self.holds - {"semantic masks"}
-        if one.rle is not None or one.mask_file is not None:
-            return _first(
-                holds,
-                ("instance masks", "kept"),
-                ("polygons", "traced"),
-                ("semantic masks", "painted"),
-                ("boxes", "boxed"),
-            )
-        if one.polygons is not None:
-            return _first(
-                holds,
-                ("polygons", "kept"),
-                ("instance masks", "filled"),
-                ("semantic masks", "painted"),
-                ("boxes", "boxed"),
-            )
-        if one.corners is not None:
-            return _first(holds, ("corners", "kept"), ("polygons", "outlined"), ("boxes", "boxed"))
-        if one.box is not None:
-            if self.conversion.oriented_boxes and "corners" in holds:
-                return "turned"
-            return _first(holds, ("boxes", "kept"))
-        if one.keypoints is not None:
-            return _first(holds, ("keypoints", "kept"), ("points", "kept"))
-        return _first(holds, ("other fields", "kept")) if "corners" in holds else "lost"
+        shape = _shape(one)
+        if shape == "boxes" and self.conversion.oriented_boxes and "oriented boxes" in holds:
+            return "turned"
+        if not shape and "oriented boxes" not in holds:
+            return "lost"
+        return next((outcome for content, outcome in _WAYS[shape] if content in holds), "lost")
 
     def losses(self, source: Source) -> Iterator[tuple[str, str]]:
         """Yield (kind, name) of everything about an image that changes or gets lost; see `LOSSES`.
@@ -163,17 +165,17 @@ class Capabilities:
             yield "further labels", ""
 
     def _of_object(self, one: Object, *, free: bool) -> Iterator[tuple[str, str]]:
-        holds, fate = self.holds, self.fate(one, free=free)
-        if fate == "lost":
+        holds, outcome = self.holds, self.outcome(one, free=free)
+        if outcome == "lost":
             yield _lost(one, bool(holds & _SHAPES) or "semantic masks" in holds), ""
             return
-        if fate == "boxed":
+        if outcome == "boxed":
             yield f"{_shape(one)} boxed", ""
-        elif fate in ("traced", "filled", "painted", "outlined"):
-            yield fate, ""
+        elif outcome in ("traced", "filled", "painted", "outlined"):
+            yield outcome, ""
         if one.keypoints is not None and "keypoints" not in holds and has_shape(one):
             yield "keypoints", ""
-        if fate == "kept" and self.writer.one_shape and _differs(one):
+        if outcome == "kept" and self.writer.one_shape and _differs(one):
             yield "boxes beside", ""
         if "other fields" not in holds:
             fields = self._kept(one.extra)
@@ -225,28 +227,24 @@ class Capabilities:
         return fields, [str(one) for one in captions]
 
 
-def _first(holds: frozenset[Content], *ways: tuple[Content, Outcome]) -> Outcome:
-    return next((fate for content, fate in ways if content in holds), "lost")
-
-
 def _shape(one: Object) -> str:
-    """Return the word for an object's most telling shape."""
+    """Return the word for an object's most telling shape, a key of `_WAYS`."""
     if one.rle is not None or one.mask_file is not None:
         return "masks"
-    if one.polygons is not None:
-        return "polygons"
-    return "corners" if one.corners is not None else "boxes"
+    shapes = (one.polygons, one.corners, one.box, one.keypoints)
+    words = ("polygons", "oriented boxes", "boxes", "keypoints")
+    known = (word for word, shape in zip(words, shapes, strict=True) if shape is not None)
+    return next(known, "")
 
 
 def has_shape(one: Object) -> bool:
     """Say whether an object is more than keypoints."""
-    shapes = (one.box, one.corners, one.polygons, one.rle, one.mask_file)
-    return any(shape is not None for shape in shapes)
+    return _shape(one) not in ("keypoints", "")
 
 
 def _lost(one: Object, shapes: bool) -> str:
     """Return what is said of an object of which nothing is kept."""
-    if shapes and _shape(one) in ("boxes", "corners") and has_shape(one):
+    if shapes and _shape(one) in ("boxes", "oriented boxes"):
         return "only boxes"
     return "only points" if shapes and one.keypoints is not None else "objects"
 

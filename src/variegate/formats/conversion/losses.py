@@ -22,7 +22,7 @@ LOSSES: dict[str, tuple[bool, tuple[str, str], str]] = {
     "only points": (True, _OBJECTS, "{n} of which only keypoints are known"),
     "masks boxed": (True, _OBJECTS, "masks of {n}: only the boxes around them are kept"),
     "polygons boxed": (True, _OBJECTS, "polygons of {n}: only the boxes around them are kept"),
-    "corners boxed": (True, _OBJECTS, "oriented boxes of {n} become axis-aligned"),
+    "oriented boxes boxed": (True, _OBJECTS, "oriented boxes of {n} become axis-aligned"),
     "painted": (
         True,
         _OBJECTS,
@@ -98,13 +98,13 @@ class LossTally:
             known = (kind, name) in self.found or len(self.found) < _MOST_FIELDS
             self.found[kind, name if known else "..."] += 1
         self.categories |= source.shares.keys()
-        annotation, fates = source.annotation or Annotation(), {"lost"}
+        annotation, outcomes = source.annotation or Annotation(), {"lost"}
         for one in annotation.objects:
             self.objects += 1
             self.categories.add(one.category)
-            fates.add(self.fit.fate(one, free=annotation.mask_file is None))
-        self.painted = self.painted or "painted" in fates
-        if fates == {"lost"} and not self.fit.writer.names_empty:
+            outcomes.add(self.fit.outcome(one, free=annotation.mask_file is None))
+        self.painted = self.painted or "painted" in outcomes
+        if outcomes == {"lost"} and not self.fit.writer.names_empty:
             self.found["empty", ""] += 1
         if extension := self._not_opened(source.key):
             self.encoded[extension] += 1

@@ -13,6 +13,10 @@ from variegate.annotations.polygons import rasterised
 from variegate.annotations.targets import Mask
 from variegate.codecs import MASK_EXTENSION
 from variegate.formats.conversion.capabilities import Capabilities, Outcome, has_shape
+from variegate.formats.writer import Content
+
+# Field of an object -> what a format must be able to represent for it to stay.
+_OUTLINES: dict[str, Content] = {"corners": "oriented boxes", "polygons": "polygons"}
 
 
 @dataclass(slots=True)
@@ -33,11 +37,11 @@ class ShapeConverter:
     masks: dict[str, Mask] = field(default_factory=dict)
 
     def converted_shapes(self, annotation: Annotation) -> Annotation:
-        """Return the annotation; objects of which nothing can be held are left out."""
+        """Return the annotation; objects of which nothing can be represented are left out."""
         semantic, free = self._semantic(annotation), annotation.mask_file is None
         objects: list[Object] = []
         for one in annotation.objects:
-            fields = self._fields(one, self.fit.fate(one, free=free), len(objects) + 1)
+            fields = self._fields(one, self.fit.outcome(one, free=free), len(objects) + 1)
             if fields is not None:
                 objects.append(one.changed(extra=self.fit.fields(one), **fields))
         if semantic is None and self._painted_key in self.masks:
@@ -60,32 +64,32 @@ class ShapeConverter:
     def _painted_key(self) -> str:
         return self._mask_key(self.output.rpartition(".")[0] + MASK_EXTENSION)
 
-    def _fields(self, one: Object, fate: Outcome, number: int) -> dict[str, Any] | None:
+    def _fields(self, one: Object, outcome: Outcome, number: int) -> dict[str, Any] | None:
         """Return the fields of an object that change; None if nothing of it is left."""
-        if fate == "lost":
+        if outcome == "lost":
             return None
-        if fate == "painted":
+        if outcome == "painted":
             self._paint(one)
             return None
         fields = self._bare(one)
-        if fate == "turned":
+        if outcome == "turned":
             return fields | {"corners": corners_of(one.box or (0, 0, 0, 0)), "box": None}
-        mask = self._filled(one) if fate == "filled" else self.reader.mask(one)
+        mask = self._filled(one) if outcome == "filled" else self.reader.mask(one)
         if mask is not None and not mask.any():
             return None
-        if fate == "outlined":
+        if outcome == "outlined":
             fields["polygons"] = (one.corners,)
-        if fate == "traced" and mask is not None:
+        if outcome == "traced" and mask is not None:
             fields["polygons"] = one.polygons or traced(mask)
         if mask is not None and "instance masks" in self.fit.holds:
             fields |= self._masked(mask, number)
         return fields | {"box": self._box(one, mask)}
 
     def _bare(self, one: Object) -> dict[str, Any]:
-        """Return the descriptions that the new format does not hold, as nothing; and masks."""
+        """Return the descriptions that the new format cannot represent, as nothing; and masks."""
         holds = self.fit.holds
         fields: dict[str, Any] = {"rle": None, "mask_file": None, "mask_value": None}
-        fields |= {name: None for name in ("corners", "polygons") if name not in holds}
+        fields |= {name: None for name, content in _OUTLINES.items() if content not in holds}
         points = {"keypoints"} if has_shape(one) else {"keypoints", "points"}
         return fields if holds & points else fields | {"keypoints": None}
 
@@ -97,7 +101,7 @@ class ShapeConverter:
             return one.box
         if mask is not None:
             return rle.bounds(rle.encode(mask))
-        if (one.polygons and "polygons" in holds) or (one.corners and "corners" in holds):
+        if (one.polygons and "polygons" in holds) or (one.corners and "oriented boxes" in holds):
             # The outline says it all.
             return None
         return around(one.changed(keypoints=None))

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from variegate.annotations.annotation import Annotation
-from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, about, named
 from variegate.formats.image_size import image_size, mask_problem
 from variegate.formats.imagefolder.metadata import (
     EXTENSIONS,
     LABEL,
     Metadata,
-    Rows,
     about_name,
     describe,
     read_rows,
@@ -27,8 +26,9 @@ from variegate.formats.imagefolder.metadata import (
 )
 from variegate.formats.imagefolder.objects import ObjectColumn
 from variegate.formats.imagefolder.writer import ImageFolderWriter
-from variegate.formats.scan import Survey, canonical_split, leave_unsaid
-from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
+from variegate.formats.scan import Survey, leave_unsaid, split_above
+from variegate.formats.spooled import Spooled
+from variegate.storage import Entry, Storage, printable
 
 _LOOKED_AT = 1_000
 _MOST_FOLDERS = 2_000
@@ -40,10 +40,20 @@ _LISTED = 0.5
 
 @dataclass(slots=True)
 class _Found:
-    """What the metadata files say."""
+    """What the metadata files say.
+
+    Attributes:
+        metadata: the files.
+        slots: key of an image -> number of its row.
+        rows: number of the file, line and row of each, on disk.
+        masks: keys of the masks that rows name.
+        problems: key of a file -> what was wrong in it.
+        classes: of images and objects.
+    """
 
     metadata: list[Metadata] = field(default_factory=list)
-    rows: Rows = field(default_factory=Rows)
+    slots: dict[str, int] = field(default_factory=dict)
+    rows: Spooled = field(default_factory=Spooled)
     masks: set[str] = field(default_factory=set)
     problems: dict[str, list[str]] = field(default_factory=dict)
     classes: set[str] = field(default_factory=set)
@@ -63,14 +73,11 @@ class ImageFolder(DatasetFormat):
     """
 
     name: ClassVar[str] = "imagefolder"
-    annotated: ClassVar[bool] = True
 
     found: _Found
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         keys = _metadata_keys(survey, storage)
         if not keys:
             return NotThisFormat("there is no metadata.jsonl, metadata.csv or metadata.parquet")
@@ -78,6 +85,7 @@ class ImageFolder(DatasetFormat):
         for key in keys:
             if problem := _read(storage, key, found):
                 return NotThisFormat(f"{printable(key)}: {problem}", noteworthy=True)
+        found.rows.finish()
         images, missing, unlisted = _compare(survey, storage, found)
         total = images.total()
         listed = total - len(unlisted)
@@ -85,8 +93,6 @@ class ImageFolder(DatasetFormat):
             reason = f"{named(keys)} list {listed:,} of {total:,} images"
             return NotThisFormat(reason, noteworthy=True)
         return cls(
-            root="",
-            split_folders={},
             classes=tuple(sorted(found.classes)),
             images=images,
             notes=tuple(_notes(found, missing, unlisted)),
@@ -98,32 +104,25 @@ class ImageFolder(DatasetFormat):
         names = named([printable(one.key) for one in self.found.metadata])
         return f"image folder with {names}"
 
-    def label(self, key: str) -> str | None:
-        return None
-
     def split(self, key: str) -> str | None:
-        return _split(key)
+        return split_above(key)
 
     def writer(self) -> ImageFolderWriter:
         return ImageFolderWriter(classes=self.classes, metadata=tuple(self.found.metadata))
 
-    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
-        files = {one.key for one in self.found.metadata}
-        for entry in storage.list(on_skip=on_skip):
-            key = entry.key
-            if key in files:
-                problems = tuple(self.found.problems.get(key, ()))
-                yield Source(key, entry.size, None, None, skip="a label file", problems=problems)
-            elif key in self.found.rows:
-                yield self._source(entry, storage)
-            elif key in self.found.masks:
-                yield Source(key, entry.size, None, None, skip="a mask")
-            else:
-                split = None if self.inside(key) is None else _split(key)
-                yield Source(key, entry.size, split, None)
+    def source(self, entry: Entry, storage: Storage) -> Source:
+        key = entry.key
+        if any(one.key == key for one in self.found.metadata):
+            problems = tuple(self.found.problems.get(key, ()))
+            return Source(key, entry.size, skip="a label file", problems=problems)
+        if key in self.found.slots:
+            return self._image(entry, storage)
+        if key in self.found.masks:
+            return Source(key, entry.size, skip="a mask")
+        return Source(key, entry.size, None if self.inside(key) is None else split_above(key))
 
-    def _source(self, entry: Entry, storage: Storage) -> Source:
-        number, line, fields = self.found.rows[entry.key]
+    def _image(self, entry: Entry, storage: Storage) -> Source:
+        ((_, (number, line, fields)),) = self.found.rows.group(self.found.slots[entry.key])
         metadata = self.found.metadata[number]
         place = f"{printable(metadata.key)}:{line}: "
         mask = resolve(fields.pop(metadata.mask, None), metadata.folder)
@@ -141,7 +140,7 @@ class ImageFolder(DatasetFormat):
         return Source(
             entry.key,
             entry.size,
-            _split(entry.key),
+            split_above(entry.key),
             label=None if label in (None, "") else str(label),
             annotation=Annotation(size=size, objects=tuple(objects), mask_file=mask, extra=extra),
             problems=tuple(place + words for words in problems),
@@ -180,12 +179,13 @@ def _read(storage: Storage, key: str, found: _Found) -> str | None:
         name = resolve(row.get(metadata.file), metadata.folder)
         if name is None:
             found.say(key, line, f"{about_name(row, metadata)}; left out")
-        elif name in found.rows:
+        elif name in found.slots:
             found.say(key, line, f"{name!r} stands in an earlier line too; left out")
         else:
             if metadata.objects is None and (column := ObjectColumn.find(row)):
                 metadata = found.metadata[number] = replace(metadata, objects=column)
-            found.rows.add(name, number, line, row)
+            found.slots[name] = len(found.slots)
+            found.rows.add(found.slots[name], [number, line, row])
             _note(row, metadata, line, found)
     return None
 
@@ -217,31 +217,21 @@ def _compare(
     survey: Survey, storage: Storage, found: _Found
 ) -> tuple[Counter[str], list[str], list[str]]:
     """Return the images by split, the files that are missing, and those not listed."""
-    missing, unlisted = set(found.rows), []
+    missing, unlisted = set(found.slots), []
     images: Counter[str] = Counter()
     for entry in storage.list(on_skip=leave_unsaid):
-        if entry.key in found.rows:
+        if entry.key in found.slots:
             missing.discard(entry.key)
         elif not survey.is_image(entry.key) or entry.key in found.masks:
             continue
         else:
             unlisted.append(entry.key)
-        images[_split(entry.key) or ""] += 1
+        images[split_above(entry.key) or ""] += 1
     return images, sorted(missing), unlisted
 
 
 def _notes(found: _Found, missing: list[str], unlisted: list[str]) -> Iterator[str]:
-    if missing:
-        count = counted(len(missing), "file is", "files are")
-        yield f"{count} listed in the metadata but missing: {named(missing)}"
-    if unlisted:
-        count = counted(len(unlisted), "image is", "images are")
-        yield f"{count} not listed in the metadata: {named(unlisted)}"
+    yield from about(missing, "file is", "files are", "listed in the metadata but missing")
+    yield from about(unlisted, "image is", "images are", "not listed in the metadata")
     for key, said in found.problems.items():
-        count = counted(len(said), "line", "lines")
-        yield f"{count} of {printable(key)} left out or repaired: {named(said)}"
-
-
-def _split(key: str) -> str | None:
-    """Return the split that a folder names."""
-    return next((s for part in key.split("/")[:-1] if (s := canonical_split(part))), None)
+        yield from about(said, "line", "lines", f"of {printable(key)} left out or repaired")

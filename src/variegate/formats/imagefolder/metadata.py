@@ -1,11 +1,8 @@
 """``metadata.jsonl``, ``metadata.csv`` and ``metadata.parquet``: a row for every image."""
 
 import base64
-import io
 import json
 import posixpath
-import tempfile
-import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -57,36 +54,6 @@ class Metadata:
     def extension(self) -> str:
         """Its kind: one of `EXTENSIONS`."""
         return posixpath.splitext(self.key)[1].lower()
-
-
-class Rows:
-    """Rows by the image that they are about, on disk; in memory only where each stands."""
-
-    def __init__(self) -> None:
-        """Open a temporary file, which goes with this object."""
-        self._places: dict[str, int] = {}
-        self._file = tempfile.TemporaryFile(prefix="variegate-")  # noqa: SIM115 - see below
-        weakref.finalize(self, self._file.close)
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._places
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def add(self, key: str, number: int, line: int, row: Row) -> None:
-        """Keep the row of an image: from which file, and from which line."""
-        self._places[key] = self._file.seek(0, io.SEEK_END)
-        self._file.write(json.dumps([number, line, row]).encode() + b"\n")
-
-    def __getitem__(self, key: str) -> tuple[int, int, Row]:
-        """Return number of the file, line and row."""
-        self._file.seek(self._places[key])
-        number, line, row = json.loads(self._file.readline())
-        return number, line, row
 
 
 def read_rows(storage: Storage, key: str) -> Iterator[tuple[int, Row | str]]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from variegate.annotations.annotation import Annotation
-from variegate.codecs import EXTENSIONS, MASK_EXTENSION, encode_mask
+from variegate.codecs import encode_mask
 from variegate.formats.delimited import open_table
 from variegate.formats.imagefolder.metadata import LABEL, Metadata, Row
 from variegate.formats.imagefolder.objects import AREA, OUTLINES, RAW, ObjectColumn
+from variegate.formats.output_names import png_key
 from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
 
@@ -60,14 +61,11 @@ class ImageFolderWriter(Writer):
         return f"{_FOLDERS[split]}/{stem}{extension}" if split else f"{stem}{extension}"
 
     def mask_key(self, mask_file: str, *, source: str, output: str) -> str:
-        stem, extension = posixpath.splitext(
-            super().mask_key(mask_file, source=source, output=output)
-        )
+        key = super().mask_key(mask_file, source=source, output=output)
         if not self.own:
             # Of another format, whose folders are not kept.
-            split = posixpath.dirname(output)
-            stem = posixpath.join(split, "masks", posixpath.basename(stem))
-        return stem + (extension if extension.lower() in EXTENSIONS["png"] else MASK_EXTENSION)
+            key = posixpath.join(posixpath.dirname(output), "masks", posixpath.basename(key))
+        return png_key(key)
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         mask_file = item.annotation.mask_file if item.annotation else None

@@ -1,5 +1,1 @@
-"""Images and semantic masks in pairs; see `dataset_format`."""
-
-from variegate.formats.mask_pairs.format import MaskPairs
-
-__all__ = ["MaskPairs"]
+"""Images and semantic masks in pairs."""

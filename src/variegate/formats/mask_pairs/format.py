@@ -8,20 +8,28 @@ A mask keeps its values, its depth and its palette. It is written as PNG, whatev
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from variegate.annotations.annotation import Annotation
 from variegate.errors import ImageError, InputError
-from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
+from variegate.formats.base import (
+    DatasetFormat,
+    NotThisFormat,
+    Recognised,
+    Source,
+    counted,
+    mask_source,
+    named,
+)
 from variegate.formats.image_size import image_size, mask_palette, measure, size_problem
 from variegate.formats.mask_pairs.classes import class_names, is_class_file, read_class_files
 from variegate.formats.mask_pairs.pairs import Pairing, split_key
 from variegate.formats.mask_pairs.search import find_pairing, is_mask_folder, other_masks
 from variegate.formats.mask_pairs.writer import PALETTE, MaskPairsWriter
-from variegate.formats.scan import Survey, canonical_split, leave_unsaid
-from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
+from variegate.formats.scan import Survey, leave_unsaid, split_above
+from variegate.storage import Entry, Storage, printable
 
 _MOST_EXTENSIONS = 12
 
@@ -48,16 +56,13 @@ class MaskPairs(DatasetFormat):
     """
 
     name: ClassVar[str] = "masks"
-    annotated: ClassVar[bool] = True
 
     pairing: Pairing
     palette: str = ""
     class_files: Mapping[str, str]
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         pairing = find_pairing(survey, storage, chosen=chosen)
         if isinstance(pairing, str):
             if lost := _lost_images(survey, storage):
@@ -72,8 +77,6 @@ class MaskPairs(DatasetFormat):
         if pairing.soft:
             notes.append("the masks are soft, by their name: they hold amounts and not classes")
         return cls(
-            root="",
-            split_folders={},
             classes=class_names(texts),
             images=seen.images,
             notes=tuple(notes),
@@ -93,9 +96,6 @@ class MaskPairs(DatasetFormat):
             return f"masks in {printable(masks)!r} for the images in {printable(images)!r}"
         return f"masks beside the images, called {printable(self.pairing.mask[1])!r}"
 
-    def label(self, key: str) -> str | None:
-        return None
-
     def split(self, key: str) -> str | None:
         return _split(key)
 
@@ -107,13 +107,9 @@ class MaskPairs(DatasetFormat):
             class_files=self.class_files,
         )
 
-    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
-        for entry in storage.list(on_skip=on_skip):
-            yield self._source(entry, storage)
-
-    def _source(self, entry: Entry, storage: Storage) -> Source:
+    def source(self, entry: Entry, storage: Storage) -> Source:
         key = entry.key
-        source = Source(key, entry.size, None, None)
+        source = Source(key, entry.size)
         role = self.pairing.role(key)
         if self.inside(key) is None:
             return source
@@ -124,7 +120,8 @@ class MaskPairs(DatasetFormat):
         if role == "image":
             return self._image(replace(source, split=_split(key)), storage)
         if role == "mask":
-            return self._mask(source, storage)
+            images = self.pairing.images(key)
+            return mask_source(entry, alone=not any(map(storage.exists, images)))
         if role == "other mask":
             return replace(source, skip="a mask of another kind")
         return replace(source, skip="it stands outside of the images and masks")
@@ -152,12 +149,6 @@ class MaskPairs(DatasetFormat):
         if (palette := (header.palette or b"").hex()) != self.palette:
             annotation = annotation.changed(extra={PALETTE: palette})
         return replace(source, annotation=annotation)
-
-    def _mask(self, source: Source, storage: Storage) -> Source:
-        if any(storage.exists(one) for one in self.pairing.images(source.key)):
-            return replace(source, skip="a mask")
-        problem = f"{printable(source.key)}: a mask without an image; it is left out"
-        return replace(source, skip="a mask without an image", problems=(problem,))
 
 
 def _is_above(key: str, other: str) -> bool:
@@ -189,11 +180,8 @@ def _common(extensions: Counter[str]) -> tuple[str, ...]:
 
 def _split(key: str) -> str | None:
     """Return the split that a folder names: "train", "val2017"."""
-    for part in key.split("/")[:-1]:
-        # COCO's folders have the year behind.
-        if split := canonical_split(part) or canonical_split(part.removesuffix("2017")):
-            return split
-    return None
+    # COCO's folders have the year behind.
+    return split_above(key, lambda folder: (folder.removesuffix("2017"),))
 
 
 def _lost_images(survey: Survey, storage: Storage) -> str | None:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from variegate.codecs import EXTENSIONS, MASK_EXTENSION, encode_mask
+from variegate.codecs import encode_mask
 from variegate.formats.mask_pairs.pairs import Pairing, split_key
-from variegate.formats.output_names import output_key
+from variegate.formats.output_names import joined, output_key, png_key
 from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
 
@@ -50,8 +50,7 @@ class MaskPairsWriter(Writer):
         )
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
-        parts = (self.pairing.folders[0][0], split, split_key(key)[1] + extension)
-        return "/".join(part for part in parts if part)
+        return joined(self.pairing.folders[0][0], split, split_key(key)[1] + extension)
 
     def key(
         self, source: str, *, suffix: str, extension: str, own_extensions: tuple[str, ...]
@@ -70,14 +69,11 @@ class MaskPairsWriter(Writer):
         stem = self.pairing.mask_stem(output)
         if stem is None:
             return super().mask_key(mask_file, source=source, output=output)
-        extension = split_key(mask_file)[2]
-        return stem + (extension if extension.lower() in EXTENSIONS["png"] else MASK_EXTENSION)
+        return png_key(stem + split_key(mask_file)[2])
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         annotation = item.annotation
-        if annotation is None or annotation.mask_file is None:
-            return
-        if annotation.mask_file not in item.masks:
+        if annotation is None or annotation.mask_file is None or not item.masks:
             return
         mask = item.masks[annotation.mask_file]
         palette = bytes.fromhex(annotation.extra.get(PALETTE, self.palette))

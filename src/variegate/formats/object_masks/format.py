@@ -15,11 +15,11 @@ from typing import ClassVar
 from variegate.annotations.annotation import Annotation, Object
 from variegate.codecs import IMAGE_EXTENSIONS, decode_mask
 from variegate.errors import ImageError, InputError
-from variegate.formats.base import DatasetFormat, NotThisFormat, Source
+from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, mask_source
 from variegate.formats.image_size import image_size, mask_problem
 from variegate.formats.mask_pairs.pairs import split_key
 from variegate.formats.object_masks.writer import OBJECT, Case, ObjectMasksWriter
-from variegate.formats.scan import Survey, canonical_split, leave_unsaid
+from variegate.formats.scan import Survey, canonical_split, leave_unsaid, split_above
 from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
 
 _IMAGES = ("images", "image", "imgs", "img")
@@ -43,7 +43,7 @@ class ObjectMasks(DatasetFormat):
     """
 
     name: ClassVar[str] = "object-masks"
-    annotated: ClassVar[bool] = True
+    heading: ClassVar[str] = "one mask file for each object"
 
     images_folder: str
     masks_folder: str
@@ -52,16 +52,11 @@ class ObjectMasks(DatasetFormat):
     value: int = 255
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         if (folders := _folders(survey, chosen=chosen)) is None:
             return NotThisFormat("images do not stand alone beside a folder of masks")
         dataset_format = cls(
-            root="".join(f"{part}/" for part in survey.root),
-            split_folders={},
-            classes=(),
-            images={},
+            root=survey.prefix,
             images_folder=folders[0],
             masks_folder=folders[1],
         )
@@ -96,13 +91,6 @@ class ObjectMasks(DatasetFormat):
             value=_value(storage, first),
         )
 
-    @property
-    def heading(self) -> str:
-        return "one mask file for each object"
-
-    def label(self, key: str) -> str | None:
-        return None
-
     def split(self, key: str) -> str | None:
         return _split(key)
 
@@ -118,7 +106,7 @@ class ObjectMasks(DatasetFormat):
         # What belongs to one image stands together in the listing: "<id>/images", "<id>/masks".
         for folder, group in groupby(storage.list(on_skip=on_skip), key=_CaseFinder(self)):
             if folder is None:
-                yield from (Source(entry.key, entry.size, None, None) for entry in group)
+                yield from (Source(entry.key, entry.size) for entry in group)
             else:
                 yield from self._sources(storage, list(group))
 
@@ -138,21 +126,15 @@ class ObjectMasks(DatasetFormat):
                 objects.append(Object(category=self._category(mask.key), mask_file=mask.key))
         annotation = Annotation(size=size, objects=tuple(objects))
         for entry in entries:
-            source = Source(entry.key, entry.size, None, None)
+            source = Source(entry.key, entry.size)
             case = self._case(entry.key)
             if case is None:
                 yield source
             elif case.part == self.masks_folder:
-                yield _mask(source, alone=not images)
+                yield mask_source(entry, alone=not images)
             elif entry is images[0]:
-                yield Source(
-                    entry.key,
-                    entry.size,
-                    _split(entry.key),
-                    None,
-                    annotation=annotation,
-                    problems=tuple(problems),
-                )
+                split, said = _split(entry.key), tuple(problems)
+                yield replace(source, split=split, annotation=annotation, problems=said)
             else:
                 other = f"the masks beside it belong to {printable(images[0].key)!r}"
                 yield replace(source, split=_split(entry.key), unusable=other)
@@ -161,11 +143,7 @@ class ObjectMasks(DatasetFormat):
         """Return where an image or a mask stands; None for all other files."""
         if self.inside(key) is None or split_key(key)[2].lower() not in IMAGE_EXTENSIONS:
             return None
-        return Case.of(key, self._parts)
-
-    @property
-    def _parts(self) -> tuple[str, str]:
-        return self.images_folder, self.masks_folder
+        return Case.of(key, (self.images_folder, self.masks_folder))
 
     def _category(self, key: str) -> str:
         case = self._case(key)
@@ -180,22 +158,15 @@ class _CaseFinder:
     """Says which image's folder each file of a listing belongs to; remembers the last."""
 
     def __init__(self, dataset_format: ObjectMasks) -> None:
-        self._layout = dataset_format
+        self._format = dataset_format
         self._folder: str | None = None
 
     def __call__(self, entry: Entry) -> str | None:
-        if case := self._layout._case(entry.key):
+        if case := self._format._case(entry.key):
             self._folder = case.folder
         elif self._folder is not None and not entry.key.startswith(f"{self._folder}/"):
             self._folder = None
         return self._folder
-
-
-def _mask(source: Source, *, alone: bool) -> Source:
-    if not alone:
-        return replace(source, skip="a mask")
-    problem = f"{printable(source.key)}: a mask without an image; it is left out"
-    return replace(source, skip="a mask without an image", problems=(problem,))
 
 
 def _folders(survey: Survey, *, chosen: bool) -> tuple[str, str] | None:
@@ -237,7 +208,4 @@ def _value(storage: Storage, key: str | None) -> int:
 
 def _split(key: str) -> str | None:
     """Return the split that a folder names: "train", "stage1_train"."""
-    for part in key.split("/")[:-1]:
-        if split := canonical_split(part) or canonical_split(part.rpartition("_")[2]):
-            return split
-    return None
+    return split_above(key, lambda folder: (folder.rpartition("_")[2],))

@@ -9,9 +9,9 @@ import numpy as np
 from variegate.annotations import rle
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.polygons import rasterised
-from variegate.codecs import EXTENSIONS, MASK_EXTENSION, encode_mask
+from variegate.codecs import MASK_EXTENSION, encode_mask
 from variegate.formats.mask_pairs.pairs import split_key
-from variegate.formats.output_names import output_key
+from variegate.formats.output_names import joined, output_key, png_key
 from variegate.formats.writer import Content, Item, Writer
 
 OBJECT = "object"
@@ -55,20 +55,20 @@ class ObjectMasksWriter(Writer):
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         stem = split_key(key)[1]
-        parts = (split, stem, self.images_folder, stem + extension)
-        return "/".join(part for part in parts if part)
+        return joined(split, stem, self.images_folder, stem + extension)
 
     def key(
         self, source: str, *, suffix: str, extension: str, own_extensions: tuple[str, ...]
     ) -> str:
         case = Case.of(source, self._parts)
-        if case is None:
-            return output_key(
-                source, suffix=suffix, extension=extension, own_extensions=own_extensions
-            )
         name = output_key(
-            case.rest, suffix=suffix, extension=extension, own_extensions=own_extensions
+            case.rest if case else source,
+            suffix=suffix,
+            extension=extension,
+            own_extensions=own_extensions,
         )
+        if case is None:
+            return name
         folder = output_key(case.folder, suffix=suffix, extension="", own_extensions=())
         return f"{folder}/{self.images_folder}/{name}"
 
@@ -77,9 +77,7 @@ class ObjectMasksWriter(Writer):
         if case is None:
             return super().mask_key(mask_file, source=source, output=output)
         folder, stem, extension = split_key(own.rest if own else split_key(mask_file)[1])
-        extension = extension if extension.lower() in EXTENSIONS["png"] else MASK_EXTENSION
-        parts = (case.folder, self.masks_folder, folder, stem + extension)
-        return "/".join(part for part in parts if part)
+        return joined(case.folder, self.masks_folder, folder, png_key(stem + extension))
 
     def sidecar_keys(self, key: str, annotation: Annotation) -> set[str]:
         numbered = enumerate(annotation.objects)
@@ -103,8 +101,7 @@ class ObjectMasksWriter(Writer):
         safe = category.replace("/", "_").replace("\\", "_").strip(".")
         case = Case.of(image, self._parts)
         folder = case.folder if case else split_key(image)[1]
-        parts = (folder, self.masks_folder, safe, f"{number + 1:04}{MASK_EXTENSION}")
-        return "/".join(part for part in parts if part)
+        return joined(folder, self.masks_folder, safe, f"{number + 1:04}{MASK_EXTENSION}")
 
     @property
     def _parts(self) -> tuple[str, str]:

@@ -1,5 +1,1 @@
-"""Tables of files and labels; see `dataset_format`."""
-
-from variegate.formats.table.format import CsvTable
-
-__all__ = ["CsvTable"]
+"""Tables of files and labels."""

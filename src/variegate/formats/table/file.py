@@ -4,7 +4,7 @@ import posixpath
 from dataclasses import dataclass
 
 from variegate.errors import InputError
-from variegate.formats.delimited import csv_rows, first_column, read_head
+from variegate.formats.delimited import SPLIT_COLUMNS, csv_rows, first_column, read_head
 from variegate.formats.scan import SPLITS, canonical_split, relative_name
 from variegate.storage import Storage, printable
 
@@ -18,7 +18,6 @@ _LABEL_NAMES = (
     *("label_name", "class_name", "category_name", "label", "class", "category"),
     *("class_label", "labels", "species", "target"),
 )
-_SPLIT_NAMES = ("split", "subset", "set", "partition")
 _BOX_NAMES = {"bbox", "box", "xmin", "x_min", "x1", "x", "left", "x_center", "xcenter"}
 
 Place = tuple[str | None, str | None]
@@ -64,7 +63,9 @@ def find_columns(storage: Storage, key: str) -> Columns | str:
         return "it has no column for the label, such as 'label'"
     if _BOX_NAMES & set(names):
         return "it holds boxes, which csv-boxes may read"
-    return Columns(head.delimiter, head.cells, file_at, label_at, first_column(names, _SPLIT_NAMES))
+    return Columns(
+        head.delimiter, head.cells, file_at, label_at, first_column(names, SPLIT_COLUMNS)
+    )
 
 
 def read_table(storage: Storage, key: str, columns: Columns) -> Table:

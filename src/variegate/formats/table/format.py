@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from variegate.errors import InputError
-from variegate.formats.base import DatasetFormat, NotThisFormat, counted, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, about, named
 from variegate.formats.scan import Survey, leave_unsaid
 from variegate.formats.table.file import Columns, Place, Table, describe, find_columns, read_table
 from variegate.formats.table.writer import CsvTableWriter
@@ -32,9 +32,7 @@ class CsvTable(DatasetFormat):
     table: Table
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         found = {key: find_columns(storage, key) for key in survey.tables}
         fitting = {key: columns for key, columns in found.items() if isinstance(columns, Columns)}
         if not fitting:
@@ -50,10 +48,9 @@ class CsvTable(DatasetFormat):
         ((key, columns),) = fitting.items()
         table = read_table(storage, key, columns)
         dataset_format = cls(
-            root="".join(f"{part}/" for part in survey.root),
+            root=survey.prefix,
             split_folders=survey.split_folders,
             classes=tuple(sorted({label for label, _ in table.rows.values() if label is not None})),
-            images={},
             key=key,
             columns=columns,
             table=table,
@@ -90,18 +87,13 @@ class CsvTable(DatasetFormat):
 
     def _notes(self, missing: set[str], unlisted: list[str]) -> Iterator[str]:
         key = printable(self.key)
-        if outside := self.table.outside:
-            count = counted(len(outside), "file lies", "files lie")
-            yield f"{count} outside the dataset, says {key}: {named(outside)}"
-        if missing:
-            count = counted(len(missing), "file is", "files are")
-            yield f"{count} listed in {key} but missing: {named(sorted(missing))}"
-        if unlisted:
-            count = counted(len(unlisted), "image is", "images are")
-            yield f"{count} not listed in {key} and without a label: {named(unlisted)}"
-        if empty := [name for name, (label, _) in self.table.rows.items() if label is None]:
-            count = counted(len(empty), "file has", "files have")
-            yield f"{count} an empty label in {key}: {named(empty)}"
+        outside = f"outside the dataset, says {key}"
+        yield from about(self.table.outside, "file lies", "files lie", outside)
+        yield from about(sorted(missing), "file is", "files are", f"listed in {key} but missing")
+        unsaid = f"not listed in {key} and without a label"
+        yield from about(unlisted, "image is", "images are", unsaid)
+        empty = [name for name, (label, _) in self.table.rows.items() if label is None]
+        yield from about(empty, "file has", "files have", f"an empty label in {key}")
 
     @property
     def heading(self) -> str:

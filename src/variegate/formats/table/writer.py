@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 from variegate.formats.delimited import open_table
+from variegate.formats.output_names import joined
 from variegate.formats.pairing import parts_of
 from variegate.formats.table.file import Columns
 from variegate.formats.writer import Content, DatasetInfo, Item, Writer
@@ -40,7 +41,7 @@ class CsvTableWriter(Writer):
         return cls(classes=dataset.classes, skeletons=dataset.skeletons, columns=columns)
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
-        return "/".join(part for part in ("images", split, parts_of(key)[1] + extension) if part)
+        return joined("images", split, parts_of(key)[1] + extension)
 
     def write_index(self, storage: Storage, items: Iterable[Item]) -> Iterable[str]:
         """Write files, labels and, where the columns have them, splits, row by row."""

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from variegate.annotations.annotation import Annotation
 from variegate.errors import InputError, LimitError
-from variegate.formats.base import DatasetFormat, NotThisFormat, Source, named
-from variegate.formats.scan import Survey, canonical_split, is_hidden, leave_unsaid
+from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, named
+from variegate.formats.scan import Survey, is_hidden, leave_unsaid, split_above
 from variegate.formats.webdataset.schema import (
     CAPTION,
     CLASS,
@@ -50,24 +50,18 @@ class WebDataset(DatasetFormat):
     """
 
     name: ClassVar[str] = "webdataset"
-    annotated: ClassVar[bool] = True
+    heading: ClassVar[str] = "WebDataset"
 
     input: str
     single: str = ""
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         single = storage.is_tar
         sharded = any(part.endswith(".tar") for f in survey.tally.folders for part in f)
         if not (single or sharded or chosen):
             return NotThisFormat("there are no tar files")
         dataset_format = cls(
-            root="",
-            split_folders={},
-            classes=(),
-            images={},
             input=storage.url,
             single=_single(storage) if single else "",
         )
@@ -100,13 +94,6 @@ class WebDataset(DatasetFormat):
             notes.append(f"carried through as they are, not moved with the pixels: {common}")
         return replace(self, classes=tuple(sorted(labels)), images=images, notes=tuple(notes))
 
-    @property
-    def heading(self) -> str:
-        return "WebDataset"
-
-    def label(self, key: str) -> str | None:
-        return None
-
     def split(self, key: str) -> str | None:
         return _split(key)
 
@@ -116,7 +103,7 @@ class WebDataset(DatasetFormat):
     def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
         for sample, entries in self._samples(storage, on_skip):
             if sample is None:
-                yield from (Source(entry.key, entry.size, None, None) for entry in entries)
+                yield from (Source(entry.key, entry.size) for entry in entries)
             else:
                 yield from self._sources(storage, sample, entries)
 
@@ -142,11 +129,8 @@ class WebDataset(DatasetFormat):
         image = image_of(extensions)
         if image is None:
             shard = _SHARD in sample or self.single
-            for entry in entries:
-                yield Source(
-                    *(entry.key, entry.size, None, None),
-                    skip="a sample without an image" if shard else None,
-                )
+            skip = "a sample without an image" if shard else None
+            yield from (Source(entry.key, entry.size, skip=skip) for entry in entries)
             return
         about = _About(storage, sample, extensions, image)
         for entry, extension in zip(entries, extensions, strict=True):
@@ -161,7 +145,7 @@ class WebDataset(DatasetFormat):
                 skip = "a mask" if entry.key in about.masks else "a label file"
                 converted = extension in about.annotation.extra.get(MEMBERS, ())
                 skip = "carried through with its sample" if converted else skip
-                yield Source(entry.key, entry.size, None, None, skip=skip)
+                yield Source(entry.key, entry.size, skip=skip)
 
 
 class _About:
@@ -210,12 +194,7 @@ def _read(storage: Storage, key: str, problems: list[str]) -> str | None:
 
 def _split(key: str) -> str | None:
     """Return the split that a folder or a shard names: "val/", "imagenet-train-0001.tar"."""
-    for part in key.split("/")[:-1]:
-        words = re.split(r"[-_.]", part) if part.endswith(".tar") else [part]
-        for word in words:
-            if split := canonical_split(word):
-                return split
-    return None
+    return split_above(key, lambda f: re.split(r"[-_.]", f) if f.endswith(".tar") else [f])
 
 
 def _single(storage: Storage) -> str:

@@ -14,7 +14,8 @@ from functools import lru_cache
 from typing import ClassVar, Self
 
 from variegate.annotations.annotation import Annotation
-from variegate.codecs import EXTENSIONS, MASK_EXTENSION, encode_mask
+from variegate.codecs import MASK_EXTENSION, encode_mask
+from variegate.formats.output_names import png_key
 from variegate.formats.webdataset.schema import (
     CAPTION,
     CLASS,
@@ -47,7 +48,7 @@ class WebDatasetWriter(Writer):
     name: ClassVar = "webdataset"
     holds: ClassVar[frozenset[Content]] = frozenset(
         (
-            *("label", "labels", "boxes", "corners", "polygons", "instance masks"),
+            *("label", "labels", "boxes", "oriented boxes", "polygons", "instance masks"),
             *("semantic masks", "soft masks", "keypoints", "captions", "other fields"),
         )
     )
@@ -103,10 +104,7 @@ class WebDatasetWriter(Writer):
             words = [folder] if alike and folder else [folder, stem] if folder else [stem]
             name = "-".join(words).replace(".", "-")
             extension = f"{name}.seg{MASK_EXTENSION}"
-        last = f".{extension.rpartition('.')[2]}"
-        if last.lower() not in EXTENSIONS["png"]:
-            extension = extension.removesuffix(last) + MASK_EXTENSION
-        return f"{split_member(output)[0]}.{extension}"
+        return png_key(f"{split_member(output)[0]}.{extension}")
 
     def sidecar_keys(self, key: str, annotation: Annotation) -> set[str]:
         sample = split_member(key)[0]

@@ -36,7 +36,9 @@ class YoloWriter(PairedWriter):
     name: ClassVar[str] = "yolo"
     extension: ClassVar[str] = ".txt"
     role: ClassVar[str | None] = "labels"
-    holds: ClassVar[frozenset[Content]] = frozenset(("boxes", "corners", "polygons", "keypoints"))
+    holds: ClassVar[frozenset[Content]] = frozenset(
+        ("boxes", "oriented boxes", "polygons", "keypoints")
+    )
     one_shape: ClassVar = True
     own_fields: ClassVar = frozenset(("no_file", "header"))
 
