@@ -73,7 +73,9 @@ class MaskPairsWriter(Writer):
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         annotation = item.annotation
-        if annotation is None or annotation.mask_file is None or not item.masks:
+        if annotation is None or annotation.mask_file is None:
+            return
+        if annotation.mask_file not in item.masks:
             return
         mask = item.masks[annotation.mask_file]
         palette = bytes.fromhex(annotation.extra.get(PALETTE, self.palette))
