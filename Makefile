@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format bench oracles docs clean
+.PHONY: demo test lint format bench oracles wheel clean
 
 demo: $(VENV)/.core
 	$(BIN)/python -m variegate.cli.demo demo
@@ -36,6 +36,12 @@ bench: $(VENV)/.core $(VENV)/.stores .venv-lambda/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,ray]' 'moto[server,s3]>=5.2' \
 	  azure-storage-blob pytest
 	$(BIN)/python benchmarks/run.py
+
+# The wheel and the source archive, tried in empty environments of the Pythons that are here.
+wheel: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build
+	rm -rf dist && $(BIN)/python -m build --outdir dist . > /dev/null
+	$(BIN)/python tests/try_wheel.py dist
 
 clean:
 	rm -rf $(VENV) .venv-aws .venv-lambda .venv-oracles demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -24,7 +24,7 @@ from variegate.recipes.recipe import Recipe
 from variegate.seeding import generator
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "aws"))
+sys.path.insert(0, str(ROOT / "tests" / "deploy" / "aws"))
 
 # The small Lambda that the tests drive the function with.
 from lambda_host import Sandbox  # noqa: E402

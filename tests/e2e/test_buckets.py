@@ -1,16 +1,24 @@
 """Runs from bucket to bucket: the same bytes, whatever the store does meanwhile."""
 
+import json
 import logging
 import os
+import re
 import time
+import urllib.parse
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
+from moto.server import ThreadedMotoServer
 
 import jobs
 import servers
-from variegate import Options, augment, read_manifest
+from variegate import Options, Recipe, augment, convert, read_manifest
 from variegate.errors import OutputError, StoreError, UsageError
+from variegate.formats.scan import seems_image
 from variegate.runs.rebuild import rebuild
 from variegate.runs.status import status
 from variegate.runs.verify import verify
@@ -356,3 +364,91 @@ def test_an_output_that_holds_something_else_is_refused(moto_buckets, tmp_path):
     with pytest.raises(OutputError, match=r"holds thesis\.doc and is not an output"):
         augment(f"s3://{raw}", f"s3://{more}", recipe=jobs.recipe())
     assert os.environ["AWS_ENDPOINT_URL"]
+
+
+@pytest.fixture
+def watched(monkeypatch, caplog):
+    """Moto in this process, its own way in, and what is asked of it: (method, path, range)."""
+    caplog.set_level(logging.ERROR, "werkzeug")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    proxy, asked = servers.FaultyProxy(f"http://{host}:{port}"), []
+    at(monkeypatch, proxy.url)
+
+    def note(handler):
+        asked.append((handler.command, handler.path, handler.headers.get("Range")))
+        return False
+
+    proxy.faults.append(note)
+    objects._opened.cache_clear()
+    backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    yield backend, asked
+    backend.reset()
+    objects._opened.cache_clear()
+    proxy.close()
+    server.stop()
+
+
+def large_coco(data_dir, folder):
+    """Write a COCO set whose files are read in several pieces."""
+    convert(data_dir / "bccd_voc", folder, to="coco", options=Options(workers=0))
+    for file in folder.glob("annotations/*.json"):
+        content = json.loads(file.read_bytes())
+        file.write_text(json.dumps({**content, "note": "x" * 5_300_000}))
+    return folder
+
+
+def yolo(data_dir, folder):
+    convert(data_dir / "bccd_voc", folder, to="yolo", allow_loss=True, options=Options(workers=0))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("heading", "make"),
+    [
+        ("Pascal VOC", lambda data_dir, _: data_dir / "bccd_voc"),
+        ("YOLO boxes", yolo),
+        ("COCO", large_coco),
+    ],
+    ids=["voc", "yolo", "coco"],
+)
+def test_a_run_lists_a_large_bucket_once_and_reads_no_annotation_twice(
+    watched, data_dir, tmp_path, heading, make
+):
+    backend, asked = watched
+    source = make(data_dir, tmp_path / "in")
+    backend.create_bucket("large", "us-east-1")
+    kinds = (".jpg", ".xml", ".txt", ".yaml", ".json")
+    found = local(source).items()
+    files = {key: data for key, data in found if key.endswith(kinds) and key[0] != "."}
+    # Others stand before and behind the set.
+    others = {f"{'0z'[n % 2]}/{n:06}.bin": b"." for n in range(20_000 - len(files))}
+    for key, data in (files | others).items():
+        backend.put_object("large", key, data)
+    summary = augment(
+        "s3://large",
+        tmp_path / "out",
+        recipe=Recipe.from_data({"variants": "source"}),
+        # With a limit, workers do not look into files that are neither images nor annotations.
+        options=Options(workers=0, limit=59),
+    )
+    assert summary.format.startswith(heading)
+    assert summary.counts.outputs == 59
+
+    pages = [path for method, path, _ in asked if method == "GET" and "list-type" in path]
+    assert len(pages) == 20
+    ranges = {}
+    for method, path, within in asked:
+        key = urllib.parse.unquote(path.partition("?")[0].removeprefix("/large/"))
+        if key in files and not seems_image(key) and method == "GET":
+            found = re.fullmatch(r"bytes=(\d+)-(\d+)", within or f"bytes=0-{len(files[key]) - 1}")
+            ranges.setdefault(key, []).append((int(found[1]), int(found[2])))
+    assert ranges.keys() == {key for key in files if key.endswith(kinds[1:])}
+    for of_one in ranges.values():
+        assert all(one[1] < two[0] for one, two in pairwise(sorted(of_one)))
+    # Nor is it asked how large files are that the listing has named, but for those in pieces.
+    heads = {
+        urllib.parse.unquote(path).removeprefix("/large/") for m, path, _ in asked if m == "HEAD"
+    }
+    assert all(len(files[key]) > 1 << 20 for key in heads & ranges.keys())

@@ -10,7 +10,8 @@ import pytest
 from variegate.codecs import encode, encode_mask
 from variegate.errors import InputError
 from variegate.formats import detect
-from variegate.formats.voc.xml import Node, XmlError, parse, write
+from variegate.formats.paired import BrokenFileError
+from variegate.formats.voc.xml import Node, parse, write
 from variegate.storage import open_storage
 
 IMAGE = encode(np.full((20, 30, 3), 90, np.uint8), format="jpeg")
@@ -224,7 +225,7 @@ def test_values_survive_xml(value):
 
 
 def test_what_is_not_xml_is_told_with_its_line():
-    with pytest.raises(XmlError) as caught:
+    with pytest.raises(BrokenFileError) as caught:
         parse(b"<a>\n\n<b></a>")
     assert (caught.value.line, caught.value.reason) == (3, "not well-formed XML (mismatched tag)")
     assert isinstance(parse(b"<a/>"), Node)

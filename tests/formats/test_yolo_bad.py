@@ -275,7 +275,7 @@ def test_images_elsewhere_and_other_files_are_passed_over(make):
     assert {s.key: s.skip for s in dataset_format.sources(storage) if s.annotation is None} == {
         "LICENSE": None,
         "data.yaml": "the description of the dataset",
-        "docs/figure.jpg": "an image outside the folders that have labels",
+        "docs/figure.jpg": "an image outside the folders that have annotations",
         "labels/1.txt": "a label file",
         "labels/2.txt": "a label file",
     }

@@ -37,8 +37,7 @@ class _Known(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values."""
-        data: dict[str, Any] = msgspec.to_builtins(self)
-        return data
+        return msgspec.to_builtins(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:

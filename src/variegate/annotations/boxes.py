@@ -3,7 +3,7 @@
 Numbers survive: `edges_of` and `sides_of` give back what was read wherever a box is unchanged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -31,6 +31,18 @@ def corners_of(box: Box) -> tuple[Point, Point, Point, Point]:
     return (x1, y1), (x2, y1), (x2, y2), (x1, y2)
 
 
+def bounds_of(points: Iterable[Point]) -> Box:
+    """Return the box around one or more points."""
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def clipped(box: Box, size: tuple[int, int]) -> Box:
+    """Return a box cut at the edges of an image of (height, width) `size`."""
+    x1, y1, x2, y2 = box
+    return max(x1, 0), max(y1, 0), min(x2, size[1]), min(y2, size[0])
+
+
 def around(one: Object) -> Box | None:
     """Return the box around an object's outline, mask, corners or keypoints."""
     if one.rle is not None and not one.polygons:
@@ -39,8 +51,7 @@ def around(one: Object) -> Box | None:
     points = points or [(x, y) for x, y, seen in one.keypoints or () if seen]
     if not points:
         return None
-    xs, ys = zip(*points, strict=True)
-    box = min(xs), min(ys), max(xs), max(ys)
+    box = bounds_of(points)
     return None if box[0] == box[2] or box[1] == box[3] else box
 
 

@@ -5,13 +5,14 @@ outside its image is clipped. The rest is left out.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, TypeGuard, TypeVar
 
 from variegate.annotations import rle as run_lengths
 from variegate.annotations.annotation import Object, Point, Rle
-from variegate.annotations.boxes import Box, edges_of
+from variegate.annotations.boxes import Box, bounds_of, clipped, edges_of
 from variegate.errors import DecodeError
 
 Size = tuple[int, int]
@@ -107,15 +108,14 @@ def mend_box(
         x1, y1, x2, y2 = min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
     if x1 == x2 or y1 == y2:
         return None, [*problems, "box with no area"]
+    box = (x1, y1, x2, y2)
     if size is None:
-        return (x1, y1, x2, y2), problems
-    (height, width), (dx, dy) = size, slack
-    if x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
+        return box, problems
+    if _is_outside(box, size):
         return None, [*problems, OUTSIDE]
-    if x1 >= -dx and y1 >= -dy and x2 <= width + dx and y2 <= height + dy:
-        return (x1, y1, x2, y2), problems
-    clipped = max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
-    return clipped, [*problems, "box partly outside the image; clipped"]
+    if _is_inside(box, size, slack):
+        return box, problems
+    return clipped(box, size), [*problems, "box partly outside the image; clipped"]
 
 
 def mend_sides(raw: Any, *, size: Size | None) -> tuple[Box | None, list[str]]:
@@ -133,36 +133,30 @@ def mend_ring(
     Points outside stay where they are as long as some of the polygon may be inside: cutting it off
     would bend it, and whoever moves the annotation clips them anyway.
     """
-    xs, ys = zip(*ring, strict=True) if ring else ((), ())
     # The sum of finite numbers may be infinite: then each is looked at.
-    if not math.isfinite(sum(xs) + sum(ys)) and not all(map(math.isfinite, (*xs, *ys))):
+    if not math.isfinite(sum(map(sum, ring))) and not all(map(math.isfinite, chain(*ring))):
         return None, [_NOT_FINITE]
-    wrong, is_usable = _ring_problem(ring, xs, ys, size=size, slack=slack)
-    return ring if is_usable else None, [wrong] if wrong else []
-
-
-def _ring_problem(
-    ring: tuple[Point, ...],
-    xs: Sequence[float],
-    ys: Sequence[float],
-    *,
-    size: Size | None,
-    slack: Slack,
-) -> tuple[str | None, bool]:
-    """Return what is wrong with a ring of finite numbers, and whether it can be used."""
     if len({*ring[:3]}) < 3 and (different := len({*ring})) < 3:
-        return f"polygon with {different} different points, expected 3", False
-    x1, y1, x2, y2 = min(xs), min(ys), max(xs), max(ys)
-    if x1 == x2 or y1 == y2:
-        return "polygon with no area", False
+        return None, [f"polygon with {different} different points, expected 3"]
+    box = bounds_of(ring)
+    if box[0] == box[2] or box[1] == box[3]:
+        return None, ["polygon with no area"]
     if size is None:
-        return None, True
-    (height, width), (dx, dy) = size, slack
-    if x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
-        return "polygon outside the image", False
-    if x1 >= -dx and y1 >= -dy and x2 <= width + dx and y2 <= height + dy:
-        return None, True
-    return "polygon partly outside the image; kept, and clipped when it moves", True
+        return ring, []
+    if _is_outside(box, size):
+        return None, ["polygon outside the image"]
+    if _is_inside(box, size, slack):
+        return ring, []
+    return ring, ["polygon partly outside the image; kept, and clipped when it moves"]
+
+
+def _is_inside(box: Box, size: Size, slack: Slack) -> bool:
+    (x1, y1, x2, y2), (height, width), (dx, dy) = box, size, slack
+    return x1 >= -dx and y1 >= -dy and x2 <= width + dx and y2 <= height + dy
+
+
+def _is_outside(box: Box, size: Size) -> bool:
+    return box[0] >= size[1] or box[1] >= size[0] or box[2] <= 0 or box[3] <= 0
 
 
 def mend_rings(
@@ -174,13 +168,10 @@ def mend_rings(
         if not are_numbers(flat) or len(flat) % 2:
             say(f"polygon {shown(flat)} is not x, y, x, y, ...; polygon left out")
             continue
-        xs, ys = flat[::2], flat[1::2]
-        ring = tuple(zip(xs, ys, strict=True))
-        wrong, is_usable = _ring_problem(ring, xs, ys, size=size, slack=ROUNDED)
-        if is_usable:
+        points = tuple(zip(flat[::2], flat[1::2], strict=True))
+        checked = mend_ring(points, size=size, slack=ROUNDED)
+        if (ring := usable(checked, say, cost="polygon left out")) is not None:
             rings.append(ring)
-        if wrong:
-            say(wrong if is_usable else f"{wrong}; polygon left out")
     return tuple(rings) or None
 
 

@@ -7,39 +7,14 @@ quarantined and `--strict` was given, 130 interrupted.
 Heavy imports are inside the commands, so that `variegate --help` answers at once.
 """
 
-from variegate.cli import (
-    augment,
-    convert,
-    deploy,
-    destroy,
-    inspect,
-    plan,
-    preview,
-    rebuild,
-    recipe,
-    sample,
-    status,
-    transforms,
-    verify,
-    watch,
-)
+import importlib
+import pkgutil
+
 from variegate.cli.application import app, main
 
-__all__ = [
-    "app",
-    "augment",
-    "convert",
-    "deploy",
-    "destroy",
-    "inspect",
-    "main",
-    "plan",
-    "preview",
-    "rebuild",
-    "recipe",
-    "sample",
-    "status",
-    "transforms",
-    "verify",
-    "watch",
-]
+__all__ = ["app", "main"]
+
+# Importing a command enters it into the application.
+for _module in pkgutil.iter_modules(__path__):
+    if _module.name != "demo":
+        importlib.import_module(f"{__name__}.{_module.name}")

@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from variegate.cli.application import QUARANTINED, command
-from variegate.cli.console import (
-    Interrupted,
-    show,
-    show_json,
-    size_text,
-    tell,
-    time_text,
-)
+from variegate.cli.console import show, show_json, tell
 from variegate.cli.options import (
     AsJson,
     BackendChoice,
@@ -26,20 +19,18 @@ from variegate.cli.options import (
     option,
     whole,
 )
-from variegate.cli.progress import RunProgress, run_progress
 from variegate.cli.summaries import (
+    QUARANTINE,
     UNREADABLE,
     about_problems,
     as_data,
-    faults,
-    how_to_resume,
-    inputs_table,
+    run_shown,
+    show_summary,
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from collections.abc import Callable
 
-    from variegate.runs.manifest import Counts
     from variegate.runs.run import Prepared, Progress, Summary
 
 
@@ -91,59 +82,37 @@ def augment(
         )
         heading.extend(about_problems(prepared.listing))
 
-    with run_progress() as (figures, show_progress):
-
+    def carry_out(show_progress: "Callable[[Progress], None]") -> "Summary":
         def on_progress(progress: "Progress") -> None:
             # Only now is it certain that the output may be written.
             while heading:
                 tell(heading.pop(0))
             show_progress(progress)
 
-        try:
-            summary = run(
-                source,
-                output,
-                recipe=loaded,
-                options=options,
-                on_start=on_start,
-                on_progress=on_progress,
-            )
-        except KeyboardInterrupt:
-            raise Interrupted(how_to_resume(figures)) from None
+        return run(
+            source,
+            output,
+            recipe=loaded,
+            options=options,
+            on_start=on_start,
+            on_progress=on_progress,
+        )
+
+    summary, figures = run_shown(carry_out)
     if as_json:
         show_json(as_data(summary))
     else:
-        _show_summary(summary, figures)
+        counts, variants = summary.counts, summary.variants
+        augmented = f"x {variants:,} = {counts.augmented * variants:,} files"
+        rows = [
+            ("augmented", counts.augmented, augmented),
+            ("copied unchanged", counts.copied, "validation and test images"),
+            (QUARANTINE, counts.quarantined, UNREADABLE),
+            ("skipped", counts.skipped, "not images"),
+        ]
+        show_summary(summary, figures, rows, what="files")
+        show("")
+        show(f"look at them:  variegate preview {shlex.quote(summary.output)}")
+        show(f"check them:    variegate verify {shlex.quote(summary.output)}")
     if strict and summary.counts.quarantined:
         raise typer.Exit(QUARANTINED)
-
-
-def _show_summary(summary: "Summary", figures: RunProgress) -> None:
-    counts = summary.counts
-    show("")
-    show(_table(counts, summary.variants))
-    show("")
-    made = f"{counts.outputs:,} files, {size_text(counts.bytes)}, in {summary.output}"
-    if figures.last is None:
-        show(f"{made}; already complete")
-    else:
-        so_far = " (resumed)" if summary.continued else ""
-        took = time_text(summary.elapsed_s)
-        show(f"{made}; {took}{so_far}, {figures.rate:,.0f} a second")
-    show(f"digest {summary.digest}")
-    for line in faults(summary.output, counts):
-        show(line)
-    show("")
-    show(f"look at them:  variegate preview {shlex.quote(summary.output)}")
-    show(f"check them:    variegate verify {shlex.quote(summary.output)}")
-
-
-def _table(counts: "Counts", variants: int) -> "Table":
-    """Return what became of the inputs; the lines add up to all of them."""
-    rows = [
-        ("augmented", counts.augmented, f"x {variants:,} = {counts.augmented * variants:,} files"),
-        ("copied unchanged", counts.copied, "validation and test images"),
-        ("quarantined", counts.quarantined, UNREADABLE),
-        ("skipped", counts.skipped, "not images"),
-    ]
-    return inputs_table(rows, always=("augmented", "quarantined"), inputs=counts.sources)

@@ -3,11 +3,13 @@
 import json
 import os
 import sys
+from collections.abc import Collection
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.table import Table
 
 
 _WIDE = 240
@@ -55,6 +57,22 @@ def show(result: "RenderableType") -> None:
     """Show a result."""
     console = _console(False)
     console.print(result, soft_wrap=isinstance(result, str))
+
+
+def table(*titles: str, header: bool = True, right: Collection[int] = ()) -> "Table":
+    """Return a table without lines.
+
+    Args:
+        titles: of its columns.
+        header: show them.
+        right: numbers of the columns of figures.
+    """
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=header)
+    for number, title in enumerate(titles):
+        made.add_column(title, justify="right" if number in right else "left")
+    return made
 
 
 def show_json(data: Any) -> None:

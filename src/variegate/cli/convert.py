@@ -5,24 +5,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from variegate.cli.application import QUARANTINED, command
-from variegate.cli.console import Interrupted, note, show, show_json, size_text, tell, time_text
+from variegate.cli.console import note, show_json, tell
 from variegate.cli.options import AsJson, Endpoint, In, Out, RunInput, Strict, option
-from variegate.cli.progress import RunProgress, run_progress
 from variegate.cli.summaries import (
+    QUARANTINE,
     UNREADABLE,
     about_problems,
     as_data,
-    faults,
-    how_to_resume,
-    inputs_table,
+    run_shown,
+    show_summary,
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from variegate.datasets.convert import PreparedConversion
-    from variegate.runs.manifest import Counts
-    from variegate.runs.run import Summary
 
 
 @command(
@@ -83,24 +78,27 @@ def convert(
         plans.append(plan)
         _tell_plan(plan, str(source), str(output))
 
-    with run_progress() as (figures, show_progress):
-        try:
-            summary = run(
-                source,
-                output,
-                to=to,
-                allow_loss=allow_loss,
-                oriented_boxes=oriented_boxes,
-                options=options,
-                on_plan=on_plan,
-                on_progress=show_progress,
-            )
-        except KeyboardInterrupt:
-            raise Interrupted(how_to_resume(figures)) from None
+    summary, figures = run_shown(
+        lambda on_progress: run(
+            source,
+            output,
+            to=to,
+            allow_loss=allow_loss,
+            oriented_boxes=oriented_boxes,
+            options=options,
+            on_plan=on_plan,
+            on_progress=on_progress,
+        )
+    )
     if as_json:
         show_json({**conversion_as_data(plans[0]), **as_data(summary)})
     else:
-        _show_summary(summary, figures)
+        rows = [
+            ("converted", summary.counts.copied, ""),
+            (QUARANTINE, summary.counts.quarantined, UNREADABLE),
+            ("skipped", summary.counts.skipped, "not images of the dataset: annotations, masks"),
+        ]
+        show_summary(summary, figures, rows, what="images")
     if strict and summary.counts.quarantined:
         raise typer.Exit(QUARANTINED)
 
@@ -130,30 +128,3 @@ def _tell_plan(plan: "PreparedConversion", source: str, output: str) -> None:
             tell(f"        {text}")
     if not plan.losses:
         note(f"{plan.to} can represent all of it")
-
-
-def _show_summary(summary: "Summary", figures: RunProgress) -> None:
-    from variegate.formats.base import counted
-
-    counts = summary.counts
-    show("")
-    show(_table(counts))
-    show("")
-    images = counted(counts.outputs, "image", "images")
-    made = f"{images}, {size_text(counts.bytes)}, in {summary.output}"
-    took = time_text(summary.elapsed_s)
-    so_far = " (resumed)" if summary.continued else ""
-    show(f"{made}; {took}{so_far}" if figures.last else f"{made}; already complete")
-    show(f"digest {summary.digest}")
-    for line in faults(summary.output, counts):
-        show(line)
-
-
-def _table(counts: "Counts") -> "Table":
-    """Return what became of the inputs; the lines add up to all of them."""
-    rows = [
-        ("converted", counts.copied, ""),
-        ("quarantined", counts.quarantined, UNREADABLE),
-        ("skipped", counts.skipped, "not images of the dataset: annotations, masks"),
-    ]
-    return inputs_table(rows, always=("converted", "quarantined"), inputs=counts.sources)

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from variegate.cli.application import command
-from variegate.cli.console import note, show, show_json
+from variegate.cli.console import note, show, show_json, table
 from variegate.cli.options import AsJson, Endpoint, FormatChoice, In
 from variegate.cli.progress import counting
 
@@ -57,36 +57,34 @@ def inspect(
 
 
 def _figures(found: "Inspection") -> "Table":
-    table = _table("", "")
+    grid = table("", "", header=False)
     splits = {name: count for name, count in found.images.items() if name}
     parts = ", ".join(f"{name} {count:,}" for name, count in splits.items())
     total = sum(found.images.values())
-    table.add_row("format", found.format)
-    table.add_row("images", f"{total:,}" + (f" ({parts})" if parts else ""))
+    grid.add_row("format", found.format)
+    grid.add_row("images", f"{total:,}" + (f" ({parts})" if parts else ""))
     if found.labelled < total:
-        table.add_row("", f"{total - found.labelled:,} without a label")
+        grid.add_row("", f"{total - found.labelled:,} without a label")
     if found.objects:
-        table.add_row("objects", f"{found.objects:,}")
+        grid.add_row("objects", f"{found.objects:,}")
     for kind, count in found.kinds.items():
-        table.add_row(f"  {kind}", f"{count:,}")
+        grid.add_row(f"  {kind}", f"{count:,}")
     if found.widths and found.heights:
         sizes = f"{_range(found.widths, 0)} x {_range(found.heights, 0)} pixels"
         judged = "" if found.sizes_of >= total else f", judged by {found.sizes_of:,}"
-        table.add_row("width x height", sizes + judged)
+        grid.add_row("width x height", sizes + judged)
     if found.objects_a_image:
-        table.add_row("objects an image", _range(found.objects_a_image, 0))
+        grid.add_row("objects an image", _range(found.objects_a_image, 0))
     if found.sides:
-        table.add_row("side of a box", f"{_range(found.sides, 1)} pixels")
+        grid.add_row("side of a box", f"{_range(found.sides, 1)} pixels")
     if found.aspects:
-        table.add_row("width to height", _range(found.aspects, 2))
+        grid.add_row("width to height", _range(found.aspects, 2))
     if found.sides:
         shares = (("small", found.small), ("medium", found.medium), ("large", found.large))
-        table.add_row(
-            "by COCO's limits", ", ".join(f"{name} {share:.0%}" for name, share in shares)
-        )
+        grid.add_row("by COCO's limits", ", ".join(f"{name} {share:.0%}" for name, share in shares))
     for what, count in found.others.items():
-        table.add_row("other files", f"{count:,} {what}")
-    return table
+        grid.add_row("other files", f"{count:,} {what}")
+    return grid
 
 
 def _range(spread: "Spread", digits: int) -> str:
@@ -98,24 +96,14 @@ def _range(spread: "Spread", digits: int) -> str:
 
 
 def _classes(found: "Inspection") -> "Table":
-    table = _table("class", "images", *(["objects"] if found.objects else []))
+    grid = table("class", "images", *(["objects"] if found.objects else []), right=(1, 2))
     shown = list(found.classes.items())[:_SHOWN]
     for name, count in shown:
         objects = [f"{count.objects:,}"] if found.objects else []
-        table.add_row(name, f"{count.images:,}", *objects)
+        grid.add_row(name, f"{count.images:,}", *objects)
     if len(found.classes) > _SHOWN:
-        table.add_row(f"and {len(found.classes) - _SHOWN:,} more; --json names all", "")
-    return table
-
-
-def _table(first: str, *others: str) -> "Table":
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=bool(first))
-    table.add_column(first, style="bold" if not first else None)
-    for title in others:
-        table.add_column(title, justify="right" if first else "left")
-    return table
+        grid.add_row(f"and {len(found.classes) - _SHOWN:,} more; --json names all", "")
+    return grid
 
 
 def _show_faults(title: str, faults: "dict[str, Fault]") -> None:

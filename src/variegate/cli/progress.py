@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from variegate.cli.console import note, talk, time_text
 
 if TYPE_CHECKING:
-    from variegate.runs.manifest import Counts
     from variegate.runs.run import Progress
 
 # Between plain lines, where there is no terminal: seldom enough for the log of a long run.
@@ -115,8 +114,3 @@ def bar(unit: str) -> Iterator[Callable[[int, int, str], None]]:
             shown.update(task, completed=done, total=total, words=words, visible=True)
 
         yield show
-
-
-def done_words(counts: "Counts", total: int) -> str:
-    """Return how much of a run is done: "34 of 250 inputs are done"."""
-    return f"{counts.sources:,} of {total:,} inputs are done"

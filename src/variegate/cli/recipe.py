@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from variegate.cli.application import app, command
-from variegate.cli.console import show, show_json, show_raw
+from variegate.cli.console import show, show_json, show_raw, table
 from variegate.cli.options import PluginFiles
 from variegate.errors import RecipeError, did_you_mean
 
@@ -48,8 +48,6 @@ def presets(
     ] = None,
 ) -> None:
     """List the recipes that come with variegate, or print one to begin with."""
-    from rich.table import Table
-
     from variegate.recipes.recipe import Recipe, preset_text
     from variegate.recipes.recipe import presets as names
 
@@ -60,11 +58,8 @@ def presets(
             )
         show_raw(preset_text(name))
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("preset", style="bold")
-    table.add_column("results", justify="right")
-    table.add_column("description")
+    grid = table("preset", "results", "description", right=(1,))
     for one in names():
         recipe = Recipe.load(one)
-        table.add_row(one, f"{recipe.count():,}", recipe.description)
-    show(table)
+        grid.add_row(one, f"{recipe.count():,}", recipe.description)
+    show(grid)

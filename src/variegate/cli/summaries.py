@@ -2,19 +2,21 @@
 
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from variegate.cli.progress import RunProgress, done_words
+from variegate.cli.console import Interrupted, show, size_text, table, time_text
+from variegate.cli.progress import RunProgress, run_progress
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from variegate.runs.manifest import Counts
-    from variegate.runs.run import Summary
+    from variegate.runs.run import Progress, Summary
     from variegate.runs.sources import Listing
 
+    OnProgress = Callable[[Progress], None]
+
+QUARANTINE = "quarantined"
 UNREADABLE = "could not be read; see the manifest for reasons"
 
 # Faults that are shown; the manifest has all of them.
@@ -34,31 +36,56 @@ def about_problems(listing: "Listing") -> list[str]:
     ]
 
 
-def inputs_table(
-    rows: Iterable[tuple[str, int, str]], *, always: Sequence[str], inputs: int
-) -> "Table":
-    """Return what became of the inputs; the lines add up to all of them.
+def run_shown(run: "Callable[[OnProgress], Summary]") -> "tuple[Summary, RunProgress]":
+    """Carry out a run with its progress shown; return its summary and its last figures.
 
     Args:
-        rows: name, number and a remark on it.
-        always: names that are shown even where there are none.
-        inputs: all of them.
+        run: takes what is to be called with every progress.
+
+    Raises:
+        Interrupted: the user pressed Ctrl-C.
     """
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(style="dim")
-    for name, number, remark in rows:
-        if number or name in always:
-            style = "yellow" if name == "quarantined" and number else None
-            table.add_row(name, f"{number:,}", remark if number else "", style=style)
-    table.add_row("inputs", f"{inputs:,}", "", style="bold")
-    return table
+    with run_progress() as (figures, show_progress):
+        try:
+            return run(show_progress), figures
+        except KeyboardInterrupt:
+            raise Interrupted(_how_to_resume(figures)) from None
 
 
-def faults(output: str, counts: "Counts") -> list[str]:
+def show_summary(
+    summary: "Summary", figures: RunProgress, rows: Iterable[tuple[str, int, str]], *, what: str
+) -> None:
+    """Show what a run made, and what became of its inputs: the rows add up to all of them.
+
+    Args:
+        summary: of the run.
+        figures: its last ones.
+        rows: name, number of inputs and a remark on them; the first is always shown.
+        what: it made: "files" or "images".
+    """
+    counts = summary.counts
+    grid = table("", "", "", header=False, right=(1,))
+    for number, (name, count, remark) in enumerate(rows):
+        if count or not number or name == QUARANTINE:
+            style = "yellow" if name == QUARANTINE and count else None
+            grid.add_row(name, f"{count:,}", remark if count else "", style=style)
+    grid.add_row("inputs", f"{counts.sources:,}", "", style="bold")
+    show("")
+    show(grid)
+    show("")
+    made = f"{counts.outputs:,} {what}, {size_text(counts.bytes)}, in {summary.output}"
+    if figures.last is None:
+        show(f"{made}; already complete")
+    else:
+        so_far = " (resumed)" if summary.continued else ""
+        took = time_text(summary.elapsed_s)
+        show(f"{made}; {took}{so_far}, {figures.rate:,.0f} a second")
+    show(f"digest {summary.digest}")
+    for line in _faults(summary.output, counts):
+        show(line)
+
+
+def _faults(output: str, counts: "Counts") -> list[str]:
     """Return lines about the first quarantined inputs."""
     if not counts.quarantined:
         return []
@@ -70,12 +97,12 @@ def faults(output: str, counts: "Counts") -> list[str]:
     return ["", *lines, *([f"... and {more:,} more; see the manifest"] if more > 0 else [])]
 
 
-def how_to_resume(figures: RunProgress) -> str:
+def _how_to_resume(figures: RunProgress) -> str:
     """Return what to say of a run that was interrupted."""
     again = shlex.join(["variegate", *sys.argv[1:]])
     if figures.last is None:
         return f"interrupted before anything was written; to start again: {again}"
-    done = done_words(figures.last.counts, figures.last.total)
+    done = f"{figures.last.counts.sources:,} of {figures.last.total:,} inputs are done"
     return f"interrupted: {done}; run the same command again to resume: {again}"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from variegate.cli.application import command
-from variegate.cli.console import show
+from variegate.cli.console import show, table
 from variegate.cli.files import load_image, save_png
 from variegate.cli.options import option
 from variegate.errors import UsageError
@@ -74,26 +74,23 @@ def family(transform: type["Transform"]) -> str:
 
 
 def _list() -> None:
-    from rich.table import Table
     from rich.text import Text
 
     from variegate.transforms import all_transforms
 
     found = all_transforms().values()
     names = sorted({family(one) for one in found} - set(_FAMILIES))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("transform", no_wrap=True)
-    table.add_column("axes", no_wrap=True, style="cyan")
-    table.add_column("what it does")
+    grid = table("transform", "axes", "what it does")
+    grid.columns[0].no_wrap = grid.columns[1].no_wrap = True
     for group in (*_FAMILIES, *names):
         members = [one for one in found if family(one) == group]
         if not members:
             continue
-        table.add_row()
-        table.add_row(Text(group, style="bold yellow"))
+        grid.add_row()
+        grid.add_row(Text(group, style="bold yellow"))
         for one in members:
-            table.add_row(one.name, _axes(one), about(one))
-    show(table)
+            grid.add_row(one.name, _axes(one), about(one))
+    show(grid)
     show("\none of them:  variegate transforms NAME")
 
 
@@ -111,27 +108,21 @@ def about(transform: type["Transform"]) -> str:
 
 
 def _explain(transform: type["Transform"]) -> None:
-    from rich.table import Table
-
     show(f"{transform.name}  ({family(transform)})")
     show("")
     show(inspect.cleandoc(transform.__doc__ or ""))
     show("")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("parameter", "type", "default", "meaning"):
-        table.add_column(title, style="bold" if title == "parameter" else None)
+    grid = table("parameter", "type", "default", "meaning")
     properties = transform.model_json_schema()["properties"]
     # Its own first, then those that it shares with its family, then p.
     own = transform.__annotations__
     for name in sorted(properties, key=lambda one: (one not in own, one == "p")):
         one = properties[name]
-        table.add_row(name, type_text(one), _default(one), one.get("description", ""))
-    show(table)
+        grid.add_row(name, type_text(one), _default(one), one.get("description", ""))
+    show(grid)
     show("")
     if transform.axes:
-        axes = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for title in ("axis", "moves", "from (identity)", "to (strongest)"):
-            axes.add_column(title, style="bold" if title == "axis" else None)
+        axes = table("axis", "moves", "from (identity)", "to (strongest)")
         for axis in transform.axes:
             axes.add_row(axis.name, axis.parameter, f"{axis.start:g}", f"{axis.end:g}")
         show(axes)

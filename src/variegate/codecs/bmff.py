@@ -34,34 +34,28 @@ class Container:
     item_data_at: int = 0
     frames: int = 0
 
-    def find(self, item: int, kind: bytes) -> bytes | None:
-        """The body of an item's first property of a kind."""
+    def find(self, item: int, kind: bytes) -> Iterator[bytes]:
+        """The bodies of an item's properties of a kind."""
         for index in self.associated.get(item, ()):
             if 0 < index <= len(self.properties) and self.properties[index - 1][0] == kind:
-                return self.properties[index - 1][1]
-        return None
+                yield self.properties[index - 1][1]
 
     def size(self, item: int) -> tuple[int, int]:
         """Height and width that are declared for an item, before it is turned; 0, 0 without one."""
-        body = self.find(item, b"ispe")
-        if body is None or len(body) < 12:
+        body = next(self.find(item, b"ispe"), b"")
+        if len(body) < 12:
             return 0, 0
         width, height = struct.unpack_from(">II", body, 4)
         return height, width
 
     def profile(self, item: int) -> bytes | None:
         """An item's ICC profile."""
-        for index in self.associated.get(item, ()):
-            if 0 < index <= len(self.properties):
-                kind, body = self.properties[index - 1]
-                if kind == b"colr" and body[:4] in (b"prof", b"rICC"):
-                    return body[4:] or None
-        return None
+        bodies = self.find(item, b"colr")
+        return next((body[4:] for body in bodies if body[:4] in (b"prof", b"rICC")), b"") or None
 
     def is_gray(self, item: int) -> bool:
         """Whether an item is declared to have a single channel."""
-        body = self.find(item, b"pixi")
-        return body is not None and body[4:5] == b"\x01"
+        return next(self.find(item, b"pixi"), b"")[4:5] == b"\x01"
 
     def content(self, item: int) -> bytes:
         """The coded bytes of an item."""

@@ -88,11 +88,11 @@ def stored_values(data: bytes) -> Array:
     bitmap = _read(data, "BMP")
     if bitmap.bits <= 8:
         return _pixels(bitmap, "BMP")
-    raster = _load(bitmap, "BMP", 1)
+    raster = _load(bitmap, "BMP")
     return raster.samples if raster.alpha is None else with_alpha(raster.samples, raster.alpha)
 
 
-def _load(bitmap: _Bitmap, what: str, reduce: int) -> Raster:  # noqa: ARG001 - always 1
+def _load(bitmap: _Bitmap, what: str) -> Raster:
     pixels = _pixels(bitmap, what)
     if bitmap.bits <= 8:
         start, step = 14 + bitmap.size, bitmap.color_bytes
@@ -171,7 +171,7 @@ def parse_icon(data: bytes, limits: Limits) -> Parsed:
         rest = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + rest
     bitmap = _read(b"BM" + bytes(12) + head + rest, "icon")
     parsed = parse(bitmap.data, limits, "icon")
-    return replace(parsed, load=lambda reduce: _with_mask(parsed.load(reduce), bitmap))
+    return replace(parsed, load=lambda: _with_mask(parsed.load(), bitmap))
 
 
 def _with_mask(raster: Raster, bitmap: _Bitmap) -> Raster:

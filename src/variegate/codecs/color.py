@@ -110,8 +110,7 @@ def _gray_table(profile: bytes) -> Array | None:
         return None
     ramp = np.arange(256, dtype=np.uint8)[np.newaxis]
     # Green: closest to lightness where a profile's white is not quite neutral.
-    table: Array = _through(ramp, transform, "L")[0, :, 1].copy()
-    return table
+    return _through(ramp, transform, "L")[0, :, 1].copy()
 
 
 def lab_to_srgb(stored: Array, *, scale: tuple[float, float]) -> Array:

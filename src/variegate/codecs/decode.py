@@ -1,5 +1,6 @@
 """From bytes to a header, and to pixels: whatever the kind, by the same rules."""
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,7 +66,8 @@ def probe(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Header:
     height, width = parsed.height, parsed.width
     if parsed.orientation >= 5:
         height, width = width, height
-    return Header(kind, height, width, parsed.frames, parsed.reducible, parsed.orientation)
+    reducible = parsed.reduced is not None
+    return Header(kind, height, width, parsed.frames, reducible, parsed.orientation)
 
 
 def decode(
@@ -99,10 +101,13 @@ def decode(
     if reduce not in (1, 2, 4, 8):
         raise ShapeError(f"reduce: expected 1, 2, 4 or 8, got {reduce!r}")
     kind, parsed = _parse(data, limits)
-    if reduce != 1 and not parsed.reducible:
+    load = parsed.load
+    if reduce != 1 and parsed.reduced is not None:
+        load = functools.partial(parsed.reduced, reduce)
+    elif reduce != 1:
         raise ShapeError(f"reduce: this {NAMES[kind]} can only be decoded in full, got {reduce}")
-    with _faults_named(kind):
-        raster = parsed.load(reduce)
+    with faults_named(NAMES[kind]):
+        raster = load()
         size = (-(-parsed.height // reduce), -(-parsed.width // reduce))
         if raster.samples.shape[:2] != size:
             raise DecodeError(
@@ -120,7 +125,7 @@ def _parse(data: bytes, limits: Limits) -> tuple[str, Parsed]:
     parse = _PARSERS.get(kind)
     if parse is None:
         raise UnsupportedError(f"{NAMES[kind]} images are not supported; convert it to PNG first")
-    with _faults_named(kind):
+    with faults_named(NAMES[kind]):
         return kind, parse(data, limits)
 
 
@@ -131,16 +136,16 @@ def _no_image(data: bytes) -> str:
 
 
 @contextmanager
-def _faults_named(kind: str) -> Iterator[None]:
-    """Whatever a decoder raises on bad bytes, raise the fitting ImageError."""
+def faults_named(what: str) -> Iterator[None]:
+    """Whatever a decoder raises on bad bytes, raise the fitting ImageError, which names `what`."""
     try:
         yield
     except ImageError:
         raise
     except MemoryError as fault:
-        raise LimitError(f"{NAMES[kind]} too large for this machine's memory") from fault
+        raise LimitError(f"{what} too large for this machine's memory") from fault
     except Image.DecompressionBombError as fault:
-        raise LimitError(f"{NAMES[kind]} too large for Pillow: {fault}") from fault
+        raise LimitError(f"{what} too large for Pillow: {fault}") from fault
     except Exception as fault:
         text = " ".join(str(fault).split())
-        raise DecodeError(f"corrupt {NAMES[kind]}: {text or type(fault).__name__}") from fault
+        raise DecodeError(f"corrupt {what}: {text or type(fault).__name__}") from fault

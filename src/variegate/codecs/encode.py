@@ -73,12 +73,10 @@ def _jpeg(pixels: Array, quality: int, subsampling: str) -> bytes:
     if subsampling not in _SUBSAMPLINGS:
         raise ShapeError(f"subsampling: expected {', '.join(_SUBSAMPLINGS)}, got {subsampling!r}")
     if pixels.ndim == 2:
-        gray: bytes = simplejpeg.encode_jpeg(pixels[:, :, np.newaxis], quality, "GRAY", "Gray")
-        return gray
+        return simplejpeg.encode_jpeg(pixels[:, :, np.newaxis], quality, "GRAY", "Gray")
     if pixels.shape[2] == 4:
         pixels = over_white(pixels[..., :3], pixels[..., 3])
-    coded: bytes = simplejpeg.encode_jpeg(pixels, quality, "RGB", _SUBSAMPLINGS[subsampling])
-    return coded
+    return simplejpeg.encode_jpeg(pixels, quality, "RGB", _SUBSAMPLINGS[subsampling])
 
 
 def _png(pixels: Array, compression: int | None) -> bytes:

@@ -39,7 +39,7 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     )
 
 
-def _load(container: Container, image: Any, reduce: int) -> Raster:  # noqa: ARG001
+def _load(container: Container, image: Any) -> Raster:
     primary = image[image.primary_index]
     pixels: Array = np.asarray(primary)
     if pixels.dtype == np.uint16:

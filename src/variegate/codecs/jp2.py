@@ -89,7 +89,7 @@ def _read_size(data: bytes, at: int, profile: bytes | None, limits: Limits) -> _
     return _Header(*size, components, 1 + max(depths), at, profile)
 
 
-def _load(data: bytes, header: _Header, reduce: int) -> Raster:  # noqa: ARG001 - always 1
+def _load(data: bytes, header: _Header) -> Raster:
     _check_structure(data, header)
     if header.bits > 8 and header.components != 2:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)

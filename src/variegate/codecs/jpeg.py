@@ -63,13 +63,14 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     if not header.scan_at:
         raise DecodeError(f"truncated JPEG (the {len(data):,} bytes end before its pixels)")
     usual = _usual_sampling(header.components)
+    load = functools.partial(_load if usual else _load_with_pillow, data, header)
     return Parsed(
         height=header.height,
         width=header.width,
-        load=functools.partial(_load, data, header, usual),
+        load=load,
         orientation=header.orientation,
         profile=functools.partial(_profile, header),
-        reducible=usual,
+        reduced=load if usual else None,
     )
 
 
@@ -134,10 +135,8 @@ def _usual_sampling(components: list[tuple[int, int]]) -> bool:
     return (h, v) in _USUAL_SAMPLING and others[0] == (1, 1)
 
 
-def _load(data: bytes, header: _Header, usual: bool, reduce: int) -> Raster:
+def _load(data: bytes, header: _Header, reduce: int = 1) -> Raster:
     _check_plausible(data, header)
-    if not usual:
-        return _load_with_pillow(data, header)
     # Below 16 pixels several scales give the same size, and TurboJPEG would take the smallest.
     tiny = reduce > 1 and min(header.height, header.width) < 16
     factor = 1 if tiny else reduce
@@ -225,6 +224,7 @@ def _check_plausible(data: bytes, header: _Header) -> None:
 
 def _load_with_pillow(data: bytes, header: _Header) -> Raster:
     """Decode a subsampling that TurboJPEG does not know. Pillow notices truncation only."""
+    _check_plausible(data, header)
     if data.rfind(b"\xff\xd9") < header.scan_at:
         raise DecodeError(f"truncated JPEG (it ends after {len(data):,} bytes)")
     # Pillow reads metadata too, and warns of faults in them.

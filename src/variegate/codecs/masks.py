@@ -14,10 +14,11 @@ import numpy as np
 from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
 from variegate.codecs import bmp, jpeg, pillow, png, tiff
+from variegate.codecs.decode import faults_named
 from variegate.codecs.limits import Limits
 from variegate.codecs.pixels import Array, Parsed, upright
 from variegate.codecs.sniff import NAMES, kind_of
-from variegate.errors import DecodeError, ImageError, LimitError, ShapeError, UnsupportedError
+from variegate.errors import DecodeError, ShapeError, UnsupportedError
 
 MASK_EXTENSION = ".png"
 
@@ -67,16 +68,9 @@ def decode_mask(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Array:
     if kind not in _KINDS:
         raise UnsupportedError(f"{NAMES[kind]} masks are not supported; convert it to PNG first")
     parse, opener = _KINDS[kind]
-    try:
+    with faults_named(f"{NAMES[kind]} mask"):
         parsed = parse(data, limits)
         values = _load(data, kind, opener, parsed)
-    except ImageError:
-        raise
-    except MemoryError as fault:
-        raise LimitError(f"{NAMES[kind]} mask too large for this machine's memory") from fault
-    except Exception as fault:
-        text = " ".join(str(fault).split())
-        raise DecodeError(f"corrupt {NAMES[kind]} mask: {text or type(fault).__name__}") from fault
     return _joined(upright(values, parsed.orientation))
 
 

@@ -33,7 +33,7 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     return Parsed(height=height, width=width, load=load)
 
 
-def _load(data: bytes, at: int, shape: tuple[int, ...], order: str, reduce: int) -> Raster:  # noqa: ARG001
+def _load(data: bytes, at: int, shape: tuple[int, ...], order: str) -> Raster:
     end = at + 4 * int(np.prod(shape, dtype=object))
     check_end(data, end, "PFM")
     samples = np.frombuffer(data, order, (end - at) // 4, at).reshape(shape)

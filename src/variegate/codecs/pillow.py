@@ -55,8 +55,7 @@ def open_image(kind: str, data: bytes) -> ImageFile.ImageFile:
     """
     module, name = _PLUGINS[kind]
     plugin = getattr(importlib.import_module(f"PIL.{module}"), name)
-    image: ImageFile.ImageFile = plugin(io.BytesIO(data))
-    return image
+    return plugin(io.BytesIO(data))
 
 
 def unsupported(variant: str) -> UnsupportedError:
@@ -64,7 +63,7 @@ def unsupported(variant: str) -> UnsupportedError:
     return UnsupportedError(f"{variant} is not supported; convert it to PNG first")
 
 
-def load_image(image: ImageFile.ImageFile, reduce: int = 1) -> Raster:  # noqa: ARG001 - always 1
+def load_image(image: ImageFile.ImageFile) -> Raster:
     """Decode an opened file, and close it; its palette, if any, is looked up."""
     image.load()
     pixels = np.asarray(image)
@@ -96,7 +95,7 @@ def _parse_pnm(data: bytes, limits: Limits) -> Parsed:
     return Parsed(height=image.height, width=image.width, load=load)
 
 
-def _load_pnm(data: bytes, image: ImageFile.ImageFile, reduce: int) -> Raster:
+def _load_pnm(data: bytes, image: ImageFile.ImageFile) -> Raster:
     """Pillow's own scaling takes 2 to 13 seconds a megapixel, and rounds half to even."""
     form, at = data[1:2], image.tile[0].offset
     channels = 3 if form in (b"3", b"6") else 1
@@ -105,7 +104,7 @@ def _load_pnm(data: bytes, image: ImageFile.ImageFile, reduce: int) -> Raster:
     if form in (b"1", b"4"):
         size = count if form == b"1" else image.height * ((image.width + 7) // 8)
         check_end(data, at + size, "PNM")
-        return load_image(open_image("ppm", data), reduce)
+        return load_image(open_image("ppm", data))
     maximum = int(data[:at].split()[-1])
     if form in (b"2", b"3"):
         # A digit and a space each.
@@ -134,8 +133,8 @@ def _parse_gif(data: bytes, limits: Limits) -> Parsed:
     left, top, right, bottom = image.tile[0].extents or (0, 0, *image.size)
     place, size = (slice(top, bottom), slice(left, right)), (image.height, image.width)
 
-    def load(reduce: int) -> Raster:
-        raster = load_image(image, reduce)
+    def load() -> Raster:
+        raster = load_image(image)
         frame = raster.samples[place]
         if frame.shape[:2] == size:
             return raster
@@ -194,13 +193,13 @@ def _parse_tga(data: bytes, limits: Limits) -> Parsed:
     if not image.tile or depth == 1:
         raise DecodeError(f"corrupt TGA: type {kind} with {depth} bits a pixel")
 
-    def load(reduce: int) -> Raster:
+    def load() -> Raster:
         if kind & 8:
             # A packet of 128 pixels takes one of them, and a byte.
             check_ratio(data, height * width * (1 + depth // 8), 128, "TGA")
         else:
             check_end(data, image.tile[0].offset + height * width * depth // 8, "TGA")
-        raster = load_image(image, reduce)
+        raster = load_image(image)
         # Gray with alpha has no other sign of it.
         return raster if descriptor & 15 or image.mode == "LA" else replace(raster, alpha=None)
 
@@ -238,9 +237,9 @@ def _parse_avif(data: bytes, limits: Limits) -> Parsed:
     image = open_image("avif", data[:8] + b"avif" + data[12:])
     parsed = _animation(image, limits, "AVIF")
 
-    def load(reduce: int) -> Raster:
+    def load() -> Raster:
         av1.check_sizes(container, limits)
-        raster = parsed.load(reduce)
+        raster = parsed.load()
         # Pillow 12 makes three channels of one.
         if container.is_gray(container.primary) and raster.space == "rgb":
             return Raster(raster.samples[..., 0], "gray", raster.alpha)

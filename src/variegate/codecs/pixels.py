@@ -39,20 +39,20 @@ class Parsed:
     Attributes:
         height: pixels, as stored (before it is turned upright).
         width: pixels, as stored.
-        load: decodes the pixels; takes the factor to reduce by.
+        load: decodes the pixels.
         frames: of the animation, or pages.
         orientation: EXIF's, 1 to 8.
         profile: finds the ICC profile, when it is needed.
-        reducible: whether `load` takes 2, 4 and 8 too.
+        reduced: does so at 1/2, 1/4 or 1/8 of the size, as it is told; None where it cannot.
     """
 
     height: int
     width: int
-    load: Callable[[int], Raster]
+    load: Callable[[], Raster]
     frames: int = 1
     orientation: int = 1
     profile: Callable[[], bytes | None] = lambda: None
-    reducible: bool = False
+    reduced: Callable[[int], Raster] | None = None
 
 
 def raster_of(pixels: Array) -> Raster:

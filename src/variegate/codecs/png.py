@@ -143,7 +143,7 @@ def _profile(data: bytes, header: _Header) -> bytes | None:
     return profile if profile and inflate.eof else None
 
 
-def _load(data: bytes, header: _Header, reduce: int) -> Raster:  # noqa: ARG001 - always 1
+def _load(data: bytes, header: _Header) -> Raster:
     _check_plausible(data, header)
     clean = _clean(data, header)
     transparent = next(_bodies(data, header, b"tRNS"), None) if header.color in (0, 2) else None

@@ -135,20 +135,13 @@ def _length(text: str | None) -> float:
     return float(found[1]) * _UNITS[found[2]] if found else 0.0
 
 
-def _load(
-    folder: str,
-    root: ET.Element,
-    height: int,
-    width: int,
-    limits: Limits,
-    reduce: int,  # noqa: ARG001 - always 1
-) -> Raster:
+def _load(folder: str, root: ET.Element, height: int, width: int, limits: Limits) -> Raster:
     root.set("xmlns", _SVG)
     drawn = _draw(ET.tostring(root, encoding="utf-8"), folder, _MEMORY + 32 * height * width)
     parsed = png.parse(drawn, limits)
     if (parsed.height, parsed.width) != (height, width):
         raise DecodeError(f"corrupt SVG: drawn as {parsed.width} x {parsed.height} pixels")
-    raster = parsed.load(1)
+    raster = parsed.load()
     if raster.space == "gray":
         return Raster(np.dstack([raster.samples] * 3), "rgb", raster.alpha)
     return raster

@@ -142,49 +142,46 @@ def inspect(
     with Snapshot(open_storage(source)) as storage:
         found = detect(storage, name=format, label_pattern=label_pattern)
         total = sum(found.images.values())
-        look = _Pass(storage, every=max(1, total // _PROBED))
-        for one in found.sources(storage):
-            look.add(one)
-            if on_progress:
-                on_progress(min(look.count, total), total)
-    return look.result(
-        Inspection(
+        inspection = Inspection(
             place=str(source),
             format=found.name,
             description=found.description,
             notes=found.notes,
             classes={name: ClassCount() for name in found.classes},
         )
-    )
+        look = _Pass(storage, inspection, every=max(1, total // _PROBED))
+        for one in found.sources(storage):
+            look.add(one)
+            if on_progress:
+                on_progress(min(look.count, total), total)
+    return look.result()
 
 
 class _Pass:
-    """The pass over the sources."""
+    """The pass over the sources: counts into an inspection."""
 
-    def __init__(self, storage: Storage, *, every: int) -> None:
+    def __init__(self, storage: Storage, found: Inspection, *, every: int) -> None:
         self._storage = storage
+        self._found = found
         self._every = every
         self.count = 0
         self._images: Counter[str] = Counter()
         self._others: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
-        self._classes: dict[str, ClassCount] = {}
+        self._known = tuple(found.classes)
         self._sides, self._aspects = array("f"), array("f")
         self._crowds, self._heights, self._widths = array("l"), array("l"), array("l")
-        self._labelled = self._objects = 0
-        self._problems: dict[str, Fault] = {}
-        self._quarantined: dict[str, Fault] = {}
 
     def add(self, source: Source) -> None:
         """Take the next source."""
         for problem in source.problems:
             place, _, words = problem.partition(": ")
-            _note(self._problems, words or place, problem)
+            _note(self._found.problems, words or place, problem)
         if source.skip is not None or not self._is_image(source):
             self._others[source.skip or "no images"] += 1
             return
         if source.unusable is not None:
-            _note(self._quarantined, source.unusable, f"{source.key}: {source.unusable}")
+            _note(self._found.quarantined, source.unusable, f"{source.key}: {source.unusable}")
             return
         self.count += 1
         self._images[source.split or ""] += 1
@@ -198,11 +195,11 @@ class _Pass:
         for one in annotation.objects:
             self._object(one)
             named.add(one.category)
-        self._objects += len(annotation.objects)
+        self._found.objects += len(annotation.objects)
         self._crowds.append(len(annotation.objects))
         for name in named:
-            self._classes.setdefault(name, ClassCount()).images += 1
-        self._labelled += bool(named) or annotation.mask_file is not None
+            self._found.classes.setdefault(name, ClassCount()).images += 1
+        self._found.labelled += bool(named) or annotation.mask_file is not None
 
     def _is_image(self, source: Source) -> bool:
         """Say whether a file promises an image; one without an extension has to be one."""
@@ -215,7 +212,7 @@ class _Pass:
         return True
 
     def _object(self, one: Object) -> None:
-        self._classes.setdefault(one.category, ClassCount()).objects += 1
+        self._found.classes.setdefault(one.category, ClassCount()).objects += 1
         for kind in _kinds(one):
             self._kinds[kind] += 1
         if one.box is not None:
@@ -230,23 +227,22 @@ class _Pass:
             try:
                 size = measure(self._storage, source.key).size
             except (ImageError, InputError) as error:
-                _note(self._quarantined, str(error), f"{source.key}: {error}")
+                _note(self._found.quarantined, str(error), f"{source.key}: {error}")
                 return
         if size is not None:
             self._heights.append(size[0])
             self._widths.append(size[1])
 
-    def result(self, found: Inspection) -> Inspection:
+    def result(self) -> Inspection:
         """Write down what was found."""
+        found = self._found
         order = ("train", "val", "test", "")
         found.images = {one: self._images[one] for one in order if self._images[one]}
-        found.labelled, found.objects = self._labelled, self._objects
-        found.classes = {
-            name: self._classes.get(name, ClassCount())
-            for name in (*found.classes, *sorted(self._classes))
-        }
+        # Those that the dataset does not declare come behind, whatever the order of the images.
+        names = dict.fromkeys((*self._known, *sorted(found.classes)))
+        found.classes = {name: found.classes[name] for name in names}
         found.kinds = {kind: count for kind, count in self._kinds.items() if count}
-        if self._objects:
+        if found.objects:
             found.objects_a_image = Spread.of(self._crowds)
         found.sides, found.aspects = Spread.of(self._sides), Spread.of(self._aspects)
         found.heights, found.widths = Spread.of(self._heights), Spread.of(self._widths)
@@ -256,8 +252,8 @@ class _Pass:
             found.small = float(np.mean(areas < SMALL))
             found.large = float(np.mean(areas >= MEDIUM))
             found.medium = 1 - found.small - found.large
-        found.others, found.quarantined = dict(self._others), self._quarantined
-        found.problems = dict(sorted(self._problems.items(), key=lambda item: -item[1].count))
+        found.others = dict(self._others)
+        found.problems = dict(sorted(found.problems.items(), key=lambda item: -item[1].count))
         return found
 
 

@@ -5,6 +5,7 @@ that say what they hold (``JPEGImages/a`` and ``Annotations/a``, ``train/images`
 ``train/labels``), or not at all. Used by Pascal VOC, YOLO and LabelMe.
 """
 
+import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -79,11 +80,9 @@ class Pairs:
 
     def root(self, *keys: str) -> str:
         """Return the folder that holds all these folders and files."""
-        folders = [*self.folders, *self.folders.values(), *(parts_of(key)[0] for key in keys)]
-        root = folders[0]
-        while not all(folder.startswith(root) for folder in folders):
-            root = root[: root.rstrip("/").rfind("/") + 1]
-        return root
+        folders = (*self.folders, *self.folders.values(), *(parts_of(key)[0] for key in keys))
+        root = posixpath.commonpath(folders)
+        return f"{root}/" if root else ""
 
     def doubt(self, listed: Listed) -> str | None:
         """Say so where most images stand in folders without annotation files."""
@@ -110,6 +109,7 @@ class Pairs:
             for stem in listed.annotations.get(where, set()).difference(
                 *(listed.images[folder] for folder in folders)
             )
+            if not is_paper(stem)
         )
 
     def unlisted(self, listed: Listed) -> list[str]:
@@ -196,6 +196,11 @@ def _rest(folder: str) -> tuple[str, ...]:
 def in_mask_folder(key: str) -> bool:
     """Say whether a file or folder is one of masks, by the names above it."""
     return any(part.lower() in _MASK_WORDS for part in key.split("/")[:-1])
+
+
+def is_paper(stem: str) -> bool:
+    """Say whether a file beside annotation files is about the dataset as a whole."""
+    return stem.lower() in ("readme", "license")
 
 
 def parts_of(key: str) -> tuple[str, str, str]:

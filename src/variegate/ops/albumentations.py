@@ -144,8 +144,7 @@ class Albumentations(Operation):
         shape = image.shape
         flat = image.reshape(shape[0], shape[1], -1)
         if flat.shape[2] == 3:
-            colors, masks, points = self._run(image, masks, points)
-            return colors, masks, points
+            return self._run(image, masks, points)
         if flat.shape[2] == 1:
             gray = cv2.cvtColor(np.ascontiguousarray(flat[..., 0]), cv2.COLOR_GRAY2RGB)
             colors, masks, points = self._run(gray, masks, points)

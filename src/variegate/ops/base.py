@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from variegate.annotations.polygons import Outlines, Points
 from variegate.annotations.sample import Image, Sample, Size
-from variegate.annotations.targets import Layer, Mask
+from variegate.annotations.targets import Layer, Mask, Targets
+from variegate.ops import alpha
+from variegate.ops.view import View, mask_view
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,15 @@ class Operation(ABC):
 
     def apply(self, sample: Sample) -> Sample:
         """Return the changed sample: the same kind of image, every label moved along."""
-        return replace(sample, image=self.apply_image(sample.image))
+        image, targets = self.apply_image(sample.image), sample.targets
+        if targets is not None:
+            targets = self.apply_targets(targets, sample.size)
+        return replace(sample, image=image, targets=targets)
+
+    def apply_targets(self, targets: Targets, size: Size) -> Targets:
+        """Return what becomes of the targets of an image of (height, width) `size`."""
+        del size
+        return targets
 
     def apply_image(self, image: Image) -> Image:
         """Return the changed image.
@@ -93,11 +103,9 @@ class Pixels(Operation):
     def is_identity(self) -> bool:
         return bool(self.strength_field) and getattr(self, self.strength_field) == 0
 
-    def apply(self, sample: Sample) -> Sample:
-        changed = replace(sample, image=self.apply_image(sample.image))
-        if sample.targets is None or (seen := self.visible(sample.size)) is None:
-            return changed
-        return replace(changed, targets=sample.targets.hidden(seen))
+    def apply_targets(self, targets: Targets, size: Size) -> Targets:
+        seen = self.visible(size)
+        return targets if seen is None else targets.hidden(seen)
 
     def _act(self, image: Image) -> Image:
         if self.is_identity:
@@ -138,21 +146,23 @@ class Pointwise(Operation):
 
 
 class Geometric(Operation):
-    """An action that moves pixels, and all that is known of them: `Warp` and `Field`."""
+    """An action that moves pixels, and all that is known of them: `Warp` and `Field`.
 
-    def apply(self, sample: Sample) -> Sample:
-        changed = replace(sample, image=self.apply_image(sample.image))
-        if sample.targets is None:
-            return changed
-        targets = sample.targets.moved(
+    Attributes:
+        view: how the source is sampled.
+    """
+
+    view: View
+
+    def apply_targets(self, targets: Targets, size: Size) -> Targets:
+        return targets.moved(
             points=self.move_points,
             shown=self.before_viewer,
             straight=self.straight,
             mirrored=self.mirrored,
             mask=self.move_mask,
-            size=self.output_size(sample.size),
+            size=self.output_size(size),
         )
-        return replace(changed, targets=targets)
 
     @abstractmethod
     def move_points(self, points: Points) -> Points:
@@ -162,13 +172,13 @@ class Geometric(Operation):
         """Return the part of source outlines that does not lie behind the viewer."""
         return outlines
 
-    @abstractmethod
     def move_mask(self, layer: Layer) -> Mask:
         """Return a mask moved as images are: by the nearest pixel, amounts by interpolation.
 
         Classes continue beyond the source as the image does; objects do not, since their mirror
         images are none of them.
         """
+        return self._viewed(mask_view(self.view, layer)).apply_image(layer.values)
 
     @property
     @abstractmethod
@@ -181,10 +191,23 @@ class Geometric(Operation):
         """Whether right becomes left."""
 
     @property
-    @abstractmethod
     def paints(self) -> bool:
         """Whether what lies beyond the source is filled with a color (border "constant")."""
+        return self.view.border == "constant"
 
-    @abstractmethod
     def repainted(self, change: Pointwise) -> Self:
         """Return this operation with its fill color changed as `change` changes colors."""
+        # On gray images a color change asks for the luminance first: the order matters.
+        gray, fill = change.on_gray(self.view.gray_fill), change.on_color(self.view.fill)
+        return self._viewed(replace(self.view, fill=fill, gray=gray))
+
+    def _viewed(self, view: View) -> Self:
+        # A field only of the subclasses, since theirs without defaults have to come first.
+        return replace(self, view=view)  # type: ignore[call-arg]
+
+    def _act(self, image: Image) -> Image:
+        return alpha.resampled(image, self.view, self._resampled)
+
+    @abstractmethod
+    def _resampled(self, image: Image, view: View) -> Image:
+        """Return an image of 8 or 16 bits a value, moved, sampled as `view` says."""

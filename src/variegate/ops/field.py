@@ -6,8 +6,7 @@ displacements and warps, first to last, and resamples the source once, however l
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
-from typing import Self
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -15,11 +14,9 @@ import numpy.typing as npt
 
 from variegate.annotations.polygons import Points
 from variegate.annotations.sample import Image, Size
-from variegate.annotations.targets import Layer, Mask
-from variegate.ops import alpha
-from variegate.ops.base import Geometric, Operation, Pointwise
+from variegate.ops.base import Geometric, Operation
 from variegate.ops.matrices import IDENTITY, Matrix
-from variegate.ops.view import View, mask_view
+from variegate.ops.view import View
 from variegate.ops.warp import Warp, averaged
 
 Map = npt.NDArray[np.float32]
@@ -150,13 +147,6 @@ class Field(Geometric):
     parts: tuple[Displacement | Warp, ...]
     view: View = field(default_factory=View)
 
-    @property
-    def paints(self) -> bool:
-        return self.view.border == "constant"
-
-    def repainted(self, change: Pointwise) -> Self:
-        return replace(self, view=self.view.repainted(change))
-
     def output_size(self, size: Size) -> Size:
         return self.parts[-1].size
 
@@ -186,9 +176,6 @@ class Field(Geometric):
             points = part.move_points(points) if isinstance(part, Warp) else part.undone(points)
         return points
 
-    def move_mask(self, layer: Layer) -> Mask:
-        return replace(self, view=mask_view(self.view, layer)).apply_image(layer.values)
-
     @property
     def straight(self) -> bool:
         return False
@@ -196,9 +183,6 @@ class Field(Geometric):
     @property
     def mirrored(self) -> bool:
         return sum(part.mirrored for part in self.parts if isinstance(part, Warp)) % 2 == 1
-
-    def _act(self, image: Image) -> Image:
-        return alpha.resampled(image, self.view, self._resampled)
 
     def _resampled(self, image: Image, view: View) -> Image:
         # How much the whole chain shrinks is a matter of its warps.

@@ -44,10 +44,11 @@ def even_words(key: int, shape: tuple[int, ...], *path: int | str) -> npt.NDArra
     return even_bytes(key, (*shape[:-1], 2 * shape[-1]), *path).view("<u2")
 
 
-def looked_up(values: Bytes, table: Bytes) -> Bytes:
+def looked_up(values: Bytes, table: Bytes | bytes) -> Bytes:
     """Return the entry of `table` (256 bytes) for each byte."""
-    changed = values.copy()
-    stringzilla.translate(changed.reshape(-1).data, table.tobytes(), inplace=True)
+    # 13 us for 512 x 512 x 4, against 250 us of cv2.LUT: benchmarks/kernels.py.
+    changed = np.array(values, order="C")
+    stringzilla.translate(changed.reshape(-1).data, bytes(table), inplace=True)
     return changed
 
 

@@ -97,9 +97,10 @@ class Cutmix(Combination):
         share = (bottom - top) * (right - left) / (sample.size[0] * sample.size[1])
         targets = sample.targets
         if targets is not None and piece.targets is not None:
+            covered = np.zeros(sample.size, bool)
+            covered[top:bottom, left:right] = True
             placed = shifted(piece.targets, self.region, sample.size)
-            below = _pasted(targets, self.region, piece.targets, sample.size)
-            targets = below.joined(placed)
+            targets = _pasted_over(targets, placed, covered).joined(placed)
         labels = mixed_labels([(sample.labels, 1 - share), (piece.labels, share)])
         return Sample(image, labels, targets)
 
@@ -181,12 +182,7 @@ class CopyPaste(Combination):
             shape |= mask
         image = sample.image.copy()
         image[shape] = other.image[shape]
-        below = _cleared(sample.targets.hidden(~shape), shape)
-        if below.semantic is not None and other.targets.semantic is not None:
-            classes, others = alike(below.semantic.values, other.targets.semantic.values)
-            classes = classes.copy()
-            classes[shape] = others[shape]
-            below = _with_classes(below, classes)
+        below = _pasted_over(sample.targets, other.targets, shape)
         return replace(sample, image=image, targets=below.joined(_only(other.targets, set(taken))))
 
 
@@ -260,29 +256,24 @@ def _joined(one: Targets | None, two: Targets | None) -> Targets | None:
     return one if two is None else two if one is None else one.joined(two)
 
 
-def _pasted(targets: Targets, region: Region, piece: Targets, size: Size) -> Targets:
-    """Return the targets of an image of which a region is covered by a piece of another."""
-    top, left, bottom, right = region
-    covered = np.zeros(size, bool)
-    covered[top:bottom, left:right] = True
-    changed = _cleared(targets.hidden(~covered), covered)
-    if targets.semantic is None or piece.semantic is None:
-        return changed
-    classes, others = alike(targets.semantic.values, piece.semantic.values)
-    classes = classes.copy()
-    classes[top:bottom, left:right] = others
-    return _with_classes(changed, classes)
+def _pasted_over(targets: Targets, above: Targets, covered: npt.NDArray[np.bool_]) -> Targets:
+    """Return the targets of an image that is covered by another in some pixels, (H, W).
 
-
-def _cleared(targets: Targets, covered: npt.NDArray[np.bool_]) -> Targets:
-    """Take covered pixels out of the masks of objects."""
+    They leave the masks of its objects; its semantic mask has the classes of the other there.
+    """
     layers = tuple(
         replace(one, values=np.where(covered, 0, one.values).astype(one.values.dtype))
         if one.role == "objects"
         else one
         for one in targets.layers
     )
-    return replace(targets, layers=layers)
+    changed = replace(targets.hidden(~covered), layers=layers)
+    if targets.semantic is None or above.semantic is None:
+        return changed
+    classes, others = alike(targets.semantic.values, above.semantic.values)
+    classes = classes.copy()
+    classes[covered] = others[covered]
+    return _with_classes(changed, classes)
 
 
 def _with_classes(targets: Targets, classes: Mask) -> Targets:

@@ -44,8 +44,6 @@ class Jpeg(Pixels):
         return self.quality == 100
 
     def _act_on_colors(self, image: Image) -> Image:
-        if self.quality == 100:
-            return image.copy()
         kind = "GRAY" if image.ndim == 2 else "RGB"
         whole = np.ascontiguousarray(image).reshape(*image.shape[:2], -1)
         data = simplejpeg.encode_jpeg(

@@ -7,7 +7,6 @@ import cv2
 
 from variegate.annotations.sample import Image
 from variegate.annotations.targets import Layer
-from variegate.ops.base import Pointwise
 
 Border = Literal["reflect", "edge", "constant", "wrap"]
 Interpolation = Literal["nearest", "linear", "cubic"]
@@ -56,12 +55,6 @@ class View:
             return None
         edge = self if self.border else other
         return View(edge.border, edge.fill, self.interpolation or other.interpolation, edge.gray)
-
-    def repainted(self, change: Pointwise) -> "View":
-        """Return this view with its fill changed as `change` changes colors."""
-        # On gray images a color change asks for the luminance first: the order matters.
-        gray = change.on_gray(self.gray_fill)
-        return View(self.border, change.on_color(self.fill), self.interpolation, gray)
 
     @property
     def gray_fill(self) -> int:

@@ -9,8 +9,7 @@ pixel centres, needs the half-pixel shift.
 """
 
 import math
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -18,12 +17,10 @@ import numpy.typing as npt
 
 from variegate.annotations.polygons import Outlines, Points
 from variegate.annotations.sample import Image, Size
-from variegate.annotations.targets import Layer, Mask
 from variegate.errors import ShapeError
-from variegate.ops import alpha
-from variegate.ops.base import Geometric, Operation, Pointwise
+from variegate.ops.base import Geometric, Operation
 from variegate.ops.matrices import Array, Matrix, scaling, translation
-from variegate.ops.view import View, mask_view
+from variegate.ops.view import View
 
 # Entries this close to an integer are that integer: cos(90 degrees) is 6e-17.
 _SNAP = 1e-9
@@ -80,13 +77,6 @@ class Warp(Geometric):
         """(3, 3) float64, source to output."""
         return self.matrix.array
 
-    @property
-    def paints(self) -> bool:
-        return self.view.border == "constant"
-
-    def repainted(self, change: Pointwise) -> Self:
-        return replace(self, view=self.view.repainted(change))
-
     def output_size(self, size: Size) -> Size:
         return self.size
 
@@ -106,9 +96,6 @@ class Warp(Geometric):
     def before_viewer(self, outlines: Outlines) -> Outlines:
         g, h, i = self.matrix[6:]
         return outlines if g == h == 0 else outlines.beyond_line(g, h, i - _NEAREST)
-
-    def move_mask(self, layer: Layer) -> Mask:
-        return replace(self, view=mask_view(self.view, layer)).apply_image(layer.values)
 
     @property
     def straight(self) -> bool:
@@ -139,9 +126,7 @@ class Warp(Geometric):
         return straight or (abs(b) == abs(c) == 1 and a == d == 0)
 
     def _act(self, image: Image) -> Image:
-        if self.moves_pixels_only():
-            return self._moved(image)
-        return alpha.resampled(image, self.view, self._resampled)
+        return self._moved(image) if self.moves_pixels_only() else super()._act(image)
 
     def _resampled(self, image: Image, view: View) -> Image:
         height, width = image.shape[:2]
@@ -279,19 +264,11 @@ def _placed(image: Image, left: int, top: int, size: Size, view: View) -> Image:
         return _resampled(image, translation(left, top), size, view)
     rows = slice(max(0, -top), min(height, canvas_height - top))
     columns = slice(max(0, -left), min(width, canvas_width - left))
-    if above == below == before == after == 0:
-        return np.ascontiguousarray(image[rows, columns])
-    if view.border == "constant":
-        return cv2.copyMakeBorder(
-            np.ascontiguousarray(image[rows, columns]),
-            above,
-            below,
-            before,
-            after,
-            cv2.BORDER_CONSTANT,
-            value=view.cv_fill(image),
-        )
+    sides = above, below, before, after
+    if view.border == "constant" or not any(sides):
+        part, fill = np.ascontiguousarray(image[rows, columns]), view.cv_fill(image)
+        return cv2.copyMakeBorder(part, *sides, view.cv_border, value=fill) if any(sides) else part
     # The other borders are made of the image's own pixels: pad the whole, then crop.
-    whole = cv2.copyMakeBorder(image, above, below, before, after, view.cv_border)
+    whole = cv2.copyMakeBorder(image, *sides, view.cv_border)
     y, x = max(0, -top), max(0, -left)
     return np.ascontiguousarray(whole[y : y + canvas_height, x : x + canvas_width])

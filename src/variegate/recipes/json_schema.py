@@ -38,21 +38,16 @@ def recipe_schema() -> Schema:
 
 def _node() -> Schema:
     """What may stand where a step is expected: a bare name, or one name with its parameters."""
-    transforms = all_transforms()
-    kinds: dict[str, type[BaseModel]] = {Along.name: Along, **POLICIES}
-    every: dict[str, type[BaseModel]] = {**kinds, **transforms}
+    every: dict[str, type[BaseModel]] = {Along.name: Along, **POLICIES, **all_transforms()}
     bare = [_bare(name, kind) for name, kind in every.items() if _alone(kind)]
     properties: Schema = {}
-    for name, kind in kinds.items():
+    for name, kind in every.items():
         accepted: list[Schema] = [{"$ref": f"#/$defs/{name}"}]
         if name in LISTS:
             accepted.append({**_steps(), "description": "The steps, without other parameters."})
         if _alone(kind):
             accepted.append({"type": "null"})
         properties[name] = {"description": about(kind), "anyOf": accepted}
-    for name, transform in transforms.items():
-        accepted = [{"$ref": f"#/$defs/{name}"}, {"type": "null"}]
-        properties[name] = {"description": about(transform), "anyOf": accepted}
     return {
         "description": "A transform or a policy: its name alone, or its name with parameters.",
         "anyOf": [
@@ -88,12 +83,13 @@ def _steps() -> Schema:
 
 def _parameters() -> dict[str, Schema]:
     """The parameters of every transform and policy, by its name."""
-    schemas = {name: _fields(kind) for name, kind in all_transforms().items()}
-    for name, policy in POLICIES.items():
-        schemas[name] = _policy_fields(policy)
     along = _fields(Along)
     along["properties"]["axis"]["enum"] = list(all_axes())
-    return {**schemas, Along.name: along}
+    return {
+        **{name: _fields(kind) for name, kind in all_transforms().items()},
+        **{name: _policy_fields(policy) for name, policy in POLICIES.items()},
+        Along.name: along,
+    }
 
 
 def _policy_fields(policy: type[BaseModel]) -> Schema:

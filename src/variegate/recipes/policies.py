@@ -16,6 +16,7 @@ choices share the same draws, and no variant depends on which others are made.
 | `Original` | one: the source itself |
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -125,9 +126,9 @@ class Policy(Spec, ABC):
 
     name: ClassVar[str]
 
-    @abstractmethod
     def count(self) -> int:
         """Return how many variants every image gets."""
+        return 1
 
     @property
     def is_fixed(self) -> bool:
@@ -228,10 +229,7 @@ class Sequence(_Ordered):
         return self.p == 1 and super().is_fixed
 
     def count(self) -> int:
-        product = 1
-        for step in self.steps:
-            product *= count(step)
-        return product
+        return math.prod(map(count, self.steps))
 
     @model_validator(mode="after")
     def _one_if_left_out(self) -> Self:
@@ -257,9 +255,6 @@ class Original(Policy):
     def is_fixed(self) -> bool:
         return True
 
-    def count(self) -> int:
-        return 1
-
     def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
         yield Chain((), path)
 
@@ -270,10 +265,7 @@ class Subsets(_Ordered):
     name: ClassVar = "subsets"
 
     def count(self) -> int:
-        product = 1
-        for step in self.steps:
-            product *= 1 + count(step)
-        return product
+        return math.prod(1 + count(step) for step in self.steps)
 
     def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
         yield from self._chains(place, path, depth, skipping=True)
@@ -328,9 +320,6 @@ class OneOf(_SingleSteps):
     """One step, chosen at random."""
 
     name: ClassVar = "one_of"
-
-    def count(self) -> int:
-        return 1
 
     def expand(self, place: Place, path: Path = (), depth: int = 0) -> Iterator[Chain]:
         index = _choose(place.rng((*path, "choice")), self._weights())

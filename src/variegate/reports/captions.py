@@ -78,16 +78,11 @@ def _word(value: Any) -> str:
 
 def _short(value: float) -> str:
     """Return a number with two digits that count: 0.0034, 0.12, 1.16, 30."""
-    if float(value).is_integer():
-        return f"{value:.0f}"
-    if abs(value) >= 10:
+    if float(value).is_integer() or abs(value) >= 10:
         return f"{value:.0f}"
     return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"
 
 
 def from_operations(operations: Iterable[Mapping[str, Any]]) -> tuple[Draw, ...]:
     """Return what was drawn from the manifest's `operations`, parsed."""
-    return tuple(
-        Draw(one["transform"], {name: v for name, v in one.items() if name != "transform"})
-        for one in operations
-    )
+    return tuple(map(Draw.from_json, operations))

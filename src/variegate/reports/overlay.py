@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations.annotation import Skeleton
-from variegate.annotations.polygons import Points
+from variegate.annotations.polygons import Points, box_ring
 from variegate.annotations.sample import Image, Size
 from variegate.annotations.targets import Layer, Mask, Targets, whole
 
@@ -85,7 +85,9 @@ def overlaid(image: Image, labelled: LabelledImage, colors: Mapping[str, Color])
     for layer in targets.layers:
         _tint(drawn, layer, targets, colors)
     rings = [
-        [ring * scale for ring in targets.outlines.of_object(number)] if _has_outline(one) else []
+        [ring * scale for ring in targets.outlines.of_object(number)]
+        if one.polygons is not None or one.corners is not None
+        else []
         for number, one in enumerate(targets.objects)
     ]
     for number, one in enumerate(targets.objects):
@@ -94,22 +96,13 @@ def overlaid(image: Image, labelled: LabelledImage, colors: Mapping[str, Color])
     for number, one in enumerate(targets.objects):
         lines = list(rings[number])
         if one.box is not None and not np.isnan(targets.boxes[number]).any():
-            lines.append(_box_ring(targets.boxes[number]) * scale)
+            lines.append(box_ring(targets.boxes[number], ellipse=False) * scale)
         for ring in lines:
             _line(drawn, ring, colors[one.category], closed=True)
     for number, one in enumerate(targets.objects):
         if one.keypoints is not None:
             _keypoints(drawn, labelled, number, scale, colors[one.category])
     return drawn
-
-
-def _has_outline(one: object) -> bool:
-    return getattr(one, "polygons", None) is not None or getattr(one, "corners", None) is not None
-
-
-def _box_ring(box: npt.NDArray[np.float64]) -> Points:
-    x1, y1, x2, y2 = box.tolist()
-    return np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
 
 
 def _fixed(points: Points) -> npt.NDArray[np.int32]:

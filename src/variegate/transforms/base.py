@@ -192,8 +192,9 @@ FAMILIES: "dict[str, Callable[[str], type[Transform]]]" = {}
 class Transform(Spec):
     """Ranges from which one operation is drawn. See the module's docstring.
 
-    A transform that hands a number from each of its ranges to one operation names the operation
-    (`acts`); others define `operation`, and `parameters` where drawing is more than that.
+    A transform that hands what is drawn to one operation names the operation (`acts`); others
+    define `operation`. What is drawn is a number from each of its ranges, and what `further` adds;
+    `parameters` is defined anew only where drawing is more than that.
     """
 
     name: ClassVar[str]
@@ -201,11 +202,13 @@ class Transform(Spec):
     partners: ClassVar[int] = 0
     """How many other images it needs."""
     acts: ClassVar[Callable[..., Operation] | None] = None
-    """The operation that takes the drawn parameters, in their order."""
+    """What makes the operation of the drawn parameters, each by its name; lists are tuples."""
     of_shorter_side: ClassVar[tuple[str, ...]] = ()
     """Parameters that are fractions of the shorter side, and that `acts` takes in pixels."""
     noisy: ClassVar[bool] = False
     """Whether a key is drawn for noise, after all else."""
+    undrawn: ClassVar[frozenset[str]] = frozenset({"p"})
+    """Fields that are no parameters; `further` may draw from them."""
 
     p: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Probability that the transform is applied where a policy picks it."""
@@ -221,10 +224,21 @@ class Transform(Spec):
     def parameters(self, rng: np.random.Generator) -> Parameters:
         """Draw exact parameters: JSON values, relative to the image's size.
 
-        Here a number from each range, in the order of the fields; other fields as they are.
+        Here a number from each range, in the order of the fields, other fields as they are, and
+        then what `further` draws.
         """
         drawn = {name: draw(rng, getattr(self, name)) for name, draw in _draws(type(self))}
-        return {**drawn, "noise_key": noise_key(rng)} if self.noisy else drawn
+        return {**drawn, **self.further(rng)}
+
+    def further(self, rng: np.random.Generator) -> Parameters:
+        """Draw what comes after the ranges: the key of noise, and which other images.
+
+        Those are numbers from 0 to 1; `recipes.plan` puts keys in their place.
+        """
+        drawn: dict[str, Any] = {"noise_key": noise_key(rng)} if self.noisy else {}
+        if self.partners:
+            drawn["partners"] = [float(rng.random()) for _ in range(self.partners)]
+        return drawn
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -234,7 +248,10 @@ class Transform(Spec):
         """
         assert cls.acts is not None
         pixels = {name: parameters[name] * min(size) for name in cls.of_shorter_side}
-        return cls.acts(*{**parameters, **pixels}.values())
+        values = {**parameters, **pixels}.items()
+        return cls.acts(
+            **{name: tuple(one) if isinstance(one, list) else one for name, one in values}
+        )
 
     def drawn(self, rng: np.random.Generator) -> Draw | None:
         """Draw; None where the transform's own probability `p` leaves it out."""
@@ -296,7 +313,7 @@ def _draws(kind: type[Transform]) -> tuple[tuple[str, Callable[..., Any]], ...]:
         return bounds.draw if bounds else lambda _, value: value
 
     fields = kind.model_fields.items()
-    return tuple((name, how(field.metadata)) for name, field in fields if name != "p")
+    return tuple((name, how(field.metadata)) for name, field in fields if name not in kind.undrawn)
 
 
 def draw_from(rng: np.random.Generator, bounds: Range) -> float:

@@ -81,14 +81,12 @@ class MedianBlur(Transform):
 
     name: ClassVar = "median_blur"
     axes: ClassVar = (Axis("median_blur", "size", 0.0, 0.08),)
+    acts: ClassVar = lambda size: ops.MedianBlur(1 + size)
+    of_shorter_side: ClassVar = ("size",)
 
     size: Annotated[Range, Bounds(0, 0.5)] = (0.003, 0.02)
     """Side of the square less one pixel, as a fraction of the image's shorter side; 0 is the
     identity."""
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return ops.MedianBlur(1 + parameters["size"] * min(size))
 
 
 class Sharpen(Transform):
@@ -96,6 +94,8 @@ class Sharpen(Transform):
 
     name: ClassVar = "sharpen"
     axes: ClassVar = (Axis("sharpen", "amount", 0.0, 4.0),)
+    acts: ClassVar = lambda amount, radius: ops.Sharpen(amount, max(0.7, radius))
+    of_shorter_side: ClassVar = ("radius",)
 
     amount: Annotated[Range, Bounds(0, 20)] = (0.2, 1.0)
     """How many times the detail is added once more; 0 is the identity."""
@@ -103,7 +103,3 @@ class Sharpen(Transform):
     radius: Annotated[Range, Bounds(0, 0.1)] = (0.003, 0.003)
     """Size of what counts as detail (standard deviation of the blur that takes it away), as a
     fraction of the shorter side, but at least 0.7 pixels."""
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return ops.Sharpen(parameters["amount"], max(0.7, parameters["radius"] * min(size)))

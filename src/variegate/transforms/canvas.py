@@ -1,6 +1,6 @@
 """Transforms that give the canvas another size. They draw nothing."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import BeforeValidator
@@ -45,7 +45,7 @@ class _Sized(Viewed):
     """(height, width) of the result, pixels, or one number for both."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"size": list(canvas_size(self.size)), **self.view_parameters()}
+        return {"size": list(canvas_size(self.size)), **self.further(rng)}
 
 
 class Resize(_Sized):
@@ -59,31 +59,33 @@ class Resize(_Sized):
 
 
 class _OneSide(Viewed):
+    """A step that brings one side to a length, and the other with it."""
+
+    longer: ClassVar[bool]
+    """Whether that is the longer side."""
+
     size: Side = 224
     """Length of that side in the result, pixels."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"size": self.size, **self.view_parameters()}
+    @classmethod
+    def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        factor = parameters["size"] / (max(size) if cls.longer else min(size))
+        canvas = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
+        return _resized(parameters, size, canvas)
 
 
 class LongestSide(_OneSide):
     """Bring the longer side to a length; the shape is kept."""
 
     name: ClassVar = "longest_side"
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return _proportional(parameters, size, parameters["size"] / max(size))
+    longer: ClassVar = True
 
 
 class ShortestSide(_OneSide):
     """Bring the shorter side to a length; the shape is kept."""
 
     name: ClassVar = "shortest_side"
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return _proportional(parameters, size, parameters["size"] / min(size))
+    longer: ClassVar = False
 
 
 class CenterCrop(_Sized):
@@ -113,6 +115,7 @@ class Square(Viewed):
     """Make the image square, by padding to its longer side or cropping to its shorter one."""
 
     name: ClassVar = "square"
+    undrawn: ClassVar = Viewed.undrawn | {"size"}
     border: Border = "constant"
     """What shows beyond the source: constant color, edge, mirror image, or a repeat."""
 
@@ -121,8 +124,8 @@ class Square(Viewed):
     size: Side | None = None
     """Side of the result, pixels; as it comes where none is given."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        drawn: dict[str, Any] = {"by": self.by, **self.view_parameters()}
+    def further(self, rng: np.random.Generator) -> Parameters:
+        drawn = super().further(rng)
         return {**drawn, "size": self.size} if self.size else drawn
 
     @classmethod
@@ -137,11 +140,6 @@ class Square(Viewed):
 def _resized(parameters: Parameters, size: Size, canvas: Size) -> Warp:
     matrix = scaling(canvas[1] / size[1], canvas[0] / size[0])
     return Warp.of(matrix, canvas, inner_view(parameters))
-
-
-def _proportional(parameters: Parameters, size: Size, factor: float) -> Warp:
-    canvas = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
-    return _resized(parameters, size, canvas)
 
 
 def _centred_on(parameters: Parameters, size: Size, canvas: Size) -> Warp:

@@ -16,11 +16,11 @@ from variegate.transforms.base import (
     Range,
     Transform,
     both_ways,
-    draw_from,
 )
 
 _LEVELS = np.arange(256, dtype=np.float64)
 _TO_GRAY = np.tile(LUMINANCE, (3, 1))
+_SEPIA = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]])
 
 
 class Brightness(Transform):
@@ -28,13 +28,10 @@ class Brightness(Transform):
 
     name: ClassVar = "brightness"
     axes: ClassVar = both_ways("brightness", "amount", 0.0, up=1.0, down=-1.0)
+    acts: ClassVar = lambda amount: Lut.of(_LEVELS + 255 * amount)
 
     amount: Annotated[Range, Bounds(-1, 1)] = (-0.25, 0.25)
     """Amount added, as a fraction of full scale; 0 is the identity."""
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return Lut.of(_LEVELS + 255 * parameters["amount"])
 
 
 class Exposure(Transform):
@@ -42,13 +39,10 @@ class Exposure(Transform):
 
     name: ClassVar = "exposure"
     axes: ClassVar = both_ways("exposure", "stops", 0.0, up=3.0, down=-3.0)
+    acts: ClassVar = lambda stops: Lut.of(255 * _to_srgb(_to_light(_LEVELS / 255) * 2.0**stops))
 
     stops: Annotated[Range, Bounds(-8, 8)] = (-1.0, 1.0)
     """Doublings of the light; 0 is the identity."""
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return Lut.of(255 * _to_srgb(_to_light(_LEVELS / 255) * 2.0 ** parameters["stops"]))
 
 
 class Contrast(Transform):
@@ -59,13 +53,10 @@ class Contrast(Transform):
         Axis("contrast+", "factor", 1.0, 4.0, "log"),
         Axis("contrast-", "factor", 1.0, 0.0),
     )
+    acts: ClassVar = lambda factor: Lut.of(127.5 + factor * (_LEVELS - 127.5))
 
     factor: Annotated[Range, Bounds(0, 100, log=True)] = (0.7, 1.4)
     """Factor on the distance from mid gray; 1 is the identity, 0 plain gray."""
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return Lut.of(127.5 + parameters["factor"] * (_LEVELS - 127.5))
 
 
 class Gamma(Transform):
@@ -73,13 +64,10 @@ class Gamma(Transform):
 
     name: ClassVar = "gamma"
     axes: ClassVar = both_ways("gamma", "exponent", 1.0, up=4.0, down=0.25, scale="log")
+    acts: ClassVar = lambda exponent: Lut.of(255 * (_LEVELS / 255) ** exponent)
 
     exponent: Annotated[Range, Bounds(high=20, above=0, log=True)] = (0.7, 1.4)
     """The exponent; 1 is the identity."""
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return Lut.of(255 * (_LEVELS / 255) ** parameters["exponent"])
 
 
 class _Channel(Transform):
@@ -141,31 +129,27 @@ class Solarize(Transform):
 
     name: ClassVar = "solarize"
     axes: ClassVar = (Axis("solarize", "threshold", 1.0, 0.0),)
+    acts: ClassVar = lambda threshold: Lut.of(
+        np.where(256 * threshold <= _LEVELS, 255 - _LEVELS, _LEVELS)
+    )
 
     threshold: Annotated[Range, Bounds(0, 1)] = (0.5, 1.0)
     """Fraction of full scale from which values are inverted; 1 is the identity."""
 
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return Lut.of(np.where(256 * parameters["threshold"] <= _LEVELS, 255 - _LEVELS, _LEVELS))
 
-
-class _Mixed(Transform):
+class Mixed(Transform):
     """A change that can be mixed with the source."""
 
     mix: Annotated[Range, Bounds(0, 1)] = (1.0, 1.0)
     """Share of the changed image in the result; 0 is the identity."""
 
 
-class Invert(_Mixed):
+class Invert(Mixed):
     """Turn the image into its negative."""
 
     name: ClassVar = "invert"
     axes: ClassVar = (Axis("invert", "mix", 0.0, 1.0),)
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return Lut.of(_LEVELS + parameters["mix"] * (255 - 2 * _LEVELS))
+    acts: ClassVar = lambda mix: Lut.of(_LEVELS + mix * (255 - 2 * _LEVELS))
 
 
 class Saturation(Transform):
@@ -173,14 +157,10 @@ class Saturation(Transform):
 
     name: ClassVar = "saturation"
     axes: ClassVar = both_ways("saturation", "factor", 1.0, up=3.0, down=0.0)
+    acts: ClassVar = lambda factor: ColorMatrix.of(factor * np.eye(3) + (1 - factor) * _TO_GRAY)
 
     factor: Annotated[Range, Bounds(0, 100, log=True)] = (0.7, 1.4)
     """Factor on the distance from gray; 1 is the identity, 0 a gray image."""
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        factor = parameters["factor"]
-        return ColorMatrix.of(factor * np.eye(3) + (1 - factor) * _TO_GRAY)
 
 
 class Hue(Transform):
@@ -219,46 +199,33 @@ class Temperature(Transform):
         return ColorMatrix.of(np.diag(gains if parameters["mired"] else np.ones(3)))
 
 
-class Grayscale(_Mixed):
+class Grayscale(Mixed):
     """Take the colors out."""
 
     name: ClassVar = "grayscale"
     axes: ClassVar = (Axis("grayscale", "mix", 0.0, 1.0),)
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return _mixed(_TO_GRAY, parameters["mix"])
+    acts: ClassVar = lambda mix: _mixed(_TO_GRAY, mix)
 
 
-class Sepia(_Mixed):
+class Sepia(Mixed):
     """Give the image the brown of old prints."""
 
     name: ClassVar = "sepia"
     axes: ClassVar = (Axis("sepia", "mix", 0.0, 1.0),)
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        sepia = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]])
-        return _mixed(sepia, parameters["mix"])
+    acts: ClassVar = lambda mix: _mixed(_SEPIA, mix)
 
 
-class ChannelShuffle(_Mixed):
+class ChannelShuffle(Mixed):
     """Exchange the channels, by one of the five orders that are not the usual one."""
 
     name: ClassVar = "channel_shuffle"
     axes: ClassVar = (Axis("channel_shuffle", "mix", 0.0, 1.0),)
+    acts: ClassVar = lambda mix, order: _mixed(np.eye(3)[list(order)], mix)
 
     orders: ClassVar = ((0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {
-            "mix": draw_from(rng, self.mix),
-            "order": list(self.orders[int(rng.integers(len(self.orders)))]),
-        }
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return _mixed(np.eye(3)[list(parameters["order"])], parameters["mix"])
+    def further(self, rng: np.random.Generator) -> Parameters:
+        return {"order": list(self.orders[int(rng.integers(len(self.orders)))])}
 
 
 def _mixed(matrix: npt.NDArray[np.float64], mix: float) -> ColorMatrix:

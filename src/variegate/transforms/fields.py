@@ -1,13 +1,13 @@
 """Transforms that draw one `Field`: uneven changes of shape."""
 
 import math
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from variegate.annotations.sample import Size
 from variegate.ops import Displacement, Field, Lattice, Lens, Operation, Wave
-from variegate.seeding import noise_generator, noise_key
+from variegate.seeding import noise_generator
 from variegate.transforms.base import (
     Axis,
     Bounds,
@@ -15,7 +15,6 @@ from variegate.transforms.base import (
     Range,
     both_ways,
     draw_from,
-    draw_log,
 )
 from variegate.transforms.geometry import Viewed, view
 
@@ -35,16 +34,12 @@ class Elastic(Viewed):
 
     name: ClassVar = "elastic"
     axes: ClassVar = (Axis("elastic", "amplitude", 0.0, 0.1),)
+    noisy: ClassVar = True
 
     amplitude: Annotated[Range, Bounds(0, 0.5)] = (0.01, 0.04)
     """Greatest displacement, as a fraction of the shorter side; 0 is the identity."""
-    smoothness: Annotated[Range, Bounds(high=1, above=0.005)] = (0.25, 0.25)
+    smoothness: Annotated[Range, Bounds(high=1, above=0.005, log=True)] = (0.25, 0.25)
     """Distance over which the displacement changes, as a fraction of the shorter side."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        drawn: dict[str, Any] = {"amplitude": draw_from(rng, self.amplitude)}
-        drawn["smoothness"] = draw_log(rng, self.smoothness)
-        return {**drawn, "noise_key": noise_key(rng), **self.view_parameters()}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -61,6 +56,7 @@ class GridDistort(Viewed):
 
     name: ClassVar = "grid_distort"
     axes: ClassVar = (Axis("grid_distort", "amount", 0.0, 0.3),)
+    noisy: ClassVar = True
 
     amount: Annotated[Range, Bounds(0, 0.5)] = (0.05, 0.2)
     """Greatest displacement of a node, as a fraction of a cell; 0 is the identity."""
@@ -68,9 +64,9 @@ class GridDistort(Viewed):
     """Cells along each side."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
-        drawn: dict[str, Any] = {"amount": draw_from(rng, self.amount)}
-        drawn["cells"] = int(draw_from(rng, (self.cells[0], self.cells[1] + 0.999)))
-        return {**drawn, "noise_key": noise_key(rng), **self.view_parameters()}
+        amount = draw_from(rng, self.amount)
+        cells = int(draw_from(rng, (self.cells[0], self.cells[1] + 0.999)))
+        return {"amount": amount, "cells": cells, **self.further(rng)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -87,19 +83,13 @@ class WaveTransform(Viewed):
 
     amplitude: Annotated[Range, Bounds(0, 0.5)] = (0.01, 0.03)
     """Greatest displacement, as a fraction of the shorter side; 0 is the identity."""
-    wavelength: Annotated[Range, Bounds(high=10, above=0.01)] = (0.3, 0.8)
+    wavelength: Annotated[Range, Bounds(high=10, above=0.01, log=True)] = (0.3, 0.8)
     """Length of a wave, as a fraction of the shorter side."""
     direction_degrees: Annotated[Range, Bounds(-360, 360)] = (0.0, 180.0)
     """Direction in which the wave runs; 0 is along x."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {
-            "amplitude": draw_from(rng, self.amplitude),
-            "wavelength": draw_log(rng, self.wavelength),
-            "direction_degrees": draw_from(rng, self.direction_degrees),
-            "phase_degrees": draw_from(rng, (0.0, 360.0)),
-            **self.view_parameters(),
-        }
+    def further(self, rng: np.random.Generator) -> Parameters:
+        return {"phase_degrees": draw_from(rng, (0.0, 360.0)), **super().further(rng)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -122,9 +112,6 @@ class LensTransform(Viewed):
 
     coefficient: Annotated[Range, Bounds(-0.5, 2)] = (-0.15, 0.15)
     """A corner shows what lay (1 + coefficient) times as far from the middle; 0 is the identity."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"coefficient": draw_from(rng, self.coefficient), **self.view_parameters()}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:

@@ -20,7 +20,6 @@ from variegate.transforms.base import (
     both_ways,
     draw_from,
     draw_log,
-    draw_whole,
 )
 
 Channel = Annotated[int, Bound(ge=0, le=255)]
@@ -31,6 +30,8 @@ _UNIT_SQUARE = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 class Viewed(Transform):
     """A geometric transform: how it samples its source."""
 
+    undrawn: ClassVar = frozenset({"p", "border", "fill", "interpolation"})
+
     border: Border = "reflect"
     """What shows beyond the source: mirror image, edge, constant color, or a repeat."""
     fill: tuple[Channel, Channel, Channel] = (0, 0, 0)
@@ -38,9 +39,9 @@ class Viewed(Transform):
     interpolation: Interpolation = "linear"
     """How values between pixels are found."""
 
-    def view_parameters(self) -> dict[str, Any]:
-        """Return what `view` needs, without what it takes for granted."""
-        drawn: dict[str, Any] = {"border": self.border}
+    def further(self, rng: np.random.Generator) -> Parameters:
+        """Add what `view` needs, without what it takes for granted."""
+        drawn: dict[str, Any] = {**super().further(rng), "border": self.border}
         if self.border == "constant":
             drawn["fill"] = list(self.fill)
         if self.interpolation != "linear":
@@ -96,9 +97,6 @@ class Rotate90(Transform):
     k: Annotated[Range, Bounds(0, 3, whole=True)] = (1.0, 3.0)
     """Quarter turns, counterclockwise; 0 is the identity."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"k": draw_whole(rng, self.k)}
-
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         height, width = size
@@ -112,9 +110,6 @@ class Transpose(Transform):
     """Exchange rows and columns."""
 
     name: ClassVar = "transpose"
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -131,10 +126,6 @@ class Rotate(Viewed):
     """Counterclockwise, degrees; 0 is the identity."""
     fit: Literal["keep", "expand", "inside"] = "keep"
     """Keep the canvas, expand it to hold all, or zoom just enough that no border shows."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        angle = draw_from(rng, self.angle_degrees)
-        return {"angle_degrees": angle, "fit": self.fit, **self.view_parameters()}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -169,7 +160,7 @@ class Scale(Viewed):
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
         x, y = draw_log(rng, self.factor), draw_log(rng, self.factor)
-        return {"x": x, "y": y if self.independent else x, **self.view_parameters()}
+        return {"x": x, "y": y if self.independent else x, **self.further(rng)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -183,13 +174,11 @@ class Zoom(Viewed):
     name: ClassVar = "zoom"
     axes: ClassVar = (Axis("zoom", "factor", 1.0, 3.0, "log"),)
 
-    factor: Annotated[Range, Bounds(1, 20)] = (1.0, 1.5)
+    factor: Annotated[Range, Bounds(1, 20, log=True)] = (1.0, 1.5)
     """How many times the window is enlarged; 1 is the identity."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        factor = draw_log(rng, self.factor)
-        x, y = float(rng.random()), float(rng.random())
-        return {"factor": factor, "x": x, "y": y, **self.view_parameters()}
+    def further(self, rng: np.random.Generator) -> Parameters:
+        return {"x": float(rng.random()), "y": float(rng.random()), **super().further(rng)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -212,10 +201,6 @@ class Translate(Viewed):
     y: Annotated[Range, Bounds(-1, 1)] = (-0.1, 0.1)
     """Down, as a fraction of the height."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        x, y = draw_from(rng, self.x), draw_from(rng, self.y)
-        return {"x": x, "y": y, **self.view_parameters()}
-
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         matrix = translation(parameters["x"] * size[1], parameters["y"] * size[0])
@@ -236,10 +221,6 @@ class Shear(Viewed):
     y_degrees: Annotated[Range, Bounds(-60, 60)] = (0.0, 0.0)
     """Slant of horizontal lines, degrees."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        x, y = draw_from(rng, self.x_degrees), draw_from(rng, self.y_degrees)
-        return {"x_degrees": x, "y_degrees": y, **self.view_parameters()}
-
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         matrix = _shear(parameters["x_degrees"], parameters["y_degrees"])
@@ -257,14 +238,13 @@ class Perspective(Viewed):
     amount: Annotated[Range, Bounds(0, greatest)] = (0.0, 0.12)
     """Greatest displacement of a corner, as a fraction of the sides; 0 is the identity."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        amount = draw_from(rng, self.amount)
+    def further(self, rng: np.random.Generator) -> Parameters:
         corners = rng.uniform(-1, 1, (4, 2))
         # From 0.25 on some draws fold the image over. Those are drawn again, judged at the
         # greatest amount, so that the corners are the same at every amount.
         while not _stays_convex(_UNIT_SQUARE + self.greatest * corners):
             corners = rng.uniform(-1, 1, (4, 2))
-        return {"amount": amount, "corners": corners.tolist(), **self.view_parameters()}
+        return {"corners": corners.tolist(), **super().further(rng)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -319,7 +299,7 @@ class Affine(Viewed):
             "y": share * draw_from(rng, self.y),
             "x_degrees": share * draw_from(rng, self.x_degrees),
             "y_degrees": share * draw_from(rng, self.y_degrees),
-            **self.view_parameters(),
+            **self.further(rng),
         }
 
     @classmethod
@@ -338,18 +318,17 @@ class RandomCrop(Viewed):
 
     name: ClassVar = "random_crop"
     axes: ClassVar = (Axis("random_crop", "area", 1.0, 0.25, fixed=(("aspect_ratio", 1.0),)),)
+    undrawn: ClassVar = Viewed.undrawn | {"size"}
 
     area: Annotated[Range, Bounds(high=1, above=0)] = (0.4, 1.0)
     """Fraction of the area that is kept; 1 is the identity."""
-    aspect_ratio: Annotated[Range, Bounds(high=10, above=0)] = (0.75, 4 / 3)
+    aspect_ratio: Annotated[Range, Bounds(high=10, above=0, log=True)] = (0.75, 4 / 3)
     """Width to height of the window, relative to the image's own; 1 keeps it."""
     size: tuple[Annotated[int, Bound(ge=1)], Annotated[int, Bound(ge=1)]] | None = None
     """(height, width) of the result; the image's own where none is given."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        area, aspect = draw_from(rng, self.area), draw_log(rng, self.aspect_ratio)
-        x, y = float(rng.random()), float(rng.random())
-        drawn = {"area": area, "aspect_ratio": aspect, "x": x, "y": y, **self.view_parameters()}
+    def further(self, rng: np.random.Generator) -> Parameters:
+        drawn = {"x": float(rng.random()), "y": float(rng.random()), **super().further(rng)}
         return {**drawn, "size": list(self.size)} if self.size else drawn
 
     @classmethod

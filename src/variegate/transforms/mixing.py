@@ -4,7 +4,7 @@ Which others is drawn as a number from 0 to 1 for each, and becomes a key when t
 it may choose from: sources of the same split.
 """
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -19,17 +19,11 @@ class MixupTransform(Transform):
 
     name: ClassVar = "mixup"
     axes: ClassVar = (Axis("mixup", "share", 0.0, 0.5),)
+    acts: ClassVar = Mixup
     partners: ClassVar = 1
 
     share: Annotated[Range, Bounds(0, 1)] = (0.1, 0.5)
     """Share of the other image; 0 is the identity."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"share": draw_from(rng, self.share), "partners": _others(rng, 1)}
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return Mixup(tuple(parameters["partners"]), parameters["share"])
 
 
 class CutmixTransform(Transform):
@@ -42,10 +36,8 @@ class CutmixTransform(Transform):
     area: Annotated[Range, Bounds(0, 1)] = (0.1, 0.4)
     """Area of the piece, as a fraction of the image's; 0 is the identity."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        area = draw_from(rng, self.area)
-        x, y = float(rng.random()), float(rng.random())
-        return {"area": area, "x": x, "y": y, "partners": _others(rng, 1)}
+    def further(self, rng: np.random.Generator) -> Parameters:
+        return {"x": float(rng.random()), "y": float(rng.random()), **super().further(rng)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -68,7 +60,7 @@ class MosaicTransform(Transform):
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
         center = [draw_from(rng, self.center), draw_from(rng, self.center)]
-        return {"center": center, "partners": _others(rng, 3)}
+        return {"center": center, **self.further(rng)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -97,14 +89,9 @@ class CopyPasteTransform(Transform):
         drawn = rng.random(self._choices)
         # Nested: what a smaller fraction takes, a larger one takes, too.
         chosen = "".join("1" if value < fraction else "0" for value in drawn)
-        return {"fraction": fraction, "chosen": chosen, "partners": _others(rng, 1)}
+        return {"fraction": fraction, "chosen": chosen, **self.further(rng)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         chosen = tuple(mark == "1" for mark in parameters["chosen"])
         return CopyPaste(tuple(parameters["partners"]), chosen)
-
-
-def _others(rng: np.random.Generator, count: int) -> list[Any]:
-    """Draw which others, as numbers from 0 to 1; `recipes.plan` puts keys in their place."""
-    return [float(rng.random()) for _ in range(count)]

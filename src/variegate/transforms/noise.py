@@ -20,6 +20,9 @@ class GaussianNoise(Transform):
 
     name: ClassVar = "gaussian_noise"
     axes: ClassVar = (Axis("gaussian_noise", "sigma", 0.0, 0.5),)
+    acts: ClassVar = lambda sigma, per_channel, noise_key: ops.GaussianNoise(
+        255 * sigma, per_channel, noise_key
+    )
     noisy: ClassVar = True
 
     sigma: Annotated[Range, Bounds(0, 2)] = (0.01, 0.08)
@@ -27,12 +30,6 @@ class GaussianNoise(Transform):
 
     per_channel: bool = True
     """Whether each channel has its own noise (colored grain) or all have the same (gray grain)."""
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return ops.GaussianNoise(
-            255 * parameters["sigma"], parameters["per_channel"], parameters["noise_key"]
-        )
 
 
 class Speckle(Transform):

@@ -1,6 +1,6 @@
 """Transforms that hide parts of the image."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -8,7 +8,6 @@ from pydantic import Field
 from variegate.annotations.sample import Size
 from variegate.ops import Operation
 from variegate.ops import occlusion as ops
-from variegate.seeding import noise_key
 from variegate.transforms.base import (
     Axis,
     Bounds,
@@ -25,6 +24,9 @@ Level = Annotated[int, Field(ge=0, le=255)]
 class _Occluder(Transform):
     """What hides pixels and shows something else instead."""
 
+    noisy: ClassVar = True
+    undrawn: ClassVar = frozenset({"p", "fill", "color"})
+
     fill: ops.Fill = "constant"
     """What is shown instead: `constant` (a color), `mean` (the image's mean color), `noise`
     (even, colored) or `blur` (the image, strongly blurred)."""
@@ -32,8 +34,8 @@ class _Occluder(Transform):
     color: tuple[Level, Level, Level] = (0, 0, 0)
     """RGB of the fill `constant`, 0 to 255."""
 
-    def _fill(self, rng: np.random.Generator) -> dict[str, Any]:
-        return {"fill": self.fill, "color": list(self.color), "noise_key": noise_key(rng)}
+    def further(self, rng: np.random.Generator) -> Parameters:
+        return {"fill": self.fill, "color": list(self.color), **super().further(rng)}
 
     @staticmethod
     def _filled(parameters: Parameters) -> tuple[ops.Fill, tuple[int, int, int], int]:
@@ -46,16 +48,10 @@ class PixelDropout(_Occluder):
 
     name: ClassVar = "pixel_dropout"
     axes: ClassVar = (Axis("pixel_dropout", "fraction", 0.0, 1.0),)
+    acts: ClassVar = ops.PixelDropout
 
     fraction: Annotated[Range, Bounds(0, 1)] = (0.005, 0.08)
     """Share of the pixels that are hidden; 0 is the identity."""
-
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {"fraction": draw_from(rng, self.fraction), **self._fill(rng)}
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return ops.PixelDropout(*cls._filled(parameters), parameters["fraction"])
 
 
 class Cutout(_Occluder):
@@ -71,11 +67,8 @@ class Cutout(_Occluder):
     """Number of squares."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {
-            "size": draw_from(rng, self.size),
-            **self._fill(rng),
-            "centers": rng.random((draw_whole(rng, self.holes), 2)).tolist(),
-        }
+        drawn = {"size": draw_from(rng, self.size), **self.further(rng)}
+        return {**drawn, "centers": rng.random((draw_whole(rng, self.holes), 2)).tolist()}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
@@ -96,12 +89,8 @@ class GridDropout(_Occluder):
     """Side of a cell, as a fraction of the image's shorter side."""
 
     def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {
-            "ratio": draw_from(rng, self.ratio),
-            **self._fill(rng),
-            "cell": draw_from(rng, self.cell),
-            "origin": rng.random(2).tolist(),
-        }
+        drawn = {"ratio": draw_from(rng, self.ratio), **self.further(rng)}
+        return {**drawn, "cell": draw_from(rng, self.cell), "origin": rng.random(2).tolist()}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:

@@ -44,10 +44,7 @@ class Jpeg(Transform):
 
     name: ClassVar = "jpeg"
     axes: ClassVar = (_QualityAxis("jpeg", "quality", 100.0, 1.0),)
+    acts: ClassVar = lambda quality: ops.Jpeg(round(quality))
 
     quality: Annotated[Range, Bounds(1, 100)] = (25.0, 90.0)
     """Quality as libjpeg counts, rounded; 1 is the worst, and 100 leaves the image as it is."""
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return ops.Jpeg(round(parameters["quality"]))

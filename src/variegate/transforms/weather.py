@@ -4,9 +4,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from variegate.annotations.sample import Size
-from variegate.ops import Operation, precipitation, weather
-from variegate.seeding import noise_key
+from variegate.ops import precipitation, weather
 from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform, draw_from
 
 
@@ -15,6 +13,8 @@ class Shadow(Transform):
 
     name: ClassVar = "shadow"
     axes: ClassVar = (Axis("shadow", "strength", 0.0, 1.0),)
+    acts: ClassVar = weather.Shadow
+    noisy: ClassVar = True
 
     strength: Annotated[Range, Bounds(0, 1)] = (0.3, 0.7)
     """Share of the light that is kept out, 1 being a quarter left; 0 is the identity."""
@@ -22,25 +22,10 @@ class Shadow(Transform):
     width: Annotated[Range, Bounds(0, 4)] = (0.3, 0.8)
     """Width of the shadow, as a fraction of the shorter side."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {
-            "strength": draw_from(rng, self.strength),
-            "width": draw_from(rng, self.width),
-            "center": [draw_from(rng, (0.2, 0.8)), draw_from(rng, (0.2, 0.8))],
-            "angle_degrees": draw_from(rng, (0.0, 180.0)),
-            "noise_key": noise_key(rng),
-        }
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        x, y = parameters["center"]
-        return weather.Shadow(
-            parameters["strength"],
-            (x, y),
-            parameters["angle_degrees"],
-            parameters["width"],
-            parameters["noise_key"],
-        )
+    def further(self, rng: np.random.Generator) -> Parameters:
+        center = [draw_from(rng, (0.2, 0.8)), draw_from(rng, (0.2, 0.8))]
+        angle = draw_from(rng, (0.0, 180.0))
+        return {"center": center, "angle_degrees": angle, **super().further(rng)}
 
 
 class Fog(Transform):
@@ -60,21 +45,15 @@ class SunFlare(Transform):
 
     name: ClassVar = "sun_flare"
     axes: ClassVar = (Axis("sun_flare", "strength", 0.0, 1.0),)
+    acts: ClassVar = weather.SunFlare
+    noisy: ClassVar = True
 
     strength: Annotated[Range, Bounds(0, 1)] = (0.3, 0.8)
     """Brightness; 0 is the identity."""
 
-    def parameters(self, rng: np.random.Generator) -> Parameters:
-        return {
-            "strength": draw_from(rng, self.strength),
-            "center": [draw_from(rng, (0.05, 0.95)), draw_from(rng, (0.0, 0.45))],
-            "noise_key": noise_key(rng),
-        }
-
-    @classmethod
-    def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        x, y = parameters["center"]
-        return weather.SunFlare(parameters["strength"], (x, y), parameters["noise_key"])
+    def further(self, rng: np.random.Generator) -> Parameters:
+        center = [draw_from(rng, (0.05, 0.95)), draw_from(rng, (0.0, 0.45))]
+        return {"center": center, **super().further(rng)}
 
 
 class Rain(Transform):

@@ -116,7 +116,7 @@ def test_without_sam_it_says_what_to_install(run, monkeypatch):
         ({"Concurrency": "many"}, "expected a whole number 2 to 1000, got 'many'"),
         ({"InputPrefix": "/x"}, "expected one or more folders of letters"),
         ({"InputBucketName": "Photos"}, "expected 3 to 63 lowercase letters"),
-        ({"DatasetFormat": "coco"}, "expected one of unlabelled, classes, got 'coco'"),
+        ({"Format": "coco"}, "expected one of unlabelled, classes, got 'coco'"),
         ({"Splits": "true"}, "expected one of no, yes, got 'true'"),
         ({"Recipe": "x" * 3001}, "expected at most 3,000 letters, got 3,001"),
         ({"Timeout": "300", "QueueVisibility": "700"}, "expected at least 6 times Timeout, 1800"),
@@ -230,7 +230,7 @@ def test_destroy_keeps_the_buckets(run, stack):
     name, s3 = stack
     result = run("destroy", name, "--yes")
     assert result.exit_code == 0, result.output
-    assert f"s3://{name}-out: still there" in result.output
+    assert f"s3://{name}-out: kept" in result.output
     assert {f"{name}-in", f"{name}-out"} <= buckets(s3)
 
 

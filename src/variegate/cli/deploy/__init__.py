@@ -1,4 +1,4 @@
-"""variegate deploy: bring it to where the images are. One file a target."""
+"""Deploy to AWS or Kubernetes: `variegate deploy`, one file a target."""
 
 from variegate.cli.deploy import augment, kubernetes
 from variegate.cli.deploy.group import deploy

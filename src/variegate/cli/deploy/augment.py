@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from variegate.cli.application import command
-from variegate.cli.console import note, show, show_raw
+from variegate.cli.console import note, show, show_raw, table
 from variegate.cli.deploy.group import deploy
 from variegate.cli.options import PluginRecipe, Region, Yes, option, pairs, whole
 from variegate.errors import UsageError
@@ -153,12 +153,7 @@ def _show_cost(
 
 
 def _table(items: "list[CostItem]") -> "Table":
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(style="dim")
+    grid = table("", "", "", header=False, right=(1,))
     for one in items:
-        table.add_row(one.name, f"{one.usd:,.2f} USD", one.amount)
-    return table
+        grid.add_row(one.name, f"{one.usd:,.2f} USD", one.amount)
+    return grid

@@ -224,13 +224,13 @@ def _jpeg(chunk: bytes, directory: Directory, structure: Structure) -> Array:
     adobe = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0" + bytes([coded_as_ycbcr])
     whole = tables[:-2] + (adobe if structure.together == 3 else b"") + chunk[2:]
     bounds = Limits(max_pixels=structure.chunk_height * structure.chunk_width)
-    return jpeg.parse(whole, bounds).load(1).samples
+    return jpeg.parse(whole, bounds).load().samples
 
 
 def _webp(chunk: bytes) -> Array:
     if kind_of(chunk) != "webp":
         raise DecodeError("corrupt TIFF: a chunk that should be WebP is not")
-    raster = pillow.parse(chunk, Limits()).load(1)
+    raster = pillow.parse(chunk, Limits()).load()
     if raster.alpha is None:
         return raster.samples
     return np.dstack((raster.samples, raster.alpha))

@@ -128,12 +128,7 @@ def _subsampled(directory: Directory) -> bool:
     return directory.numbers(Tag.YCBCR_SUBSAMPLING, (2, 2)) != (1, 1)
 
 
-def _load(
-    directory: Directory,
-    structure: Structure,
-    meaning: _Meaning,
-    reduce: int,  # noqa: ARG001
-) -> Raster:
+def _load(directory: Directory, structure: Structure, meaning: _Meaning) -> Raster:
     samples = read_samples(directory, structure)
     if structure.sample_format == SIGNED:
         # The declared range is the full scale, so the lowest value is black and nothing is cut.

@@ -141,8 +141,7 @@ def read_directories(data: bytes, limits: Limits) -> tuple[Directory, int]:
 
 
 def _unpack(form: str, data: bytes, at: int) -> int:
-    value: int = struct.unpack_from(form, data, at)[0]
-    return value
+    return struct.unpack_from(form, data, at)[0]
 
 
 def _entries(

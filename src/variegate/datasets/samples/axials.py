@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from variegate.datasets.samples.blueprint import TIN, Blueprint, axial, tips
+from variegate.datasets.samples.blueprint import Blueprint, axial, tips
 from variegate.datasets.samples.easel import Color, Easel, Finish, Vector
 from variegate.datasets.samples.spindles import cap, outline, spindle
 from variegate.seeding import uniform
@@ -54,7 +54,6 @@ def resistor(rng: np.random.Generator, thinnest: float) -> Blueprint:
         outline=outline(whole),
         keypoints={"lead_left": left, "lead_right": right, "body_center": (0.0, 0.0)},
         height=thick * 2,
-        ground=TIN,
         paint=paint,
         surfaces=((whole, Finish(gloss=0.5)),),
     )
@@ -95,7 +94,6 @@ def diode(rng: np.random.Generator, thinnest: float) -> Blueprint:
         outline=outline(whole),
         keypoints={"anode": left, "cathode": right, "ring": (ring, 0.0)},
         height=thick * 2,
-        ground=TIN,
         paint=paint,
         surfaces=((whole, Finish(gloss=0.85 if glass else 0.5, squarings=5 if glass else 4)),),
         finishing=mark,

@@ -162,15 +162,13 @@ def _tint(tone: np.ndarray, stops: list[Color]) -> np.ndarray:
     channels = zip(*stops, strict=True)
     ramp = np.stack([np.interp(np.arange(256), at, channel) for channel in channels], -1)
     index = cv2.convertScaleAbs(np.maximum(tone, -128), beta=128)
-    image: np.ndarray = cv2.applyColorMap(index, np.rint(ramp).astype(np.uint8)[:, None])
-    return image
+    return cv2.applyColorMap(index, np.rint(ramp).astype(np.uint8)[:, None])
 
 
 def _smooth(rng: np.random.Generator, size: Size, cells: Size) -> np.ndarray:
     """Smooth noise, -1 to 1, from a (rows, columns) grid of random values."""
     grid = rng.random((cells[0] + 1, cells[1] + 1), dtype=np.float32) * 2 - 1
-    noise: np.ndarray = cv2.resize(grid, size[::-1], interpolation=cv2.INTER_CUBIC)
-    return noise
+    return cv2.resize(grid, size[::-1], interpolation=cv2.INTER_CUBIC)
 
 
 def _mottle(rng: np.random.Generator, size: Size, *, cells: int, amount: float) -> np.ndarray:
@@ -183,8 +181,7 @@ def _grain(rng: np.random.Generator, size: Size, *, amount: float) -> np.ndarray
     """A surface's finest structure: independent, two pixels wide."""
     height, width = size
     grid = rng.random((height // 2, width // 2), dtype=np.float32) * np.float32(2 * amount)
-    grain: np.ndarray = cv2.resize(grid - np.float32(amount), (width, height))
-    return grain
+    return cv2.resize(grid - np.float32(amount), (width, height))
 
 
 def _tiled(
@@ -202,5 +199,4 @@ def _tiled(
     x, y = rng.random(2) * tile.shape[0]
     matrix = np.array([[c, -s, x], [s, c, y]])
     wide, wrap = size[::-1], cv2.BORDER_WRAP
-    tiles: np.ndarray = cv2.warpAffine(tile, matrix, wide, flags=_WRAP, borderMode=wrap)
-    return tiles
+    return cv2.warpAffine(tile, matrix, wide, flags=_WRAP, borderMode=wrap)

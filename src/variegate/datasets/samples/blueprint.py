@@ -12,7 +12,8 @@ from variegate.datasets.samples.easel import Color, Easel, Finish, Vector
 from variegate.datasets.samples.spindles import Points, Spindle, wire
 from variegate.seeding import uniform
 
-TIN: Color = (196, 198, 202)
+#: The colour wherever nothing else is painted: that of the leads.
+_TIN: Color = (196, 198, 202)
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,6 @@ class Blueprint:
         outline: (N, 2) float64, the silhouette as one simple polygon.
         keypoints: by name, in the order of KEYPOINTS.
         height: over the bench.
-        ground: the colour wherever nothing else is painted.
         paint: draws flat colours, in the order of the layers.
         surfaces: what light falls on, and how it looks, after painting.
         finishing: draws what stands over the lit surfaces.
@@ -32,7 +32,6 @@ class Blueprint:
     outline: Points
     keypoints: dict[str, tuple[float, float]]
     height: float
-    ground: Color
     paint: Callable[[Easel], None]
     surfaces: tuple[tuple[Spindle, Finish], ...] = ()
     finishing: Callable[[Easel, Vector], None] = field(default=lambda _easel, _toward: None)
@@ -40,7 +39,7 @@ class Blueprint:
     def render(self, scale: float, toward: Vector) -> Easel:
         """Paint and light the part at `scale` pixels to the unit."""
         bounds = (self.outline.min(0), self.outline.max(0))
-        easel = Easel(bounds, scale=scale, ground=self.ground)
+        easel = Easel(bounds, scale=scale, ground=_TIN)
         self.paint(easel)
         for surface, finish in self.surfaces:
             easel.light(surface, toward, finish)
@@ -69,10 +68,11 @@ def tips(leads: Spindle) -> tuple[tuple[float, float], tuple[float, float]]:
 
 
 def two_legs(
-    rng: np.random.Generator, start: float, *, apart: float, width: float, shorter: float
+    rng: np.random.Generator, start: float, *, apart: float, thinnest: float, shorter: float
 ) -> tuple[Spindle, Spindle]:
     """Two legs to the right of `start`: the upper one ends at 0.5, the lower one `shorter`."""
-    width = min(width, 1.5 * apart)  # in a tiny image thick legs must still not touch
+    # In a tiny image thick legs must still not touch.
+    width = min(max(thinnest, 0.022), 1.5 * apart)
     spread = apart * uniform(rng, 0.9, 1.9)
     skew = uniform(rng, -0.05, 0.05)
     ends = (-spread + skew, spread + skew)

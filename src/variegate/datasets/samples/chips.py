@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from variegate.datasets.samples.blueprint import TIN, Blueprint
+from variegate.datasets.samples.blueprint import Blueprint
 from variegate.datasets.samples.easel import Color, Easel, Vector
 from variegate.seeding import uniform
 
@@ -52,7 +52,6 @@ def chip(rng: np.random.Generator, thinnest: float) -> Blueprint:
             "body_center": (0.0, 0.0),
         },
         height=unit * 1.3,
-        ground=TIN,
         paint=paint,
         finishing=finish,
     )

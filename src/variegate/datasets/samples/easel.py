@@ -146,11 +146,9 @@ def _shade(
         shine = shine * shine
     gain = finish.ambient + (1.15 - finish.ambient) * direct
     lit = region * gain[..., None] + (255 * finish.gloss * shine)[..., None]
-    shaded: np.ndarray = np.minimum(lit, 255).astype(np.uint8)
-    return shaded
+    return np.minimum(lit, 255).astype(np.uint8)
 
 
 def _along(normals: list[np.ndarray], vector: np.ndarray) -> np.ndarray:
     nx, ny, nz = normals
-    cosine: np.ndarray = nx * vector[0] + ny * vector[1] + nz * vector[2]
-    return cosine
+    return nx * vector[0] + ny * vector[1] + nz * vector[2]

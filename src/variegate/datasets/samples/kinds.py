@@ -22,11 +22,7 @@ KEYPOINTS: dict[str, tuple[str, ...]] = {
 KINDS: tuple[str, ...] = tuple(KEYPOINTS)
 
 _PLANS: dict[str, Callable[[np.random.Generator, float], Blueprint]] = {
-    "resistor": resistor,
-    "capacitor": capacitor,
-    "diode": diode,
-    "led": led,
-    "chip": chip,
+    plan.__name__: plan for plan in (resistor, capacitor, diode, led, chip)
 }
 
 

@@ -87,8 +87,7 @@ def _thrown(coverage: np.ndarray, lamp: Lamp, *, height: float, shrink: int) -> 
     dx, dy = (-v / z * height * 0.7 / shrink for v in (x, y))
     moved = cv2.warpAffine(small, np.array([[1, 0, dx], [0, 1, dy]]), (width, tall))
     blurred = cv2.GaussianBlur(moved, (0, 0), max(0.6, lamp.softness * height / shrink))
-    enlarged: np.ndarray = cv2.resize(blurred, full)
-    return enlarged
+    return cv2.resize(blurred, full)
 
 
 def illuminate(rng: np.random.Generator, image: np.ndarray, lamp: Lamp) -> np.ndarray:
@@ -104,8 +103,7 @@ def illuminate(rng: np.random.Generator, image: np.ndarray, lamp: Lamp) -> np.nd
     vignette = 1 - np.float32(uniform(rng, 0.02, 0.14)) * (across * across + down * down)
     field = (gradient * vignette)[..., None] * np.array(lamp.cast, np.float32)
     field = cv2.resize(field, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    lit: np.ndarray = cv2.multiply(image, field, dtype=cv2.CV_8U)
-    return lit
+    return cv2.multiply(image, field, dtype=cv2.CV_8U)
 
 
 def photograph(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
@@ -122,5 +120,4 @@ def photograph(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     level = uniform(rng, 1.0, 4.0)
     words = rng.integers(0, 2**64, size=image.size // 8 + 1, dtype=np.uint64)
     noise = cv2.LUT(words.view(np.uint8)[: image.size], _GAUSS * np.float32(level))
-    taken: np.ndarray = cv2.add(sharp, noise.reshape(image.shape), dtype=cv2.CV_8U)
-    return taken
+    return cv2.add(sharp, noise.reshape(image.shape), dtype=cv2.CV_8U)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from variegate.datasets.samples.blueprint import TIN, Blueprint, two_legs
+from variegate.datasets.samples.blueprint import Blueprint, two_legs
 from variegate.datasets.samples.easel import METAL, Color, Easel, Finish, Vector
 from variegate.datasets.samples.spindles import Spindle, cap, outline, spindle
 from variegate.seeding import uniform
@@ -18,7 +18,7 @@ def led(rng: np.random.Generator, thinnest: float) -> Blueprint:
         ((foot - brim, foot - brim, foot), (thick, thick + rim, thick + rim)),
     )
     legs = two_legs(
-        rng, foot, apart=thick * 0.42, width=max(thinnest, 0.022), shorter=uniform(rng, 0.06, 0.1)
+        rng, foot, apart=thick * 0.42, thinnest=thinnest, shorter=uniform(rng, 0.06, 0.1)
     )
     color = _HUES[int(rng.integers(len(_HUES)))]
     dark: Color = (color[0] * 5 // 8, color[1] * 5 // 8, color[2] * 5 // 8)
@@ -49,7 +49,6 @@ def led(rng: np.random.Generator, thinnest: float) -> Blueprint:
         outline=outline(dome, legs),
         keypoints={"anode": anode, "cathode": cathode, "dome": (-0.5 + thick, 0.0)},
         height=thick * 1.8,
-        ground=TIN,
         paint=paint,
         surfaces=((legs[0], METAL), (legs[1], METAL), (dome, clear)),
     )
@@ -71,7 +70,7 @@ def _can(rng: np.random.Generator, thinnest: float) -> Blueprint:
         ((foot - edge, foot), (thick, thick - edge)),
     )
     legs = two_legs(
-        rng, foot, apart=thick * 0.4, width=max(thinnest, 0.022), shorter=uniform(rng, 0.05, 0.09)
+        rng, foot, apart=thick * 0.4, thinnest=thinnest, shorter=uniform(rng, 0.05, 0.09)
     )
     sleeve, stripe, ink = _SLEEVES[int(rng.integers(len(_SLEEVES)))]
     text = f"{rng.choice((1, 10, 22, 47, 100, 220, 470))}uF {rng.choice((16, 25, 35, 50))}V"
@@ -91,7 +90,6 @@ def _can(rng: np.random.Generator, thinnest: float) -> Blueprint:
         outline=outline(body, legs),
         keypoints=_ends(legs) | {"body_center": ((foot - 0.5) / 2, 0.0)},
         height=thick * 2,
-        ground=TIN,
         paint=paint,
         surfaces=((legs[0], METAL), (legs[1], METAL), (body, Finish(gloss=0.45, squarings=4))),
     )
@@ -106,7 +104,7 @@ def _disc(rng: np.random.Generator, thinnest: float) -> Blueprint:
     x, radius = cap(-0.5, -0.5 + thick, radius=thick)
     right, falling = cap(foot, -0.5 + thick, radius=thick, tip=apart + drip)
     body = spindle((x, radius), (right, falling))
-    legs = two_legs(rng, foot, apart=apart, width=max(thinnest, 0.022), shorter=0.0)
+    legs = two_legs(rng, foot, apart=apart, thinnest=thinnest, shorter=0.0)
     ground = _COATS[int(rng.integers(len(_COATS)))]
     text = str(rng.choice(("101", "102", "103", "104", "22", "47", "473")))
 
@@ -121,7 +119,6 @@ def _disc(rng: np.random.Generator, thinnest: float) -> Blueprint:
         outline=outline(body, legs),
         keypoints=_ends(legs) | {"body_center": (-0.5 + thick, 0.0)},
         height=thick * 0.6,
-        ground=TIN,
         paint=paint,
         surfaces=(
             (legs[0], METAL),

@@ -33,8 +33,7 @@ def coverage(polygon: np.ndarray, corner: tuple[int, int], size: tuple[int, int]
         minlength=height * (width + 1),
     )
     share = np.abs(np.cumsum(cells.reshape(height, width + 1)[:, :width], axis=1))
-    whole: np.ndarray = np.rint(np.minimum(share, 1) * 255).astype(np.uint8)
-    return whole
+    return np.rint(np.minimum(share, 1) * 255).astype(np.uint8)
 
 
 def _cut(polygon: np.ndarray) -> np.ndarray:
@@ -51,5 +50,4 @@ def _cut(polygon: np.ndarray) -> np.ndarray:
     edge, share = np.concatenate(edges), np.concatenate(shares)
     order = np.lexsort((share, edge))
     edge, share = edge[order], share[order]
-    cut: np.ndarray = polygon[edge] + share[:, None] * (end - polygon)[edge]
-    return cut
+    return polygon[edge] + share[:, None] * (end - polygon)[edge]

@@ -129,8 +129,7 @@ class _Placed:
 
     def points(self, points: np.ndarray) -> np.ndarray:
         """Part coordinates to pixels, (N, 2)."""
-        turned: np.ndarray = points @ rotation(self.angle).T * self.scale + self.at
-        return turned
+        return points @ rotation(self.angle).T * self.scale + self.at
 
     def window(self, ground: np.ndarray) -> np.ndarray:
         """The view of an image that this part covers."""

@@ -8,7 +8,6 @@ file have the same stem.
 import json
 import posixpath
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,22 +15,15 @@ from typing import Any, ClassVar, Self
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.checks import Problems, Size, without_duplicates
-from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.errors import InputError, LimitError
-from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
+from variegate.formats.base import DatasetFormat, NotThisFormat
 from variegate.formats.image_size import image_size
 from variegate.formats.labelme.shapes import read_shape, without_split_pieces, write_shapes
-from variegate.formats.pairing import (
-    Listed,
-    Pairs,
-    find_pairs,
-    in_mask_folder,
-    parts_of,
-    split_in,
-)
-from variegate.formats.scan import Survey, is_hidden
-from variegate.formats.writer import Content, Item, Writer
-from variegate.storage import Entry, OnSkip, Storage, key_to_text, log_skip, printable
+from variegate.formats.paired import BrokenFileError, PairedFormat, PairedWriter
+from variegate.formats.pairing import Listed, Pairs, find_pairs, parts_of, split_in
+from variegate.formats.scan import Survey
+from variegate.formats.writer import Content, Item
+from variegate.storage import Storage, key_to_text, printable
 
 _LIMIT = 1 << 28
 _LOOKED_AT = 20
@@ -40,19 +32,12 @@ _SHAPES = re.compile(r'"shapes"\s*:\s*\[')
 _VERSION = "5.5.0"
 
 
-class LabelMeError(Exception):
-    """A file is no LabelMe file; the message begins with its line."""
-
-
 @dataclass(frozen=True, kw_only=True)
-class LabelMeWriter(Writer):
-    """Writes a JSON file for each image.
-
-    Attributes:
-        folders: folder of images -> folder of their JSON files.
-    """
+class LabelMeWriter(PairedWriter):
+    """Writes a JSON file for each image."""
 
     name: ClassVar[str] = "labelme"
+    extension: ClassVar[str] = ".json"
     holds: ClassVar[frozenset[Content]] = frozenset(
         ("boxes", "polygons", "instance masks", "points", "other fields")
     )
@@ -65,14 +50,6 @@ class LabelMeWriter(Writer):
         folder, stem, _ = parts_of(key)
         above = f"{split}/" if split and split_in(folder) != split else ""
         return f"{above}{folder}{stem}{extension}"
-
-    def annotation_key(self, image: str) -> str:
-        """Return the key of an image's JSON file."""
-        folder, stem, _ = parts_of(image)
-        return f"{self.folders.get(folder, folder)}{stem}.json"
-
-    def sidecar_keys(self, key: str, annotation: Annotation) -> set[str]:
-        return super().sidecar_keys(key, annotation) | {self.annotation_key(key)}
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         if item.annotation is None or item.annotation.extra.get("no_file"):
@@ -89,17 +66,11 @@ class LabelMeWriter(Writer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelMe(DatasetFormat):
-    """The names of all files are held in memory while the format is recognised.
-
-    Attributes:
-        pairs: which JSON file belongs to which image.
-    """
+class LabelMe(PairedFormat):
+    """See `variegate.formats.labelme.shapes` for what is read and written."""
 
     name: ClassVar[str] = "labelme"
-    annotated: ClassVar[bool] = True
-
-    pairs: Pairs
+    kind: ClassVar[str] = "JSON file"
 
     @classmethod
     def recognise(
@@ -119,7 +90,7 @@ class LabelMe(DatasetFormat):
             try:
                 read_file(storage, key)
                 break
-            except LabelMeError:
+            except BrokenFileError:
                 continue
         else:
             return NotThisFormat("the .json files beside the images have no shapes")
@@ -131,96 +102,47 @@ class LabelMe(DatasetFormat):
         for key in pairs.present(listed):
             try:
                 shapes = read_file(storage, key)[0]["shapes"]
-            except LabelMeError:
+            except BrokenFileError:
                 continue
             labels = (shape.get("label") for shape in shapes if isinstance(shape, dict))
             names.update(label for label in labels if isinstance(label, str))
-        images = Counter[str]()
-        for folder in pairs.folders:
-            images[split_in(folder) or ""] += len(listed.images[folder])
-        return cls(
+        classes = tuple(sorted(names))
+        dataset_format = cls(
             root=pairs.root(),
             split_folders={},
-            classes=tuple(sorted(names)),
-            images=images,
-            notes=tuple(_notes(pairs, listed)),
+            classes=classes,
+            images={},
             pairs=pairs,
+            template=LabelMeWriter(classes=classes, folders=pairs.folders),
         )
+        return dataset_format.with_counts(listed, dataset_format.unpaired(listed))
 
     @property
     def heading(self) -> str:
         return "LabelMe"
 
-    def label(self, key: str) -> str | None:
-        return None
-
-    def split(self, key: str) -> str | None:
-        folder = parts_of(key)[0]
-        return split_in(folder) if folder in self.pairs.folders else None
-
-    def writer(self) -> Writer:
-        return LabelMeWriter(classes=self.classes, folders=self.pairs.folders)
-
-    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
-        labels = set(self.pairs.folders.values())
-        for entry in storage.list(on_skip=on_skip):
-            folder, _, extension = parts_of(entry.key)
-            skip = None
-            if extension.lower() in IMAGE_EXTENSIONS and not is_hidden(entry.key):
-                if folder in self.pairs.folders:
-                    yield self._image(storage, entry)
-                    continue
-                skip = "an image outside the folders that have labels"
-                skip = "a mask" if in_mask_folder(entry.key) else skip
-            elif extension.lower() == ".json" and folder in labels:
-                skip = "a label file"
-            yield Source(entry.key, entry.size, None, None, skip=skip)
-
-    def _image(self, storage: Storage, entry: Entry) -> Source:
-        key = self.pairs.annotation_key(entry.key) or ""
-        problems = Problems(printable(key))
-        annotation, unusable = Annotation(extra={"no_file": True}), None
-        if storage.exists(key):
-            try:
-                data, text = read_file(storage, key)
-                annotation = _annotation(storage, entry.key, data, text, problems)
-            except LabelMeError as error:
-                unusable = f"{problems.key}:{error}"
-        return Source(
-            entry.key,
-            entry.size,
-            self.split(entry.key),
-            None,
-            annotation=annotation,
-            problems=tuple(problems.found),
-            unusable=unusable,
-        )
-
-
-def _notes(pairs: Pairs, listed: Listed) -> Iterator[str]:
-    if missing := pairs.missing(listed):
-        count = counted(len(missing), "JSON file has", "JSON files have")
-        yield f"{count} no image: {named(missing)}"
-    if unlisted := pairs.unlisted(listed):
-        count = counted(len(unlisted), "image has", "images have")
-        yield f"{count} no JSON file, so nothing is known of its objects: {named(unlisted)}"
+    def read(self, storage: Storage, image: str, where: str, problems: Problems) -> Annotation:
+        if not storage.exists(where):
+            return Annotation(extra={"no_file": True})
+        data, text = read_file(storage, where)
+        return _annotation(storage, image, data, text, problems)
 
 
 def read_file(storage: Storage, key: str) -> tuple[dict[str, Any], str]:
     """Return the content of a LabelMe file, as values and as text.
 
     Raises:
-        LabelMeError: it is none.
+        BrokenFileError: it is none.
     """
     try:
         text = storage.read(key, limit=_LIMIT).decode("utf-8-sig")
         data = json.loads(text)
     except json.JSONDecodeError as error:
-        raise LabelMeError(f"{error.lineno}: broken JSON ({error.msg})") from error
+        raise BrokenFileError(error.lineno, f"broken JSON ({error.msg})") from error
     except (LimitError, InputError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise LabelMeError(f"1: cannot be read ({error})") from error
+        raise BrokenFileError(1, f"cannot be read ({error})") from error
     if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
-        raise LabelMeError('1: expected "shapes", a list; not a file of LabelMe')
+        raise BrokenFileError(1, 'expected "shapes", a list; not a file of LabelMe')
     return data, text
 
 

@@ -13,22 +13,21 @@
 import base64
 import binascii
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from variegate.annotations import rle
 from variegate.annotations.annotation import Object, Point
-from variegate.annotations.checks import Size, mend_box, mend_ring, usable
+from variegate.annotations.boxes import bounds_of
+from variegate.annotations.checks import Say, Size, mend_box, mend_ring, usable
 from variegate.codecs import decode_mask, encode_mask
 from variegate.errors import ImageError
 
 _CORNERS = 64
 _POINTED = {"point": 1, "points": 1, "line": 2, "linestrip": 2}
 _OWN = ("label", "points", "shape_type", "mask")
-
-Say = Callable[[str], None]
 
 
 def read_shape(shape: Any, size: Size | None, say: Say) -> Object | None:
@@ -88,7 +87,8 @@ def _described(
         say(f"shape {str(kind)[:40]!r} is not known; object left out")
         return None
     if kind == "rectangle" and len(points) == 4:
-        points = _bounds(points)
+        x1, y1, x2, y2 = bounds_of(points)
+        points = ((x1, y1), (x2, y2))
     if len(points) != 2:
         say(f"{kind} with {len(points)} points, expected 2; object left out")
         return None
@@ -98,14 +98,8 @@ def _described(
         ring = usable(mend_ring(circle(*points), size=size), say)
         return None if ring is None else {"polygons": (ring,)}
     # Whoever draws may begin at any corner.
-    (x1, y1), (x2, y2) = _bounds(points)
-    box = usable(mend_box((x1, y1, x2, y2), size=size), say)
+    box = usable(mend_box(bounds_of(points), size=size), say)
     return None if box is None else {"box": box}
-
-
-def _bounds(points: Sequence[Point]) -> tuple[Point, Point]:
-    xs, ys = [x for x, _ in points], [y for _, y in points]
-    return (min(xs), min(ys)), (max(xs), max(ys))
 
 
 def _mask(text: Any, points: Sequence[Point], size: Size | None, say: Say) -> dict[str, Any] | None:
@@ -168,12 +162,9 @@ def without_split_pieces(
         if place == len(joined):
             joined.append((line, one))
             continue
-        before = joined[place][1]
+        first, before = joined[place]
         rings = (*(before.polygons or ()), *one.polygons)
-        joined[place] = (
-            joined[place][0],
-            Object(category=one.category, polygons=rings, extra=one.extra),
-        )
+        joined[place] = (first, before.changed(polygons=rings))
     return joined
 
 

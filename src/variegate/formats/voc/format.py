@@ -5,16 +5,15 @@
 ``train/7.xml`` beside ``train/7.jpg``.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.checks import Problems, without_duplicates
-from variegate.codecs.sniff import IMAGE_EXTENSIONS
-from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, counted, named
 from variegate.formats.image_size import image_size
+from variegate.formats.paired import PairedFormat
 from variegate.formats.pairing import (
     Listed,
     Pairs,
@@ -24,7 +23,7 @@ from variegate.formats.pairing import (
     parts_of,
     split_in,
 )
-from variegate.formats.scan import Survey, is_hidden
+from variegate.formats.scan import Survey
 from variegate.formats.voc.masks import ObjectMask
 from variegate.formats.voc.objects import Reading, read_extra, read_objects, read_size
 from variegate.formats.voc.sets import ImageSets, is_list, read_sets, split_of
@@ -38,30 +37,26 @@ from variegate.formats.voc.survey import (
     read_xml,
 )
 from variegate.formats.voc.writer import VocWriter
-from variegate.formats.voc.xml import Node, XmlError
-from variegate.formats.writer import Writer
-from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
+from variegate.formats.voc.xml import Node
+from variegate.storage import Storage, printable
 
 _LABELMAP = "labelmap.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PascalVoc(DatasetFormat):
+class PascalVoc(PairedFormat):
     """See `variegate.formats.voc.objects` for coordinates.
 
-    The names of all files are held in memory while the format is recognised, the lists after that.
+    The lists are held in memory.
 
     Attributes:
-        pairs: which XML file belongs to which image.
         sets: the lists.
         masks: keys of all masks.
-        template: the writer.
     """
 
     name: ClassVar[str] = "voc"
-    annotated: ClassVar[bool] = True
+    kind: ClassVar[str] = "XML file"
 
-    pairs: Pairs
     sets: ImageSets
     masks: frozenset[str]
     template: VocWriter
@@ -112,22 +107,17 @@ class PascalVoc(DatasetFormat):
                 mask_classes=mask_classes(text, names) if masks else (),
             ),
         )
-        stems = {f"{folder}{stem}" for folder in pairs.folders for stem in listed.images[folder]}
-        images = Counter(dataset_format.split(f"{stem}.") or "" for stem in stems)
-        return replace(
-            dataset_format, images=images, notes=tuple(dataset_format._notes(listed, stems))
-        )
+        return dataset_format.with_counts(listed, dataset_format._notes(listed))
 
-    def _notes(self, listed: Listed, stems: set[str]) -> Iterator[str]:
+    def _notes(self, listed: Listed) -> Iterator[str]:
         if not self.template.origin:
             yield "boxes start at 0: their numbers are taken as edges, not as pixels from 1 on"
-        if missing := self.pairs.missing(listed):
-            count = counted(len(missing), "XML file has", "XML files have")
-            yield f"{count} no image: {named(missing)}"
-        if unlisted := self.pairs.unlisted(listed):
-            count = counted(len(unlisted), "image has", "images have")
-            yield f"{count} no XML file, so nothing is known of its objects: {named(unlisted)}"
-        found = {self.sets.find(stem) for stem in stems}
+        yield from self.unpaired(listed)
+        found = {
+            self.sets.find(f"{folder}{stem}")
+            for folder in self.pairs.folders
+            for stem in listed.images[folder]
+        }
         listed_names = {(root, name) for root, known in self.sets.members.items() for name in known}
         if lost := sorted(name for _, name in listed_names - found):
             count = counted(len(lost), "image is", "images are")
@@ -146,60 +136,28 @@ class PascalVoc(DatasetFormat):
     def heading(self) -> str:
         return "Pascal VOC"
 
-    def label(self, key: str) -> str | None:
-        return None
+    def split_of(self, folder: str, stem: str) -> str | None:
+        return split_of(self.sets.of(folder + stem)) if self.sets.members else split_in(folder)
 
-    def split(self, key: str) -> str | None:
-        folder, stem, _ = parts_of(key)
-        if folder not in self.pairs.folders:
-            return None
-        if self.sets.members:
-            return split_of(self.sets.of(folder + stem))
-        return split_in(folder)
+    def other_role(self, key: str) -> str | None:
+        if is_list(key):
+            return "a list of images"
+        if key.rpartition("/")[2] == _LABELMAP:
+            return "a list of classes"
+        if in_mask_folder(key) and key.lower().endswith(".png"):
+            return "a mask"
+        return "a label file" if key.lower().endswith(".xml") else None
 
-    def writer(self) -> Writer:
-        return self.template
-
-    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
-        for entry in storage.list(on_skip=on_skip):
-            yield self._source(storage, entry)
-
-    def _source(self, storage: Storage, entry: Entry) -> Source:
-        key = entry.key
-        folder, _, extension = parts_of(key)
-        skip = _role(key)
-        if skip is None and extension.lower() in IMAGE_EXTENSIONS and not is_hidden(key):
-            if folder in self.pairs.folders:
-                return self._image(storage, entry)
-            skip = "an image outside the folders that have annotations"
-        return Source(key, entry.size, None, None, skip=skip)
-
-    def _image(self, storage: Storage, entry: Entry) -> Source:
-        key = entry.key
-        xml = self.pairs.annotation_key(key) or ""
-        problems = Problems(printable(xml))
-        annotation, unusable = None, None
-        if storage.exists(xml):
-            try:
-                root = read_xml(storage, xml)
-                if not _is_about_another(storage, key, root):
-                    annotation = self._annotation(storage, key, root, problems)
-            except XmlError as error:
-                unusable = f"{problems.key}:{error.line}: {error.reason}"
-        if annotation is None:
-            annotation = self._by_masks(storage, key, problems)
-        folder, stem, _ = parts_of(key)
+    def read(self, storage: Storage, image: str, where: str, problems: Problems) -> Annotation:
+        root = read_xml(storage, where) if storage.exists(where) else None
+        if root is None or _is_about_another(storage, image, root):
+            annotation = self._by_masks(storage, image, problems)
+        else:
+            annotation = self._annotation(storage, image, root, problems)
+        folder, stem, _ = parts_of(image)
         if lists := self.sets.of(folder + stem):
             annotation = annotation.changed(extra={**annotation.extra, "image_sets": list(lists)})
-        return Source(
-            key,
-            entry.size,
-            self.split(key),
-            None,
-            annotation=annotation,
-            problems=tuple(problems.found),
-            unusable=unusable,
-        )
+        return annotation
 
     def _annotation(self, storage: Storage, key: str, root: Node, problems: Problems) -> Annotation:
         size = read_size(root, problems)
@@ -232,10 +190,8 @@ class PascalVoc(DatasetFormat):
 
     def _by_masks(self, storage: Storage, key: str, problems: Problems) -> Annotation:
         """Return what the masks of an image say that has no XML file."""
-        semantic, objects = (
-            self._mask("SegmentationClass", key),
-            self._object_mask(storage, key, problems),
-        )
+        semantic = self._mask("SegmentationClass", key)
+        objects = self._object_mask(storage, key, problems)
         found: tuple[Object, ...] = ()
         if objects and semantic:
             classes = ObjectMask.read(storage, semantic, self._palette)
@@ -273,17 +229,6 @@ def _is_kept(key: str) -> bool:
 
 def _of_masks(folder: Sequence[str]) -> bool:
     return any(part in ("SegmentationClass", "SegmentationObject") for part in folder)
-
-
-def _role(key: str) -> str | None:
-    """Return what a file is that is no image of the set, or None."""
-    if is_list(key):
-        return "a list of images"
-    if key.rpartition("/")[2] == _LABELMAP:
-        return "a list of classes"
-    if in_mask_folder(key) and key.lower().endswith(".png"):
-        return "a mask"
-    return "a label file" if key.lower().endswith(".xml") else None
 
 
 def _is_about_another(storage: Storage, key: str, root: Node) -> bool:

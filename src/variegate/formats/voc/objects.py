@@ -22,7 +22,7 @@ from typing import Any
 from variegate.annotations.annotation import Annotation, Object, Point
 from variegate.annotations.boxes import Box, around
 from variegate.annotations.checks import Problems, Size, mend_box, mend_ring, usable
-from variegate.formats.voc.xml import Node, add_value
+from variegate.formats.voc.xml import Node
 
 _EXACT = Context(prec=60)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
@@ -150,16 +150,12 @@ def _object(node: Node, reading: Reading) -> Object | None:
             reading.problems.add(point.line, "point without two numbers; point left out")
         else:
             keypoints = ((x, y, 2),)
-    extra: dict[str, Any] = {}
-    for child in node.children:
-        if child.tag not in ("name", "bndbox", "polygon", "part", "point"):
-            add_value(extra, child)
     return Object(
         category=name,
         box=box,
         polygons=None if ring is None else (ring,),
         keypoints=keypoints,
-        extra=extra,
+        extra=node.values(without=("name", "bndbox", "polygon", "part", "point")),
     )
 
 
@@ -177,10 +173,7 @@ def read_size(root: Node, problems: Problems) -> Size | None:
 
 def read_extra(root: Node) -> dict[str, Any]:
     """Return what else the file says of the image. <path> is dropped: it is another machine's."""
-    extra: dict[str, Any] = {}
-    for child in root.children:
-        if child.tag not in _OWN_TAGS:
-            add_value(extra, child)
+    extra = root.values(without=_OWN_TAGS)
     depth = (root.find("size") or root).find("depth")
     return extra if depth is None else {**extra, "depth": depth.value()}
 

@@ -8,9 +8,10 @@ from itertools import islice
 
 from variegate.errors import InputError, LimitError
 from variegate.formats.image_size import mask_palette
+from variegate.formats.paired import BrokenFileError
 from variegate.formats.pairing import Listed, Pairs
 from variegate.formats.voc.masks import CLASSES, color_map
-from variegate.formats.voc.xml import SIZE_LIMIT, Node, XmlError, parse, scan
+from variegate.formats.voc.xml import SIZE_LIMIT, Node, parse, scan
 from variegate.storage import Storage, printable
 
 # This number of XML files is looked at to tell whether they are of this format.
@@ -26,18 +27,20 @@ def read_xml(storage: Storage, key: str) -> Node:
     """Return the root of a file.
 
     Raises:
-        XmlError: it is no XML of this format, or refused.
+        BrokenFileError: it is no XML of this format, or refused.
     """
     try:
         root = parse(storage.read(key, limit=SIZE_LIMIT))
     except (LimitError, InputError) as error:
-        raise XmlError(1, str(error)) from error
+        raise BrokenFileError(1, str(error)) from error
     if root.tag != "annotation":
-        raise XmlError(root.line, f"expected <annotation>, found <{printable(root.tag[:40])}>")
+        raise BrokenFileError(
+            root.line, f"expected <annotation>, found <{printable(root.tag[:40])}>"
+        )
     name = root.word("filename") or ""
     if ".." in name.replace("\\", "/").split("/"):
         line = (root.find("filename") or root).line
-        raise XmlError(line, f"<filename> {printable(name)!r} climbs out of the dataset")
+        raise BrokenFileError(line, f"<filename> {printable(name)!r} climbs out of the dataset")
     return root
 
 
@@ -45,7 +48,7 @@ def other_format(storage: Storage, pairs: Pairs, listed: Listed) -> str | None:
     """Say why the XML files beside the images are not of this format, or None."""
     seen = Counter[str]()
     for key in islice(pairs.present(listed), _LOOKED_AT):
-        with suppress(XmlError):
+        with suppress(BrokenFileError):
             root = read_xml(storage, key)
             if is_label_me(root):
                 return f"{printable(key)} is of the old LabelMe web tool, which is not supported"
@@ -75,7 +78,7 @@ def examine(storage: Storage, keys: Iterable[str]) -> tuple[Counter[str], int]:
     names: Counter[str] = Counter()
     origin = 1
     for key in keys:
-        with suppress(XmlError, LimitError, InputError):
+        with suppress(BrokenFileError, LimitError, InputError):
             for tag, text in scan(storage.read(key, limit=SIZE_LIMIT), _WANTED):
                 if tag == "name":
                     names[text] += 1
@@ -87,12 +90,12 @@ def examine(storage: Storage, keys: Iterable[str]) -> tuple[Counter[str], int]:
 
 def class_order(names: Mapping[str, int], labelmap: str | None) -> tuple[str, ...]:
     """Return the classes: in the order of a label map, others behind it by code point."""
-    mapped = [name for name in labelmap_names(labelmap) if name in names or not _no_class(name)]
+    mapped = [
+        name
+        for name in labelmap_names(labelmap)
+        if name in names or name.lower() not in _NO_CLASSES
+    ]
     return (*mapped, *sorted(names.keys() - set(mapped)))
-
-
-def _no_class(name: str) -> bool:
-    return name.lower() in _NO_CLASSES
 
 
 def labelmap_names(labelmap: str | None) -> list[str]:

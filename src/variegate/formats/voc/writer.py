@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from variegate.annotations.annotation import Annotation, Object
-from variegate.annotations.boxes import Box
-from variegate.formats.pairing import counterpart, flattened, parts_of
+from variegate.annotations.boxes import clipped
+from variegate.formats.paired import PairedWriter
+from variegate.formats.pairing import flattened, parts_of
 from variegate.formats.voc.masks import (
     BORDER,
     CLASSES,
@@ -20,17 +21,16 @@ from variegate.formats.voc.masks import (
 from variegate.formats.voc.objects import content, outer_objects
 from variegate.formats.voc.sets import Member, lists_for, write_sets
 from variegate.formats.voc.xml import write
-from variegate.formats.writer import Content, DatasetInfo, Item, Writer
+from variegate.formats.writer import Content, DatasetInfo, Item
 from variegate.storage import Storage, key_to_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class VocWriter(Writer):
+class VocWriter(PairedWriter):
     """Writes an XML file for each image, its masks, and the lists of images.
 
     Attributes:
         origin: number of the first pixel; see `variegate.formats.voc.objects`.
-        folders: folder of images -> folder of their XML files.
         lists: names of the lists that there are, of images, classes and actions.
         palette: of the masks, in hexadecimal; empty for the devkit's.
         labelmap: key and content of "labelmap.txt", if there is one.
@@ -39,6 +39,8 @@ class VocWriter(Writer):
     """
 
     name: ClassVar[str] = "voc"
+    extension: ClassVar[str] = ".xml"
+    role: ClassVar[str | None] = "Annotations"
     holds: ClassVar[frozenset[Content]] = frozenset(
         ("boxes", "instance masks", "semantic masks", "mask names", "other fields")
     )
@@ -71,12 +73,6 @@ class VocWriter(Writer):
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         return f"JPEGImages/{flattened(key, extension, splits=False)}"
 
-    def annotation_key(self, image: str) -> str:
-        """Return the key of an image's XML file."""
-        folder, stem, _ = parts_of(image)
-        where = self.folders.get(folder, counterpart(folder, "Annotations"))
-        return f"{where}{stem}.xml"
-
     def mask_key(self, mask_file: str, *, source: str, output: str) -> str:
         if self.complete:
             # Of a set in another format, whose folders are not kept.
@@ -87,9 +83,6 @@ class VocWriter(Writer):
 
     def object_mask_key(self, output: str) -> str | None:
         return f"SegmentationObject/{parts_of(output)[1]}.png"
-
-    def sidecar_keys(self, key: str, annotation: Annotation) -> set[str]:
-        return super().sidecar_keys(key, annotation) | {self.annotation_key(key)}
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         if item.annotation is None or item.annotation.extra.get("no_file"):
@@ -167,21 +160,12 @@ def _completed(annotation: Annotation, size: tuple[int, int]) -> Annotation:
     masks = annotation.mask_file or any(one.mask_file for one in annotation.objects)
     whole = {"folder": "JPEGImages", "segmented": 1 if masks else 0, "depth": 3}
     own = {"pose": "Unspecified", "truncated": 0, "difficult": 0}
+    # A box that begins before the first pixel would say of the whole set that it counts from 0.
     objects = tuple(
-        o.changed(box=_inside(o.box, size), extra={**own, **o.extra}) for o in annotation.objects
+        one.changed(box=one.box and clipped(one.box, size), extra={**own, **one.extra})
+        for one in annotation.objects
     )
     return annotation.changed(objects=objects, extra={**whole, **annotation.extra})
-
-
-def _inside(box: Box | None, size: tuple[int, int]) -> Box | None:
-    """Return a box cut at the image's edges.
-
-    One that begins before the first pixel would say of the whole set that it counts from 0.
-    """
-    if box is None:
-        return None
-    (x1, x2), (y1, y2) = ((box[i], box[i + 2]) for i in (0, 1))
-    return max(x1, 0), max(y1, 0), min(x2, size[1]), min(y2, size[0])
 
 
 def _object_rows(number: int, one: Object) -> Iterator[tuple[str, int, Mapping[str, int]]]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.parsers import expat
 
+from variegate.formats.paired import BrokenFileError
+
 # A file of 10,000 objects has 4 MB.
 SIZE_LIMIT = 1 << 24
 _DEPTH_LIMIT = 32
@@ -18,15 +20,6 @@ _NO_NAME = re.compile(r"[^\w.-]|^(?=[^A-Za-z_])", re.ASCII)
 # Not `xml.sax.saxutils.escape`: importing that brings HTTP along.
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"})
 _NO_CHARACTER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-class XmlError(Exception):
-    """The text is no XML, or XML that is refused. Holds line and reason."""
-
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(reason)
-        self.line = line
-        self.reason = reason
 
 
 @dataclass(slots=True)
@@ -52,30 +45,23 @@ class Node:
         """Return the content as JSON: text, integers in their plain spelling, or a mapping."""
         if not self.children and not self.attributes:
             return int(self.text) if _INTEGER.fullmatch(self.text) else self.text
-        content: dict[str, Any] = {f"@{name}": text for name, text in self.attributes.items()}
-        if not self.children:
-            return {**content, "#text": self.text}
+        content = {f"@{name}": text for name, text in self.attributes.items()}
+        return {**content, **(self.values() if self.children else {"#text": self.text})}
+
+    def values(self, without: Container[str] = ()) -> dict[str, Any]:
+        """Return the children's values by their names; several of one name become a list."""
+        values: dict[str, list[Any]] = {}
         for child in self.children:
-            add_value(content, child)
-        return content
-
-
-def add_value(content: dict[str, Any], node: Node) -> None:
-    """Put an element's value under its name; several of one name become a list."""
-    value = node.value()
-    if node.tag not in content:
-        content[node.tag] = value
-    elif isinstance(before := content[node.tag], list):
-        before.append(value)
-    else:
-        content[node.tag] = [before, value]
+            if child.tag not in without:
+                values.setdefault(child.tag, []).append(child.value())
+        return {tag: found if len(found) > 1 else found[0] for tag, found in values.items()}
 
 
 def parse(data: bytes) -> Node:
     """Return the root element.
 
     Raises:
-        XmlError: it is not well-formed, or contains what is refused.
+        BrokenFileError: it is not well-formed, or contains what is refused.
     """
     parser = _parser()
     root = Node("", 0, {})
@@ -83,7 +69,9 @@ def parse(data: bytes) -> Node:
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         if len(stack) > _DEPTH_LIMIT:
-            raise XmlError(parser.CurrentLineNumber, f"more than {_DEPTH_LIMIT} levels of elements")
+            raise BrokenFileError(
+                parser.CurrentLineNumber, f"more than {_DEPTH_LIMIT} levels of elements"
+            )
         node = Node(tag, parser.CurrentLineNumber, attributes)
         stack[-1].children.append(node)
         stack.append(node)
@@ -105,7 +93,7 @@ def scan(data: bytes, wanted: Container[tuple[str, str]]) -> Iterator[tuple[str,
     """Yield (tag, text) of the elements that are wanted by parent and tag; a fast look.
 
     Raises:
-        XmlError: as for `parse`.
+        BrokenFileError: as for `parse`.
     """
     parser = _parser()
     stack: list[str] = []
@@ -138,7 +126,7 @@ def _parser() -> expat.XMLParserType:
 
     def refuse(*_: Any) -> Any:
         reason = "document types and entities are refused; remove the <!DOCTYPE ...>"
-        raise XmlError(parser.CurrentLineNumber, reason)
+        raise BrokenFileError(parser.CurrentLineNumber, reason)
 
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
@@ -151,9 +139,9 @@ def _run(parser: expat.XMLParserType, data: bytes) -> None:
         parser.Parse(data, True)
     except expat.ExpatError as error:
         reason = expat.errors.messages.get(error.code, "broken")
-        raise XmlError(error.lineno, f"not well-formed XML ({reason})") from error
+        raise BrokenFileError(error.lineno, f"not well-formed XML ({reason})") from error
     except (LookupError, ValueError) as error:
-        raise XmlError(1, f"in an encoding that cannot be read ({error})") from error
+        raise BrokenFileError(1, f"in an encoding that cannot be read ({error})") from error
 
 
 def write(tag: str, value: Any, depth: int = 0) -> Iterator[str]:

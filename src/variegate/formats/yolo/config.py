@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -87,7 +87,11 @@ def read_config(storage: Storage, keys: Sequence[str], folders: Iterable[str]) -
 
 
 def _with_class_file(storage: Storage, config: Config, keys: Sequence[str]) -> Config:
-    files = [k for k in keys if k.lower().endswith(".names") or _is_class_file(k)]
+    files = [
+        key
+        for key in keys
+        if key.lower().endswith(".names") or key.rpartition("/")[2].lower() in _CLASS_FILES
+    ]
     if not files:
         return config
     names = dict(enumerate(_lines(storage, files[0])))
@@ -97,18 +101,9 @@ def _with_class_file(storage: Storage, config: Config, keys: Sequence[str]) -> C
             f"{files[0]} ({len(names)} classes) disagrees with {config.key} "
             f"({len(config.names)} classes), which counts"
         )
-    return Config(
-        **{
-            **{name: getattr(config, name) for name in Config.__slots__},
-            "names": config.names or names,
-            "names_key": files[0],
-            "problems": tuple(problems),
-        }
+    return replace(
+        config, names=config.names or names, names_key=files[0], problems=tuple(problems)
     )
-
-
-def _is_class_file(key: str) -> bool:
-    return key.rpartition("/")[2].lower() in _CLASS_FILES
 
 
 def _lines(storage: Storage, key: str) -> list[str]:

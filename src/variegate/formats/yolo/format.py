@@ -8,7 +8,6 @@ What the lines hold (see `lines`) is told by data.yaml, where it says so (``kpt_
 ``task``), and by the lines.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -16,25 +15,17 @@ from typing import ClassVar, Self
 
 from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.annotations.checks import Problems, without_duplicates
-from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.errors import InputError, LimitError
-from variegate.formats.base import DatasetFormat, NotThisFormat, Source, counted, named
+from variegate.formats.base import DatasetFormat, NotThisFormat, named
 from variegate.formats.image_size import image_size
-from variegate.formats.pairing import (
-    Listed,
-    Pairs,
-    find_pairs,
-    in_mask_folder,
-    parts_of,
-    rivals,
-)
-from variegate.formats.scan import Survey, is_hidden
-from variegate.formats.writer import Writer
+from variegate.formats.paired import PairedFormat
+from variegate.formats.pairing import Listed, Pairs, find_pairs, rivals
+from variegate.formats.scan import Survey
 from variegate.formats.yolo.config import Config, is_config, read_config
 from variegate.formats.yolo.lines import TASKS, Grammar, Task, guess_task
 from variegate.formats.yolo.splits import Splits, read_splits
 from variegate.formats.yolo.writer import YoloWriter
-from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
+from variegate.storage import Storage
 
 _FILE_LIMIT = 1 << 26
 # So many label files are looked at to tell what they hold; where no file names the classes, all.
@@ -49,27 +40,24 @@ _HEADINGS: dict[Task, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Yolo(DatasetFormat):
-    """The names of all files are held in memory while the format is recognised.
+class Yolo(PairedFormat):
+    """See `variegate.formats.yolo.lines` for what is read and written.
 
     Attributes:
-        pairs: which label file belongs to which image.
         grammar: how lines are read.
         found: which image belongs to which split.
         files: keys of the configuration, the list of classes and the lists of images -> what
             they are.
-        template: the writer.
     """
 
     name: ClassVar[str] = "yolo"
-    annotated: ClassVar[bool] = True
+    kind: ClassVar[str] = "label file"
+    without: ClassVar[str] = "nothing to detect"
     choosable: ClassVar[bool] = True
 
-    pairs: Pairs
     grammar: Grammar
     found: Splits
     files: Mapping[str, str]
-    template: YoloWriter
 
     @classmethod
     def recognise(
@@ -150,84 +138,32 @@ class Yolo(DatasetFormat):
                 extra=config.extra,
             ),
         )
-        return dataset_format._counted(listed, config)
-
-    def _counted(self, listed: Listed, config: Config) -> Self:
-        images = Counter(
-            self.split(f"{folder}{stem}.") or ""
-            for folder in self.pairs.folders
-            for stem in listed.images[folder]
-        )
-        notes = [*config.problems, *self.found.notes]
-        lost = [key for key in self.pairs.missing(listed) if key not in self.files]
-        lost = [key for key in lost if parts_of(key)[1].lower() not in ("readme", "license")]
-        if lost:
-            count = counted(len(lost), "label file has", "label files have")
-            notes.append(f"{count} no image: {named(lost)}")
-        if unlisted := self.pairs.unlisted(listed):
-            count = counted(len(unlisted), "image has", "images have")
-            notes.append(f"{count} no label file, so nothing to detect: {named(unlisted)}")
-        return replace(self, images=images, notes=tuple(notes))
+        unpaired = dataset_format.unpaired(listed, known=dataset_format.files)
+        notes = (*config.problems, *splits.notes, *unpaired)
+        return dataset_format.with_counts(listed, notes)
 
     @property
     def heading(self) -> str:
         return _HEADINGS[self.grammar.task]
 
-    def label(self, key: str) -> str | None:
-        return None
+    def split_of(self, folder: str, stem: str) -> str | None:
+        return self.found.of(folder, stem)
 
-    def split(self, key: str) -> str | None:
-        folder, stem, _ = parts_of(key)
-        return self.found.of(folder, stem) if folder in self.pairs.folders else None
+    def other_role(self, key: str) -> str | None:
+        return self.files.get(key)
 
-    def writer(self) -> Writer:
-        return self.template
-
-    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
-        labels = set(self.pairs.folders.values())
-        for entry in storage.list(on_skip=on_skip):
-            key = entry.key
-            folder, stem, extension = parts_of(key)
-            skip = self.files.get(key)
-            if skip is None and extension.lower() in IMAGE_EXTENSIONS and not is_hidden(key):
-                if folder in self.pairs.folders:
-                    yield self._image(storage, entry)
-                    continue
-                skip = "an image outside the folders that have labels"
-                skip = "a mask" if in_mask_folder(key) else skip
-            elif skip is None and extension.lower() == ".txt" and folder in labels:
-                skip = None if stem.lower() in ("readme", "license") else "a label file"
-            yield Source(key, entry.size, None, None, skip=skip)
-
-    def _image(self, storage: Storage, entry: Entry) -> Source:
-        key = entry.key
-        labels = self.pairs.annotation_key(key) or ""
-        problems = Problems(printable(labels))
-        annotation, unusable = None, None
-        size = image_size(storage, key)
+    def read(self, storage: Storage, image: str, where: str, problems: Problems) -> Annotation:
+        size = image_size(storage, image)
         if size is None:
-            unusable = "the size of the image, which its labels need, cannot be read"
-        elif not storage.exists(labels):
-            annotation = Annotation(size=size, extra={"no_file": True})
-        else:
-            try:
-                text = storage.read(labels, limit=_FILE_LIMIT).decode("utf-8-sig", "replace")
-                found, header = self.grammar.read(text, size, problems)
-                annotation = Annotation(
-                    size=size,
-                    objects=without_duplicates(found, problems),
-                    extra={"header": header} if header else {},
-                )
-            except (LimitError, InputError) as error:
-                unusable = str(error)
-        return Source(
-            key,
-            entry.size,
-            self.split(key),
-            None,
-            annotation=annotation,
-            problems=tuple(problems.found),
-            unusable=unusable,
+            raise InputError("the size of the image, which its labels need, cannot be read")
+        if not storage.exists(where):
+            return Annotation(size=size, extra={"no_file": True})
+        text = storage.read(where, limit=_FILE_LIMIT).decode("utf-8-sig", "replace")
+        found, header = self.grammar.read(text, size, problems)
+        return Annotation(
+            size=size,
+            objects=without_duplicates(found, problems),
+            extra={"header": header} if header else {},
         )
 
 

@@ -12,13 +12,13 @@ All but "dota" are shares of the image.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from variegate.annotations.annotation import Object
-from variegate.annotations.checks import Problems, Size, Slack, mend_box, mend_ring, usable
+from variegate.annotations.annotation import Object, Point
+from variegate.annotations.checks import Problems, Say, Size, Slack, mend_box, mend_ring, usable
 from variegate.formats.yolo.numbers import (
     Ratio,
     edges,
@@ -104,23 +104,15 @@ class Grammar:
                 found.append((number, one))
         return found, headers
 
-    def _object(
-        self, words: Sequence[str], size: Size, say: Callable[[str], None]
-    ) -> Object | None:
+    def _object(self, words: Sequence[str], size: Size, say: Say) -> Object | None:
         if self.task == "dota":
             return _dota(words, size, say)
         expected = self._expected(len(words))
         if expected is not None:
             say(f"{len(words)} numbers, expected {expected}; object left out")
             return None
-        numbers = [ratio(word) for word in words]
-        for word, value in zip(words, numbers, strict=True):
-            if value is None:
-                finite = word.lower().lstrip("+-") not in _NOT_FINITE
-                what = "is no number" if finite else "is not a finite number"
-                say(f"{word[:20]!r} {what}; object left out")
-                return None
-        shares = [value for value in numbers if value is not None]
+        if (shares := _ratios(words, say)) is None:
+            return None
         category = self._category(shares[0], words[0], say)
         return None if category is None else self._placed(category, shares[1:], size, say)
 
@@ -135,7 +127,7 @@ class Grammar:
             return None if count == wanted else str(wanted)
         return None if count >= 5 and count % 2 else "5, or 7 and more that are odd"
 
-    def _category(self, share: Ratio, word: str, say: Callable[[str], None]) -> str | None:
+    def _category(self, share: Ratio, word: str, say: Say) -> str | None:
         number = share[0] // share[1]
         if number * share[1] != share[0]:
             say(f"class {word}: expected a whole number; object left out")
@@ -146,7 +138,7 @@ class Grammar:
         return None
 
     def _placed(
-        self, category: str, shares: Sequence[Ratio], size: Size, say: Callable[[str], None]
+        self, category: str, shares: Sequence[Ratio], size: Size, say: Say
     ) -> Object | None:
         if len(shares) == 4 or self.task == "pose":
             (x1, x2), (y1, y2) = (edges(shares[i], shares[i + 2], size[1 - i]) for i in (0, 1))
@@ -157,8 +149,7 @@ class Grammar:
                 return Object(category=category, box=box)
             keypoints = _keypoints(shares[4:], self.keypoints[1], size)
             return Object(category=category, box=box, keypoints=keypoints)
-        ring = usable(mend_ring(tuple(points(shares, size)), size=size, slack=_slack(size)), say)
-        if ring is None:
+        if (ring := _ring(shares, size, size, say)) is None:
             return None
         if self.task == "obb":
             return Object(category=category, corners=(ring[0], ring[1], ring[2], ring[3]))
@@ -167,6 +158,24 @@ class Grammar:
 
 def _slack(size: Size) -> Slack:
     return _SLACK * size[1], _SLACK * size[0]
+
+
+def _ratios(words: Sequence[str], say: Say) -> list[Ratio] | None:
+    numbers = []
+    for word in words:
+        if (number := ratio(word)) is None:
+            finite = word.lower().lstrip("+-") not in _NOT_FINITE
+            what = "is no number" if finite else "is not a finite number"
+            say(f"{word[:20]!r} {what}; object left out")
+            return None
+        numbers.append(number)
+    return numbers
+
+
+def _ring(shares: Sequence[Ratio], scale: Size, size: Size, say: Say) -> tuple[Point, ...] | None:
+    """Return the points of shares of `scale`, if they are usable in an image of `size`."""
+    ring = tuple(points(shares, scale))
+    return usable(mend_ring(ring, size=size, slack=_slack(size)), say)
 
 
 def _keypoints(
@@ -183,18 +192,13 @@ def _keypoints(
     return tuple(found)
 
 
-def _dota(words: Sequence[str], size: Size, say: Callable[[str], None]) -> Object | None:
+def _dota(words: Sequence[str], size: Size, say: Say) -> Object | None:
     if len(words) not in (9, 10):
         say(f"{len(words)} words, expected 8 numbers, a class and a difficulty; object left out")
         return None
-    numbers = [ratio(word) for word in words[:8]]
-    if None in numbers:
-        say(f"{words[numbers.index(None)][:20]!r} is no finite number; object left out")
+    if (numbers := _ratios(words[:8], say)) is None:
         return None
-    shares = [value for value in numbers if value is not None]
-    corners = tuple(points(shares, (1, 1)))
-    ring = usable(mend_ring(corners, size=size, slack=_slack(size)), say)
-    if ring is None:
+    if (ring := _ring(numbers, (1, 1), size, say)) is None:
         return None
     extra = {}
     if len(words) == 10:

@@ -1,7 +1,7 @@
 """Which image of a YOLO set belongs to which split."""
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from variegate.formats.base import counted, named
@@ -23,11 +23,11 @@ class Splits:
         notes: what does not fit.
     """
 
-    folders: Mapping[str, str] = field(default_factory=dict)
-    images: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    places: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    lists: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    folders: dict[str, str] = field(default_factory=dict)
+    images: dict[tuple[str, str], str] = field(default_factory=dict)
+    places: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    lists: dict[str, tuple[str, str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def of(self, folder: str, stem: str) -> str | None:
         """Return the split of an image."""
@@ -55,11 +55,7 @@ class _Reader:
             for parts in (folder.split("/") for folder in listed.images)
             for i in range(len(parts))
         }
-        self.folders: dict[str, str] = {}
-        self.images: dict[tuple[str, str], str] = {}
-        self.places: dict[str, tuple[str, ...]] = {}
-        self.lists: dict[str, tuple[str, str]] = {}
-        self.notes: list[str] = []
+        self.found = Splits()
 
     def read(self, split: str, places: Sequence[str], key: str) -> None:
         """Take the places of one split."""
@@ -71,17 +67,17 @@ class _Reader:
             elif found := resolve(place, self._bases, self._above.__contains__):
                 folder = f"{found[1]}/" if found[1] != "." else ""
                 # Two splits of one folder (train and val: images): the first counts.
-                self.folders.setdefault(folder, split)
+                self.found.folders.setdefault(folder, split)
                 written.append(self._seen_from_home(found[1]))
             elif by_name := self._by_name(split):
                 written += [self._seen_from_home(folder.rstrip("/")) for folder in by_name]
-                self.notes.append(
+                self.found.notes.append(
                     f"{key}: {split}: {place!r} is not there; {named(by_name)} is taken"
                 )
             else:
-                self.notes.append(f"{key}: {split}: {place!r} is not there")
+                self.found.notes.append(f"{key}: {split}: {place!r} is not there")
         if written:
-            self.places[split] = tuple(dict.fromkeys(written))
+            self.found.places[split] = tuple(dict.fromkeys(written))
 
     def _by_name(self, split: str) -> list[str]:
         return sorted(folder for folder in self._listed.images if split_in(folder) == split)
@@ -107,13 +103,13 @@ class _Reader:
                 lost.append(line)
                 continue
             folder, stem, _ = parts_of(found[1])
-            self.images.setdefault((folder, stem), split)
+            self.found.images.setdefault((folder, stem), split)
             if before is None:
                 before = self._before(line, found[1], home)
-        self.lists[key] = (split, "=" if before is None else before)
+        self.found.lists[key] = (split, "=" if before is None else before)
         if lost:
             count = counted(len(lost), "image is", "images are")
-            self.notes.append(f"{count} listed in {key} but missing: {named(lost)}")
+            self.found.notes.append(f"{count} listed in {key} but missing: {named(lost)}")
 
     @staticmethod
     def _before(line: str, key: str, home: str) -> str:
@@ -130,4 +126,4 @@ def read_splits(storage: Storage, listed: Listed, config: Config) -> Splits:
     reader = _Reader(storage, listed, config)
     for split, places in config.splits.items():
         reader.read(split, places, config.key or "")
-    return Splits(reader.folders, reader.images, reader.places, reader.lists, tuple(reader.notes))
+    return reader.found

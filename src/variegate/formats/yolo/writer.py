@@ -8,17 +8,17 @@ from typing import Any, ClassVar, Self
 
 import yaml
 
-from variegate.annotations.annotation import Annotation
 from variegate.errors import OutputError
-from variegate.formats.pairing import counterpart, flattened, parts_of
-from variegate.formats.writer import Content, DatasetInfo, Item, Writer
+from variegate.formats.paired import PairedWriter
+from variegate.formats.pairing import flattened
+from variegate.formats.writer import Content, DatasetInfo, Item
 from variegate.formats.yolo.lines import Task
 from variegate.formats.yolo.text import write_line
 from variegate.storage import Storage
 
 
 @dataclass(frozen=True, kw_only=True)
-class YoloWriter(Writer):
+class YoloWriter(PairedWriter):
     """Writes a label file for each image, data.yaml or its older relatives, and lists.
 
     Attributes:
@@ -26,7 +26,6 @@ class YoloWriter(Writer):
         numbers: of the classes, in their order; empty for 0, 1, 2, ...
         keypoints: number and dimensions of keypoints.
         flip: for each keypoint the one that takes its place in a mirror image.
-        folders: folder of images -> folder of their label files.
         config: key of data.yaml or obj.data; empty without one.
         names_key: of the list of classes that is a file of its own; empty without one.
         splits: split -> places of its images, as the configuration names them.
@@ -35,6 +34,8 @@ class YoloWriter(Writer):
     """
 
     name: ClassVar[str] = "yolo"
+    extension: ClassVar[str] = ".txt"
+    role: ClassVar[str | None] = "labels"
     holds: ClassVar[frozenset[Content]] = frozenset(("boxes", "corners", "polygons", "keypoints"))
     one_shape: ClassVar = True
     own_fields: ClassVar = frozenset(("no_file", "header"))
@@ -88,14 +89,6 @@ class YoloWriter(Writer):
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         name = flattened(key, extension, splits=not split)
         return "/".join(part for part in ("images", split, name) if part)
-
-    def annotation_key(self, image: str) -> str:
-        """Return the key of an image's label file."""
-        folder, stem, _ = parts_of(image)
-        return f"{self.folders.get(folder, counterpart(folder, 'labels'))}{stem}.txt"
-
-    def sidecar_keys(self, key: str, annotation: Annotation) -> set[str]:
-        return super().sidecar_keys(key, annotation) | {self.annotation_key(key)}
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         if item.annotation is None or item.annotation.extra.get("no_file"):

@@ -1,0 +1,172 @@
+"""What Pascal VOC, YOLO and LabelMe share: each image has an annotation file of its own."""
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+from variegate.annotations.annotation import Annotation
+from variegate.annotations.checks import Problems
+from variegate.codecs.sniff import IMAGE_EXTENSIONS
+from variegate.errors import InputError, LimitError
+from variegate.formats.base import DatasetFormat, Source, counted, named
+from variegate.formats.pairing import (
+    Listed,
+    Pairs,
+    counterpart,
+    in_mask_folder,
+    is_paper,
+    parts_of,
+    split_in,
+)
+from variegate.formats.scan import is_hidden
+from variegate.formats.writer import Writer
+from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
+
+
+class BrokenFileError(Exception):
+    """An annotation file cannot be used. Holds line and reason."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
+        self.reason = reason
+
+
+class PairedWriter(Writer):
+    """Writes an annotation file for each image.
+
+    Attributes:
+        folders: folder of images -> folder of their annotation files; a field of each subclass,
+            at its own place in the job's record.
+    """
+
+    extension: ClassVar[str]
+    """Of the annotation files."""
+    role: ClassVar[str | None] = None
+    """What replaces "images" in the folders of annotation files; None where they are the images'
+    own."""
+
+    folders: Mapping[str, str]
+
+    def annotation_key(self, image: str) -> str:
+        """Return the key of an image's annotation file."""
+        folder, stem, _ = parts_of(image)
+        fresh = counterpart(folder, self.role) if self.role else folder
+        return f"{self.folders.get(folder, fresh)}{stem}{self.extension}"
+
+    def sidecar_keys(self, key: str, annotation: Annotation) -> set[str]:
+        return super().sidecar_keys(key, annotation) | {self.annotation_key(key)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedFormat(DatasetFormat):
+    """The names of all files are held in memory while the format is recognised.
+
+    Attributes:
+        pairs: which annotation file belongs to which image.
+        template: the writer.
+    """
+
+    annotated: ClassVar[bool] = True
+    kind: ClassVar[str]
+    """What an annotation file is called."""
+    without: ClassVar[str] = "nothing is known of its objects"
+    """What it means for an image to have none."""
+
+    pairs: Pairs
+    template: PairedWriter
+
+    def with_counts(self, listed: Listed, notes: Iterable[str]) -> Self:
+        """Return this with its images counted by split, and with notes."""
+        images = Counter(
+            self.split_of(folder, stem) or ""
+            for folder in self.pairs.folders
+            for stem in listed.images[folder]
+        )
+        return replace(self, images=images, notes=tuple(notes))
+
+    def unpaired(self, listed: Listed, *, known: Container[str] = ()) -> Iterator[str]:
+        """Yield notes about annotation files and images that lack the other.
+
+        Args:
+            listed: the dataset's files.
+            known: keys of files that only look like annotation files.
+        """
+        if missing := [key for key in self.pairs.missing(listed) if key not in known]:
+            count = counted(len(missing), f"{self.kind} has", f"{self.kind}s have")
+            yield f"{count} no image: {named(missing)}"
+        if unlisted := self.pairs.unlisted(listed):
+            count = counted(len(unlisted), "image has", "images have")
+            yield f"{count} no {self.kind}, so {self.without}: {named(unlisted)}"
+
+    def label(self, key: str) -> str | None:
+        return None
+
+    def split(self, key: str) -> str | None:
+        folder, stem, _ = parts_of(key)
+        return self.split_of(folder, stem) if folder in self.pairs.folders else None
+
+    def split_of(self, folder: str, stem: str) -> str | None:
+        """Return the split of an image in one of the folders of images."""
+        del stem
+        return split_in(folder)
+
+    def writer(self) -> Writer:
+        return self.template
+
+    def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
+        homes = set(self.pairs.folders.values())
+        for entry in storage.list(on_skip=on_skip):
+            folder, stem, extension = parts_of(entry.key)
+            skip = self.other_role(entry.key)
+            if skip is None and extension.lower() in IMAGE_EXTENSIONS and not is_hidden(entry.key):
+                if folder in self.pairs.folders:
+                    yield self._image(storage, entry)
+                    continue
+                masks = in_mask_folder(entry.key)
+                skip = "a mask" if masks else "an image outside the folders that have annotations"
+            elif extension.lower() == self.pairs.extension and folder in homes:
+                skip = skip or (None if is_paper(stem) else "a label file")
+            yield Source(entry.key, entry.size, None, None, skip=skip)
+
+    def other_role(self, key: str) -> str | None:
+        """Return what a file is that is neither an image nor its annotation file, or None."""
+        del key
+        return None
+
+    def _image(self, storage: Storage, entry: Entry) -> Source:
+        where = self.pairs.annotation_key(entry.key) or ""
+        problems = Problems(printable(where))
+        annotation, unusable = None, None
+        try:
+            annotation = self.read(storage, entry.key, where, problems)
+        except BrokenFileError as error:
+            unusable = f"{problems.key}:{error.line}: {error.reason}"
+        except (LimitError, InputError) as error:
+            unusable = str(error)
+        return Source(
+            entry.key,
+            entry.size,
+            self.split(entry.key),
+            None,
+            annotation=annotation,
+            problems=tuple(problems.found),
+            unusable=unusable,
+        )
+
+    @abstractmethod
+    def read(self, storage: Storage, image: str, where: str, problems: Problems) -> Annotation:
+        """Return what is known about one image.
+
+        Args:
+            storage: the dataset.
+            image: key of the image.
+            where: key of its annotation file, which may be missing.
+            problems: where to say what is wrong.
+
+        Raises:
+            BrokenFileError: the annotation file cannot be used.
+            InputError, LimitError: a file cannot be read.
+        """
