@@ -10,12 +10,13 @@ import yaml
 from small_aws import PYTHON, ROOT, run_sam
 
 from variegate.deploy.aws.package import LIMIT, RUNTIMES, strip
-from variegate.deploy.aws.project import deployment_files, requirements, write_project
+from variegate.deploy.aws.project import requirements, write_project
 from variegate.deploy.aws.settings import PREFIX
+from variegate.deploy.files import deployment_files
 from variegate.errors import OutputError, RecipeError
 from variegate.recipes.recipe import Recipe
 
-TEMPLATE = deployment_files() / "template.yaml"
+TEMPLATE = deployment_files("aws") / "augment/template.yaml"
 
 
 class _Loader(yaml.SafeLoader):

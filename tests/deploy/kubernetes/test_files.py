@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import kube
-from variegate.deploy.kubernetes.deployment import files
+from variegate.deploy.files import deployment_files
 from variegate.deploy.kubernetes.kustomize import build
 from variegate.recipes.recipe import Recipe
 
@@ -180,4 +180,4 @@ def test_the_image_file_keeps_to_the_rules():
 
 
 def test_the_files_are_found_from_the_source():
-    assert files() == FOLDER
+    assert deployment_files("kubernetes") == FOLDER

@@ -100,25 +100,20 @@ def bill(taken: Trial, images: int, *, memory_mb: int) -> list[CostItem]:
     gb_seconds = images * seconds * memory_mb / 1024
     writes, reads = images * (taken.variants + _PARTS), images * _READS
     stored_gb = images * taken.bytes / 1e9
+    log_gb = images * _LOG_BYTES / 1e9
+    rows = (
+        ("Lambda, time", "lambda_gb_second", gb_seconds, f" GB-seconds ({seconds:.2f} s an image)"),
+        ("Lambda, calls", "lambda_request", images, ""),
+        ("SQS", "sqs_request", images * _QUEUE, " requests"),
+        ("S3, writing", "s3_put", writes, " files"),
+        ("S3, reading", "s3_get", reads, " requests"),
+    )
+    items = [
+        CostItem(name, f"{count:,.0f}{unit}", count * price(one)) for name, one, count, unit in rows
+    ]
+    keeping = f"{stored_gb:,.1f} GB, each month"
     return [
-        CostItem(
-            "Lambda, time",
-            f"{gb_seconds:,.0f} GB-seconds ({seconds:.2f} s an image)",
-            gb_seconds * price("lambda_gb_second"),
-        ),
-        CostItem("Lambda, calls", f"{images:,}", images * price("lambda_request")),
-        CostItem("SQS", f"{images * _QUEUE:,} requests", images * _QUEUE * price("sqs_request")),
-        CostItem("S3, writing", f"{writes:,} files", writes * price("s3_put")),
-        CostItem("S3, reading", f"{reads:,} requests", reads * price("s3_get")),
-        CostItem(
-            "logs",
-            f"{images * _LOG_BYTES / 1e9:,.2f} GB",
-            images * _LOG_BYTES / 1e9 * price("logs_gb"),
-        ),
-        CostItem(
-            "S3, keeping",
-            f"{stored_gb:,.1f} GB, each month",
-            stored_gb * price("s3_gb_month"),
-            monthly=True,
-        ),
+        *items,
+        CostItem("logs", f"{log_gb:,.2f} GB", log_gb * price("logs_gb")),
+        CostItem("S3, keeping", keeping, stored_gb * price("s3_gb_month"), monthly=True),
     ]

@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import time
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,7 +73,15 @@ def _settled(message: Message, context: Any) -> bool:
     try:
         for told in object_events(message.body):
             outcome = _handle(told, message.tries, left_s)
-            _tell_outcome(told, outcome, message, begun)
+            _tell(
+                outcome.kind,
+                message=message.id,
+                key=told.key,
+                outputs=outcome.counts.outputs,
+                quarantined=bool(outcome.counts.quarantined),
+                **({"reason": outcome.reason} if outcome.reason else {}),
+                seconds=round(time.monotonic() - begun, 3),
+            )
     except Exception as error:  # noqa: BLE001 - whatever it is, the other messages go on
         return _given_up(message, error)
     return True
@@ -81,26 +89,19 @@ def _settled(message: Message, context: Any) -> bool:
 
 def _given_up(message: Message, error: Exception) -> bool:
     """Put a message that failed for the last time to the dead letters; say whether it is there."""
-    reason = f"{type(error).__name__}: {error}"
-    settings = None
+    what, reason = "failed", f"{type(error).__name__}: {error}"
     try:
         settings = _settings()
+        if settings.dead_letters and message.tries >= settings.most_tries:
+            dead_letters.send(settings.dead_letters, message, error)
+            what = "dead letter"
     except UsageError as fault:
         # Without settings everything fails; the queue's own rule takes care of it.
         reason = str(fault)
-    if settings is None or not settings.dead_letters:
-        _tell("failed", message=message.id, tries=message.tries, reason=reason)
-        return False
-    if message.tries < settings.most_tries:
-        _tell("failed", message=message.id, tries=message.tries, reason=reason)
-        return False
-    try:
-        dead_letters.send(settings.dead_letters, message, error)
     except Exception as fault:  # noqa: BLE001 - then the queue moves it, without a reason
-        _tell("failed", message=message.id, tries=message.tries, reason=f"{reason}; {fault}")
-        return False
-    _tell("dead letter", message=message.id, tries=message.tries, reason=reason)
-    return True
+        reason = f"{reason}; {fault}"
+    _tell(what, message=message.id, tries=message.tries, reason=reason)
+    return what == "dead letter"
 
 
 def _handle(told: ObjectEvent, tries: int, left_s: float) -> EventOutcome:
@@ -117,24 +118,19 @@ def _handle(told: ObjectEvent, tries: int, left_s: float) -> EventOutcome:
     if not key or key.endswith("/"):
         # What the console makes for an empty folder.
         return EventOutcome(key, "hidden", Counts())
-    guard = None if tries == 1 else _ProcessGuard(left_s * _SHARE)
+    guard = None if tries == 1 else partial(_tried_apart, limit_s=left_s * _SHARE)
     return _event_worker().handle(key, told.about, guard=guard)
 
 
-class _ProcessGuard:
-    """Tries an input that has failed before in a process of its own, which may die of it."""
-
-    def __init__(self, limit_s: float) -> None:
-        self._backend = LocalBackend(workers=1, silence_limit_s=limit_s)
-
-    def __call__(self, job: Job, shard: Shard) -> str | None:
-        with self._backend.opened(job) as opened:
-            report, *_ = opened.run([shard], lambda _: None)
-        output = open_storage(job.output)
-        rows = list(read_part(output, report.part))
-        output.delete(report.part)
-        reason = rows[0].reason or ""
-        return reason if reason.startswith("the worker process died") else None
+def _tried_apart(job: Job, shard: Shard, *, limit_s: float) -> str | None:
+    """Try an input that has failed before in a process of its own; say whether that dies of it."""
+    with LocalBackend(workers=1, silence_limit_s=limit_s).opened(job) as opened:
+        report, *_ = opened.run([shard], lambda _: None)
+    output = open_storage(job.output)
+    rows = list(read_part(output, report.part))
+    output.delete(report.part)
+    reason = rows[0].reason or ""
+    return reason if reason.startswith("the worker process died") else None
 
 
 def _run_shard(event: dict[str, Any]) -> dict[str, Any]:
@@ -192,18 +188,6 @@ def _event_worker() -> EventWorker:
         plugins=settings.plugins,
     )
     return EventWorker(job, settings.naming)
-
-
-def _tell_outcome(told: ObjectEvent, outcome: EventOutcome, message: Message, begun: float) -> None:
-    _tell(
-        outcome.kind,
-        message=message.id,
-        key=told.key,
-        outputs=outcome.counts.outputs,
-        quarantined=bool(outcome.counts.quarantined),
-        **({"reason": outcome.reason} if outcome.reason else {}),
-        seconds=round(time.monotonic() - begun, 3),
-    )
 
 
 def _tell(what: str, **details: Any) -> None:

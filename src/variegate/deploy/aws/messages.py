@@ -6,7 +6,7 @@ EventBridge writes keys as they are.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus
@@ -15,6 +15,10 @@ from variegate.errors import VariegateError
 
 # Letters of a message that cannot be read, in the sentence that says so.
 _SHOWN = 120
+
+# How S3 and EventBridge call what is known about an object.
+_BY_S3 = {"version": "versionId", "sequencer": "sequencer", "tag": "eTag"}
+_BY_BRIDGE = {"version": "version-id", "sequencer": "sequencer", "tag": "etag"}
 
 
 class MessageError(VariegateError):
@@ -97,39 +101,22 @@ def _events(data: Any) -> Iterator[ObjectEvent]:
         return
     elif "detail-type" in data:
         if data["detail-type"] == "Object Created":
-            yield _of_bridge(data)
+            yield _object(data["detail"], data.get("time"), _BY_BRIDGE, str)
     else:
         for record in data["Records"]:
             if record["eventSource"] != "aws:s3":
                 raise ValueError(f"eventSource is {record['eventSource']!r}")
             if record["eventName"].removeprefix("s3:").startswith("ObjectCreated:"):
-                yield _of_s3(record)
+                yield _object(record["s3"], record.get("eventTime"), _BY_S3, unquote_plus)
 
 
-def _of_s3(record: Mapping[str, Any]) -> ObjectEvent:
-    told = record["s3"]["object"]
-    about = _about(
-        version=told.get("versionId"),
-        sequencer=told.get("sequencer"),
-        tag=told.get("eTag"),
-        time=record.get("eventTime"),
-    )
-    return ObjectEvent(record["s3"]["bucket"]["name"], unquote_plus(told["key"]), about)
-
-
-def _of_bridge(data: Mapping[str, Any]) -> ObjectEvent:
-    told = data["detail"]["object"]
-    about = _about(
-        version=told.get("version-id"),
-        sequencer=told.get("sequencer"),
-        tag=told.get("etag"),
-        time=data.get("time"),
-    )
-    return ObjectEvent(data["detail"]["bucket"]["name"], told["key"], about)
-
-
-def _about(**told: object) -> dict[str, str]:
-    return {name: str(value) for name, value in told.items() if value is not None}
+def _object(
+    told: Mapping[str, Any], time: object, names: Mapping[str, str], decoded: Callable[[str], str]
+) -> ObjectEvent:
+    one = told["object"]
+    about = {name: one.get(field) for name, field in names.items()} | {"time": time}
+    known = {name: str(value) for name, value in about.items() if value is not None}
+    return ObjectEvent(told["bucket"]["name"], decoded(one["key"]), known)
 
 
 def _shown(text: str) -> str:

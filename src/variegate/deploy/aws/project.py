@@ -11,6 +11,7 @@ import yaml
 
 from variegate.deploy.aws.package import REQUIREMENTS, RUNTIME, RUNTIMES
 from variegate.deploy.aws.settings import PACKED_PLUGINS, PACKED_RECIPE
+from variegate.deploy.files import PACKAGE, deployment_files
 from variegate.errors import OutputError, RecipeError
 from variegate.recipes.plugins import Plugin
 from variegate.recipes.recipe import Recipe
@@ -50,13 +51,6 @@ _ZIP = {
 _MARK = ".variegate-project"
 
 
-def deployment_files() -> Path:
-    """Return the folder of templates: in the installed package, or beside its sources."""
-    package = Path(__file__).parents[2]
-    inside = package / "deployment" / "aws" / "augment"
-    return inside if inside.is_dir() else package.parents[1] / "deploy" / "aws" / "augment"
-
-
 def write_project(
     folder: Path,
     recipe: Recipe,
@@ -86,14 +80,13 @@ def write_project(
             "use a recipe without such transforms"
         )
     _clear(folder)
-    given, code = deployment_files(), folder / "function"
+    given, code = deployment_files("aws") / "augment", folder / "function"
     code.mkdir(parents=True)
     (folder / _MARK).write_text("Written by variegate deploy augment, and written again by it.\n")
     for name in ("Makefile", "Dockerfile"):
         shutil.copyfile(given / "function" / name, code / name)
-    package = Path(__file__).parents[2]
     without = shutil.ignore_patterns("__pycache__", "deployment")
-    shutil.copytree(package, code / "variegate", ignore=without)
+    shutil.copytree(PACKAGE, code / "variegate", ignore=without)
     _write_metadata(code)
     (code / RUNTIME).write_text(f"{python}\n")
     (code / REQUIREMENTS).write_text(

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import environ
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from variegate.deploy.aws.project import deployment_files
 from variegate.deploy.aws.settings import check_places
+from variegate.deploy.files import deployment_files
 from variegate.errors import UsageError, did_you_mean
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
@@ -42,7 +43,7 @@ _TemplateLoader.add_multi_constructor("!", _plain)
 
 def known_parameters() -> dict[str, dict[str, Any]]:
     """Return the template's parameters."""
-    text = (deployment_files() / "template.yaml").read_text(encoding="utf-8")
+    text = (deployment_files("aws") / "augment" / "template.yaml").read_text(encoding="utf-8")
     found = yaml.load(text, _TemplateLoader)  # noqa: S506  (a SafeLoader)
     return dict(found["Parameters"])
 
@@ -194,11 +195,17 @@ class Stack:
             raise UsageError("this needs boto3: pip install 'variegate[aws]'") from error
         self.name = name
         self._faults = (BotoCoreError, ClientError)
-        try:
+        with self._asked("AWS cannot be reached"):
             self._stacks = boto3.client("cloudformation", region_name=region)
             self._s3 = boto3.client("s3", region_name=region)
+
+    @contextmanager
+    def _asked(self, about: str) -> Iterator[None]:
+        """Turn what boto3 raises inside the block into a `UsageError`."""
+        try:
+            yield
         except self._faults as error:
-            raise UsageError(f"AWS cannot be reached: {error}") from error
+            raise UsageError(f"{about}: {error}") from error
 
     def resources(self) -> Resources:
         """Say what the stack consists of.
@@ -206,11 +213,9 @@ class Stack:
         Raises:
             UsageError: there is no such stack, or it is not one of variegate.
         """
-        try:
+        with self._asked(f"stack {self.name}"):
             pages = self._stacks.get_paginator("list_stack_resources").paginate(StackName=self.name)
             found = [one for page in pages for one in page["StackResourceSummaries"]]
-        except self._faults as error:
-            raise UsageError(f"stack {self.name}: {error}") from error
         logical = {one["LogicalResourceId"] for one in found}
         if not {"InputBucket", "OutputBucket", "Arrivals"} <= logical:
             raise UsageError(f"stack {self.name}: not one that `variegate deploy augment` made")
@@ -231,25 +236,19 @@ class Stack:
         return Bucket(name, objects, size, more=False)
 
     def _versions(self, bucket: str) -> Iterator[list[dict[str, Any]]]:
-        try:
+        with self._asked(f"bucket {bucket}"):
             for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
                 yield page.get("Versions", []) + page.get("DeleteMarkers", [])
-        except self._faults as error:
-            raise UsageError(f"bucket {bucket}: {error}") from error
 
     def delete(self) -> None:
-        """Take the stack down, and wait for it; the buckets stay.
+        """Delete the stack, and wait for it; the buckets stay.
 
         Raises:
             UsageError: AWS does not do it.
         """
-        try:
+        with self._asked(f"stack {self.name}"):
             self._stacks.delete_stack(StackName=self.name)
             self._stacks.get_waiter("stack_delete_complete").wait(StackName=self.name)
-        except Exception as error:
-            if isinstance(error, self._faults) or type(error).__name__ == "WaiterError":
-                raise UsageError(f"stack {self.name}: {error}") from error
-            raise
 
     def delete_bucket(self, name: str) -> None:
         """Delete a bucket and all that is in it, older versions included.
@@ -257,11 +256,9 @@ class Stack:
         Raises:
             UsageError: AWS does not do it.
         """
-        try:
+        with self._asked(f"bucket {name}"):
             for page in self._versions(name):
                 doomed = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in page]
                 if doomed:
                     self._s3.delete_objects(Bucket=name, Delete={"Objects": doomed, "Quiet": True})
             self._s3.delete_bucket(Bucket=name)
-        except self._faults as error:
-            raise UsageError(f"bucket {name}: {error}") from error

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import yaml
 
-import variegate.errors
+from variegate.deploy.files import deployment_files
 from variegate.deploy.kubernetes.kustomize import Resource, build
-from variegate.errors import OutputError, UsageError
-from variegate.storage import SCHEMES
+from variegate.errors import UsageError
+from variegate.storage import SCHEMES, check_apart
 
 RECIPE = "/etc/variegate/recipe.yaml"
 
@@ -83,11 +83,7 @@ class Deployment:
                     f"{place}: expected a bucket ({schemes}), which all pods can reach, "
                     "got something else"
                 )
-        if _inside(self.source, self.output) or _inside(self.output, self.source):
-            raise OutputError(
-                f"{self.output}: the output and the input {self.source} hold each other; "
-                "choose an output beside the input, so that the input stays as it is"
-            )
+        check_apart(self.source, self.output)
         for what, name in (("name", self.name), ("namespace", self.namespace)):
             if not _NAME.fullmatch(name):
                 raise UsageError(
@@ -115,7 +111,7 @@ class Deployment:
         """
         self.check()
         size = "200" if self.workers >= _MANY else "2"
-        found = build(files() / "overlays" / f"{self.kind}-{size}")
+        found = build(deployment_files("kubernetes") / "overlays" / f"{self.kind}-{size}")
         for one in found:
             one["metadata"]["namespace"] = self.namespace
             if one["kind"] == "ConfigMap":
@@ -145,13 +141,6 @@ class Deployment:
         )
 
 
-def files() -> Path:
-    """Return the folder with what is applied: in the installed package, or in its source."""
-    package = Path(variegate.errors.__file__).parent
-    inside = package / "deployment" / "kubernetes"
-    return inside if inside.is_dir() else package.parents[1] / "deploy" / "kubernetes"
-
-
 def _containers(value: Any) -> Iterator[dict[str, Any]]:
     """Yield the containers of all pods in a resource."""
     if isinstance(value, dict):
@@ -161,10 +150,6 @@ def _containers(value: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(value, list):
         for one in value:
             yield from _containers(one)
-
-
-def _inside(place: str, other: str) -> bool:
-    return f"{place.rstrip('/')}/".startswith(f"{other.rstrip('/')}/")
 
 
 class _Dumper(yaml.SafeDumper):

@@ -4,7 +4,6 @@
 known here is an error, not passed over.
 """
 
-import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ def _resources(path: Path) -> Iterator[Resource]:
     else:
         for one in yaml.safe_load_all(path.read_text(encoding="utf-8")):
             # Anchors in the file share what is to be changed in one place.
-            yield copy.deepcopy(_unshared(one))
+            yield _unshared(one)
 
 
 def _unshared(value: Any) -> Any:
