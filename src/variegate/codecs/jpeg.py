@@ -69,7 +69,7 @@ def parse(data: bytes, limits: Limits) -> Parsed:
         width=header.width,
         load=load,
         orientation=header.orientation,
-        profile=functools.partial(_profile, header),
+        profile=lambda: b"".join(part for _, part in sorted(header.icc.items())) or None,
         reduced=load if usual else None,
     )
 
@@ -115,10 +115,6 @@ def _read_segment(header: _Header, marker: int, data: bytes, at: int, stop: int)
         header.icc[data[at + 12]] = data[at + 14 : stop]
     elif marker == 0xEE and data.startswith(b"Adobe", at) and stop >= at + 12:
         header.adobe_transform = data[at + 11]
-
-
-def _profile(header: _Header) -> bytes | None:
-    return b"".join(part for _, part in sorted(header.icc.items())) or None
 
 
 def _usual_sampling(components: list[tuple[int, int]]) -> bool:
