@@ -56,10 +56,12 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     limits.check_size(header.height, header.width, "JPEG")
     if header.precision != 8:
         raise UnsupportedError(
-            f"JPEG with {header.precision} bits a sample, 8 are read; convert it to 8 bits"
+            f"JPEG with {header.precision} bits a sample is not supported; convert it to 8 bits"
         )
     if len(header.components) not in (1, 3, 4):
-        raise UnsupportedError(f"JPEG with {len(header.components)} components; 1, 3, 4 are read")
+        raise UnsupportedError(
+            f"JPEG with {len(header.components)} components; 1, 3 and 4 are supported"
+        )
     if not header.scan_at:
         raise DecodeError(f"truncated JPEG (the {len(data):,} bytes end before its pixels)")
     usual = _usual_sampling(header.components)

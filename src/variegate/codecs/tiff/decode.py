@@ -192,7 +192,7 @@ def _lab(colors: Array, structure: Structure, *, signed: bool) -> Array:
     Chroma is signed in CIELAB, and offset in ICCLAB; in 16 bits, 256 make a unit.
     """
     if structure.bits not in (8, 16) or structure.sample_format == FLOAT:
-        raise UnsupportedError(f"Lab TIFF of {structure.bits} bits; 8 and 16 are read")
+        raise UnsupportedError(f"Lab TIFF of {structure.bits} bits; 8 and 16 are supported")
     top, unit = 2**structure.bits - 1, 2 ** (structure.bits - 8)
     numbers = colors.astype(np.int32)
     if signed:
