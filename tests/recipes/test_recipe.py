@@ -126,8 +126,8 @@ REFUSALS = {
     "variants: flip\nlabels: {min_visibl: 1}": ["unknown parameter 'min_visibl'", "'min_visible'?"],
     "variants: flip\ndescription: 5": ["description: expected text, got 5"],
     # YAML's own
-    "seed: 1\nseed: 2\nvariants: flip": ["not valid YAML: line 2: 'seed' stands twice"],
-    "variants: {rotate: {fit: keep, fit: inside}}": ["line 1: 'fit' stands twice"],
+    "seed: 1\nseed: 2\nvariants: flip": ["not valid YAML: line 2: 'seed' appears twice"],
+    "variants: {rotate: {fit: keep, fit: inside}}": ["line 1: 'fit' appears twice"],
     "variants:\n\tsubsets: [flip]": ["not valid YAML: line 2", "'\\t'"],
     "variants: [flip": ["not valid YAML: line 1"],
     "variants: flip\n---\nvariants: flip": ["not valid YAML: line 2", "another document"],

@@ -41,7 +41,7 @@ def fitted(annotation: Annotation, size: Size, orientation: int = 1) -> Annotati
             f"it has {size[1]} x {size[0]}"
         )
     height, width = (size[1], size[0]) if stored else size
-    turn = _turned(orientation, height, width) if stored else _stays
+    turn = _turned(orientation if stored else 1, height, width)
     x_scale, y_scale = width / given[1], height / given[0]
 
     def move(x: float, y: float) -> Point:
@@ -78,13 +78,10 @@ def same_shape(given: Size, size: Size) -> bool:
     return min(given) >= 1 and across <= max(*given, *size)
 
 
-def _stays(x: float, y: float) -> Point:
-    return x, y
-
-
 def _turned(orientation: int, height: int, width: int) -> _Move:
     """Return what takes points of a stored image to where they are seen upright."""
     moves: dict[int, _Move] = {
+        1: lambda x, y: (x, y),
         5: lambda x, y: (y, x),
         6: lambda x, y: (height - y, x),
         7: lambda x, y: (height - y, width - x),

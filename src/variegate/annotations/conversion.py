@@ -91,7 +91,9 @@ def written(
     files = MaskFiles(annotation, source, mask_key)
     objects = []
     images = ((n, key) for n, (key, count) in enumerate(targets.origins) for _ in range(count))
-    boxes, seen, large = targets.boxes.tolist(), _in_sight(targets, rule), _large(targets, rule)
+    boxes, large = targets.boxes.tolist(), _large(targets, rule)
+    # Sums of areas are right to some digits only: what is all in sight counts as such.
+    seen = (targets.visible >= rule.min_visible - _ROUNDING).tolist()
     for number, (one, origin) in enumerate(zip(targets.objects, images, strict=True)):
         mask = targets.mask_of(number)
         if mask is not None:
@@ -112,11 +114,6 @@ def written(
         files.masks[key] = whole(targets.semantic.values)
         changed = changed.changed(mask_file=key)
     return changed, files.masks
-
-
-def _in_sight(targets: Targets, rule: LabelRule) -> list[bool]:
-    # Sums of areas are right to some digits only: what is all in sight counts as such.
-    return list((targets.visible >= rule.min_visible - _ROUNDING).tolist())
 
 
 def _large(targets: Targets, rule: LabelRule) -> list[bool]:

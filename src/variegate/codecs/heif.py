@@ -24,7 +24,7 @@ def parse(data: bytes, limits: Limits) -> Parsed:
         import pillow_heif
     except ImportError as missing:
         raise UnsupportedError(
-            "HEIF is read through pillow-heif; install it with: pip install 'variegate[heif]'"
+            "reading HEIF needs pillow-heif; install it with: pip install 'variegate[heif]'"
         ) from missing
     # libheif itself compares what is coded with what is declared, before it takes memory.
     image = pillow_heif.open_heif(data, convert_hdr_to_8bit=False)

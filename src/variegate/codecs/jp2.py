@@ -77,7 +77,7 @@ def _read_size(data: bytes, at: int, profile: bytes | None, limits: Limits) -> _
     size = (max(0, height - top), max(0, width - left))
     limits.check_size(*size, "JPEG 2000")
     if not 1 <= components <= 4:
-        raise UnsupportedError(f"JPEG 2000 with {components} components; 1 to 4 are read")
+        raise UnsupportedError(f"JPEG 2000 with {components} components; 1 to 4 are supported")
     depths = [data[at + 42 + 3 * index] for index in range(components)]
     if any(depth & 0x80 for depth in depths) or max(depths) > 15:
         raise UnsupportedError("JPEG 2000 with signed samples, or above 16 bits, is not supported")

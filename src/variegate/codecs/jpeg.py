@@ -56,10 +56,12 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     limits.check_size(header.height, header.width, "JPEG")
     if header.precision != 8:
         raise UnsupportedError(
-            f"JPEG with {header.precision} bits a sample, 8 are read; convert it to 8 bits"
+            f"JPEG with {header.precision} bits a sample is not supported; convert it to 8 bits"
         )
     if len(header.components) not in (1, 3, 4):
-        raise UnsupportedError(f"JPEG with {len(header.components)} components; 1, 3, 4 are read")
+        raise UnsupportedError(
+            f"JPEG with {len(header.components)} components; 1, 3 and 4 are supported"
+        )
     if not header.scan_at:
         raise DecodeError(f"truncated JPEG (the {len(data):,} bytes end before its pixels)")
     usual = _usual_sampling(header.components)
@@ -69,7 +71,7 @@ def parse(data: bytes, limits: Limits) -> Parsed:
         width=header.width,
         load=load,
         orientation=header.orientation,
-        profile=functools.partial(_profile, header),
+        profile=lambda: b"".join(part for _, part in sorted(header.icc.items())) or None,
         reduced=load if usual else None,
     )
 
@@ -115,10 +117,6 @@ def _read_segment(header: _Header, marker: int, data: bytes, at: int, stop: int)
         header.icc[data[at + 12]] = data[at + 14 : stop]
     elif marker == 0xEE and data.startswith(b"Adobe", at) and stop >= at + 12:
         header.adobe_transform = data[at + 11]
-
-
-def _profile(header: _Header) -> bytes | None:
-    return b"".join(part for _, part in sorted(header.icc.items())) or None
 
 
 def _usual_sampling(components: list[tuple[int, int]]) -> bool:

@@ -45,7 +45,7 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     found = importlib.util.find_spec("resvg_py")
     if found is None or found.origin is None:
         raise UnsupportedError(
-            "SVG is read through resvg-py; install it with: pip install 'variegate[svg]'"
+            "reading SVG needs resvg-py; install it with: pip install 'variegate[svg]'"
         )
     folder = str(Path(found.origin).parents[1])
     return Parsed(

@@ -217,9 +217,7 @@ def _means(image: Image, cells: npt.NDArray[np.uint16], count: int) -> npt.NDArr
 
 def _mean_color(image: Image) -> tuple[int, int, int]:
     planes = [image] * 3 if image.ndim == 2 else cv2.split(image)
-    r, g, b = (_rounded_mean(plane) for plane in planes)
+    sums = (int(np.sum(plane, dtype=np.int64)) for plane in planes)
+    # Rounded, in whole numbers.
+    r, g, b = ((2 * total + planes[0].size) // (2 * planes[0].size) for total in sums)
     return r, g, b
-
-
-def _rounded_mean(plane: Image) -> int:
-    return (2 * int(np.sum(plane, dtype=np.int64)) + plane.size) // (2 * plane.size)

@@ -118,7 +118,7 @@ class SunFlare(Pixels):
         sun_x, sun_y = self.center[0] * width, self.center[1] * height
         across, down = x - sun_x, y - sun_y
         squared = across * across + down * down
-        chance = _chance(self.noise_key, 32, "flare")
+        chance = noise_generator(self.noise_key, "flare").random(32).tolist()
         glow = 1.6 / (1 + squared / 0.003) + 0.5 / (1 + squared / 0.09)
         for ray in range(5):
             angle = math.pi * (ray + 0.6 * chance[ray]) / 5
@@ -215,7 +215,3 @@ def _smooth(value: Floats) -> Floats:
     """Return 0 below 0, 1 above 1 and a smooth step between."""
     clipped = np.clip(value, 0, 1)
     return clipped * clipped * (3 - 2 * clipped)
-
-
-def _chance(key: int, count: int, *path: int | str) -> list[float]:
-    return noise_generator(key, *path).random(count).tolist()

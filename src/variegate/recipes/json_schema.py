@@ -39,7 +39,9 @@ def recipe_schema() -> Schema:
 def _node() -> Schema:
     """What may stand where a step is expected: a bare name, or one name with its parameters."""
     every: dict[str, type[BaseModel]] = {Along.name: Along, **POLICIES, **all_transforms()}
-    bare = [_bare(name, kind) for name, kind in every.items() if _alone(kind)]
+    bare = [
+        {"const": name, "description": about(kind)} for name, kind in every.items() if _alone(kind)
+    ]
     properties: Schema = {}
     for name, kind in every.items():
         accepted: list[Schema] = [{"$ref": f"#/$defs/{name}"}]
@@ -61,10 +63,6 @@ def _node() -> Schema:
             },
         ],
     }
-
-
-def _bare(name: str, kind: type[BaseModel]) -> Schema:
-    return {"const": name, "description": about(kind)}
 
 
 def _alone(kind: type[BaseModel]) -> bool:

@@ -104,8 +104,8 @@ def _check_names(plugin: Plugin, before: dict[str, type]) -> None:
         # An edited file may come again, as in a notebook.
         if name in before and _OWNERS.get(name) != plugin.name:
             raise RecipeError(
-                f"{plugin.name}: its transform {name!r} is called like one that is there already; "
-                "choose another name"
+                f"{plugin.name}: its transform {name!r} has a name that is already taken; "
+                "choose another"
             )
     _OWNERS.update(dict.fromkeys(brought, plugin.name))
 

@@ -321,7 +321,7 @@ class _Loader(yaml.SafeLoader):
             key = repr(self.construct_object(key_node, deep=True))
             if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"{key} stands twice", key_node.start_mark
+                    None, None, f"{key} appears twice", key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)

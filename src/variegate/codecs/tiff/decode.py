@@ -76,18 +76,15 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     _refuse_raw(data, directory)
     structure = structure_of(directory, limits)
     meaning = _meaning_of(directory, structure)
+    has_profile = meaning.photometric not in (_CIELAB, _ICCLAB)
     return Parsed(
         height=height,
         width=width,
         load=functools.partial(_load, directory, structure, meaning),
         frames=pages,
         orientation=legal_orientation(directory.number(Tag.ORIENTATION, 1)),
-        profile=functools.partial(_profile, directory, meaning),
+        profile=lambda: directory.raw(Tag.ICC_PROFILE) if has_profile else None,
     )
-
-
-def _profile(directory: Directory, meaning: _Meaning) -> bytes | None:
-    return None if meaning.photometric in (_CIELAB, _ICCLAB) else directory.raw(Tag.ICC_PROFILE)
 
 
 def _refuse_raw(data: bytes, directory: Directory) -> None:
@@ -110,7 +107,11 @@ def _meaning_of(directory: Directory, structure: Structure) -> _Meaning:
     colors = _COLORS[photometric]
     if structure.samples < colors:
         raise DecodeError(f"corrupt TIFF: {structure.samples} samples a pixel, expected {colors}")
-    if photometric == _YCBCR and not structure.self_contained and _subsampled(directory):
+    if (
+        photometric == _YCBCR
+        and not structure.self_contained
+        and directory.numbers(Tag.YCBCR_SUBSAMPLING, (2, 2)) != (1, 1)
+    ):
         raise UnsupportedError("TIFF with subsampled YCbCr outside of JPEG is not supported")
     if photometric == _INKS and directory.number(Tag.INK_SET, 1) != 1:
         raise UnsupportedError("TIFF with other inks than CMYK is not supported")
@@ -122,10 +123,6 @@ def _meaning_of(directory: Directory, structure: Structure) -> _Meaning:
         if extra in (_PREMULTIPLIED, _STRAIGHT):
             return _Meaning(photometric, colors, colors + index, extra == _PREMULTIPLIED)
     return _Meaning(photometric, colors, None, False)
-
-
-def _subsampled(directory: Directory) -> bool:
-    return directory.numbers(Tag.YCBCR_SUBSAMPLING, (2, 2)) != (1, 1)
 
 
 def _load(directory: Directory, structure: Structure, meaning: _Meaning) -> Raster:
@@ -195,7 +192,7 @@ def _lab(colors: Array, structure: Structure, *, signed: bool) -> Array:
     Chroma is signed in CIELAB, and offset in ICCLAB; in 16 bits, 256 make a unit.
     """
     if structure.bits not in (8, 16) or structure.sample_format == FLOAT:
-        raise UnsupportedError(f"Lab TIFF of {structure.bits} bits; 8 and 16 are read")
+        raise UnsupportedError(f"Lab TIFF of {structure.bits} bits; 8 and 16 are supported")
     top, unit = 2**structure.bits - 1, 2 ** (structure.bits - 8)
     numbers = colors.astype(np.int32)
     if signed:
