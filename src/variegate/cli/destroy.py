@@ -31,9 +31,10 @@ def destroy(
         bool, option("--yes -y", "Do not ask for confirmation; not possible with --with-data.")
     ] = False,
 ) -> None:
-    """Delete the function, its queues, alarms and logs. The buckets stay, unless --with-data.
+    """Delete what deploy augment created: function, queues, alarms, logs. Buckets are kept.
 
-    It lists what will be deleted and asks; before it deletes data, it asks for the stack's name.
+    --with-data deletes the buckets as well. It lists what will be deleted and asks; before it
+    deletes data, it asks for the name of the stack.
     """
     from variegate.deploy.aws.stack import Stack
 

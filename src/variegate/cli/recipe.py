@@ -10,7 +10,7 @@ from variegate.cli.console import show, show_json, show_raw, table
 from variegate.cli.options import PluginFiles
 from variegate.errors import RecipeError, did_you_mean
 
-recipes = typer.Typer(help="Check recipes, list those that come with variegate.")
+recipes = typer.Typer(help="Check recipes; list the built-in ones.")
 app.add_typer(recipes, name="recipe", no_args_is_help=True)
 
 
