@@ -116,7 +116,7 @@ def test_another_version_of_it_is_another_job(plugin, photos_folder, tmp_path):
         ("import nothing_like_it", "mine.py: line 1: ModuleNotFoundError: No module named"),
         ("a = 1\nb = a / 0\n", "mine.py: line 2: ZeroDivisionError"),
         ("def (:", "mine.py: line 1: not valid Python"),
-        (STRIPES.replace('"posterlike"', '"rotate"'), "mine.py: its transform 'rotate' is called"),
+        (STRIPES.replace('"posterlike"', '"rotate"'), "mine.py: its transform 'rotate' has a name"),
     ],
 )
 def test_what_is_wrong_with_it_is_said(tmp_path, text, message):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations.sample import Image
-from variegate.ops.base import Pixels
+from variegate.ops.base import Graded
 from variegate.ops.color import round_to_bytes
 from variegate.ops.grain import looked_up
 
@@ -16,14 +16,12 @@ _LEVELS = np.arange(256, dtype=np.float64)
 
 
 @dataclass(frozen=True)
-class _Table(Pixels):
+class _Table(Graded):
     """A table for each channel, made from that channel's histogram.
 
     Attributes:
         mix: share of the changed image in the result; 0 is the identity.
     """
-
-    strength_field = "mix"
 
     mix: float
 
@@ -71,7 +69,7 @@ class Equalize(_Table):
 
 
 @dataclass(frozen=True)
-class Clahe(Pixels):
+class Clahe(Graded):
     """Equalize luminance by regions, with limited contrast (CLAHE); colors keep their differences.
 
     Attributes:
@@ -79,8 +77,6 @@ class Clahe(Pixels):
         clip_limit: greatest slope of the curve of a region, about.
         tiles: regions along each side.
     """
-
-    strength_field = "mix"
 
     mix: float
     clip_limit: float

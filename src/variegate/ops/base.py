@@ -1,7 +1,7 @@
 """What every operation can do."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Self
 
 import cv2
@@ -123,6 +123,15 @@ class Pixels(Operation):
     @abstractmethod
     def _act_on_colors(self, image: Image) -> Image:
         """Change an image of shape (H, W) or (H, W, 3)."""
+
+
+@dataclass(frozen=True)
+class Graded(Pixels):
+    """An action on pixel values with a strength, which is its first field: 0 is the identity."""
+
+    @property
+    def is_identity(self) -> bool:
+        return bool(getattr(self, fields(self)[0].name) == 0)
 
 
 class Pointwise(Operation):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations.sample import Image
-from variegate.ops.base import Pixels
+from variegate.ops.base import Graded, Pixels
 from variegate.ops.grain import NORMALS, normal_bytes
 
 Floats = npt.NDArray[np.float32]
@@ -21,14 +21,12 @@ _BORDER = cv2.BORDER_REFLECT
 
 
 @dataclass(frozen=True)
-class GaussianBlur(Pixels):
+class GaussianBlur(Graded):
     """Blur with a normal kernel.
 
     Attributes:
         sigma: standard deviation, pixels; 0 is the identity.
     """
-
-    strength_field = "sigma"
 
     sigma: float
 
@@ -37,15 +35,13 @@ class GaussianBlur(Pixels):
 
 
 @dataclass(frozen=True)
-class MotionBlur(Pixels):
+class MotionBlur(Graded):
     """Blur along a straight line, as where camera or thing moved while the shutter was open.
 
     Attributes:
         length: of the line, pixels; 0 is the identity.
         angle_degrees: its direction, 0 from left to right, 90 from top to bottom.
     """
-
-    strength_field = "length"
 
     length: float
     angle_degrees: float
@@ -68,14 +64,12 @@ class MotionBlur(Pixels):
 
 
 @dataclass(frozen=True)
-class Defocus(Pixels):
+class Defocus(Graded):
     """Blur with a disk, as a lens does off its focus.
 
     Attributes:
         radius: of the disk, pixels; 0 is the identity.
     """
-
-    strength_field = "radius"
 
     radius: float
 
@@ -90,14 +84,12 @@ class Defocus(Pixels):
 
 
 @dataclass(frozen=True)
-class ZoomBlur(Pixels):
+class ZoomBlur(Graded):
     """Blur towards the centre, as where the lens zoomed while the shutter was open.
 
     Attributes:
         amount: how much larger the last moment is than the first; 0 is the identity.
     """
-
-    strength_field = "amount"
 
     amount: float
 
@@ -115,7 +107,7 @@ class ZoomBlur(Pixels):
 
 
 @dataclass(frozen=True)
-class GlassBlur(Pixels):
+class GlassBlur(Graded):
     """Show the image through frosted glass.
 
     Attributes:
@@ -123,8 +115,6 @@ class GlassBlur(Pixels):
         grain: distance between independent shifts, pixels.
         noise_key: the key of the shifts.
     """
-
-    strength_field = "amount"
 
     amount: float
     grain: float
@@ -170,15 +160,13 @@ class MedianBlur(Pixels):
 
 
 @dataclass(frozen=True)
-class Sharpen(Pixels):
+class Sharpen(Graded):
     """Strengthen what a blur would take away (unsharp mask).
 
     Attributes:
         amount: how many times the difference from the blurred image is added; 0 is the identity.
         sigma: standard deviation of the blur, pixels.
     """
-
-    strength_field = "amount"
 
     amount: float
     sigma: float

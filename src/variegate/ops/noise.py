@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations.sample import Image
-from variegate.ops.base import Pixels
+from variegate.ops.base import Graded, Pixels
 from variegate.ops.color import round_to_bytes
 from variegate.ops.grain import NORMALS, Bytes, even_words, looked_up, normal_bytes
 
@@ -22,7 +22,7 @@ _RANKS = np.array([0.5 * (1 + math.erf(z / math.sqrt(2))) for z in sorted(NORMAL
 
 
 @dataclass(frozen=True)
-class GaussianNoise(Pixels):
+class GaussianNoise(Graded):
     """Add normal noise.
 
     Attributes:
@@ -30,8 +30,6 @@ class GaussianNoise(Pixels):
         per_channel: each channel has its own noise; otherwise all have the same.
         noise_key: the key of the pattern.
     """
-
-    strength_field = "sigma"
 
     sigma: float
     per_channel: bool
@@ -49,7 +47,7 @@ class GaussianNoise(Pixels):
 
 
 @dataclass(frozen=True)
-class Speckle(Pixels):
+class Speckle(Graded):
     """Multiply by normal noise about 1.
 
     Attributes:
@@ -57,8 +55,6 @@ class Speckle(Pixels):
         per_channel: each channel has its own noise; otherwise all have the same.
         noise_key: the key of the pattern.
     """
-
-    strength_field = "sigma"
 
     sigma: float
     per_channel: bool
@@ -99,15 +95,13 @@ class PoissonNoise(Pixels):
 
 
 @dataclass(frozen=True)
-class SaltPepper(Pixels):
+class SaltPepper(Graded):
     """Make some pixels white and as many black.
 
     Attributes:
         fraction: share of the pixels that change; 0 is the identity.
         noise_key: the key of the pattern.
     """
-
-    strength_field = "fraction"
 
     fraction: float
     noise_key: int
@@ -123,7 +117,7 @@ class SaltPepper(Pixels):
 
 
 @dataclass(frozen=True)
-class IsoNoise(Pixels):
+class IsoNoise(Graded):
     """Noise of a camera at high sensitivity: fine in luminance, blotchy in color, worst in shadows.
 
     Attributes:
@@ -133,8 +127,6 @@ class IsoNoise(Pixels):
         blotch: size of the color blotches, pixels, at least 1.
         noise_key: the key of the pattern.
     """
-
-    strength_field = "sigma"
 
     sigma: float
     color: float

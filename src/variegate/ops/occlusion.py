@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations.sample import Image, Size
-from variegate.ops.base import Pixels
+from variegate.ops.base import Graded, Pixels
 from variegate.ops.blur import gaussian_blurred
 from variegate.ops.grain import even_bytes, even_words
 from variegate.seeding import noise_generator
@@ -137,7 +137,7 @@ class GridDropout(Occluder):
 
 
 @dataclass(frozen=True)
-class Superpixels(Pixels):
+class Superpixels(Graded):
     """Replace irregular cells by their mean color. The cells are those of the nearest seed.
 
     Attributes:
@@ -145,8 +145,6 @@ class Superpixels(Pixels):
         cell: mean side of a cell, pixels.
         noise_key: the key of the seeds, and of which cells are replaced first.
     """
-
-    strength_field = "fraction"
 
     fraction: float
     cell: float

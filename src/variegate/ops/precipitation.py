@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations.sample import Image, Size
-from variegate.ops.base import Pixels
+from variegate.ops.base import Graded
 from variegate.ops.weather import Floats, blended, cloud, unit
 from variegate.seeding import noise_generator
 
@@ -41,7 +41,7 @@ class _Layer:
 
 
 @dataclass(frozen=True)
-class _Falling(Pixels):
+class _Falling(Graded):
     """Things that fall, in layers, before a veil of those too far to be seen.
 
     Attributes:
@@ -49,8 +49,6 @@ class _Falling(Pixels):
         slant_degrees: direction of the fall from the vertical; above 0 to the right.
         noise_key: the key of the places.
     """
-
-    strength_field = "strength"
 
     strength: float
     slant_degrees: float
@@ -130,15 +128,13 @@ class Snow(_Falling):
 
 
 @dataclass(frozen=True)
-class Spatter(Pixels):
+class Spatter(Graded):
     """Throw mud at the lens.
 
     Attributes:
         strength: 0 is the identity, 1 covers two fifths of the image.
         noise_key: the key of the spots.
     """
-
-    strength_field = "strength"
 
     strength: float
     noise_key: int

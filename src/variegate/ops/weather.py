@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations.sample import Image, Size
-from variegate.ops.base import Pixels
+from variegate.ops.base import Graded
 from variegate.ops.grain import NORMALS, normal_bytes
 from variegate.seeding import noise_generator
 
@@ -23,7 +23,7 @@ _PAINTED = 160
 
 
 @dataclass(frozen=True)
-class Shadow(Pixels):
+class Shadow(Graded):
     """Cast the shadow of something long, such as a pole, a wall or a branch.
 
     Attributes:
@@ -33,8 +33,6 @@ class Shadow(Pixels):
         width: fraction of the shorter side.
         noise_key: the key of its outline.
     """
-
-    strength_field = "strength"
 
     strength: float
     center: tuple[float, float]
@@ -64,15 +62,13 @@ class Shadow(Pixels):
 
 
 @dataclass(frozen=True)
-class Fog(Pixels):
+class Fog(Graded):
     """Veil the image with fog, thicker at the top, where things are usually farther away.
 
     Attributes:
         strength: 0 is the identity; 1 hides nearly everything.
         noise_key: the key of its clouds.
     """
-
-    strength_field = "strength"
 
     strength: float
     noise_key: int
@@ -87,7 +83,7 @@ class Fog(Pixels):
 
 
 @dataclass(frozen=True)
-class SunFlare(Pixels):
+class SunFlare(Graded):
     """Let the sun shine into the lens: a glow with rays, and its reflections along a line.
 
     Attributes:
@@ -95,8 +91,6 @@ class SunFlare(Pixels):
         center: (x, y) of the sun, fractions of the width and the height.
         noise_key: the key of the rays and reflections.
     """
-
-    strength_field = "strength"
 
     strength: float
     center: tuple[float, float]
