@@ -113,13 +113,11 @@ class LocalStorage(Storage):
 
     def version(self, key: str) -> str | None:
         path = self._inside(key, InputError)
-        try:
-            with reading(self.place(key)):
+        with reading(self.place(key)):
+            try:
                 status = path.stat()
-        except InputError:
-            if path.exists():
-                raise
-            return None
+            except (FileNotFoundError, NotADirectoryError):
+                return None
         # A file that replaces another is another file, even of the same size and moment.
         return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
 

@@ -24,7 +24,7 @@ from variegate.storage.keys import check_key, printable
 from variegate.storage.prefetch import Flow
 from variegate.storage.ranges import open_ranges
 
-SCHEMES = {"s3": "Amazon S3", "gs": "Google Cloud Storage", "az": "Azure Blob Storage"}
+SCHEMES = ("s3", "gs", "az")
 
 _URL = re.compile(r"(s3|gs|az)://([^/]+)/*(.*)", re.IGNORECASE | re.DOTALL)
 
@@ -231,8 +231,6 @@ class ObjectStorage(Storage):
 
         try:
             yield
-        except UsageError:
-            raise
         except (BaseError, OSError, ValueError) as error:
             raise self._meant(error, doing, key) from None
 
@@ -362,10 +360,8 @@ def _opened(scheme: str, bucket: str, prefix: str, settings: tuple[str, bool]) -
         "client_options": client,
         "retry_config": _RETRIES,
     }
-    if scheme == "gs":
-        return GCSStore(bucket, **shared)
-    if scheme == "az":
-        return AzureStore(bucket, **shared)
+    if scheme != "s3":
+        return {"gs": GCSStore, "az": AzureStore}[scheme](bucket, **shared)
     if endpoint:
         shared["config"] = {"endpoint": endpoint}
     if profiles:

@@ -1,10 +1,11 @@
 """What the operating system's errors mean to the user: one sentence with place and remedy."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from variegate.errors import InputError, OutputError
+from variegate.errors import InputError, OutputError, UsageError
 
 _FULL = "the disk is full; free some space, or choose another place, and run the same command again"
 _DENIED = "no permission; check the owner and the access rights of the file and its folders"
@@ -52,18 +53,14 @@ def _meaning(error: OSError, sentences: dict[int, str], otherwise: str) -> str:
 
 
 @contextmanager
-def reading(place: str) -> Iterator[None]:
-    """Turn an OSError inside the block into an `InputError`."""
+def _told(failure: Callable[[OSError, str], UsageError], place: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise read_failure(error, place) from error
+        raise failure(error, place) from error
 
 
-@contextmanager
-def writing(place: str) -> Iterator[None]:
-    """Turn an OSError inside the block into an `OutputError`."""
-    try:
-        yield
-    except OSError as error:
-        raise write_failure(error, place) from error
+reading = partial(_told, read_failure)
+"""Turn an OSError inside the block into an `InputError`."""
+writing = partial(_told, write_failure)
+"""Turn an OSError inside the block into an `OutputError`."""

@@ -233,7 +233,7 @@ def tasks_of(places: Sequence[ParcelPlace], most: int) -> list[str]:
     """Put places of the same file together, up to a limit; as `ray_tasks.work` reads them."""
     tasks: list[str] = []
     for key, found in groupby(places, key=lambda place: place.key):
-        numbers = [(place.line, place.start, place.stop) for place in found]
+        numbers = [place[1:] for place in found]
         starts = range(0, len(numbers), most)
         tasks += [json.dumps([key, numbers[first : first + most]]) for first in starts]
     return tasks
