@@ -138,14 +138,20 @@ class ObjectStorage(Storage):
         self._flow().expect(entries, lambda key: self._fetched(key, limit))
 
     def open_read(self, key: str) -> BinaryIO:
+        size = self.size(key)
+
         def part(start: int, stop: int) -> bytes:
+            stop = min(stop, size)
+            if stop <= start:
+                return b""
+
             def get() -> bytes:
                 return _whole(self._store().get_range(key, start=start, end=stop), stop - start)
 
             with self._asked("read", key):
                 return _insist(get)
 
-        return open_ranges(part, self.size(key), buffer_bytes=_PIECE_BYTES)
+        return open_ranges(part, lambda: size, buffer_bytes=_PIECE_BYTES)
 
     def size(self, key: str) -> int:
         return int(self._head(key)["size"])

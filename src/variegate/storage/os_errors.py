@@ -1,7 +1,7 @@
 """What the operating system's errors mean to the user: one sentence with place and remedy."""
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -37,30 +37,18 @@ _WRITING = _COMMON | {
 }
 
 
-def read_failure(error: OSError, place: str) -> InputError:
-    """Return the `InputError` that says what went wrong at `place`."""
-    return InputError(f"{place}: {_meaning(error, _READING, 'cannot be read')}")
-
-
-def write_failure(error: OSError, place: str) -> OutputError:
-    """Return the `OutputError` that says what went wrong at `place`."""
-    return OutputError(f"{place}: {_meaning(error, _WRITING, 'cannot be written')}")
-
-
-def _meaning(error: OSError, sentences: dict[int, str], otherwise: str) -> str:
-    known = sentences.get(error.errno or 0)
-    return known or f"{otherwise} ({error.strerror or error}); check the disk and the path"
-
-
 @contextmanager
-def _told(failure: Callable[[OSError, str], UsageError], place: str) -> Iterator[None]:
+def _told(
+    kind: type[UsageError], meanings: dict[int, str], otherwise: str, place: str
+) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise failure(error, place) from error
+        unknown = f"{otherwise} ({error.strerror or error}); check the disk and the path"
+        raise kind(f"{place}: {meanings.get(error.errno or 0, unknown)}") from error
 
 
-reading = partial(_told, read_failure)
-"""Turn an OSError inside the block into an `InputError`."""
-writing = partial(_told, write_failure)
-"""Turn an OSError inside the block into an `OutputError`."""
+reading = partial(_told, InputError, _READING, "cannot be read")
+"""Turn an OSError inside the block into an `InputError` that says what went wrong at a place."""
+writing = partial(_told, OutputError, _WRITING, "cannot be written")
+"""Turn an OSError inside the block into an `OutputError` that says what went wrong at a place."""
