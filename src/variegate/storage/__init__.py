@@ -6,7 +6,6 @@ and tar files, and object stores.
 
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import (
-    ARCHIVE_EXTENSIONS,
     check_key,
     is_archive_name,
     key_from_text,
@@ -24,7 +23,6 @@ from variegate.storage.wrapper import PassingStorage
 from variegate.storage.zip import ZipStorage
 
 __all__ = [
-    "ARCHIVE_EXTENSIONS",
     "SCHEMES",
     "Entry",
     "LocalStorage",

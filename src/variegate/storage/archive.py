@@ -13,14 +13,14 @@ from abc import abstractmethod
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, NoReturn, Self
+from typing import NoReturn, Self
 
 from variegate.errors import InputError, OutputError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import check_key, printable
-from variegate.storage.os_errors import read_failure
+from variegate.storage.os_errors import reading
 
 # A member's size where the caller sets no limit. Deflate grows at most 1,032 times, so that a
 # 2 MB archive could otherwise fill 2 GB of memory.
@@ -114,17 +114,10 @@ class ArchiveStorage(Storage):
     def exists(self, key: str) -> bool:
         return self._members().find(check_key(key)) is not None
 
-    def write(self, key: str, data: bytes) -> NoReturn:
-        self._refuse()
-
-    def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
-        self._refuse()
-
-    def delete(self, key: str) -> NoReturn:
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
+    def write(self, key: str, data: bytes = b"") -> NoReturn:
         raise OutputError(f"{printable(self.url)}: archives are only read; write to a folder")
+
+    open_write = delete = write
 
     def _number(self, key: str) -> int:
         number = self._members().find(check_key(key))
@@ -136,14 +129,13 @@ class ArchiveStorage(Storage):
 @contextmanager
 def explained(place: str) -> Iterator[None]:
     """Turn what a damaged archive raises inside the block into an `InputError`."""
-    try:
-        yield
-    except _DAMAGE as error:
-        reason = str(error) or "the data ends early"
-        raise InputError(
-            f"{place}: the archive is damaged here ({reason}); fetch or pack it again"
-        ) from error
-    except OSError as error:
-        raise read_failure(error, place) from error
-    except RuntimeError as error:  # of zipfile, which does not support the member
-        raise InputError(f"{place}: {error}; pack the archive again") from error
+    with reading(place):
+        try:
+            yield
+        except _DAMAGE as error:
+            reason = str(error) or "the data ends early"
+            raise InputError(
+                f"{place}: the archive is damaged here ({reason}); fetch or pack it again"
+            ) from error
+        except RuntimeError as error:  # of zipfile, which does not support the member
+            raise InputError(f"{place}: {error}; pack the archive again") from error

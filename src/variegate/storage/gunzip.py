@@ -21,14 +21,8 @@ _RATIO = 200
 _ALLOWANCE = 1 << 28
 
 
-def is_gzip(path: str) -> bool:
-    """Say whether a file begins as gzip files do."""
-    with Path(path).open("rb") as file:
-        return file.read(2) == b"\x1f\x8b"
-
-
 def unpacked(path: str, place: str) -> str:
-    """Return the path of the unpacked content of a gzip file.
+    """Return the path of the unpacked content of a file; the file itself if it is no gzip file.
 
     Args:
         path: of the file.
@@ -38,6 +32,9 @@ def unpacked(path: str, place: str) -> str:
         LimitError: it grows beyond what images do.
         EOFError, zlib.error, OSError: it is damaged or cannot be read, or there is no room for it.
     """
+    with Path(path).open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return path
     status = os.stat(path)  # noqa: PTH116 - one call, no object
     identity = f"{path}|{status.st_size}|{status.st_mtime_ns}"
     known = json.loads(os.environ.get(_VARIABLE, "{}"))

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from variegate.errors import InputError, OutputError, UsageError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import TEMPORARY_PREFIX, check_key
-from variegate.storage.os_errors import reading, write_failure, writing
+from variegate.storage.os_errors import reading, writing
 
 _NO_FILE = "expected a file, found a folder or a device; name a file"
 
@@ -113,13 +113,11 @@ class LocalStorage(Storage):
 
     def version(self, key: str) -> str | None:
         path = self._inside(key, InputError)
-        try:
-            with reading(self.place(key)):
+        with reading(self.place(key)):
+            try:
                 status = path.stat()
-        except InputError:
-            if path.exists():
-                raise
-            return None
+            except (FileNotFoundError, NotADirectoryError):
+                return None
         # A file that replaces another is another file, even of the same size and moment.
         return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
 
@@ -128,13 +126,12 @@ class LocalStorage(Storage):
         path = self._checked(key, OutputError)
         temporary = _beside(path)
         try:
-            _fill(_create(temporary), data)
-            os.replace(temporary, path)  # noqa: PTH105 - no Path here, see above
-        except BaseException as error:
+            with writing(self.place(key)):
+                _fill(_create(temporary), data)
+                os.replace(temporary, path)  # noqa: PTH105 - no Path here, see above
+        except BaseException:
             with suppress(OSError):
                 Path(temporary).unlink()
-            if isinstance(error, OSError):
-                raise write_failure(error, self.place(key)) from error
             raise
 
     def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:

@@ -24,7 +24,7 @@ from variegate.storage.keys import check_key, printable
 from variegate.storage.prefetch import Flow
 from variegate.storage.ranges import open_ranges
 
-SCHEMES = {"s3": "Amazon S3", "gs": "Google Cloud Storage", "az": "Azure Blob Storage"}
+SCHEMES = ("s3", "gs", "az")
 
 _URL = re.compile(r"(s3|gs|az)://([^/]+)/*(.*)", re.IGNORECASE | re.DOTALL)
 
@@ -138,14 +138,20 @@ class ObjectStorage(Storage):
         self._flow().expect(entries, lambda key: self._fetched(key, limit))
 
     def open_read(self, key: str) -> BinaryIO:
+        size = self.size(key)
+
         def part(start: int, stop: int) -> bytes:
+            stop = min(stop, size)
+            if stop <= start:
+                return b""
+
             def get() -> bytes:
                 return _whole(self._store().get_range(key, start=start, end=stop), stop - start)
 
             with self._asked("read", key):
                 return _insist(get)
 
-        return open_ranges(part, self.size(key), buffer_bytes=_PIECE_BYTES)
+        return open_ranges(part, lambda: size, buffer_bytes=_PIECE_BYTES)
 
     def size(self, key: str) -> int:
         return int(self._head(key)["size"])
@@ -231,8 +237,6 @@ class ObjectStorage(Storage):
 
         try:
             yield
-        except UsageError:
-            raise
         except (BaseError, OSError, ValueError) as error:
             raise self._meant(error, doing, key) from None
 
@@ -362,10 +366,8 @@ def _opened(scheme: str, bucket: str, prefix: str, settings: tuple[str, bool]) -
         "client_options": client,
         "retry_config": _RETRIES,
     }
-    if scheme == "gs":
-        return GCSStore(bucket, **shared)
-    if scheme == "az":
-        return AzureStore(bucket, **shared)
+    if scheme != "s3":
+        return {"gs": GCSStore, "az": AzureStore}[scheme](bucket, **shared)
     if endpoint:
         shared["config"] = {"endpoint": endpoint}
     if profiles:

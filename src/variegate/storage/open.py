@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from variegate.errors import InputError, OutputError, did_you_mean
@@ -17,6 +16,7 @@ from variegate.storage.zip import ZipStorage
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
+_REMEDY = "choose an output beside the input, so that the input stays as it is"
 _ARCHIVE = f"a {', '.join(ARCHIVE_EXTENSIONS[:-1])} or {ARCHIVE_EXTENSIONS[-1]} file"
 
 
@@ -71,16 +71,15 @@ def check_apart(source: str | os.PathLike[str], target: str | os.PathLike[str]) 
         _check_buckets(inner, outer)
         return
     source_path, target_path = (Path(os.path.realpath(path)) for path in (inner, outer))
-    source_inside = target_path in _ancestry(source_path) or _same_file(target_path, source_path)
-    target_inside = source_path in _ancestry(target_path) or _same_file(source_path, target_path)
-    remedy = "choose an output beside the input, so that the input stays as it is"
+    source_inside = _holds(target_path, source_path)
+    target_inside = _holds(source_path, target_path)
     names = f"the output {printable(outer)}", f"the input {printable(inner)}"
     if source_inside and target_inside:
-        raise OutputError(f"{names[0]} is {names[1]} itself; {remedy}")
+        raise OutputError(f"{names[0]} is {names[1]} itself; {_REMEDY}")
     if target_inside:
-        raise OutputError(f"{names[0]} lies inside {names[1]}; {remedy}")
+        raise OutputError(f"{names[0]} lies inside {names[1]}; {_REMEDY}")
     if source_inside:
-        raise OutputError(f"{names[1]} lies inside {names[0]}; {remedy}")
+        raise OutputError(f"{names[1]} lies inside {names[0]}; {_REMEDY}")
 
 
 def _check_buckets(inner: str, outer: str) -> None:
@@ -93,20 +92,17 @@ def _check_buckets(inner: str, outer: str) -> None:
     if one.startswith(two) or two.startswith(one):
         raise OutputError(
             f"the output {printable(outer)} and the input {printable(inner)} hold each other; "
-            "choose an output beside the input, so that the input stays as it is"
+            f"{_REMEDY}"
         )
 
 
-def _ancestry(path: Path) -> Iterator[Path]:
-    yield path
-    yield from path.parents
-
-
-def _same_file(folder: Path, path: Path) -> bool:
-    """Say whether `folder` exists and is `path` or above it, by identity, whatever the spelling."""
-    if not folder.exists():
-        return False
-    return any(step.exists() and step.samefile(folder) for step in _ancestry(path))
+def _holds(folder: Path, path: Path) -> bool:
+    """Say whether `folder` is `path` or above it: by name, or by identity if it exists."""
+    exists = folder.exists()
+    return any(
+        step == folder or (exists and step.exists() and step.samefile(folder))
+        for step in (path, *path.parents)
+    )
 
 
 def _make_folder(path: Path, url: str) -> None:

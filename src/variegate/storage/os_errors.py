@@ -3,8 +3,9 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from variegate.errors import InputError, OutputError
+from variegate.errors import InputError, OutputError, UsageError
 
 _FULL = "the disk is full; free some space, or choose another place, and run the same command again"
 _DENIED = "no permission; check the owner and the access rights of the file and its folders"
@@ -36,34 +37,18 @@ _WRITING = _COMMON | {
 }
 
 
-def read_failure(error: OSError, place: str) -> InputError:
-    """Return the `InputError` that says what went wrong at `place`."""
-    return InputError(f"{place}: {_meaning(error, _READING, 'cannot be read')}")
-
-
-def write_failure(error: OSError, place: str) -> OutputError:
-    """Return the `OutputError` that says what went wrong at `place`."""
-    return OutputError(f"{place}: {_meaning(error, _WRITING, 'cannot be written')}")
-
-
-def _meaning(error: OSError, sentences: dict[int, str], otherwise: str) -> str:
-    known = sentences.get(error.errno or 0)
-    return known or f"{otherwise} ({error.strerror or error}); check the disk and the path"
-
-
 @contextmanager
-def reading(place: str) -> Iterator[None]:
-    """Turn an OSError inside the block into an `InputError`."""
+def _told(
+    kind: type[UsageError], meanings: dict[int, str], otherwise: str, place: str
+) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise read_failure(error, place) from error
+        unknown = f"{otherwise} ({error.strerror or error}); check the disk and the path"
+        raise kind(f"{place}: {meanings.get(error.errno or 0, unknown)}") from error
 
 
-@contextmanager
-def writing(place: str) -> Iterator[None]:
-    """Turn an OSError inside the block into an `OutputError`."""
-    try:
-        yield
-    except OSError as error:
-        raise write_failure(error, place) from error
+reading = partial(_told, InputError, _READING, "cannot be read")
+"""Turn an OSError inside the block into an `InputError` that says what went wrong at a place."""
+writing = partial(_told, OutputError, _WRITING, "cannot be written")
+"""Turn an OSError inside the block into an `OutputError` that says what went wrong at a place."""

@@ -19,7 +19,7 @@ class Flow:
     """Requests on their way, of one process to one store."""
 
     def __init__(self) -> None:
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="variegate-store")
         self._lock = threading.Lock()
         # Still to be asked for, and asked for, in this order.
         self._coming: deque[Entry] = deque()
@@ -63,7 +63,7 @@ class Flow:
             if self._asked and held + one.size > _MOST_BYTES // 2:
                 return
             self._coming.popleft()
-            self._asked[one.key] = (self._pool().submit(fetch, one.key), one.size)
+            self._asked[one.key] = (self._threads.submit(fetch, one.key), one.size)
             held += one.size
 
     def later(self, put: Callable[[], None], size: int) -> None:
@@ -77,7 +77,7 @@ class Flow:
             or sum(held for _, held in self._writing) + size > _MOST_BYTES // 2
         ):
             self._writing.popleft()[0].result()
-        self._writing.append((self._pool().submit(put), size))
+        self._writing.append((self._threads.submit(put), size))
 
     def flush(self) -> None:
         """Wait until all is written.
@@ -92,8 +92,3 @@ class Flow:
         wait(waiting)
         for future in waiting:
             future.result()
-
-    def _pool(self) -> ThreadPoolExecutor:
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="variegate-store")
-        return self._threads

@@ -7,18 +7,19 @@ from typing import Any, BinaryIO, cast
 
 def open_ranges(
     part: Callable[[int, int], bytes],
-    size: int,
+    size: Callable[[], int],
     *,
+    closing: Callable[[], object] = lambda: None,
     buffer_bytes: int = io.DEFAULT_BUFFER_SIZE,
-    closing: Callable[[], None] | None = None,
 ) -> BinaryIO:
     """Return a file, open for reading.
 
     Args:
-        part: gives the bytes from one position to before another; fewer where the data end early.
-        size: bytes.
-        buffer_bytes: how much is asked for at a time, at least.
+        part: gives the bytes from one position to before another; fewer, but some, at will; none
+            at the end.
+        size: gives the size in bytes; asked only where a position is counted from the end.
         closing: called when the file is closed.
+        buffer_bytes: how much is asked for at a time, at least.
     """
     return cast("BinaryIO", io.BufferedReader(_Ranges(part, size, closing), buffer_bytes))
 
@@ -27,8 +28,8 @@ class _Ranges(io.RawIOBase):
     def __init__(
         self,
         part: Callable[[int, int], bytes],
-        size: int,
-        closing: Callable[[], None] | None,
+        size: Callable[[], int],
+        closing: Callable[[], object],
     ) -> None:
         self._part, self._size, self._closing, self._at = part, size, closing, 0
 
@@ -39,18 +40,16 @@ class _Ranges(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, start + offset)
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at}.get(whence)
+        self._at = max(0, offset + (self._size() if start is None else start))
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        end = min(self._at + len(buffer), self._size)
-        data = self._part(self._at, end) if end > self._at else b""
+        data = self._part(self._at, self._at + len(buffer))
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
 
     def close(self) -> None:
-        if self._closing:
-            self._closing()
+        self._closing()
         super().close()

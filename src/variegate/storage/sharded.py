@@ -9,6 +9,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,7 +51,8 @@ class ShardedTarStorage(LocalStorage):
             if key.endswith("/") and (found := self._shard(key)):
                 yield from self._members(*found, on_skip)
             elif key == "" or key.endswith("/"):
-                names = (self._as_folder(name) for name in self._scan(key, on_skip))
+                inside = self._scan(key, on_skip)
+                names = (f"{one}/" if self._is_tar_file(one) else one for one in inside)
                 pending.extend(sorted(names, reverse=True))
             else:
                 with suppress(InputError):
@@ -81,11 +83,8 @@ class ShardedTarStorage(LocalStorage):
         for entry in shard.list(inner, on_skip=lambda key, why: on_skip(f"{name}/{key}", why)):
             yield Entry(f"{name}/{entry.key}", entry.size)
 
-    def _as_folder(self, key: str) -> str:
-        return f"{key}/" if key.endswith(SHARD_EXTENSION) and self._is_tar_file(key) else key
-
     def _is_tar_file(self, key: str) -> bool:
-        return self._inside(key, InputError).is_file()
+        return key.endswith(SHARD_EXTENSION) and self._inside(key, InputError).is_file()
 
     def _shard(self, key: str) -> tuple[TarStorage, str] | None:
         """Return the tar file that a key lies in, and the rest of the key."""
@@ -107,11 +106,10 @@ class ShardedTarStorage(LocalStorage):
         opened.move_to_end(name)
         return opened[name]
 
-    @property
+    @cached_property
     def _opened(self) -> "OrderedDict[str, TarStorage]":
         # Not a field: it is neither compared nor pickled.
-        kept: OrderedDict[str, TarStorage] = self.__dict__.setdefault("shards", OrderedDict())
-        return kept
+        return OrderedDict()
 
 
 def holds_shards(folder: Path) -> bool:

@@ -11,13 +11,13 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, BinaryIO, Self, cast
+from typing import Any, BinaryIO, Self
 
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.errors import OutputError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import check_key
+from variegate.storage.ranges import open_ranges
 from variegate.storage.wrapper import PassingStorage
 
 _PIECE = 1 << 20
@@ -60,12 +60,7 @@ class Snapshot(PassingStorage):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._database.close()
 
     def list(self, prefix: str = "", *, on_skip: OnSkip = log_skip) -> Iterator[Entry]:
@@ -91,7 +86,7 @@ class Snapshot(PassingStorage):
             return data
         if limit is not None and self.size(key) > limit:
             return super().read(key, limit=limit)  # which says so in its own words
-        with io.BufferedReader(_Pieces(self, self._inner, key)) as file:
+        with self._opened(key) as file:
             return file.read()
 
     def open_read(self, key: str) -> BinaryIO:
@@ -100,7 +95,11 @@ class Snapshot(PassingStorage):
         if self.size(key) < _PIECE:
             # In a bucket one request, where asking for the size would be another.
             return io.BytesIO(self.read(key))
-        return cast("BinaryIO", io.BufferedReader(_Pieces(self, self._inner, key)))
+        return self._opened(key)
+
+    def _opened(self, key: str) -> BinaryIO:
+        pieces = _Pieces(self, self._inner, key)
+        return open_ranges(pieces.part, lambda: self.size(key), closing=pieces.close)
 
     def size(self, key: str) -> int:
         known = self._one(_SIZE, key)
@@ -157,36 +156,20 @@ class Snapshot(PassingStorage):
         return found and found[0]
 
 
-class _Pieces(io.RawIOBase):
-    """A file of which every piece is kept as it is read, or read where it is kept."""
+class _Pieces:
+    """What is read of a file, of which every piece is kept, or read where it is kept."""
 
     def __init__(self, snapshot: Snapshot, inner: Storage, key: str) -> None:
-        self._snapshot, self._inner, self._key, self._at = snapshot, inner, key, 0
+        self._snapshot, self._inner, self._key = snapshot, inner, key
         self._number, self._data = -1, b""
         self._source: BinaryIO | None = None
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at}.get(whence)
-        self._at = max(0, offset + (self._snapshot.size(self._key) if start is None else start))
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        number, start = divmod(self._at, _PIECE)
+    def part(self, start: int, end: int) -> bytes:
+        """Return the bytes from `start` on, to `end` or the end of the piece."""
+        number, first = divmod(start, _PIECE)
         if number != self._number:
             self._number, self._data = number, self._snapshot.piece(self._key, number, self)
-        part = self._data[start : start + len(buffer)]
-        buffer[: len(part)] = part
-        self._at += len(part)
-        return len(part)
+        return self._data[first : first + end - start]
 
     def fetched(self, number: int) -> bytes:
         """Return a piece as the storage has it."""
@@ -201,7 +184,6 @@ class _Pieces(io.RawIOBase):
     def close(self) -> None:
         if self._source is not None:
             self._source.close()
-        super().close()
 
 
 def _is_image(key: str) -> bool:

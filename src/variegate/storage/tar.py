@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 from variegate.errors import InputError
 from variegate.storage.archive import ArchiveStorage, MemberIndex, explained
-from variegate.storage.gunzip import is_gzip, unpacked
+from variegate.storage.gunzip import unpacked
 from variegate.storage.keys import printable
 from variegate.storage.ranges import open_ranges
 from variegate.storage.tar_index import read_index
@@ -27,21 +27,21 @@ class TarStorage(ArchiveStorage):
 
     def open_read(self, key: str) -> BinaryIO:
         index, number = self._members(), self._number(key)
-        start = index.places[number]
+        start, size = index.places[number], index.sizes[number]
         with explained(self.place(key)):
             # Its own file, and so its own position: processes and threads may read side by side.
             file = Path(self._content).open("rb", buffering=0)  # noqa: SIM115 - closed with it
 
         def part(begin: int, end: int) -> bytes:
             file.seek(start + begin)
-            return file.read(end - begin)
+            return file.read(max(0, min(end, size) - begin))
 
-        return open_ranges(part, index.sizes[number], closing=file.close)
+        return open_ranges(part, lambda: size, closing=file.close)
 
     def _members(self) -> MemberIndex:
         if self._index is None:
             place = printable(self.url)
             with explained(place):
-                self._content = unpacked(self.path, place) if is_gzip(self.path) else self.path
+                self._content = unpacked(self.path, place)
                 self._index = read_index(self._content)
         return self._index

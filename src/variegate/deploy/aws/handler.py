@@ -141,10 +141,8 @@ def _run_shard(event: dict[str, Any]) -> dict[str, Any]:
     """
     settings = _settings()
     job = Job.from_json(event["job"])
-    for name, asked, own in (
-        ("input", job.input, settings.input),
-        ("output", job.output, settings.output),
-    ):
+    for name in ("input", "output"):
+        asked, own = getattr(job, name), getattr(settings, name)
         if not f"{asked.rstrip('/')}/".startswith(f"{own.rstrip('/')}/"):
             raise UsageError(f"the {name} {asked} is not in {own}, the place of this function")
     packed = {plugin.sha256 for plugin in settings.plugins}

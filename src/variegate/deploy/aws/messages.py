@@ -62,7 +62,9 @@ def queue_messages(event: Mapping[str, Any]) -> list[Message]:
         MessageError: it is another kind of event.
     """
     records = event.get("Records")
-    if not isinstance(records, list) or any(_source(one) != "aws:sqs" for one in records):
+    if not isinstance(records, list) or not all(
+        isinstance(one, Mapping) and one.get("eventSource") == "aws:sqs" for one in records
+    ):
         raise MessageError(
             "expected messages of a queue (SQS) or a shard of a run; "
             f"got {_shown(json.dumps(event, default=str))}"
@@ -73,10 +75,6 @@ def queue_messages(event: Mapping[str, Any]) -> list[Message]:
         )
         for one in records
     ]
-
-
-def _source(record: object) -> object:
-    return record.get("eventSource") if isinstance(record, Mapping) else None
 
 
 def object_events(body: str) -> list[ObjectEvent]:

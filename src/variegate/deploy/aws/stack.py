@@ -232,8 +232,8 @@ class Stack:
             objects += len(page)
             size += sum(one.get("Size", 0) for one in page)
             if objects >= _COUNTED:
-                return Bucket(name, objects, size, more=True)
-        return Bucket(name, objects, size, more=False)
+                break
+        return Bucket(name, objects, size, more=objects >= _COUNTED)
 
     def _versions(self, bucket: str) -> Iterator[list[dict[str, Any]]]:
         with self._asked(f"bucket {bucket}"):

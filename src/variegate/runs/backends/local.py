@@ -35,7 +35,7 @@ class LocalBackend(Backend):
     def opened(self, job: Job) -> "Iterator[_Local]":
         """Nothing needs to be made ready."""
         workers = default_workers() if self.workers is None else self.workers
-        yield _Local(job, workers, self.silence_limit_s)
+        yield _Local(job, workers, self.silence_limit_s, parallel=max(1, workers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,7 @@ class _Local:
     job: Job
     workers: int
     silence_limit_s: float
-
-    @property
-    def parallel(self) -> int:
-        """One shard a process."""
-        return max(1, self.workers)
+    parallel: int
 
     def run(self, shards: Iterable[Shard], on_progress: OnCounts) -> Iterator[Report]:
         """Run shards."""

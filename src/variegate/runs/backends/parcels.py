@@ -7,7 +7,7 @@ keeps of a shard is its place.
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from variegate.errors import UsageError
 from variegate.runs.job import Shard
@@ -23,8 +23,7 @@ FILE_BYTES = 2 << 20
 MOST_SHARDS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class ParcelPlace:
+class ParcelPlace(NamedTuple):
     """Where a shard, or a part of one, is to be found.
 
     Attributes:
@@ -41,7 +40,7 @@ class ParcelPlace:
     def one_by_one(self) -> Iterator["ParcelPlace"]:
         """Yield the places of its sources."""
         for number in range(self.start, self.stop):
-            yield ParcelPlace(self.key, self.line, number, number + 1)
+            yield self._replace(start=number, stop=number + 1)
 
 
 def write_parcels(storage: Storage, shards: Iterable[Shard]) -> list[ParcelPlace]:

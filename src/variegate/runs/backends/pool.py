@@ -59,7 +59,10 @@ class Pool:
             try:
                 worker, message = self._inbox.get(timeout=min(_PATIENCE_S, self._silence_limit_s))
             except Empty:
-                self._end_silence()
+                for one in self._workers:
+                    if one.is_silent(self._silence_limit_s):
+                        one.hung = True
+                        one.process.kill()
             else:
                 report = self._bury(worker) if message is None else self._hear(worker, message)
                 if report is not None:
@@ -93,12 +96,6 @@ class Pool:
         worker.at = message.get("at", worker.at)
         worker.done.add(Counts(**message.get("progress", {})))
         return None
-
-    def _end_silence(self) -> None:
-        for worker in self._workers:
-            if worker.is_silent(self._silence_limit_s):
-                worker.hung = True
-                worker.process.kill()
 
     def _bury(self, worker: WorkerProcess) -> Report | None:
         """See to what a dead worker leaves behind."""

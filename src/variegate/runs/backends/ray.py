@@ -107,15 +107,11 @@ class RayBackend(Backend):
         """Connect to the cluster, or start one."""
         job = replace(job, input=_absolute(job.input), output=_absolute(job.output))
         with _connected(self.address) as started:
+            import ray  # after its settings are made
+
             self._check_nodes(job, started)
-            yield _Cluster(self, job, self._parallel())
-
-    def _parallel(self) -> int:
-        """Return how many tasks run at a time on the cluster as it is now."""
-        import ray
-
-        fitting = int(ray.cluster_resources().get("CPU", 0) / self.cpus_per_task)
-        return max(1, fitting if self.concurrency is None else self.concurrency)
+            fitting = int(ray.cluster_resources().get("CPU", 0) / self.cpus_per_task)
+            yield _Cluster(self, job, max(1, self.concurrency or fitting))
 
     def _check_nodes(self, job: Job, started: bool) -> None:
         import ray
@@ -206,7 +202,13 @@ class _Cluster:
         # It sets up its log when it is imported.
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         options = self.options
-        with ray.data.DataContext.current(_context(ray.data.DataContext.get_current())):
+        context = ray.data.DataContext.get_current().copy()
+        context.enable_progress_bars = False
+        # Every report comes at once, as a block of its own.
+        context.target_max_block_size = 1
+        # What fails is tried again, or quarantined.
+        context.max_errored_blocks = -1
+        with ray.data.DataContext.current(context):
             data = ray.data.from_items(
                 [{"places": task} for task in tasks], override_num_blocks=len(tasks)
             ).map_batches(
@@ -233,21 +235,10 @@ def tasks_of(places: Sequence[ParcelPlace], most: int) -> list[str]:
     """Put places of the same file together, up to a limit; as `ray_tasks.work` reads them."""
     tasks: list[str] = []
     for key, found in groupby(places, key=lambda place: place.key):
-        numbers = [(place.line, place.start, place.stop) for place in found]
+        numbers = [place[1:] for place in found]
         starts = range(0, len(numbers), most)
         tasks += [json.dumps([key, numbers[first : first + most]]) for first in starts]
     return tasks
-
-
-def _context(usual: Any) -> Any:
-    """Return how Ray Data is to work here."""
-    context = usual.copy()
-    context.enable_progress_bars = False
-    # Every report comes at once, as a block of its own.
-    context.target_max_block_size = 1
-    # What fails is tried again, or quarantined.
-    context.max_errored_blocks = -1
-    return context
 
 
 @contextmanager
