@@ -163,7 +163,7 @@ def _fill(
         size += data.pop("size")
         sizes.update(f"{source.size}\n".encode())
         labels.update(dumped(data) + b"\n")
-        if listing.seed is not None and _may_be_partner(source, dataset_format):
+        if listing.seed is not None and seems_augmented(source, dataset_format):
             listing.usable.append(listing.total)
         listing.problems += len(source.problems)
         listing.first_problems += source.problems[: _SHOWN - len(listing.first_problems)]
@@ -180,7 +180,9 @@ def _fill(
     }
 
 
-def _may_be_partner(source: Source, dataset_format: DatasetFormat) -> bool:
+def seems_augmented(source: Source, dataset_format: DatasetFormat) -> bool:
+    """Say whether a source gets variants, if it is an image."""
+    # Masks, for example, are images that belong to another one.
     return source.seems_usable and (not dataset_format.splits or source.split == "train")
 
 
