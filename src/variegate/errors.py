@@ -8,7 +8,7 @@ VariegateError
 │   ├── OutputError         the place where results should go
 │   └── StoreError          an object store as a whole: it denies, cannot be reached, or fails
 ├── ShapeError              an array or argument of the wrong shape or kind (a caller's mistake)
-└── ImageError            one image; the run goes on without it
+└── ImageError              one image; the run goes on without it
     ├── DecodeError         its bytes are not an image that can be read
     ├── LimitError          it is larger than the limits allow
     └── UnsupportedError    it is an image, of a kind this installation cannot read

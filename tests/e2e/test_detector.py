@@ -8,7 +8,7 @@ import pytest
 from variegate import Options, Recipe
 from variegate.codecs import decode
 from variegate.runs.augmenter import make_variants, targets_of
-from variegate.runs.estimate import spread, trial_job
+from variegate.runs.estimate import spread
 from variegate.runs.run import prepare
 
 SIDE, CELLS = 352, 22
@@ -81,7 +81,7 @@ def test_the_detector_finds_moved_boxes_about_as_well_and_unmoved_ones_not(data_
     recipe, options = Recipe.parse(LIGHT), Options(format="coco", workers=0)
     before, moved, unmoved = [], [], []
     with prepare(data_dir / "coco_mini", recipe, options) as prepared:
-        job = trial_job(prepared, options)
+        job = prepared.job(options)
         for source in spread(prepared, 25):
             image = decode(prepared.source.read(source.key))
             here = detector(image)

@@ -10,7 +10,7 @@ from jobs import TWO, draw_noise, draw_set, recipe, tree
 from variegate import Options, augment, read_manifest, rebuild, status, verify
 from variegate.cli import app
 from variegate.errors import InputError, OutputError, RecipeError
-from variegate.runs.event_manifest import event_counts, event_part_key, event_parts
+from variegate.runs.event_manifest import event_part_key, event_parts
 from variegate.runs.events import EventWorker, Naming
 from variegate.runs.job import Job
 from variegate.storage import LocalStorage
@@ -56,7 +56,7 @@ def test_events_in_any_order_give_what_a_run_gives(source, tmp_path):
         options=Options(workers=0, format="classes"),
     )
     assert images(tmp_path / "events") == images(tmp_path / "run")
-    assert event_counts(LocalStorage(str(tmp_path / "events"), "")) == summary.counts
+    assert status(tmp_path / "events").counts == summary.counts
     found = verify(tmp_path / "events")
     assert found.ok
     assert found.digest == summary.digest

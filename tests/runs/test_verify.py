@@ -180,7 +180,7 @@ def test_rebuild_from_a_zip_output_can_only_be_returned(source, tmp_path):
     row = read_manifest(place).to_pylist()[0]
     data = rebuild(place, row["output"], write=False)
     assert hashlib.sha256(data).hexdigest() == row["sha256"]
-    with pytest.raises(OutputError, match="zip files are only read"):
+    with pytest.raises(OutputError, match="archives are only read"):
         rebuild(place, row["output"])
 
 

@@ -20,7 +20,7 @@ from variegate.reports.captions import caption, from_operations
 from variegate.reports.overlay import LabelledImage
 from variegate.reports.sheet import Cell, SheetRow, contact_sheet
 from variegate.runs.augmenter import make_variants, targets_of
-from variegate.runs.estimate import evenly, spread, trial_job
+from variegate.runs.estimate import evenly, spread
 from variegate.runs.identity import JOB, read_record
 from variegate.runs.job import Job
 from variegate.runs.manifest import Row
@@ -63,7 +63,7 @@ def preview(
     loaded, options = load_recipe(recipe, None), options or Options()
     chosen = _chosen(loaded, variants)
     with prepare(source, loaded, options) as prepared:
-        job = trial_job(prepared, options)
+        job = prepared.job(options)
         rows: list[SheetRow] = []
         for one in spread(prepared, images * _SPARE):
             try:

@@ -33,13 +33,21 @@ class AnnotationWriter:
     output: Storage
     limits: Limits
 
-    def targets(self, source: Source, size: Size, orientation: int = 1) -> Targets | None:
+    def targets(
+        self,
+        source: Source,
+        size: Size,
+        orientation: int = 1,
+        *,
+        load_mask: Callable[[str], Mask] | None = None,
+    ) -> Targets | None:
         """Return what is known about a source, ready to be moved.
 
         Args:
             source: whose image it is.
             size: (height, width), upright.
             orientation: EXIF's, by which it was turned upright.
+            load_mask: returns the mask (H, W) that a key names; None to read it from the input.
 
         Raises:
             ImageError: its annotation does not fit it, or a mask cannot be read.
@@ -51,18 +59,9 @@ class AnnotationWriter:
             size,
             rule=self.rule,
             skeletons=self.writer.skeletons,
-            load_mask=self.mask,
+            load_mask=load_mask or self.mask,
             orientation=orientation,
             key=source.key,
-        )
-
-    def read_again(
-        self, annotation: Annotation, size: Size, load_mask: Callable[[str], Mask]
-    ) -> Targets:
-        """Return what an annotation of a result says, whose masks `load_mask` returns."""
-        skeletons = self.writer.skeletons
-        return labels.read(
-            annotation, size, rule=self.rule, skeletons=skeletons, load_mask=load_mask
         )
 
     def result(

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from variegate.annotations.targets import Targets
-from variegate.codecs import EXTENSIONS, Header, probe
+from variegate.codecs import EXTENSIONS, probe
 from variegate.errors import ImageError
 from variegate.formats import Item, Source
 from variegate.runs.job import Job
@@ -58,9 +58,8 @@ class Augmenter(Worker):
     def targets_as_written(self, source: Source, done: Rendered) -> Targets | None:
         """Return what will be known of a result to whoever reads its annotation."""
         item = self._item(source, done, source.key)
-        if item.annotation is None:
-            return None
-        return self.annotations.read_again(item.annotation, item.size, item.masks.__getitem__)
+        written = replace(source, annotation=item.annotation)
+        return self.annotations.targets(written, item.size, load_mask=item.masks.__getitem__)
 
     @property
     def renderer(self) -> Renderer:
@@ -118,8 +117,10 @@ class Augmenter(Worker):
         )
 
     def _format(self, source: Source, data: bytes) -> str:
-        """Return the format of a source's results."""
-        file_format = output_format(self.recipe.output.format, probe(data, self.limits))
+        """Return the format of a source's results: for "same" the source's, or PNG."""
+        kind, wanted = probe(data, self.limits).kind, self.recipe.output.format
+        own = kind if kind in EXTENSIONS else "png"
+        file_format = own if wanted == "same" else wanted
         self._check_name(source.key, file_format)
         return file_format
 
@@ -163,15 +164,8 @@ def variant_suffix(index: int, count: int) -> str:
     return f"-v{index:0{max(2, len(str(count - 1)))}d}"
 
 
-def output_format(wanted: str, header: Header) -> str:
-    """Return the format of a result: the wanted one; for "same" the source's, or PNG."""
-    if wanted != "same":
-        return wanted
-    return header.kind if header.kind in EXTENSIONS else "png"
-
-
 def format_by_name(wanted: str, key: str) -> str:
-    """Return what `output_format` will be, if the source is what its name says."""
+    """Return the format of a source's results, if the source is what its name says."""
     if wanted != "same":
         return wanted
     name = key.lower()

@@ -17,8 +17,7 @@ _ALIKE = ("AVX512-SKX", "AVX2")
 def machine() -> dict[str, Any]:
     """Return what decides bytes besides input, recipe and seed: libraries and processor."""
     return {
-        "versions": {name: version(name) for name in _LIBRARIES}
-        | {name: _version(name) for name in _OPTIONAL_LIBRARIES},
+        "versions": {name: _version(name) for name in (*_LIBRARIES, *_OPTIONAL_LIBRARIES)},
         "python": platform.python_version(),
         "processor": _processor(),
     }

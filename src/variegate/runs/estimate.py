@@ -8,14 +8,15 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from variegate.errors import ImageError, InputError
-from variegate.formats import Source, writer_to_json
+from variegate.formats import Source
 from variegate.recipes.recipe import Recipe
 from variegate.runs.augmenter import make_variants
-from variegate.runs.job import Job
 from variegate.runs.run import Options, Prepared, load_recipe, prepare
+from variegate.runs.sources import seems_augmented
 
 # Sources that are tried: at most this number, and no more of them after this time.
 _TRIED = 12
@@ -80,14 +81,6 @@ class Estimate:
     unreadable: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    """What one source took."""
-
-    bytes: int
-    seconds: float
-
-
 def estimate(
     source: str | Path, *, recipe: Recipe | str | Path | None = None, options: Options | None = None
 ) -> Estimate:
@@ -98,27 +91,17 @@ def estimate(
     """
     loaded, options = load_recipe(recipe, None), options or Options()
     with prepare(source, loaded, options) as prepared:
-        trials, unreadable = _try(prepared, options)
-        return _extrapolated(prepared, trials, unreadable)
+        return _extrapolated(prepared, *_try(prepared, options))
 
 
-def trial_job(prepared: Prepared, options: Options) -> Job:
-    """Return the job of a run, for making results in memory."""
-    return Job(
-        recipe=prepared.recipe.to_data(),
-        input=prepared.source.url,
-        # Nothing is put there; a maker only wants to know that the place exists.
-        output=prepared.source.url,
-        splits=bool(prepared.dataset_format.splits),
-        writer=writer_to_json(prepared.dataset_format.writer()),
-        limits=options.limits,
-    )
+def _try(prepared: Prepared, options: Options) -> tuple[list[tuple[int, float]], int]:
+    """Augment some sources in memory.
 
-
-def _try(prepared: Prepared, options: Options) -> tuple[list[_Trial], int]:
-    """Augment some sources in memory."""
-    job = trial_job(prepared, options)
-    trials: list[_Trial] = []
+    Returns:
+        Bytes and seconds of each; how many could not be read.
+    """
+    job = prepared.job(options)
+    trials: list[tuple[int, float]] = []
     unreadable = 0
     begun = time.monotonic()
     for one in spread(prepared, _TRIED):
@@ -130,8 +113,7 @@ def _try(prepared: Prepared, options: Options) -> tuple[list[_Trial], int]:
         except (ImageError, InputError):
             unreadable += 1
             continue
-        taken = time.perf_counter() - start + len(sizes) * _WRITING_S
-        trials.append(_Trial(sum(sizes), taken))
+        trials.append((sum(sizes), time.perf_counter() - start + len(sizes) * _WRITING_S))
     if trials:
         # The first one also loads libraries and fills tables.
         del trials[: len(trials) > 2]
@@ -140,25 +122,20 @@ def _try(prepared: Prepared, options: Options) -> tuple[list[_Trial], int]:
 
 def spread(prepared: Prepared, count: int) -> Iterator[Source]:
     """Yield `count` sources that will be augmented, evenly spread over the listing."""
-    wanted = iter(evenly(count, prepared.augmented))
-    place = next(wanted, None)
-    for seen, number in enumerate(_augmented(prepared)):
-        if place is None:
+    numbers = (
+        number
+        for number, one in enumerate(prepared.listing.sources())
+        if seems_augmented(one, prepared.dataset_format)
+    )
+    seen = -1
+    for place in evenly(count, prepared.augmented):
+        number = next(islice(numbers, place - seen - 1, None), None)
+        if number is None:
             return
-        if seen == place:
-            # As a shard, since only there a source knows those that it may be mixed with.
-            for shard in prepared.listing.shards(iter([(number, number + 1)]), 1):
-                yield from shard.sources
-            place = next(wanted, None)
-
-
-def _augmented(prepared: Prepared) -> Iterator[int]:
-    """Yield the numbers of the sources that get variants, if they are images."""
-    splits = bool(prepared.dataset_format.splits)
-    for number, one in enumerate(prepared.listing.sources()):
-        # Masks, for example, are images that belong to another one.
-        if one.seems_usable and (not splits or one.split == "train"):
-            yield number
+        seen = place
+        # As a shard, since only there a source knows those that it may be mixed with.
+        for shard in prepared.listing.shards(iter([(number, number + 1)]), 1):
+            yield from shard.sources
 
 
 def evenly(count: int, total: int) -> list[int]:
@@ -167,12 +144,14 @@ def evenly(count: int, total: int) -> list[int]:
     return [(2 * i + 1) * total // (2 * count) for i in range(count)]
 
 
-def _extrapolated(prepared: Prepared, trials: Sequence[_Trial], unreadable: int) -> Estimate:
+def _extrapolated(
+    prepared: Prepared, trials: Sequence[tuple[int, float]], unreadable: int
+) -> Estimate:
     """Draw conclusions from what was tried."""
     readable = len(trials) / max(1, len(trials) + unreadable)
     count = prepared.augmented * readable
-    sizes = total([trial.bytes for trial in trials], count)
-    times = total([trial.seconds for trial in trials], count)
+    sizes = total([size for size, _ in trials], count)
+    times = total([seconds for _, seconds in trials], count)
     copied = _copied_bytes(prepared)
     workers = max(1, prepared.workers)
     start = _START_S if prepared.workers else 0.0

@@ -14,7 +14,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
@@ -25,9 +25,10 @@ from variegate.runs.manifest import (
     MANIFEST,
     Counts,
     Row,
+    parsed,
     read_index_record,
     rows,
-    write_rows,
+    write_lines,
 )
 from variegate.storage import PassingStorage, Storage
 from variegate.storage.json import dumped, loaded
@@ -87,9 +88,8 @@ def read_event_part(storage: Storage, key: str) -> EventPart | None:
 
 def _parsed(data: bytes) -> EventPart:
     head, *lines = data.splitlines()
-    found = tuple(Row.from_fields(loaded(line)) for line in lines)
-    event = loaded(head)["event"]
-    return EventPart(key=found[0].key, rows=found, **event)
+    found = tuple(parsed(lines))
+    return EventPart(key=found[0].key, rows=found, **loaded(head)["event"])
 
 
 def has_events(storage: Storage) -> bool:
@@ -103,14 +103,6 @@ def event_parts(storage: Storage) -> Iterator[EventPart]:
     with ThreadPoolExecutor(_READERS) as pool:
         while some := list(islice(keys, _AHEAD)):
             yield from map(_parsed, pool.map(storage.read, some))
-
-
-def event_counts(storage: Storage) -> Counts:
-    """Return the counts of all parts."""
-    counts = Counts()
-    for part in event_parts(storage):
-        counts.add(part.counts)
-    return counts
 
 
 class WithEvents(PassingStorage):
@@ -127,7 +119,7 @@ class WithEvents(PassingStorage):
             Path(self._manifest.name).open("wb") as file,
             tempfile.TemporaryFile() as spool,
         ):
-            write_rows(file, _ordered(inner, spool), read_index_record(inner))
+            write_lines(file, _ordered(inner, spool), read_index_record(inner))
 
     def open_read(self, key: str) -> BinaryIO:
         if key == MANIFEST:
@@ -138,8 +130,8 @@ class WithEvents(PassingStorage):
         return key == MANIFEST or super().exists(key)
 
 
-def _ordered(storage: Storage, spool: BinaryIO) -> Iterator[Row]:
-    """Yield the rows of events and of a run before them, in the order of the sources' keys."""
+def _ordered(storage: Storage, spool: BinaryIO) -> Iterator[bytes]:
+    """Yield the rows of events and of a run before them, as lines, in the order of the keys."""
     places: dict[str, tuple[int, int]] = {}
 
     def keep(key: str, some: Iterable[Row]) -> None:
@@ -150,18 +142,12 @@ def _ordered(storage: Storage, spool: BinaryIO) -> Iterator[Row]:
     for part in event_parts(storage):
         keep(part.key, part.rows)
     if storage.exists(MANIFEST):
-        for key, some in _by_source(rows(storage)):
-            if key not in places:
-                keep(key, some)
+        for _, group in groupby(rows(storage), key=attrgetter("source")):
+            some = list(group)
+            if some[0].key not in places:
+                keep(some[0].key, some)
     for number, key in enumerate(sorted(places)):
         start, size = places[key]
         spool.seek(start)
         for line in spool.read(size).splitlines():
-            yield replace(Row.from_fields(loaded(line)), source=number)
-
-
-def _by_source(ordered: Iterable[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """Yield the key of every source with its rows, which stand together."""
-    for _, group in groupby(ordered, key=attrgetter("source")):
-        some = list(group)
-        yield some[0].key, some
+            yield dumped(loaded(line) | {"source": number}) + b"\n"

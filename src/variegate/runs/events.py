@@ -126,7 +126,7 @@ class EventWorker:
         Args:
             key: its path inside the input.
             about: what else is known about the event, for the record; JSON values.
-            ward: asked before the input is worked on; what it answers goes to the quarantine.
+            guard: asked before the input is worked on; what it answers goes to the quarantine.
 
         Raises:
             UsageError: it cannot be read or results cannot be written; perhaps later.

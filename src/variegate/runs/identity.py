@@ -12,10 +12,9 @@ itself what made it.
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-from variegate.codecs import Limits
 from variegate.errors import InputError
 from variegate.recipes.plugins import Plugin
 from variegate.recipes.recipe import Recipe
@@ -109,17 +108,9 @@ def job_of(
     plugins: Sequence[Plugin],
 ) -> Job:
     """Return the job that a record tells of, at the places where its files are now."""
-    return Job(
-        recipe=record["recipe"],
-        input=input,
-        output=output,
-        splits=record["splits"],
-        limits=Limits(**record["limits"]),
-        writer=record["writer"],
-        plugins=tuple(plugins),
-        kind=record["kind"],
-        options=record["options"],
-    )
+    kept = ("recipe", "splits", "limits", "writer", "kind", "options")
+    job = Job.from_json({name: record[name] for name in kept} | {"input": input, "output": output})
+    return replace(job, plugins=tuple(plugins))
 
 
 def is_of_events(record: dict[str, Any]) -> bool:

@@ -8,6 +8,8 @@ the `Report` that comes back. Pixels stay where they are read and written. The w
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+import msgspec
+
 from variegate.annotations.annotation import Annotation
 from variegate.codecs import Limits
 from variegate.formats import PlainWriter, Source, writer_to_json
@@ -16,8 +18,22 @@ from variegate.runs.manifest import Counts
 from variegate.storage import key_from_text, key_to_text
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes between processes as JSON, its fields by their names."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values from which `from_json` makes an equal one."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Make one from what `to_json` gave."""
+        return msgspec.convert(data, cls)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Message):
     """What is to be done.
 
     Attributes:
@@ -41,16 +57,6 @@ class Job:
     plugins: tuple[Plugin, ...] = ()
     kind: str = "augment"
     options: dict[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON values from which `from_json` makes an equal job."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """Make a job from what `to_json` gave."""
-        plugins = tuple(Plugin(**one) for one in data.get("plugins", ()))
-        return cls(**{**data, "limits": Limits(**data["limits"]), "plugins": plugins})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +106,17 @@ def source_to_json(source: Source) -> dict[str, Any]:
 def source_from_json(data: dict[str, Any]) -> Source:
     """Make a source from what `source_to_json` gave."""
     annotation = data.get("annotation")
-    return Source(
-        key_from_text(data["key"]),
-        data["size"],
-        data.get("split"),
-        data.get("label"),
-        None if annotation is None else Annotation.from_json(annotation),
-        tuple(data.get("problems", ())),
-        data.get("unusable"),
-        data.get("skip"),
-        tuple(source_from_json(one) for one in data.get("partners", ())),
-    )
+    read = {
+        "key": key_from_text(data["key"]),
+        "annotation": None if annotation is None else Annotation.from_json(annotation),
+        "problems": tuple(data.get("problems", ())),
+        "partners": tuple(map(source_from_json, data.get("partners", ()))),
+    }
+    return Source(**data | read)
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(Message):
     """What became of a shard.
 
     Attributes:
@@ -127,12 +129,3 @@ class Report:
     stop: int
     part: str
     counts: Counts
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON values from which `from_json` makes an equal report."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """Make a report from what `to_json` gave."""
-        return cls(**{**data, "counts": Counts(**data["counts"])})

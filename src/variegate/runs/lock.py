@@ -82,12 +82,7 @@ class BucketLock:
         Raises:
             OutputError: another job's is.
         """
-        own = json.dumps(self._record, indent=2).encode()
-        if not self._storage.create(JOB, own):
-            there = self._storage.read(JOB)
-            check_record(self.folder, there, self._record)
-            if is_of_events(json.loads(there)):
-                self._storage.write(JOB, own)
+        _put_record(self._storage, self._record)
         yield self._storage
 
     def pack(self, target: Storage) -> None:
@@ -168,9 +163,8 @@ class OutputLock:
         target = open_storage(self.folder, create=True)
         with _alone(self.folder):
             # Another run may have been quicker.
-            mine = self._check_folder()
-            if not mine or is_of_events(json.loads(target.read(JOB))):
-                target.write(JOB, json.dumps(self._record, indent=2).encode())
+            self._check_folder()
+            _put_record(target, self._record)
             yield target
 
     def pack(self, target: Storage) -> None:
@@ -209,6 +203,16 @@ def check_record(place: str, there: bytes, here: dict[str, Any]) -> None:
             f"{printable(place)}: holds the results of another job; it differs in "
             f"{' and in '.join(found)}; choose another output, or delete this one"
         )
+
+
+def _put_record(storage: Storage, record: dict[str, Any]) -> None:
+    """Write a job's record where there is none, or that of its events."""
+    own = json.dumps(record, indent=2).encode()
+    if not storage.create(JOB, own):
+        there = storage.read(JOB)
+        check_record(storage.url, there, record)
+        if is_of_events(json.loads(there)):
+            storage.write(JOB, own)
 
 
 def _remove(path: Path) -> None:

@@ -24,7 +24,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
@@ -129,12 +129,8 @@ class Counts:
 
     def add(self, other: "Counts") -> None:
         """Count what `other` counts, too."""
-        self.augmented += other.augmented
-        self.copied += other.copied
-        self.quarantined += other.quarantined
-        self.skipped += other.skipped
-        self.outputs += other.outputs
-        self.bytes += other.bytes
+        for name, number in asdict(other).items():
+            self._count(name, number)
 
     def without_outputs(self) -> "Counts":
         """Return the counts of the inputs alone."""
@@ -145,20 +141,16 @@ class Counts:
         """Count rows, which come ordered by source."""
         counts, last = cls(), None
         for row in rows:
-            counts.add_row(row, of_new_source=row.source != last)
-            last = row.source
+            if row.bytes is not None:
+                counts.outputs += 1
+                counts.bytes += row.bytes
+            if row.source != last:
+                counts._count("augmented" if row.status == "output" else row.status)
+                last = row.source
         return counts
 
-    def add_row(self, row: Row, *, of_new_source: bool) -> None:
-        """Count one row."""
-        if row.bytes is not None:
-            self.outputs += 1
-            self.bytes += row.bytes
-        if of_new_source:
-            self.augmented += row.status == "output"
-            self.copied += row.status == "copied"
-            self.quarantined += row.status == "quarantined"
-            self.skipped += row.status == "skipped"
+    def _count(self, name: str, number: int = 1) -> None:
+        setattr(self, name, getattr(self, name) + number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +159,8 @@ class Totals:
 
     Attributes:
         counts: of inputs and outputs.
-        digest: as `digest` gives it.
+        digest: of all outputs: equal for two runs that made the same files. Annotations are in it
+            in whatever file the format keeps them: beside the image, or in one for the whole set.
     """
 
     counts: Counts
@@ -193,7 +186,12 @@ def write_part(storage: Storage, start: int, stop: int, rows: Iterable[Row]) -> 
 
 def read_part(storage: Storage, key: str) -> Iterator[Row]:
     """Yield the rows of a part."""
-    for line in _lines(storage, key):
+    yield from parsed(_lines(storage, key))
+
+
+def parsed(lines: Iterable[bytes]) -> Iterator[Row]:
+    """Yield the rows that lines of a part hold."""
+    for line in lines:
         yield Row.from_fields(loaded(line))
 
 
@@ -207,19 +205,6 @@ def _lines(storage: Storage, key: str) -> Iterator[bytes]:
     with storage.open_read(key) as lines:
         next(lines)
         yield from lines
-
-
-def _part_lines(storage: Storage) -> Iterator[bytes]:
-    for part in parts(storage):
-        if part.whole:
-            yield from _lines(storage, part.key)
-        else:
-            own = (line for line in _lines(storage, part.key) if _source(line) >= part.start)
-            yield from own
-
-
-def _source(line: bytes) -> int:
-    return int(loaded(line)["source"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +228,13 @@ class Part:
         """Return the counts of the sources that count."""
         if self.whole:
             return read_counts(storage, self.key)
-        return Counts.of(row for row in read_part(storage, self.key) if row.source >= self.start)
+        return Counts.of(parsed(self.lines(storage)))
+
+    def lines(self, storage: Storage) -> Iterator[bytes]:
+        """Yield the lines of the sources that count."""
+        for line in _lines(storage, self.key):
+            if self.whole or loaded(line)["source"] >= self.start:
+                yield line
 
 
 def parts(storage: Storage) -> Iterator[Part]:
@@ -255,14 +246,11 @@ def parts(storage: Storage) -> Iterator[Part]:
     """
     reached = 0
     for entry in storage.list(_PARTS):
-        start, stop = (int(number) for number in _name(entry.key).split("-"))
+        name = entry.key.rpartition("/")[2].removesuffix(".jsonl")
+        start, stop = map(int, name.split("-"))
         if stop > reached:
             first, reached = max(start, reached), stop
             yield Part(first, stop, entry.key, entry.modified, whole=first == start)
-
-
-def _name(key: str) -> str:
-    return key.rpartition("/")[2].removesuffix(".jsonl")
 
 
 def gaps(storage: Storage, total: int) -> Iterator[tuple[int, int]]:
@@ -278,61 +266,44 @@ def gaps(storage: Storage, total: int) -> Iterator[tuple[int, int]]:
 
 def part_rows(storage: Storage) -> Iterator[Row]:
     """Yield the rows of all parts, ordered by source."""
-    for line in _part_lines(storage):
-        yield Row.from_fields(loaded(line))
+    yield from parsed(_part_lines(storage))
+
+
+def _part_lines(storage: Storage) -> Iterator[bytes]:
+    for part in parts(storage):
+        yield from part.lines(storage)
 
 
 def merge(storage: Storage) -> None:
     """Write the manifest from the parts."""
     with storage.open_write(MANIFEST) as file:
-        _write_lines(file, _part_lines(storage), read_index_record(storage))
+        write_lines(file, _part_lines(storage), read_index_record(storage))
 
 
-def write_rows(file: BinaryIO, rows: Iterable[Row], index: Mapping[str, str]) -> None:
+def write_lines(file: BinaryIO, lines: Iterator[bytes], index: Mapping[str, str]) -> None:
     """Write a manifest.
 
     Args:
         file: where to.
-        rows: ordered by source.
+        lines: of rows, as in parts, ordered by source.
         index: digests of the files that belong to the whole set, as `read_index_record` gives them.
     """
-    _write_lines(file, (dumped(row.to_fields()) + b"\n" for row in rows), index)
-
-
-def _write_lines(file: BinaryIO, lines: Iterator[bytes], index: Mapping[str, str]) -> None:
     import pyarrow.parquet as pq
 
-    summing = _Summing()
     with pq.ParquetWriter(file, _schema(), compression="zstd") as writer:
-        while group := list(islice(lines, _GROUP_ROWS)):
-            for line in group:
-                summing.add(Row.from_fields(loaded(line)))
-            writer.write_table(_table(group))
-        summing.digest.update(_digested_index(index))
-        writer.add_key_value_metadata({_TOTALS: json.dumps(asdict(summing.totals()))})
+
+        def written() -> Iterator[Row]:
+            while group := list(islice(lines, _GROUP_ROWS)):
+                yield from parsed(group)
+                writer.write_table(_table(group))
+
+        writer.add_key_value_metadata({_TOTALS: json.dumps(asdict(summed(written(), index)))})
 
 
 def delete_parts(storage: Storage) -> None:
     """Delete the parts of a manifest that is written."""
     for entry in storage.list(_PARTS):
         storage.delete(entry.key)
-
-
-@dataclass(slots=True)
-class _Summing:
-    """Totals in the making."""
-
-    counts: Counts = field(default_factory=Counts)
-    last: int = -1
-    digest: Any = field(default_factory=hashlib.sha256)
-
-    def add(self, row: Row) -> None:
-        self.counts.add_row(row, of_new_source=row.source != self.last)
-        self.last = row.source
-        self.digest.update(_digested(row))
-
-    def totals(self) -> Totals:
-        return Totals(self.counts, self.digest.hexdigest())
 
 
 def write_index_record(storage: Storage, keys: Iterable[str]) -> None:
@@ -344,11 +315,8 @@ def write_index_record(storage: Storage, keys: Iterable[str]) -> None:
     """
     digests = {}
     for key in keys:
-        digest = hashlib.sha256()
         with storage.open_read(key) as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-        digests[key_to_text(key)] = digest.hexdigest()
+            digests[key_to_text(key)] = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     storage.write(INDEX, json.dumps(digests, indent=2).encode())
 
 
@@ -373,31 +341,25 @@ def items(storage: Storage) -> Iterator[Item]:
         )
 
 
-def digest(rows: Iterable[Row], index: Mapping[str, str]) -> str:
-    """Return one digest of all outputs: equal for two runs that made the same files.
-
-    Annotations are in it in whatever file the format keeps them: beside the image, or in one for
-    the whole set.
+def summed(rows: Iterable[Row], index: Mapping[str, str]) -> Totals:
+    """Return the totals of rows.
 
     Args:
         rows: in the manifest's order.
         index: digests of the files that belong to the whole set, as `read_index_record` gives them.
     """
-    total = hashlib.sha256()
-    for row in rows:
-        total.update(_digested(row))
-    total.update(_digested_index(index))
-    return total.hexdigest()
+    digest = hashlib.sha256()
 
+    def digested() -> Iterator[Row]:
+        for row in rows:
+            if row.output is not None:
+                image = {key_to_text(row.output): row.sha256 or ""}
+                digest.update(_digested_files(image | row.sidecar_digests))
+            yield row
 
-def _digested(row: Row) -> bytes:
-    if row.output is None:
-        return b""
-    return _digested_files({key_to_text(row.output): row.sha256 or "", **row.sidecar_digests})
-
-
-def _digested_index(index: Mapping[str, str]) -> bytes:
-    return _digested_files(dict(sorted(index.items())))
+    counts = Counts.of(digested())
+    digest.update(_digested_files(dict(sorted(index.items()))))
+    return Totals(counts, digest.hexdigest())
 
 
 def _digested_files(files: Mapping[str, str]) -> bytes:
@@ -426,7 +388,12 @@ def _table(lines: list[bytes]) -> "pa.Table":
 
 
 @contextmanager
-def _opened(storage: Storage) -> Iterator["pq.ParquetFile"]:
+def opened(storage: Storage) -> Iterator["pq.ParquetFile"]:
+    """Open the manifest of a finished output.
+
+    Raises:
+        InputError: there is no manifest.
+    """
     import pyarrow.parquet as pq
 
     if not storage.exists(MANIFEST):
@@ -444,7 +411,7 @@ def rows(storage: Storage) -> Iterator[Row]:
     Raises:
         InputError: there is no manifest.
     """
-    with _opened(storage) as table:
+    with opened(storage) as table:
         for batch in table.iter_batches(batch_size=_GROUP_ROWS, use_threads=False):
             for fields in batch.to_pylist():
                 yield Row.from_fields(fields)
@@ -456,6 +423,6 @@ def totals(storage: Storage) -> Totals:
     Raises:
         InputError: there is no manifest.
     """
-    with _opened(storage) as table:
+    with opened(storage) as table:
         data = json.loads(table.metadata.metadata[_TOTALS.encode()])
     return Totals(Counts(**data["counts"]), data["digest"])

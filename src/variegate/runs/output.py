@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from variegate.errors import InputError
 from variegate.runs.event_manifest import WithEvents, has_events
 from variegate.runs.identity import JOB, read_record
-from variegate.runs.manifest import MANIFEST
+from variegate.runs.manifest import MANIFEST, opened
 from variegate.storage import Storage, open_storage
 
 if TYPE_CHECKING:
@@ -59,13 +59,11 @@ def read_manifest(
     """
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    storage, where = open_output(output), where or {}
-    with storage.open_read(MANIFEST) as file:
+    where = where or {}
+    with opened(open_output(output)) as parquet:
         # Group by group, and not with pyarrow's own filters: those start threads on which the
         # process sometimes aborts at its end (pyarrow 26).
-        parquet = pq.ParquetFile(file)
         schema = parquet.schema_arrow
         wanted = schema.names if columns is None else list(columns)
         read = list(dict.fromkeys([*wanted, *where]))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from variegate.annotations.sample import Image, Sample, Size
 from variegate.annotations.targets import Targets
-from variegate.codecs import Header, Limits, decode, encode, probe
+from variegate.codecs import Limits, decode, encode, probe
 from variegate.errors import ImageError, InputError, ShapeError
 from variegate.formats import Source
 from variegate.ops.matrices import scaling
@@ -46,7 +46,7 @@ class Renderer:
         recipe: what is made of each.
         input: where they are.
         limits: for decoding.
-        labeller: what is known of them.
+        annotation_writer: reads what is known of them.
     """
 
     recipe: Recipe
@@ -65,21 +65,16 @@ class Renderer:
             file_format: of the results.
             only: this one alone.
         """
-        header = probe(data, self.limits)
-        partners = _Partners(self, source, file_format)
-        planned = partners.plan((header.height, header.width))
-        if only is not None:
-            planned = [variant for variant in planned if variant.index == only]
-        yield from self._executed(source, data, header, file_format, planned, partners)
+        rendering = _Rendering(self, source, data, file_format)
+        planned = [variant for variant in rendering.plan() if only in (None, variant.index)]
+        yield from rendering.encoded(planned)
 
     def again(
         self, source: Source, data: bytes, file_format: str, drawn: tuple[Draw, ...], index: int
     ) -> Rendered:
         """Make one variant whose draws are known."""
-        header = probe(data, self.limits)
-        partners = _Partners(self, source, file_format)
-        planned = [repeated(drawn, index=index, size=(header.height, header.width))]
-        return next(self._executed(source, data, header, file_format, planned, partners))
+        rendering = _Rendering(self, source, data, file_format)
+        return next(rendering.encoded([repeated(drawn, index=index, size=rendering.size)]))
 
     def variant(self, source: Source, index: int) -> Sample:
         """Return one variant as it is before it is encoded.
@@ -88,94 +83,49 @@ class Renderer:
             ImageError: the source cannot be read as an image.
         """
         data = self.input.read(source.key, limit=self.limits.max_bytes)
-        header = probe(data, self.limits)
-        partners = _Partners(self, source, "png")
-        planned = [v for v in partners.plan((header.height, header.width)) if v.index == index]
-        return next(self._samples(source, data, header, "png", planned, partners))[1]
+        rendering = _Rendering(self, source, data, "png")
+        planned = [variant for variant in rendering.plan() if variant.index == index]
+        return next(rendering.samples(planned))[1]
 
     def sample(self, source: Source, file_format: str) -> Sample:
         """Return a source as it was photographed, with its labels."""
         data = self.input.read(source.key, limit=self.limits.max_bytes)
-        image = self._decoded(data, file_format, 1)
+        image = self.decoded(data, file_format)
         orientation = probe(data, self.limits).orientation
         targets = self.annotation_writer.targets(
             source, (image.shape[0], image.shape[1]), orientation
         )
         return Sample(image, source.shares, targets)
 
-    def _executed(
-        self,
-        source: Source,
-        data: bytes,
-        header: Header,
-        file_format: str,
-        planned: list[Variant],
-        partners: "_Partners",
-    ) -> Iterator[Rendered]:
-        made = self._samples(source, data, header, file_format, planned, partners)
-        for variant, sample in made:
-            encoded = self._encoded(sample.image, variant, file_format)
-            done = Rendered(variant, encoded, sample.size, sample.labels, sample.targets)
-            # While the next one is made, this one's pixels are not needed any more.
-            del sample
-            yield done
-
-    def _samples(
-        self,
-        source: Source,
-        data: bytes,
-        header: Header,
-        file_format: str,
-        planned: list[Variant],
-        partners: "_Partners",
-    ) -> Iterator[tuple[Variant, Sample]]:
-        size = (header.height, header.width)
-        known = self.annotation_writer.targets(source, size, header.orientation)
-
-        def load(times: int) -> Sample:
-            image = self._decoded(data, file_format, times)
-            targets = known
-            if times > 1 and known is not None:
-                targets = _reduced(known, size, (image.shape[0], image.shape[1]))
-            return Sample(image, source.shares, targets)
-
-        # A mask decoded at full size cannot follow an image that is decoded smaller.
-        reducible = header.reducible and not (known and known.layers)
-        return execute(planned, load, size=size, reducible=reducible, partner=partners.sample)
-
-    def _decoded(self, data: bytes, file_format: str, times: int) -> Image:
+    def decoded(self, data: bytes, file_format: str, times: int = 1) -> Image:
+        """Decode an image for results of a format, `times` smaller."""
         keep_alpha = self.recipe.output.alpha == "keep" and file_format in _ALPHA_FORMATS
         return decode(data, limits=self.limits, keep_alpha=keep_alpha, reduce=times)
 
-    def _encoded(self, image: Image, variant: Variant, file_format: str) -> bytes:
-        output = self.recipe.output
-        try:
-            return encode(
-                image, format=file_format, quality=output.quality, subsampling=output.subsampling
-            )
-        except ShapeError as error:
-            raise ImageError(f"variant {variant.index}: {error}") from error
 
+class _Rendering:
+    """The results of one source, and the other images of which they may be made.
 
-class _Partners:
-    """The other images of which results of one source may be made.
-
-    One that cannot be read costs no other image: it is left out, and the results are drawn anew
-    from those that can.
+    One of those that cannot be read costs no other image: it is left out, and the results are drawn
+    anew from those that can.
     """
 
-    def __init__(self, renderer: Renderer, source: Source, file_format: str) -> None:
+    def __init__(self, renderer: Renderer, source: Source, data: bytes, file_format: str) -> None:
         self._renderer = renderer
         self._source = source
+        self._data = data
         self._format = file_format
+        self._header = probe(data, renderer.limits)
+        self.size = (self._header.height, self._header.width)
         self._readable = {one.key: one for one in source.partners}
-        self._samples: dict[str, Sample] = {}
+        self._partners: dict[str, Sample] = {}
 
-    def plan(self, size: Size) -> list[Variant]:
-        """Draw the variants of a source of (height, width) `size`."""
+    def plan(self) -> list[Variant]:
+        """Draw the variants."""
+        recipe = self._renderer.recipe
         while True:
             pool = list(self._readable)
-            planned = self._renderer.recipe.plan(key=self._source.key, size=size, pool=pool)
+            planned = recipe.plan(key=self._source.key, size=self.size, pool=pool)
             wanted = {key for variant in planned for key in variant.parents}
             broken = [key for key in sorted(wanted) if not self._can_read(key)]
             if not broken:
@@ -183,15 +133,47 @@ class _Partners:
             for key in broken:
                 del self._readable[key]
 
-    def sample(self, key: str) -> Sample:
-        """Return one of the others."""
-        if key not in self._samples:
-            self._samples[key] = self._renderer.sample(self._readable[key], self._format)
-        return self._samples[key]
+    def samples(self, planned: list[Variant]) -> Iterator[tuple[Variant, Sample]]:
+        """Yield variants with what comes of them."""
+        header, source = self._header, self._source
+        known = self._renderer.annotation_writer.targets(source, self.size, header.orientation)
+
+        def load(times: int) -> Sample:
+            image = self._renderer.decoded(self._data, self._format, times)
+            targets = known
+            if times > 1 and known is not None:
+                targets = _reduced(known, self.size, (image.shape[0], image.shape[1]))
+            return Sample(image, source.shares, targets)
+
+        # A mask decoded at full size cannot follow an image that is decoded smaller.
+        reducible = header.reducible and not (known and known.layers)
+        return execute(planned, load, size=self.size, reducible=reducible, partner=self._partner)
+
+    def encoded(self, planned: list[Variant]) -> Iterator[Rendered]:
+        """Yield variants, encoded, each as soon as it can be had."""
+        for variant, sample in self.samples(planned):
+            encoded = self._encoded(sample.image, variant)
+            done = Rendered(variant, encoded, sample.size, sample.labels, sample.targets)
+            # While the next one is made, this one's pixels are not needed any more.
+            del sample
+            yield done
+
+    def _encoded(self, image: Image, variant: Variant) -> bytes:
+        output = self._renderer.recipe.output
+        quality, subsampling = output.quality, output.subsampling
+        try:
+            return encode(image, format=self._format, quality=quality, subsampling=subsampling)
+        except ShapeError as error:
+            raise ImageError(f"variant {variant.index}: {error}") from error
+
+    def _partner(self, key: str) -> Sample:
+        if key not in self._partners:
+            self._partners[key] = self._renderer.sample(self._readable[key], self._format)
+        return self._partners[key]
 
     def _can_read(self, key: str) -> bool:
         try:
-            self.sample(key)
+            self._partner(key)
         except (ImageError, InputError):
             return False
         return True

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ class Summary:
         notes: what else should be known.
         problems: how many things were wrong with annotations, and repaired or left out.
         first_problems: some of them.
-        elapsed_s: of this run.
+        elapsed_s: of this run, reading the names included.
         continued: whether some was done before.
     """
 
@@ -162,9 +163,7 @@ class Prepared:
     def augmented(self) -> int:
         """How many sources get variants, if all that seem to be images are."""
         images = self.dataset_format.images
-        if self.fresh:
-            return min(sum(images.values()), self.listing.total)
-        if not self.dataset_format.splits:
+        if self.fresh or not self.dataset_format.splits:
             return min(sum(images.values()), self.listing.total)
         return min(images.get("train", 0), self.listing.splits["train"])
 
@@ -176,6 +175,29 @@ class Prepared:
             others = ((s, n) for s, n in self.dataset_format.images.items() if s != "train")
             copied = sum(min(number, self.listing.splits[split]) for split, number in others)
         return self.augmented * self.recipe.count() + copied
+
+    def job(
+        self, options: Options, output: str | None = None, *, plugins: tuple[Plugin, ...] = ()
+    ) -> Job:
+        """Return what workers are told.
+
+        Args:
+            options: how to run.
+            output: location of the results; None where they are only made in memory.
+            plugins: with the transforms that the recipe needs.
+        """
+        return Job(
+            recipe=self.recipe.to_data(),
+            input=self.source.url,
+            # A worker opens its output, though it may put nothing there: the place must exist.
+            output=self.source.url if output is None else output,
+            splits=bool(self.dataset_format.splits),
+            limits=options.limits,
+            writer=writer_to_json(self.writer),
+            plugins=plugins,
+            kind=self.kind,
+            options=dict(self.options),
+        )
 
 
 def load_recipe(recipe: "Recipe | str | Path | None", seed: int | None) -> Recipe:
@@ -227,12 +249,10 @@ def check_options(options: Options) -> None:
     Raises:
         RecipeError: one is not.
     """
-    for name, value, least in (
-        ("limit", options.limit, 1),
-        ("shard_size", options.shard_size, 1),
-    ):
-        if value is not None and value < least:
-            raise RecipeError(f"{name}: expected at least {least}, got {value}")
+    for name in ("limit", "shard_size"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise RecipeError(f"{name}: expected at least 1, got {value}")
     chosen_backend(options)
 
 
@@ -310,8 +330,7 @@ def run(
     Raises:
         OutputError: the output holds something else, or cannot be written.
     """
-    begun = time.monotonic()
-    job = _job(prepared, str(output), options, plugins)
+    job = prepared.job(options, str(output), plugins=plugins)
     record = record_of(
         job,
         format=prepared.dataset_format.option,
@@ -342,22 +361,7 @@ def run(
         notes=prepared.dataset_format.notes,
         problems=prepared.listing.problems,
         first_problems=tuple(prepared.listing.first_problems),
-        elapsed_s=time.monotonic() - begun,
         continued=before.sources > 0,
-    )
-
-
-def _job(prepared: Prepared, output: str, options: Options, plugins: tuple[Plugin, ...]) -> Job:
-    return Job(
-        recipe=prepared.recipe.to_data(),
-        input=prepared.source.url,
-        output=output,
-        splits=bool(prepared.dataset_format.splits),
-        limits=options.limits,
-        writer=writer_to_json(prepared.writer),
-        plugins=plugins,
-        kind=prepared.kind,
-        options=dict(prepared.options),
     )
 
 
@@ -382,26 +386,19 @@ def _carry_out(
         if on_progress:
             now = replace(counts)
             now.add(in_flight)
-            on_progress(
-                Progress(
-                    counts=now,
-                    total=prepared.listing.total,
-                    outputs=prepared.outputs,
-                    before=before,
-                )
-            )
+            total, outputs = prepared.listing.total, prepared.outputs
+            on_progress(Progress(counts=now, total=total, outputs=outputs, before=before))
 
     tell(Counts())
     try:
         # What is missing decides, not what was reported.
-        rounds = 0
+        rounds = count()
         while gaps := list(manifest.gaps(target, prepared.listing.total)):
-            if rounds == _ROUNDS:
+            if next(rounds) == _ROUNDS:
                 raise OutputError(
                     f"{target.url}: parts of the manifest vanish while the run goes on; "
                     "see that nothing else deletes files there, and run the same command again"
                 )
-            rounds += 1
             for report in opened.run(prepared.listing.shards(iter(gaps), shard_size), tell):
                 counts.add(report.counts)
                 tell(Counts())

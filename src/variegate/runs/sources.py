@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from types import TracebackType
 from typing import IO, Any, Self
 
 from variegate.codecs import EXTENSIONS
@@ -65,12 +64,7 @@ class Listing:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.file.close()
 
     def sources(self, start: int = 0, stop: int | None = None) -> Iterator[Source]:
@@ -133,7 +127,9 @@ def spool(
     """
     listing = Listing(tempfile.TemporaryFile())  # noqa: SIM115 - the listing closes it
     try:
-        _fill(listing, storage, dataset_format, recipe, limit, on_source)
+        listing.seed = recipe.seed if recipe.mixes else None
+        look = on_source or _NameCheck(storage, dataset_format, recipe).add
+        _fill(listing, storage, dataset_format, limit, look)
     except BaseException:
         listing.file.close()
         raise
@@ -144,13 +140,10 @@ def _fill(
     listing: Listing,
     storage: Storage,
     dataset_format: DatasetFormat,
-    recipe: Recipe,
     limit: int | None,
-    on_source: Callable[[Source], None] | None,
+    look: Callable[[Source], None],
 ) -> None:
     names, sizes, labels = (hashlib.sha256() for _ in range(3))
-    look = on_source or _NameCheck(storage, dataset_format, recipe).add
-    listing.seed = recipe.seed if recipe.mixes else None
     size = 0
     for source in _thinned(storage, dataset_format, limit):
         look(source)
@@ -163,7 +156,7 @@ def _fill(
         size += data.pop("size")
         sizes.update(f"{source.size}\n".encode())
         labels.update(dumped(data) + b"\n")
-        if listing.seed is not None and _may_be_partner(source, dataset_format):
+        if listing.seed is not None and seems_augmented(source, dataset_format):
             listing.usable.append(listing.total)
         listing.problems += len(source.problems)
         listing.first_problems += source.problems[: _SHOWN - len(listing.first_problems)]
@@ -180,7 +173,9 @@ def _fill(
     }
 
 
-def _may_be_partner(source: Source, dataset_format: DatasetFormat) -> bool:
+def seems_augmented(source: Source, dataset_format: DatasetFormat) -> bool:
+    """Say whether a source gets variants, if it is an image."""
+    # Masks, for example, are images that belong to another one.
     return source.seems_usable and (not dataset_format.splits or source.split == "train")
 
 

@@ -76,25 +76,17 @@ class Observer:
             InputError: there is no run's output.
         """
         storage = _opened(self._output)
-        if has_events(storage):
-            totals = manifest.totals(WithEvents(storage))
+        events = has_events(storage)
+        total = 0 if events else _total(storage)
+        if events or storage.exists(manifest.MANIFEST):
+            totals = manifest.totals(WithEvents(storage) if events else storage)
             return Status(
                 output=self._output,
                 finished=True,
-                total=totals.counts.sources,
+                total=totals.counts.sources if events else total,
                 counts=totals.counts,
                 digest=totals.digest,
-                events=True,
-            )
-        total = _total(storage)
-        if storage.exists(manifest.MANIFEST):
-            totals = manifest.totals(storage)
-            return Status(
-                output=self._output,
-                finished=True,
-                total=total,
-                counts=totals.counts,
-                digest=totals.digest,
+                events=events,
             )
         parts = list(manifest.parts(storage))
         self._read(storage, [part for part in parts if _name(part) not in self._known])

@@ -83,41 +83,32 @@ def verify(
         InputError: there is no manifest.
     """
     storage = open_output(output)
-    total = _files_named(storage)
+    total = manifest.totals(storage).counts.outputs
     found = Verification(output=str(output))
     known = array("Q", [_fingerprint(MANIFEST)])
     index = manifest.read_index_record(storage)
-    for text, digest in index.items():
-        known.append(_fingerprint(key_from_text(text)))
-        _check_file(storage, key_from_text(text), digest, None, found)
+
+    def check(key: str, digest: str, size: int | None = None) -> None:
+        known.append(_fingerprint(key))
+        _check_file(storage, key, digest, size, found)
 
     def checked() -> Iterator[Row]:
         for row in manifest.rows(storage):
             if row.output is None:
                 continue
-            known.append(_fingerprint(row.output))
-            _check_file(storage, row.output, row.sha256 or "", row.bytes, found)
+            check(row.output, row.sha256 or "", row.bytes)
             for text, digest in row.sidecar_digests.items():
-                known.append(_fingerprint(key_from_text(text)))
-                _check_file(storage, key_from_text(text), digest, None, found)
+                check(key_from_text(text), digest)
             found.files += 1
             if on_progress:
                 on_progress(found.files, total)
             yield row
 
-    found.digest = manifest.digest(checked(), index)
+    for text, digest in index.items():
+        check(key_from_text(text), digest)
+    found.digest = manifest.summed(checked(), index).digest
     _find_unknown(storage, known, found)
     return found
-
-
-def _files_named(storage: Storage) -> int:
-    """Return how many files the manifest names."""
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    with storage.open_read(MANIFEST) as file:
-        batches = pq.ParquetFile(file).iter_batches(columns=["bytes"])
-        return sum(pc.count(batch.column(0)).as_py() for batch in batches)
 
 
 def _fingerprint(key: str) -> int:

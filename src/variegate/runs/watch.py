@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from variegate.codecs import Limits
 from variegate.errors import InputError
 from variegate.recipes.plugins import load_plugins
 from variegate.recipes.recipe import Recipe
@@ -73,7 +72,6 @@ class Watcher:
             recipe=loaded.to_data(),
             input=storage.url,
             output=str(output),
-            limits=Limits(),
             plugins=loaded_plugins,
         )
         self._event_worker = EventWorker(job, naming or Naming())

@@ -227,8 +227,7 @@ def run_shard(
         tell(Counts.of(made).without_outputs())
     # A part says that all its files are there.
     worker.output.flush()
-    part = write_part(worker.output, shard.start, shard.stop, rows)
-    return Report(shard.start, shard.stop, part, Counts.of(rows))
+    return _reported(worker, shard, rows)
 
 
 def finished_report(job: Job, shard: Shard) -> Report | None:
@@ -247,6 +246,11 @@ def quarantine_shard(job: Job, shard: Shard, reason: str) -> Report:
     for number, source in enumerate(shard.sources, shard.start):
         worker.discard(source)
         rows.append(without_output(number, source, "quarantined", reason))
+    return _reported(worker, shard, rows)
+
+
+def _reported(worker: Worker, shard: Shard, rows: list[Row]) -> Report:
+    """Write the part of a shard that is done."""
     part = write_part(worker.output, shard.start, shard.stop, rows)
     return Report(shard.start, shard.stop, part, Counts.of(rows))
 
