@@ -16,7 +16,7 @@ from typing import ClassVar, Self
 from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.annotations.checks import Problems, without_duplicates
 from variegate.errors import InputError, LimitError
-from variegate.formats.base import DatasetFormat, NotThisFormat, named
+from variegate.formats.base import NotThisFormat, Recognised, named
 from variegate.formats.image_size import image_size
 from variegate.formats.paired import PairedFormat
 from variegate.formats.pairing import Listed, Pairs, find_pairs, rivals
@@ -60,9 +60,7 @@ class Yolo(PairedFormat):
     files: Mapping[str, str]
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         if not survey.others[".txt"]:
             return NotThisFormat("there are no .txt files")
         listed = Listed.of(storage, extension=".txt", keep=is_config)
@@ -113,16 +111,15 @@ class Yolo(PairedFormat):
         skeletons = _skeletons(config, keypoints, names.values())
         order = sorted(names)
         classes = tuple(names[number] for number in order)
+        files = _files(config, splits)
         dataset_format = cls(
-            root=pairs.root(*_files(config, splits)),
-            split_folders={},
+            root=pairs.root(*files),
             classes=classes,
-            images={},
             skeletons=skeletons,
             pairs=pairs,
             grammar=Grammar(task, names, keypoints),
             found=splits,
-            files=_files(config, splits),
+            files=files,
             template=YoloWriter(
                 classes=classes,
                 skeletons=skeletons,
@@ -138,7 +135,7 @@ class Yolo(PairedFormat):
                 extra=config.extra,
             ),
         )
-        unpaired = dataset_format.unpaired(listed, known=dataset_format.files)
+        unpaired = dataset_format.unpaired(listed, known=files)
         notes = (*config.problems, *splits.notes, *unpaired)
         return dataset_format.with_counts(listed, notes)
 

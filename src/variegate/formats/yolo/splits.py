@@ -4,7 +4,7 @@ import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from variegate.formats.base import counted, named
+from variegate.formats.base import about, named
 from variegate.formats.pairing import Listed, parts_of, split_in
 from variegate.formats.yolo.config import Config, resolve, split_lines
 from variegate.storage import Storage
@@ -107,9 +107,9 @@ class _Reader:
             if before is None:
                 before = self._before(line, found[1], home)
         self.found.lists[key] = (split, "=" if before is None else before)
-        if lost:
-            count = counted(len(lost), "image is", "images are")
-            self.found.notes.append(f"{count} listed in {key} but missing: {named(lost)}")
+        self.found.notes.extend(
+            about(lost, "image is", "images are", f"listed in {key} but missing")
+        )
 
     @staticmethod
     def _before(line: str, key: str, home: str) -> str:
