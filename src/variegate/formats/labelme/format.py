@@ -8,10 +8,11 @@ file have the same stem.
 import json
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, ClassVar, Self
+from itertools import chain, islice
+from typing import Any, ClassVar
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.checks import Problems, Size, without_duplicates
@@ -20,7 +21,7 @@ from variegate.formats.base import NotThisFormat, Recognised
 from variegate.formats.image_size import image_size
 from variegate.formats.labelme.shapes import read_shape, without_split_pieces, write_shapes
 from variegate.formats.paired import BrokenFileError, PairedFormat, PairedWriter
-from variegate.formats.pairing import Listed, Pairs, find_pairs, parts_of, split_in
+from variegate.formats.pairing import Listed, find_pairs, parts_of, split_in
 from variegate.formats.scan import Survey
 from variegate.formats.writer import Content, Item
 from variegate.storage import Storage, key_to_text, printable
@@ -81,26 +82,11 @@ class LabelMe(PairedFormat):
             return NotThisFormat("no .json file has the name of an image")
         if not chosen and (reason := pairs.doubt(listed)):
             return NotThisFormat(reason)
-        for key in islice(pairs.present(listed), _LOOKED_AT):
-            try:
-                read_file(storage, key)
-                break
-            except BrokenFileError:
-                continue
-        else:
+        if not any(True for _ in _shapes(storage, islice(pairs.present(listed), _LOOKED_AT))):
             return NotThisFormat("the .json files beside the images have no shapes")
-        return cls._of(storage, listed, pairs)
-
-    @classmethod
-    def _of(cls, storage: Storage, listed: Listed, pairs: Pairs) -> Self:
-        names: set[str] = set()
-        for key in pairs.present(listed):
-            try:
-                shapes = read_file(storage, key)[0]["shapes"]
-            except BrokenFileError:
-                continue
-            labels = (shape.get("label") for shape in shapes if isinstance(shape, dict))
-            names.update(label for label in labels if isinstance(label, str))
+        shapes = chain.from_iterable(_shapes(storage, pairs.present(listed)))
+        labels = (shape.get("label") for shape in shapes if isinstance(shape, dict))
+        names = {label for label in labels if isinstance(label, str)}
         classes = tuple(sorted(names))
         dataset_format = cls(
             root=pairs.root(),
@@ -115,6 +101,13 @@ class LabelMe(PairedFormat):
             return Annotation(extra={"no_file": True})
         data, text = read_file(storage, where)
         return _annotation(storage, image, data, text, problems)
+
+
+def _shapes(storage: Storage, keys: Iterable[str]) -> Iterator[list[Any]]:
+    """Yield the shapes of the files that can be used."""
+    for key in keys:
+        with suppress(BrokenFileError):
+            yield read_file(storage, key)[0]["shapes"]
 
 
 def read_file(storage: Storage, key: str) -> tuple[dict[str, Any], str]:

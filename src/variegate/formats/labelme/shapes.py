@@ -70,26 +70,23 @@ def _described(
             say(f"{kind} with {len(points)} points, expected {_POINTED[kind]}; object left out")
             return None
         return {"keypoints": tuple((x, y, 2) for x, y in points)}
-    if kind == "polygon":
-        ring = usable(mend_ring(points, size=size), say)
-        return None if ring is None else {"polygons": (ring,)}
-    if kind not in ("rectangle", "circle", "mask"):
+    if kind not in ("polygon", "rectangle", "circle", "mask"):
         say(f"shape {str(kind)[:40]!r} is not known; object left out")
         return None
     if kind == "rectangle" and len(points) == 4:
         x1, y1, x2, y2 = bounds_of(points)
         points = ((x1, y1), (x2, y2))
-    if len(points) != 2:
+    if kind != "polygon" and len(points) != 2:
         say(f"{kind} with {len(points)} points, expected 2; object left out")
         return None
     if kind == "mask":
         return _mask(shape.get("mask"), points, size, say)
-    if kind == "circle":
-        ring = usable(mend_ring(circle(*points), size=size), say)
-        return None if ring is None else {"polygons": (ring,)}
-    # Whoever draws may begin at any corner.
-    box = usable(mend_box(bounds_of(points), size=size), say)
-    return None if box is None else {"box": box}
+    if kind == "rectangle":
+        # Whoever draws may begin at any corner.
+        box = usable(mend_box(bounds_of(points), size=size), say)
+        return None if box is None else {"box": box}
+    ring = usable(mend_ring(circle(*points) if kind == "circle" else points, size=size), say)
+    return None if ring is None else {"polygons": (ring,)}
 
 
 def _mask(text: Any, points: Sequence[Point], size: Size | None, say: Say) -> dict[str, Any] | None:

@@ -26,7 +26,7 @@ from variegate.formats.pairing import (
 from variegate.formats.scan import Survey
 from variegate.formats.voc.masks import ObjectMask
 from variegate.formats.voc.objects import Reading, read_extra, read_objects, read_size
-from variegate.formats.voc.sets import ImageSets, is_list, read_sets, split_of
+from variegate.formats.voc.sets import ImageSets, is_list, main_split, read_sets, split_of
 from variegate.formats.voc.survey import (
     class_order,
     examine,
@@ -121,7 +121,7 @@ class PascalVoc(PairedFormat):
             name
             for known in self.sets.members.values()
             for name, lists in known.items()
-            if len({split_of((one,)) for one in lists if "/Main/" in f"/{one}"} - {None}) > 1
+            if len({*map(main_split, lists)} - {None}) > 1
         )
         kept = "listed in several splits, so kept out of training"
         yield from about(several, "image is", "images are", kept)

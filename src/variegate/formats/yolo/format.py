@@ -9,8 +9,9 @@ What the lines hold (see `lines`) is told by data.yaml, where it says so (``kpt_
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import ClassVar, Self
 
 from variegate.annotations.annotation import Annotation, Skeleton
@@ -95,8 +96,8 @@ class Yolo(PairedFormat):
     def _of(cls, storage: Storage, listed: Listed, pairs: Pairs) -> Self | NotThisFormat:
         texts = _lines(storage, pairs.present(listed))
         sample = list(islice(texts, _LOOKED_AT))
-        guess = guess_task(line for _, lines in sample for line in lines)
-        empty = not any(line.strip() for _, lines in sample for line in lines)
+        guess = guess_task(chain(*sample))
+        empty = not any(map(str.strip, chain(*sample)))
         if guess is None and not (empty and listed.others):
             return NotThisFormat(
                 "the .txt files beside the images hold no numbers as YOLO has them"
@@ -155,8 +156,7 @@ class Yolo(PairedFormat):
             raise InputError("the size of the image, which its labels need, cannot be read")
         if not storage.exists(where):
             return Annotation(size=size, extra={"no_file": True})
-        text = storage.read(where, limit=_FILE_LIMIT).decode("utf-8-sig", "replace")
-        found, header = self.grammar.read(text, size, problems)
+        found, header = self.grammar.read(_text(storage, where), size, problems)
         return Annotation(
             size=size,
             objects=without_duplicates(found, problems),
@@ -171,13 +171,14 @@ def _keep_labels(listed: Listed, top: str) -> None:
         del listed.annotations[where]
 
 
-def _lines(storage: Storage, keys: Iterable[str]) -> Iterator[tuple[str, Sequence[str]]]:
+def _text(storage: Storage, key: str) -> str:
+    return storage.read(key, limit=_FILE_LIMIT).decode("utf-8-sig", "replace")
+
+
+def _lines(storage: Storage, keys: Iterable[str]) -> Iterator[Sequence[str]]:
     for key in keys:
-        try:
-            data = storage.read(key, limit=_FILE_LIMIT)
-        except (LimitError, InputError):
-            continue
-        yield key, data.decode("utf-8-sig", "replace").splitlines()
+        with suppress(LimitError, InputError):
+            yield _text(storage, key).splitlines()
 
 
 def _settled(
@@ -190,14 +191,11 @@ def _settled(
     return (said, None) if said and said != "pose" else (task, keypoints)
 
 
-def _names_by_lines(texts: Iterable[tuple[str, Sequence[str]]], task: Task) -> dict[int, str]:
+def _names_by_lines(texts: Iterable[Sequence[str]], task: Task) -> dict[int, str]:
     """Return the classes where no file names them: in DOTA by name, otherwise by number."""
-    words = {
-        line.split()[8 if task == "dota" else 0]
-        for _, lines in texts
-        for line in lines
-        if len(line.split()) > (8 if task == "dota" else 4)
-    }
+    place = 8 if task == "dota" else 0
+    split = (line.split() for lines in texts for line in lines)
+    words = {parts[place] for parts in split if len(parts) > (place or 4)}
     if task == "dota":
         return dict(enumerate(sorted(words)))
     return {

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from variegate.formats.base import about, named
-from variegate.formats.pairing import Listed, parts_of, split_in
-from variegate.formats.yolo.config import Config, resolve, split_lines
+from variegate.formats.pairing import Listed, listed_lines, parts_of, split_in
+from variegate.formats.yolo.config import Config, resolve
 from variegate.storage import Storage
 
 
@@ -97,7 +97,7 @@ class _Reader:
         home = posixpath.dirname(key)
         bases = tuple(dict.fromkeys((home, *self._bases)))
         before, lost = None, list[str]()
-        for line in split_lines(self._storage, key):
+        for line in listed_lines(self._storage, key):
             found = resolve(line, bases, self._is_image)
             if found is None:
                 lost.append(line)
