@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 from variegate.errors import InputError
 from variegate.storage import Storage
@@ -84,6 +85,14 @@ def csv_rows(
             raise InputError(
                 f"{place}: not in UTF-8 after line {reader.line_num:,}; save it as CSV UTF-8"
             ) from error
+
+
+def body_rows(
+    storage: Storage, key: str, *, delimiter: str, header: bool = True, spaced: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows but the header, if there is one, and empty ones; see `csv_rows`."""
+    rows = islice(csv_rows(storage, key, delimiter=delimiter, spaced=spaced), header, None)
+    return ((line, row) for line, row in rows if any(cell.strip() for cell in row))
 
 
 @contextmanager

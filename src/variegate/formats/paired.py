@@ -10,7 +10,7 @@ from variegate.annotations.annotation import Annotation
 from variegate.annotations.checks import Problems
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.errors import InputError, LimitError
-from variegate.formats.base import DatasetFormat, Source, counted, named
+from variegate.formats.base import DatasetFormat, Source, about
 from variegate.formats.pairing import (
     Listed,
     Pairs,
@@ -21,7 +21,7 @@ from variegate.formats.pairing import (
     split_in,
 )
 from variegate.formats.scan import is_hidden
-from variegate.formats.writer import Writer
+from variegate.formats.writer import Item, Writer
 from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
 
 
@@ -59,6 +59,15 @@ class PairedWriter(Writer):
     def sidecar_keys(self, key: str, annotation: Annotation) -> set[str]:
         return super().sidecar_keys(key, annotation) | {self.annotation_key(key)}
 
+    def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
+        if item.annotation is not None and not item.annotation.extra.get("no_file"):
+            text = self.text(item, item.annotation)
+            yield self.annotation_key(item.key), text.encode("utf-8", "replace")
+
+    @abstractmethod
+    def text(self, item: Item, annotation: Annotation) -> str:
+        """Return the annotation file of one image."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedFormat(DatasetFormat):
@@ -69,7 +78,6 @@ class PairedFormat(DatasetFormat):
         template: the writer.
     """
 
-    annotated: ClassVar[bool] = True
     kind: ClassVar[str]
     """What an annotation file is called."""
     without: ClassVar[str] = "nothing is known of its objects"
@@ -94,15 +102,10 @@ class PairedFormat(DatasetFormat):
             listed: the dataset's files.
             known: keys of files that only look like annotation files.
         """
-        if missing := [key for key in self.pairs.missing(listed) if key not in known]:
-            count = counted(len(missing), f"{self.kind} has", f"{self.kind}s have")
-            yield f"{count} no image: {named(missing)}"
-        if unlisted := self.pairs.unlisted(listed):
-            count = counted(len(unlisted), "image has", "images have")
-            yield f"{count} no {self.kind}, so {self.without}: {named(unlisted)}"
-
-    def label(self, key: str) -> str | None:
-        return None
+        missing = (key for key in self.pairs.missing(listed) if key not in known)
+        yield from about(missing, f"{self.kind} has", f"{self.kind}s have", "no image")
+        without = f"no {self.kind}, so {self.without}"
+        yield from about(self.pairs.unlisted(listed), "image has", "images have", without)
 
     def split(self, key: str) -> str | None:
         folder, stem, _ = parts_of(key)

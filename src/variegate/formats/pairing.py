@@ -164,13 +164,8 @@ def _ranked(listed: Listed) -> Iterator[tuple[str, list[_Ranked]]]:
         for start in range(len(rest) + 1):
             by_rest.setdefault(rest[start:], []).append(where)
     for folder, stems in listed.images.items():
-        yield (
-            folder,
-            [
-                (rank, distance, where, len(stems & listed.annotations[where]))
-                for rank, distance, where in sorted(_candidates(folder, by_rest))
-            ],
-        )
+        ranked = sorted(_candidates(folder, by_rest))
+        yield folder, [(*one, len(stems & listed.annotations[one[2]])) for one in ranked]
 
 
 def _candidates(
@@ -237,3 +232,11 @@ def flattened(key: str, extension: str, *, splits: bool) -> str:
     folder, stem, _ = parts_of(key)
     kept = (part for part in _rest(folder) if splits or not canonical_split(part))
     return "_".join((*kept, stem)) + extension
+
+
+def listed_lines(storage: Storage, key: str) -> Iterator[str]:
+    """Yield the lines of a list of images that are not empty."""
+    with storage.open_read(key) as file:
+        for raw in file:
+            if line := raw.decode("utf-8-sig", "surrogateescape").strip():
+                yield line

@@ -1,11 +1,11 @@
 """Reading and writing tables of boxes: which column is what, and one box from a row."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from variegate.formats.delimited import SPLIT_COLUMNS, csv_rows, first_column, read_head
+from variegate.formats.delimited import SPLIT_COLUMNS, Head, first_column, read_head
 from variegate.storage import Storage
 
 Style = Literal["edges", "sides"]
@@ -16,19 +16,21 @@ _FILES = (
     *("filepath", "file_path", "path", "img", "image_id", "imageid"),
 )
 _LABELS = ("class_name", "label_name", "category_name", "class", "label", "category", "labelname")
-_EDGES = (
-    ("xmin", "ymin", "xmax", "ymax"),
-    ("x_min", "y_min", "x_max", "y_max"),
-    ("x1", "y1", "x2", "y2"),
-    ("left", "top", "right", "bottom"),
-)
-_SIDES = (
-    ("x", "y", "w", "h"),
-    ("x1", "y1", "w", "h"),
-    ("x", "y", "width", "height"),
-    ("left", "top", "width", "height"),
-    ("bbox_x", "bbox_y", "bbox_width", "bbox_height"),
-)
+_BOXES: Mapping[Style, Sequence[tuple[str, str, str, str]]] = {
+    "edges": (
+        ("xmin", "ymin", "xmax", "ymax"),
+        ("x_min", "y_min", "x_max", "y_max"),
+        ("x1", "y1", "x2", "y2"),
+        ("left", "top", "right", "bottom"),
+    ),
+    "sides": (
+        ("x", "y", "w", "h"),
+        ("x1", "y1", "w", "h"),
+        ("x", "y", "width", "height"),
+        ("left", "top", "width", "height"),
+        ("bbox_x", "bbox_y", "bbox_width", "bbox_height"),
+    ),
+}
 _SIZES = (("image_height", "image_width"), ("height", "width"), ("img_height", "img_width"))
 _INTEGER = re.compile(r"[+-]?\d{1,15}")
 
@@ -96,27 +98,26 @@ def find_box_columns(storage: Storage, key: str) -> BoxColumns | str:
     head = read_head(storage, key)
     if isinstance(head, str):
         return head
-    cells, delimiter = list(head.cells), head.delimiter
-    headless = _headless(cells, delimiter)
-    if headless is not None:
+    if (headless := _headless(head)) is not None:
         return headless
     names = head.names
     file_at, label_at = first_column(names, _FILES), first_column(names, _LABELS)
-    for style, choices in (("edges", _EDGES), ("sides", _SIDES)):
+    for style, choices in _BOXES.items():
         for choice in choices:
-            if not all(name in names for name in choice):
+            if not {*choice} <= {*names}:
                 continue
             if file_at is None or label_at is None:
                 return "it has boxes, but no column for the file, or none for the class"
             if "isgroupof" in names:
                 return "its boxes are relative to the images' sizes (Open Images)"
+            x1, y1, x2, y2 = map(names.index, choice)
             return BoxColumns(
-                delimiter=delimiter,
-                header=tuple(cells),
+                delimiter=head.delimiter,
+                header=head.cells,
                 file=file_at,
                 label=label_at,
-                box=_four([names.index(name) for name in choice]),
-                style="edges" if style == "edges" else "sides",
+                box=(x1, y1, x2, y2),
+                style=style,
                 size=_size(names, choice),
                 split=first_column(names, SPLIT_COLUMNS),
             )
@@ -127,11 +128,6 @@ def find_box_columns(storage: Storage, key: str) -> BoxColumns | str:
     return "it has no columns for boxes, such as xmin, ymin, xmax, ymax"
 
 
-def _four(indices: Sequence[int]) -> tuple[int, int, int, int]:
-    a, b, c, d = indices
-    return a, b, c, d
-
-
 def _size(names: list[str], box: tuple[str, ...]) -> tuple[int, int] | None:
     for height, width in _SIZES:
         if height in names and width in names and not {height, width} & set(box):
@@ -139,16 +135,16 @@ def _size(names: list[str], box: tuple[str, ...]) -> tuple[int, int] | None:
     return None
 
 
-def _headless(cells: list[str], delimiter: str) -> BoxColumns | None:
+def _headless(head: Head) -> BoxColumns | None:
     """Return the columns of `path,x1,y1,x2,y2,class` or `path,class,x1,y1,x2,y2` without header."""
+    cells = head.cells
     if len(cells) != 6 or not cells[0]:
         return None
+    empty = not any(cells[1:])
     for label, box in ((5, (1, 2, 3, 4)), (1, (2, 3, 4, 5))):
-        numbers = [cells[index] for index in box]
-        empty = not any(cells[1:])
-        if empty or (all(number(cell) is not None for cell in numbers) and cells[label]):
+        if empty or (cells[label] and None not in [number(cells[index]) for index in box]):
             return BoxColumns(
-                delimiter=delimiter, header=None, file=0, label=label, box=box, style="edges"
+                delimiter=head.delimiter, header=None, file=0, label=label, box=box, style="edges"
             )
     return None
 
@@ -162,15 +158,3 @@ def number(cell: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def rows(storage: Storage, key: str, columns: BoxColumns) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows but the header and empty ones, with the numbers of their lines.
-
-    Raises:
-        InputError: it is not CSV in UTF-8.
-    """
-    found = csv_rows(storage, key, delimiter=columns.delimiter, spaced=True)
-    if columns.header is not None:
-        next(found, None)
-    yield from ((line, row) for line, row in found if any(cell.strip() for cell in row))

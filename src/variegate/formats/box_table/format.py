@@ -16,22 +16,11 @@ from variegate.annotations.boxes import Box, edges_of, sides_of, written_alike
 from variegate.annotations.checks import ROUNDED, are_numbers, image_size_of, mend_box, usable
 from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, counted, named
-from variegate.formats.box_table.file import (
-    BoxColumns,
-    BoxTableFile,
-    find_box_columns,
-    number,
-    rows,
-)
+from variegate.formats.box_table.file import BoxColumns, BoxTableFile, find_box_columns, number
 from variegate.formats.box_table.writer import CSV, BoxTableWriter
 from variegate.formats.coco.locate import Located, Places, inside, locate
-from variegate.formats.scan import (
-    Survey,
-    canonical_split,
-    folder_split,
-    is_hidden,
-    split_of,
-)
+from variegate.formats.delimited import body_rows
+from variegate.formats.scan import Survey, canonical_split, folder_split, is_hidden, split_of
 from variegate.formats.spooled import Spooled
 from variegate.formats.writer import Writer
 from variegate.storage import Entry, Storage, printable
@@ -100,10 +89,10 @@ class BoxTable(DatasetFormat):
         key = entry.key
         for at, table in enumerate(self.tables):
             if key in table.keys:
-                problems: list[str] = []
-                known = _annotation(table, at, key, problems)
-                split, said = self.split(key), tuple(problems)
-                return Source(key, entry.size, split, annotation=known, problems=said)
+                known, said = _annotation(table, at, key)
+                return Source(
+                    key, entry.size, self.split(key), annotation=known, problems=tuple(said)
+                )
             if key == table.file.key:
                 return Source(key, entry.size, skip="a label file")
         is_image = self.survey.is_image(key) and not is_hidden(key)
@@ -120,8 +109,11 @@ class BoxTable(DatasetFormat):
 def _read(storage: Storage, key: str, columns: BoxColumns) -> _Table:
     """Read a table, once."""
     table = _Table(BoxTableFile(key=key, split=split_of(key), columns=columns))
-    table.empty = columns.header is None
-    for line, row in rows(storage, key, columns):
+    headed = columns.header is not None
+    table.empty = not headed
+    for line, row in body_rows(
+        storage, key, delimiter=columns.delimiter, header=headed, spaced=True
+    ):
         name = row[columns.file].strip() if len(row) > columns.file else ""
         if not name:
             table.unnamed.append(line)
@@ -194,11 +186,11 @@ def _own_split(table: _Table, key: str) -> str | None:
     return None
 
 
-def _annotation(table: _Table, at: int, key: str, problems: list[str]) -> Annotation:
-    """Return what a table says of one image."""
+def _annotation(table: _Table, at: int, key: str) -> tuple[Annotation, list[str]]:
+    """Return what a table says of one image, and what is wrong with it."""
     columns = table.file.columns
     size: tuple[int, int] | None = None
-    objects = []
+    objects, problems = [], list[str]()
     for _, (line, *row) in table.rows.group(table.keys[key]):
         said: list[str] = []
         size = size or _size(row, columns)
@@ -207,7 +199,7 @@ def _annotation(table: _Table, at: int, key: str, problems: list[str]) -> Annota
             objects.append(one)
         problems += (f"{printable(table.file.key)}: line {line:,}: {text}" for text in said)
     record = {"table": at} if at else {}
-    return Annotation(size=size, objects=tuple(objects), extra={CSV: record})
+    return Annotation(size=size, objects=tuple(objects), extra={CSV: record}), problems
 
 
 def _size(row: list[str], columns: BoxColumns) -> tuple[int, int] | None:

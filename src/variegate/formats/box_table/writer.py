@@ -8,10 +8,7 @@ from typing import Any, ClassVar, Self
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.boxes import Box, around, edges_of, sides_of
-from variegate.formats.box_table.file import (
-    BoxColumns,
-    BoxTableFile,
-)
+from variegate.formats.box_table.file import BoxColumns, BoxTableFile
 from variegate.formats.coco.locate import image_key
 from variegate.formats.delimited import open_table
 from variegate.formats.writer import Content, DatasetInfo, Item, Writer

@@ -9,7 +9,8 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from itertools import islice
+from typing import ClassVar
 
 from variegate.annotations.annotation import Annotation
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, about, named
@@ -18,6 +19,7 @@ from variegate.formats.imagefolder.metadata import (
     EXTENSIONS,
     LABEL,
     Metadata,
+    Row,
     about_name,
     describe,
     read_rows,
@@ -128,15 +130,13 @@ class ImageFolder(DatasetFormat):
         mask = resolve(fields.pop(metadata.mask, None), metadata.folder)
         needs_size = mask is not None or metadata.objects is not None
         size = image_size(storage, entry.key) if needs_size else None
-        objects, problems = (
-            metadata.objects.read(fields, size) if metadata.objects is not None else ([], [])
-        )
-        unusable: str | None = None
+        column, unusable = metadata.objects, None
+        objects, problems = column.read(fields, size) if column else ([], [])
         if mask is not None and (problem := mask_problem(storage, mask, size)):
             unusable = f"its mask {printable(mask)}: {problem}"
         label = fields.pop(LABEL, None)
-        own = (metadata.file, metadata.objects.name if metadata.objects else None)
-        extra: dict[str, Any] = {k: v for k, v in fields.items() if k not in own}
+        own = (metadata.file, column and column.name)
+        extra = {k: v for k, v in fields.items() if k not in own}
         return Source(
             entry.key,
             entry.size,
@@ -156,17 +156,17 @@ def _metadata_keys(survey: Survey, storage: Storage) -> list[str]:
     folders = {""}
     for folder in list(survey.tally.folders)[:_MOST_FOLDERS]:
         folders |= {"".join(f"{part}/" for part in folder[:n]) for n in range(len(folder) + 1)}
-    found = {}
+    found: list[str] = []
     for place in sorted(folders):
-        keys = [f"{place}metadata{extension}" for extension in EXTENSIONS]
-        if there := [key for key in keys if storage.exists(key)]:
-            found[place] = there[0]
-    return list(found.values())
+        keys = (f"{place}metadata{extension}" for extension in EXTENSIONS)
+        found += islice(filter(storage.exists, keys), 1)
+    return found
 
 
 def _read(storage: Storage, key: str, found: _Found) -> str | None:
     """Read a file; say why it is no metadata, or return None."""
-    first = [row for _, row in _first(storage, key) if isinstance(row, dict)]
+    looked_at = islice(read_rows(storage, key), _LOOKED_AT)
+    first = [row for _, row in looked_at if isinstance(row, dict)]
     metadata = describe(key, first, read_schema(storage, key))
     if not metadata.file:
         return "no column 'file_name'"
@@ -190,14 +190,7 @@ def _read(storage: Storage, key: str, found: _Found) -> str | None:
     return None
 
 
-def _first(storage: Storage, key: str) -> Iterator[tuple[int, Any]]:
-    for count, item in enumerate(read_rows(storage, key)):
-        if count == _LOOKED_AT:
-            return
-        yield item
-
-
-def _note(row: dict[str, Any], metadata: Metadata, line: int, found: _Found) -> None:
+def _note(row: Row, metadata: Metadata, line: int, found: _Found) -> None:
     """Remember classes and masks of a row."""
     if (label := row.get(LABEL)) not in (None, ""):
         found.classes.add(str(label))
@@ -222,10 +215,10 @@ def _compare(
     for entry in storage.list(on_skip=leave_unsaid):
         if entry.key in found.slots:
             missing.discard(entry.key)
-        elif not survey.is_image(entry.key) or entry.key in found.masks:
-            continue
-        else:
+        elif survey.is_image(entry.key) and entry.key not in found.masks:
             unlisted.append(entry.key)
+        else:
+            continue
         images[split_above(entry.key) or ""] += 1
     return images, sorted(missing), unlisted
 

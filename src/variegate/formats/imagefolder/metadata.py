@@ -104,9 +104,7 @@ def resolve(name: Any, folder: str) -> str | None:
 
 def _read_json(storage: Storage, key: str) -> Iterator[tuple[int, Row | str]]:
     with storage.open_read(key) as file:
-        number = 0
-        while line := file.readline(_LINE_LIMIT):
-            number += 1
+        for number, line in enumerate(iter(lambda: file.readline(_LINE_LIMIT), b""), 1):
             if not line.strip():
                 continue
             try:

@@ -62,14 +62,13 @@ class ObjectColumn:
             category = next((field for field in _CATEGORIES if field in first), "")
             values = first.get(category)
             example = values[0] if not listed and isinstance(values, list) and values else values
-            numbered = type(example) is int
             return cls(
                 name=name,
                 box=box,
                 category=category,
                 fields=tuple(first),
                 listed=listed,
-                numbered=numbered,
+                numbered=type(example) is int,
             )
         return None
 
@@ -117,10 +116,9 @@ class ObjectColumn:
         if not isinstance(value, dict) or not isinstance(value.get(self.box), list):
             raise ValueError(f"expected lists under {self.box!r} and others")
         count = len(value[self.box])
-        if self.category and len(value.get(self.category) or ()) != count:
-            raise ValueError(
-                f"{count} boxes, {len(value.get(self.category) or ())} under {self.category!r}"
-            )
+        categories = len(value.get(self.category) or ()) if self.category else count
+        if categories != count:
+            raise ValueError(f"{count} boxes, {categories} under {self.category!r}")
         lists = {k: v for k, v in value.items() if isinstance(v, list) and len(v) == count}
         for number in range(count):
             yield {name: values[number] for name, values in lists.items()}

@@ -8,19 +8,20 @@ file have the same stem.
 import json
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, ClassVar, Self
+from itertools import chain, islice
+from typing import Any, ClassVar
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.checks import Problems, Size, without_duplicates
 from variegate.errors import InputError, LimitError
-from variegate.formats.base import DatasetFormat, NotThisFormat
+from variegate.formats.base import NotThisFormat, Recognised
 from variegate.formats.image_size import image_size
 from variegate.formats.labelme.shapes import read_shape, without_split_pieces, write_shapes
 from variegate.formats.paired import BrokenFileError, PairedFormat, PairedWriter
-from variegate.formats.pairing import Listed, Pairs, find_pairs, parts_of, split_in
+from variegate.formats.pairing import Listed, find_pairs, parts_of, split_in
 from variegate.formats.scan import Survey
 from variegate.formats.writer import Content, Item
 from variegate.storage import Storage, key_to_text, printable
@@ -51,18 +52,14 @@ class LabelMeWriter(PairedWriter):
         above = f"{split}/" if split and split_in(folder) != split else ""
         return f"{above}{folder}{stem}{extension}"
 
-    def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
-        if item.annotation is None or item.annotation.extra.get("no_file"):
-            return
-        key = self.annotation_key(item.key)
-        data: dict[str, Any] = {"version": _VERSION, "flags": {}}
-        data.update(item.annotation.extra)
-        data["shapes"] = list(write_shapes(item.annotation.objects))
-        data["imagePath"] = key_to_text(posixpath.relpath(item.key, posixpath.dirname(key) or "."))
+    def text(self, item: Item, annotation: Annotation) -> str:
+        folder = posixpath.dirname(self.annotation_key(item.key))
+        data: dict[str, Any] = {"version": _VERSION, "flags": {}, **annotation.extra}
+        data["shapes"] = list(write_shapes(annotation.objects))
+        data["imagePath"] = key_to_text(posixpath.relpath(item.key, folder or "."))
         data["imageData"] = None
         data["imageHeight"], data["imageWidth"] = item.size
-        text = json.dumps(data, indent=2, ensure_ascii=False)
-        yield key, f"{text}\n".encode("utf-8", "replace")
+        return f"{json.dumps(data, indent=2, ensure_ascii=False)}\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +67,11 @@ class LabelMe(PairedFormat):
     """See `variegate.formats.labelme.shapes` for what is read and written."""
 
     name: ClassVar[str] = "labelme"
+    heading: ClassVar[str] = "LabelMe"
     kind: ClassVar[str] = "JSON file"
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         if not survey.others[".json"]:
             old = bool(survey.others[".xml"])
             also = ", and .xml files of the old web tool are not supported" if old else ""
@@ -86,46 +82,32 @@ class LabelMe(PairedFormat):
             return NotThisFormat("no .json file has the name of an image")
         if not chosen and (reason := pairs.doubt(listed)):
             return NotThisFormat(reason)
-        for key in islice(pairs.present(listed), _LOOKED_AT):
-            try:
-                read_file(storage, key)
-                break
-            except BrokenFileError:
-                continue
-        else:
+        if not any(True for _ in _shapes(storage, islice(pairs.present(listed), _LOOKED_AT))):
             return NotThisFormat("the .json files beside the images have no shapes")
-        return cls._of(storage, listed, pairs)
-
-    @classmethod
-    def _of(cls, storage: Storage, listed: Listed, pairs: Pairs) -> Self:
-        names: set[str] = set()
-        for key in pairs.present(listed):
-            try:
-                shapes = read_file(storage, key)[0]["shapes"]
-            except BrokenFileError:
-                continue
-            labels = (shape.get("label") for shape in shapes if isinstance(shape, dict))
-            names.update(label for label in labels if isinstance(label, str))
+        shapes = chain.from_iterable(_shapes(storage, pairs.present(listed)))
+        labels = (shape.get("label") for shape in shapes if isinstance(shape, dict))
+        names = {label for label in labels if isinstance(label, str)}
         classes = tuple(sorted(names))
         dataset_format = cls(
             root=pairs.root(),
-            split_folders={},
             classes=classes,
-            images={},
             pairs=pairs,
             template=LabelMeWriter(classes=classes, folders=pairs.folders),
         )
         return dataset_format.with_counts(listed, dataset_format.unpaired(listed))
-
-    @property
-    def heading(self) -> str:
-        return "LabelMe"
 
     def read(self, storage: Storage, image: str, where: str, problems: Problems) -> Annotation:
         if not storage.exists(where):
             return Annotation(extra={"no_file": True})
         data, text = read_file(storage, where)
         return _annotation(storage, image, data, text, problems)
+
+
+def _shapes(storage: Storage, keys: Iterable[str]) -> Iterator[list[Any]]:
+    """Yield the shapes of the files that can be used."""
+    for key in keys:
+        with suppress(BrokenFileError):
+            yield read_file(storage, key)[0]["shapes"]
 
 
 def read_file(storage: Storage, key: str) -> tuple[dict[str, Any], str]:

@@ -14,8 +14,10 @@ import base64
 import binascii
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from variegate.annotations import rle
@@ -28,6 +30,7 @@ from variegate.errors import ImageError
 _CORNERS = 64
 _POINTED = {"point": 1, "points": 1, "line": 2, "linestrip": 2}
 _OWN = ("label", "points", "shape_type", "mask")
+_Points = tuple[tuple[float, float], ...]
 
 
 def read_shape(shape: Any, size: Size | None, say: Say) -> Object | None:
@@ -41,11 +44,12 @@ def read_shape(shape: Any, size: Size | None, say: Say) -> Object | None:
     if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
         say("shape without a label; left out")
         return None
-    points = _points(shape.get("points"))
-    if points is None:
+    try:
+        points = msgspec.convert(shape.get("points"), _Points)
+    except msgspec.ValidationError:
         say("points are not pairs of numbers; object left out")
         return None
-    if not all(map(math.isfinite, (value for point in points for value in point))):
+    if not all(map(math.isfinite, chain(*points))):
         say("a coordinate is not a finite number; object left out")
         return None
     kind = shape.get("shape_type") or "polygon"
@@ -58,20 +62,6 @@ def read_shape(shape: Any, size: Size | None, say: Say) -> Object | None:
     return Object(category=shape["label"], extra=extra, **described)
 
 
-def _points(value: Any) -> tuple[Point, ...] | None:
-    if not isinstance(value, list) or not all(isinstance(one, list) for one in value):
-        return None
-    numbers = [number for one in value for number in one]
-    if any(len(one) != 2 for one in value) or not all(
-        isinstance(number, int | float) and not isinstance(number, bool) for number in numbers
-    ):
-        return None
-    try:
-        return tuple((float(x), float(y)) for x, y in value)
-    except OverflowError:
-        return None
-
-
 def _described(
     kind: Any, points: tuple[Point, ...], shape: Mapping[str, Any], size: Size | None, say: Say
 ) -> dict[str, Any] | None:
@@ -80,26 +70,23 @@ def _described(
             say(f"{kind} with {len(points)} points, expected {_POINTED[kind]}; object left out")
             return None
         return {"keypoints": tuple((x, y, 2) for x, y in points)}
-    if kind == "polygon":
-        ring = usable(mend_ring(points, size=size), say)
-        return None if ring is None else {"polygons": (ring,)}
-    if kind not in ("rectangle", "circle", "mask"):
+    if kind not in ("polygon", "rectangle", "circle", "mask"):
         say(f"shape {str(kind)[:40]!r} is not known; object left out")
         return None
     if kind == "rectangle" and len(points) == 4:
         x1, y1, x2, y2 = bounds_of(points)
         points = ((x1, y1), (x2, y2))
-    if len(points) != 2:
+    if kind != "polygon" and len(points) != 2:
         say(f"{kind} with {len(points)} points, expected 2; object left out")
         return None
     if kind == "mask":
         return _mask(shape.get("mask"), points, size, say)
-    if kind == "circle":
-        ring = usable(mend_ring(circle(*points), size=size), say)
-        return None if ring is None else {"polygons": (ring,)}
-    # Whoever draws may begin at any corner.
-    box = usable(mend_box(bounds_of(points), size=size), say)
-    return None if box is None else {"box": box}
+    if kind == "rectangle":
+        # Whoever draws may begin at any corner.
+        box = usable(mend_box(bounds_of(points), size=size), say)
+        return None if box is None else {"box": box}
+    ring = usable(mend_ring(circle(*points) if kind == "circle" else points, size=size), say)
+    return None if ring is None else {"polygons": (ring,)}
 
 
 def _mask(text: Any, points: Sequence[Point], size: Size | None, say: Say) -> dict[str, Any] | None:

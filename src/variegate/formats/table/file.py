@@ -4,7 +4,7 @@ import posixpath
 from dataclasses import dataclass
 
 from variegate.errors import InputError
-from variegate.formats.delimited import SPLIT_COLUMNS, csv_rows, first_column, read_head
+from variegate.formats.delimited import SPLIT_COLUMNS, body_rows, first_column, read_head
 from variegate.formats.scan import SPLITS, canonical_split, relative_name
 from variegate.storage import Storage, printable
 
@@ -47,7 +47,7 @@ class Table:
 
     rows: dict[str, Place]
     split_names: dict[str, str]
-    outside: tuple[str, ...]
+    outside: list[str]
 
 
 def find_columns(storage: Storage, key: str) -> Columns | str:
@@ -75,18 +75,13 @@ def read_table(storage: Storage, key: str, columns: Columns) -> Table:
         InputError: a row is too short, its split is none, or it contradicts an earlier row.
     """
     place = storage.place(key)
-    table = Table({}, {}, ())
-    outside: list[str] = []
+    table = Table({}, {}, [])
     shared: dict[Place, Place] = {}
-    rows = csv_rows(storage, key, delimiter=columns.delimiter)
-    next(rows, None)
-    for line, row in rows:
-        if not any(cell.strip() for cell in row):
-            continue
+    for line, row in body_rows(storage, key, delimiter=columns.delimiter):
         name, label, split = _cells(row, columns, f"{place}: line {line:,}")
         file = _relative(name, posixpath.dirname(key))
         if file is None:
-            outside.append(name)
+            table.outside.append(name)
             continue
         canonical = _split_of(split, f"{place}: line {line:,}")
         if canonical:
@@ -98,7 +93,7 @@ def read_table(storage: Storage, key: str, columns: Columns) -> Table:
                 f"{place}: line {line:,}: {name!r} stands in an earlier line too, with another "
                 f"label or split ({table.rows[file][0]!r}, here {label!r}); keep one line"
             )
-    return Table(table.rows, table.split_names, tuple(outside))
+    return table
 
 
 def _cells(row: list[str], columns: Columns, place: str) -> tuple[str, str, str]:

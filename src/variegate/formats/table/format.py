@@ -57,9 +57,7 @@ class CsvTable(DatasetFormat):
         )
         return dataset_format._compared(survey, storage, chosen=chosen)
 
-    def _compared(
-        self, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def _compared(self, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         """Compare the table with the files that are there, in a second look at the listing."""
         missing = set(self.table.rows)
         unlisted: list[str] = []

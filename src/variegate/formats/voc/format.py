@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.checks import Problems, without_duplicates
-from variegate.formats.base import DatasetFormat, NotThisFormat, counted, named
+from variegate.formats.base import NotThisFormat, Recognised, about, counted
 from variegate.formats.image_size import image_size
 from variegate.formats.paired import PairedFormat
 from variegate.formats.pairing import (
@@ -26,7 +26,7 @@ from variegate.formats.pairing import (
 from variegate.formats.scan import Survey
 from variegate.formats.voc.masks import ObjectMask
 from variegate.formats.voc.objects import Reading, read_extra, read_objects, read_size
-from variegate.formats.voc.sets import ImageSets, is_list, read_sets, split_of
+from variegate.formats.voc.sets import ImageSets, is_list, main_split, read_sets, split_of
 from variegate.formats.voc.survey import (
     class_order,
     examine,
@@ -55,6 +55,7 @@ class PascalVoc(PairedFormat):
     """
 
     name: ClassVar[str] = "voc"
+    heading: ClassVar[str] = "Pascal VOC"
     kind: ClassVar[str] = "XML file"
 
     sets: ImageSets
@@ -62,9 +63,7 @@ class PascalVoc(PairedFormat):
     template: VocWriter
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         if not survey.others[".xml"] and not any(map(_of_masks, survey.tally.folders)):
             return NotThisFormat("there are no .xml files")
         listed = Listed.of(storage, extension=".xml", keep=_is_kept)
@@ -85,15 +84,12 @@ class PascalVoc(PairedFormat):
         lists = [key for key in listed.others if is_list(key)]
         sets = read_sets(storage, lists, lambda name: name.rpartition("/")[2] in stems)
         maps = [key for key in listed.others if key.rpartition("/")[2] == _LABELMAP]
-        labelmap = (maps[0], read_text(storage, maps[0])) if maps else None
+        text = read_text(storage, maps[0]) if maps else None
         names, origin = examine(storage, pairs.present(listed))
-        text = labelmap[1] if labelmap else None
         classes = class_order(names, text)
         dataset_format = cls(
             root=pairs.root(*listed.others),
-            split_folders={},
             classes=classes,
-            images={},
             pairs=pairs,
             sets=sets,
             masks=masks,
@@ -102,7 +98,7 @@ class PascalVoc(PairedFormat):
                 origin=origin,
                 folders=pairs.folders,
                 lists=sets.names,
-                labelmap=labelmap,
+                labelmap=None if text is None else (maps[0], text),
                 palette=palette(storage, masks),
                 mask_classes=mask_classes(text, names) if masks else (),
             ),
@@ -119,22 +115,16 @@ class PascalVoc(PairedFormat):
             for stem in listed.images[folder]
         }
         listed_names = {(root, name) for root, known in self.sets.members.items() for name in known}
-        if lost := sorted(name for _, name in listed_names - found):
-            count = counted(len(lost), "image is", "images are")
-            yield f"{count} listed in ImageSets but missing: {named(lost)}"
+        lost = sorted(name for _, name in listed_names - found)
+        yield from about(lost, "image is", "images are", "listed in ImageSets but missing")
         several = sorted(
             name
             for known in self.sets.members.values()
             for name, lists in known.items()
-            if len({split_of((one,)) for one in lists if "/Main/" in f"/{one}"} - {None}) > 1
+            if len({*map(main_split, lists)} - {None}) > 1
         )
-        if several:
-            count = counted(len(several), "image is", "images are")
-            yield f"{count} listed in several splits, so kept out of training: {named(several)}"
-
-    @property
-    def heading(self) -> str:
-        return "Pascal VOC"
+        kept = "listed in several splits, so kept out of training"
+        yield from about(several, "image is", "images are", kept)
 
     def split_of(self, folder: str, stem: str) -> str | None:
         return split_of(self.sets.of(folder + stem)) if self.sets.members else split_in(folder)

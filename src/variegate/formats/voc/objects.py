@@ -59,12 +59,8 @@ class Reading:
             return math.nan
         return float(_EXACT.subtract(_EXACT.create_decimal(text), _EXACT.create_decimal(shift)))
 
-    def box(self, node: Node) -> Box | None:
-        """Return the box of an object or a part, repaired, or None."""
-        bounds = node.find("bndbox")
-        if bounds is None:
-            return None
-
+    def box(self, bounds: Node) -> Box | None:
+        """Return the box of a <bndbox>, repaired, or None."""
         say = partial(self.problems.add, bounds.line)
         raw = [self.number(bounds.find(tag)) for tag in _EDGES]
         if None in raw:
@@ -132,17 +128,18 @@ def _object(node: Node, reading: Reading) -> Object | None:
     if not name:
         reading.problems.add(node.line, f"{node.tag} without a name; left out")
         return None
-    if node.find("bndbox") is None and node.find("polygon") is None:
+    bounds, polygon, point = map(node.find, ("bndbox", "polygon", "point"))
+    if bounds is None and polygon is None:
         reading.problems.add(node.line, f"{node.tag} without a <bndbox>; left out")
         return None
-    box = reading.box(node)
-    if box is None and node.find("bndbox") is not None:
+    box = None if bounds is None else reading.box(bounds)
+    if bounds is not None and box is None:
         return None
-    polygon, keypoints = node.find("polygon"), None
     ring = None if polygon is None else reading.ring(polygon)
-    if polygon is not None and ring is None and box is None:
+    if ring is None and box is None:
         return None
-    if (point := node.find("point")) is not None:
+    keypoints = None
+    if point is not None:
         # The centre of a pixel that is counted from 1.
         half = reading.origin / 2
         x, y = (reading.number(point.find(axis), shift=half) for axis in "xy")
@@ -203,17 +200,14 @@ def _content(one: Object, others: tuple[Object, ...], origin: int) -> dict[str, 
     plain = {key: value for key, value in extra.items() if not isinstance(value, Mapping | list)}
     result: dict[str, Any] = {"name": one.category, **plain}
     if (box := one.box or around(one)) is not None:
-        edges = [_text(box[0], origin), _text(box[1], origin), _text(box[2]), _text(box[3])]
+        edges = map(_text, box, (origin, origin, 0, 0))
         result["bndbox"] = dict(zip(_EDGES, edges, strict=True))
     if one.polygons:
-        result["polygon"] = [
-            {
-                f"{axis}{i}": _text(point["xy".index(axis)])
-                for i, point in enumerate(ring, 1)
-                for axis in "xy"
-            }
-            for ring in one.polygons[:1]
-        ]
+        result["polygon"] = {
+            f"{axis}{i}": _text(value)
+            for i, point in enumerate(one.polygons[0], 1)
+            for axis, value in zip("xy", point, strict=True)
+        }
     if one.keypoints and len(one.keypoints) == 1:
         x, y, _ = one.keypoints[0]
         result["point"] = {"x": _text(x, origin / 2), "y": _text(y, origin / 2)}

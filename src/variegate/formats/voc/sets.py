@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from variegate.formats.pairing import listed_lines
 from variegate.formats.scan import SPLITS, canonical_split
 from variegate.storage import Storage
 
@@ -100,15 +101,18 @@ def read_sets(storage: Storage, keys: Sequence[str], known: Callable[[str], bool
 def _lines(
     storage: Storage, key: str, known: Callable[[str], bool]
 ) -> Iterator[tuple[str, int | None]]:
-    with storage.open_read(key) as file:
-        for raw in file:
-            line = raw.decode("utf-8-sig", "surrogateescape").strip().replace("\\", "/")
-            if not line or line.startswith("#"):
-                continue
+    for written in listed_lines(storage, key):
+        line = written.replace("\\", "/")
+        if not line.startswith("#"):
             numbers = None if known(line) else _NUMBERS.search(line)
             name = line[: numbers.start()] if numbers else line
             name = re.sub(r"\.(?:jpe?g|png)$", "", name, flags=re.IGNORECASE)
             yield name, int(numbers[0].split()[0]) if numbers else None
+
+
+def main_split(name: str) -> str | None:
+    """Return the split that a list is of; those of layout, segmentation and action are of none."""
+    return canonical_split(name.rpartition("/")[2]) if "/Main/" in f"/{name}" else None
 
 
 def split_of(lists: Members) -> str | None:
@@ -116,7 +120,7 @@ def split_of(lists: Members) -> str | None:
 
     One in several stays out of training: a set that would leak is worse than a smaller one.
     """
-    named = {canonical_split(name.rpartition("/")[2]) for name in lists if "/Main/" in f"/{name}"}
+    named = {main_split(name) for name in lists}
     if not named - {None}:
         named = {canonical_split(name.rpartition("/")[2]) for name in lists}
     return next((split for split in reversed(SPLITS) if split in named), None)
@@ -126,13 +130,9 @@ def lists_for(lists: Sequence[str], split: str | None, names: Sequence[str]) -> 
     """Return the lists for a result, whose split may not be its source's any more."""
     if split is None:
         return list(lists)
-
-    def meant(name: str) -> str | None:
-        return canonical_split(name.rpartition("/")[2]) if "/Main/" in f"/{name}" else None
-
-    kept = [name for name in lists if meant(name) in (None, split)]
-    if not any(meant(name) == split for name in kept):
-        kept += [name for name in names if meant(name) == split][:1]
+    kept = [name for name in lists if main_split(name) in (None, split)]
+    if split not in map(main_split, kept):
+        kept += [name for name in names if main_split(name) == split][:1]
     return kept
 
 

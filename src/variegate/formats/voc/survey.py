@@ -46,16 +46,14 @@ def read_xml(storage: Storage, key: str) -> Node:
 
 def other_format(storage: Storage, pairs: Pairs, listed: Listed) -> str | None:
     """Say why the XML files beside the images are not of this format, or None."""
-    seen = Counter[str]()
-    for key in islice(pairs.present(listed), _LOOKED_AT):
+    keys, readable = list(islice(pairs.present(listed), _LOOKED_AT)), 0
+    for key in keys:
         with suppress(BrokenFileError):
             root = read_xml(storage, key)
             if is_label_me(root):
                 return f"{printable(key)} is of the old LabelMe web tool, which is not supported"
-            seen["voc"] += 1
-            continue
-        seen["other"] += 1
-    if seen["other"] and not seen["voc"]:
+            readable += 1
+    if keys and not readable:
         return "the .xml files beside the images are broken or of another format"
     return None
 

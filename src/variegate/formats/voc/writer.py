@@ -85,31 +85,26 @@ class VocWriter(PairedWriter):
         return f"SegmentationObject/{parts_of(output)[1]}.png"
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
-        if item.annotation is None or item.annotation.extra.get("no_file"):
-            yield from self._masks(item, {})
-            return
-        numbers: dict[tuple[str | None, int | None], int] = {
-            (one.mask_file, one.mask_value): number
-            for number, one in enumerate(outer_objects(item.annotation), 1)
-            if one.mask_file is not None
-        }
+        files = list(super().sidecars(item))
+        yield from files
+        yield from self._masks(item, renumber=bool(files))
+
+    def text(self, item: Item, annotation: Annotation) -> str:
         values = content(
-            _completed(item.annotation, item.size) if self.complete else item.annotation,
+            _completed(annotation, item.size) if self.complete else annotation,
             filename=key_to_text(item.key.rpartition("/")[2]),
             size=item.size,
             origin=self.origin,
         )
-        text = "\n".join((*write("annotation", values), ""))
-        yield self.annotation_key(item.key), text.encode("utf-8", "replace")
-        yield from self._masks(item, numbers)
+        return "\n".join((*write("annotation", values), ""))
 
-    def _masks(
-        self, item: Item, numbers: Mapping[tuple[str | None, int | None], int]
-    ) -> Iterator[tuple[str, bytes]]:
+    def _masks(self, item: Item, *, renumber: bool) -> Iterator[tuple[str, bytes]]:
         """Write the masks. In those of objects the n-th object has the value n, as VOC has it.
 
         Objects have the borders that classes have.
         """
+        objects = outer_objects(item.annotation) if item.annotation and renumber else []
+        numbers = {(one.mask_file, one.mask_value): n for n, one in enumerate(objects, 1)}
         palette = bytes.fromhex(self.palette)
         classes = item.masks.get((item.annotation and item.annotation.mask_file) or "")
         for key, mask in item.masks.items():

@@ -61,19 +61,16 @@ class WebDataset(DatasetFormat):
         sharded = any(part.endswith(".tar") for f in survey.tally.folders for part in f)
         if not (single or sharded or chosen):
             return NotThisFormat("there are no tar files")
-        dataset_format = cls(
-            input=storage.url,
-            single=_single(storage) if single else "",
-        )
+        dataset_format = cls(input=storage.url, single=_single(storage) if single else "")
         return dataset_format._completed(storage, chosen=chosen)
 
-    def _completed(self, storage: Storage, *, chosen: bool) -> DatasetFormat | NotThisFormat:
+    def _completed(self, storage: Storage, *, chosen: bool) -> Recognised:
         """Look through the listing: images by split, classes, members of unknown kinds."""
         images: Counter[str] = Counter()
         labels: set[str] = set()
         others: Counter[str] = Counter()
         accompanied = 0
-        for sample, entries in self._samples(storage, leave_unsaid):
+        for sample, entries in _samples(storage, leave_unsaid):
             extensions = [split_member(entry.key)[1] for entry in entries]
             if sample is None or (image := image_of(extensions)) is None:
                 continue
@@ -101,27 +98,11 @@ class WebDataset(DatasetFormat):
         return WebDatasetWriter(classes=self.classes, input=self.input, single=self.single)
 
     def sources(self, storage: Storage, *, on_skip: OnSkip = log_skip) -> Iterator[Source]:
-        for sample, entries in self._samples(storage, on_skip):
+        for sample, entries in _samples(storage, on_skip):
             if sample is None:
                 yield from (Source(entry.key, entry.size) for entry in entries)
             else:
-                yield from self._sources(storage, sample, entries)
-
-    def _samples(
-        self, storage: Storage, on_skip: OnSkip
-    ) -> Iterator[tuple[str | None, list[Entry]]]:
-        """Yield the samples with their members; None for what stands in no shard."""
-
-        # A sample's members stand together in the listing: "." comes before all letters.
-        for sample, entries in groupby(storage.list(on_skip=on_skip), key=self._sample):
-            if sample is None:
-                for entry in entries:
-                    yield None, [entry]
-            else:
-                yield sample, list(entries)
-
-    def _sample(self, entry: Entry) -> str | None:
-        return None if is_hidden(entry.key) else split_member(entry.key)[0]
+                yield from self._sources(storage, sample, list(entries))
 
     def _sources(self, storage: Storage, sample: str, entries: list[Entry]) -> Iterator[Source]:
         """Yield the files of one sample."""
@@ -146,6 +127,15 @@ class WebDataset(DatasetFormat):
                 converted = extension in about.annotation.extra.get(MEMBERS, ())
                 skip = "carried through with its sample" if converted else skip
                 yield Source(entry.key, entry.size, skip=skip)
+
+
+def _samples(storage: Storage, on_skip: OnSkip) -> Iterator[tuple[str | None, Iterator[Entry]]]:
+    """Yield the samples with their members; None with hidden files."""
+    # A sample's members stand together in the listing: "." comes before all letters.
+    return groupby(
+        storage.list(on_skip=on_skip),
+        key=lambda entry: None if is_hidden(entry.key) else split_member(entry.key)[0],
+    )
 
 
 class _About:

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from variegate.annotations.annotation import Annotation, Object
+from variegate.annotations.checks import are_numbers
 from variegate.codecs import IMAGE_EXTENSIONS
 
 CLASS, TEXT, JSON = "cls", "txt", "json"
@@ -28,9 +29,7 @@ _IMAGES = ("jpg", "jpeg", "png", "webp")
 _IMAGE_WORDS = ("image", "img", "input", "rgb", "picture", "photo")
 _SOFT = frozenset(("matte", "alpha", "soft"))
 _MASKS = _SOFT | {"seg", "mask", "semseg", "segmentation", "semantic", "label", "annotation"}
-_OBJECT_FIELDS = frozenset(
-    ("category", "box", "corners", "polygons", "rle", "mask_file", "mask_value", "keypoints")
-)
+_OBJECT_FIELDS = frozenset(Object.__struct_fields__) - {"extra"}
 
 
 def split_member(key: str) -> tuple[str, str]:
@@ -44,7 +43,7 @@ def image_of(extensions: Iterable[str]) -> str | None:
     """Return the extension of the image among those of a sample."""
     found = [extension for extension in extensions if is_image(extension)]
     plain = [extension for extension in found if "." not in extension]
-    ranked = sorted(plain, key=lambda one: _rank(one.lower(), _IMAGES))
+    ranked = sorted(plain, key=lambda one: (*_IMAGES, one.lower()).index(one.lower()))
     called = [extension for extension in found if extension.lower().split(".")[0] in _IMAGE_WORDS]
     return next(iter((*ranked, *called)), None)
 
@@ -84,17 +83,18 @@ def read_json(text: bytes, sample: str) -> tuple[Annotation, list[str]]:
                 problems.append(f"{place}: {error}; object dropped")
         annotation = annotation.changed(objects=tuple(objects))
         size = data.get("size")
-        if isinstance(size, list) and len(size) == 2 and _positive(size):
-            annotation = annotation.changed(size=(size[0], size[1]))
-            del data["size"]
+        if (
+            isinstance(size, list)
+            and len(size) == 2
+            and all(type(n) is int and n > 0 for n in size)
+        ):
+            annotation = annotation.changed(size=tuple(data.pop("size")))
     elif listed is not None:
         data["objects"] = listed
-    if isinstance(labels := data.get("labels"), dict) and _shares(labels):
-        annotation = annotation.changed(labels=labels)
-        del data["labels"]
-    if isinstance(soft := data.get("soft"), bool):
-        annotation = annotation.changed(soft=soft)
-        del data["soft"]
+    if isinstance(labels := data.get("labels"), dict) and are_numbers([*labels.values()]):
+        annotation = annotation.changed(labels=data.pop("labels"))
+    if isinstance(data.get("soft"), bool):
+        annotation = annotation.changed(soft=data.pop("soft"))
     return annotation.changed(extra={FIELDS: data} if data else {}), problems
 
 
@@ -131,20 +131,8 @@ def _words(extension: str) -> set[str]:
     return set(extension.lower().split(".")[:-1])
 
 
-def _rank(word: str, words: tuple[str, ...]) -> int:
-    return words.index(word) if word in words else len(words)
-
-
 def _is_list_of_objects(data: Any) -> bool:
     return isinstance(data, list) and all(isinstance(o, dict) and "category" in o for o in data)
-
-
-def _positive(numbers: list[Any]) -> bool:
-    return all(type(number) is int and number > 0 for number in numbers)
-
-
-def _shares(labels: dict[str, Any]) -> bool:
-    return all(type(share) in (int, float) and math.isfinite(share) for share in labels.values())
 
 
 def _object(data: dict[str, Any], sample: str) -> Object:

@@ -1,7 +1,7 @@
 """What stands beside YOLO's labels: data.yaml, or obj.data and obj.names, or classes.txt."""
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -254,11 +254,3 @@ def resolve(
             if not key.startswith("..") and exists(key):
                 return place[: len(place) - len("/".join(parts[start:]))], key
     return None
-
-
-def split_lines(storage: Storage, key: str) -> Iterator[str]:
-    """Yield the images that a list names."""
-    with storage.open_read(key) as file:
-        for raw in file:
-            if line := raw.decode("utf-8-sig", "surrogateescape").strip():
-                yield line

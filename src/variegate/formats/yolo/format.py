@@ -9,14 +9,15 @@ What the lines hold (see `lines`) is told by data.yaml, where it says so (``kpt_
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import ClassVar, Self
 
 from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.annotations.checks import Problems, without_duplicates
 from variegate.errors import InputError, LimitError
-from variegate.formats.base import DatasetFormat, NotThisFormat, named
+from variegate.formats.base import NotThisFormat, Recognised, named
 from variegate.formats.image_size import image_size
 from variegate.formats.paired import PairedFormat
 from variegate.formats.pairing import Listed, Pairs, find_pairs, rivals
@@ -60,9 +61,7 @@ class Yolo(PairedFormat):
     files: Mapping[str, str]
 
     @classmethod
-    def recognise(
-        cls, survey: Survey, storage: Storage, *, chosen: bool
-    ) -> DatasetFormat | NotThisFormat:
+    def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         if not survey.others[".txt"]:
             return NotThisFormat("there are no .txt files")
         listed = Listed.of(storage, extension=".txt", keep=is_config)
@@ -97,8 +96,8 @@ class Yolo(PairedFormat):
     def _of(cls, storage: Storage, listed: Listed, pairs: Pairs) -> Self | NotThisFormat:
         texts = _lines(storage, pairs.present(listed))
         sample = list(islice(texts, _LOOKED_AT))
-        guess = guess_task(line for _, lines in sample for line in lines)
-        empty = not any(line.strip() for _, lines in sample for line in lines)
+        guess = guess_task(chain(*sample))
+        empty = not any(map(str.strip, chain(*sample)))
         if guess is None and not (empty and listed.others):
             return NotThisFormat(
                 "the .txt files beside the images hold no numbers as YOLO has them"
@@ -113,16 +112,15 @@ class Yolo(PairedFormat):
         skeletons = _skeletons(config, keypoints, names.values())
         order = sorted(names)
         classes = tuple(names[number] for number in order)
+        files = _files(config, splits)
         dataset_format = cls(
-            root=pairs.root(*_files(config, splits)),
-            split_folders={},
+            root=pairs.root(*files),
             classes=classes,
-            images={},
             skeletons=skeletons,
             pairs=pairs,
             grammar=Grammar(task, names, keypoints),
             found=splits,
-            files=_files(config, splits),
+            files=files,
             template=YoloWriter(
                 classes=classes,
                 skeletons=skeletons,
@@ -138,7 +136,7 @@ class Yolo(PairedFormat):
                 extra=config.extra,
             ),
         )
-        unpaired = dataset_format.unpaired(listed, known=dataset_format.files)
+        unpaired = dataset_format.unpaired(listed, known=files)
         notes = (*config.problems, *splits.notes, *unpaired)
         return dataset_format.with_counts(listed, notes)
 
@@ -158,8 +156,7 @@ class Yolo(PairedFormat):
             raise InputError("the size of the image, which its labels need, cannot be read")
         if not storage.exists(where):
             return Annotation(size=size, extra={"no_file": True})
-        text = storage.read(where, limit=_FILE_LIMIT).decode("utf-8-sig", "replace")
-        found, header = self.grammar.read(text, size, problems)
+        found, header = self.grammar.read(_text(storage, where), size, problems)
         return Annotation(
             size=size,
             objects=without_duplicates(found, problems),
@@ -174,13 +171,14 @@ def _keep_labels(listed: Listed, top: str) -> None:
         del listed.annotations[where]
 
 
-def _lines(storage: Storage, keys: Iterable[str]) -> Iterator[tuple[str, Sequence[str]]]:
+def _text(storage: Storage, key: str) -> str:
+    return storage.read(key, limit=_FILE_LIMIT).decode("utf-8-sig", "replace")
+
+
+def _lines(storage: Storage, keys: Iterable[str]) -> Iterator[Sequence[str]]:
     for key in keys:
-        try:
-            data = storage.read(key, limit=_FILE_LIMIT)
-        except (LimitError, InputError):
-            continue
-        yield key, data.decode("utf-8-sig", "replace").splitlines()
+        with suppress(LimitError, InputError):
+            yield _text(storage, key).splitlines()
 
 
 def _settled(
@@ -193,14 +191,11 @@ def _settled(
     return (said, None) if said and said != "pose" else (task, keypoints)
 
 
-def _names_by_lines(texts: Iterable[tuple[str, Sequence[str]]], task: Task) -> dict[int, str]:
+def _names_by_lines(texts: Iterable[Sequence[str]], task: Task) -> dict[int, str]:
     """Return the classes where no file names them: in DOTA by name, otherwise by number."""
-    words = {
-        line.split()[8 if task == "dota" else 0]
-        for _, lines in texts
-        for line in lines
-        if len(line.split()) > (8 if task == "dota" else 4)
-    }
+    place = 8 if task == "dota" else 0
+    split = (line.split() for lines in texts for line in lines)
+    words = {parts[place] for parts in split if len(parts) > (place or 4)}
     if task == "dota":
         return dict(enumerate(sorted(words)))
     return {

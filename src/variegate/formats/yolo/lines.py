@@ -19,13 +19,7 @@ from typing import Literal
 
 from variegate.annotations.annotation import Object, Point
 from variegate.annotations.checks import Problems, Say, Size, Slack, mend_box, mend_ring, usable
-from variegate.formats.yolo.numbers import (
-    Ratio,
-    edges,
-    pixels,
-    points,
-    ratio,
-)
+from variegate.formats.yolo.numbers import Ratio, edges, pixels, points, ratio
 
 Task = Literal["detect", "segment", "obb", "pose", "dota"]
 TASKS: tuple[Task, ...] = ("detect", "segment", "obb", "pose", "dota")
@@ -118,12 +112,10 @@ class Grammar:
 
     def _expected(self, count: int) -> str | None:
         """Say how many numbers a line should have, where `count` is wrong."""
-        if self.task == "detect":
-            return None if count == 5 else "5"
-        if self.task == "obb":
-            return None if count == 9 else "9"
+        wanted = {"detect": 5, "obb": 9}.get(self.task)
         if self.task == "pose" and self.keypoints:
             wanted = 5 + self.keypoints[0] * self.keypoints[1]
+        if wanted is not None:
             return None if count == wanted else str(wanted)
         return None if count >= 5 and count % 2 else "5, or 7 and more that are odd"
 
@@ -174,8 +166,7 @@ def _ratios(words: Sequence[str], say: Say) -> list[Ratio] | None:
 
 def _ring(shares: Sequence[Ratio], scale: Size, size: Size, say: Say) -> tuple[Point, ...] | None:
     """Return the points of shares of `scale`, if they are usable in an image of `size`."""
-    ring = tuple(points(shares, scale))
-    return usable(mend_ring(ring, size=size, slack=_slack(size)), say)
+    return usable(mend_ring(tuple(points(shares, scale)), size=size, slack=_slack(size)), say)
 
 
 def _keypoints(

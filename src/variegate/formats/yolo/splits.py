@@ -4,9 +4,9 @@ import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from variegate.formats.base import counted, named
-from variegate.formats.pairing import Listed, parts_of, split_in
-from variegate.formats.yolo.config import Config, resolve, split_lines
+from variegate.formats.base import about, named
+from variegate.formats.pairing import Listed, listed_lines, parts_of, split_in
+from variegate.formats.yolo.config import Config, resolve
 from variegate.storage import Storage
 
 
@@ -97,7 +97,7 @@ class _Reader:
         home = posixpath.dirname(key)
         bases = tuple(dict.fromkeys((home, *self._bases)))
         before, lost = None, list[str]()
-        for line in split_lines(self._storage, key):
+        for line in listed_lines(self._storage, key):
             found = resolve(line, bases, self._is_image)
             if found is None:
                 lost.append(line)
@@ -107,9 +107,9 @@ class _Reader:
             if before is None:
                 before = self._before(line, found[1], home)
         self.found.lists[key] = (split, "=" if before is None else before)
-        if lost:
-            count = counted(len(lost), "image is", "images are")
-            self.found.notes.append(f"{count} listed in {key} but missing: {named(lost)}")
+        self.found.notes.extend(
+            about(lost, "image is", "images are", f"listed in {key} but missing")
+        )
 
     @staticmethod
     def _before(line: str, key: str, home: str) -> str:

@@ -1,13 +1,14 @@
 """Writing YOLO."""
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import yaml
 
+from variegate.annotations.annotation import Annotation
 from variegate.errors import OutputError
 from variegate.formats.paired import PairedWriter
 from variegate.formats.pairing import flattened
@@ -92,19 +93,16 @@ class YoloWriter(PairedWriter):
         name = flattened(key, extension, splits=not split)
         return "/".join(part for part in ("images", split, name) if part)
 
-    def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
-        if item.annotation is None or item.annotation.extra.get("no_file"):
-            return
-        lines = [str(line) for line in item.annotation.extra.get("header", ())]
-        for one in item.annotation.objects:
+    def text(self, item: Item, annotation: Annotation) -> str:
+        lines = [str(line) for line in annotation.extra.get("header", ())]
+        for one in annotation.objects:
             number = 0 if self.task == "dota" else self.number(one.category)
             line = write_line(
                 one, task=self.task, number=number, keypoints=self.keypoints, size=item.size
             )
             if line is not None:
                 lines.append(line)
-        text = "".join(f"{line}\n" for line in lines)
-        yield self.annotation_key(item.key), text.encode("utf-8", "replace")
+        return "".join(f"{line}\n" for line in lines)
 
     def write_index(self, storage: Storage, items: Iterable[Item]) -> Iterable[str]:
         with ExitStack() as stack:
