@@ -10,7 +10,6 @@ from variegate.cli.console import show, show_json, tell
 from variegate.cli.options import (
     AsJson,
     BackendChoice,
-    Endpoint,
     In,
     Out,
     PluginRecipe,
@@ -54,7 +53,6 @@ def augment(
         None
     ),
     as_json: AsJson = False,
-    endpoint: Endpoint = None,  # noqa: ARG001 - its callback sets it
 ) -> None:
     """Augment every training image of IN into OUT.
 

@@ -6,7 +6,7 @@ import typer
 
 from variegate.cli.application import QUARANTINED, command
 from variegate.cli.console import note, show_json, tell
-from variegate.cli.options import AsJson, Endpoint, In, Out, RunInput, Strict, option
+from variegate.cli.options import AsJson, In, Out, RunInput, Strict, option
 from variegate.cli.summaries import (
     QUARANTINE,
     UNREADABLE,
@@ -52,7 +52,6 @@ def convert(
     inputs: RunInput,
     strict: Strict = False,
     as_json: AsJson = False,
-    endpoint: Endpoint = None,  # noqa: ARG001 - its callback sets it
 ) -> None:
     """Convert the dataset IN to another format, into OUT.
 

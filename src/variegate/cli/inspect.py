@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from variegate.cli.application import command
 from variegate.cli.console import note, show, show_json, table
-from variegate.cli.options import AsJson, Endpoint, FormatChoice, In
+from variegate.cli.options import AsJson, FormatChoice, In
 from variegate.cli.progress import counting
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ def inspect(
     *,
     inputs: FormatChoice,
     as_json: AsJson = False,
-    endpoint: Endpoint = None,  # noqa: ARG001 - its callback sets it
 ) -> None:
     """Describe the dataset IN: format, classes, statistics of its annotations, and faults.
 

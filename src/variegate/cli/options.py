@@ -192,6 +192,7 @@ class FormatChoice:
         str | None,
         option("--label-pattern", "Regex with a group named label.", _INPUT, "REGEX"),
     ] = None
+    endpoint: Endpoint = None
 
 
 @dataclass(frozen=True, kw_only=True)

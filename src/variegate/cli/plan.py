@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from variegate.cli.application import command
 from variegate.cli.console import note, show, show_json, size_text, time_text
-from variegate.cli.options import AsJson, Endpoint, In, PluginRecipe, RunInput
+from variegate.cli.options import AsJson, In, PluginRecipe, RunInput
 
 if TYPE_CHECKING:
     from variegate.runs.estimate import Estimate
@@ -22,7 +22,6 @@ def plan(
     recipe: PluginRecipe,
     inputs: RunInput,
     as_json: AsJson = False,
-    endpoint: Endpoint = None,  # noqa: ARG001 - its callback sets it
 ) -> None:
     """Estimate what augment would make of IN: files, bytes, time. Nothing is written.
 

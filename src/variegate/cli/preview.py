@@ -7,7 +7,7 @@ import typer
 
 from variegate.cli.application import command
 from variegate.cli.console import show
-from variegate.cli.options import Endpoint, LimitedInput, PluginRecipe, option, whole
+from variegate.cli.options import LimitedInput, PluginRecipe, option, whole
 from variegate.errors import UsageError
 
 
@@ -43,7 +43,6 @@ def preview(
         bool, option("--labels/--no-labels", "Draw boxes, outlines, masks and keypoints.")
     ] = True,
     inputs: LimitedInput,
-    endpoint: Endpoint = None,  # noqa: ARG001 - its callback sets it
 ) -> None:
     """Draw a contact sheet: some images of IN, some variants of each, and what was drawn.
 

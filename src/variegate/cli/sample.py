@@ -3,6 +3,7 @@
 import json
 import re
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +55,7 @@ def sample(
     The same seed gives the same images, on every machine.
     """
     from variegate.codecs import encode
-    from variegate.datasets.samples import KINDS, DrawnCoco, DrawnImage, draw_images
+    from variegate.datasets.samples import KINDS, DrawnCoco, draw_images
     from variegate.errors import ShapeError
     from variegate.seeding import check_seed
     from variegate.storage import open_storage
@@ -66,28 +67,22 @@ def sample(
         raise OutputError(f"{folder}: is not empty; name a new folder")
     shape = (int(match[1]), int(match[2]))
     images = draw_images(count, seed=check_seed(seed), size=shape, objects=objects)
-    written = 0
+    try:
+        # The first one tells whether the size is possible: before that no folder is made.
+        first = next(images)
+    except ShapeError as error:
+        raise UsageError(f"--{error}") from error
+    storage, known, written = open_storage(folder, create=True), DrawnCoco(), 0
     with counting("images") as on_progress:
-        try:
-            # The first one tells whether the size is possible: before that no folder is made.
-            ready: tuple[str, DrawnImage] | None = next(images)
-        except ShapeError as error:
-            raise UsageError(f"--{error}") from error
-        storage = open_storage(folder, create=True)
-        done, known = 0, DrawnCoco()
-        while ready is not None:
-            key, drawn = ready
-            if labels is Labels.COCO:
-                name = key.rpartition("/")[2]
-                key = f"images/{name}"
-                known.add(name, drawn)
+        for done, (key, drawn) in enumerate(chain([first], images), 1):
+            name = key.rpartition("/")[2]
+            known.add(name, drawn)
             data = encode(drawn.image, format="jpeg", quality=_QUALITY)
-            storage.write(key, data)
-            done, written = done + 1, written + len(data)
+            storage.write(f"images/{name}" if labels is Labels.COCO else key, data)
+            written += len(data)
             on_progress(done, count)
-            ready = next(images, None)
-        if labels is Labels.COCO:
-            storage.write("annotations.json", json.dumps(known.to_json()).encode())
+    if labels is Labels.COCO:
+        storage.write("annotations.json", json.dumps(known.to_json()).encode())
     kinds = ", ".join(KINDS[:count])
-    show(f"{done:,} images, {size_text(written)}, in {folder}: {kinds}")
+    show(f"{count:,} images, {size_text(written)}, in {folder}: {kinds}")
     show(f"now:  variegate augment {folder} {folder}-augmented")

@@ -137,9 +137,7 @@ def example(transform: type["Transform"]) -> str:
     """Return one step of a recipe, with the transform's main parameter."""
     schema = transform.model_json_schema()["properties"]
     main = next((a.parameter for a in transform.axes if a.parameter in schema), None)
-    if main is None:
-        return f"- {transform.name}"
-    return f"- {transform.name}: {{{main}: {_default(schema[main])}}}"
+    return f"- {transform.name}" + (f": {{{main}: {_default(schema[main])}}}" if main else "")
 
 
 def _default(schema: dict[str, Any]) -> str:
@@ -181,14 +179,7 @@ def type_text(schema: dict[str, Any]) -> str:
 
 def _number_text(schema: dict[str, Any]) -> str:
     kind = "whole number" if schema["type"] == "integer" else "number"
-    low, high, above = (schema.get(k) for k in ("minimum", "maximum", "exclusiveMinimum"))
-    if low is not None and high is not None:
-        return f"{kind} {plain(low)} to {plain(high)}"
-    parts = [kind]
-    if above is not None:
-        parts.append(f"above {plain(above)}")
-    if low is not None:
-        parts.append(f"from {plain(low)}")
-    if high is not None:
-        parts.append(f"to {plain(high)}")
-    return " ".join(parts)
+    words = {"exclusiveMinimum": "above", "minimum": "from", "maximum": "to"}
+    return " ".join(
+        [kind, *(f"{w} {plain(schema[key])}" for key, w in words.items() if key in schema)]
+    )

@@ -51,15 +51,8 @@ def _show(found: "Verification") -> None:
         show(f"{found.output}: all {found.files:,} files ({read}) are as they were written")
         show(f"digest {found.digest}")
         return
-    counts = [
-        f"{count:,} {kind}"
-        for kind, count in (
-            ("missing", found.missing),
-            ("changed", found.changed),
-            ("unknown", found.unknown),
-        )
-        if count
-    ]
+    kinds = ("missing", "changed", "unknown")
+    counts = [f"{number:,} {kind}" for kind in kinds if (number := getattr(found, kind))]
     show(f"{found.output}: of {found.files:,} files: {', '.join(counts)}")
     if found.missing or found.changed:
         show(f"make one again:  variegate rebuild {found.output} KEY")
