@@ -34,8 +34,6 @@ class _Table:
     slots: dict[str, int] = field(default_factory=dict)
     rows: Spooled = field(default_factory=Spooled)
     classes: set[str] = field(default_factory=set)
-    words: dict[str, str] = field(default_factory=dict)
-    empty: bool = False
     keys: dict[str, int] = field(default_factory=dict)
     found: Located = field(default=Located())
     unnamed: list[int] = field(default_factory=list)
@@ -100,17 +98,16 @@ class BoxTable(DatasetFormat):
         return Source(key, entry.size, skip=skip)
 
     def writer(self) -> Writer:
-        files = tuple(
-            replace(table.file, empty=table.empty, words=table.words) for table in self.tables
+        return BoxTableWriter(
+            classes=self.classes, files=tuple(table.file for table in self.tables)
         )
-        return BoxTableWriter(classes=self.classes, files=files)
 
 
 def _read(storage: Storage, key: str, columns: BoxColumns) -> _Table:
     """Read a table, once."""
     table = _Table(BoxTableFile(key=key, split=split_of(key), columns=columns))
-    headed = columns.header is not None
-    table.empty = not headed
+    headed, words = columns.header is not None, dict[str, str]()
+    empty = not headed
     for line, row in body_rows(
         storage, key, delimiter=columns.delimiter, header=headed, spaced=True
     ):
@@ -123,14 +120,15 @@ def _read(storage: Storage, key: str, columns: BoxColumns) -> _Table:
         if len(row) < columns.width:
             continue
         if not any(row[index].strip() for index in (*columns.box, columns.label)):
-            table.empty = True
+            empty = True
         elif label := row[columns.label].strip():
             table.classes.add(label)
         if columns.split is not None and len(row) > columns.split:
             word = row[columns.split].strip()
             if canonical := canonical_split(word):
-                table.words.setdefault(canonical, word)
+                words.setdefault(canonical, word)
     table.rows.finish()
+    table.file = replace(table.file, empty=empty, words=words)
     return table
 
 

@@ -174,11 +174,8 @@ def _widened(schema: Any, metadata: Metadata, pa: Any) -> Any:
         return schema
 
     def widen(kind: Any, *, inside: bool) -> Any:
-        if (
-            pa.types.is_list(kind)
-            or pa.types.is_large_list(kind)
-            or pa.types.is_fixed_size_list(kind)
-        ):
+        lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+        if any(is_one(kind) for is_one in lists):
             return pa.list_(widen(kind.value_type, inside=inside))
         if pa.types.is_struct(kind):
             known = (column.box, OUTLINES, AREA)
@@ -189,8 +186,5 @@ def _widened(schema: Any, metadata: Metadata, pa: Any) -> Any:
     at = schema.get_field_index(column.name)
     wide = widen(schema.field(at).type, inside=False)
     # The features that `datasets` notes beside it would contradict.
-    return (
-        schema
-        if wide == schema.field(at).type
-        else schema.set(at, pa.field(column.name, wide)).remove_metadata()
-    )
+    same = wide == schema.field(at).type
+    return schema if same else schema.set(at, pa.field(column.name, wide)).remove_metadata()

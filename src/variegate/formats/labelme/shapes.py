@@ -171,10 +171,9 @@ def write_shapes(objects: Sequence[Object]) -> Iterator[dict[str, Any]]:
         for kind, points, mask in shapes:
             extra = {name: value for name, value in one.extra.items() if name != "shape_type"}
             corners = [list(point) for point in points]
-            shape: dict[str, Any] = {"label": one.category, "points": corners}
-            shape.update(group_id=None, description="", shape_type=kind, flags={})
-            shape.update(extra)
-            shape.update(group_id=group)
+            shape: dict[str, Any] = {"label": one.category, "points": corners, "group_id": None}
+            shape |= {"description": "", "shape_type": kind, "flags": {}, **extra}
+            shape["group_id"] = group
             yield {**shape, "mask": mask} if mask is not None or "mask" in one.extra else shape
 
 

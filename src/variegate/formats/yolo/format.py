@@ -74,7 +74,9 @@ class Yolo(PairedFormat):
             )
         labels = survey.labels or (found[0] if found else None)
         if labels is not None:
-            _keep_labels(listed, labels)
+            top = f"{labels.strip('/')}/"
+            kept = {at: stems for at, stems in listed.annotations.items() if at.startswith(top)}
+            listed.annotations = kept
         pairs = find_pairs(listed, ".txt")
         if not pairs.folders:
             return NotThisFormat("no .txt file has the name of an image")
@@ -162,13 +164,6 @@ class Yolo(PairedFormat):
             objects=without_duplicates(found, problems),
             extra={"header": header} if header else {},
         )
-
-
-def _keep_labels(listed: Listed, top: str) -> None:
-    """Forget the label files outside of one folder."""
-    top = f"{top.strip('/')}/"
-    for where in [where for where in listed.annotations if not where.startswith(top)]:
-        del listed.annotations[where]
 
 
 def _text(storage: Storage, key: str) -> str:

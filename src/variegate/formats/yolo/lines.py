@@ -19,7 +19,7 @@ from typing import Literal
 
 from variegate.annotations.annotation import Object, Point
 from variegate.annotations.checks import Problems, Say, Size, Slack, mend_box, mend_ring, usable
-from variegate.formats.yolo.numbers import Ratio, edges, pixels, points, ratio
+from variegate.formats.yolo.numbers import Ratio, edges, pixels, ratio
 
 Task = Literal["detect", "segment", "obb", "pose", "dota"]
 TASKS: tuple[Task, ...] = ("detect", "segment", "obb", "pose", "dota")
@@ -166,7 +166,9 @@ def _ratios(words: Sequence[str], say: Say) -> list[Ratio] | None:
 
 def _ring(shares: Sequence[Ratio], scale: Size, size: Size, say: Say) -> tuple[Point, ...] | None:
     """Return the points of shares of `scale`, if they are usable in an image of `size`."""
-    return usable(mend_ring(tuple(points(shares, scale)), size=size, slack=_slack(size)), say)
+    pairs = zip(shares[::2], shares[1::2], strict=False)
+    ring = tuple((pixels(x, scale[1]), pixels(y, scale[0])) for x, y in pairs)
+    return usable(mend_ring(ring, size=size, slack=_slack(size)), say)
 
 
 def _keypoints(

@@ -7,7 +7,6 @@ numbers that did not change come out as they went in, then with more.
 """
 
 import re
-from collections.abc import Iterator, Sequence
 
 _NUMBER = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,2}))?", re.ASCII)
 _LONGEST = 60
@@ -76,12 +75,6 @@ def edge_texts(low: float, high: float, size: int) -> tuple[str, str]:
 def plain_text(value: float) -> str:
     """Return a number of pixels as text."""
     return str(int(value)) if value == int(value) else repr(float(value))
-
-
-def points(shares: Sequence[Ratio], size: tuple[int, int]) -> Iterator[tuple[float, float]]:
-    """Yield points in pixels; `size` is (height, width)."""
-    for i in range(0, len(shares) - 1, 2):
-        yield pixels(shares[i], size[1]), pixels(shares[i + 1], size[0])
 
 
 def _rounded(top: int, bottom: int) -> int:
