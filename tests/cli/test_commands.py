@@ -182,7 +182,7 @@ def test_transforms_lists_all_by_family(run):
 
 def test_transforms_explains_one(run):
     text = run("transforms", "rotate").stdout
-    for word in ("angle_degrees", "[-30, 30]", "number -360 to 360", "rotate+", "180", "keep"):
+    for word in ("angle_degrees", "[-30, 30]", "number from -360 to 360", "rotate+", "180", "keep"):
         assert word in text
 
 

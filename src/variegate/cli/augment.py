@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from variegate.cli import summaries
 from variegate.cli.application import QUARANTINED, command
 from variegate.cli.console import show, show_json, tell
 from variegate.cli.options import (
@@ -17,14 +18,6 @@ from variegate.cli.options import (
     Strict,
     option,
     whole,
-)
-from variegate.cli.summaries import (
-    QUARANTINE,
-    UNREADABLE,
-    about_problems,
-    as_data,
-    run_shown,
-    show_summary,
 )
 
 if TYPE_CHECKING:
@@ -78,7 +71,7 @@ def augment(
             f"recipe: {recipe.name}, {loaded.count():,} variants an image, seed {loaded.seed}: "
             f"{prepared.outputs:,} files into {output}"
         )
-        heading.extend(about_problems(prepared.listing))
+        heading.extend(summaries.about_problems(prepared.listing))
 
     def carry_out(show_progress: "Callable[[Progress], None]") -> "Summary":
         def on_progress(progress: "Progress") -> None:
@@ -96,19 +89,19 @@ def augment(
             on_progress=on_progress,
         )
 
-    summary, figures = run_shown(carry_out)
+    summary, figures = summaries.run_shown(carry_out)
     if as_json:
-        show_json(as_data(summary))
+        show_json(summaries.as_data(summary))
     else:
         counts, variants = summary.counts, summary.variants
         augmented = f"x {variants:,} = {counts.augmented * variants:,} files"
         rows = [
             ("augmented", counts.augmented, augmented),
             ("copied unchanged", counts.copied, "validation and test images"),
-            (QUARANTINE, counts.quarantined, UNREADABLE),
+            (summaries.QUARANTINE, counts.quarantined, summaries.UNREADABLE),
             ("skipped", counts.skipped, "not images"),
         ]
-        show_summary(summary, figures, rows, what="files")
+        summaries.show_summary(summary, figures, rows, what="files")
         show("")
         show(f"look at them:  variegate preview {shlex.quote(summary.output)}")
         show(f"check them:    variegate verify {shlex.quote(summary.output)}")

@@ -4,17 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from variegate.cli import summaries
 from variegate.cli.application import QUARANTINED, command
 from variegate.cli.console import note, show_json, tell
 from variegate.cli.options import AsJson, In, Out, RunInput, Strict, option
-from variegate.cli.summaries import (
-    QUARANTINE,
-    UNREADABLE,
-    about_problems,
-    as_data,
-    run_shown,
-    show_summary,
-)
 
 if TYPE_CHECKING:
     from variegate.datasets.convert import PreparedConversion
@@ -77,7 +70,7 @@ def convert(
         plans.append(plan)
         _tell_plan(plan, str(source), str(output))
 
-    summary, figures = run_shown(
+    summary, figures = summaries.run_shown(
         lambda on_progress: run(
             source,
             output,
@@ -90,14 +83,14 @@ def convert(
         )
     )
     if as_json:
-        show_json({**conversion_as_data(plans[0]), **as_data(summary)})
+        show_json({**conversion_as_data(plans[0]), **summaries.as_data(summary)})
     else:
         rows = [
             ("converted", summary.counts.copied, ""),
-            (QUARANTINE, summary.counts.quarantined, UNREADABLE),
+            (summaries.QUARANTINE, summary.counts.quarantined, summaries.UNREADABLE),
             ("skipped", summary.counts.skipped, "not images of the dataset: annotations, masks"),
         ]
-        show_summary(summary, figures, rows, what="images")
+        summaries.show_summary(summary, figures, rows, what="images")
     if strict and summary.counts.quarantined:
         raise typer.Exit(QUARANTINED)
 
@@ -116,7 +109,7 @@ def _tell_plan(plan: "PreparedConversion", source: str, output: str) -> None:
     tell(f"output: {output}: {', '.join(parts)}")
     if plan.naming:
         tell(f"        names repeat, so they are written {NAMINGS[plan.naming]}")
-    for line in about_problems(prepared.listing):
+    for line in summaries.about_problems(prepared.listing):
         tell(line)
     grave = [loss.text for loss in plan.losses if loss.grave]
     mild = [loss.text for loss in plan.losses if not loss.grave]

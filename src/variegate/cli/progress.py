@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from variegate.cli.console import note, talk, time_text
@@ -58,26 +58,20 @@ class RunProgress:
 @contextmanager
 def run_progress() -> Iterator[tuple[RunProgress, Callable[["Progress"], None]]]:
     """Show a run's progress while the block runs; give its figures and what to call with news."""
-    figures = RunProgress()
-    if talk().is_terminal:
-        with bar("inputs") as show:
+    figures, last = RunProgress(), time.monotonic()
+    with bar("inputs") if talk().is_terminal else nullcontext() as show:
 
-            def update(progress: "Progress") -> None:
-                figures.update(progress)
-                show(progress.counts.sources, progress.total, figures.words())
+        def update(progress: "Progress") -> None:
+            nonlocal last
+            figures.update(progress)
+            done, total = progress.counts.sources, progress.total
+            if show:
+                show(done, total, figures.words())
+            elif time.monotonic() - last >= _PLAIN_INTERVAL_S:
+                last = time.monotonic()
+                note(f"{done:,} of {total:,} inputs, {figures.words()}")
 
-            yield figures, update
-        return
-    last = time.monotonic()
-
-    def write(progress: "Progress") -> None:
-        nonlocal last
-        figures.update(progress)
-        if time.monotonic() - last >= _PLAIN_INTERVAL_S:
-            last = time.monotonic()
-            note(f"{progress.counts.sources:,} of {progress.total:,} inputs, {figures.words()}")
-
-    yield figures, write
+        yield figures, update
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """variegate status: how far is a run, wherever it runs?"""
 
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,17 +55,14 @@ def status(
 def _watched(observer: "Observer", every: int) -> "Status":
     """Look until the run is finished; return what is seen then."""
     found = _first(observer, every)
-    if talk().is_terminal:
-        with bar("inputs") as update:
-            while not found.finished:
+    with bar("inputs") if talk().is_terminal else nullcontext() as update:
+        while not found.finished:
+            if update:
                 update(found.counts.sources, found.total, ", ".join(_figures(found)))
-                time.sleep(every)
-                found = observer.look()
-        return found
-    while not found.finished:
-        note(_words(found))
-        time.sleep(every)
-        found = observer.look()
+            else:
+                note(_words(found))
+            time.sleep(every)
+            found = observer.look()
     return found
 
 

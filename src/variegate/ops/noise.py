@@ -22,11 +22,11 @@ _RANKS = np.array([0.5 * (1 + math.erf(z / math.sqrt(2))) for z in sorted(NORMAL
 
 
 @dataclass(frozen=True)
-class GaussianNoise(Graded):
-    """Add normal noise.
+class _NormalNoise(Graded):
+    """Normal noise.
 
     Attributes:
-        sigma: standard deviation, in levels of 255; 0 is the identity.
+        sigma: standard deviation, in levels of 255 or of a factor; 0 is the identity.
         per_channel: each channel has its own noise; otherwise all have the same.
         noise_key: the key of the pattern.
     """
@@ -34,6 +34,10 @@ class GaussianNoise(Graded):
     sigma: float
     per_channel: bool
     noise_key: int
+
+
+class GaussianNoise(_NormalNoise):
+    """Add normal noise."""
 
     def _act_on_colors(self, image: Image) -> Image:
         noise = _pattern(self.noise_key, image, per_channel=self.per_channel)
@@ -46,19 +50,8 @@ class GaussianNoise(Graded):
         return cv2.subtract(cv2.add(image, brighter), darker)
 
 
-@dataclass(frozen=True)
-class Speckle(Graded):
-    """Multiply by normal noise about 1.
-
-    Attributes:
-        sigma: standard deviation of the factor; 0 is the identity.
-        per_channel: each channel has its own noise; otherwise all have the same.
-        noise_key: the key of the pattern.
-    """
-
-    sigma: float
-    per_channel: bool
-    noise_key: int
+class Speckle(_NormalNoise):
+    """Multiply by normal noise about 1."""
 
     def _act_on_colors(self, image: Image) -> Image:
         noise = _pattern(self.noise_key, image, per_channel=self.per_channel)

@@ -2,14 +2,14 @@
 
 import re
 
-from variegate.deploy.aws.messages import Message
+from variegate.deploy.aws.messages import QueueMessage
 
 # What SQS takes as text, besides line ends.
 _UNFIT = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LONGEST = 1_000
 
 
-def send(queue: str, message: Message, error: Exception) -> None:
+def send(queue: str, message: QueueMessage, error: Exception) -> None:
     """Put a message into the queue at the URL `queue`, with attributes that say why.
 
     Raises:

@@ -22,9 +22,9 @@ import cv2
 
 from variegate.deploy.aws import dead_letters
 from variegate.deploy.aws.messages import (
-    Message,
     MessageError,
     ObjectEvent,
+    QueueMessage,
     object_events,
     queue_messages,
 )
@@ -63,7 +63,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return {"batchItemFailures": failed}
 
 
-def _settled(message: Message, context: Any) -> bool:
+def _settled(message: QueueMessage, context: Any) -> bool:
     """Act upon a message; say whether it need not come again."""
     begun = time.monotonic()
     left_s = context.get_remaining_time_in_millis() / 1000
@@ -87,7 +87,7 @@ def _settled(message: Message, context: Any) -> bool:
     return True
 
 
-def _given_up(message: Message, error: Exception) -> bool:
+def _given_up(message: QueueMessage, error: Exception) -> bool:
     """Put a message that failed for the last time to the dead letters; say whether it is there."""
     what, reason = "failed", f"{type(error).__name__}: {error}"
     try:

@@ -41,7 +41,7 @@ class ObjectEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class QueueMessage:
     """One message of a queue.
 
     Attributes:
@@ -55,7 +55,7 @@ class Message:
     tries: int
 
 
-def queue_messages(event: Mapping[str, Any]) -> list[Message]:
+def queue_messages(event: Mapping[str, Any]) -> list[QueueMessage]:
     """Return the messages of an event that SQS sent to a function.
 
     Raises:
@@ -70,7 +70,7 @@ def queue_messages(event: Mapping[str, Any]) -> list[Message]:
             f"got {_shown(json.dumps(event, default=str))}"
         )
     return [
-        Message(
+        QueueMessage(
             one["messageId"], one["body"], int(one["attributes"].get("ApproximateReceiveCount", 1))
         )
         for one in records
