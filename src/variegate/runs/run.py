@@ -141,7 +141,7 @@ class Prepared:
         dataset_format: of it.
         listing: its files.
         workers: processes.
-        fresh: what lays the results out in another format; None for that of the input.
+        fresh: writes the results in another format; None for that of the input.
         kind, options: of the job; see `Job`.
     """
 
@@ -156,7 +156,7 @@ class Prepared:
 
     @property
     def writer(self) -> Writer:
-        """What lays the results out."""
+        """What writes the results."""
         return self.fresh or self.dataset_format.writer()
 
     @property

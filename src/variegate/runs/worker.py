@@ -347,7 +347,7 @@ def _named_as_image(key: str) -> bool:
 
 
 def _no_image_by_name(key: str) -> str | None:
-    """Return why a file is passed over unread, or None."""
+    """Return why a file is skipped without being opened, or None."""
     folders, _, name = key.rpartition("/")
     if name.startswith("._") or "__MACOSX" in folders.split("/"):
         return "a side file of macOS"
