@@ -1,10 +1,12 @@
 """Augmentation: what a worker makes of each source, by the recipe."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from variegate.annotations.targets import Targets
+from variegate.annotations.annotation import Annotation
+from variegate.annotations.sample import Size
+from variegate.annotations.targets import Mask, Targets
 from variegate.codecs import EXTENSIONS, probe
 from variegate.errors import ImageError
 from variegate.formats import Item, Source
@@ -57,9 +59,9 @@ class Augmenter(Worker):
 
     def targets_as_written(self, source: Source, done: Rendered) -> Targets | None:
         """Return what will be known of a result to whoever reads its annotation."""
-        item = self._item(source, done, source.key)
-        written = replace(source, annotation=item.annotation)
-        return self.annotations.targets(written, item.size, load_mask=item.masks.__getitem__)
+        annotation, masks = self.annotations.result(source, done.targets, done.size, source.key)
+        written = replace(source, annotation=annotation)
+        return self.annotations.targets(written, done.size, load_mask=masks.__getitem__)
 
     @property
     def renderer(self) -> Renderer:
@@ -71,20 +73,15 @@ class Augmenter(Worker):
 
     def _copied(self, source: Source, data: bytes) -> Result:
         header = probe(data, self.limits)
-        item = Item(
-            key=source.key,
-            split=source.split,
-            label=source.label,
-            size=(header.height, header.width),
-            annotation=source.annotation,
-            masks=self.annotations.unchanged(source),
-            source=source.key,
-        )
+        size, masks = (header.height, header.width), self.annotations.unchanged(source)
+        item = _item(source, source.key, size, source.annotation, masks)
         return Result(item=item, content=data, sidecars=self.annotations.sidecars(item))
 
     def _made(self, source: Source, done: Rendered, file_format: str) -> Result:
         variant = done.variant
-        item = self._item(source, done, self._key(source.key, variant.index, file_format))
+        key = self._key(source.key, variant.index, file_format)
+        known = self.annotations.result(source, done.targets, done.size, key)
+        item = _item(source, key, done.size, *known)
         columns = {
             "variant": variant.index,
             "name": variant.name,
@@ -101,19 +98,6 @@ class Augmenter(Worker):
             sidecars=self.annotations.sidecars(item),
             status="output",
             columns=columns,
-        )
-
-    def _item(self, source: Source, done: Rendered, key: str) -> Item:
-        """Return a result as a writer sees it."""
-        annotation, masks = self.annotations.result(source, done.targets, done.size, key)
-        return Item(
-            key=key,
-            split=source.split,
-            label=source.label,
-            size=done.size,
-            annotation=annotation,
-            masks=masks,
-            source=source.key,
         )
 
     def _format(self, source: Source, data: bytes) -> str:
@@ -157,6 +141,21 @@ class Augmenter(Worker):
                     f"its content is {file_format}, which its name does not say, and its results "
                     f"could be called like those of {key_to_text(other)!r}; rename one of them"
                 )
+
+
+def _item(
+    source: Source, key: str, size: Size, annotation: Annotation | None, masks: Mapping[str, Mask]
+) -> Item:
+    """Return a result as a writer sees it."""
+    return Item(
+        key=key,
+        split=source.split,
+        label=source.label,
+        size=size,
+        annotation=annotation,
+        masks=masks,
+        source=source.key,
+    )
 
 
 def variant_suffix(index: int, count: int) -> str:

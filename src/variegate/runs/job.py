@@ -19,7 +19,7 @@ from variegate.storage import key_from_text, key_to_text
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class WorkMessage:
     """What goes between processes as JSON, its fields by their names."""
 
     def to_json(self) -> dict[str, Any]:
@@ -33,7 +33,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job(Message):
+class Job(WorkMessage):
     """What is to be done.
 
     Attributes:
@@ -116,7 +116,7 @@ def source_from_json(data: dict[str, Any]) -> Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Report(Message):
+class Report(WorkMessage):
     """What became of a shard.
 
     Attributes:

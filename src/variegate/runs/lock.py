@@ -18,7 +18,6 @@ from variegate.errors import InputError, OutputError
 from variegate.runs.identity import JOB, differences, is_of_events, read_record
 from variegate.runs.manifest import FOLDER, MANIFEST, delete_parts
 from variegate.storage import (
-    LocalStorage,
     ObjectStorage,
     Storage,
     is_archive_name,
@@ -220,12 +219,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
-
-
-def delete_leftovers(target: Storage) -> None:
-    """Delete the unfinished files of killed processes."""
-    if isinstance(target, LocalStorage):
-        target.delete_leftovers()
 
 
 @contextmanager

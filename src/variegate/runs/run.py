@@ -24,11 +24,11 @@ from variegate.runs.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.runs.backends.local import default_workers
 from variegate.runs.identity import record_of
 from variegate.runs.job import Job
-from variegate.runs.lock import delete_leftovers, lock_of
+from variegate.runs.lock import lock_of
 from variegate.runs.manifest import Counts
 from variegate.runs.sources import Listing, spool
 from variegate.seeding import check_seed
-from variegate.storage import Snapshot, Storage, check_apart, open_storage
+from variegate.storage import LocalStorage, Snapshot, Storage, check_apart, open_storage
 
 __all__ = [
     "Options",
@@ -141,7 +141,7 @@ class Prepared:
         dataset_format: of it.
         listing: its files.
         workers: processes.
-        fresh: what lays the results out in another format; None for that of the input.
+        fresh: writes the results in another format; None for that of the input.
         kind, options: of the job; see `Job`.
     """
 
@@ -156,7 +156,7 @@ class Prepared:
 
     @property
     def writer(self) -> Writer:
-        """What lays the results out."""
+        """What writes the results."""
         return self.fresh or self.dataset_format.writer()
 
     @property
@@ -403,7 +403,9 @@ def _carry_out(
                 counts.add(report.counts)
                 tell(Counts())
     finally:
-        delete_leftovers(target)
+        if isinstance(target, LocalStorage):
+            # The unfinished files of killed processes.
+            target.delete_leftovers()
     _finish(target, prepared)
     return before
 

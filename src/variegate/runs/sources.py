@@ -128,7 +128,7 @@ def spool(
     listing = Listing(tempfile.TemporaryFile())  # noqa: SIM115 - the listing closes it
     try:
         listing.seed = recipe.seed if recipe.mixes else None
-        look = on_source or _NameCheck(storage, dataset_format, recipe).add
+        look = on_source or _name_check(storage, dataset_format, recipe)
         _fill(listing, storage, dataset_format, limit, look)
     except BaseException:
         listing.file.close()
@@ -197,27 +197,25 @@ def _thinned(
             yield source
 
 
-class _NameCheck:
-    """Refuses a run in which two sources would share an output's name.
+def _name_check(
+    storage: Storage, dataset_format: DatasetFormat, recipe: Recipe
+) -> Callable[[Source], None]:
+    """Return what refuses a run in which two sources would share an output's name.
 
     Formats are judged by the sources' names; a file whose content is of another kind than its
     name says is looked at again when it is made (see `variegate.runs.worker`).
     """
-
-    def __init__(self, storage: Storage, dataset_format: DatasetFormat, recipe: Recipe) -> None:
-        self._format = recipe.output.format
-        suffixes = {variant_suffix(index, recipe.count()) for index in range(recipe.count())}
-        if dataset_format.splits:
-            suffixes.add("")
-        self._checks = {
-            name: CollisionCheck(
-                suffixes=suffixes,
-                extension=extensions[0],
-                own_extensions=extensions,
-                exists=storage.exists,
-            )
-            for name, extensions in EXTENSIONS.items()
-        }
-
-    def add(self, source: Source) -> None:
-        self._checks[format_by_name(self._format, source.key)].add(source.key)
+    suffixes = {variant_suffix(index, recipe.count()) for index in range(recipe.count())}
+    if dataset_format.splits:
+        suffixes.add("")
+    checks = {
+        name: CollisionCheck(
+            suffixes=suffixes,
+            extension=extensions[0],
+            own_extensions=extensions,
+            exists=storage.exists,
+        )
+        for name, extensions in EXTENSIONS.items()
+    }
+    wanted = recipe.output.format
+    return lambda source: checks[format_by_name(wanted, source.key)].add(source.key)

@@ -67,7 +67,7 @@ class Observer:
 
     def __init__(self, output: str | Path) -> None:
         self._output = str(output)
-        self._known: dict[tuple[str, int], Counts] = {}
+        self._known: dict[Part, Counts] = {}
 
     def look(self) -> Status:
         """Tell how far the run is now.
@@ -89,21 +89,17 @@ class Observer:
                 events=events,
             )
         parts = list(manifest.parts(storage))
-        self._read(storage, [part for part in parts if _name(part) not in self._known])
+        self._read(storage, [part for part in parts if part not in self._known])
         counts = Counts()
         for part in parts:
-            counts.add(self._known[_name(part)])
+            counts.add(self._known[part])
         found = Status(output=self._output, finished=False, total=total, counts=counts)
         return _with_times(found, parts)
 
     def _read(self, storage: Storage, parts: Sequence[Part]) -> None:
         with ThreadPoolExecutor(_READERS) as pool:
             told = pool.map(lambda part: part.counts(storage), parts)
-            self._known |= dict(zip(map(_name, parts), told, strict=True))
-
-
-def _name(part: Part) -> tuple[str, int]:
-    return part.key, part.start
+            self._known |= dict(zip(parts, told, strict=True))
 
 
 def _opened(output: str) -> Storage:

@@ -11,7 +11,7 @@ import json
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -175,23 +175,23 @@ class Worker(ABC):
         item, data = done.item, done.content
         self.output.write_later(item.key, data)
         digests = self.annotations.write_sidecars(done.sidecars)
-        fields: dict[str, Any] = {
-            "source": number,
-            "key": source.key,
-            "status": done.status,
-            "source_sha256": digest,
-            "split": item.split,
-            "label": item.label,
-            "annotation": dumped(item.annotation).decode() if item.annotation else None,
-            "problems": json.dumps(source.problems) if source.problems else None,
-            "output": item.key,
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "sidecars": json.dumps(digests) if digests else None,
-            "bytes": len(data),
-            "height": item.size[0],
-            "width": item.size[1],
-        }
-        return Row(**{**fields, **done.columns})
+        row = Row(
+            source=number,
+            key=source.key,
+            status=done.status,
+            source_sha256=digest,
+            split=item.split,
+            label=item.label,
+            annotation=dumped(item.annotation).decode() if item.annotation else None,
+            problems=json.dumps(source.problems) if source.problems else None,
+            output=item.key,
+            sha256=hashlib.sha256(data).hexdigest(),
+            sidecars=json.dumps(digests) if digests else None,
+            bytes=len(data),
+            height=item.size[0],
+            width=item.size[1],
+        )
+        return replace(row, **done.columns)
 
 
 def run_shard(
@@ -347,7 +347,7 @@ def _named_as_image(key: str) -> bool:
 
 
 def _no_image_by_name(key: str) -> str | None:
-    """Return why a file is passed over unread, or None."""
+    """Return why a file is skipped without being opened, or None."""
     folders, _, name = key.rpartition("/")
     if name.startswith("._") or "__MACOSX" in folders.split("/"):
         return "a side file of macOS"
