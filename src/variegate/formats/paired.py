@@ -132,7 +132,7 @@ class PairedFormat(DatasetFormat):
                 skip = "a mask" if masks else "an image outside the folders that have annotations"
             elif extension.lower() == self.pairs.extension and folder in homes:
                 skip = skip or (None if is_paper(stem) else "a label file")
-            yield Source(entry.key, entry.size, None, None, skip=skip)
+            yield Source(entry.key, entry.size, skip=skip)
 
     def other_role(self, key: str) -> str | None:
         """Return what a file is that is neither an image nor its annotation file, or None."""
@@ -153,7 +153,6 @@ class PairedFormat(DatasetFormat):
             entry.key,
             entry.size,
             self.split(entry.key),
-            None,
             annotation=annotation,
             problems=tuple(problems.found),
             unusable=unusable,

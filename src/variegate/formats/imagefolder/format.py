@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from variegate.annotations.annotation import Annotation
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, about, named
@@ -20,7 +20,6 @@ from variegate.formats.imagefolder.metadata import (
     LABEL,
     Metadata,
     Row,
-    about_name,
     describe,
     read_rows,
     read_schema,
@@ -34,6 +33,7 @@ from variegate.storage import Entry, Storage, printable
 
 _LOOKED_AT = 1_000
 _MOST_FOLDERS = 2_000
+_SHOWN = 200
 _MOST_PROBLEMS = 1_000
 _MOST_CLASSES = 20_000
 # A file that lists fewer of the images is about something else.
@@ -176,9 +176,12 @@ def _read(storage: Storage, key: str, found: _Found) -> str | None:
         if isinstance(row, str):
             found.say(key, line, f"{row}; left out")
             continue
-        name = resolve(row.get(metadata.file), metadata.folder)
-        if name is None:
-            found.say(key, line, f"{about_name(row, metadata)}; left out")
+        written = row.get(metadata.file)
+        name = resolve(written, metadata.folder)
+        if written is None:
+            found.say(key, line, f"no {metadata.file!r}; left out")
+        elif name is None:
+            found.say(key, line, _outside(written))
         elif name in found.slots:
             found.say(key, line, f"{name!r} stands in an earlier line too; left out")
         else:
@@ -202,8 +205,11 @@ def _note(row: Row, metadata: Metadata, line: int, found: _Found) -> None:
     if mask is not None:
         found.masks.add(mask)
     elif name:
-        words = f"{str(name)[:200]!r} lies outside of the dataset; left out"
-        found.say(metadata.key, line, words)
+        found.say(metadata.key, line, _outside(name))
+
+
+def _outside(name: Any) -> str:
+    return f"{str(name)[:_SHOWN]!r} lies outside of the dataset; left out"
 
 
 def _compare(

@@ -19,7 +19,6 @@ FILE_NAME, _SUFFIX = "file_name", "_file_name"
 LABEL = "label"
 _MASKS = ("mask", "label", "segmentation", "seg", "annotation", "semantic")
 _LINE_LIMIT = 1 << 26
-_SHOWN = 200
 
 Row = dict[str, Any]
 
@@ -150,11 +149,3 @@ def _without_strangers(row: Row) -> Row:
             json.dumps(value, allow_nan=False)
             kept[name] = value
     return kept
-
-
-def about_name(row: Row, metadata: Metadata) -> str:
-    """Say what is wrong with the file that a row names."""
-    name = row.get(metadata.file)
-    if name is None:
-        return f"no {metadata.file!r}"
-    return f"{str(name)[:_SHOWN]!r} lies outside of the dataset"

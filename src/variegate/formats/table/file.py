@@ -78,19 +78,22 @@ def read_table(storage: Storage, key: str, columns: Columns) -> Table:
     table = Table({}, {}, [])
     shared: dict[Place, Place] = {}
     for line, row in body_rows(storage, key, delimiter=columns.delimiter):
-        name, label, split = _cells(row, columns, f"{place}: line {line:,}")
+        where = f"{place}: line {line:,}"
+        name, label, split = _cells(row, columns, where)
         file = _relative(name, posixpath.dirname(key))
         if file is None:
             table.outside.append(name)
             continue
-        canonical = _split_of(split, f"{place}: line {line:,}")
+        canonical = canonical_split(split)
+        if split and canonical is None:
+            raise InputError(f"{where}: split {split!r}: expected one of {', '.join(SPLITS)}")
         if canonical:
             table.split_names.setdefault(canonical, split)
         # A million rows share a few dozen pairs.
         value = shared.setdefault((label or None, canonical), (label or None, canonical))
         if table.rows.setdefault(file, value) != value:
             raise InputError(
-                f"{place}: line {line:,}: {name!r} stands in an earlier line too, with another "
+                f"{where}: {name!r} stands in an earlier line too, with another "
                 f"label or split ({table.rows[file][0]!r}, here {label!r}); keep one line"
             )
     return table
@@ -105,13 +108,6 @@ def _cells(row: list[str], columns: Columns, place: str) -> tuple[str, str, str]
         )
     split = "" if columns.split is None else row[columns.split].strip()
     return row[columns.file].strip(), row[columns.label].strip(), split
-
-
-def _split_of(split: str, place: str) -> str | None:
-    canonical = canonical_split(split)
-    if split and canonical is None:
-        raise InputError(f"{place}: split {split!r}: expected one of {', '.join(SPLITS)}")
-    return canonical
 
 
 def _relative(name: str, folder: str) -> str | None:

@@ -33,7 +33,6 @@ from variegate.formats.voc.survey import (
     mask_classes,
     other_format,
     palette,
-    read_text,
     read_xml,
 )
 from variegate.formats.voc.writer import VocWriter
@@ -41,6 +40,7 @@ from variegate.formats.voc.xml import Node
 from variegate.storage import Storage, printable
 
 _LABELMAP = "labelmap.txt"
+_TEXT_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,9 @@ class PascalVoc(PairedFormat):
         lists = [key for key in listed.others if is_list(key)]
         sets = read_sets(storage, lists, lambda name: name.rpartition("/")[2] in stems)
         maps = [key for key in listed.others if key.rpartition("/")[2] == _LABELMAP]
-        text = read_text(storage, maps[0]) if maps else None
+        text = None
+        if maps:
+            text = storage.read(maps[0], limit=_TEXT_LIMIT).decode("utf-8", "surrogateescape")
         names, origin = examine(storage, pairs.present(listed))
         classes = class_order(names, text)
         dataset_format = cls(

@@ -111,7 +111,7 @@ def _lines(
 
 
 def main_split(name: str) -> str | None:
-    """Return the split that a list is of; those of layout, segmentation and action are of none."""
+    """Return the split that a list stands for; only those in Main stand for one."""
     return canonical_split(name.rpartition("/")[2]) if "/Main/" in f"/{name}" else None
 
 

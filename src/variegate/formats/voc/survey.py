@@ -17,7 +17,6 @@ from variegate.storage import Storage, printable
 # This number of XML files is looked at to tell whether they are of this format.
 _LOOKED_AT = 20
 _NO_CLASSES = {"background", "ignored", "void"}
-_TEXT_LIMIT = 1 << 20
 _WANTED = {("object", "name"), ("part", "name"), ("bndbox", "xmin"), ("bndbox", "ymin")}
 # Where a box begins that begins at 0, or before the first pixel ends.
 _FIRST = re.compile(r"0*(?:0|0?\.[0-9]+|0\.)")
@@ -107,11 +106,6 @@ def mask_classes(labelmap: str | None, names: Mapping[str, int]) -> tuple[str, .
     if labelmap is not None:
         return tuple(labelmap_names(labelmap))
     return CLASSES if set(names) <= {*CLASSES, "head", "hand", "foot"} else ()
-
-
-def read_text(storage: Storage, key: str) -> str:
-    """Return the text of a small file."""
-    return storage.read(key, limit=_TEXT_LIMIT).decode("utf-8", "surrogateescape")
 
 
 def palette(storage: Storage, masks: Iterable[str]) -> str:

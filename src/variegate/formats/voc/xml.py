@@ -76,14 +76,11 @@ def parse(data: bytes) -> Node:
         stack[-1].children.append(node)
         stack.append(node)
 
-    def end(_: str) -> None:
-        stack.pop()
-
     def text(content: str) -> None:
         stack[-1].text += content
 
     parser.StartElementHandler = start
-    parser.EndElementHandler = end
+    parser.EndElementHandler = lambda _: stack.pop()
     parser.CharacterDataHandler = text
     _run(parser, data)
     return root.children[0]
