@@ -220,7 +220,7 @@ def test_an_interrupt_says_how_to_go_on(source, reference, cluster, tmp_path):
     assert INTERRUPTED in words
     assert "Traceback" not in words
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "(continued)" in done.stdout
+    assert "(resumed)" in done.stdout
     assert jobs.tree(tmp_path / "out") == reference[0]
 
 
