@@ -18,7 +18,7 @@ import servers
 from variegate import Options, Recipe, augment, verify
 from variegate.errors import InputError, OutputError, RecipeError, UsageError
 from variegate.runs import manifest
-from variegate.runs.backends import make_backend, ray
+from variegate.runs.backends import base, make_backend, ray
 from variegate.runs.job import Job
 from variegate.storage import open_storage
 
@@ -201,7 +201,7 @@ def test_images_that_kill_their_processes(on_ray, tmp_path, monkeypatch):
     assert len(list((tmp_path / "out").glob("*.jpg"))) == 44
 
 
-INTERRUPTED = "the same command goes on from there"
+INTERRUPTED = "run the same command again to resume"
 
 
 def test_an_interrupt_says_how_to_go_on(source, reference, cluster, tmp_path):
@@ -220,7 +220,7 @@ def test_an_interrupt_says_how_to_go_on(source, reference, cluster, tmp_path):
     assert INTERRUPTED in words
     assert "Traceback" not in words
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "(continued)" in done.stdout
+    assert "(resumed)" in done.stdout
     assert jobs.tree(tmp_path / "out") == reference[0]
 
 
@@ -274,6 +274,6 @@ def test_options_that_cannot_be(options, error, sentence, tmp_path):
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(ray, "find_spec", lambda _: None)
+    monkeypatch.setattr(base, "find_spec", lambda _: None)
     with pytest.raises(UsageError, match=r"pip install 'variegate\[ray\]'"):
         make_backend("ray", {})
