@@ -131,7 +131,12 @@ class PairedFormat(DatasetFormat):
                 masks = in_mask_folder(entry.key)
                 skip = "a mask" if masks else "an image outside the folders that have annotations"
             elif extension.lower() == self.pairs.extension and folder in homes:
-                skip = skip or (None if is_paper(stem) else "a label file")
+                if is_paper(stem):
+                    skip = skip or None
+                elif entry.key == self.pairs.key_in(folder, stem):
+                    skip = skip or "a label file"
+                else:
+                    skip = "not read: another label file has this name in other case"
             yield Source(entry.key, entry.size, skip=skip)
 
     def other_role(self, key: str) -> str | None:

@@ -31,10 +31,16 @@ _PAIRED = 0.5
 
 @dataclass(slots=True)
 class Listed:
-    """The stems of a dataset's images and annotation files, by folder ("" or "a/b/")."""
+    """The stems of a dataset's images and annotation files, by folder ("" or "a/b/").
+
+    Attributes:
+        spelled: keys of annotation files whose extension is in other case (``7.XML``), by the key
+            in lower case; a file in lower case goes before them.
+    """
 
     images: dict[str, set[str]] = field(default_factory=dict)
     annotations: dict[str, set[str]] = field(default_factory=dict)
+    spelled: dict[str, str] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
 
     @classmethod
@@ -54,10 +60,19 @@ class Listed:
             if keep(entry.key):
                 listed.others.append(entry.key)
             elif tail.lower() == extension:
-                listed.annotations.setdefault(folder, set()).add(stem)
+                listed._add_annotation(folder, stem, tail)
             elif tail.lower() in IMAGE_EXTENSIONS and not in_mask_folder(folder):
                 listed.images.setdefault(folder, set()).add(stem)
         return listed
+
+    def _add_annotation(self, folder: str, stem: str, tail: str) -> None:
+        stems = self.annotations.setdefault(folder, set())
+        usual = f"{folder}{stem}{tail.lower()}"
+        if tail == tail.lower():
+            self.spelled.pop(usual, None)
+        elif stem not in stems:
+            self.spelled[usual] = f"{folder}{stem}{tail}"
+        stems.add(stem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +82,23 @@ class Pairs:
     Attributes:
         folders: folder of images -> folder of their annotation files.
         extension: of the annotation files as they are written.
+        spelled: the keys of annotation files whose extension is in other case, as in `Listed`.
     """
 
     folders: Mapping[str, str]
     extension: str
+    spelled: Mapping[str, str] = field(default_factory=dict)
 
     def annotation_key(self, image: str) -> str | None:
         """Return the key that the image's annotation file has, if it has one."""
         folder, stem, _ = parts_of(image)
         where = self.folders.get(folder)
-        return None if where is None else f"{where}{stem}{self.extension}"
+        return None if where is None else self.key_in(where, stem)
+
+    def key_in(self, where: str, stem: str) -> str:
+        """Return the key of the annotation file of that stem, as it is spelled."""
+        usual = f"{where}{stem}{self.extension}"
+        return self.spelled.get(usual, usual)
 
     def root(self, *keys: str) -> str:
         """Return the folder that holds all these folders and files."""
@@ -96,7 +118,7 @@ class Pairs:
         """Yield the annotation files that belong to an image."""
         for folder, where in self.folders.items():
             for stem in sorted(listed.images[folder] & listed.annotations.get(where, set())):
-                yield f"{where}{stem}{self.extension}"
+                yield self.key_in(where, stem)
 
     def missing(self, listed: Listed) -> list[str]:
         """Return annotation files without an image, in the folders that belong to images."""
@@ -104,7 +126,7 @@ class Pairs:
         for folder, where in self.folders.items():
             owners.setdefault(where, []).append(folder)
         return sorted(
-            f"{where}{stem}{self.extension}"
+            self.key_in(where, stem)
             for where, folders in owners.items()
             for stem in listed.annotations.get(where, set()).difference(
                 *(listed.images[folder] for folder in folders)
@@ -129,7 +151,7 @@ def find_pairs(listed: Listed, extension: str) -> Pairs:
         exact = [where for rank, _, where, _ in ranked if rank == 1]
         if shared or exact:
             found[folder] = (shared + exact)[0]
-    return Pairs(found, extension)
+    return Pairs(found, extension, listed.spelled)
 
 
 def rivals(listed: Listed) -> list[str]:
