@@ -11,16 +11,8 @@ from variegate.annotations.checks import Problems
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.errors import InputError, LimitError
 from variegate.formats.base import DatasetFormat, Source, about
-from variegate.formats.pairing import (
-    Listed,
-    Pairs,
-    counterpart,
-    in_mask_folder,
-    is_paper,
-    parts_of,
-    split_in,
-)
-from variegate.formats.scan import is_hidden
+from variegate.formats.pairing import Listed, Pairs, counterpart, in_mask_folder, is_paper, parts_of
+from variegate.formats.scan import is_hidden, split_below
 from variegate.formats.writer import Item, Writer
 from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
 
@@ -114,7 +106,7 @@ class PairedFormat(DatasetFormat):
     def split_of(self, folder: str, stem: str) -> str | None:
         """Return the split of an image in one of the folders of images."""
         del stem
-        return split_in(folder)
+        return split_below(folder)
 
     def writer(self) -> Writer:
         return self.template

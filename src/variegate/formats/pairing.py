@@ -228,12 +228,6 @@ def parts_of(key: str) -> tuple[str, str, str]:
     return (key[:cut], name[:dot], name[dot:]) if dot > 0 else (key[:cut], name, "")
 
 
-def split_in(folder: str) -> str | None:
-    """Return the split that a part of a folder's path names, the deepest first."""
-    splits = (canonical_split(part) for part in reversed(folder.split("/")))
-    return next((split for split in splits if split), None)
-
-
 def counterpart(folder: str, word: str) -> str:
     """Return where annotations go for a new folder of images: ``images/a`` -> ``word/a``."""
     parts = folder.split("/")

@@ -62,20 +62,17 @@ def split_above(
 
 def split_of(key: str) -> str | None:
     """Return the split that a file's name tells, or the nearest folder above it."""
-    *folders, name = key.lower().split("/")
     # "image_info_test-dev2017": the first word decides.
-    for word in re.findall("[a-z]+", name.partition(".")[0]):
+    for word in re.findall("[a-z]+", key.lower().rpartition("/")[2].partition(".")[0]):
         if split := canonical_split(word):
             return split
-    return folder_split(folders)
+    return split_below(key)
 
 
-def folder_split(folders: list[str]) -> str | None:
+def split_below(key: str) -> str | None:
     """Return the split of the innermost folder that names one: "train", "val2017"."""
-    for folder in reversed(folders):
-        if split := canonical_split(folder.rstrip("0123456789")):
-            return split
-    return None
+    words = (folder.rstrip("0123456789") for folder in reversed(key.split("/")[:-1]))
+    return next(filter(None, map(canonical_split, words)), None)
 
 
 def relative_name(name: str) -> str | None:

@@ -17,14 +17,7 @@ from typing import Any
 from variegate.errors import InputError, OutputError
 from variegate.runs.identity import JOB, differences, is_of_events, read_record
 from variegate.runs.manifest import FOLDER, MANIFEST, delete_parts
-from variegate.storage import (
-    ObjectStorage,
-    Storage,
-    is_archive_name,
-    open_storage,
-    pack,
-    printable,
-)
+from variegate.storage import ObjectStorage, Storage, is_archive_name, open_storage, pack, printable
 from variegate.storage.keys import TEMPORARY_PREFIX
 from variegate.storage.os_errors import writing
 

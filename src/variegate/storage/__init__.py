@@ -5,13 +5,7 @@ and tar files, and object stores.
 """
 
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
-from variegate.storage.keys import (
-    check_key,
-    is_archive_name,
-    key_from_text,
-    key_to_text,
-    printable,
-)
+from variegate.storage.keys import check_key, is_archive_name, key_from_text, key_to_text, printable
 from variegate.storage.local import LocalStorage
 from variegate.storage.object_store import SCHEMES, ObjectStorage
 from variegate.storage.open import check_apart, open_storage

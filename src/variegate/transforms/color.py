@@ -9,14 +9,7 @@ import numpy.typing as npt
 from variegate.annotations.sample import Size
 from variegate.ops import ColorMatrix, Lut, Operation
 from variegate.ops.color import LUMINANCE
-from variegate.transforms.base import (
-    Axis,
-    Bounds,
-    Parameters,
-    Range,
-    Transform,
-    both_ways,
-)
+from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform, both_ways
 
 _LEVELS = np.arange(256, dtype=np.float64)
 _TO_GRAY = np.tile(LUMINANCE, (3, 1))

@@ -8,14 +8,7 @@ import numpy as np
 from variegate.annotations.sample import Size
 from variegate.ops import Displacement, Field, Lattice, Lens, Operation, Wave
 from variegate.seeding import noise_generator
-from variegate.transforms.base import (
-    Axis,
-    Bounds,
-    Parameters,
-    Range,
-    both_ways,
-    draw_from,
-)
+from variegate.transforms.base import Axis, Bounds, Parameters, Range, both_ways, draw_from
 from variegate.transforms.geometry import Viewed, view
 
 

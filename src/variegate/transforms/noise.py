@@ -6,13 +6,7 @@ from typing import Annotated, ClassVar
 from variegate.annotations.sample import Size
 from variegate.ops import Operation
 from variegate.ops import noise as ops
-from variegate.transforms.base import (
-    Axis,
-    Bounds,
-    Parameters,
-    Range,
-    Transform,
-)
+from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform
 
 
 class GaussianNoise(Transform):

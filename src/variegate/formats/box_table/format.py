@@ -20,7 +20,7 @@ from variegate.formats.box_table.file import BoxColumns, BoxTableFile, find_box_
 from variegate.formats.box_table.writer import CSV, BoxTableWriter
 from variegate.formats.coco.locate import Located, Places, inside, locate
 from variegate.formats.delimited import body_rows
-from variegate.formats.scan import Survey, canonical_split, folder_split, is_hidden, split_of
+from variegate.formats.scan import Survey, canonical_split, is_hidden, split_below, split_of
 from variegate.formats.spooled import Spooled
 from variegate.formats.writer import Writer
 from variegate.storage import Entry, Storage, printable
@@ -80,7 +80,7 @@ class BoxTable(DatasetFormat):
         for table in self.tables:
             if key in table.keys:
                 own = _own_split(table, key)
-                return own or table.file.split or folder_split(key.lower().split("/")[:-1])
+                return own or table.file.split or split_below(key)
         return None
 
     def source(self, entry: Entry, storage: Storage) -> Source:

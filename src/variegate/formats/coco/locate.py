@@ -10,13 +10,7 @@ from typing import Self
 from variegate.formats.base import about, counted
 from variegate.formats.coco.objects import Reader
 from variegate.formats.coco.read import CocoFile
-from variegate.formats.scan import (
-    Survey,
-    canonical_split,
-    folder_split,
-    leave_unsaid,
-    relative_name,
-)
+from variegate.formats.scan import Survey, canonical_split, leave_unsaid, relative_name, split_below
 from variegate.storage import Storage, printable
 
 # Folders that only say that images are in them.
@@ -148,7 +142,7 @@ def _image_folders(
     def rank(folder: str) -> tuple[bool, int, bool, int, bool, int, str]:
         parts = folder.split("/")[:-1]
         return (
-            _split_below(folder) != split,
+            split_below(folder) != split,
             -counts[folder],
             folder.rstrip("/") != home,
             -len(posixpath.commonprefix([home.split("/"), parts])),
@@ -157,13 +151,8 @@ def _image_folders(
             folder,
         )
 
-    fitting = (one for one in counts if split is None or _split_below(one) in (split, None))
+    fitting = (one for one in counts if split is None or split_below(one) in (split, None))
     return sorted(fitting, key=rank)
-
-
-def _split_below(key: str) -> str | None:
-    """Return the split that the folders of a key tell."""
-    return folder_split(key.lower().split("/")[:-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +196,7 @@ class CocoImages:
     def split(self, key: str) -> str | None:
         """Return the split of an image: its files', or else that of its folder."""
         own = self.splits(key)
-        return own[0] if own else _split_below(key)
+        return own[0] if own else split_below(key)
 
     def notes(self) -> Iterator[str]:
         """Yield what the user should know."""

@@ -21,8 +21,8 @@ from variegate.formats.base import NotThisFormat, Recognised
 from variegate.formats.image_size import image_size
 from variegate.formats.labelme.shapes import read_shape, without_split_pieces, write_shapes
 from variegate.formats.paired import BrokenFileError, PairedFormat, PairedWriter
-from variegate.formats.pairing import Listed, find_pairs, parts_of, split_in
-from variegate.formats.scan import Survey
+from variegate.formats.pairing import Listed, find_pairs, parts_of
+from variegate.formats.scan import Survey, split_below
 from variegate.formats.writer import Content, Item
 from variegate.storage import Storage, key_to_text, printable
 
@@ -49,7 +49,7 @@ class LabelMeWriter(PairedWriter):
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         folder, stem, _ = parts_of(key)
-        above = f"{split}/" if split and split_in(folder) != split else ""
+        above = f"{split}/" if split and split_below(folder) != split else ""
         return f"{above}{folder}{stem}{extension}"
 
     def text(self, item: Item, annotation: Annotation) -> str:

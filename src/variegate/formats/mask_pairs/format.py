@@ -28,7 +28,7 @@ from variegate.formats.mask_pairs.classes import class_names, is_class_file, rea
 from variegate.formats.mask_pairs.pairs import Pairing, split_key
 from variegate.formats.mask_pairs.search import find_pairing, is_mask_folder, other_masks
 from variegate.formats.mask_pairs.writer import PALETTE, MaskPairsWriter
-from variegate.formats.scan import Survey, leave_unsaid, split_above
+from variegate.formats.scan import Survey, leave_unsaid, split_below
 from variegate.storage import Entry, Storage, printable
 
 _MOST_EXTENSIONS = 12
@@ -97,7 +97,7 @@ class MaskPairs(DatasetFormat):
         return f"masks beside the images, called {printable(self.pairing.mask[1])!r}"
 
     def split(self, key: str) -> str | None:
-        return _split(key)
+        return split_below(key)
 
     def writer(self) -> MaskPairsWriter:
         return MaskPairsWriter(
@@ -118,7 +118,7 @@ class MaskPairs(DatasetFormat):
         if split_key(key)[2] not in (*self.pairing.image_extensions, *self.pairing.mask_extensions):
             return source
         if role == "image":
-            return self._image(replace(source, split=_split(key)), storage)
+            return self._image(replace(source, split=split_below(key)), storage)
         if role == "mask":
             images = self.pairing.images(key)
             return mask_source(entry, alone=not any(map(storage.exists, images)))
@@ -165,7 +165,7 @@ def _look(survey: Survey, storage: Storage, pairing: Pairing) -> _Seen:
             continue
         role, extension = pairing.role(entry.key), split_key(entry.key)[2]
         if role == "image":
-            seen.images[_split(entry.key) or ""] += 1
+            seen.images[split_below(entry.key) or ""] += 1
             seen.image_extensions[extension] += 1
         elif role == "mask":
             seen.mask_extensions[extension] += 1
@@ -176,12 +176,6 @@ def _look(survey: Survey, storage: Storage, pairing: Pairing) -> _Seen:
 def _common(extensions: Counter[str]) -> tuple[str, ...]:
     ranked = sorted(extensions.items(), key=lambda item: (-item[1], item[0]))
     return tuple(extension for extension, _ in ranked[:_MOST_EXTENSIONS])
-
-
-def _split(key: str) -> str | None:
-    """Return the split that a folder names: "train", "val2017"."""
-    # COCO's folders have the year behind.
-    return split_above(key, lambda folder: (folder.removesuffix("2017"),))
 
 
 def _lost_images(survey: Survey, storage: Storage) -> str | None:

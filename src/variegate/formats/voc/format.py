@@ -21,9 +21,8 @@ from variegate.formats.pairing import (
     find_pairs,
     in_mask_folder,
     parts_of,
-    split_in,
 )
-from variegate.formats.scan import Survey
+from variegate.formats.scan import Survey, split_below
 from variegate.formats.voc.masks import ObjectMask
 from variegate.formats.voc.objects import Reading, read_extra, read_objects, read_size
 from variegate.formats.voc.sets import ImageSets, is_list, main_split, read_sets, split_of
@@ -129,7 +128,7 @@ class PascalVoc(PairedFormat):
         yield from about(several, "image is", "images are", kept)
 
     def split_of(self, folder: str, stem: str) -> str | None:
-        return split_of(self.sets.of(folder + stem)) if self.sets.members else split_in(folder)
+        return split_of(self.sets.of(folder + stem)) if self.sets.members else split_below(folder)
 
     def other_role(self, key: str) -> str | None:
         if is_list(key):

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from variegate.formats.base import about, named
-from variegate.formats.pairing import Listed, listed_lines, parts_of, split_in
+from variegate.formats.pairing import Listed, listed_lines, parts_of
+from variegate.formats.scan import split_below
 from variegate.formats.yolo.config import Config, resolve
 from variegate.storage import Storage
 
@@ -36,7 +37,7 @@ class Splits:
         above = folder
         while above not in self.folders and above:
             above = above[: above.rstrip("/").rfind("/") + 1]
-        return self.folders.get(above) or split_in(folder)
+        return self.folders.get(above) or split_below(folder)
 
 
 class _Reader:
@@ -80,7 +81,7 @@ class _Reader:
             self.found.places[split] = tuple(dict.fromkeys(written))
 
     def _by_name(self, split: str) -> list[str]:
-        return sorted(folder for folder in self._listed.images if split_in(folder) == split)
+        return sorted(folder for folder in self._listed.images if split_below(folder) == split)
 
     def _seen_from_home(self, key: str) -> str:
         return posixpath.relpath(key or ".", self._home or ".")
