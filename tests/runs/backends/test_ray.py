@@ -59,6 +59,7 @@ def cluster(tmp_path_factory) -> Iterator["object"]:
     patch.setenv("PYTHONPATH", jobs.search_path(folder))
     patch.setenv("RAY_AUTH_MODE", "disabled")
     patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    patch.setenv("RAY_worker_niceness", "0")  # or they starve beside other tests
     # What the machines of a cluster have from their service account.
     for name, value in servers.CREDENTIALS.items():
         patch.setenv(name, value)

@@ -65,6 +65,7 @@ def cluster(hosts, tmp_path) -> Iterator[dict[str, str]]:
     environment = os.environ | {
         "RAY_AUTH_MODE": "disabled",
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",  # or they starve beside other tests
         "RAY_health_check_period_ms": "1000",
         "RAY_health_check_initial_delay_ms": "1000",
         "RAY_health_check_timeout_ms": "2000",

@@ -57,6 +57,8 @@ _REACHED_WITHIN_S = 10.0
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_task_oom_retries": "3",
+    # By itself, Ray gives its workers a niceness of 15: on a busy machine they starve.
+    "RAY_worker_niceness": "0",
     # A machine whose cable is cut says nothing; by itself, Ray would wait for it for many minutes.
     "RAY_grpc_client_keepalive_time_ms": "10000",
     "RAY_grpc_client_keepalive_timeout_ms": "20000",
