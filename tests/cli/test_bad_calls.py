@@ -37,7 +37,7 @@ CALLS = [
     ("augmnt", r"no such command 'augmnt'.*augment"),
     ("augment", r"missing argument 'IN'.*--help"),
     ("plan none", r"none: not found"),
-    ("preview parts --out p.png --images 99", r"'--images'.*number 1 to 40, got '99'"),
+    ("preview parts --out p.png --rows 99", r"'--rows'.*number 1 to 40, got '99'"),
     ("preview parts --out p.png --transforms rotaet", r"--transforms: .*did you mean 'rotate'"),
     ("preview parts --out p.png --preset light -t flip", r"--transforms: expected one of them"),
     ("verify parts", r"parts: not an output of variegate"),

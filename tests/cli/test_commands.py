@@ -154,7 +154,7 @@ def test_rebuild_of_an_unknown_key_suggests_the_nearest(parts, tmp_path, run):
 
 def test_preview_of_a_recipe_and_of_results(parts, tmp_path, run):
     sheet, out = tmp_path / "sheet.png", tmp_path / "out"
-    options = ("--out", sheet, "--images", 2, "--variants", 3)
+    options = ("--out", sheet, "--rows", 2, "--variants", 3)
     assert run("preview", parts, "--preset", "chain", *options).exit_code == 0
     planned = cv2.imread(str(sheet))
     run("augment", parts, out, "--workers", 0)
@@ -166,7 +166,7 @@ def test_preview_of_a_recipe_and_of_results(parts, tmp_path, run):
 
 def test_preview_of_single_transforms(parts, tmp_path, run):
     sheet = tmp_path / "sheet.png"
-    result = run("preview", parts, "-t", "flip, invert", "-o", sheet, "--images", 1)
+    result = run("preview", parts, "-t", "flip, invert", "-o", sheet, "--rows", 1)
     assert result.exit_code == 0
     assert cv2.imread(str(sheet)) is not None
 

@@ -9,6 +9,7 @@ import jobs
 from variegate import Options, Recipe, augment, read_manifest, rebuild, status, verify
 from variegate.codecs import Limits
 from variegate.errors import OutputError, UsageError
+from variegate.formats import Hints
 from variegate.recipes.plugins import Plugin
 from variegate.reports import preview_output
 from variegate.runs.identity import differences, digest_of, record_of
@@ -37,6 +38,7 @@ RECIPES = {
     "seed": {"seed": 7},
     "output": {"output": {"quality": 50}},
     "labels": {"labels": {"box": "ellipse"}},
+    "hints": {"hints": {"encoding": "gbk"}},
 }
 JOBS = {
     "recipe": {"variants": "grayscale"},
@@ -53,6 +55,7 @@ JOBS = {
 OPTIONS = {
     "format": {"format": "unlabelled"},
     "label_pattern": {"label_pattern": r"(?P<label>\d)\.png"},
+    "hints": {"hints": Hints(encoding="gbk")},
     "limit": {"limit": 2},
     "limits": {"limits": Limits(max_pixels=10_000)},
     "plugins": {"plugins": ("mine.py",)},

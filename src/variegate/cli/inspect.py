@@ -35,6 +35,7 @@ def inspect(
             source,
             format=inputs.format,
             label_pattern=inputs.label_pattern,
+            hints=inputs.hints,
             on_progress=on_progress,
         )
     if as_json:

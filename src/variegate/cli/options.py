@@ -15,6 +15,7 @@ import typer
 from variegate.errors import RecipeError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from variegate.formats.hints import Hints
     from variegate.recipes.recipe import Recipe
     from variegate.runs.run import Options
 
@@ -192,7 +193,76 @@ class FormatChoice:
         str | None,
         option("--label-pattern", "Regex with a group named label.", _INPUT, "REGEX"),
     ] = None
+    split: Annotated[
+        list[str] | None,
+        option(
+            "--split",
+            "Folder of a split that is called otherwise: train=training_set. Repeatable.",
+            _INPUT,
+            "NAME=FOLDER",
+        ),
+    ] = None
+    classes: Annotated[
+        Path | None,
+        option("--classes", "Text file of class names, one a line.", _INPUT, "FILE"),
+    ] = None
+    images_in: Annotated[
+        str | None,
+        option("--images", "Folder in IN of the images that annotation files name.", _INPUT, "DIR"),
+    ] = None
+    columns: Annotated[
+        str | None,
+        option("--columns", "Columns of a table: file=id,label=breed.", _INPUT, "WHAT=NAME,..."),
+    ] = None
+    pairs: Annotated[
+        str | None,
+        option(
+            "--pairs",
+            "Keypoints that a mirror exchanges: l_eye=r_eye,l_ear=r_ear.",
+            _INPUT,
+            "LEFT=RIGHT,...",
+        ),
+    ] = None
+    masks: Annotated[
+        str | None,
+        option(
+            "--masks",
+            "What the values of masks number or measure: instances, classes or soft.",
+            _INPUT,
+            "KIND",
+        ),
+    ] = None
+    encoding: Annotated[
+        str | None,
+        option(
+            "--encoding", "Encoding of text files: gbk, cp1252. Default: UTF-8.", _INPUT, "NAME"
+        ),
+    ] = None
     endpoint: Endpoint = None
+
+    @property
+    def hints(self) -> "Hints":
+        """What the options say of the dataset.
+
+        Raises:
+            UsageError: a value is not right.
+        """
+        from variegate.formats.hints import Hints, read_class_list
+
+        given = {
+            "splits": {
+                folder.strip("/"): name
+                for text in self.split or ()
+                for name, folder in pairs([text], "--split").items()
+            },
+            "classes": read_class_list(self.classes, self.encoding) if self.classes else None,
+            "images": None if self.images_in is None else self.images_in.strip("/"),
+            "columns": pairs((self.columns or "").split(",") if self.columns else [], "--columns"),
+            "pairs": tuple(pairs(self.pairs.split(",") if self.pairs else [], "--pairs").items()),
+            "masks": self.masks,
+            "encoding": self.encoding,
+        }
+        return Hints.of(**{name: value for name, value in given.items() if value})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +300,13 @@ class LimitedInput(FormatChoice):
             max_pixels=self.max_pixels or default.max_pixels,
             max_bytes=self.max_megabytes << 20 if self.max_megabytes else default.max_bytes,
         )
-        return Options(format=self.format, label_pattern=self.label_pattern, limits=limits, **more)
+        return Options(
+            format=self.format,
+            label_pattern=self.label_pattern,
+            hints=self.hints,
+            limits=limits,
+            **more,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,7 @@ def preview(
         ),
     ] = None,
     images: Annotated[
-        int, option("--images", "Rows: source images.", metavar="N", parser=whole(1, 40))
+        int, option("--rows", "Rows: source images.", metavar="N", parser=whole(1, 40))
     ] = 6,
     variants: Annotated[
         int, option("--variants", "Columns: variants.", metavar="N", parser=whole(1, 24))

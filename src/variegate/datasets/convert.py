@@ -120,7 +120,9 @@ def prepare_conversion(
     storage = open_storage(source)
     recipe = Recipe.from_data({"variants": "source"})
     with Snapshot(storage) as seen:
-        dataset_format = detect(seen, name=options.format, label_pattern=options.label_pattern)
+        dataset_format = detect(
+            seen, name=options.format, label_pattern=options.label_pattern, hints=options.hints
+        )
         look = _Preparation(dataset_format, to, oriented_boxes=oriented_boxes)
         listed = spool(seen, dataset_format, recipe, limit=options.limit, on_source=look.add)
     with listed as listing:

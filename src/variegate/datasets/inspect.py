@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.errors import ImageError, InputError
-from variegate.formats import Source, detect
+from variegate.formats import NO_HINTS, Hints, Source, detect
 from variegate.formats.image_size import measure
 from variegate.formats.scan import seems_image
 from variegate.storage import Snapshot, Storage, open_storage
@@ -126,6 +126,7 @@ def inspect(
     *,
     format: str | None = None,  # noqa: A002 - as the option is called
     label_pattern: str | None = None,
+    hints: Hints = NO_HINTS,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Inspection:
     """Look through a dataset; nothing is written.
@@ -134,13 +135,14 @@ def inspect(
         source: a folder, zip or tar file, or bucket.
         format: its name; None to detect it.
         label_pattern: regular expression with a group "label", for labels in file names.
+        hints: what cannot be told from the files of the dataset.
         on_progress: told how many images of how many were looked at.
 
     Raises:
         InputError: there are no images, or their format is unknown.
     """
     with Snapshot(open_storage(source)) as storage:
-        found = detect(storage, name=format, label_pattern=label_pattern)
+        found = detect(storage, name=format, label_pattern=label_pattern, hints=hints)
         total = sum(found.images.values())
         inspection = Inspection(
             place=str(source),

@@ -28,7 +28,7 @@ from variegate.annotations.sample import Sample
 from variegate.annotations.targets import Mask, Targets
 from variegate.codecs import Limits
 from variegate.errors import ImageError, InputError
-from variegate.formats import DatasetFormat, Source, detect
+from variegate.formats import NO_HINTS, DatasetFormat, Hints, Source, detect
 from variegate.recipes.recipe import Output, Recipe
 from variegate.runs.annotate import AnnotationWriter
 from variegate.runs.render import Renderer
@@ -75,6 +75,7 @@ def dataset(
     size: int | tuple[int, int] | None = None,
     statistics: Statistics | None = None,
     format: str | None = None,  # noqa: A002 - as the option is called
+    hints: Hints = NO_HINTS,
 ) -> "VariantDataset":
     """Make a dataset of a written output, or of a dataset and a recipe.
 
@@ -86,6 +87,7 @@ def dataset(
         size: (height, width) to which all are brought, or one number; instead of the recipe's.
         statistics: for `normalize`; None to leave values between 0 and 1.
         format: of the input; None to detect it.
+        hints: what cannot be told from the files of the dataset.
 
     Raises:
         InputError: there are no images of that split.
@@ -93,7 +95,7 @@ def dataset(
     """
     storage = open_storage(source)
     with Snapshot(storage) as seen:
-        found = detect(seen, name=format)
+        found = detect(seen, name=format, hints=hints)
         sources = [one for one in found.sources(seen) if _usable(one, found, split)]
     if not sources:
         which = f"of the split {split!r} " if found.splits else ""

@@ -14,6 +14,7 @@ from variegate.formats.box_table.format import BoxTable
 from variegate.formats.classes import ClassFolders
 from variegate.formats.coco import Coco
 from variegate.formats.flat import FlatNames
+from variegate.formats.hints import NO_HINTS, Hints
 from variegate.formats.imagefolder.format import ImageFolder
 from variegate.formats.labelme.format import LabelMe
 from variegate.formats.mask_pairs.format import MaskPairs
@@ -58,16 +59,24 @@ def all_formats() -> tuple[type[DatasetFormat], ...]:
 
 
 def detect(
-    storage: Storage, *, name: str | None = None, label_pattern: str | None = None
+    storage: Storage,
+    *,
+    name: str | None = None,
+    label_pattern: str | None = None,
+    hints: Hints = NO_HINTS,
 ) -> DatasetFormat:
     """Return the format of a dataset; see `detection.detect`."""
-    return detection.detect(storage, all_formats(), name=name, label_pattern=label_pattern)
+    return detection.detect(
+        storage, all_formats(), name=name, label_pattern=label_pattern, hints=hints
+    )
 
 
 __all__ = [
     "FORMATS",
+    "NO_HINTS",
     "CollisionCheck",
     "DatasetFormat",
+    "Hints",
     "Item",
     "PlainWriter",
     "Source",

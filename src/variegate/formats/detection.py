@@ -6,6 +6,7 @@ from dataclasses import replace
 from variegate.errors import InputError, UsageError, did_you_mean
 from variegate.formats.base import DatasetFormat, counted
 from variegate.formats.flat import NAME_RULES, pattern_rules
+from variegate.formats.hints import NO_HINTS, Hints
 from variegate.formats.scan import Survey, survey
 from variegate.storage import Storage, printable
 
@@ -16,6 +17,7 @@ def detect(
     *,
     name: str | None = None,
     label_pattern: str | None = None,
+    hints: Hints = NO_HINTS,
 ) -> DatasetFormat:
     """Look through the names once and return the format of the dataset.
 
@@ -26,6 +28,7 @@ def detect(
             folder to take labels from, where several have some for the same images.
         label_pattern: a regular expression with a group "label", searched in each key; implies
             the format "flat".
+        hints: what the user says of the dataset.
 
     Raises:
         UsageError: no such format, or an impossible pattern.
@@ -37,7 +40,7 @@ def detect(
         names = ", ".join(kind.name for kind in formats if kind.choosable)
         raise UsageError(f"--format {name}:{labels}: a folder goes with {names} only")
     rules = NAME_RULES if label_pattern is None else pattern_rules(label_pattern)
-    seen = replace(survey(storage, rules), labels=labels or None)
+    seen = replace(survey(storage, rules), labels=labels or None, hints=hints)
     place = printable(storage.url)
     if not seen.tally.count:
         raise InputError(_no_images(place, seen))

@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import chain
 
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
+from variegate.formats.hints import NO_HINTS, Hints
 from variegate.storage import Storage
 
 SPLITS = ("train", "val", "test")
@@ -139,6 +140,7 @@ class Survey:
         rules: how labels were looked for in names.
         bare: the images are the files without an extension.
         labels: the folder to take labels from, where the user names one.
+        hints: what else the user says of the dataset.
     """
 
     url: str
@@ -149,6 +151,7 @@ class Survey:
     rules: Mapping[str, LabelRule]
     bare: bool
     labels: str | None = None
+    hints: Hints = NO_HINTS
 
     def is_image(self, key: str) -> bool:
         """Say whether `key` was counted as an image."""

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from variegate.annotations.rules import LabelRule
 from variegate.annotations.sample import Image, Sample, check_image
 from variegate.errors import RecipeError, did_you_mean
+from variegate.formats.hints import NO_HINTS, Hints
 from variegate.recipes.plan import Variant, draw_variants, execute
 from variegate.recipes.policies import POLICIES, Along, Node, count, to_data, transforms_of
 from variegate.seeding import check_seed
@@ -74,6 +75,8 @@ class Recipe(Spec):
     """How results are stored."""
     labels: LabelRule = LabelRule()
     """What becomes of labels."""
+    hints: Hints = NO_HINTS
+    """What cannot be told from the files of the dataset."""
 
     @model_validator(mode="after")
     def _countable(self) -> Self:

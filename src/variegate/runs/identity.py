@@ -16,6 +16,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from variegate.errors import InputError
+from variegate.formats.hints import NO_HINTS, Hints
 from variegate.recipes.plugins import Plugin
 from variegate.recipes.recipe import Recipe
 from variegate.runs.environment import machine
@@ -30,7 +31,7 @@ _VERSION = 2
 
 # Fields of a recipe that are not compared as a part of it: words of its author; the seed has a line
 # of its own.
-_APART = frozenset(("description", "seed"))
+_APART = frozenset(("description", "seed", "hints"))
 
 # Of what differs: so many things are named, and so many letters of each value.
 _SHOWN = 4
@@ -42,6 +43,7 @@ def record_of(
     *,
     format: str,  # noqa: A002 - as the option is called
     label_pattern: str | None = None,
+    hints: Hints = NO_HINTS,
     input_files: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return what a job is known by, as JSON values.
@@ -50,6 +52,7 @@ def record_of(
         job: what is to be done.
         format: how its input is read.
         label_pattern: regex with a group named label, for labels in file names.
+        hints: what the user says of the input, besides the recipe's.
         input_files: numbers and digests of the listing; None where events bring the inputs.
     """
     recipe = Recipe.from_data(job.recipe)
@@ -62,6 +65,7 @@ def record_of(
         "input_files": input_files,
         "format": format,
         "label_pattern": label_pattern,
+        "hints": hints.over(recipe.hints).to_data(),
         "splits": job.splits,
         "writer": job.writer,
         "kind": job.kind,
@@ -169,6 +173,7 @@ def _shared(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for part, value in sorted(record["recipe"].items()):
         if part not in _APART:
             yield f"the recipe's {part}", value
+    yield "the hints", record["hints"]
     yield "the seed", record["seed"]
     yield "the place of the inputs", str(record["input"]).rstrip("/")
     yield "the choice of splits", record["splits"]

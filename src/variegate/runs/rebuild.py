@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from variegate.errors import InputError, did_you_mean
-from variegate.formats import Source, detect
+from variegate.formats import Hints, Source, detect
 from variegate.recipes.plugins import Plugin, load_plugin
 from variegate.runs import manifest
 from variegate.runs.environment import machine
@@ -92,9 +92,14 @@ def _source(inputs: Storage, row: Row, record: dict[str, Any]) -> Source:
         return source
     found = {row.key: source}
     # Annotations are where the format keeps them, which may be one file for the whole set.
-    pattern = record.get("label_pattern")
     with Snapshot(inputs) as seen:
-        for one in detect(seen, name=record["format"], label_pattern=pattern).sources(seen):
+        dataset_format = detect(
+            seen,
+            name=record["format"],
+            label_pattern=record.get("label_pattern"),
+            hints=Hints.of(**record.get("hints", {})),
+        )
+        for one in dataset_format.sources(seen):
             if one.key == row.key or one.key in parents:
                 found[one.key] = one
     partners = tuple(found[key] for key in sorted(parents) if key in found)

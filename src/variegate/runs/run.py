@@ -15,7 +15,7 @@ from typing import Any
 
 from variegate.codecs import Limits
 from variegate.errors import InputError, OutputError, RecipeError
-from variegate.formats import DatasetFormat, Writer, detect, writer_to_json
+from variegate.formats import NO_HINTS, DatasetFormat, Hints, Writer, detect, writer_to_json
 from variegate.recipes.plugins import Plugin, load_plugins
 from variegate.recipes.recipe import Recipe
 from variegate.runs import manifest
@@ -107,6 +107,7 @@ class Options:
     Attributes:
         format: name of the input's format; None to detect it.
         label_pattern: regular expression with a group "label", for labels in file names.
+        hints: what cannot be told from the files of the dataset; it goes before the recipe's.
         limit: process at most this many images, sampled evenly.
         workers: processes; 0 for none but this one, None for one a processor.
         shard_size: sources in a shard; None for a sensible number.
@@ -120,6 +121,7 @@ class Options:
 
     format: str | None = None
     label_pattern: str | None = None
+    hints: Hints = NO_HINTS
     limit: int | None = None
     workers: int | None = None
     shard_size: int | None = None
@@ -230,7 +232,10 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
     check_options(options)
     storage = open_storage(source)
     with Snapshot(storage) as seen:
-        dataset_format = detect(seen, name=options.format, label_pattern=options.label_pattern)
+        hints = options.hints.over(recipe.hints)
+        dataset_format = detect(
+            seen, name=options.format, label_pattern=options.label_pattern, hints=hints
+        )
         if dataset_format.splits and "train" not in dataset_format.splits:
             raise InputError(
                 f"{storage.url}: it has splits ({', '.join(dataset_format.splits)}) but none for "
@@ -335,6 +340,7 @@ def run(
         job,
         format=prepared.dataset_format.option,
         label_pattern=options.label_pattern,
+        hints=options.hints,
         input_files=prepared.listing.identity,
     )
     lock = lock_of(output, record)
