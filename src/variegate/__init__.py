@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from variegate.annotations.sample import Sample
     from variegate.datasets.convert import convert
     from variegate.errors import VariegateError
+    from variegate.formats.hints import Hints
     from variegate.recipes.recipe import Recipe
     from variegate.runs.estimate import Estimate, estimate
     from variegate.runs.output import read_manifest
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 # Loaded when first asked for: `variegate --help` needs neither numpy nor OpenCV.
 _HOMES = {
     "Estimate": "runs.estimate",
+    "Hints": "formats.hints",
     "Options": "runs.run",
     "Recipe": "recipes.recipe",
     "Sample": "annotations.sample",
@@ -50,6 +52,7 @@ _HOMES = {
 
 __all__ = [
     "Estimate",
+    "Hints",
     "Options",
     "Recipe",
     "Sample",
