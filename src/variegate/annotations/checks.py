@@ -5,6 +5,7 @@ outside its image is clipped. The rest is left out.
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
@@ -29,6 +30,9 @@ _NUMBERS = frozenset((int, float))
 # Nothing in an image is larger; integers beyond the floats' range fail this test, too.
 _LARGEST = 1e12
 
+# How every problem ends that costs objects: "box with no area; object left out".
+_COST = re.compile(r"(?:([\d,]+) objects|object) left out$")
+
 _Shape = TypeVar("_Shape")
 
 
@@ -42,6 +46,12 @@ class Problems:
     def add(self, line: int, what: str) -> None:
         """Record a problem in one line of the file."""
         self.found.append(f"{self.key}:{line}: {what}")
+
+
+def objects_left_out(problem: str) -> int:
+    """Return how many objects a problem costs: what its last words say."""
+    found = _COST.search(problem)
+    return int((found[1] or "1").replace(",", "")) if found else 0
 
 
 def is_number(value: Any) -> bool:

@@ -105,5 +105,5 @@ def augment(
         show("")
         show(f"look at them:  variegate preview {shlex.quote(summary.output)}")
         show(f"check them:    variegate verify {shlex.quote(summary.output)}")
-    if strict and summary.counts.quarantined:
+    if summary.counts.quarantined and (strict or not summary.counts.outputs):
         raise typer.Exit(QUARANTINED)

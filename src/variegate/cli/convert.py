@@ -91,7 +91,7 @@ def convert(
             ("skipped", summary.counts.skipped, "not images of the dataset: annotations, masks"),
         ]
         summaries.show_summary(summary, figures, rows, what="images")
-    if strict and summary.counts.quarantined:
+    if summary.counts.quarantined and (strict or not summary.counts.outputs):
         raise typer.Exit(QUARANTINED)
 
 

@@ -103,8 +103,8 @@ Strict = Annotated[
     bool,
     option(
         "--strict",
-        "Stop at the first fault in an annotation, before anything is written; exit with code 3 "
-        "if any image was quarantined.",
+        "Stop at the first fault in an annotation or note about IN, before anything is written; "
+        "exit with code 3 if any image was quarantined.",
     ),
 ]
 PluginFiles = Annotated[

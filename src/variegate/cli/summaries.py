@@ -72,6 +72,9 @@ def show_summary(
     grid.add_row("inputs", f"{counts.sources:,}", "", style="bold")
     show("")
     show(grid)
+    if counts.objects_in:
+        show("")
+        show(_about_objects(counts))
     show("")
     made = f"{counts.outputs:,} {what}, {size_text(counts.bytes)}, in {summary.output}"
     if figures.last is None:
@@ -83,6 +86,19 @@ def show_summary(
     show(f"digest {summary.digest}")
     for line in _faults(summary.output, counts):
         show(line)
+
+
+def _about_objects(counts: "Counts") -> str:
+    """Return what became of the objects that the annotation files hold."""
+    lost = [
+        (counts.objects_left_out, "left out"),
+        (counts.objects_quarantined, "in quarantined images"),
+    ]
+    parts = [f"{counts.objects:,} kept", *(f"{n:,} {what}" for n, what in lost if n)]
+    written = f"{counts.objects_written:,} written"
+    if counts.objects_hidden:
+        written += f", {counts.objects_hidden:,} clipped away or hidden"
+    return f"objects: {counts.objects_in:,} in, {', '.join(parts)}; in the outputs {written}"
 
 
 def _faults(output: str, counts: "Counts") -> list[str]:
@@ -109,4 +125,6 @@ def _how_to_resume(figures: RunProgress) -> str:
 def as_data(summary: "Summary") -> dict[str, Any]:
     """Return a summary as JSON values."""
     data = asdict(summary)
-    return {**data, "counts": {**asdict(summary.counts), "inputs": summary.counts.sources}}
+    counts = summary.counts
+    more = {"inputs": counts.sources, "objects_in": counts.objects_in}
+    return {**data, "counts": {**asdict(counts), **more}}

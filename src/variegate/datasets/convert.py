@@ -126,7 +126,7 @@ def prepare_conversion(
         look = _Preparation(dataset_format, to, oriented_boxes=oriented_boxes)
         listed = spool(seen, dataset_format, recipe, limit=options.limit, on_source=look.add)
     with listed as listing:
-        check_problems(listing, storage, options)
+        check_problems(listing, dataset_format, options)
         writer, conversion = look.result(listing)
         prepared = Prepared(
             recipe,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from variegate.annotations.annotation import Annotation, Skeleton
+from variegate.annotations.checks import objects_left_out
 from variegate.formats.plain import PlainWriter
 from variegate.formats.scan import SPLITS, Survey, is_hidden, seems_image
 from variegate.formats.writer import Writer
@@ -23,7 +24,8 @@ class Source:
         label: its class, or None where the format gives this file none.
         annotation: what else is known about it.
         problems: what was wrong with its annotation and is repaired or left out, each with
-            file, line and what was done ("Annotations/7.xml:12: box with no area; object dropped").
+            file, line and what was done ("Annotations/7.xml:12: box with no area; object left
+            out"); by its last words the objects that are lost are counted.
         unusable: why the image cannot be used at all with this annotation, or None.
         partners: sources of the same split of which images may be made together with this one.
         skip: why the file is not an image of the set ("a mask", "a label file"), or None.
@@ -45,6 +47,16 @@ class Source:
         if self.annotation is not None and self.annotation.labels:
             return dict(self.annotation.labels)
         return {self.label: 1.0} if self.label else {}
+
+    @property
+    def objects(self) -> int:
+        """How many objects are known of it."""
+        return 0 if self.annotation is None else len(self.annotation.objects)
+
+    @property
+    def objects_left_out(self) -> int:
+        """How many objects of its annotation file cannot be used."""
+        return sum(map(objects_left_out, self.problems))
 
     @property
     def seems_usable(self) -> bool:

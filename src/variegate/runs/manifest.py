@@ -18,6 +18,8 @@ sources, into ``manifest.parquet``; two runs that made the same files have the s
 | operations | JSON: what was drawn, with exact parameters |
 | sidecars | JSON: digests of the files that belong to the output, by key |
 | output, sha256, bytes, height, width | of the file that was written |
+| objects, objects_left_out | of the source: known, and in its annotation file but not usable |
+| objects_written | in the annotation of the output |
 """
 
 import hashlib
@@ -75,6 +77,15 @@ class Row:
     bytes: int | None = None
     height: int | None = None
     width: int | None = None
+    objects: int | None = None
+    objects_left_out: int | None = None
+    objects_written: int | None = None
+
+    @property
+    def objects_hidden(self) -> int:
+        """How many objects of the source the output lacks; none where it is made of several."""
+        several = self.operations is not None and '"partners"' in self.operations
+        return 0 if several else max(0, (self.objects or 0) - (self.objects_written or 0))
 
     @property
     def sidecar_digests(self) -> dict[str, str]:
@@ -113,6 +124,13 @@ class Counts:
         augmented, copied, quarantined, skipped: inputs; their sum is all of them.
         outputs: files written, copies included.
         bytes: of those files.
+        objects: annotated in the inputs that gave outputs; with those in quarantined inputs and
+            those left out, all that the annotation files hold.
+        objects_quarantined: in inputs that are quarantined.
+        objects_left_out: that cannot be used, for reasons that the column `problems` gives.
+        objects_written: in the annotations of all outputs.
+        objects_hidden: that an output lacks: clipped away or hidden, by the rule for labels.
+            Where an output is made of several images, none is counted.
     """
 
     augmented: int = 0
@@ -121,11 +139,21 @@ class Counts:
     skipped: int = 0
     outputs: int = 0
     bytes: int = 0
+    objects: int = 0
+    objects_quarantined: int = 0
+    objects_left_out: int = 0
+    objects_written: int = 0
+    objects_hidden: int = 0
 
     @property
     def sources(self) -> int:
         """All inputs that are done."""
         return self.augmented + self.copied + self.quarantined + self.skipped
+
+    @property
+    def objects_in(self) -> int:
+        """All objects that the annotation files hold."""
+        return self.objects + self.objects_quarantined + self.objects_left_out
 
     def add(self, other: "Counts") -> None:
         """Count what `other` counts, too."""
@@ -144,7 +172,12 @@ class Counts:
             if row.bytes is not None:
                 counts.outputs += 1
                 counts.bytes += row.bytes
+                counts.objects_written += row.objects_written or 0
+                counts.objects_hidden += row.objects_hidden
             if row.source != last:
+                counts.objects_left_out += row.objects_left_out or 0
+                usable = "objects_quarantined" if row.status == "quarantined" else "objects"
+                counts._count(usable, row.objects or 0)
                 counts._count("augmented" if row.status == "output" else row.status)
                 last = row.source
         return counts
@@ -370,7 +403,8 @@ def _schema() -> "pa.Schema":
     import pyarrow as pa
 
     numbers = {"source": pa.int64(), "bytes": pa.int64()}
-    numbers |= {"variant": pa.int32(), "height": pa.int32(), "width": pa.int32()}
+    small = ("variant", "height", "width", "objects", "objects_left_out", "objects_written")
+    numbers |= dict.fromkeys(small, pa.int32())
     return pa.schema([(name, numbers.get(name, pa.string())) for name in _COLUMNS])
 
 

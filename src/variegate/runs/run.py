@@ -112,7 +112,8 @@ class Options:
         workers: processes; 0 for none but this one, None for one a processor.
         shard_size: sources in a shard; None for a sensible number.
         limits: larger images are quarantined.
-        strict: stop at the first thing that is wrong with an annotation, before anything is made.
+        strict: stop at the first fault in an annotation, or note about the dataset, before
+            anything is made.
         silence_limit_s: a worker process that finishes no result for so long is taken to hang.
         backend: where it is run: the name of a back end.
         backend_options: those of that back end, by name.
@@ -244,7 +245,7 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
             )
         listed = spool(seen, dataset_format, recipe, limit=options.limit)
     with listed as listing:
-        check_problems(listing, storage, options)
+        check_problems(listing, dataset_format, options)
         yield Prepared(recipe, storage, dataset_format, listing, workers_of(options))
 
 
@@ -261,14 +262,15 @@ def check_options(options: Options) -> None:
     chosen_backend(options)
 
 
-def check_problems(listing: Listing, storage: Storage, options: Options) -> None:
-    """Stop at the first thing that is wrong with an annotation, if that is wanted.
+def check_problems(listing: Listing, dataset_format: DatasetFormat, options: Options) -> None:
+    """Stop at the first fault in an annotation, or note about the dataset, if that is wanted.
 
     Raises:
-        InputError: there is such a thing.
+        InputError: there is one.
     """
-    if options.strict and listing.first_problems:
-        raise InputError(f"{storage.url}: {listing.first_problems[0]}")
+    if options.strict:
+        for one in (*listing.first_problems, *dataset_format.notes):
+            raise InputError(f"--strict: {one}")
 
 
 def workers_of(options: Options) -> int:

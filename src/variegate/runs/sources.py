@@ -21,7 +21,7 @@ from variegate.recipes.recipe import Recipe
 from variegate.runs.augmenter import format_by_name, variant_suffix
 from variegate.runs.job import Shard, source_from_json, source_to_json
 from variegate.seeding import generator
-from variegate.storage import Storage
+from variegate.storage import Storage, log_skip
 from variegate.storage.json import dumped, loaded
 from variegate.storage.os_errors import writing
 
@@ -45,6 +45,8 @@ class Listing:
         total: how many sources.
         identity: by which it is told from another list: numbers and digests, JSON values.
         splits: sources by split ("" for none), files that are no images included.
+        objects: how many are known of the images.
+        objects_left_out: how many more their annotation files hold, which cannot be used.
         problems: how many things were wrong with annotations, and repaired or left out.
         first_problems: some of them.
         usable: numbers of the sources of which results may be made together with others.
@@ -55,6 +57,8 @@ class Listing:
     total: int = 0
     identity: dict[str, Any] = field(default_factory=dict)
     splits: Counter[str] = field(default_factory=Counter)
+    objects: int = 0
+    objects_left_out: int = 0
     problems: int = 0
     first_problems: list[str] = field(default_factory=list)
     usable: "array[int]" = field(default_factory=lambda: array("q"))
@@ -145,8 +149,9 @@ def _fill(
 ) -> None:
     names, sizes, labels = (hashlib.sha256() for _ in range(3))
     size = 0
-    for source in _thinned(storage, dataset_format, limit):
-        look(source)
+    for source, refused in _thinned(storage, dataset_format, limit):
+        if not refused:
+            look(source)
         data = source_to_json(source)
         with writing(f"the list of the input's files, in {tempfile.gettempdir()}"):
             if listing.total % _STRIDE == 0:
@@ -158,6 +163,8 @@ def _fill(
         labels.update(dumped(data) + b"\n")
         if listing.seed is not None and seems_augmented(source, dataset_format):
             listing.usable.append(listing.total)
+        listing.objects += source.objects
+        listing.objects_left_out += source.objects_left_out
         listing.problems += len(source.problems)
         listing.first_problems += source.problems[: _SHOWN - len(listing.first_problems)]
         listing.total += 1
@@ -181,11 +188,24 @@ def seems_augmented(source: Source, dataset_format: DatasetFormat) -> bool:
 
 def _thinned(
     storage: Storage, dataset_format: DatasetFormat, limit: int | None
-) -> Iterator[Source]:
-    """Yield all sources, or `limit` of those that are taken for images."""
+) -> Iterator[tuple[Source, bool]]:
+    """Yield all sources, or `limit` of those that are taken for images.
+
+    Yields:
+        Each with whether the storage refused it: a broken link, a name that leads outside. Those
+        come last: nobody may open them, but they are inputs.
+    """
     images = sum(dataset_format.images.values())
     if limit is None or limit >= images:
-        yield from dataset_format.sources(storage)
+        refused: list[Source] = []
+
+        def note(key: str, reason: str) -> None:
+            refused.append(Source(key, 0, skip=reason))
+            log_skip(key, reason)
+
+        for source in dataset_format.sources(storage, on_skip=note):
+            yield source, False
+        yield from ((source, True) for source in refused)
         return
     seen = taken = 0
     for source in dataset_format.sources(storage):
@@ -194,7 +214,7 @@ def _thinned(
         seen += 1
         if taken * images < seen * limit:
             taken += 1
-            yield source
+            yield source, False
 
 
 def _name_check(

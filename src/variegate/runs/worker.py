@@ -190,6 +190,9 @@ class Worker(ABC):
             bytes=len(data),
             height=item.size[0],
             width=item.size[1],
+            objects=source.objects or None,
+            objects_left_out=source.objects_left_out or None,
+            objects_written=len(item.annotation.objects) if item.annotation else None,
         )
         return replace(row, **done.columns)
 
@@ -328,6 +331,9 @@ def without_output(number: int, source: Source, status: Status, reason: str) -> 
         reason=reason.encode("utf-8", "backslashreplace").decode("utf-8"),
         split=source.split,
         label=source.label,
+        problems=json.dumps(source.problems) if source.problems else None,
+        objects=source.objects or None,
+        objects_left_out=source.objects_left_out or None,
     )
 
 

@@ -1,0 +1,137 @@
+"""Every image and object of the input is accounted for, as other parsers count them."""
+
+import csv
+import json
+import shutil
+import xml.etree.ElementTree as ET
+import zipfile
+from pathlib import Path
+
+import pytest
+from pycocotools.coco import COCO
+
+import jobs
+from variegate import Options, augment, read_manifest
+from variegate.annotations.checks import objects_left_out
+from variegate.errors import InputError
+from variegate.runs.manifest import Row
+
+
+def voc_objects(folder: Path) -> int:
+    return sum(len(ET.parse(path).findall("object")) for path in folder.rglob("*.xml"))
+
+
+def coco_objects(folder: Path) -> int:
+    return sum(len(COCO(path).getAnnIds()) for path in sorted(folder.rglob("*.json")))
+
+
+def yolo_objects(folder: Path) -> int:
+    texts = (path.read_text() for path in folder.rglob("labels/**/*.txt"))
+    return sum(bool(line.strip()) for text in texts for line in text.splitlines())
+
+
+def labelme_objects(folder: Path) -> int:
+    return sum(len(json.loads(path.read_text())["shapes"]) for path in folder.rglob("*.json"))
+
+
+def csv_objects(folder: Path) -> int:
+    return sum(len(list(csv.DictReader(path.read_text().splitlines()))) for path in folder.rglob("*.csv"))
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "count"),
+    [
+        ("bccd_voc", "voc", voc_objects),
+        ("coco_mini/keypoints", "coco", coco_objects),
+        ("coco_mini", "yolo:object_detection", None),
+        ("coco_mini", "yolo:instance_segmentation", None),
+        ("annotation_formats/roboflow_dataset/coco", "coco", coco_objects),
+        ("annotation_formats/roboflow_dataset/voc", "voc", voc_objects),
+        ("annotation_formats/coco_dataset/mmdet_coco", "coco", coco_objects),
+        ("annotation_formats/vott_csv_dataset/dataset", "csv-boxes", csv_objects),
+        ("field_cases/flat-segmentation", "coco", coco_objects),
+        ("field_cases/labelme-rotation", "labelme", labelme_objects),
+        ("field_cases/augment-hides-faults", "yolo", yolo_objects),
+    ],
+)
+def test_objects_add_up(place, name, count, data_dir, tmp_path):
+    source = data_dir / place
+    if count is None:
+        expected = yolo_objects(source / name.partition(":")[2])
+    else:
+        expected = count(source)
+    summary = augment(
+        source,
+        tmp_path / "out",
+        recipe=jobs.recipe("variants: {each: [flip, {rotate: {angle_degrees: 40}}]}"),
+        options=Options(workers=0, format=name),
+    )
+    counts = summary.counts
+    assert expected > 0
+    assert counts.objects_in == expected
+    rows = [Row.from_fields(row) for row in read_manifest(tmp_path / "out").to_pylist()]
+    outputs = [row for row in rows if row.output is not None]
+    assert sum(row.objects or 0 for row in outputs) == (
+        counts.objects_written + counts.objects_hidden
+    )
+    assert len({row.source for row in rows}) == counts.sources
+    written = sum(len(json.loads(row.annotation or "{}").get("objects", ())) for row in outputs)
+    assert counts.objects_written == written
+
+
+def test_objects_of_quarantined_images_are_counted(data_dir, tmp_path):
+    source = Path(shutil.copytree(data_dir / "bccd_voc", tmp_path / "in"))
+    stem = (source / "ImageSets/Main/train.txt").read_text().split()[0]
+    (broken,) = source.glob(f"JPEGImages/{stem}.*")
+    broken.write_bytes(broken.read_bytes()[:2000])
+    lost = voc_objects_of(source / f"Annotations/{broken.stem}.xml")
+    counts = augment(
+        source, tmp_path / "out", recipe=jobs.recipe(jobs.TWO), options=Options(workers=0)
+    ).counts
+    assert (counts.quarantined, counts.objects_quarantined) == (1, lost)
+    assert counts.objects_in == voc_objects(source)
+
+
+def voc_objects_of(path: Path) -> int:
+    return len(ET.parse(path).findall("object"))
+
+
+def test_what_the_storage_refuses_is_an_input_too(tmp_path):
+    jobs.draw_noise(tmp_path / "in/1.png")
+    (tmp_path / "in/2.png").symlink_to(tmp_path / "nowhere.png")
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        archive.write(tmp_path / "in/1.png", "1.png")
+        archive.write(tmp_path / "in/1.png", "../2.png")
+    for name in ("in", "in.zip"):
+        output = tmp_path / f"out-{name}"
+        options = Options(workers=0)
+        counts = augment(
+            tmp_path / name, output, recipe=jobs.recipe(jobs.TWO), options=options
+        ).counts
+        assert (counts.augmented, counts.skipped, counts.sources) == (1, 1, 2)
+        (row,) = read_manifest(output, where={"status": ["skipped"]}).to_pylist()
+        assert row["key"].endswith("2.png")
+        assert row["reason"]
+
+
+@pytest.mark.parametrize("place", ["bccd_voc", "field_cases/augment-hides-faults"])
+def test_strict_stops_before_anything_is_written(place, data_dir, tmp_path):
+    options = Options(workers=0, strict=True)
+    with pytest.raises(InputError, match="--strict: "):
+        augment(
+            data_dir / place, tmp_path / "out", recipe=jobs.recipe(jobs.TWO), options=options
+        )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("problem", "cost"),
+    [
+        ("a.txt:1: box with no area; object left out", 1),
+        ("a.json: annotations[7]: 1,200 objects left out", 1200),
+        ("a.txt:1: corners in the wrong order; exchanged", 0),
+        ("a.json: keypoints left out", 0),
+    ],
+)
+def test_a_problem_says_by_its_end_how_many_objects_it_costs(problem, cost):
+    assert objects_left_out(problem) == cost
