@@ -35,7 +35,8 @@ def labelme_objects(folder: Path) -> int:
 
 
 def csv_objects(folder: Path) -> int:
-    return sum(len(list(csv.DictReader(path.read_text().splitlines()))) for path in folder.rglob("*.csv"))
+    texts = (path.read_text().splitlines() for path in folder.rglob("*.csv"))
+    return sum(len(list(csv.DictReader(text))) for text in texts)
 
 
 @pytest.mark.parametrize(
@@ -56,10 +57,7 @@ def csv_objects(folder: Path) -> int:
 )
 def test_objects_add_up(place, name, count, data_dir, tmp_path):
     source = data_dir / place
-    if count is None:
-        expected = yolo_objects(source / name.partition(":")[2])
-    else:
-        expected = count(source)
+    expected = count(source) if count else yolo_objects(source / name.partition(":")[2])
     summary = augment(
         source,
         tmp_path / "out",
@@ -118,9 +116,7 @@ def test_what_the_storage_refuses_is_an_input_too(tmp_path):
 def test_strict_stops_before_anything_is_written(place, data_dir, tmp_path):
     options = Options(workers=0, strict=True)
     with pytest.raises(InputError, match="--strict: "):
-        augment(
-            data_dir / place, tmp_path / "out", recipe=jobs.recipe(jobs.TWO), options=options
-        )
+        augment(data_dir / place, tmp_path / "out", recipe=jobs.recipe(jobs.TWO), options=options)
     assert not (tmp_path / "out").exists()
 
 

@@ -116,7 +116,7 @@ def test_memory_does_not_grow_with_the_number_of_sources(tmp_path):
         def __init__(self, count):
             self.count, self.splits, self.images = count, (), {"": 1}
 
-        def sources(self, storage):
+        def sources(self, storage, **_):
             for number in range(self.count):
                 yield Source(f"class/{number:09}-with-a-rather-long-name.png", 1_000, None, "class")
 
