@@ -62,6 +62,8 @@ OPTIONS = {
     "workers": None,
     "shard_size": None,
     "strict": None,
+    "update": None,
+    "prune": None,
     "silence_limit_s": None,
     "backend": None,
     "backend_options": None,

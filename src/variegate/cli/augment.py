@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from variegate.runs.run import Prepared, Progress, Summary
+    from variegate.runs.update import UpdateCounts
 
 
 @command(
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     "variegate augment photos/ more/",
     "variegate augment photos.zip more/ --preset chain --seed 7",
     "variegate augment photos/ try/ --recipe recipe.yaml --limit 10",
+    "variegate augment photos/ more/ --update --prune",
     "variegate augment s3://raw s3://more --backend ray --address auto",
     "variegate augment s3://raw/images s3://more/variants --backend lambda --function NAME",
 )
@@ -45,6 +47,16 @@ def augment(
     shard_size: Annotated[int | None, option("--shard-size", "", parser=whole(), hidden=True)] = (
         None
     ),
+    update: Annotated[
+        bool,
+        option(
+            "--update",
+            "OUT is finished and IN has changed: make what is new or changed, keep the rest.",
+        ),
+    ] = False,
+    prune: Annotated[
+        bool, option("--prune", "With --update: delete the results of images that are gone.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Augment every training image of IN into OUT.
@@ -58,6 +70,8 @@ def augment(
     options = inputs.options(
         shard_size=shard_size,
         strict=strict,
+        update=update,
+        prune=prune,
         backend=backend.backend,
         backend_options=backend.chosen,
         plugins=tuple(recipe.plugins or ()),
@@ -102,8 +116,21 @@ def augment(
             ("skipped", counts.skipped, "not images"),
         ]
         summaries.show_summary(summary, figures, rows, what="files")
+        if summary.updated is not None:
+            show("")
+            show(_about_update(summary.updated))
         show("")
         show(f"look at them:  variegate preview {shlex.quote(summary.output)}")
         show(f"check them:    variegate verify {shlex.quote(summary.output)}")
     if summary.counts.quarantined and (strict or not summary.counts.outputs):
         raise typer.Exit(QUARANTINED)
+
+
+def _about_update(found: "UpdateCounts") -> str:
+    """Return what an update found."""
+    text = f"updated: {found.kept:,} images kept, {found.made:,} made, {found.removed:,} removed"
+    if not found.removed_files:
+        return text
+    if found.pruned:
+        return f"{text}; their {found.removed_files:,} files were deleted"
+    return f"{text}; their {found.removed_files:,} files are still there (--prune deletes them)"

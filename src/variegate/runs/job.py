@@ -5,7 +5,8 @@ the `Report` that comes back. Pixels stay where they are read and written. The w
 `variegate.runs.worker.run_shard`.
 """
 
-from dataclasses import asdict, dataclass, field
+import hashlib
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 import msgspec
@@ -16,6 +17,7 @@ from variegate.formats import PlainWriter, Source, writer_to_json
 from variegate.recipes.plugins import Plugin
 from variegate.runs.manifest import Counts
 from variegate.storage import key_from_text, key_to_text
+from variegate.storage.json import dumped
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,12 @@ def source_to_json(source: Source) -> dict[str, Any]:
     if source.partners:
         data["partners"] = [source_to_json(one) for one in source.partners]
     return data
+
+
+def labels_digest(source: Source) -> str:
+    """Return what tells all that is known of a source but its name and content."""
+    known = source_to_json(replace(source, key="", size=0, partners=()))
+    return hashlib.sha256(dumped(known)).hexdigest()[:16]
 
 
 def source_from_json(data: dict[str, Any]) -> Source:

@@ -77,6 +77,11 @@ class BucketLock:
         _put_record(self._storage, self._record)
         yield self._storage
 
+    @contextmanager
+    def updated(self) -> Iterator[Storage]:
+        """Give the output to an update."""
+        yield self._storage
+
     def pack(self, target: Storage) -> None:
         """A bucket is no archive."""
 
@@ -157,6 +162,22 @@ class OutputLock:
             # Another run may have been quicker.
             self._check_folder()
             _put_record(target, self._record)
+            yield target
+
+    @contextmanager
+    def updated(self) -> Iterator[Storage]:
+        """Give the folder to an update, and to nobody else for as long as the block runs.
+
+        Raises:
+            OutputError: it is an archive, or another run is at work there.
+        """
+        if self._archive is not None:
+            raise OutputError(
+                f"{printable(str(self._archive))}: an archive cannot be updated; unpack it, and "
+                "name the folder"
+            )
+        target = open_storage(self.folder, create=True)
+        with _alone(self.folder):
             yield target
 
     def pack(self, target: Storage) -> None:

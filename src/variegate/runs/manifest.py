@@ -11,6 +11,7 @@ sources, into ``manifest.parquet``; two runs that made the same files have the s
 | status | output, copied (it belongs to no training split), quarantined or skipped |
 | reason | why it was quarantined or skipped |
 | source_sha256, split, label | of the input |
+| source_labels | digest of all that is known of the input: label, split, annotation, problems |
 | labels | JSON: the share of each class, where the image is made of several |
 | annotation | JSON: objects, masks and the rest, where the format has them |
 | problems | JSON: what was wrong with the source's annotation, and repaired or left out |
@@ -63,6 +64,7 @@ class Row:
     status: Status
     reason: str | None = None
     source_sha256: str | None = None
+    source_labels: str | None = None
     split: str | None = None
     label: str | None = None
     labels: str | None = None
@@ -422,7 +424,7 @@ def _table(lines: list[bytes]) -> "pa.Table":
 
 
 @contextmanager
-def opened(storage: Storage) -> Iterator["pq.ParquetFile"]:
+def opened(storage: Storage, key: str = MANIFEST) -> Iterator["pq.ParquetFile"]:
     """Open the manifest of a finished output.
 
     Raises:
@@ -430,22 +432,20 @@ def opened(storage: Storage) -> Iterator["pq.ParquetFile"]:
     """
     import pyarrow.parquet as pq
 
-    if not storage.exists(MANIFEST):
-        raise InputError(
-            f"{storage.url}: no {MANIFEST} there; is it a finished output of variegate?"
-        )
-    with storage.open_read(MANIFEST) as file:
+    if not storage.exists(key):
+        raise InputError(f"{storage.url}: no {key} there; is it a finished output of variegate?")
+    with storage.open_read(key) as file:
         # Or all groups to come would be read ahead, and kept.
         yield pq.ParquetFile(file, pre_buffer=False)
 
 
-def rows(storage: Storage) -> Iterator[Row]:
+def rows(storage: Storage, key: str = MANIFEST) -> Iterator[Row]:
     """Yield the rows of a finished output, without holding them all.
 
     Raises:
         InputError: there is no manifest.
     """
-    with opened(storage) as table:
+    with opened(storage, key) as table:
         for batch in table.iter_batches(batch_size=_GROUP_ROWS, use_threads=False):
             for fields in batch.to_pylist():
                 yield Row.from_fields(fields)

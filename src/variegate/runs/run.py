@@ -24,9 +24,10 @@ from variegate.runs.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.runs.backends.local import default_workers
 from variegate.runs.identity import record_of
 from variegate.runs.job import Job
-from variegate.runs.lock import lock_of
+from variegate.runs.lock import BucketLock, OutputLock, lock_of
 from variegate.runs.manifest import Counts
 from variegate.runs.sources import Listing, spool
+from variegate.runs.update import UpdateCounts, begin_update, end_update
 from variegate.seeding import check_seed
 from variegate.storage import LocalStorage, Snapshot, Storage, check_apart, open_storage
 
@@ -86,6 +87,7 @@ class Summary:
         first_problems: some of them.
         elapsed_s: of this run, reading the names included.
         continued: whether some was done before.
+        updated: what an update found; None where it was none.
     """
 
     output: str
@@ -98,6 +100,7 @@ class Summary:
     first_problems: tuple[str, ...] = ()
     elapsed_s: float = 0.0
     continued: bool = False
+    updated: UpdateCounts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +117,9 @@ class Options:
         limits: larger images are quarantined.
         strict: stop at the first fault in an annotation, or note about the dataset, before
             anything is made.
+        update: make a finished output of the same recipe follow its input: make what is new or
+            changed, keep the rest.
+        prune: with `update`: delete the results of inputs that are gone.
         silence_limit_s: a worker process that finishes no result for so long is taken to hang.
         backend: where it is run: the name of a back end.
         backend_options: those of that back end, by name.
@@ -128,6 +134,8 @@ class Options:
     shard_size: int | None = None
     limits: Limits = field(default_factory=Limits)
     strict: bool = False
+    update: bool = False
+    prune: bool = False
     silence_limit_s: float = SILENCE_LIMIT_S
     backend: str = "local"
     backend_options: Mapping[str, object] = field(default_factory=dict)
@@ -347,6 +355,7 @@ def run(
     )
     lock = lock_of(output, record)
     check_apart(job.input, lock.folder)
+    updated = _begin_update(prepared, lock, record, options)
     finished = lock.is_finished()
     if on_start:
         on_start(prepared)
@@ -359,6 +368,8 @@ def run(
             before = _carry_out(opened, prepared, target, size, on_progress)
             lock.pack(target)
     lock.clean()
+    if options.update:
+        end_update(open_storage(output))
     totals = manifest.totals(open_storage(output))
     return Summary(
         output=str(output),
@@ -370,7 +381,27 @@ def run(
         problems=prepared.listing.problems,
         first_problems=tuple(prepared.listing.first_problems),
         continued=before.sources > 0,
+        updated=updated,
     )
+
+
+def _begin_update(
+    prepared: Prepared, lock: OutputLock | BucketLock, record: dict[str, Any], options: Options
+) -> UpdateCounts | None:
+    """Find out what an update has to make, if one is wanted."""
+    if options.prune and not options.update:
+        raise RecipeError("prune: only with update (--update --prune)")
+    if not options.update:
+        return None
+    with lock.updated() as target:
+        return begin_update(
+            target,
+            record,
+            prepared.source,
+            prepared.listing,
+            mixes=prepared.recipe.mixes,
+            prune=options.prune,
+        )
 
 
 def _carry_out(

@@ -24,7 +24,7 @@ from variegate.formats import Item, Source, Writer, writer_from_json
 from variegate.recipes.plugins import load_plugin
 from variegate.recipes.recipe import Recipe
 from variegate.runs.annotate import AnnotationWriter
-from variegate.runs.job import Job, Report, Shard
+from variegate.runs.job import Job, Report, Shard, labels_digest
 from variegate.runs.manifest import Counts, Row, Status, part_key, read_counts, write_part
 from variegate.storage import Entry, Storage, key_to_text, open_storage
 from variegate.storage.json import dumped
@@ -180,6 +180,7 @@ class Worker(ABC):
             key=source.key,
             status=done.status,
             source_sha256=digest,
+            source_labels=labels_digest(source),
             split=item.split,
             label=item.label,
             annotation=dumped(item.annotation).decode() if item.annotation else None,
