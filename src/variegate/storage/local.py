@@ -1,5 +1,6 @@
 """A local folder as a storage."""
 
+import errno
 import os
 import secrets
 import stat
@@ -15,6 +16,10 @@ from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import TEMPORARY_PREFIX, check_key
 from variegate.storage.os_errors import reading, writing
 
+# What file systems without hard links answer, such as FAT and some network drives.
+_NO_LINKS = frozenset(
+    (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+)
 _NO_FILE = "expected a file, found a folder or a device; name a file"
 
 
@@ -134,8 +139,19 @@ class LocalStorage(Storage):
                 Path(temporary).unlink()
             raise
 
-    def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
-        return open_whole(self._inside(key, OutputError), self.place(key))
+    def create(self, key: str, data: bytes) -> bool:
+        path = self._inside(key, OutputError)
+        temporary = _beside(str(path))
+        try:
+            with writing(self.place(key)):
+                _fill(_create(temporary), data)
+                return _put_new(temporary, str(path))
+        finally:
+            with suppress(OSError):
+                Path(temporary).unlink()
+
+    def open_write(self, key: str, *, replace: bool = True) -> AbstractContextManager[BinaryIO]:
+        return open_whole(self._inside(key, OutputError), self.place(key), replace=replace)
 
     def delete(self, key: str) -> None:
         path = self._inside(key, OutputError)
@@ -198,12 +214,13 @@ class LocalStorage(Storage):
 
 
 @contextmanager
-def open_whole(path: Path, place: str) -> Iterator[BinaryIO]:
+def open_whole(path: Path, place: str, *, replace: bool = True) -> Iterator[BinaryIO]:
     """Write a file in pieces. It appears when the block ends; after an exception, never.
 
     Args:
         path: of the file; its folders are made where they are missing.
         place: how to call it in a message.
+        replace: a file that is there; without it that one stays, and what was written is dropped.
 
     Raises:
         OutputError: it cannot be written.
@@ -217,7 +234,10 @@ def open_whole(path: Path, place: str) -> Iterator[BinaryIO]:
         with writing(place), file:
             yield file
         with writing(place):
-            temporary.replace(path)
+            if replace:
+                temporary.replace(path)
+            elif not _put_new(str(temporary), str(path)):
+                temporary.unlink()
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -237,6 +257,24 @@ def _create(path: str) -> int:
     except FileNotFoundError:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, flags, 0o666)
+
+
+def _put_new(temporary: str, path: str) -> bool:
+    """Give a file its name if no other has it; say whether it got it. Needs no locks."""
+    try:
+        # One step, on network drives too, where a look and a renaming would be two.
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            return False
+        os.replace(temporary, path)  # noqa: PTH105 - no Path here, see above
+        return True
+    os.unlink(temporary)  # noqa: PTH108 - no Path here, see above
+    return True
 
 
 def _fill(descriptor: int, data: bytes) -> None:

@@ -37,6 +37,7 @@ _RETRIES: dict[str, Any] = {
 _TIMES = {"timeout": "60s", "connect_timeout": "10s"}
 _PIECE_BYTES = 1 << 20
 _SPOOLED_BYTES = 8 << 20
+_MOST_AT_ONCE_BYTES = 64 << 20
 
 Doing = Literal["list", "read", "write"]
 T = TypeVar("T")
@@ -189,22 +190,41 @@ class ObjectStorage(Storage):
         self._flow().flush()
 
     def create(self, key: str, data: bytes) -> bool:
-        from obstore.exceptions import AlreadyExistsError
-
         check_key(key, OutputError)
+        return self._put_new(key, data)
+
+    def _put_new(self, key: str, data: bytes) -> bool:
+        """Put an object if there is none of its name; say whether it was put."""
+        from obstore.exceptions import AlreadyExistsError, BaseError
+
         with self._asked("write", key):
             try:
                 self._store().put(key, data, mode="create")
             except AlreadyExistsError:
                 return False
+            except (BaseError, NotImplementedError) as error:
+                if not _UNCONDITIONAL.search(f"{type(error).__name__} {error}"):
+                    raise
+                if self.exists(key):
+                    return False
+                self._store().put(key, data)
         return True
 
     @contextmanager
-    def open_write(self, key: str) -> Iterator[BinaryIO]:
+    def open_write(self, key: str, *, replace: bool = True) -> Iterator[BinaryIO]:
         check_key(key, OutputError)
         self.flush()
         with tempfile.SpooledTemporaryFile(_SPOOLED_BYTES, prefix="variegate-") as file:
             yield cast("BinaryIO", file)
+
+            if not replace:
+                if self.exists(key):
+                    return
+                # In parts, as large ones go, nothing can be put on a condition.
+                if file.seek(0, os.SEEK_END) <= _MOST_AT_ONCE_BYTES:
+                    file.seek(0)
+                    self._put_new(key, file.read())
+                    return
 
             def put() -> None:
                 file.seek(0)
@@ -322,6 +342,8 @@ def _whole(data: Any, size: int) -> bytes:
 
 
 _CUT = re.compile("response body")
+# What a store answers that knows no puts on a condition.
+_UNCONDITIONAL = re.compile(r"NotSupported|NotImplemented|status code: 501", re.IGNORECASE)
 _CREDENTIALS = frozenset(
     (
         *("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"),
