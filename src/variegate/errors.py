@@ -5,7 +5,9 @@ VariegateError
 ├── UsageError              the user can correct it: one sentence, exit code 2
 │   ├── RecipeError         a recipe, policy or transform parameter
 │   ├── InputError          the dataset that was named
+│   │   └── UnavailableError  one of its files, just now: it may be there again
 │   ├── OutputError         the place where results should go
+│   │   └── KeyRefusedError one name that it does not take, while others may be written
 │   └── StoreError          an object store as a whole: it denies, cannot be reached, or fails
 ├── ShapeError              an array or argument of the wrong shape or kind (a caller's mistake)
 └── ImageError              one image; the run goes on without it
@@ -39,6 +41,14 @@ class InputError(UsageError):
 
 class OutputError(UsageError):
     """The results cannot be written where they should go."""
+
+
+class UnavailableError(InputError):
+    """A file of the dataset cannot be read just now; later it perhaps can."""
+
+
+class KeyRefusedError(OutputError):
+    """No file of this name can be written there; others can."""
 
 
 class StoreError(UsageError):

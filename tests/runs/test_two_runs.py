@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+from pathlib import Path
 
 import pytest
 
@@ -145,7 +146,7 @@ def test_a_file_that_is_there_stays_with_and_without_hard_links(storage, monkeyp
     assert storage.create("a/two", b"2")
     assert not storage.create("a/two", b"3")
     assert storage.read("a/two") == b"2"
-    assert sorted(os.listdir(f"{storage.root}/a")) == ["one", "two"]
+    assert {path.name for path in Path(storage.root, "a").iterdir()} == {"one", "two"}
 
 
 def rows(*numbers):

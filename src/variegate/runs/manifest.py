@@ -551,7 +551,6 @@ def totals(storage: Storage) -> Totals:
     Raises:
         InputError: there is no manifest.
     """
-    with opened(storage) as table:
-        with whole_record(storage, MANIFEST):
-            data = json.loads(table.metadata.metadata[_TOTALS.encode()])
-            return Totals(_counts(data["counts"]), str(data["digest"]))
+    with opened(storage) as table, whole_record(storage, MANIFEST):
+        data = json.loads(table.metadata.metadata[_TOTALS.encode()])
+        return Totals(_counts(data["counts"]), str(data["digest"]))

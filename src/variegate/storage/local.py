@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from variegate.errors import InputError, OutputError, UsageError
+from variegate.errors import InputError, KeyRefusedError, OutputError, UsageError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import TEMPORARY_PREFIX, check_key
 from variegate.storage.os_errors import reading, writing
@@ -20,6 +20,8 @@ from variegate.storage.os_errors import reading, writing
 _NO_LINKS = frozenset(
     (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 )
+# What is answered about a file that is not there, and could not be there.
+_NOT_THERE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EISDIR, errno.ELOOP))
 _NO_FILE = "expected a file, found a folder or a device; name a file"
 
 
@@ -114,15 +116,17 @@ class LocalStorage(Storage):
         return status.st_size
 
     def exists(self, key: str) -> bool:
-        return self._inside(key, InputError).is_file()
+        path = self._inside(key, InputError)
+        with reading(self.place(key)):
+            status = _status(path)
+        return status is not None and stat.S_ISREG(status.st_mode)
 
     def version(self, key: str) -> str | None:
         path = self._inside(key, InputError)
         with reading(self.place(key)):
-            try:
-                status = path.stat()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
+            status = _status(path)
+        if status is None:
+            return None
         # A file that replaces another is another file, even of the same size and moment.
         return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
 
@@ -156,7 +160,12 @@ class LocalStorage(Storage):
     def delete(self, key: str) -> None:
         path = self._inside(key, OutputError)
         with writing(self.place(key)):
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink()
+            except OSError as error:
+                # A folder is no file of this name, and unlinking one is EPERM on some systems.
+                if error.errno not in _NOT_THERE and not path.is_dir():
+                    raise
 
     def delete_leftovers(self, *, older_than_s: float = 0.0) -> int:
         """Remove the unfinished files of killed runs; return how many.
@@ -184,7 +193,7 @@ class LocalStorage(Storage):
 
     def _checked(self, key: str, error: type[UsageError]) -> str:
         """Return the path of `key`, after making sure that no link leads it out of the root."""
-        check_key(key, error)
+        check_key(key, KeyRefusedError if error is OutputError else error)
         path = f"{self.root.rstrip('/')}/{key}"
         # What is written replaces a link instead of following it: there the folder counts.
         followed = path if error is InputError else path[: path.rfind("/")]
@@ -211,6 +220,16 @@ class LocalStorage(Storage):
 
     def _holds(self, path: str) -> bool:
         return path == self.root or path.startswith(self.root.rstrip("/") + "/")
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Return the status of a file, or None if there is none of this name."""
+    try:
+        return path.stat()
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise
+        return None
 
 
 @contextmanager
