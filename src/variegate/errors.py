@@ -20,11 +20,23 @@ Every message says what was expected, what came, where, and what to do about it.
 """
 
 import difflib
+import re
 from collections.abc import Iterable
+
+# Between "://" and "@": a name and a password, which no key of a bucket has before its first slash.
+_PASSWORD = re.compile(r"(?<=://)[^\s/@]*@")
+
+
+def without_password(text: str) -> str:
+    """Return a text without what stands before the host in URLs: "http://***@host"."""
+    return _PASSWORD.sub("***@", text)
 
 
 class VariegateError(Exception):
-    """Base of all exceptions raised on purpose by variegate."""
+    """Base of all exceptions raised on purpose by variegate. No message shows a password."""
+
+    def __init__(self, *told: object) -> None:
+        super().__init__(*(without_password(one) if isinstance(one, str) else one for one in told))
 
 
 class UsageError(VariegateError):

@@ -329,7 +329,8 @@ class ObjectStorage(Storage):
                 "run the same command again"
             )
         else:
-            endpoint = f" ({_endpoint()})" if _endpoint() else ""
+            # Whatever stands before the last "@" may be a password, slashes and all.
+            endpoint = re.sub("(?<=://).*@", "***@", f" ({_endpoint()})") if _endpoint() else ""
             why = (
                 f"the store{endpoint} cannot be reached, or the connection breaks off; check the "
                 "connection and the endpoint, then run the same command again"
