@@ -78,7 +78,8 @@ def _reached(url: str | None) -> str | None:
     """Let this process and those that it starts reach S3 at another address."""
     if url is not None:
         if not url.startswith(("http://", "https://")):
-            raise UsageError(f"--endpoint {url}: expected a URL such as https://store.example")
+            # Not what came: it may hold a password.
+            raise UsageError("--endpoint: expected a URL such as https://store.example")
         os.environ["AWS_ENDPOINT_URL"] = url
     return url
 

@@ -8,6 +8,7 @@ from variegate.annotations.annotation import Annotation
 from variegate.annotations.masks import MaskReader
 from variegate.annotations.targets import Mask
 from variegate.codecs import Header, decode, encode, probe
+from variegate.errors import KeyRefusedError
 from variegate.formats import Item, Source
 from variegate.formats.conversion.capabilities import Capabilities, Conversion
 from variegate.formats.conversion.filenames import (
@@ -70,7 +71,11 @@ class Converter(Worker):
         label = self.capabilities.label(source)
         extensions = {names[0] for names in KNOWN_EXTENSIONS.values()} | {own_extension(source.key)}
         for extension in sorted(extensions):
-            key = new_key(self.writer, source, label, extension, self.conversion.naming)
+            try:
+                key = new_key(self.writer, source, label, extension, self.conversion.naming)
+            except KeyRefusedError:
+                # So it was not written, either.
+                return
             for one in (key, *self._beside(source, key)):
                 self.output.delete(one)
 

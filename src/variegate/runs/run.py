@@ -29,7 +29,7 @@ from variegate.runs.manifest import Counts
 from variegate.runs.sources import Listing, spool
 from variegate.runs.update import UpdateCounts, begin_update, end_update
 from variegate.seeding import check_seed
-from variegate.storage import LocalStorage, Snapshot, Storage, check_apart, open_storage
+from variegate.storage import Snapshot, Storage, check_apart, open_storage
 
 __all__ = [
     "Options",
@@ -363,10 +363,16 @@ def run(
     if not finished:
         job = replace(job, output=lock.url)
         # What cannot be reached is found out before anything is written.
-        with chosen_backend(options).opened(job) as opened, lock.held() as target:
-            size = _shard_size(prepared, options, opened.parallel)
-            before = _carry_out(opened, prepared, target, size, on_progress)
-            lock.pack(target)
+        try:
+            with chosen_backend(options).opened(job) as opened, lock.held() as target:
+                size = _shard_size(prepared, options, opened.parallel)
+                before = _carry_out(opened, prepared, target, size, on_progress)
+                lock.pack(target)
+        except (InputError, OutputError):
+            # Where there are no locks, another run of this job may have been quicker, and have
+            # taken away what this one still needed.
+            if not lock.is_finished():
+                raise
     lock.clean()
     if options.update:
         end_update(open_storage(output))
@@ -412,7 +418,8 @@ def _carry_out(
     on_progress: Callable[[Progress], None] | None,
 ) -> Counts:
     """Do all that is not done yet; return what was done before."""
-    if target.exists(manifest.MANIFEST):
+    total = prepared.listing.total
+    if manifest.is_whole(target, total):
         # Killed after writing it.
         manifest.delete_parts(target)
         return manifest.totals(target).counts
@@ -425,26 +432,24 @@ def _carry_out(
         if on_progress:
             now = replace(counts)
             now.add(in_flight)
-            total, outputs = prepared.listing.total, prepared.outputs
+            outputs = prepared.outputs
             on_progress(Progress(counts=now, total=total, outputs=outputs, before=before))
 
     tell(Counts())
-    try:
-        # What is missing decides, not what was reported.
-        rounds = count()
-        while gaps := list(manifest.gaps(target, prepared.listing.total)):
-            if next(rounds) == _ROUNDS:
-                raise OutputError(
-                    f"{target.url}: parts of the manifest vanish while the run goes on; "
-                    "see that nothing else deletes files there, and run the same command again"
-                )
-            for report in opened.run(prepared.listing.shards(iter(gaps), shard_size), tell):
-                counts.add(report.counts)
-                tell(Counts())
-    finally:
-        if isinstance(target, LocalStorage):
-            # The unfinished files of killed processes.
-            target.delete_leftovers()
+    # What is missing decides, not what was reported.
+    rounds = count()
+    while gaps := list(manifest.gaps(target, total)):
+        if manifest.is_whole(target, total):
+            # Another run of this job was quicker, and has deleted the parts.
+            return before
+        if next(rounds) == _ROUNDS:
+            raise OutputError(
+                f"{target.url}: parts of the manifest vanish while the run goes on; "
+                "see that nothing else deletes files there, and run the same command again"
+            )
+        for report in opened.run(prepared.listing.shards(iter(gaps), shard_size), tell):
+            counts.add(report.counts)
+            tell(Counts())
     _finish(target, prepared)
     return before
 
@@ -460,8 +465,18 @@ def _shard_size(prepared: Prepared, options: Options, parallel: int) -> int:
 
 
 def _finish(target: Storage, prepared: Prepared) -> None:
-    """Write the index files and the manifest; the manifest says that all is done."""
-    keys = prepared.writer.write_index(target, manifest.items(target))
+    """Write the index files and the manifest; the manifest says that all is done.
+
+    Raises:
+        InputError: a part has vanished: another run of this job may be at its end, too.
+    """
+    # Listed once: a later listing could lack parts, and what is written from it the results.
+    found = list(manifest.parts(target))
+    if list(manifest.missing(found, prepared.listing.total)):
+        raise InputError(
+            f"{target.url}: parts of the manifest have vanished; run the same command again"
+        )
+    keys = prepared.writer.write_index(target, manifest.items(target, found))
     manifest.write_index_record(target, keys)
-    manifest.merge(target)
+    manifest.merge(target, found)
     manifest.delete_parts(target)

@@ -19,13 +19,22 @@ from typing import Any
 import cv2
 
 from variegate.codecs import IMAGE_EXTENSIONS, Limits, kind_of
-from variegate.errors import ImageError, InputError, RecipeError, UsageError, did_you_mean
+from variegate.errors import (
+    ImageError,
+    InputError,
+    KeyRefusedError,
+    RecipeError,
+    UsageError,
+    VariegateError,
+    did_you_mean,
+)
 from variegate.formats import Item, Source, Writer, writer_from_json
 from variegate.recipes.plugins import load_plugin
 from variegate.recipes.recipe import Recipe
 from variegate.runs.annotate import AnnotationWriter
 from variegate.runs.job import Job, Report, Shard, labels_digest
 from variegate.runs.manifest import Counts, Row, Status, part_key, read_counts, write_part
+from variegate.runs.result_storage import ResultStorage
 from variegate.storage import Entry, Storage, key_to_text, open_storage
 from variegate.storage.json import dumped
 
@@ -79,7 +88,7 @@ class Worker(ABC):
 
     recipe: Recipe
     input: Storage
-    output: Storage
+    output: ResultStorage
     splits: bool
     limits: Limits
     writer: Writer
@@ -138,12 +147,8 @@ class Worker(ABC):
                 rows.append(self._written(number, source, done, digest))
                 tell(Counts(outputs=1, bytes=len(done.content)))
             return sorted(rows, key=lambda row: row.variant or 0)
-        except (ImageError, InputError) as error:
-            if isinstance(error, InputError):
-                # If more is gone than this file, the run must not go on without all the others.
-                open_storage(self.input.url)
-            place = f"{self.input.place(source.key)}: "
-            reason = str(error).removeprefix(place)
+        except (ImageError, InputError, KeyRefusedError) as error:
+            reason = self._cause(source, error)
         except UsageError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a plug-in or decoder raises
@@ -154,6 +159,19 @@ class Worker(ABC):
             self.annotations.delete_sidecars(row.sidecar_digests)
         tell(Counts(outputs=-len(rows), bytes=-sum(row.bytes or 0 for row in rows)))
         return [without_output(number, source, "quarantined", reason)]
+
+    def _cause(self, source: Source, error: VariegateError) -> str:
+        """Return in words why a source is quarantined.
+
+        Raises:
+            UsageError: more is wrong than that: the run must not go on without all the others.
+        """
+        if isinstance(error, InputError):
+            open_storage(self.input.url)
+        if isinstance(error, KeyRefusedError):
+            open_storage(self.output.url)
+            return f"its result cannot be written: {error}"
+        return str(error).removeprefix(f"{self.input.place(source.key)}: ")
 
     def _read(self, source: Source) -> bytes | None:
         """Return the content of an image, however broken; None for what never was one."""
@@ -255,7 +273,7 @@ def quarantine_shard(job: Job, shard: Shard, reason: str) -> Report:
 
 def _reported(worker: Worker, shard: Shard, rows: list[Row]) -> Report:
     """Write the part of a shard that is done."""
-    part = write_part(worker.output, shard.start, shard.stop, rows)
+    part = write_part(worker.output.records, shard.start, shard.stop, rows)
     return Report(shard.start, shard.stop, part, Counts.of(rows))
 
 
@@ -297,7 +315,7 @@ def _worker(text: str) -> Worker:
     made: Worker = _kind(job.kind)(
         Recipe.from_data(job.recipe),
         open_storage(job.input),
-        open_storage(job.output),
+        ResultStorage(open_storage(job.output)),
         job.splits,
         job.limits,
         writer_from_json(job.writer),

@@ -18,7 +18,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar, cast
 
-from variegate.errors import InputError, OutputError, StoreError, UsageError
+from variegate.errors import (
+    InputError,
+    KeyRefusedError,
+    StoreError,
+    UnavailableError,
+    UsageError,
+)
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import check_key, printable
 from variegate.storage.prefetch import Flow
@@ -37,6 +43,9 @@ _RETRIES: dict[str, Any] = {
 _TIMES = {"timeout": "60s", "connect_timeout": "10s"}
 _PIECE_BYTES = 1 << 20
 _SPOOLED_BYTES = 8 << 20
+# Bytes of an object's name: S3 and Google; Azure counts letters, of which there are fewer.
+_LONGEST_NAME = 1024
+_MOST_AT_ONCE_BYTES = 64 << 20
 
 Doing = Literal["list", "read", "write"]
 T = TypeVar("T")
@@ -173,38 +182,72 @@ class ObjectStorage(Storage):
         return self.version(key) is not None
 
     def write(self, key: str, data: bytes) -> None:
-        check_key(key, OutputError)
+        self._check_writable(key)
         self.flush()
         self._put(key, data)
+
+    def _check_writable(self, key: str) -> None:
+        """Make sure that the store takes an object of this name.
+
+        Raises:
+            KeyRefusedError: it does not.
+        """
+        check_key(key, KeyRefusedError)
+        name = f"{self.prefix}/{key}".lstrip("/")
+        length = len(name.encode("utf-8", "surrogateescape"))
+        if length > _LONGEST_NAME:
+            raise KeyRefusedError(
+                f"{self.place(key)}: a name of {length:,} bytes with its folders, and a store "
+                f"takes {_LONGEST_NAME:,}; use shorter ones"
+            )
 
     def _put(self, key: str, data: bytes) -> None:
         with self._asked("write", key):
             self._store().put(key, data)
 
     def write_later(self, key: str, data: bytes) -> None:
-        check_key(key, OutputError)
+        self._check_writable(key)
         self._flow().later(lambda: self._put(key, data), len(data))
 
     def flush(self) -> None:
         self._flow().flush()
 
     def create(self, key: str, data: bytes) -> bool:
-        from obstore.exceptions import AlreadyExistsError
+        self._check_writable(key)
+        return self._put_new(key, data)
 
-        check_key(key, OutputError)
+    def _put_new(self, key: str, data: bytes) -> bool:
+        """Put an object if there is none of its name; say whether it was put."""
+        from obstore.exceptions import AlreadyExistsError, BaseError
+
         with self._asked("write", key):
             try:
                 self._store().put(key, data, mode="create")
             except AlreadyExistsError:
                 return False
+            except (BaseError, NotImplementedError) as error:
+                if not _UNCONDITIONAL.search(f"{type(error).__name__} {error}"):
+                    raise
+                if self.exists(key):
+                    return False
+                self._store().put(key, data)
         return True
 
     @contextmanager
-    def open_write(self, key: str) -> Iterator[BinaryIO]:
-        check_key(key, OutputError)
+    def open_write(self, key: str, *, replace: bool = True) -> Iterator[BinaryIO]:
+        self._check_writable(key)
         self.flush()
         with tempfile.SpooledTemporaryFile(_SPOOLED_BYTES, prefix="variegate-") as file:
             yield cast("BinaryIO", file)
+
+            if not replace:
+                if self.exists(key):
+                    return
+                # In parts, as large ones go, nothing can be put on a condition.
+                if file.seek(0, os.SEEK_END) <= _MOST_AT_ONCE_BYTES:
+                    file.seek(0)
+                    self._put_new(key, file.read())
+                    return
 
             def put() -> None:
                 file.seek(0)
@@ -215,7 +258,7 @@ class ObjectStorage(Storage):
                 _insist(put)
 
     def delete(self, key: str) -> None:
-        check_key(key, OutputError)
+        self._check_writable(key)
         self.flush()
         with self._asked("write", key):
             try:
@@ -250,7 +293,7 @@ class ObjectStorage(Storage):
         if code == "NoSuchBucket" or (doing == "list" and status == 404):
             why = f"there is no bucket {self.bucket!r}; check its name and the account"
         elif isinstance(error, FileNotFoundError):
-            return InputError(
+            return UnavailableError(
                 f"{self.place(key)}: not found; check the spelling, or whether it was moved"
             )
         elif code in _CREDENTIALS or kind == "UnauthenticatedError" or status == 401:
@@ -286,7 +329,8 @@ class ObjectStorage(Storage):
                 "run the same command again"
             )
         else:
-            endpoint = f" ({_endpoint()})" if _endpoint() else ""
+            # Whatever stands before the last "@" may be a password, slashes and all.
+            endpoint = re.sub("(?<=://).*@", "***@", f" ({_endpoint()})") if _endpoint() else ""
             why = (
                 f"the store{endpoint} cannot be reached, or the connection breaks off; check the "
                 "connection and the endpoint, then run the same command again"
@@ -322,6 +366,8 @@ def _whole(data: Any, size: int) -> bytes:
 
 
 _CUT = re.compile("response body")
+# What a store answers that knows no puts on a condition.
+_UNCONDITIONAL = re.compile(r"NotSupported|NotImplemented|status code: 501", re.IGNORECASE)
 _CREDENTIALS = frozenset(
     (
         *("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"),
