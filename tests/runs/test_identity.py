@@ -38,6 +38,7 @@ RECIPES = {
     "seed": {"seed": 7},
     "output": {"output": {"quality": 50}},
     "labels": {"labels": {"box": "ellipse"}},
+    "distinct": {"distinct": True},
     "hints": {"hints": {"encoding": "gbk"}},
 }
 JOBS = {

@@ -19,6 +19,7 @@ sources, into ``manifest.parquet``; two runs that made the same files have the s
 | operations | JSON: what was drawn, with exact parameters |
 | sidecars | JSON: digests of the files that belong to the output, by key |
 | output, sha256, bytes, height, width | of the file that was written |
+| identical | how many variants of the source equal an earlier one of it, written or not |
 | objects, objects_left_out | of the source: known, and in its annotation file but not usable |
 | objects_written | in the annotation of the output |
 """
@@ -83,6 +84,7 @@ class Row:
     bytes: int | None = None
     height: int | None = None
     width: int | None = None
+    identical: int | None = None
     objects: int | None = None
     objects_left_out: int | None = None
     objects_written: int | None = None
@@ -137,6 +139,7 @@ class Counts:
         augmented, copied, quarantined, skipped: inputs; their sum is all of them.
         outputs: files written, copies included.
         bytes: of those files.
+        identical: variants that equal an earlier one of the same image.
         objects: annotated in the inputs that gave outputs; with those in quarantined inputs and
             those left out, all that the annotation files hold.
         objects_quarantined: in inputs that are quarantined.
@@ -152,6 +155,7 @@ class Counts:
     skipped: int = 0
     outputs: int = 0
     bytes: int = 0
+    identical: int = 0
     objects: int = 0
     objects_quarantined: int = 0
     objects_left_out: int = 0
@@ -188,6 +192,7 @@ class Counts:
                 counts.objects_written += row.objects_written or 0
                 counts.objects_hidden += row.objects_hidden
             if row.source != last:
+                counts.identical += row.identical or 0
                 counts.objects_left_out += row.objects_left_out or 0
                 usable = "objects_quarantined" if row.status == "quarantined" else "objects"
                 counts._count(usable, row.objects or 0)
@@ -535,7 +540,15 @@ def _schema() -> "pa.Schema":
     import pyarrow as pa
 
     numbers = {"source": pa.int64(), "bytes": pa.int64()}
-    small = ("variant", "height", "width", "objects", "objects_left_out", "objects_written")
+    small = (
+        "variant",
+        "height",
+        "width",
+        "identical",
+        "objects",
+        "objects_left_out",
+        "objects_written",
+    )
     numbers |= dict.fromkeys(small, pa.int32())
     return pa.schema([(name, numbers.get(name, pa.string())) for name in _COLUMNS])
 

@@ -71,6 +71,12 @@ class Result:
     status: Status = "copied"
     columns: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def digest(self) -> str:
+        """What is equal for results of one source that show the same and say the same of it."""
+        known = dumped(self.item.annotation) if self.item.annotation else b""
+        return hashlib.sha256(self.content + known).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Worker(ABC):
@@ -143,10 +149,17 @@ class Worker(ABC):
             if data is None:
                 return [without_output(number, source, "skipped", "not an image")]
             digest = hashlib.sha256(data).hexdigest()
+            seen, identical = set[str](), 0
             for done in self.results(source, data):
+                made = done.digest
+                identical += made in seen
+                if made in seen and self.recipe.distinct:
+                    continue
+                seen.add(made)
                 rows.append(self._written(number, source, done, digest))
                 tell(Counts(outputs=1, bytes=len(done.content)))
-            return sorted(rows, key=lambda row: row.variant or 0)
+            rows.sort(key=lambda row: row.variant or 0)
+            return [replace(rows[0], identical=identical or None), *rows[1:]]
         except (ImageError, InputError, KeyRefusedError) as error:
             reason = self._cause(source, error)
         except UsageError:
