@@ -228,7 +228,7 @@ def _decode_strictly(
     Args:
         data: the file.
         space: as simplejpeg calls what comes out.
-        height, width: at least so many pixels; less than in the file for a smaller copy.
+        height, width: at least this many pixels; less than in the file for a smaller copy.
         padding: whether there may be some before the end mark.
     """
     for _ in range(4):

@@ -18,15 +18,16 @@ from typing import Any
 
 import cv2
 
-from variegate.codecs import IMAGE_EXTENSIONS, Limits, kind_of
+from variegate.codecs import IMAGE_EXTENSIONS, Header, Limits, faults_of, kind_of, probe
 from variegate.errors import ImageError, InputError, RecipeError, UsageError, did_you_mean
 from variegate.formats import Item, Source, Writer, writer_from_json
 from variegate.recipes.plugins import load_plugin
 from variegate.recipes.recipe import Recipe
 from variegate.runs.annotate import AnnotationWriter
+from variegate.runs.file_notes import depth_note, gray_levels
 from variegate.runs.job import Job, Report, Shard
 from variegate.runs.manifest import Counts, Row, Status, part_key, read_counts, write_part
-from variegate.storage import Entry, Storage, key_to_text, open_storage
+from variegate.storage import Entry, Storage, key_to_text, open_storage, printable
 from variegate.storage.json import dumped
 
 _log = logging.getLogger(__name__)
@@ -105,6 +106,11 @@ class Worker(ABC):
     def discard(self, source: Source) -> None:
         """Delete whatever was written of a source that is quarantined in the end."""
 
+    def decodes(self, source: Source, header: Header) -> bool:
+        """Say whether results are made of the pixels of a source, and not of its file."""
+        del source, header
+        return True
+
     @property
     def annotations(self) -> AnnotationWriter:
         """What reads and writes the annotations of this job."""
@@ -134,6 +140,8 @@ class Worker(ABC):
             if data is None:
                 return [without_output(number, source, "skipped", "not an image")]
             digest = hashlib.sha256(data).hexdigest()
+            notes = tuple(f"{printable(source.key)}: {one}" for one in self._notes(source, data))
+            source = replace(source, problems=(*source.problems, *notes))
             for done in self.results(source, data):
                 rows.append(self._written(number, source, done, digest))
                 tell(Counts(outputs=1, bytes=len(done.content)))
@@ -163,6 +171,17 @@ class Worker(ABC):
             if kind_of(head) is None:
                 return None
         return self.input.read(source.key, limit=self.limits.max_bytes)
+
+    def _notes(self, source: Source, data: bytes) -> Iterator[str]:
+        """Yield what is wrong with a source's file and costs no pixel, and what depth is lost.
+
+        Raises:
+            ImageError: it cannot be read as an image.
+        """
+        yield from faults_of(data, self.limits)
+        header = probe(data, self.limits)
+        if header.bits > 8 and self.decodes(source, header):
+            yield depth_note(header.bits, gray_levels(data, self.limits))
 
     def _written(self, number: int, source: Source, done: Result, digest: str) -> Row:
         """Write one result with what belongs to it; return its row.
