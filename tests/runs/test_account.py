@@ -140,7 +140,10 @@ def test_variants_that_are_the_same_are_counted_and_written_once_on_request(dist
     (tmp_path / "in").mkdir()
     cv2.imwrite(str(tmp_path / "in/1.png"), np.full((20, 20, 3), 90, np.uint8))
     jobs.draw_noise(tmp_path / "in/2.png")
-    recipe = jobs.recipe("variants: {each: [invert, {sequence: [flip, invert]}, {sequence: [invert, flip]}]}", distinct=distinct)
+    recipe = jobs.recipe(
+        "variants: {each: [invert, {sequence: [flip, invert]}, {sequence: [invert, flip]}]}",
+        distinct=distinct,
+    )
     options = Options(workers=0)
     counts = augment(tmp_path / "in", tmp_path / "out", recipe=recipe, options=options).counts
     # A gray square is the same mirrored; of noise, the last two are the same.

@@ -59,6 +59,7 @@ OPTIONS = {
     "hints": {"hints": Hints(encoding="gbk")},
     "limit": {"limit": 2},
     "limits": {"limits": Limits(max_pixels=10_000)},
+    "depth": {"depth": "auto"},
     "plugins": {"plugins": ("mine.py",)},
     "workers": None,
     "shard_size": None,

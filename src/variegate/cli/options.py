@@ -66,6 +66,21 @@ def pairs(texts: list[str] | None, flag: str) -> dict[str, str]:
     return {name: value for name, _, value in (one.partition("=") for one in texts or ())}
 
 
+def _window(text: str | None) -> object:
+    """Read full, auto or LOW:HIGH.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    low, colon, high = (text or "").partition(":")
+    if not colon and text in (None, "full", "auto"):
+        return text
+    try:
+        return float(low), float(high)
+    except ValueError:
+        raise UsageError(f"--depth: expected full, auto or LOW:HIGH, got {text!r}") from None
+
+
 def _loaded(files: list[Path] | None) -> list[Path]:
     if files:
         from variegate.recipes.plugins import load_plugins
@@ -239,6 +254,16 @@ class FormatChoice:
             "--encoding", "Encoding of text files: gbk, cp1252. Default: UTF-8.", _INPUT, "NAME"
         ),
     ] = None
+    depth: Annotated[
+        str | None,
+        option(
+            "--depth",
+            "What becomes black and white in images deeper than 8 bits: full (scale), auto (their "
+            "own range) or LOW:HIGH. Default: full.",
+            _INPUT,
+            "WINDOW",
+        ),
+    ] = None
     endpoint: Endpoint = None
 
     @property
@@ -262,6 +287,7 @@ class FormatChoice:
             "pairs": tuple(pairs(self.pairs.split(",") if self.pairs else [], "--pairs").items()),
             "masks": self.masks,
             "encoding": self.encoding,
+            "depth": _window(self.depth),
         }
         return Hints.of(**{name: value for name, value in given.items() if value})
 

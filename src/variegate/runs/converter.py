@@ -52,7 +52,7 @@ class Converter(Worker):
             ImageError: it cannot be read, or its annotation is for another image.
         """
         header = probe(data, self.limits)
-        extension, content = self._file(source.key, data, header)
+        extension, content = self._file(source, data, header)
         label = self.capabilities.label(source)
         item = Item(
             key=new_key(self.writer, source, label, extension, self.conversion.naming),
@@ -65,6 +65,9 @@ class Converter(Worker):
             annotation, masks = self._annotation(source, source.annotation, item, header)
             item = replace(item, annotation=annotation, masks=masks)
         return Result(item=item, content=content, sidecars=self.writer.sidecars(item))
+
+    def decodes(self, source: Source, header: Header) -> bool:
+        return self.writer.kinds is not None and header.kind not in self.writer.kinds
 
     def discard(self, source: Source) -> None:
         """Delete whatever was written of a source that is quarantined in the end."""
@@ -79,11 +82,12 @@ class Converter(Worker):
             for one in (key, *self._beside(source, key)):
                 self.output.delete(one)
 
-    def _file(self, key: str, data: bytes, header: Header) -> tuple[str, bytes]:
+    def _file(self, source: Source, data: bytes, header: Header) -> tuple[str, bytes]:
         """Return the extension and content of an image's file: its own wherever that will do."""
-        kinds = self.writer.kinds
-        if kinds is None or header.kind in kinds:
-            return new_extension(key, header.kind), data
+        if not self.decodes(source, header):
+            # Its pixels are looked at all the same: what has lost some is no image of the new set.
+            decode(data, limits=self.limits, reduce=8 if header.reducible else 1)
+            return new_extension(source.key, header.kind), data
         image = decode(data, limits=self.limits, keep_alpha=True)
         return ".png", encode(image, format="png")
 

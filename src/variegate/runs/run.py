@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from variegate.codecs import Limits
+from variegate.codecs import Depth, Limits
 from variegate.errors import InputError, OutputError, RecipeError
 from variegate.formats import NO_HINTS, DatasetFormat, Hints, Writer, detect, writer_to_json
 from variegate.recipes.plugins import Plugin, load_plugins
@@ -22,6 +22,7 @@ from variegate.runs import manifest
 from variegate.runs.backends import Backend, make_backend
 from variegate.runs.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.runs.backends.local import default_workers
+from variegate.runs.file_notes import file_notes
 from variegate.runs.identity import record_of
 from variegate.runs.job import Job
 from variegate.runs.lock import BucketLock, OutputLock, lock_of
@@ -85,6 +86,7 @@ class Summary:
         notes: what else should be known.
         problems: how many things were wrong with annotations, and repaired or left out.
         first_problems: some of them.
+        file_notes: what was wrong with images' files and cost no pixel, and what depth was lost.
         elapsed_s: of this run, reading the names included.
         continued: whether some was done before.
         updated: what an update found; None where it was none.
@@ -98,6 +100,7 @@ class Summary:
     notes: tuple[str, ...] = ()
     problems: int = 0
     first_problems: tuple[str, ...] = ()
+    file_notes: tuple[str, ...] = ()
     elapsed_s: float = 0.0
     continued: bool = False
     updated: UpdateCounts | None = None
@@ -115,6 +118,8 @@ class Options:
         workers: processes; 0 for none but this one, None for one a processor.
         shard_size: sources in a shard; None for a sensible number.
         limits: larger images are quarantined.
+        depth: which values of images of more than 8 bits become black and white: "full" (scale),
+            "auto" (the image's own least and greatest), or (low, high); it goes before the hints'.
         strict: stop at the first fault in an annotation, or note about the dataset, before
             anything is made.
         update: make a finished output of the same recipe follow its input: make what is new or
@@ -133,6 +138,7 @@ class Options:
     workers: int | None = None
     shard_size: int | None = None
     limits: Limits = field(default_factory=Limits)
+    depth: Depth | None = None
     strict: bool = False
     update: bool = False
     prune: bool = False
@@ -140,6 +146,15 @@ class Options:
     backend: str = "local"
     backend_options: Mapping[str, object] = field(default_factory=dict)
     plugins: tuple[str | Path, ...] = ()
+
+    def all_hints(self, recipe: Recipe) -> Hints:
+        """Return what is said of the dataset, here and in the recipe.
+
+        Raises:
+            RecipeError: a value is not right.
+        """
+        own = NO_HINTS if self.depth is None else Hints.of(depth=self.depth)
+        return own.over(self.hints).over(recipe.hints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +218,7 @@ class Prepared:
             # A worker opens its output, though it may put nothing there: the place must exist.
             output=self.source.url if output is None else output,
             splits=bool(self.dataset_format.splits),
-            limits=options.limits,
+            limits=options.all_hints(self.recipe).decoding(options.limits),
             writer=writer_to_json(self.writer),
             plugins=plugins,
             kind=self.kind,
@@ -241,7 +256,7 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
     check_options(options)
     storage = open_storage(source)
     with Snapshot(storage) as seen:
-        hints = options.hints.over(recipe.hints)
+        hints = options.all_hints(recipe)
         dataset_format = detect(
             seen, name=options.format, label_pattern=options.label_pattern, hints=hints
         )
@@ -374,9 +389,10 @@ def run(
             if not lock.is_finished():
                 raise
     lock.clean()
+    written = open_storage(output)
     if options.update:
-        end_update(open_storage(output))
-    totals = manifest.totals(open_storage(output))
+        end_update(written)
+    totals = manifest.totals(written)
     return Summary(
         output=str(output),
         counts=totals.counts,
@@ -386,6 +402,7 @@ def run(
         notes=prepared.dataset_format.notes,
         problems=prepared.listing.problems,
         first_problems=tuple(prepared.listing.first_problems),
+        file_notes=tuple(file_notes(written, totals.counts)),
         continued=before.sources > 0,
         updated=updated,
     )

@@ -18,7 +18,7 @@ from typing import Any
 
 import cv2
 
-from variegate.codecs import IMAGE_EXTENSIONS, Limits, kind_of
+from variegate.codecs import IMAGE_EXTENSIONS, Header, Limits, faults_of, kind_of, probe
 from variegate.errors import (
     ImageError,
     InputError,
@@ -32,10 +32,11 @@ from variegate.formats import Item, Source, Writer, writer_from_json
 from variegate.recipes.plugins import load_plugin
 from variegate.recipes.recipe import Recipe
 from variegate.runs.annotate import AnnotationWriter
+from variegate.runs.file_notes import depth_note, gray_levels
 from variegate.runs.job import Job, Report, Shard, labels_digest
 from variegate.runs.manifest import Counts, Row, Status, part_key, read_counts, write_part
 from variegate.runs.result_storage import ResultStorage
-from variegate.storage import Entry, Storage, key_to_text, open_storage
+from variegate.storage import Entry, Storage, key_to_text, open_storage, printable
 from variegate.storage.json import dumped
 
 _log = logging.getLogger(__name__)
@@ -120,6 +121,11 @@ class Worker(ABC):
     def discard(self, source: Source) -> None:
         """Delete whatever was written of a source that is quarantined in the end."""
 
+    def decodes(self, source: Source, header: Header) -> bool:
+        """Say whether results are made of the pixels of a source, and not of its file."""
+        del source, header
+        return True
+
     @property
     def annotations(self) -> AnnotationWriter:
         """What reads and writes the annotations of this job."""
@@ -149,6 +155,9 @@ class Worker(ABC):
             if data is None:
                 return [without_output(number, source, "skipped", "not an image")]
             digest = hashlib.sha256(data).hexdigest()
+            labels = labels_digest(source)
+            notes = tuple(f"{printable(source.key)}: {one}" for one in self._notes(source, data))
+            source = replace(source, problems=(*source.problems, *notes))
             seen, identical = set[str](), 0
             for done in self.results(source, data):
                 made = done.digest
@@ -156,7 +165,8 @@ class Worker(ABC):
                 if made in seen and self.recipe.distinct:
                     continue
                 seen.add(made)
-                rows.append(self._written(number, source, done, digest))
+                row = self._written(number, source, done)
+                rows.append(replace(row, source_sha256=digest, source_labels=labels))
                 tell(Counts(outputs=1, bytes=len(done.content)))
             rows.sort(key=lambda row: row.variant or 0)
             return [replace(rows[0], identical=identical or None), *rows[1:]]
@@ -195,13 +205,23 @@ class Worker(ABC):
                 return None
         return self.input.read(source.key, limit=self.limits.max_bytes)
 
-    def _written(self, number: int, source: Source, done: Result, digest: str) -> Row:
+    def _notes(self, source: Source, data: bytes) -> Iterator[str]:
+        """Yield what is wrong with a source's file and costs no pixel, and what depth is lost.
+
+        Raises:
+            ImageError: it cannot be read as an image.
+        """
+        yield from faults_of(data, self.limits)
+        header = probe(data, self.limits)
+        if header.bits > 8 and self.decodes(source, header):
+            yield depth_note(header.bits, gray_levels(data, self.limits))
+
+    def _written(self, number: int, source: Source, done: Result) -> Row:
         """Write one result with what belongs to it; return its row.
 
         Args:
             number, source: what it was made of.
             done: the result.
-            digest: of the source's content.
         """
         item, data = done.item, done.content
         self.output.write_later(item.key, data)
@@ -210,8 +230,6 @@ class Worker(ABC):
             source=number,
             key=source.key,
             status=done.status,
-            source_sha256=digest,
-            source_labels=labels_digest(source),
             split=item.split,
             label=item.label,
             annotation=dumped(item.annotation).decode() if item.annotation else None,
