@@ -92,7 +92,9 @@ def _loaded(files: list[Path] | None) -> list[Path]:
 def _reached(url: str | None) -> str | None:
     """Let this process and those that it starts reach S3 at another address."""
     if url is not None:
-        if not url.startswith(("http://", "https://")):
+        from variegate.storage.object_store import is_endpoint
+
+        if not is_endpoint(url):
             # Not what came: it may hold a password.
             raise UsageError("--endpoint: expected a URL such as https://store.example")
         os.environ["AWS_ENDPOINT_URL"] = url

@@ -111,11 +111,15 @@ class Row:
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> Self:
         """Make a row from parsed JSON or from a row of the merged manifest."""
-        fields = dict(fields)
-        for name in _NAMES:
-            if fields.get(name) is not None:
-                fields[name] = key_from_text(fields[name])
-        return cls(**fields)
+        row = msgspec.convert(fields, cls)
+        if not fields.keys() <= _COLUMN_NAMES:
+            raise TypeError("unknown columns")
+        names = {
+            name: key_from_text(value)
+            for name in _NAMES
+            if (value := getattr(row, name)) is not None
+        }
+        return replace(row, **names)
 
 
 # What comes from file names, which need not be text.
@@ -237,11 +241,16 @@ def write_part(storage: Storage, start: int, stop: int, rows: Iterable[Row]) -> 
 
 def read_part(storage: Storage, key: str) -> Iterator[Row]:
     """Yield the rows of a part."""
-    yield from parsed(_lines(storage, key))
+    with whole_record(storage, key):
+        yield from parsed(_lines(storage, key))
 
 
 def parsed(lines: Iterable[bytes]) -> Iterator[Row]:
-    """Yield the rows that lines of a part hold."""
+    """Yield the rows that lines of a part hold.
+
+    Raises:
+        TypeError, msgspec.ValidationError: one holds something else.
+    """
     for line in lines:
         yield Row.from_fields(loaded(line))
 
@@ -270,29 +279,19 @@ def read_counts(storage: Storage, key: str) -> Counts:
 
 def _counts(data: Any) -> Counts:
     """Return counts from their JSON values; anything else raises a TypeError."""
-    if not isinstance(data, dict) or any(type(number) is not int for number in data.values()):
+    if any(type(data[name]) is not int for name in Counts.__dataclass_fields__):
         raise TypeError("no counts")
     return Counts(**data)
 
 
 def _lines(storage: Storage, key: str) -> Iterator[bytes]:
-    """Yield the lines of a part's rows, each of which is one.
-
-    Raises:
-        InputError: one is not.
-    """
+    """Yield the lines of a part's rows."""
     with storage.open_read(key) as lines:
         if not lines.readline():
             raise InputError(
                 f"{storage.place(key)}: empty; delete this file and run the same command again"
             )
-        for line in lines:
-            with whole_record(storage, key):
-                row = loaded(line)
-                if not msgspec.convert(row, dict[str, Any]).keys() <= _COLUMN_NAMES:
-                    raise KeyError("columns")
-                msgspec.convert(row, Row)
-            yield line
+        yield from lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,10 +318,26 @@ class Part:
         return Counts.of(parsed(self.lines(storage)))
 
     def lines(self, storage: Storage) -> Iterator[bytes]:
-        """Yield the lines of the sources that count."""
+        """Yield the lines of the sources that count.
+
+        Raises:
+            InputError: one is no row, or there is a source without one.
+        """
+        reached = self.start - 1
         for line in _lines(storage, self.key):
-            if self.whole or loaded(line)["source"] >= self.start:
+            with whole_record(storage, self.key):
+                source = Row.from_fields(loaded(line)).source
+                if source >= self.start:
+                    if source not in (reached, reached + 1) or source >= self.stop:
+                        raise ValueError("not in order")
+                    reached = source
+            if source >= self.start:
                 yield line
+        if reached != self.stop - 1:
+            raise InputError(
+                f"{storage.place(self.key)}: damaged, it ends at input {reached:,} and not at "
+                f"{self.stop - 1:,}; delete this file and run the same command again"
+            )
 
 
 def parts(storage: Storage) -> Iterator[Part]:

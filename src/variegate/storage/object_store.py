@@ -17,6 +17,7 @@ from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar, cast
+from urllib.parse import urlsplit
 
 from variegate.errors import (
     InputError,
@@ -77,6 +78,12 @@ class ObjectStorage(Storage):
         found = _URL.fullmatch(url)
         if found is None:
             raise InputError(f"{printable(url)}: no bucket; write it as s3://bucket/folder")
+        if "@" in found[2]:
+            # It would be written into records, and a bucket's name has none.
+            raise InputError(
+                f"{printable(url)}: credentials do not belong into a URL; set them in the "
+                "environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            )
         prefix = found[3].strip("/")
         if prefix:
             check_key(prefix)
@@ -329,8 +336,7 @@ class ObjectStorage(Storage):
                 "run the same command again"
             )
         else:
-            # Whatever stands before the last "@" may be a password, slashes and all.
-            endpoint = re.sub("(?<=://).*@", "***@", f" ({_endpoint()})") if _endpoint() else ""
+            endpoint = f" ({_endpoint()})" if _endpoint() else ""
             why = (
                 f"the store{endpoint} cannot be reached, or the connection breaks off; check the "
                 "connection and the endpoint, then run the same command again"
@@ -383,6 +389,18 @@ _RIGHTS = {"list": "s3:ListBucket", "read": "s3:GetObject", "write": "s3:PutObje
 _NO_CREDENTIALS = re.compile(r"169\.254\.169\.254|NoCredentials|missing credentials", re.IGNORECASE)
 
 
+_ENDPOINT = re.compile(r"""https?://[^\s"<>\\^`{|}\0-\x1f\x7f-\U0010ffff]+""")
+
+
+def is_endpoint(url: str) -> bool:
+    """Say whether a URL can be that of a store; what reaches one accepts less than it survives."""
+    try:
+        parts = urlsplit(url)
+        return bool(_ENDPOINT.fullmatch(url) and parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _endpoint() -> str:
     names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
     return next((os.environ[name] for name in names if os.environ.get(name)), "")
@@ -406,6 +424,12 @@ def _opened(scheme: str, bucket: str, prefix: str, settings: tuple[str, bool]) -
     from obstore.store import AzureStore, GCSStore, S3Store
 
     endpoint, profiles = settings
+    if endpoint and not is_endpoint(endpoint):
+        # Not what came: it may hold a password.
+        raise StoreError(
+            "the endpoint of the store (--endpoint or AWS_ENDPOINT_URL): expected a URL such as "
+            "https://store.example"
+        )
     client = {**_TIMES, "allow_http": endpoint.startswith("http://")}
     shared: Any = {
         "prefix": prefix or None,
