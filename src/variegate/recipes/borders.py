@@ -11,12 +11,11 @@ _COPYING_MODES = (2, 3, 4)
 def border_notes(policy: Node) -> tuple[str, ...]:
     """Return what the user of a dataset with objects should know of a recipe's borders."""
     insisting = dict.fromkeys(name for step in steps_of(policy) if (name := _insisting(step)))
-    if not insisting:
-        return ()
-    return (
-        f"the recipe asks for borders that show copies of objects without labels: "
-        f"{', '.join(insisting)}; leave border out, or take constant or edge",
+    note = (
+        "the recipe asks for borders that show copies of objects without labels: "
+        f"{', '.join(insisting)}; leave border out, or use constant or edge"
     )
+    return (note,) if insisting else ()
 
 
 def _insisting(step: object) -> str | None:

@@ -5,6 +5,8 @@ training has been ruined: values that are no bytes, another number of channels, 
 step that raises is not judged here, since it may need larger images than these.
 """
 
+from contextlib import suppress
+
 import numpy as np
 
 from variegate.annotations.sample import Image, Sample
@@ -37,19 +39,21 @@ def try_recipe(recipe: Recipe) -> None:
     for number, step in enumerate(steps_of(recipe.policy)):
         drawn = _drawn(step, recipe.seed, number)
         for what, channels in kinds.items():
-            for side in _SIDES:
-                image = np.full((side, side, *channels), _GRAY, np.uint8)
-                try:
-                    result = _applied(drawn, image)
-                except Exception:  # noqa: BLE001 - whatever a plug-in raises
-                    continue
-                if wrong := fault(result, image):
-                    raise RecipeError(
-                        f"step {drawn.transform}: {wrong} (tried on {what}); leave it out or "
-                        "correct it: results are images of 8 bits, which a training program "
-                        "normalizes itself (variegate.torch: statistics)"
-                    )
-                break
+            if wrong := _fault_on(drawn, channels):
+                raise RecipeError(
+                    f"step {drawn.transform}: {wrong} (tried on {what}); leave it out or correct "
+                    "it: results are images of 8 bits, which a training program normalizes itself "
+                    "(variegate.torch: statistics)"
+                )
+
+
+def _fault_on(drawn: Draw, channels: tuple[int, ...]) -> str | None:
+    """Say what is wrong with what a step makes of the smallest image that it works on."""
+    for side in _SIDES:
+        image = np.full((side, side, *channels), _GRAY, np.uint8)
+        with suppress(Exception):  # whatever a plug-in raises
+            return fault(_applied(drawn, image), image)
+    return None
 
 
 def _drawn(step: Transform | Along, seed: int, number: int) -> Draw:

@@ -39,8 +39,7 @@ class Viewed(Transform):
 
     border: BorderChoice = "auto"
     """What shows beyond the source: mirror image, edge, constant color, or a repeat; auto is the
-    mirror image, or the constant gray 114 in datasets with objects, whose mirror images would have
-    no labels."""
+    mirror image, or gray in datasets with objects."""
     fill: tuple[Channel, Channel, Channel] = (0, 0, 0)
     """RGB color for border "constant"."""
     interpolation: Interpolation = "linear"
