@@ -114,7 +114,7 @@ class Row:
         row = msgspec.convert(fields, cls)
         if not fields.keys() <= _COLUMN_NAMES:
             raise TypeError("unknown columns")
-        names = {
+        names: dict[str, Any] = {
             name: key_from_text(value)
             for name in _NAMES
             if (value := getattr(row, name)) is not None

@@ -16,12 +16,15 @@ from typing import Any
 from variegate.codecs import Depth, Limits
 from variegate.errors import InputError, OutputError, RecipeError
 from variegate.formats import NO_HINTS, DatasetFormat, Hints, Writer, detect, writer_to_json
+from variegate.recipes.borders import border_notes
 from variegate.recipes.plugins import Plugin, load_plugins
 from variegate.recipes.recipe import Recipe
+from variegate.recipes.trial import try_recipe
 from variegate.runs import manifest
 from variegate.runs.backends import Backend, make_backend
 from variegate.runs.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.runs.backends.local import default_workers
+from variegate.runs.failures import FirstFailures
 from variegate.runs.file_notes import file_notes
 from variegate.runs.identity import record_of
 from variegate.runs.job import Job
@@ -251,9 +254,10 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
     Raises:
         InputError: there are no images, or their format is unknown.
         OutputError: two sources would share an output's name.
-        RecipeError: an option is out of range.
+        RecipeError: an option is out of range, or a step does not return images.
     """
     check_options(options)
+    try_recipe(recipe)
     storage = open_storage(source)
     with Snapshot(storage) as seen:
         hints = options.all_hints(recipe)
@@ -269,7 +273,17 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
         listed = spool(seen, dataset_format, recipe, limit=options.limit)
     with listed as listing:
         check_problems(listing, dataset_format, options)
-        yield Prepared(recipe, storage, dataset_format, listing, workers_of(options))
+        if listing.objects:
+            notes = (*dataset_format.notes, *border_notes(recipe.policy))
+            dataset_format = replace(dataset_format, notes=notes)
+        yield Prepared(
+            recipe,
+            storage,
+            dataset_format,
+            listing,
+            workers_of(options),
+            options={"objects": True} if listing.objects else {},
+        )
 
 
 def check_options(options: Options) -> None:
@@ -441,8 +455,10 @@ def _carry_out(
         manifest.delete_parts(target)
         return manifest.totals(target).counts
     counts = Counts()
+    first = FirstFailures(prepared.recipe, target)
     for part in manifest.parts(target):
         counts.add(part.counts(target))
+        first.look(part.start, part.stop, part.key)
     before = replace(counts)
 
     def tell(in_flight: Counts) -> None:
@@ -467,6 +483,7 @@ def _carry_out(
         for report in opened.run(prepared.listing.shards(iter(gaps), shard_size), tell):
             counts.add(report.counts)
             tell(Counts())
+            first.look(report.start, report.stop, report.part)
     _finish(target, prepared)
     return before
 
