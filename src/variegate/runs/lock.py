@@ -16,7 +16,7 @@ from typing import Any
 
 from variegate.errors import InputError, OutputError
 from variegate.runs.identity import JOB, differences, is_of_events, read_record
-from variegate.runs.manifest import FOLDER, MANIFEST, delete_parts, is_whole
+from variegate.runs.manifest import FOLDER, MANIFEST, delete_parts, is_whole, may_reopen
 from variegate.storage import (
     LocalStorage,
     ObjectStorage,
@@ -75,7 +75,7 @@ class BucketLock:
                     )
             return False
         check_record(self.folder, self._storage.read(JOB), self._record)
-        return is_whole(self._storage, _total(self._record))
+        return _is_done(self._storage, self._record)
 
     @contextmanager
     def held(self) -> Iterator[Storage]:
@@ -123,7 +123,7 @@ class OutputLock:
             return True
         if not self._check_folder() or self._archive is not None:
             return False
-        return is_whole(open_storage(self.folder), _total(self._record))
+        return _is_done(open_storage(self.folder), self._record)
 
     def _check_archive(self, path: Path) -> None:
         try:
@@ -201,9 +201,9 @@ class OutputLock:
             return False
 
 
-def _total(record: dict[str, Any]) -> int:
-    """Return how many inputs a job has."""
-    return int(record["input_files"]["files"])
+def _is_done(storage: Storage, record: dict[str, Any]) -> bool:
+    """Say whether a job's manifest tells of all its inputs, and none is to be tried again."""
+    return is_whole(storage, record["input_files"]["files"]) and not may_reopen(storage)
 
 
 def check_record(place: str, there: bytes, here: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from variegate.codecs import Limits
 from variegate.errors import InputError, OutputError, RecipeError
 from variegate.formats import NO_HINTS, DatasetFormat, Hints, Writer, detect, writer_to_json
+from variegate.formats.base import counted
 from variegate.recipes.plugins import Plugin, load_plugins
 from variegate.recipes.recipe import Recipe
 from variegate.runs import manifest
@@ -363,18 +364,31 @@ def run(
             if not lock.is_finished():
                 raise
     lock.clean()
-    totals = manifest.totals(open_storage(output))
+    made = open_storage(output)
+    totals = manifest.totals(made)
     return Summary(
         output=str(output),
         counts=totals.counts,
         variants=prepared.recipe.count(),
         digest=totals.digest,
         format=prepared.dataset_format.description,
-        notes=prepared.dataset_format.notes,
+        notes=(*prepared.dataset_format.notes, *_notes(made, totals.transient)),
         problems=prepared.listing.problems,
         first_problems=tuple(prepared.listing.first_problems),
         continued=before.sources > 0,
     )
+
+
+def _notes(made: Storage, transient: int) -> Iterator[str]:
+    """Yield what should be known of a finished output."""
+    if transient:
+        files = counted(transient, "input", "inputs")
+        again = (
+            "run the same command again to try them again"
+            if manifest.may_reopen(made)
+            else "to try them again, write to a new output"
+        )
+        yield f"{files} could not be read just then, and may be there again; {again}"
 
 
 def _carry_out(
@@ -386,7 +400,7 @@ def _carry_out(
 ) -> Counts:
     """Do all that is not done yet; return what was done before."""
     total = prepared.listing.total
-    if manifest.is_whole(target, total):
+    if manifest.is_whole(target, total) and not manifest.reopen(target):
         # Killed after writing it.
         manifest.delete_parts(target)
         return manifest.totals(target).counts
