@@ -53,12 +53,14 @@ class BucketLock:
 
     Attributes:
         folder, url: where results are written.
+        touched: whether the input's files have other times than the record tells.
     """
 
     def __init__(self, storage: ObjectStorage, record: dict[str, Any]) -> None:
         self._storage = storage
         self._record = record
         self.folder = self.url = storage.url
+        self.touched = False
 
     def is_finished(self) -> bool:
         """Say whether the job has been done before. Nothing is written.
@@ -74,7 +76,7 @@ class BucketLock:
                         "output of variegate; choose a new folder of the bucket"
                     )
             return False
-        check_record(self.folder, self._storage.read(JOB), self._record)
+        self.touched = check_record(self.folder, self._storage.read(JOB), self._record)
         return _is_done(self._storage, self._record)
 
     @contextmanager
@@ -101,11 +103,13 @@ class OutputLock:
     Attributes:
         folder: where results are written: the output, or a folder beside the zip file.
         url: the same for other processes, and for this one should it go elsewhere.
+        touched: whether the input's files have other times than the record tells.
     """
 
     def __init__(self, output: str | Path, record: dict[str, Any]) -> None:
         self._output = Path(output)
         self._record = record
+        self.touched = False
         zipped = is_archive_name(self._output.name) and not self._output.is_dir()
         self._archive = self._output if zipped else None
         beside = self._output.with_name(f"{self._output.name}.unpacked")
@@ -135,7 +139,7 @@ class OutputLock:
             raise OutputError(
                 f"{printable(str(path))}: exists and is not an output of variegate; choose another"
             )
-        check_record(str(path), found, self._record)
+        self.touched = check_record(str(path), found, self._record)
 
     def _check_folder(self) -> bool:
         """Say whether the folder is the job's already; False if it is new or empty."""
@@ -144,7 +148,8 @@ class OutputLock:
             if not os.path.lexists(self.folder):
                 return False
             if (self.folder / JOB).is_file():
-                check_record(str(self.folder), (self.folder / JOB).read_bytes(), self._record)
+                there = (self.folder / JOB).read_bytes()
+                self.touched = check_record(str(self.folder), there, self._record)
                 return True
             # A run that was killed in its first moment leaves the hidden folder alone.
             names = {path.name for path in self.folder.iterdir()} - {FOLDER}
@@ -206,8 +211,15 @@ def _is_done(storage: Storage, record: dict[str, Any]) -> bool:
     return is_whole(storage, record["input_files"]["files"]) and not may_reopen(storage)
 
 
-def check_record(place: str, there: bytes, here: dict[str, Any]) -> None:
-    """Make sure that the record of an output is this job's."""
+def check_record(place: str, there: bytes, here: dict[str, Any]) -> bool:
+    """Make sure that the record of an output is this job's.
+
+    Returns:
+        Whether the files of the input have other times than it tells.
+
+    Raises:
+        OutputError: it is another job's, or none.
+    """
     try:
         record = read_record(there, place)
     except InputError as error:
@@ -217,6 +229,11 @@ def check_record(place: str, there: bytes, here: dict[str, Any]) -> None:
             f"{printable(place)}: holds the results of another job; it differs in "
             f"{' and in '.join(found)}; choose another output, or delete this one"
         )
+    return _times(record) != _times(here)
+
+
+def _times(record: dict[str, Any]) -> Any:
+    return (record["input_files"] or {}).get("times")
 
 
 def _put_record(storage: Storage, record: dict[str, Any]) -> None:
@@ -224,8 +241,9 @@ def _put_record(storage: Storage, record: dict[str, Any]) -> None:
     own = json.dumps(record, indent=2).encode()
     if not storage.create(JOB, own):
         there = storage.read(JOB)
-        check_record(storage.url, there, record)
-        if is_of_events(json.loads(there)):
+        changed = check_record(storage.url, there, record)
+        if there != own and (is_of_events(json.loads(there)) or changed):
+            # The same job; only what it knows of the input is newer.
             storage.write(JOB, own)
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from variegate.runs import manifest
 from variegate.runs.backends import Backend, make_backend
 from variegate.runs.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.runs.backends.local import default_workers
+from variegate.runs.changes import check_unchanged
 from variegate.runs.identity import record_of
 from variegate.runs.job import Job
 from variegate.runs.lock import lock_of
@@ -347,6 +348,8 @@ def run(
     lock = lock_of(output, record)
     check_apart(job.input, lock.folder)
     finished = lock.is_finished()
+    if lock.touched:
+        check_unchanged(prepared.source, _rows_there(output, lock.url, finished), str(output))
     if on_start:
         on_start(prepared)
     before = Counts()
@@ -376,6 +379,17 @@ def run(
         problems=prepared.listing.problems,
         first_problems=tuple(prepared.listing.first_problems),
         continued=before.sources > 0,
+    )
+
+
+def _rows_there(output: str | Path, place: str, finished: bool) -> Iterator[manifest.Row]:
+    """Yield the rows of what was done before."""
+    if finished:
+        return manifest.rows(open_storage(output))
+    folder = open_storage(place)
+    return chain(
+        manifest.part_rows(folder),
+        manifest.rows(folder) if folder.exists(manifest.MANIFEST) else (),
     )
 
 

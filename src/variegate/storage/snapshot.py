@@ -5,6 +5,7 @@ files, by one format after the other, and listing a run's sources takes one more
 look costs requests: a thousand names a page, a file a request.
 """
 
+import hashlib
 import io
 import shutil
 import sqlite3
@@ -47,6 +48,9 @@ class Snapshot(PassingStorage):
     and takes 2 MB of memory however much it is. Annotations take at most 8 GB, and half of the
     space that is free when this begins: what does not fit is read again wherever it is needed.
 
+    Attributes:
+        times: digest of the times at which the files were written; "" before the first `list`.
+
     Raises:
         OutputError: from any method: the database cannot be written.
     """
@@ -54,6 +58,7 @@ class Snapshot(PassingStorage):
     def __init__(self, inner: Storage) -> None:
         super().__init__(inner)
         self._complete = False
+        self.times = ""
         # For all files together: what is gone for good must not hold up a large dataset.
         self._pauses_s = [0.2, 0.8, 2.0, 4.0]
         self._room = min(_MOST_BYTES, shutil.disk_usage(tempfile.gettempdir()).free // 2)
@@ -152,16 +157,23 @@ class Snapshot(PassingStorage):
             self._database.execute("insert into skipped values (?, ?)", row)
 
         entries = self._inner.list(on_skip=skip)
-        rows = ((_raw(entry.key), entry.size, entry.modified) for entry in entries)
+        times = hashlib.sha256()
+
+        def noted() -> Iterator[tuple[bytes, int, float | None]]:
+            for entry in entries:
+                times.update(f"{entry.modified}\n".encode())
+                yield _raw(entry.key), entry.size, entry.modified
+
         with _on_disk():
             self._database.execute("delete from entry")
             self._database.execute("delete from skipped")
             self._database.execute("begin")
             try:
-                self._database.executemany("insert or replace into entry values (?, ?, ?)", rows)
+                self._database.executemany("insert or replace into entry values (?, ?, ?)", noted())
             finally:
                 if self._database.in_transaction:
                     self._database.execute("commit")
+        self.times = times.hexdigest()
         return True
 
     def _rows(self, query: str, values: tuple[bytes, ...]) -> Iterator[tuple[Any, ...]]:
