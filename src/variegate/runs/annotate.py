@@ -10,7 +10,7 @@ from variegate.annotations.rules import LabelRule
 from variegate.annotations.sample import Size
 from variegate.annotations.targets import Mask, Targets
 from variegate.codecs import Limits, decode_mask
-from variegate.errors import ImageError, InputError
+from variegate.errors import ImageError, InputError, UnavailableError
 from variegate.formats import Item, Source, Writer
 from variegate.storage import Storage, key_from_text, key_to_text
 
@@ -141,5 +141,7 @@ class AnnotationWriter:
         """
         try:
             return decode_mask(self.input.read(key, limit=self.limits.max_bytes), self.limits)
+        except UnavailableError as error:
+            raise UnavailableError(f"its mask {key_to_text(key)}: {error}") from error
         except (ImageError, InputError) as error:
             raise ImageError(f"its mask {key_to_text(key)}: {error}") from error
