@@ -285,3 +285,24 @@ def test_batches_of_other_kinds():
     stacked, labels = collate([(images[0], 1), (images[0], 0)])
     assert stacked.shape == (2, 3, 4, 5)
     assert labels.tolist() == [1, 0]
+
+
+def test_sets_with_objects_have_the_borders_that_augment_writes(data_dir, tmp_path):
+    source = data_dir / "field_cases/boxes-near-border"
+    turned = Recipe.parse("variants: {rotate: {angle_degrees: [10, 30]}}")
+    variegate.augment(source, tmp_path / "out", recipe=turned)
+    made, written = dataset(source, recipe=turned), dataset(tmp_path / "out")
+    for index in range(len(made)):
+        (image, known), (expected, read) = made[index], written[index]
+        assert torch.equal(image, expected)
+        torch.testing.assert_close(known["boxes"], read["boxes"])
+        assert (image[:, 0, 0] * 255).tolist() == [114, 114, 114]
+
+
+def test_an_image_that_is_gone_is_skipped_but_not_a_dataset_that_is(tmp_path):
+    made = dataset(noise(tmp_path / "in", ["a.png", "b.png"]), on_error="skip")
+    (tmp_path / "in/a.png").unlink()
+    assert torch.equal(made[0][0], made[1][0])
+    shutil.rmtree(tmp_path / "in")
+    with pytest.raises(InputError, match="in"):
+        made[0]
