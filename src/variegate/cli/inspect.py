@@ -195,11 +195,15 @@ def _show_faults(title: str, faults: "Mapping[str, Fault]") -> None:
 
 
 def _show_exports(found: "Exports | None") -> None:
+    from variegate.formats.base import counted
+
     if found is None:
         return
     show("")
-    files = f"{found.files:,} files are exports of {found.originals:,} originals"
-    show(f"{files} (name.rf.digest), of {found.several:,} there are several")
+    files = counted(found.files, "file is an export", "files are exports")
+    originals = counted(found.originals, "original", "originals")
+    several = f"of {found.several:,} of which there are several"
+    show(f"{files} of {originals} (name.rf.digest), {several}")
     if found.in_splits.count:
         _show_faults("originals in several splits", {"original": found.in_splits})
 

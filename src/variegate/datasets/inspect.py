@@ -138,8 +138,7 @@ class _Pass:
         """Return how to look at a source, or None where its name says enough."""
         if source.skip is not None:
             return self._look.mask if source.skip.startswith("a mask") else None
-        looks = seems_image(source.key) and source.unusable is None
-        return self._look.image if looks else None
+        return self._look.image if seems_image(source.key) else None
 
     def refused(self, key: str, reason: str) -> None:
         """Take a file that the storage does not open: a broken link, a name that leads outside."""
@@ -158,7 +157,7 @@ class _Pass:
         annotation = source.annotation or Annotation()
         fault = source.unusable
         if isinstance(look, ImageLook):
-            fault = look.fault
+            fault = fault or look.fault
             if look.header is not None:
                 self._headers.add(source, annotation, look)
                 self._copies.add(source, look.head)
