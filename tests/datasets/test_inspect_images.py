@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from variegate import Options, augment, inspect
+from variegate import Hints, Options, augment, inspect
 from variegate.codecs import probe
 from variegate.datasets.inspection.pixel_format import PixelFormat, pixel_format_of
 from variegate.runs.output import read_manifest
@@ -115,6 +115,12 @@ def test_deep_images_are_named_with_what_is_left_of_them(data_dir):
     twelve = np.array(Image.open(data_dir / "field_cases/deep-images/a/twelve_bits.png"))
     left = len(np.unique(np.rint(twelve / 257)))
     assert deep.examples[1].endswith(f"{left} gray levels")
+    assert found.deep == 2
+    assert f"1 to {left} gray levels" in found.notes[-1]
+    whole = inspect(data_dir / "field_cases/deep-images", decode=True)
+    assert whole.findings == found.findings
+    windowed = inspect(data_dir / "field_cases/deep-images", hints=Hints(depth=(0, 4095)))
+    assert "1 to 16 gray levels" not in windowed.notes[-1]
     assert sum(found.depths.values()) == 2
 
 
@@ -153,6 +159,15 @@ def test_lost_pixels_are_found_by_decoding_and_are_what_a_run_quarantines(tmp_pa
     rows = read_manifest(tmp_path / "out", where={"status": ["quarantined"]}).to_pylist()
     assert told == {f"{row['key']}: {row['reason']}" for row in rows}
     assert len(told) == 2
+
+
+def test_what_is_wrong_with_a_file_and_costs_no_pixel_is_found_by_decoding(data_dir):
+    folder = data_dir / "field_cases/jpeg-without-end-mark"
+    assert not inspect(folder).findings
+    found = inspect(folder, decode=True)
+    assert not found.quarantined
+    (fault,) = found.findings.values()
+    assert (folder / fault.examples[0]).is_file()
 
 
 def test_an_annotation_that_a_run_cannot_use_is_found_by_decoding(tmp_path):

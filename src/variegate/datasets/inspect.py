@@ -89,7 +89,7 @@ def inspect(
             notes=found.notes,
             classes={name: ClassCount() for name in found.classes},
         )
-        limits = Limits()
+        limits = hints.decoding(Limits())
         annotations = _annotations(found, storage, limits) if decode else None
         looker = Looker(storage, limits, annotations)
         look = _Pass(looker, inspection, copies)

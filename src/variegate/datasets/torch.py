@@ -38,6 +38,8 @@ from variegate.storage import Snapshot, Storage, key_to_text, open_storage
 #: Mean and deviation of ImageNet's images, red, green and blue, full scale 1: `normalize`.
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
+_LIMITS = Limits()
+
 Statistics = tuple[Sequence[float], Sequence[float]]
 
 
@@ -110,7 +112,8 @@ def dataset(
     if size is not None:
         output = Output.model_validate({**made.output.model_dump(), "size": size})
         made = made.model_copy(update={"output": output})
-    return VariantDataset(storage, tuple(sources), made, found, statistics)
+    limits = hints.over(made.hints).decoding(_LIMITS)
+    return VariantDataset(storage, tuple(sources), made, found, statistics, limits=limits)
 
 
 class VariantDataset(Dataset[tuple[torch.Tensor, Any]]):
@@ -129,6 +132,8 @@ class VariantDataset(Dataset[tuple[torch.Tensor, Any]]):
         recipe: Recipe,
         dataset_format: DatasetFormat,
         statistics: Statistics | None,
+        *,
+        limits: Limits = _LIMITS,
     ) -> None:
         self.classes = dataset_format.classes
         self.sources = sources
@@ -136,6 +141,7 @@ class VariantDataset(Dataset[tuple[torch.Tensor, Any]]):
         self._storage = storage
         self._writer = dataset_format.writer()
         self._statistics = statistics
+        self._limits = limits
 
     def __len__(self) -> int:
         return len(self.sources) * self.recipe.count()
@@ -161,11 +167,10 @@ class VariantDataset(Dataset[tuple[torch.Tensor, Any]]):
 
     @cached_property
     def _renderer(self) -> Renderer:
-        limits = Limits()
         annotation_writer = AnnotationWriter(
-            self.recipe.labels, self._writer, self._storage, self._storage, limits
+            self.recipe.labels, self._writer, self._storage, self._storage, self._limits
         )
-        return Renderer(self.recipe, self._storage, limits, annotation_writer)
+        return Renderer(self.recipe, self._storage, self._limits, annotation_writer)
 
     @cached_property
     def _numbers(self) -> Mapping[str, int]:

@@ -158,6 +158,7 @@ class Inspection:
         file_types: images by the type of their content.
         depths: images by bits a channel ("not told" by some headers).
         channels: images by what their channels are.
+        deep: images of more than 8 bits; results have 8.
         decoded: images of which every pixel was decoded.
         masks: the values of the masks; None without masks.
         outlines: boxes that were compared with the polygons or masks of their objects.
@@ -198,6 +199,7 @@ class Inspection:
     file_types: dict[str, int] = field(default_factory=dict)
     depths: dict[str, int] = field(default_factory=dict)
     channels: dict[str, int] = field(default_factory=dict)
+    deep: int = 0
     decoded: int = 0
     masks: MaskValues | None = None
     outlines: int = 0

@@ -5,15 +5,17 @@ from array import array
 from variegate.annotations.alignment import is_stored, same_shape
 from variegate.annotations.annotation import Annotation
 from variegate.codecs.sniff import NAMES
-from variegate.datasets.inspection.figures import Fault, Inspection, Spread, count_fault
+from variegate.datasets.inspection.figures import Inspection, Spread, count_fault, kind_of_problem
 from variegate.datasets.inspection.looks import ImageLook, Looker
+from variegate.datasets.inspection.pixel_format import PixelFormat
 from variegate.formats import Source
+from variegate.formats.base import counted
+from variegate.runs.file_notes import depth_notes
 from variegate.storage import printable
 
-DEEP = "deeper than 8 bits a channel; results have 8 bits"
-FEW_LEVELS = "deep images of hardly any gray level as 8 bits"
-_DEEP_SHOWN = 3
-_FEW = 16
+_DEEP = "deeper than 8 bits a channel; results have 8 bits"
+# Without --decode so many of them are decoded all the same, to count what is left of their levels.
+_MOST_DECODED = 50
 NOT_TOLD = "not told"
 # Formats whose files state no sizes: those of their annotations are the images' own.
 _MEASURED = frozenset({"yolo", "masks", "object-masks", "imagefolder"})
@@ -41,8 +43,7 @@ class HeaderCounter:
         self._found = found
         self._look = look
         self._heights, self._widths = array("l"), array("l")
-        self._deep: list[tuple[str, str, int | None]] = []
-        self._deep_count = 0
+        self._levels: list[int] = []
 
     def add(self, source: Source, annotation: Annotation, look: ImageLook) -> None:
         """Take an image whose header was read."""
@@ -51,16 +52,17 @@ class HeaderCounter:
         self._heights.append(header.height)
         self._widths.append(header.width)
         self._named(source.key, header.kind)
-        bits = NOT_TOLD if look.pixels is None else str(look.pixels.bits)
-        channels = NOT_TOLD if look.pixels is None else look.pixels.channels
+        pixels = look.pixels
         for counts, what in (
             (self._found.file_types, NAMES[header.kind]),
-            (self._found.depths, bits),
-            (self._found.channels, channels),
+            (self._found.depths, str(pixels.bits) if pixels else NOT_TOLD),
+            (self._found.channels, pixels.channels if pixels else NOT_TOLD),
         ):
             counts[what] = counts.get(what, 0) + 1
-        if look.pixels is not None and look.pixels.bits > 8:
-            self._deeper(source.key, f"{bits} bits, {channels}", look.levels)
+        if pixels is not None and pixels.bits > 8:
+            self._deeper(source.key, pixels, look.levels)
+        for one in look.faults:
+            count_fault(self._found.findings, kind_of_problem(one), printable(source.key))
         if annotation.size is not None and self._found.format not in _MEASURED:
             self._found.sizes_compared += 1
             self._sized(source, annotation.size, header.orientation)
@@ -73,9 +75,7 @@ class HeaderCounter:
         for name in ("file_types", "depths", "channels"):
             counts = getattr(found, name)
             setattr(found, name, dict(sorted(counts.items(), key=lambda item: -item[1])))
-        if self._deep_count:
-            shown = [self._deep_words(*one) for one in self._deep]
-            found.findings[DEEP] = Fault(count=self._deep_count, examples=shown)
+        found.notes += tuple(depth_notes(found.deep, found.sizes_of, self._levels))
 
     def _sized(self, source: Source, given: tuple[int, int], orientation: int) -> None:
         size = (self._heights[-1], self._widths[-1])
@@ -102,17 +102,12 @@ class HeaderCounter:
             words = f"named {extension}, but {NAMES[kind]} by content"
             count_fault(self._found.findings, words, printable(key))
 
-    def _deeper(self, key: str, what: str, levels: int | None) -> None:
-        self._deep_count += 1
-        if len(self._deep) < _DEEP_SHOWN:
-            self._deep.append((key, what, levels))
-        if levels is not None and levels < _FEW:
-            count_fault(self._found.findings, FEW_LEVELS, f"{printable(key)}: {levels}")
-
-    def _deep_words(self, key: str, what: str, levels: int | None) -> str:
-        # Without --decode those that are shown are decoded all the same: it is what matters.
-        levels = self._look.levels(key) if levels is None else levels
-        words = f"{printable(key)}: {what}"
-        if levels is None:
-            return f"{words}; cannot be decoded"
-        return f"{words}; its result has {levels} gray level{'' if levels == 1 else 's'}"
+    def _deeper(self, key: str, pixels: PixelFormat, levels: int | None) -> None:
+        self._found.deep += 1
+        if levels is None and len(self._levels) < _MOST_DECODED:
+            levels = self._look.levels(key)
+        words = f"{printable(key)}: {pixels.bits} bits, {pixels.channels}"
+        if levels is not None:
+            self._levels.append(levels)
+            words += f"; its result has {counted(levels, 'gray level', 'gray levels')}"
+        count_fault(self._found.findings, _DEEP, words)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from variegate.annotations.boxes import Box
-from variegate.codecs import Header, Limits, decode, decode_mask, kind_of, probe
+from variegate.codecs import Header, Limits, decode, decode_mask, faults_of, kind_of, probe
 from variegate.datasets.inspection.pixel_format import PixelFormat, pixel_format_of
 from variegate.errors import ImageError, InputError, LimitError
 from variegate.formats import Source
 from variegate.runs.annotate import AnnotationWriter
+from variegate.runs.file_notes import gray_levels
 from variegate.storage import Storage
 
 HEAD_BYTES = 1 << 14
@@ -29,7 +30,8 @@ class ImageLook:
         header: None where it cannot be read.
         pixels: what it says of them, if it does.
         head: digest of the file's first 16 kB.
-        levels: gray levels, or values of all channels, that the decoded image has.
+        levels: gray levels that the decoded image has.
+        faults: what is wrong with the file and costs no pixel, a clause each; of decoded images.
         fault: why a run would quarantine it.
         mask_boxes: by the number of an object with a box and a mask in a file, the mask's bounds.
     """
@@ -38,6 +40,7 @@ class ImageLook:
     pixels: PixelFormat | None = None
     head: bytes = b""
     levels: int | None = None
+    faults: tuple[str, ...] = ()
     fault: str | None = None
     mask_boxes: dict[int, Box] = field(default_factory=dict)
 
@@ -80,11 +83,12 @@ class Looker:
             data, header = self._read(source.key)
         except (ImageError, InputError) as error:
             return ImageLook(fault=str(error))
-        levels, fault = None, None
+        levels, faults, fault = None, tuple[str, ...](), None
         pixels = pixel_format_of(header.kind, data)
         if self.annotations is not None:
             try:
                 levels = self._decoded(source, data, header.orientation)
+                faults = faults_of(data, self.limits)
             except (ImageError, InputError) as error:
                 fault = str(error)
         return ImageLook(
@@ -92,6 +96,7 @@ class Looker:
             pixels=pixels,
             head=hashlib.blake2b(data[:HEAD_BYTES], digest_size=16).digest(),
             levels=levels,
+            faults=faults,
             fault=fault,
             mask_boxes=self._mask_boxes(source),
         )
@@ -114,7 +119,7 @@ class Looker:
         """Return how many levels a decoded image has, or None where it cannot be decoded."""
         try:
             data = self.storage.read(key, limit=self.limits.max_bytes)
-            return _levels(decode(data, limits=self.limits))
+            return gray_levels(data, self.limits)
         except (ImageError, InputError):
             return None
 
@@ -144,7 +149,7 @@ class Looker:
         image = decode(data, limits=self.limits)
         assert self.annotations is not None
         self.annotations.targets(source, (image.shape[0], image.shape[1]), orientation)
-        return _levels(image)
+        return int(np.count_nonzero(np.bincount(image.ravel(), minlength=256)))
 
     def _mask(self, key: str) -> np.ndarray:
         return decode_mask(self.storage.read(key, limit=self.limits.max_bytes), self.limits)
@@ -203,7 +208,3 @@ def looked_at(
                 yield first()
         while waiting:
             yield first()
-
-
-def _levels(image: np.ndarray) -> int:
-    return int(np.count_nonzero(np.bincount(image.reshape(-1), minlength=256)))
