@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from variegate.cli import progress
+
 ROWS = ("inspect-blind-to-size", "image-id-as-text", "hidden-folders", "jpeg-masks", "deep-images")
 
 
@@ -70,3 +72,12 @@ def test_exports_show(tmp_path, run):
     text = run("inspect", tmp_path).stdout
     assert "2 files are exports of 1 original (name.rf.digest), of 1 of which" in text
     assert "7_jpg: 2 files, in train, val" in text
+
+
+def test_progress_and_time_left_are_told_without_a_terminal(parts, run, monkeypatch):
+    monkeypatch.setattr(progress, "_PLAIN_INTERVAL_S", 0.0)
+    monkeypatch.setattr(progress, "_FIRST_ESTIMATE_S", 0.0)
+    told = run("inspect", parts, "--decode").stderr.splitlines()
+    assert told[0].startswith("1 of 10 images, ")
+    assert told[0].endswith(" left")
+    assert told[-1].startswith("10 of 10 images, 0.0 s left")

@@ -11,8 +11,9 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from variegate import inspect
-from variegate.datasets.inspection.looks import MaskLook
+from variegate.datasets.inspection.looks import MaskLook, looked_at
 from variegate.datasets.inspection.masks import MaskCounter
+from variegate.formats import Source
 from variegate.seeding import generator
 
 
@@ -241,3 +242,25 @@ def test_objects_of_images_that_cannot_be_used_are_counted(tmp_path):
     found = inspect(tmp_path)
     assert (found.objects, found.objects_quarantined, found.objects_in_files) == (0, 2, 3)
     assert sum(found.objects_left_out.values()) == 1
+
+
+def test_files_that_the_storage_refuses_are_named(tmp_path):
+    save(tmp_path / "a.png", noise(4, 4))
+    (tmp_path / "b.png").symlink_to(tmp_path / "nowhere.png")
+    found = inspect(tmp_path)
+    (kind,) = found.findings
+    assert kind.startswith("not read: ")
+    assert found.findings[kind].examples[0].startswith("b.png: ")
+
+
+def test_threads_look_at_files_in_order():
+    sources = [Source(f"{number}.png", number) for number in range(200)]
+
+    def task_of(source):
+        return (lambda one: MaskLook(fault=one.key)) if source.size % 3 else None
+
+    alone = list(looked_at(sources, task_of, threads=1))
+    assert [source for source, _ in alone] == sources
+    assert list(looked_at(sources, task_of, threads=5)) == alone
+    assert alone[4] == (sources[4], MaskLook(fault="4.png"))
+    assert alone[6] == (sources[6], None)

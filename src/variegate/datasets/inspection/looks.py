@@ -108,9 +108,8 @@ class Looker:
             mask = decode_mask(data, self.limits)
         except (ImageError, InputError) as error:
             return MaskLook(fault=str(error))
-        values, counts = np.unique(mask, return_counts=True)
         return MaskLook(
-            pixels=dict(zip(values.tolist(), counts.tolist(), strict=True)),
+            pixels=_pixels_by_value(mask),
             colored=mask.dtype == np.uint32,
             lossy=kind_of(data) == "jpeg",
         )
@@ -208,3 +207,14 @@ def looked_at(
                 yield first()
         while waiting:
             yield first()
+
+
+def _pixels_by_value(mask: np.ndarray) -> dict[int, int]:
+    if mask.dtype == np.uint32:
+        values, counts = np.unique(mask, return_counts=True)
+    else:
+        # Without sorting: ten times as fast.
+        all_counts = np.bincount(mask.ravel())
+        values = np.flatnonzero(all_counts)
+        counts = all_counts[values]
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))

@@ -38,6 +38,7 @@ def not_checked(found: Inspection, *, decoded: bool) -> Iterator[str]:
     if untold := found.depths.get(NOT_TOLD):
         images = counted(untold, "image", "images")
         yield f"depth and channels of {images}: the header does not tell"
+    yield "which images look alike but differ in a byte"
     if found.objects_in_files or found.classes:
         yield "whether the labels are right: variegate preview shows some"
 
