@@ -113,13 +113,19 @@ class Albumentations(Operation):
             return replace(sample, image=self.apply_image(sample.image))
         dense = replace(targets, outlines=targets.outlines.densified(max(self.canvas) / 40))
         points = np.concatenate(
-            [dense.outlines.points, dense.keypoints.points, _probes(sample.size)]
+            [
+                dense.outlines.points,
+                dense.keypoints.points,
+                dense.beside.points,
+                _probes(sample.size),
+            ]
         )
         masks = [layer.values for layer in dense.layers]
         image, moved_masks, moved = self._moved(sample.image, masks, points)
-        outlines = len(dense.outlines.points)
-        here, there = dense.outlines.points, dense.keypoints.points
-        places = {id(here): moved[:outlines], id(there): moved[outlines : outlines + len(there)]}
+        places, at = {}, 0
+        for one in (dense.outlines.points, dense.keypoints.points, dense.beside.points):
+            places[id(one)] = moved[at : at + len(one)]
+            at += len(one)
         layers = {id(layer): mask for layer, mask in zip(dense.layers, moved_masks, strict=True)}
         changed: Targets = dense.moved(
             points=lambda points: places[id(points)],
