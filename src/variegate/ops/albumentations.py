@@ -107,6 +107,12 @@ class Albumentations(Operation):
     def output_size(self, size: Size) -> Size:
         return self.canvas
 
+    def mirrors(self, size: Size) -> bool:
+        if not self._moves:
+            return False
+        blank = np.zeros((*size, 3), np.uint8)
+        return _is_mirrored(self._run(blank, [], _probes(size))[2])
+
     def apply(self, sample: Sample) -> Sample:
         targets = sample.targets
         if targets is None or not self._moves:

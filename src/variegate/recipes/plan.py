@@ -69,6 +69,7 @@ def draw_variants(
     finish: tuple[Draw, ...] = (),
     fused: bool = True,
     pool: Sequence[str] = (),
+    mirrors: bool = True,
 ) -> list[Variant]:
     """Draw all variants of one image.
 
@@ -80,6 +81,7 @@ def draw_variants(
         finish: what is done to every variant at its end.
         fused: bring the operations into normal form; without it every step is done by itself.
         pool: keys of the images from which partners are chosen, for transforms of several.
+        mirrors: without it what makes a mirror image is left out.
 
     Raises:
         ImageError: a transform of several images was drawn, and there is no other.
@@ -89,6 +91,7 @@ def draw_variants(
     made = []
     for index, chain in enumerate(chains(policy, place)):
         drawn = (*draws.of(chain), *finish)
+        drawn = drawn if mirrors else _unmirrored(drawn, size)
         operations, end = build(drawn, size)
         made.append(Variant(index, drawn, fuse(operations) if fused else tuple(operations), end))
     return made
@@ -108,6 +111,17 @@ def build(drawn: Iterable[Draw], size: Size) -> tuple[list[Operation], Size]:
         size = operation.output_size(size)
         operations.append(operation)
     return operations, size
+
+
+def _unmirrored(drawn: Iterable[Draw], size: Size) -> tuple[Draw, ...]:
+    """Return what was drawn without what makes a mirror image."""
+    kept = []
+    for one in drawn:
+        operation = find_transform(one.transform).operation(one.parameters, size)
+        if not operation.mirrors(size):
+            size = operation.output_size(size)
+            kept.append(one)
+    return tuple(kept)
 
 
 @dataclass(slots=True)

@@ -125,7 +125,12 @@ class _Rendering:
         recipe = self._renderer.recipe
         while True:
             pool = list(self._readable)
-            planned = recipe.plan(key=self._source.key, size=self.size, pool=pool)
+            planned = recipe.plan(
+                key=self._source.key,
+                size=self.size,
+                pool=pool,
+                mirrors=self._renderer.annotation_writer.mirrors,
+            )
             wanted = {key for variant in planned for key in variant.parents}
             broken = [key for key in sorted(wanted) if not self._can_read(key)]
             if not broken:

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import ClassVar
 
 from variegate.annotations.annotation import Skeleton
@@ -21,6 +22,7 @@ from variegate.formats.coco.locate import CocoImages, locate_files
 from variegate.formats.coco.read import CocoFile, is_coco, named_categories, read
 from variegate.formats.coco.write import OutputFile
 from variegate.formats.coco.writer import CocoWriter
+from variegate.formats.hints import Hints
 from variegate.formats.scan import Survey, is_hidden, leave_unsaid
 from variegate.formats.stated_size import SizeEvidence, StatedSize
 from variegate.formats.writer import Writer
@@ -67,7 +69,7 @@ class Coco(DatasetFormat):
             classes=tuple(dict.fromkeys(name for file in files for name in file.names.values())),
             images=splits,
             notes=tuple(found.notes()),
-            skeletons=_skeletons(files),
+            skeletons=_skeletons(files, survey.hints),
             found=found,
             url=storage.url,
         )
@@ -170,14 +172,23 @@ def _candidates(storage: Storage) -> list[str]:
     return [key for _, _, key in heapq.nsmallest(_MOST_FILES, listed)]
 
 
-def _skeletons(files: list[CocoFile]) -> Mapping[str, Skeleton]:
+def _skeletons(files: list[CocoFile], hints: Hints) -> Mapping[str, Skeleton]:
     found: dict[str, Skeleton] = {}
     for file in files:
         for one in named_categories(file.head):
             names = one.get("keypoints")
             if isinstance(names, list) and names and all(isinstance(n, str) for n in names):
                 edges = tuple(_edges(one.get("skeleton"), len(names)))
-                found.setdefault(one["name"], Skeleton.of(tuple(names), edges))
+                found.setdefault(one["name"], Skeleton.of(tuple(names), edges, given=hints.pairs))
+    for file in files:
+        for identity, count in file.points.items():
+            name = file.names.get(file.respelled.get(identity, identity))
+            if name is not None and count:
+                # Without names; they are called by their numbers.
+                names = tuple(map(str, range(count)))
+                found.setdefault(name, Skeleton.of(names, given=hints.pairs))
+    if hints.pairs:
+        hints.check_pairs(chain.from_iterable(one.names for one in found.values()))
     return found
 
 
