@@ -22,6 +22,7 @@ from variegate.recipes.plugins import Plugin, load_plugins
 from variegate.recipes.recipe import Recipe
 from variegate.recipes.trial import try_recipe
 from variegate.runs import manifest
+from variegate.runs.annotate import mirror_notes
 from variegate.runs.backends import Backend, make_backend
 from variegate.runs.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.runs.backends.local import default_workers
@@ -266,6 +267,8 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
         dataset_format = detect(
             seen, name=options.format, label_pattern=options.label_pattern, hints=hints
         )
+        said = mirror_notes(recipe.labels, dataset_format.skeletons, mirrors=recipe.mirrors)
+        dataset_format = replace(dataset_format, notes=(*dataset_format.notes, *said))
         if dataset_format.splits and "train" not in dataset_format.splits:
             raise InputError(
                 f"{storage.url}: it has splits ({', '.join(dataset_format.splits)}) but none for "
