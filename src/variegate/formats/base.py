@@ -97,7 +97,7 @@ class DatasetFormat(ABC):
 
     name: ClassVar[str]
     choosable: ClassVar[bool] = False
-    """Whether the user may name the folder to take labels from, where several have some."""
+    """Whether the user may name the folder or file to take labels from, where several have some."""
     bare: ClassVar[bool] = False
     """Whether its datasets have no files of annotations: names tell all that is known."""
 

@@ -38,7 +38,7 @@ def detect(
     chosen = _chosen(formats, name or None, label_pattern)
     if labels and not all(kind.choosable for kind in chosen):
         names = ", ".join(kind.name for kind in formats if kind.choosable)
-        raise UsageError(f"--format {name}:{labels}: a folder goes with {names} only")
+        raise UsageError(f"--format {name}:{labels}: a folder or file goes with {names} only")
     rules = NAME_RULES if label_pattern is None else pattern_rules(label_pattern)
     seen = replace(survey(storage, rules), labels=labels or None, hints=hints)
     place = printable(storage.url)

@@ -160,6 +160,11 @@ class Survey:
             extension == "" if self.bare else extension in IMAGE_EXTENSIONS
         )
 
+    @property
+    def chosen_tables(self) -> tuple[str, ...]:
+        """The tables: the one that the user names, or all."""
+        return self.tables if self.labels is None else (self.labels,)
+
     @cached_property
     def root(self) -> tuple[str, ...]:
         """The lone folders around everything, as in a zip file of one folder."""
