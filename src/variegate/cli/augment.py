@@ -14,6 +14,7 @@ from variegate.cli.options import (
     In,
     Out,
     PluginRecipe,
+    RawLabels,
     RunInput,
     Strict,
     option,
@@ -42,6 +43,7 @@ def augment(
     inputs: RunInput,
     backend: BackendChoice,
     strict: Strict = False,
+    raw_labels: RawLabels = False,
     shard_size: Annotated[int | None, option("--shard-size", "", parser=whole(), hidden=True)] = (
         None
     ),
@@ -58,6 +60,7 @@ def augment(
     options = inputs.options(
         shard_size=shard_size,
         strict=strict,
+        raw_labels=raw_labels,
         backend=backend.backend,
         backend_options=backend.chosen,
         plugins=tuple(recipe.plugins or ()),

@@ -110,6 +110,14 @@ Strict = Annotated[
         "if any image was quarantined.",
     ),
 ]
+RawLabels = Annotated[
+    bool,
+    option(
+        "--raw-labels",
+        "Write labels into CSV files unchanged. Default: an apostrophe before what a spreadsheet "
+        "takes for a formula; reading takes it away.",
+    ),
+]
 PluginFiles = Annotated[
     list[Path] | None,
     option(

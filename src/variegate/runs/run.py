@@ -114,6 +114,8 @@ class Options:
         workers: processes; 0 for none but this one, None for one a processor.
         shard_size: sources in a shard; None for a sensible number.
         limits: larger images are quarantined.
+        raw_labels: write labels into CSV files as they are, though a spreadsheet may take them for
+            formulas.
         strict: stop at the first thing that is wrong with an annotation, before anything is made.
         silence_limit_s: a worker process that finishes no result for so long is taken to hang.
         backend: where it is run: the name of a back end.
@@ -128,6 +130,7 @@ class Options:
     workers: int | None = None
     shard_size: int | None = None
     limits: Limits = field(default_factory=Limits)
+    raw_labels: bool = False
     strict: bool = False
     silence_limit_s: float = SILENCE_LIMIT_S
     backend: str = "local"
@@ -147,6 +150,7 @@ class Prepared:
         workers: processes.
         fresh: writes the results in another format; None for that of the input.
         kind, options: of the job; see `Job`.
+        raw_labels: see `Options`.
     """
 
     recipe: Recipe
@@ -157,11 +161,13 @@ class Prepared:
     fresh: Writer | None = None
     kind: str = "augment"
     options: Mapping[str, Any] = field(default_factory=dict)
+    raw_labels: bool = False
 
     @property
     def writer(self) -> Writer:
         """What writes the results."""
-        return self.fresh or self.dataset_format.writer()
+        made = self.fresh or self.dataset_format.writer()
+        return replace(made, raw_labels=True) if self.raw_labels else made
 
     @property
     def augmented(self) -> int:
@@ -247,7 +253,14 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
         listed = spool(seen, dataset_format, recipe, limit=options.limit)
     with listed as listing:
         check_problems(listing, storage, options)
-        yield Prepared(recipe, storage, dataset_format, listing, workers_of(options))
+        yield Prepared(
+            recipe,
+            storage,
+            dataset_format,
+            listing,
+            workers_of(options),
+            raw_labels=options.raw_labels,
+        )
 
 
 def check_options(options: Options) -> None:
