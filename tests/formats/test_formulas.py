@@ -1,4 +1,4 @@
-"""Cells of CSV files that are written: none is computed, and reading gives back what was written."""
+"""Cells of CSV files that are written: none is computed, and what is read is what was written."""
 
 import csv
 
