@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from variegate.errors import InputError
 from variegate.formats.text import encoding_of, not_decoded
@@ -97,7 +98,7 @@ def csv_rows(
         reader = csv.reader(text, delimiter=delimiter, strict=True, skipinitialspace=spaced)
         try:
             for row in reader:
-                yield reader.line_num, row
+                yield reader.line_num, [_unguarded(cell) for cell in row]
         except csv.Error as error:
             raise InputError(
                 f"{place}: line {reader.line_num:,}: {error}; check the quotes in this line"
@@ -130,6 +131,28 @@ def body_rows(
     every = csv_rows(storage, key, delimiter=delimiter, spaced=spaced, encoding=encoding)
     rows = islice(every, header, None)
     return ((line, row) for line, row in rows if any(cell.strip() for cell in row))
+
+
+# What spreadsheets take for the beginning of a formula, and the apostrophe that tells them it is
+# text. One that stands there already gets another, so that what is read is what was written.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
+
+
+def guarded(cell: Any, *, raw: bool = False) -> Any:
+    """Return a cell that no spreadsheet computes: with an apostrophe before what looks like it.
+
+    Args:
+        cell: what is to be written; numbers stay as they are.
+        raw: leave it as it is.
+    """
+    if raw or not isinstance(cell, str) or not _FORMULA.match(cell) or _NUMBER.fullmatch(cell):
+        return cell
+    return f"'{cell}"
+
+
+def _unguarded(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 @contextmanager
