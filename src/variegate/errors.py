@@ -13,6 +13,7 @@ VariegateError
 └── ImageError              one image; the run goes on without it
     ├── DecodeError         its bytes are not an image that can be read
     ├── LimitError          it is larger than the limits allow
+    ├── StepError           a step of the recipe cannot work on it
     └── UnsupportedError    it is an image, of a kind this installation cannot read
 ```
 
@@ -81,6 +82,10 @@ class DecodeError(ImageError):
 
 class LimitError(ImageError):
     """The image is larger than the limits allow."""
+
+
+class StepError(ImageError):
+    """A step of the recipe cannot work on the image; the message begins with "step NAME: "."""
 
 
 class UnsupportedError(ImageError):

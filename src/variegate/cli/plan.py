@@ -48,7 +48,9 @@ def _lines(found: "Estimate") -> list[str]:
     also = f" + {copied:,} copied unchanged" if copied else ""
     lines = [f"files    {found.outputs:,} ({found.augmented:,} x {found.variants:,}{also})"]
     if not found.tried:
-        return [*lines, f"size     unknown: none of {found.unreadable} images tried can be read"]
+        why = f" ({found.why_unreadable})" if found.why_unreadable else ""
+        tried = found.unreadable
+        return [*lines, f"size     unknown: none of {tried} images tried can be used{why}"]
     size, seconds = found.bytes, found.seconds
     low, high = size_text(size.low), size_text(size.high)
     lines.append(f"size     about {size_text(size.middle)} ({low} to {high})")
@@ -58,5 +60,6 @@ def _lines(found: "Estimate") -> list[str]:
     lines.append(f"         estimated from {found.tried} images, augmented in memory")
     if found.unreadable:
         tried = found.tried + found.unreadable
-        lines.append(f"         {found.unreadable} of {tried} tried cannot be read: quarantined")
+        lines.append(f"         {found.unreadable} of {tried} tried cannot be used: quarantined")
+        lines.append(f"         the first: {found.why_unreadable}")
     return lines

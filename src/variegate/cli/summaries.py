@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     OnProgress = Callable[[Progress], None]
 
 QUARANTINE = "quarantined"
-UNREADABLE = "could not be read; see the manifest for reasons"
+UNREADABLE = "cannot be used; see the manifest for reasons"
 
 # Faults that are shown; the manifest has all of them.
 _SHOWN = 5

@@ -24,13 +24,15 @@ from functools import cache
 import numpy as np
 
 from variegate.annotations.sample import Sample, Size
-from variegate.errors import ImageError
-from variegate.ops import Combination, Geometric, Identity, Operation, Pointwise, Warp
+from variegate.errors import ImageError, StepError
+from variegate.ops import Geometric, Identity, Operation, Pointwise, Warp
 from variegate.ops.warp import shrinkage
 from variegate.recipes.policies import Chain, Node, Place, Step, chains
+from variegate.recipes.steps import applied, naming
 from variegate.seeding import Path
 from variegate.transforms import find_transform
 from variegate.transforms.base import Draw
+from variegate.transforms.geometry import with_border
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ def draw_variants(
     finish: tuple[Draw, ...] = (),
     fused: bool = True,
     pool: Sequence[str] = (),
+    objects: bool = False,
+    mirrors: bool = True,
 ) -> list[Variant]:
     """Draw all variants of one image.
 
@@ -80,15 +84,18 @@ def draw_variants(
         finish: what is done to every variant at its end.
         fused: bring the operations into normal form; without it every step is done by itself.
         pool: keys of the images from which partners are chosen, for transforms of several.
+        objects: whether the dataset has objects, of which no border may show copies.
+        mirrors: without it what makes a mirror image is left out.
 
     Raises:
         ImageError: a transform of several images was drawn, and there is no other.
     """
     place = Place(seed, key)
-    draws = _Draws(place, pool)
+    draws = _Draws(place, pool, objects=objects)
     made = []
     for index, chain in enumerate(chains(policy, place)):
         drawn = (*draws.of(chain), *finish)
+        drawn = drawn if mirrors else _unmirrored(drawn, size)
         operations, end = build(drawn, size)
         made.append(Variant(index, drawn, fuse(operations) if fused else tuple(operations), end))
     return made
@@ -101,13 +108,30 @@ def repeated(drawn: tuple[Draw, ...], *, index: int, size: Size) -> Variant:
 
 
 def build(drawn: Iterable[Draw], size: Size) -> tuple[list[Operation], Size]:
-    """Return the operations that were drawn, for an image of `size`, and the size they end at."""
+    """Return the operations that were drawn, for an image of `size`, and the size they end at.
+
+    Raises:
+        StepError: a step cannot work on an image of that size.
+    """
     operations = []
     for one in drawn:
-        operation = find_transform(one.transform).operation(one.parameters, size)
-        size = operation.output_size(size)
+        kind = find_transform(one.transform)
+        with naming(one.transform):
+            operation = kind.operation(one.parameters, size)
+            size = operation.output_size(size)
         operations.append(operation)
     return operations, size
+
+
+def _unmirrored(drawn: Iterable[Draw], size: Size) -> tuple[Draw, ...]:
+    """Return what was drawn without what makes a mirror image."""
+    kept = []
+    for one in drawn:
+        operation = find_transform(one.transform).operation(one.parameters, size)
+        if not operation.mirrors(size):
+            size = operation.output_size(size)
+            kept.append(one)
+    return tuple(kept)
 
 
 @dataclass(slots=True)
@@ -116,6 +140,7 @@ class _Draws:
 
     place: Place
     pool: Sequence[str] = ()
+    objects: bool = False
     made: dict[Path, Draw | None] = field(default_factory=dict)
 
     def of(self, chain: Chain) -> list[Draw]:
@@ -129,8 +154,10 @@ class _Draws:
 
     def _drawn(self, step: Step) -> Draw | None:
         drawn = step.source.drawn(self.place.rng(step.path))
-        if drawn is None or "partners" not in drawn.parameters:
-            return drawn
+        if drawn is None:
+            return None
+        if "partners" not in drawn.parameters:
+            return with_border(drawn, objects=self.objects)
         others = [key for key in self.pool if key != self.place.key]
         if not others:
             raise ImageError(
@@ -239,6 +266,9 @@ def execute(
 
     Yields:
         Each variant with its result, in the order in which they appear.
+
+    Raises:
+        StepError: a step cannot work on the image.
     """
     _keep_freed_memory()
     roots: dict[int, _Node] = {}
@@ -249,7 +279,7 @@ def execute(
             node = node.children.setdefault(operation, _Node())
         node.ends.append(variant)
     for times, root in roots.items():
-        yield from _walk(root, load(times), partner)
+        yield from _walk(root, load(times), partner, size)
 
 
 @cache
@@ -275,20 +305,34 @@ def _from_reduced(
 
 
 def _walk(
-    root: _Node, source: Sample, partner: Callable[[str], Sample] | None
+    root: _Node, source: Sample, partner: Callable[[str], Sample] | None, size: Size
 ) -> Iterator[tuple[Variant, Sample]]:
     # A stack instead of recursion: a parent's image is let go with the last of its children.
     waiting: list[tuple[_Node, Operation, Sample]] = [(root, Identity(), source)]
     del source
     while waiting:
         node, operation, parent = waiting.pop()
-        if isinstance(operation, Combination):
-            assert partner is not None
-            sample = operation.combine(parent, tuple(partner(key) for key in operation.partners))
-        else:
-            sample = operation.apply(parent)
+        try:
+            sample = applied(operation, parent, partner)
+        except StepError as error:
+            reason = str(error).partition(": ")[2]
+            raise StepError(f"step {_step_name(node, operation, size)}: {reason}") from error
         del parent
         for variant in node.ends:
             yield variant, sample
         waiting += [(child, op, sample) for op, child in reversed(node.children.items())]
         del sample
+
+
+def _step_name(node: _Node, operation: Operation, size: Size) -> str:
+    """Return which step of the recipe an operation is that leads to a node.
+
+    One that several were joined to is called like the whole variant. Steps that can fail join with
+    nothing.
+    """
+    while not node.ends:
+        node = next(iter(node.children.values()))
+    variant = node.ends[0]
+    operations, _ = build(variant.drawn, size)
+    steps = zip(variant.drawn, operations, strict=True)
+    return next((one.transform for one, made in steps if made == operation), variant.name)

@@ -501,6 +501,18 @@ def transforms_of(node: Node) -> set[str]:
     return set() if isinstance(node, Policy) else {node.name}
 
 
+def steps_of(node: Node) -> Iterator[Transform | Along]:
+    """Yield everything that a node may draw from; of `Trivial` and `Rand` every axis once."""
+    if isinstance(node, _OnAxes):
+        for axis in dict.fromkeys(axis for axes in node.axes() for axis in axes):
+            yield Along(axis=axis)
+    elif isinstance(node, _Steps):
+        for step in node.steps:
+            yield from steps_of(step)
+    elif not isinstance(node, Policy):
+        yield node
+
+
 def to_data(node: Node) -> dict[str, Any]:
     """Return a node as a recipe has it: {name: parameters}, without defaults."""
     if isinstance(node, _Steps):

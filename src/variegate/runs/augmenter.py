@@ -69,7 +69,8 @@ class Augmenter(Worker):
     @property
     def renderer(self) -> Renderer:
         """What makes results in memory."""
-        return Renderer(self.recipe, self.input, self.limits, self.annotations)
+        objects = bool(self.options.get("objects"))
+        return Renderer(self.recipe, self.input, self.limits, self.annotations, objects)
 
     def _is_copied(self, source: Source) -> bool:
         return self.splits and source.split != "train"

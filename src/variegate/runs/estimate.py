@@ -17,6 +17,7 @@ from variegate.recipes.recipe import Recipe
 from variegate.runs.augmenter import make_variants
 from variegate.runs.run import Options, Prepared, load_recipe, prepare
 from variegate.runs.sources import seems_augmented
+from variegate.storage import printable
 
 # Sources that are tried: at most this number, and no more of them after this time.
 _TRIED = 12
@@ -65,7 +66,8 @@ class Estimate:
         seconds: for the whole run, on this machine as busy as it is now.
         workers: worker processes assumed.
         tried: sources that were augmented to find this out.
-        unreadable: sources that were tried and could not be read; they would be quarantined.
+        unreadable: sources that were tried and cannot be used; they would be quarantined.
+        why_unreadable: the reason of the first of them.
     """
 
     format: str
@@ -79,6 +81,7 @@ class Estimate:
     workers: int
     tried: int
     unreadable: int
+    why_unreadable: str | None = None
 
 
 def estimate(
@@ -94,15 +97,15 @@ def estimate(
         return _extrapolated(prepared, *_try(prepared, options))
 
 
-def _try(prepared: Prepared, options: Options) -> tuple[list[tuple[int, float]], int]:
+def _try(prepared: Prepared, options: Options) -> tuple[list[tuple[int, float]], list[str]]:
     """Augment some sources in memory.
 
     Returns:
-        Bytes and seconds of each; how many could not be read.
+        Bytes and seconds of each; why others cannot be used.
     """
     job = prepared.job(options)
     trials: list[tuple[int, float]] = []
-    unreadable = 0
+    unreadable: list[str] = []
     begun = time.monotonic()
     for one in spread(prepared, _TRIED):
         if trials and time.monotonic() - begun > _PATIENCE_S:
@@ -110,8 +113,8 @@ def _try(prepared: Prepared, options: Options) -> tuple[list[tuple[int, float]],
         start = time.perf_counter()
         try:
             sizes = [len(made.encoded) for made in make_variants(job, one)]
-        except (ImageError, InputError):
-            unreadable += 1
+        except (ImageError, InputError) as error:
+            unreadable.append(f"{printable(one.key)}: {error}")
             continue
         trials.append((sum(sizes), time.perf_counter() - start + len(sizes) * _WRITING_S))
     if trials:
@@ -145,10 +148,10 @@ def evenly(count: int, total: int) -> list[int]:
 
 
 def _extrapolated(
-    prepared: Prepared, trials: Sequence[tuple[int, float]], unreadable: int
+    prepared: Prepared, trials: Sequence[tuple[int, float]], unreadable: Sequence[str]
 ) -> Estimate:
     """Draw conclusions from what was tried."""
-    readable = len(trials) / max(1, len(trials) + unreadable)
+    readable = len(trials) / max(1, len(trials) + len(unreadable))
     count = prepared.augmented * readable
     sizes = total([size for size, _ in trials], count)
     times = total([seconds for _, seconds in trials], count)
@@ -170,7 +173,8 @@ def _extrapolated(
         ),
         workers=prepared.workers,
         tried=len(trials),
-        unreadable=unreadable,
+        unreadable=len(unreadable),
+        why_unreadable=unreadable[0] if unreadable else None,
     )
 
 

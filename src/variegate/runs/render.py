@@ -47,12 +47,14 @@ class Renderer:
         input: where they are.
         limits: for decoding.
         annotation_writer: reads what is known of them.
+        objects: whether the dataset has objects, of which no border may show copies.
     """
 
     recipe: Recipe
     input: Storage
     limits: Limits
     annotation_writer: AnnotationWriter
+    objects: bool = False
 
     def variants(
         self, source: Source, data: bytes, file_format: str, *, only: int | None = None
@@ -125,7 +127,13 @@ class _Rendering:
         recipe = self._renderer.recipe
         while True:
             pool = list(self._readable)
-            planned = recipe.plan(key=self._source.key, size=self.size, pool=pool)
+            planned = recipe.plan(
+                key=self._source.key,
+                size=self.size,
+                pool=pool,
+                objects=self._renderer.objects,
+                mirrors=self._renderer.annotation_writer.mirrors,
+            )
             wanted = {key for variant in planned for key in variant.parents}
             broken = [key for key in sorted(wanted) if not self._can_read(key)]
             if not broken:

@@ -9,19 +9,25 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from variegate.codecs import Depth, Limits
 from variegate.errors import InputError, OutputError, RecipeError
 from variegate.formats import NO_HINTS, DatasetFormat, Hints, Writer, detect, writer_to_json
+from variegate.formats.base import counted
+from variegate.recipes.borders import border_notes
 from variegate.recipes.plugins import Plugin, load_plugins
 from variegate.recipes.recipe import Recipe
+from variegate.recipes.trial import try_recipe
 from variegate.runs import manifest
+from variegate.runs.annotate import mirror_notes
 from variegate.runs.backends import Backend, make_backend
 from variegate.runs.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.runs.backends.local import default_workers
+from variegate.runs.changes import check_unchanged
+from variegate.runs.failures import FirstFailures
 from variegate.runs.file_notes import file_notes
 from variegate.runs.identity import record_of
 from variegate.runs.job import Job
@@ -251,15 +257,18 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
     Raises:
         InputError: there are no images, or their format is unknown.
         OutputError: two sources would share an output's name.
-        RecipeError: an option is out of range.
+        RecipeError: an option is out of range, or a step does not return images.
     """
     check_options(options)
+    try_recipe(recipe)
     storage = open_storage(source)
     with Snapshot(storage) as seen:
         hints = options.all_hints(recipe)
         dataset_format = detect(
             seen, name=options.format, label_pattern=options.label_pattern, hints=hints
         )
+        said = mirror_notes(recipe.labels, dataset_format.skeletons, mirrors=recipe.mirrors)
+        dataset_format = replace(dataset_format, notes=(*dataset_format.notes, *said))
         if dataset_format.splits and "train" not in dataset_format.splits:
             raise InputError(
                 f"{storage.url}: it has splits ({', '.join(dataset_format.splits)}) but none for "
@@ -269,7 +278,17 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
         listed = spool(seen, dataset_format, recipe, limit=options.limit)
     with listed as listing:
         check_problems(listing, dataset_format, options)
-        yield Prepared(recipe, storage, dataset_format, listing, workers_of(options))
+        if listing.objects:
+            notes = (*dataset_format.notes, *border_notes(recipe.policy))
+            dataset_format = replace(dataset_format, notes=notes)
+        yield Prepared(
+            recipe,
+            storage,
+            dataset_format,
+            listing,
+            workers_of(options),
+            options={"objects": True} if listing.objects else {},
+        )
 
 
 def check_options(options: Options) -> None:
@@ -372,6 +391,8 @@ def run(
     check_apart(job.input, lock.folder)
     updated = _begin_update(prepared, lock, record, options)
     finished = lock.is_finished()
+    if lock.touched:
+        check_unchanged(prepared.source, _rows_there(output, lock.url, finished), str(output))
     if on_start:
         on_start(prepared)
     before = Counts()
@@ -399,7 +420,7 @@ def run(
         variants=prepared.recipe.count(),
         digest=totals.digest,
         format=prepared.dataset_format.description,
-        notes=prepared.dataset_format.notes,
+        notes=(*prepared.dataset_format.notes, *_notes(written, totals.transient)),
         problems=prepared.listing.problems,
         first_problems=tuple(prepared.listing.first_problems),
         file_notes=tuple(file_notes(written, totals.counts)),
@@ -427,6 +448,29 @@ def _begin_update(
         )
 
 
+def _rows_there(output: str | Path, place: str, finished: bool) -> Iterator[manifest.Row]:
+    """Yield the rows of what was done before."""
+    if finished:
+        return manifest.rows(open_storage(output))
+    folder = open_storage(place)
+    return chain(
+        manifest.part_rows(folder),
+        manifest.rows(folder) if folder.exists(manifest.MANIFEST) else (),
+    )
+
+
+def _notes(made: Storage, transient: int) -> Iterator[str]:
+    """Yield what should be known of a finished output."""
+    if transient:
+        files = counted(transient, "input", "inputs")
+        again = (
+            "run the same command again to try them again"
+            if manifest.may_reopen(made)
+            else "to try them again, write to a new output"
+        )
+        yield f"{files} could not be read just then, and may be there again; {again}"
+
+
 def _carry_out(
     opened: Opened,
     prepared: Prepared,
@@ -436,13 +480,15 @@ def _carry_out(
 ) -> Counts:
     """Do all that is not done yet; return what was done before."""
     total = prepared.listing.total
-    if manifest.is_whole(target, total):
+    if manifest.is_whole(target, total) and not manifest.reopen(target):
         # Killed after writing it.
         manifest.delete_parts(target)
         return manifest.totals(target).counts
     counts = Counts()
+    first = FirstFailures(prepared.recipe, target)
     for part in manifest.parts(target):
         counts.add(part.counts(target))
+        first.look(part.start, part.stop, part.key)
     before = replace(counts)
 
     def tell(in_flight: Counts) -> None:
@@ -467,6 +513,7 @@ def _carry_out(
         for report in opened.run(prepared.listing.shards(iter(gaps), shard_size), tell):
             counts.add(report.counts)
             tell(Counts())
+            first.look(report.start, report.stop, report.part)
     _finish(target, prepared)
     return before
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from variegate.errors import InputError, UsageError
 from variegate.recipes.plugins import load_plugins
 from variegate.recipes.recipe import Recipe
+from variegate.recipes.trial import try_recipe
 from variegate.runs.events import EventOutcome, EventWorker, Naming
 from variegate.runs.job import Job
 from variegate.runs.manifest import Counts
@@ -72,6 +73,7 @@ class Watcher:
             )
         loaded_plugins = load_plugins(plugins)
         loaded = load_recipe(recipe, seed)
+        try_recipe(loaded)
         check_apart(source, output)
         storage = open_storage(source)
         if not isinstance(storage, LocalStorage):

@@ -9,9 +9,8 @@ from pydantic import Field as Bound
 from variegate.annotations.sample import Size
 from variegate.ops import Operation, Warp
 from variegate.ops.matrices import scaling, translation
-from variegate.ops.view import Border
 from variegate.transforms.base import Parameters
-from variegate.transforms.geometry import Viewed, inner_view, view
+from variegate.transforms.geometry import BorderChoice, Viewed, inner_view, view
 from variegate.validation import shown
 
 Side = Annotated[int, Bound(ge=1, le=65_500)]
@@ -102,7 +101,7 @@ class Pad(_Sized):
     """Put the image in the middle of a larger canvas; a side already larger stays."""
 
     name: ClassVar = "pad"
-    border: Border = "constant"
+    border: BorderChoice = "constant"
     """What shows beyond the source: constant color, edge, mirror image, or a repeat."""
 
     @classmethod
@@ -116,7 +115,7 @@ class Square(Viewed):
 
     name: ClassVar = "square"
     undrawn: ClassVar = Viewed.undrawn | {"size"}
-    border: Border = "constant"
+    border: BorderChoice = "constant"
     """What shows beyond the source: constant color, edge, mirror image, or a repeat."""
 
     by: Literal["pad", "crop"] = "pad"

@@ -14,6 +14,7 @@ from variegate.ops.view import Border, Color, Interpolation
 from variegate.transforms.base import (
     Axis,
     Bounds,
+    Draw,
     Parameters,
     Range,
     Transform,
@@ -23,6 +24,10 @@ from variegate.transforms.base import (
 )
 
 Channel = Annotated[int, Bound(ge=0, le=255)]
+BorderChoice = Literal["auto", "reflect", "edge", "constant", "wrap"]
+
+#: What fills beyond a source with objects: the gray that detectors are used to.
+OBJECTS_FILL: Color = (114, 114, 114)
 
 _UNIT_SQUARE = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 
@@ -32,8 +37,9 @@ class Viewed(Transform):
 
     undrawn: ClassVar = frozenset({"p", "border", "fill", "interpolation"})
 
-    border: Border = "reflect"
-    """What shows beyond the source: mirror image, edge, constant color, or a repeat."""
+    border: BorderChoice = "auto"
+    """What shows beyond the source: mirror image, edge, constant color, or a repeat; auto is the
+    mirror image, or gray in datasets with objects."""
     fill: tuple[Channel, Channel, Channel] = (0, 0, 0)
     """RGB color for border "constant"."""
     interpolation: Interpolation = "linear"
@@ -42,17 +48,32 @@ class Viewed(Transform):
     def further(self, rng: np.random.Generator) -> Parameters:
         """Add what `view` needs, without what it takes for granted."""
         drawn: dict[str, Any] = {**super().further(rng), "border": self.border}
-        if self.border == "constant":
+        if self.border == "constant" or (self.border == "auto" and self.fill != (0, 0, 0)):
             drawn["fill"] = list(self.fill)
         if self.interpolation != "linear":
             drawn["interpolation"] = self.interpolation
         return drawn
 
 
+def with_border(drawn: Draw, *, objects: bool) -> Draw:
+    """Return a draw whose border "auto" is settled.
+
+    Args:
+        drawn: of any transform.
+        objects: whether the dataset has objects.
+    """
+    if drawn.parameters.get("border") != "auto":
+        return drawn
+    settled: dict[str, Any] = {**drawn.parameters, "border": "constant" if objects else "reflect"}
+    fill = settled.pop("fill", OBJECTS_FILL)
+    return Draw(drawn.transform, {**settled, "fill": list(fill)} if objects else settled)
+
+
 def view(parameters: Parameters) -> View:
-    """Return the view that drawn parameters describe."""
+    """Return the view that drawn parameters describe; "auto" knows of no objects."""
     fill: Color = tuple(parameters.get("fill", (0, 0, 0)))
-    return _view(parameters["border"], fill, parameters.get("interpolation", "linear"))
+    border: Border = "reflect" if parameters["border"] == "auto" else parameters["border"]
+    return _view(border, fill, parameters.get("interpolation", "linear"))
 
 
 def inner_view(parameters: Parameters) -> View:
@@ -74,6 +95,7 @@ class Flip(Transform):
     """Mirror the image."""
 
     name: ClassVar = "flip"
+    mirrors: ClassVar = True
 
     axis: Literal["horizontal", "vertical", "both", "any"] = "horizontal"
     """Horizontal mirrors left and right; both is a half turn; any draws one of the three."""
@@ -110,6 +132,7 @@ class Transpose(Transform):
     """Exchange rows and columns."""
 
     name: ClassVar = "transpose"
+    mirrors: ClassVar = True
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
