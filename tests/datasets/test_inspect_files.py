@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from variegate import inspect
+from variegate import Options, augment, inspect
 from variegate.datasets.inspection.looks import MaskLook, looked_at
 from variegate.datasets.inspection.masks import MaskCounter
 from variegate.formats import Source
@@ -219,8 +219,10 @@ def test_files_that_may_hold_annotations_are_named_where_no_format_uses_them(tmp
     assert found.side_files[".json"].examples == ["cat/0.json", "cat/1.json", "cat/2.json"]
 
 
-def test_files_that_a_format_uses_are_no_side_files(data_dir):
+def test_files_that_a_format_uses_and_records_of_a_run_are_no_side_files(data_dir, tmp_path):
     assert not inspect(data_dir / "bccd_voc").side_files
+    augment(data_dir / "bccd_voc", tmp_path / "out", options=Options(workers=0, limit=3))
+    assert not inspect(tmp_path / "out").side_files
 
 
 def test_objects_add_up_to_those_of_the_files(data_dir):
