@@ -42,7 +42,7 @@ def photos(count: int = 200) -> Path:
     return folder
 
 
-def image(side: int) -> Path:
+def photo(side: int) -> Path:
     """Return an .npy file of a square RGB photo."""
     file = WORK / f"image-{side}.npy"
     if not file.exists():

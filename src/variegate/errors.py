@@ -5,7 +5,9 @@ VariegateError
 ├── UsageError              the user can correct it: one sentence, exit code 2
 │   ├── RecipeError         a recipe, policy or transform parameter
 │   ├── InputError          the dataset that was named
+│   │   └── UnavailableError  one of its files, just now: it may be there again
 │   ├── OutputError         the place where results should go
+│   │   └── KeyRefusedError one name that it does not take, while others may be written
 │   └── StoreError          an object store as a whole: it denies, cannot be reached, or fails
 ├── ShapeError              an array or argument of the wrong shape or kind (a caller's mistake)
 └── ImageError              one image; the run goes on without it
@@ -19,11 +21,23 @@ Every message says what was expected, what came, where, and what to do about it.
 """
 
 import difflib
+import re
 from collections.abc import Iterable
+
+# Between "://" and "@": a name and a password, which no key of a bucket has before its first slash.
+_PASSWORD = re.compile(r"(?<=://)[^\s/@]*@")
+
+
+def without_password(text: str) -> str:
+    """Return a text without what stands before the host in URLs: "http://***@host"."""
+    return _PASSWORD.sub("***@", text)
 
 
 class VariegateError(Exception):
-    """Base of all exceptions raised on purpose by variegate."""
+    """Base of all exceptions raised on purpose by variegate. No message shows a password."""
+
+    def __init__(self, *told: object) -> None:
+        super().__init__(*(without_password(one) if isinstance(one, str) else one for one in told))
 
 
 class UsageError(VariegateError):
@@ -40,6 +54,14 @@ class InputError(UsageError):
 
 class OutputError(UsageError):
     """The results cannot be written where they should go."""
+
+
+class UnavailableError(InputError):
+    """A file of the dataset cannot be read just now; later it perhaps can."""
+
+
+class KeyRefusedError(OutputError):
+    """No file of this name can be written there; others can."""
 
 
 class StoreError(UsageError):

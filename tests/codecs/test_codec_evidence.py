@@ -36,9 +36,6 @@ NO_SUPPORT = " is not supported; convert it to PNG first"
 GIVEN_UP = [
     (b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 2\nMAXVAL 255\nENDHDR\n\x40\x80", "PAM" + NO_SUPPORT),
     (b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 4\nMAXVAL 15\nENDHDR\n\1\2\3\4", "PAM" + NO_SUPPORT),
-    (tga(2, 15), "TGA of 15 or 16 bits a color" + NO_SUPPORT),
-    (tga(2, 16), "TGA of 15 or 16 bits a color" + NO_SUPPORT),
-    (tga(1, 8, length=9, map_depth=16), "TGA of 15 or 16 bits a color" + NO_SUPPORT),
     (tga(1, 8, first=3, length=9, map_depth=24), LATE_PALETTE + NO_SUPPORT),
     (tga(1, 16, length=9, map_depth=24), LATE_PALETTE + NO_SUPPORT),
     (bmp(8, 1, body=b"\4\1\0\0" * 4), "BMP with compression 1" + NO_SUPPORT),

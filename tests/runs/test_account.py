@@ -7,11 +7,13 @@ import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
 import jobs
-from variegate import Options, augment, read_manifest
+from variegate import Options, augment, read_manifest, verify
 from variegate.annotations.checks import objects_left_out
 from variegate.errors import InputError
 from variegate.runs.manifest import Row
@@ -131,3 +133,23 @@ def test_strict_stops_before_anything_is_written(place, data_dir, tmp_path):
 )
 def test_a_problem_says_by_its_end_how_many_objects_it_costs(problem, cost):
     assert objects_left_out(problem) == cost
+
+
+@pytest.mark.parametrize("distinct", [False, True])
+def test_variants_that_are_the_same_are_counted_and_written_once_on_request(distinct, tmp_path):
+    (tmp_path / "in").mkdir()
+    cv2.imwrite(str(tmp_path / "in/1.png"), np.full((20, 20, 3), 90, np.uint8))
+    jobs.draw_noise(tmp_path / "in/2.png")
+    recipe = jobs.recipe(
+        "variants: {each: [invert, {sequence: [flip, invert]}, {sequence: [invert, flip]}]}",
+        distinct=distinct,
+    )
+    options = Options(workers=0)
+    counts = augment(tmp_path / "in", tmp_path / "out", recipe=recipe, options=options).counts
+    # A gray square is the same mirrored; of noise, the last two are the same.
+    assert (counts.identical, counts.outputs) == (3, 3 if distinct else 6)
+    rows = read_manifest(tmp_path / "out").to_pylist()
+    assert [row["variant"] for row in rows if row["key"] == "1.png"] == (
+        [0] if distinct else [0, 1, 2]
+    )
+    assert verify(tmp_path / "out").ok

@@ -38,6 +38,7 @@ RECIPES = {
     "seed": {"seed": 7},
     "output": {"output": {"quality": 50}},
     "labels": {"labels": {"box": "ellipse"}},
+    "distinct": {"distinct": True},
     "hints": {"hints": {"encoding": "gbk"}},
 }
 JOBS = {
@@ -58,6 +59,7 @@ OPTIONS = {
     "hints": {"hints": Hints(encoding="gbk")},
     "limit": {"limit": 2},
     "limits": {"limits": Limits(max_pixels=10_000)},
+    "depth": {"depth": "auto"},
     "plugins": {"plugins": ("mine.py",)},
     "workers": None,
     "shard_size": None,

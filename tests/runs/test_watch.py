@@ -5,9 +5,14 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+import pytest
 
 import jobs
 from variegate import Options, augment, verify
+from variegate.errors import UsageError
+from variegate.runs import watch
 
 RECIPE = "variants: {each: {draws: 2, steps: [{rotate: {angle_degrees: [5, 20]}}]}}\n"
 
@@ -138,3 +143,31 @@ def test_images_that_come_are_augmented_once(tmp_path):
     made = results(out)
     assert all(made[key] == data for key, data in results(whole).items())
     assert len(results(whole)) == 4
+
+
+def test_names_that_are_not_utf8_are_watched_like_others(tmp_path):
+    inbox, out, log = tmp_path / "inbox", tmp_path / "out", tmp_path / "log"
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE)
+    image = jobs.draw_noise(tmp_path / "one.png")
+    inbox.mkdir()
+    shutil.copy(image, os.fsdecode(bytes(inbox) + b"/first\xe9.png"))
+    process = watching(inbox, out, recipe, log)
+    try:
+        until(lambda: len(results(out)) == 2, process, log)
+        for number, name in enumerate((b"second\xff.png", b"third.png", b"later/f\xfcnf.png"), 2):
+            path = Path(os.fsdecode(bytes(inbox) + b"/" + name))
+            path.parent.mkdir(exist_ok=True)
+            shutil.copy(image, path)
+            until(lambda number=number: len(results(out)) == 2 * number, process, log)
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0, log.read_text()
+    assert "4 inputs, 8 files" in log.read_text()
+    assert verify(out).ok
+
+
+def test_without_its_extra_one_sentence_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "find_spec", {"watchfiles": None}.__getitem__)
+    with pytest.raises(UsageError, match=r"pip install 'variegate\[watch\]'"):
+        watch.Watcher(tmp_path, tmp_path.with_name("out"))

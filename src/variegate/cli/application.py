@@ -3,6 +3,7 @@
 import inspect
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, get_type_hints
@@ -10,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from typer.core import TyperGroup
 
-from variegate.cli.console import Interrupted, fault, note
+from variegate.cli.console import Interrupted, fault, note, trace
 from variegate.errors import VariegateError
 
 Command = Callable[..., None]
@@ -175,13 +176,21 @@ class _Notes(logging.Handler):
     """What the library logs, as notes that a progress bar makes room for."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        note(self.format(record))
+        for one in self.format(record).splitlines():
+            note(one)
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line.
+
+    The one place where a traceback is shown, which `--debug` asks for.
+    """
     for stream in (sys.stdout, sys.stderr):
         # File names are bytes: one that no encoding knows must not end the program.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    app()
+    try:
+        app()
+    except Exception:  # noqa: BLE001 - whatever it is, it ends here
+        trace(traceback.format_exc())
+        sys.exit(FAILED)

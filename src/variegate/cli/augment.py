@@ -116,6 +116,9 @@ def augment(
             ("skipped", counts.skipped, "not images"),
         ]
         summaries.show_summary(summary, figures, rows, what="files")
+        if counts.identical:
+            what = "written once" if loaded.distinct else "`distinct: true` writes them once"
+            show(f"{counts.identical:,} variants equal another one of their image ({what})")
         if summary.updated is not None:
             show("")
             show(_about_update(summary.updated))

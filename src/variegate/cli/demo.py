@@ -26,12 +26,14 @@ def main(folder: str) -> None:
     _run("augment", str(parts), str(more), "--preset", "chain", "--seed", "7")
     _run("verify", str(more))
     _run("preview", str(more), "--out", str(sheet))
-    tell(f"\nImages in {more}; the contact sheet is {sheet.resolve()}")
+    tell("")
+    tell(f"Images in {more}; the contact sheet is {sheet.resolve()}")
 
 
 def _run(*arguments: str) -> None:
     """Run one command and show it as it would be typed."""
-    tell(f"\n$ variegate {' '.join(arguments)}")
+    tell("")
+    tell(f"$ variegate {' '.join(arguments)}")
     try:
         app(list(arguments))
     except SystemExit as end:

@@ -66,6 +66,21 @@ def pairs(texts: list[str] | None, flag: str) -> dict[str, str]:
     return {name: value for name, _, value in (one.partition("=") for one in texts or ())}
 
 
+def _window(text: str | None) -> object:
+    """Read full, auto or LOW:HIGH.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    low, colon, high = (text or "").partition(":")
+    if not colon and text in (None, "full", "auto"):
+        return text
+    try:
+        return float(low), float(high)
+    except ValueError:
+        raise UsageError(f"--depth: expected full, auto or LOW:HIGH, got {text!r}") from None
+
+
 def _loaded(files: list[Path] | None) -> list[Path]:
     if files:
         from variegate.recipes.plugins import load_plugins
@@ -77,8 +92,11 @@ def _loaded(files: list[Path] | None) -> list[Path]:
 def _reached(url: str | None) -> str | None:
     """Let this process and those that it starts reach S3 at another address."""
     if url is not None:
-        if not url.startswith(("http://", "https://")):
-            raise UsageError(f"--endpoint {url}: expected a URL such as https://store.example")
+        from variegate.storage.object_store import is_endpoint
+
+        if not is_endpoint(url):
+            # Not what came: it may hold a password.
+            raise UsageError("--endpoint: expected a URL such as https://store.example")
         os.environ["AWS_ENDPOINT_URL"] = url
     return url
 
@@ -238,6 +256,16 @@ class FormatChoice:
             "--encoding", "Encoding of text files: gbk, cp1252. Default: UTF-8.", _INPUT, "NAME"
         ),
     ] = None
+    depth: Annotated[
+        str | None,
+        option(
+            "--depth",
+            "What becomes black and white in images deeper than 8 bits: full (scale), auto (their "
+            "own range) or LOW:HIGH. Default: full.",
+            _INPUT,
+            "WINDOW",
+        ),
+    ] = None
     endpoint: Endpoint = None
 
     @property
@@ -261,6 +289,7 @@ class FormatChoice:
             "pairs": tuple(pairs(self.pairs.split(",") if self.pairs else [], "--pairs").items()),
             "masks": self.masks,
             "encoding": self.encoding,
+            "depth": _window(self.depth),
         }
         return Hints.of(**{name: value for name, value in given.items() if value})
 

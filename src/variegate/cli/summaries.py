@@ -84,6 +84,8 @@ def show_summary(
         took = time_text(summary.elapsed_s)
         show(f"{made}; {took}{so_far}, {figures.rate:,.0f} a second")
     show(f"digest {summary.digest}")
+    for line in summary.file_notes:
+        show(line)
     for line in _faults(summary.output, counts):
         show(line)
 

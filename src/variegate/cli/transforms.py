@@ -91,7 +91,8 @@ def _list() -> None:
         for one in members:
             grid.add_row(one.name, _axes(one), about(one))
     show(grid)
-    show("\none of them:  variegate transforms NAME")
+    show("")
+    show("one of them:  variegate transforms NAME")
 
 
 def _axes(transform: type["Transform"]) -> str:
@@ -110,7 +111,8 @@ def about(transform: type["Transform"]) -> str:
 def _explain(transform: type["Transform"]) -> None:
     show(f"{transform.name}  ({family(transform)})")
     show("")
-    show(inspect.cleandoc(transform.__doc__ or ""))
+    for one in inspect.cleandoc(transform.__doc__ or "").splitlines():
+        show(one)
     show("")
     grid = table("parameter", "type", "default", "meaning")
     properties = transform.model_json_schema()["properties"]

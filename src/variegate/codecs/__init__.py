@@ -8,9 +8,9 @@ by its content, never by its name, and everything that is wrong with one is a `I
 A format is one file here, with `parse(data, limits)`.
 """
 
-from variegate.codecs.decode import Header, decode, probe
+from variegate.codecs.decode import Header, decode, faults_of, probe
 from variegate.codecs.encode import encode
-from variegate.codecs.limits import Limits
+from variegate.codecs.limits import Depth, Limits
 from variegate.codecs.masks import MASK_EXTENSION, decode_mask, encode_mask
 from variegate.codecs.pixels import upright
 from variegate.codecs.png import read_palette
@@ -20,12 +20,14 @@ __all__ = [
     "EXTENSIONS",
     "IMAGE_EXTENSIONS",
     "MASK_EXTENSION",
+    "Depth",
     "Header",
     "Limits",
     "decode",
     "decode_mask",
     "encode",
     "encode_mask",
+    "faults_of",
     "kind_of",
     "probe",
     "read_palette",

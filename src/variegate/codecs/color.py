@@ -14,6 +14,8 @@ Array = np.ndarray[Any, Any]
 # Press profiles reach 3 MB. A longer one is ignored, like a broken one.
 MAX_PROFILE_BYTES = 8 * 2**20
 
+BROKEN_PROFILE = "its color profile is broken; ignored"
+
 _MODES = {"gray": "L", "rgb": "RGB", "cmyk": "CMYK"}
 _SIGNATURES = {"gray": b"GRAY", "rgb": b"RGB ", "cmyk": b"CMYK"}
 _DARKEST_WHITE, _LIGHTEST_BLACK = 224, 96
@@ -49,6 +51,16 @@ def to_srgb(samples: Array, space: str, profile: bytes | None) -> Array:
     if transform is not None:
         return by_bands(lambda band: _through(band, transform, _MODES[space]), samples)
     return by_bands(_inks_to_rgb, samples) if space == "cmyk" else samples
+
+
+@functools.lru_cache(maxsize=8)
+def is_broken(profile: bytes) -> bool:
+    """Whether an ICC profile cannot be read at all."""
+    try:
+        ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return True
+    return False
 
 
 def _inks_to_rgb(samples: Array) -> Array:
@@ -137,3 +149,12 @@ def _convert(lab: Array) -> Array:
     linear = np.clip(xyz @ _TO_LINEAR.T, 0, 1)
     curved = np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
     return np.rint(curved * 255).astype(np.uint8)
+
+
+def ycbcr_to_rgb(samples: Array) -> Array:
+    """ITU-R BT.601, full range, as JPEG has it, and TIFF by default."""
+    y, cb, cr = np.moveaxis(samples.astype(np.float32), -1, 0)
+    red = y + 1.402 * (cr - 128)
+    green = y - 0.344136 * (cb - 128) - 0.714136 * (cr - 128)
+    blue = y + 1.772 * (cb - 128)
+    return np.rint(np.clip(np.stack((red, green, blue), axis=-1), 0, 255)).astype(np.uint8)

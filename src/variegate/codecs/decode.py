@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from variegate.codecs import bmp, heif, jp2, jpeg, pillow, png, svg, tiff
+from variegate.codecs import bmp, color, heif, jp2, jpeg, pillow, png, svg, tga, tiff
+from variegate.codecs.color import BROKEN_PROFILE
 from variegate.codecs.limits import Limits
 from variegate.codecs.pixels import Parsed, finish
 from variegate.codecs.sniff import NAMES, kind_of
@@ -24,7 +25,7 @@ _PARSERS: dict[str, Callable[[bytes, Limits], Parsed]] = {
     "bmp": bmp.parse,
     "ppm": pillow.parse,
     "ico": bmp.parse_icon,
-    "tga": pillow.parse,
+    "tga": tga.parse,
     "avif": pillow.parse,
     "heif": heif.parse,
     "jp2": jp2.parse,
@@ -44,6 +45,7 @@ class Header:
         frames: of an animation, or pages; `decode` gives the first.
         reducible: whether `decode` can reduce while decoding.
         orientation: EXIF's, 1 to 8, by which `decode` turns it upright; from 5 on a quarter turn.
+        bits: of a sample, as stored; `decode` gives 8.
     """
 
     kind: str
@@ -52,6 +54,7 @@ class Header:
     frames: int
     reducible: bool
     orientation: int = 1
+    bits: int = 8
 
 
 def probe(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Header:
@@ -67,7 +70,23 @@ def probe(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Header:
     if parsed.orientation >= 5:
         height, width = width, height
     reducible = parsed.reduced is not None
-    return Header(kind, height, width, parsed.frames, reducible, parsed.orientation)
+    return Header(kind, height, width, parsed.frames, reducible, parsed.orientation, parsed.bits)
+
+
+def faults_of(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> tuple[str, ...]:
+    """Return what is wrong with an image's file and costs no pixel, a clause each.
+
+    Args:
+        data: the whole file.
+        limits: as for `probe`.
+
+    Raises:
+        ImageError: as `probe` does.
+    """
+    _, parsed = _parse(data, limits)
+    profile = parsed.profile()
+    broken = profile is not None and color.is_broken(profile)
+    return (*parsed.faults, *((BROKEN_PROFILE,) if broken else ()))
 
 
 def decode(
@@ -80,7 +99,8 @@ def decode(
     """Decode the first frame of an image: upright, sRGB, 8 bits.
 
     Transparency is laid over white. Integer samples of other depths become
-    v * 255 / (2**bits - 1), rounded, where bits is the declared depth.
+    v * 255 / (2**bits - 1), rounded, where bits is the declared depth; or, above 8 bits, what the
+    limits' `depth` says.
 
     Args:
         data: the file's content.

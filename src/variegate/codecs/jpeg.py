@@ -4,6 +4,7 @@ import functools
 import io
 import re
 import struct
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
@@ -12,6 +13,7 @@ import numpy as np
 import simplejpeg
 from PIL import JpegImagePlugin
 
+from variegate.codecs.color import BROKEN_PROFILE
 from variegate.codecs.exif import orientation_of
 from variegate.codecs.limits import Limits
 from variegate.codecs.pixels import Array, Parsed, Raster, Space
@@ -21,6 +23,12 @@ from variegate.errors import DecodeError, LimitError, UnsupportedError
 _USUAL_SAMPLING = {(1, 1), (2, 1), (2, 2), (1, 2), (4, 1), (1, 4)}
 # No encoder writes more than some dozens. Each costs a pass over all coefficients.
 _MAX_SCANS = 1000
+ADOBE = 0xEE
+_APP2 = 0xE2
+_END = b"\xff\xd9"
+_SCAN = re.compile(rb"\xff\xda..[\1-\4]", re.DOTALL)
+_PROGRESSIVE = 0xC2
+_ARITHMETIC = (0xC9, 0xCA)
 _EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 
 
@@ -36,10 +44,30 @@ class _Header:
     components: list[tuple[int, int]] = field(default_factory=list)
     orientation: int = 1
     adobe_transform: int | None = None
-    icc: dict[int, bytes] = field(default_factory=dict)
+    # (number, how many there are, content) of each part of the profile
+    icc: list[tuple[int, int, bytes]] = field(default_factory=list)
     # (marker, start, stop) of each segment
     segments: list[tuple[int, int, int]] = field(default_factory=list)
     scan_at: int = 0
+    ended: bool = False
+
+    @property
+    def profile(self) -> bytes | None:
+        """The ICC profile; None where its parts do not make one."""
+        parts = sorted(self.icc)
+        sound = [(number, len(parts)) for number in range(1, len(parts) + 1)]
+        if [part[:2] for part in parts] != sound:
+            return None
+        return b"".join(content for _, _, content in parts) or None
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with it and harms no pixel."""
+        broken = self.icc and self.profile is None
+        return (
+            *((BROKEN_PROFILE,) if broken else ()),
+            *(() if self.ended else ("its end mark is missing",)),
+        )
 
 
 def parse(data: bytes, limits: Limits) -> Parsed:
@@ -71,8 +99,9 @@ def parse(data: bytes, limits: Limits) -> Parsed:
         width=header.width,
         load=load,
         orientation=header.orientation,
-        profile=lambda: b"".join(part for _, part in sorted(header.icc.items())) or None,
+        profile=lambda: header.profile,
         reduced=load if usual else None,
+        faults=header.faults,
     )
 
 
@@ -92,6 +121,7 @@ def _scan(data: bytes) -> _Header:
             break
         if marker == 0xDA:
             header.scan_at = at
+            header.ended = data.rfind(_END, at) >= 0
             break
         length = (data[at + 2] << 8) + data[at + 3]
         _read_segment(header, marker, data, at + 4, at + 2 + length)
@@ -113,9 +143,9 @@ def _read_segment(header: _Header, marker: int, data: bytes, at: int, stop: int)
     elif marker == 0xE1 and data.startswith(b"Exif\0", at):
         if header.orientation == 1:
             header.orientation = orientation_of(data[at:stop])
-    elif marker == 0xE2 and data.startswith(b"ICC_PROFILE\0", at) and stop >= at + 14:
-        header.icc[data[at + 12]] = data[at + 14 : stop]
-    elif marker == 0xEE and data.startswith(b"Adobe", at) and stop >= at + 12:
+    elif marker == _APP2 and data.startswith(b"ICC_PROFILE\0", at) and stop >= at + 14:
+        header.icc.append((data[at + 12], data[at + 13], data[at + 14 : stop]))
+    elif marker == ADOBE and data.startswith(b"Adobe", at) and stop >= at + 12:
         header.adobe_transform = data[at + 11]
 
 
@@ -139,7 +169,11 @@ def _load(data: bytes, header: _Header, reduce: int = 1) -> Raster:
     tiny = reduce > 1 and min(header.height, header.width) < 16
     factor = 1 if tiny else reduce
     space = {1: "GRAY", 3: "RGB", 4: "CMYK"}[len(header.components)]
-    samples = _decode_strictly(data, space, -(-header.height // factor), -(-header.width // factor))
+    size = (-(-header.height // factor), -(-header.width // factor))
+    if header.ended:
+        samples = _decode_strictly(data, space, *size)
+    else:
+        samples = _decode_without_end(data, header, space, *size)
     if tiny:
         size = (-(-header.width // reduce), -(-header.height // reduce))
         samples = cv2.resize(samples, size, interpolation=cv2.INTER_AREA)
@@ -157,15 +191,53 @@ def _raster(samples: Array, header: _Header) -> Raster:
     return Raster(samples, space)
 
 
-def _decode_strictly(data: bytes, space: str, height: int, width: int) -> Array:
-    """Decode with every complaint of libjpeg an error, but for three that harm no pixel."""
+def _decode_without_end(data: bytes, header: _Header, space: str, height: int, width: int) -> Array:
+    """Decode what only its end mark is missing of; where pixels are missing too, that is an error.
+
+    libjpeg complains of every bit that it has to make up, and of bytes that are left over: none of
+    either, and the data end where the pixels end.
+    """
+    # A lone 0xFF may have been the beginning of more; arithmetic codes go on for ever.
+    cut = data.endswith(b"\xff") or header.frame in _ARITHMETIC
+    if not cut and _scans_are_whole(data, header):
+        with suppress(DecodeError):
+            return _decode_strictly(data + _END, space, height, width, padding=False)
+    raise _truncated(data)
+
+
+def _scans_are_whole(data: bytes, header: _Header) -> bool:
+    """Whether the scans bring every coefficient of every component, to its last bit."""
+    brought = set()
+    for found in _SCAN.finditer(data, header.scan_at):
+        at = found.start() + 5
+        count = data[at - 1]
+        components, at = data[at : at + 2 * count : 2], at + 2 * count
+        first, last, bits = (0, 63, 0)
+        if header.frame == _PROGRESSIVE:
+            first, last, bits = data[at], data[at + 1], data[at + 2]
+        if bits & 15 == 0:
+            brought |= {(one, place) for one in components for place in range(first, last + 1)}
+    return len(brought) == 64 * len(header.components)
+
+
+def _decode_strictly(
+    data: bytes, space: str, height: int, width: int, *, padding: bool = True
+) -> Array:
+    """Decode with every complaint of libjpeg an error, but for four that harm no pixel.
+
+    Args:
+        data: the file.
+        space: as simplejpeg calls what comes out.
+        height, width: at least this many pixels; less than in the file for a smaller copy.
+        padding: whether there may be some before the end mark.
+    """
     for _ in range(4):
         try:
             samples: Array = simplejpeg.decode_jpeg(
                 data, space, min_height=height, min_width=width, strict=True
             )
         except ValueError as complaint:
-            repaired = _repair(data, str(complaint))
+            repaired = _repair(data, str(complaint), padding=padding)
             if repaired is None:
                 _raise(data, str(complaint), complaint)
             data = repaired
@@ -176,11 +248,25 @@ def _decode_strictly(data: bytes, space: str, height: int, width: int) -> Array:
 
 def _raise(data: bytes, complaint: str, cause: Exception) -> NoReturn:
     if "Premature end" in complaint:
-        raise DecodeError(f"truncated JPEG (it ends after {len(data):,} bytes)") from cause
+        raise _truncated(data) from cause
     raise DecodeError(f"corrupt JPEG: {complaint.removeprefix('Corrupt JPEG data: ')}") from cause
 
 
-def _repair(data: bytes, complaint: str) -> bytes | None:
+def _truncated(data: bytes) -> DecodeError:
+    return DecodeError(f"truncated JPEG (it ends after {len(data):,} bytes)")
+
+
+def without_segments(data: bytes, *markers: int) -> bytes:
+    """Return a JPEG without the segments of some kinds that stand before its pixels."""
+    kept, at = [], 0
+    for marker, start, stop in _scan(data).segments:
+        if marker in markers:
+            kept.append(data[at:start])
+            at = stop
+    return b"".join((*kept, data[at:]))
+
+
+def _repair(data: bytes, complaint: str, *, padding: bool) -> bytes | None:
     """Take away what libjpeg complained about, if it harms no pixel; None if it does.
 
     Then the whole is decoded again, strictly: no other fault hides behind the first.
@@ -188,13 +274,16 @@ def _repair(data: bytes, complaint: str) -> bytes | None:
     if found := _EXTRANEOUS.search(complaint):
         # Some cameras pad the scan. Other leftovers are a sign of broken data before them.
         end = data.rfind(b"\xff\xd9")
-        padding = data[end - int(found[1]) : end]
-        return data[: end - len(padding)] + data[end:] if not padding.strip(b"\0\xff") else None
+        surplus = data[end - int(found[1]) : end]
+        harmless = padding and not surplus.strip(b"\0\xff")
+        return data[: end - len(surplus)] + data[end:] if harmless else None
     if "Invalid SOS parameters for sequential" in complaint:
         # Samsung cameras write them so; only progressive scans have a use for them.
         at = _scan(data).scan_at
         stop = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         return data[: stop - 3] + b"\0\x3f\0" + data[stop:]
+    if "bad ICC marker" in complaint:
+        return without_segments(data, _APP2)
     if "unknown JFIF revision" in complaint:
         at = data.find(b"JFIF\0") + 5
         return data[:at] + b"\x01\x01" + data[at + 2 :]
@@ -203,7 +292,7 @@ def _repair(data: bytes, complaint: str) -> bytes | None:
 
 def _check_plausible(data: bytes, header: _Header) -> None:
     """Refuse, before memory is asked for, files too small for the pixels that they claim."""
-    if header.frame not in (0xC9, 0xCA):
+    if header.frame not in _ARITHMETIC:
         # Each 8 x 8 block of the finest component takes one bit or more in Huffman code.
         widest = max(h for h, _ in header.components)
         tallest = max(v for _, v in header.components)
@@ -223,13 +312,13 @@ def _check_plausible(data: bytes, header: _Header) -> None:
 def _load_with_pillow(data: bytes, header: _Header) -> Raster:
     """Decode a subsampling that TurboJPEG does not know. Pillow notices truncation only."""
     _check_plausible(data, header)
-    if data.rfind(b"\xff\xd9") < header.scan_at:
-        raise DecodeError(f"truncated JPEG (it ends after {len(data):,} bytes)")
+    if not header.ended:
+        raise _truncated(data)
     # Pillow reads metadata too, and warns of faults in them.
     parts = [
         data[start:stop]
         for marker, start, stop in header.segments
-        if marker == 0xEE or not (0xE0 <= marker <= 0xEF or marker == 0xFE)
+        if marker == ADOBE or not (0xE0 <= marker <= 0xEF or marker == 0xFE)
     ]
     clean = b"".join((b"\xff\xd8", *parts, data[header.scan_at :]))
     with JpegImagePlugin.JpegImageFile(io.BytesIO(clean)) as image:

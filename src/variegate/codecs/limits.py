@@ -1,13 +1,18 @@
 """How large an image may be, checked on its header, before any pixel is decoded."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from variegate.errors import DecodeError, LimitError
+
+Depth = Literal["full", "auto"] | tuple[float, float]
+"""Of values of more than 8 bits, which become black and white: those of the full scale, the image's
+own least and greatest, or these two."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What is refused unread, so that no file can exhaust the machine.
+    """What is refused unread, so that no file can exhaust the machine; and what is left of depth.
 
     The defaults exceed every camera, so that only hostile or broken files meet them; a scanned
     map or a whole-slide image may need more.
@@ -16,11 +21,13 @@ class Limits:
         max_pixels: height times width of the image, and of a tile or screen inside the file.
         max_bytes: size of the file.
         max_frames: frames of an animation, or pages.
+        depth: what becomes black and white of values of more than 8 bits; all results have 8.
     """
 
     max_pixels: int = 250_000_000
     max_bytes: int = 512 * 2**20
     max_frames: int = 100_000
+    depth: Depth = "full"
 
     def check_bytes(self, size: int) -> None:
         """Raise LimitError if a file of `size` bytes is too large."""

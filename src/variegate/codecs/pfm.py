@@ -5,8 +5,9 @@ import re
 
 import numpy as np
 
-from variegate.codecs.limits import Limits, check_end
-from variegate.codecs.pixels import Parsed, Raster, float_to_eight_bits
+from variegate.codecs.depth import floats_to_eight_bits
+from variegate.codecs.limits import Depth, Limits, check_end
+from variegate.codecs.pixels import Parsed, Raster
 from variegate.errors import DecodeError
 
 _HEADER = re.compile(rb"P([Ff])\s+(\d{1,10})\s+(\d{1,10})\s+([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s")
@@ -29,13 +30,13 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     limits.check_size(height, width, "PFM")
     shape = (height, width, 3) if found[1] == b"F" else (height, width)
     order = "<f4" if float(found[4]) < 0 else ">f4"
-    load = functools.partial(_load, data, found.end(), shape, order)
-    return Parsed(height=height, width=width, load=load)
+    load = functools.partial(_load, data, found.end(), shape, order, limits.depth)
+    return Parsed(height=height, width=width, load=load, bits=32)
 
 
-def _load(data: bytes, at: int, shape: tuple[int, ...], order: str) -> Raster:
+def _load(data: bytes, at: int, shape: tuple[int, ...], order: str, depth: Depth) -> Raster:
     end = at + 4 * int(np.prod(shape, dtype=object))
     check_end(data, end, "PFM")
     samples = np.frombuffer(data, order, (end - at) // 4, at).reshape(shape)
     # The lowest row comes first.
-    return Raster(float_to_eight_bits(samples[::-1]), "gray" if len(shape) == 2 else "rgb")
+    return Raster(floats_to_eight_bits(samples[::-1], depth), "gray" if len(shape) == 2 else "rgb")

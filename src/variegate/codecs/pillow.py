@@ -1,4 +1,4 @@
-"""The kinds that Pillow reads well enough: PNM, GIF, TGA, WebP and AVIF.
+"""The kinds that Pillow reads well enough: PNM, GIF, WebP and AVIF; and TGA, for `tga.py`.
 
 Pillow opens a file by the one plugin of its kind and decodes it strictly. What that leaves to do
 is here: a size is compared with the limits, and with what a file of that length can contain,
@@ -18,8 +18,9 @@ from PIL import ImageFile
 
 from variegate.codecs import av1, pfm
 from variegate.codecs.bmff import read_container
+from variegate.codecs.depth import integers_to_eight_bits
 from variegate.codecs.exif import orientation_of
-from variegate.codecs.limits import Limits, check_end, check_ratio
+from variegate.codecs.limits import Depth, Limits, check_end, check_ratio
 from variegate.codecs.pixels import Array, Parsed, Raster, from_palette, raster_of
 from variegate.codecs.sniff import kind_of
 from variegate.errors import DecodeError, UnsupportedError
@@ -91,11 +92,17 @@ def _parse_pnm(data: bytes, limits: Limits) -> Parsed:
         raise unsupported("PAM")
     image = open_image("ppm", data[:_PNM_HEADER_BYTES])
     limits.check_size(image.height, image.width, "PNM")
-    load = functools.partial(_load_pnm, data, image)
-    return Parsed(height=image.height, width=image.width, load=load)
+    load = functools.partial(_load_pnm, data, image, limits.depth)
+    return Parsed(height=image.height, width=image.width, load=load, bits=_pnm_bits(data, image))
 
 
-def _load_pnm(data: bytes, image: ImageFile.ImageFile) -> Raster:
+def _pnm_bits(data: bytes, image: ImageFile.ImageFile) -> int:
+    if data[1:2] in (b"1", b"4"):
+        return 1
+    return int(data[: image.tile[0].offset].split()[-1]).bit_length()
+
+
+def _load_pnm(data: bytes, image: ImageFile.ImageFile, depth: Depth) -> Raster:
     """Pillow's own scaling takes 2 to 13 seconds a megapixel, and rounds half to even."""
     form, at = data[1:2], image.tile[0].offset
     channels = 3 if form in (b"3", b"6") else 1
@@ -115,7 +122,9 @@ def _load_pnm(data: bytes, image: ImageFile.ImageFile) -> Raster:
         size = 2 if maximum > 255 else 1
         check_end(data, at + size * count, "PNM")
         values = np.frombuffer(data, f">u{size}", count, at)
-    if maximum != 255 or values.itemsize == 2:
+    if maximum > 255 and depth != "full":
+        values = integers_to_eight_bits(values, 16, depth)
+    elif maximum != 255 or values.itemsize == 2:
         known = np.minimum(np.arange(256**values.itemsize), maximum)
         values = ((known * 255 + maximum // 2) // maximum).astype(np.uint8)[values]
     return raster_of(values.reshape(shape))
@@ -180,32 +189,6 @@ def _gif_palette_bytes(flags: int) -> int:
     return 3 * (2 << (flags & 7)) if flags & 0x80 else 0
 
 
-def _parse_tga(data: bytes, limits: Limits) -> Parsed:
-    kind, first, map_depth = data[2], int.from_bytes(data[3:5], "little"), data[7]
-    width, height, depth, descriptor = struct.unpack_from("<HHBB", data, 12)
-    limits.check_size(height, width, "TGA")
-    if (map_depth if kind & 7 == 1 else depth if kind & 7 == 2 else 0) in (15, 16):
-        # Pillow rounds them down, and takes their alpha the other way round.
-        raise unsupported("TGA of 15 or 16 bits a color")
-    if kind & 7 == 1 and (first or depth == 16):
-        raise unsupported("TGA with a palette of more than 256 colors, or one that begins late")
-    image = open_image("tga", data)
-    if not image.tile or depth == 1:
-        raise DecodeError(f"corrupt TGA: type {kind} with {depth} bits a pixel")
-
-    def load() -> Raster:
-        if kind & 8:
-            # A packet of 128 pixels takes one of them, and a byte.
-            check_ratio(data, height * width * (1 + depth // 8), 128, "TGA")
-        else:
-            check_end(data, image.tile[0].offset + height * width * depth // 8, "TGA")
-        raster = load_image(image)
-        # Gray with alpha has no other sign of it.
-        return raster if descriptor & 15 or image.mode == "LA" else replace(raster, alpha=None)
-
-    return Parsed(height=height, width=width, load=load)
-
-
 def _parse_webp(data: bytes, limits: Limits) -> Parsed:
     # libwebp takes memory for the whole canvas on opening.
     height, width = _webp_size(data)
@@ -266,7 +249,6 @@ def _animation(image: ImageFile.ImageFile, limits: Limits, what: str) -> Parsed:
 _PARSERS: dict[str, Callable[[bytes, Limits], Parsed]] = {
     "ppm": _parse_pnm,
     "gif": _parse_gif,
-    "tga": _parse_tga,
     "webp": _parse_webp,
     "avif": _parse_avif,
 }

@@ -44,6 +44,8 @@ class Parsed:
         orientation: EXIF's, 1 to 8.
         profile: finds the ICC profile, when it is needed.
         reduced: does so at 1/2, 1/4 or 1/8 of the size, as it is told; None where it cannot.
+        faults: what is wrong with the file and harms no pixel, a clause each.
+        bits: of a sample, as stored.
     """
 
     height: int
@@ -53,6 +55,8 @@ class Parsed:
     orientation: int = 1
     profile: Callable[[], bytes | None] = lambda: None
     reduced: Callable[[int], Raster] | None = None
+    faults: tuple[str, ...] = ()
+    bits: int = 8
 
 
 def raster_of(pixels: Array) -> Raster:

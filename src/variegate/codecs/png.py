@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 
 from variegate.codecs.color import MAX_PROFILE_BYTES
+from variegate.codecs.depth import integers_to_eight_bits
 from variegate.codecs.exif import orientation_of
-from variegate.codecs.limits import Limits
+from variegate.codecs.limits import Depth, Limits
 from variegate.codecs.pixels import Array, Parsed, Raster, is_gray, to_eight_bits
 from variegate.errors import DecodeError, LimitError
 
@@ -24,6 +25,10 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PIXEL_CHUNKS = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND"))
 # The smallest chunk is 12 bytes: without a limit, a list of them would be larger than the file.
 _MAX_CHUNKS = 200_000
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_RAW_PROFILES = (b"Raw profile type exif\0", b"Raw profile type APP1\0")
+# EXIF data have 64 kB at most where they come from, and two digits a byte.
+_MAX_TEXT_BYTES = 2**18
 # OpenCV's own limit.
 _LARGEST_SIDE = 2**20
 
@@ -38,7 +43,6 @@ class _Header:
     chunks: list[tuple[bytes, int, int]] = field(default_factory=list)
     complete: bool = False
     frames: int = 1
-    orientation: int = 1
 
 
 def parse(data: bytes, limits: Limits) -> Parsed:
@@ -57,10 +61,11 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     return Parsed(
         height=header.height,
         width=header.width,
-        load=functools.partial(_load, data, header),
+        load=functools.partial(_load, data, header, limits.depth),
         frames=header.frames,
-        orientation=header.orientation,
+        orientation=orientation_of(_exif(data, header)),
         profile=functools.partial(_profile, data, header),
+        bits=header.depth,
     )
 
 
@@ -112,8 +117,6 @@ def _walk(data: bytes, header: _Header) -> None:
             raise LimitError(f"PNG with more than {_MAX_CHUNKS:,} chunks")
         if kind == b"acTL" and length >= 16 and _intact(data, at, length):
             header.frames = max(1, int.from_bytes(data[at + 8 : at + 12], "big"))
-        elif kind == b"eXIf" and _intact(data, at, length):
-            header.orientation = orientation_of(data[at + 8 : at + length - 4])
         elif kind == b"IEND":
             header.complete = True
             break
@@ -143,7 +146,35 @@ def _profile(data: bytes, header: _Header) -> bytes | None:
     return profile if profile and inflate.eof else None
 
 
-def _load(data: bytes, header: _Header) -> Raster:
+def _exif(data: bytes, header: _Header) -> bytes:
+    """The EXIF data: in a chunk of their own, or as ImageMagick and older programs put them."""
+    for kind in (b"eXIf", *_TEXTS):
+        for body in _bodies(data, header, kind):
+            if kind == b"eXIf":
+                return body
+            if body.startswith(_RAW_PROFILES):
+                return _raw_profile(kind, body)
+    return b""
+
+
+def _raw_profile(kind: bytes, body: bytes) -> bytes:
+    """What a text "Raw profile type ..." holds: a name, a length, and hexadecimal digits."""
+    text, packed = body.partition(b"\0")[2], kind == b"zTXt"
+    if packed:
+        # The first byte is the method; there is only one.
+        text = text[1:]
+    elif kind == b"iTXt":
+        # Whether it is packed, the method, a language and a translation.
+        packed, text = text[:1] == b"\1", text[2:].split(b"\0", 2)[-1]
+    try:
+        if packed:
+            text = zlib.decompressobj().decompress(text, _MAX_TEXT_BYTES)
+        return bytes.fromhex("".join(text.decode("ascii").split()[2:]))
+    except (zlib.error, ValueError):
+        return b""
+
+
+def _load(data: bytes, header: _Header, depth: Depth) -> Raster:
     _check_plausible(data, header)
     clean = _clean(data, header)
     transparent = next(_bodies(data, header, b"tRNS"), None) if header.color in (0, 2) else None
@@ -159,11 +190,12 @@ def _load(data: bytes, header: _Header) -> Raster:
         pixels = cv2.cvtColor(pixels, code)
     alpha = _keyed(pixels, header, transparent) if transparent is not None else None
     # OpenCV has spread 1, 2 and 4 bits over 8 already.
-    pixels = to_eight_bits(pixels, 16 if header.depth == 16 else 8)
+    bits = 16 if header.depth == 16 else 8
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        pixels, alpha = pixels[..., :3], to_eight_bits(pixels[..., 3], bits)
+    pixels = integers_to_eight_bits(pixels, bits, depth)
     if pixels.ndim == 2:
         return Raster(pixels, "gray", alpha)
-    if pixels.shape[2] == 4:
-        pixels, alpha = pixels[..., :3], pixels[..., 3]
     if header.color in (0, 4) or (header.color == 3 and _gray_palette(data, header)):
         return Raster(np.ascontiguousarray(pixels[..., 0]), "gray", alpha)
     return Raster(np.ascontiguousarray(pixels), "rgb", alpha)

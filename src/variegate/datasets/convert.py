@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from variegate.errors import OutputError, UsageError, did_you_mean
+from variegate.errors import KeyRefusedError, OutputError, UsageError, did_you_mean
 from variegate.formats import DatasetFormat, Source, Writer, detect
 from variegate.formats.conversion.capabilities import Capabilities, Conversion
 from variegate.formats.conversion.filenames import Names, first_naming, new_key, own_extension
@@ -158,11 +158,15 @@ class _Preparation:
         self.tally = LossTally(Capabilities(self._writer, self._conversion))
         self._names = Names()
 
-    def add(self, source: Source) -> None:
-        """Take the next source."""
-        self.tally.add(source)
+    def add(self, source: Source) -> str | None:
+        """Take the next source; say why it can have no place in the new set, or None."""
         if is_carried(source):
-            self._names.add(self._key(source, 0))
+            try:
+                self._names.add(self._key(source, 0))
+            except KeyRefusedError as error:
+                return str(error)
+        self.tally.add(source)
+        return None
 
     def result(self, listing: Listing) -> tuple[Writer, Conversion]:
         """Return the writer that knows all classes, and how labels come to it.

@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations.annotation import Annotation, Object
+from variegate.codecs import Limits
 from variegate.errors import ImageError, InputError
 from variegate.formats import NO_HINTS, Hints, Source, detect
 from variegate.formats.image_size import measure
 from variegate.formats.scan import seems_image
+from variegate.runs.file_notes import depth_notes, gray_levels
 from variegate.storage import Snapshot, Storage, open_storage
 
 # Areas, pixels, below which COCO's evaluation calls an object small and medium.
@@ -26,6 +28,8 @@ SMALL, MEDIUM = 32**2, 96**2
 # Images whose headers are read where no annotation tells their size.
 _PROBED = 300
 _EXAMPLES = 3
+# Images of more than 8 bits that are decoded to count what is left of their gray levels.
+_DECODED = 50
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|-?\d+(?:\.\d+)?")
 
 
@@ -96,6 +100,7 @@ class Inspection:
         others: files that are no images of the set, by what they are.
         quarantined: images that cannot be used, by reason.
         problems: faults in annotations, by kind.
+        deep: images of more than 8 bits; results have 8.
     """
 
     place: str
@@ -119,6 +124,7 @@ class Inspection:
     others: dict[str, int] = field(default_factory=dict)
     quarantined: dict[str, Fault] = field(default_factory=dict)
     problems: dict[str, Fault] = field(default_factory=dict)
+    deep: int = 0
 
 
 def inspect(
@@ -151,7 +157,8 @@ def inspect(
             notes=found.notes,
             classes={name: ClassCount() for name in found.classes},
         )
-        look = _Pass(storage, inspection, every=max(1, total // _PROBED))
+        limits = hints.decoding(Limits())
+        look = _Pass(storage, inspection, limits, every=max(1, total // _PROBED))
         for one in found.sources(storage):
             look.add(one)
             if on_progress:
@@ -162,8 +169,10 @@ def inspect(
 class _Pass:
     """The pass over the sources: counts into an inspection."""
 
-    def __init__(self, storage: Storage, found: Inspection, *, every: int) -> None:
+    def __init__(self, storage: Storage, found: Inspection, limits: Limits, *, every: int) -> None:
         self._storage = storage
+        self._limits = limits
+        self._levels: list[int] = []
         self._found = found
         self._every = every
         self.count = 0
@@ -189,6 +198,7 @@ class _Pass:
         self._images[source.split or ""] += 1
         annotation = source.annotation or Annotation()
         self._sized(source, annotation)
+        self._measure_depth(source)
         named = set(annotation.labels)
         if source.label is not None:
             named.add(source.label)
@@ -235,6 +245,17 @@ class _Pass:
             self._heights.append(size[0])
             self._widths.append(size[1])
 
+    def _measure_depth(self, source: Source) -> None:
+        try:
+            if measure(self._storage, source.key).bits <= 8:
+                return
+            self._found.deep += 1
+            if len(self._levels) < _DECODED:
+                data = self._storage.read(source.key, limit=self._limits.max_bytes)
+                self._levels.append(gray_levels(data, self._limits))
+        except (ImageError, InputError) as error:
+            _note(self._found.quarantined, str(error), f"{source.key}: {error}")
+
     def result(self) -> Inspection:
         """Write down what was found."""
         found = self._found
@@ -255,6 +276,7 @@ class _Pass:
             found.large = float(np.mean(areas >= MEDIUM))
             found.medium = 1 - found.small - found.large
         found.others = dict(self._others)
+        found.notes += tuple(depth_notes(found.deep, self.count, self._levels))
         found.problems = dict(sorted(found.problems.items(), key=lambda item: -item[1].count))
         return found
 

@@ -1,10 +1,12 @@
 """How a dataset is read where its files do not tell: the user's answers to what cannot be known."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator
 
+from variegate.codecs.limits import Depth, Limits
 from variegate.errors import RecipeError, UsageError
 from variegate.validation import Spec, sentence
 
@@ -31,6 +33,17 @@ class Hints(Spec):
     """What the values of masks are: numbers of objects, numbers of classes, or shares of one."""
     encoding: str | None = None
     """Encoding of text files, as Python calls it."""
+    depth: Depth | None = None
+    """Which values of images of more than 8 bits become black and white: those of the full scale,
+    the image's own least and greatest ("auto"), or two numbers."""
+
+    @field_validator("depth", mode="before")
+    @classmethod
+    def _window(cls, depth: object) -> object:
+        numbers = isinstance(depth, list | tuple) and [type(one) in (int, float) for one in depth]
+        if depth in (None, "full", "auto") or (numbers == [True] * 2 and depth[0] < depth[1]):  # type: ignore[index]
+            return depth
+        raise ValueError(f"expected full, auto or [low, high] with low below high, got {depth!r}")
 
     @field_validator("encoding")
     @classmethod
@@ -60,6 +73,10 @@ class Hints(Spec):
         """Return this, with what it leaves open taken from another."""
         said = {**other.to_data(), **self.to_data()}
         return Hints.of(**said) if said else self
+
+    def decoding(self, limits: Limits) -> Limits:
+        """Return how images are decoded, with the depth that was said."""
+        return limits if self.depth is None else replace(limits, depth=self.depth)
 
     def to_data(self) -> dict[str, Any]:
         """Return what was said, as JSON values."""

@@ -19,10 +19,12 @@ class Measure:
     Attributes:
         size: (height, width), upright.
         palette: R, G, B of index 0, 1, ... of a PNG that has them.
+        bits: of a sample.
     """
 
     size: tuple[int, int]
     palette: bytes | None
+    bits: int = 8
 
 
 def measure(storage: Storage, key: str) -> Measure:
@@ -47,7 +49,7 @@ def measure(storage: Storage, key: str) -> Measure:
                 continue
             if len(data) < much or not _turned_at_the_end(data):
                 break
-    return Measure((header.height, header.width), read_palette(data))
+    return Measure((header.height, header.width), read_palette(data), header.bits)
 
 
 def _turned_at_the_end(data: bytes) -> bool:

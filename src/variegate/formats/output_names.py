@@ -15,6 +15,7 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Callable, Collection
+from itertools import accumulate
 
 from variegate.codecs import EXTENSIONS, MASK_EXTENSION
 from variegate.errors import OutputError
@@ -83,6 +84,7 @@ class CollisionCheck:
         self._own_extensions = own_extensions
         self._exists = exists
         self._beginnings: list[str] = []
+        self._folder: tuple[str, str | None] = ("", None)
         # By how much one suffix is longer than another that it ends with.
         known, lengths = set(suffixes), {len(suffix) for suffix in suffixes}
         self._surplus = {
@@ -108,6 +110,29 @@ class CollisionCheck:
                 f"{first!r} and {second!r} would share an output's name; rename one of them"
             )
         self._beginnings.append(key)
+
+    def above(self, key: str) -> str | None:
+        """Return the source of which a result is called like a folder above `key`, or None."""
+        folder = key.rpartition("/")[0]
+        if folder != self._folder[0]:
+            # Keys come in order, and so most of one folder's behind each other.
+            names = accumulate(folder.split("/"), "{}/{}".format) if folder else ()
+            self._folder = folder, next(filter(None, map(self._source_called, names)), None)
+        return self._folder[1]
+
+    def _source_called(self, name: str) -> str | None:
+        """Return the source of which a result is called `name`, or None."""
+        folder, stem, tail = self._parts(name)
+        if folder + stem + tail != name:
+            return None
+        for suffix in self._suffixes:
+            if suffix and not stem.endswith(suffix):
+                continue
+            shorter = stem[: len(stem) - len(suffix)]
+            for other in (folder + shorter + tail, folder + shorter):
+                if shorter and name in self._outputs(other) and self._exists(other):
+                    return other
+        return None
 
     def _same_suffix(self, key: str) -> str | None:
         folder, stem, tail = self._parts(key)

@@ -3,7 +3,7 @@
 import re
 from typing import ClassVar
 
-from variegate.errors import OutputError
+from variegate.errors import KeyRefusedError
 from variegate.formats.output_names import NAME_LIMIT, joined
 from variegate.formats.pairing import parts_of
 from variegate.formats.writer import Content, Writer
@@ -27,8 +27,9 @@ class ClassFoldersWriter(PlainWriter):
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         if label is not None and (label.startswith(".") or _unfit(label, r"[/\\\0]")):
-            raise OutputError(
-                f"label {label!r} fits no folder's name; rename the class, or write another format"
+            raise KeyRefusedError(
+                f"label {label!r:.80} fits no folder's name; rename the class, "
+                "or write another format"
             )
         return joined(split, label, parts_of(key)[1] + extension)
 
@@ -48,8 +49,8 @@ class FlatNamesWriter(PlainWriter):
             or _unfit(label, r"[./\\\0]")
             or not re.search(r"[^\W\d_]", label)
         ):
-            raise OutputError(
-                f"label {label!r} cannot be told from the rest of a file's name; "
+            raise KeyRefusedError(
+                f"label {label!r:.80} cannot be told from the rest of a file's name; "
                 "rename the class, or write class folders"
             )
         return joined(split, f"{label}.{stem}{extension}")

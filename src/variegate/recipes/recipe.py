@@ -75,6 +75,8 @@ class Recipe(Spec):
     """How results are stored."""
     labels: LabelRule = LabelRule()
     """What becomes of labels."""
+    distinct: bool = False
+    """Write one of several variants of an image that come out the same, byte for byte."""
     hints: Hints = NO_HINTS
     """What cannot be told from the files of the dataset."""
 
@@ -159,6 +161,7 @@ class Recipe(Spec):
             "variants": to_data(self.policy),
             "output": self.output.model_dump(mode="json"),
             "labels": self.labels.model_dump(mode="json"),
+            **({"distinct": True} if self.distinct else {}),
         }
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from variegate.annotations.annotation import Annotation
 from variegate.annotations.sample import Size
 from variegate.annotations.targets import Mask, Targets
-from variegate.codecs import EXTENSIONS, probe
+from variegate.codecs import EXTENSIONS, Header, probe
 from variegate.errors import ImageError
 from variegate.formats import Item, Source
 from variegate.runs.job import Job
@@ -37,6 +37,9 @@ class Augmenter(Worker):
         drawn = tuple(Draw.from_json(one) for one in json.loads(row.operations or "[]"))
         done = self.renderer.again(source, data, file_format, drawn, row.variant or 0)
         return self._made(source, done, file_format)
+
+    def decodes(self, source: Source, header: Header) -> bool:
+        return not self._is_copied(source)
 
     def discard(self, source: Source) -> None:
         if self._is_copied(source):

@@ -8,6 +8,7 @@ from variegate.annotations.annotation import Annotation
 from variegate.annotations.masks import MaskReader
 from variegate.annotations.targets import Mask
 from variegate.codecs import Header, decode, encode, probe
+from variegate.errors import KeyRefusedError
 from variegate.formats import Item, Source
 from variegate.formats.conversion.capabilities import Capabilities, Conversion
 from variegate.formats.conversion.filenames import (
@@ -51,7 +52,7 @@ class Converter(Worker):
             ImageError: it cannot be read, or its annotation is for another image.
         """
         header = probe(data, self.limits)
-        extension, content = self._file(source.key, data, header)
+        extension, content = self._file(source, data, header)
         label = self.capabilities.label(source)
         item = Item(
             key=new_key(self.writer, source, label, extension, self.conversion.naming),
@@ -65,20 +66,28 @@ class Converter(Worker):
             item = replace(item, annotation=annotation, masks=masks)
         return Result(item=item, content=content, sidecars=self.writer.sidecars(item))
 
+    def decodes(self, source: Source, header: Header) -> bool:
+        return self.writer.kinds is not None and header.kind not in self.writer.kinds
+
     def discard(self, source: Source) -> None:
         """Delete whatever was written of a source that is quarantined in the end."""
         label = self.capabilities.label(source)
         extensions = {names[0] for names in KNOWN_EXTENSIONS.values()} | {own_extension(source.key)}
         for extension in sorted(extensions):
-            key = new_key(self.writer, source, label, extension, self.conversion.naming)
+            try:
+                key = new_key(self.writer, source, label, extension, self.conversion.naming)
+            except KeyRefusedError:
+                # So it was not written, either.
+                return
             for one in (key, *self._beside(source, key)):
                 self.output.delete(one)
 
-    def _file(self, key: str, data: bytes, header: Header) -> tuple[str, bytes]:
+    def _file(self, source: Source, data: bytes, header: Header) -> tuple[str, bytes]:
         """Return the extension and content of an image's file: its own wherever that will do."""
-        kinds = self.writer.kinds
-        if kinds is None or header.kind in kinds:
-            return new_extension(key, header.kind), data
+        if not self.decodes(source, header):
+            # Its pixels are looked at all the same: what has lost some is no image of the new set.
+            decode(data, limits=self.limits, reduce=8 if header.reducible else 1)
+            return new_extension(source.key, header.kind), data
         image = decode(data, limits=self.limits, keep_alpha=True)
         return ".png", encode(image, format="png")
 

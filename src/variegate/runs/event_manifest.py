@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
@@ -28,6 +29,7 @@ from variegate.runs.manifest import (
     parsed,
     read_index_record,
     rows,
+    whole_record,
     write_lines,
 )
 from variegate.storage import PassingStorage, Storage
@@ -83,13 +85,20 @@ def write_event_part(storage: Storage, part: EventPart) -> str:
 def read_event_part(storage: Storage, key: str) -> EventPart | None:
     """Return the part of the input `key`, or None."""
     place = event_part_key(key)
-    return _parsed(storage.read(place)) if storage.exists(place) else None
+    return _read(storage, place) if storage.exists(place) else None
 
 
-def _parsed(data: bytes) -> EventPart:
-    head, *lines = data.splitlines()
-    found = tuple(parsed(lines))
-    return EventPart(key=found[0].key, rows=found, **loaded(head)["event"])
+def _read(storage: Storage, place: str) -> EventPart:
+    """Read a part.
+
+    Raises:
+        InputError: it is none.
+    """
+    data = storage.read(place)
+    with whole_record(storage, place):
+        head, *lines = data.splitlines()
+        found = tuple(parsed(lines))
+        return EventPart(key=found[0].key, rows=found, **loaded(head)["event"])
 
 
 def has_events(storage: Storage) -> bool:
@@ -102,7 +111,7 @@ def event_parts(storage: Storage) -> Iterator[EventPart]:
     keys = (entry.key for entry in storage.list(_FOLDER))
     with ThreadPoolExecutor(_READERS) as pool:
         while some := list(islice(keys, _AHEAD)):
-            yield from map(_parsed, pool.map(storage.read, some))
+            yield from pool.map(partial(_read, storage), some)
 
 
 class WithEvents(PassingStorage):
@@ -115,11 +124,15 @@ class WithEvents(PassingStorage):
     def __init__(self, inner: Storage) -> None:
         super().__init__(inner)
         self._manifest = tempfile.NamedTemporaryFile(suffix=".parquet")  # noqa: SIM115 - held
-        with (
-            Path(self._manifest.name).open("wb") as file,
-            tempfile.TemporaryFile() as spool,
-        ):
-            write_lines(file, _ordered(inner, spool), read_index_record(inner))
+        try:
+            with (
+                Path(self._manifest.name).open("wb") as file,
+                tempfile.TemporaryFile() as spool,
+            ):
+                write_lines(file, _ordered(inner, spool), read_index_record(inner))
+        except BaseException:
+            self._manifest.close()
+            raise
 
     def open_read(self, key: str) -> BinaryIO:
         if key == MANIFEST:

@@ -110,7 +110,12 @@ class EventWorker:
                 "the recipe makes results of several images, and here they come one by one; "
                 "use `variegate augment`, or a recipe without such transforms"
             )
-        self.job = replace(job, splits=naming.splits, writer=naming.writer())
+        self.job = replace(
+            job,
+            splits=naming.splits,
+            writer=naming.writer(),
+            limits=recipe.hints.decoding(job.limits),
+        )
         self.naming = naming
         self._input = open_storage(job.input)
         self._output = open_storage(job.output, create=True)

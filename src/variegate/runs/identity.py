@@ -15,7 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+import msgspec
+
 from variegate.errors import InputError
+from variegate.formats import writer_from_json
 from variegate.formats.hints import NO_HINTS, Hints
 from variegate.recipes.plugins import Plugin
 from variegate.recipes.recipe import Recipe
@@ -28,6 +31,19 @@ JOB = f"{FOLDER}/job.json"
 
 # Counts changes of the record and of the manifest after which older ones would be misread.
 _VERSION = 2
+
+# What is read of a record without another look, and its kind.
+_SHAPE: dict[str, Any] = {
+    **dict.fromkeys(
+        ("recipe", "writer", "options", "limits", "plugins", "versions", "hints"), dict
+    ),
+    "input": str,
+    "format": str,
+    "kind": str,
+    "seed": int,
+    "splits": bool,
+    "input_files": dict | None,
+}
 
 # Fields of a recipe that are not compared as a part of it: words of its author; the seed has a line
 # of its own.
@@ -90,18 +106,32 @@ def read_record(data: bytes, place: str) -> dict[str, Any]:
     """
     try:
         record = json.loads(data)
-        version = record.get("record_version")
-    except (ValueError, AttributeError) as error:
+    except (ValueError, RecursionError) as error:
+        raise _damaged(place, str(error)) from error
+    if not isinstance(record, dict):
+        raise _damaged(place, "expected an object")
+    if "record_version" not in record and "recipe" not in record:
+        raise _damaged(place, "no record of variegate")
+    if record.get("record_version") != _VERSION:
+        versions = record.get("versions")
+        known = isinstance(versions, dict) and versions.get("variegate")
         raise InputError(
-            f"{printable(place)}/{JOB}: damaged ({error}); delete the output, or choose another"
-        ) from error
-    if version != _VERSION:
-        wrote = (record.get("versions") or {}).get("variegate", "of another version")
-        raise InputError(
-            f"{printable(place)}: written by variegate {wrote}, whose outputs this version cannot "
-            "read; use that version for it, or write a new output"
+            f"{printable(place)}: written by variegate {known or 'of another version'}, whose "
+            "outputs this version cannot read; use that version for it, or write a new output"
         )
-    return dict(record)
+    for name, kinds in _SHAPE.items():
+        if not isinstance(record.get(name), kinds):
+            raise _damaged(place, f"{name}: {_shown(record.get(name))}")
+    files = (record["input_files"] or {}).get("files", 0)
+    if type(files) is not int:
+        raise _damaged(place, f"input_files.files: {_shown(files)}")
+    return record
+
+
+def _damaged(place: str, why: str) -> InputError:
+    return InputError(
+        f"{printable(place)}/{JOB}: damaged ({why}); delete the output, or choose another"
+    )
 
 
 def job_of(
@@ -113,7 +143,12 @@ def job_of(
 ) -> Job:
     """Return the job that a record tells of, at the places where its files are now."""
     kept = ("recipe", "splits", "limits", "writer", "kind", "options")
-    job = Job.from_json({name: record[name] for name in kept} | {"input": input, "output": output})
+    told = {name: record[name] for name in kept}
+    try:
+        job = Job.from_json(told | {"input": input, "output": output})
+        writer_from_json(job.writer)
+    except (TypeError, ValueError, LookupError, msgspec.MsgspecError) as error:
+        raise _damaged(output, f"{type(error).__name__}: {error}") from error
     return replace(job, plugins=tuple(plugins))
 
 

@@ -16,8 +16,16 @@ from typing import Any
 
 from variegate.errors import InputError, OutputError
 from variegate.runs.identity import JOB, differences, is_of_events, read_record
-from variegate.runs.manifest import FOLDER, MANIFEST, delete_parts
-from variegate.storage import ObjectStorage, Storage, is_archive_name, open_storage, pack, printable
+from variegate.runs.manifest import FOLDER, MANIFEST, delete_parts, is_whole
+from variegate.storage import (
+    LocalStorage,
+    ObjectStorage,
+    Storage,
+    is_archive_name,
+    open_storage,
+    pack,
+    printable,
+)
 from variegate.storage.keys import TEMPORARY_PREFIX
 from variegate.storage.os_errors import writing
 
@@ -25,6 +33,8 @@ if sys.platform != "win32":
     import fcntl
 
 _log = logging.getLogger(__name__)
+
+_UNFINISHED_S = 60.0
 
 
 def lock_of(output: str | Path, record: dict[str, Any]) -> "OutputLock | BucketLock":
@@ -65,7 +75,7 @@ class BucketLock:
                     )
             return False
         check_record(self.folder, self._storage.read(JOB), self._record)
-        return self._storage.exists(MANIFEST)
+        return is_whole(self._storage, _total(self._record))
 
     @contextmanager
     def held(self) -> Iterator[Storage]:
@@ -116,8 +126,9 @@ class OutputLock:
         if self._archive is not None and self._archive.exists():
             self._check_archive(self._archive)
             return True
-        mine = self._check_folder()
-        return mine and self._archive is None and (self.folder / MANIFEST).is_file()
+        if not self._check_folder() or self._archive is not None:
+            return False
+        return is_whole(open_storage(self.folder), _total(self._record))
 
     def _check_archive(self, path: Path) -> None:
         try:
@@ -158,11 +169,17 @@ class OutputLock:
             OutputError: it holds something else, or another run is at work there.
         """
         target = open_storage(self.folder, create=True)
-        with _alone(self.folder):
+        with _alone(self.folder) as alone:
             # Another run may have been quicker.
             self._check_folder()
             _put_record(target, self._record)
-            yield target
+            try:
+                yield target
+            finally:
+                # The unfinished files of killed processes; without locks they may be those of
+                # another run, which takes no minute for a file.
+                if isinstance(target, LocalStorage):
+                    target.delete_leftovers(older_than_s=0 if alone else _UNFINISHED_S)
 
     @contextmanager
     def updated(self) -> Iterator[Storage]:
@@ -181,9 +198,9 @@ class OutputLock:
             yield target
 
     def pack(self, target: Storage) -> None:
-        """Make the zip file of what is written, if one is wanted."""
+        """Make the zip file of what is written, if one is wanted and another run made none."""
         if self._archive is not None:
-            pack(target, self._archive)
+            pack(target, self._archive, replace=False)
 
     def clean(self) -> None:
         """Remove what a finished output does not need any more, and a killed run left."""
@@ -203,6 +220,11 @@ class OutputLock:
             return self._check_folder() or (self.folder / FOLDER).is_dir()
         except OutputError:
             return False
+
+
+def _total(record: dict[str, Any]) -> int:
+    """Return how many inputs a job has."""
+    return int(record["input_files"]["files"])
 
 
 def check_record(place: str, there: bytes, here: dict[str, Any]) -> None:
@@ -236,10 +258,13 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold a lock on a folder; the system releases it when the process ends, however it ends."""
+def _alone(folder: Path) -> Iterator[bool]:
+    """Hold a lock on a folder; the system releases it when the process ends, however it ends.
+
+    Gives whether there is one: some file systems have none, and nothing may depend on it.
+    """
     if sys.platform == "win32":
-        yield
+        yield False
         return
     with writing(printable(str(folder))):
         descriptor = os.open(folder, os.O_RDONLY)
@@ -253,6 +278,9 @@ def _alone(folder: Path) -> Iterator[None]:
             ) from error
         except OSError:
             _log.debug("%s: no locks on this file system", folder)
-        yield
+            locked = False
+        else:
+            locked = True
+        yield locked
     finally:
         os.close(descriptor)

@@ -19,22 +19,26 @@ sources, into ``manifest.parquet``; two runs that made the same files have the s
 | operations | JSON: what was drawn, with exact parameters |
 | sidecars | JSON: digests of the files that belong to the output, by key |
 | output, sha256, bytes, height, width | of the file that was written |
+| identical | how many variants of the source equal an earlier one of it, written or not |
 | objects, objects_left_out | of the source: known, and in its annotation file but not usable |
 | objects_written | in the annotation of the output |
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
+import msgspec
+
 from variegate.annotations.annotation import Annotation
-from variegate.errors import InputError
+from variegate.errors import InputError, OutputError
 from variegate.formats import Item
-from variegate.storage import Storage, key_from_text, key_to_text
+from variegate.storage import Entry, Storage, key_from_text, key_to_text
 from variegate.storage.json import dumped, loaded
 
 if TYPE_CHECKING:
@@ -47,6 +51,7 @@ MANIFEST = "manifest.parquet"
 FOLDER = ".variegate"
 INDEX = f"{FOLDER}/index.json"
 _PARTS = f"{FOLDER}/parts"
+_PART_NAME = re.compile(rf"{re.escape(_PARTS)}/(\d+)-(\d+)\.jsonl")
 
 # Rows in a row group: what is in memory at a time, 1 kB each. Larger groups save less than 1%.
 _GROUP_ROWS = 2_000
@@ -79,6 +84,7 @@ class Row:
     bytes: int | None = None
     height: int | None = None
     width: int | None = None
+    identical: int | None = None
     objects: int | None = None
     objects_left_out: int | None = None
     objects_written: int | None = None
@@ -105,17 +111,28 @@ class Row:
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> Self:
         """Make a row from parsed JSON or from a row of the merged manifest."""
-        fields = dict(fields)
-        for name in _NAMES:
-            if fields.get(name) is not None:
-                fields[name] = key_from_text(fields[name])
-        return cls(**fields)
+        row = msgspec.convert(fields, cls)
+        if not fields.keys() <= _COLUMN_NAMES:
+            raise TypeError("unknown columns")
+        names = {
+            name: key_from_text(value)
+            for name in _NAMES
+            if (value := getattr(row, name)) is not None
+        }
+        return replace(row, **names)
 
 
 # What comes from file names, which need not be text.
 _NAMES = ("key", "label", "output")
 
 _COLUMNS = tuple(Row.__dataclass_fields__)
+_COLUMN_NAMES = frozenset(_COLUMNS)
+
+# What is raised where values are others than those that were written.
+_NO_RECORD = (
+    *(ValueError, TypeError, LookupError, AttributeError, RecursionError, OSError),
+    msgspec.MsgspecError,
+)
 
 
 @dataclass(slots=True)
@@ -126,6 +143,7 @@ class Counts:
         augmented, copied, quarantined, skipped: inputs; their sum is all of them.
         outputs: files written, copies included.
         bytes: of those files.
+        identical: variants that equal an earlier one of the same image.
         objects: annotated in the inputs that gave outputs; with those in quarantined inputs and
             those left out, all that the annotation files hold.
         objects_quarantined: in inputs that are quarantined.
@@ -141,6 +159,7 @@ class Counts:
     skipped: int = 0
     outputs: int = 0
     bytes: int = 0
+    identical: int = 0
     objects: int = 0
     objects_quarantined: int = 0
     objects_left_out: int = 0
@@ -177,6 +196,7 @@ class Counts:
                 counts.objects_written += row.objects_written or 0
                 counts.objects_hidden += row.objects_hidden
             if row.source != last:
+                counts.identical += row.identical or 0
                 counts.objects_left_out += row.objects_left_out or 0
                 usable = "objects_quarantined" if row.status == "quarantined" else "objects"
                 counts._count(usable, row.objects or 0)
@@ -221,24 +241,56 @@ def write_part(storage: Storage, start: int, stop: int, rows: Iterable[Row]) -> 
 
 def read_part(storage: Storage, key: str) -> Iterator[Row]:
     """Yield the rows of a part."""
-    yield from parsed(_lines(storage, key))
+    with whole_record(storage, key):
+        yield from parsed(_lines(storage, key))
 
 
 def parsed(lines: Iterable[bytes]) -> Iterator[Row]:
-    """Yield the rows that lines of a part hold."""
+    """Yield the rows that lines of a part hold.
+
+    Raises:
+        TypeError, msgspec.ValidationError: one holds something else.
+    """
     for line in lines:
         yield Row.from_fields(loaded(line))
 
 
+@contextmanager
+def whole_record(storage: Storage, key: str) -> Iterator[None]:
+    """Say in a sentence that a record of ours, read inside the block, is none.
+
+    Raises:
+        InputError: it is not JSON, or other values than a record has.
+    """
+    try:
+        yield
+    except _NO_RECORD as error:
+        raise InputError(
+            f"{storage.place(key)}: damaged, not what variegate writes there "
+            f"({type(error).__name__}); delete this file and run the same command again"
+        ) from error
+
+
 def read_counts(storage: Storage, key: str) -> Counts:
     """Return the counts of a part, without reading its rows."""
-    with storage.open_read(key) as lines:
-        return Counts(**json.loads(lines.readline()))
+    with storage.open_read(key) as lines, whole_record(storage, key):
+        return _counts(json.loads(lines.readline()))
+
+
+def _counts(data: Any) -> Counts:
+    """Return counts from their JSON values; anything else raises a TypeError."""
+    if any(type(data[name]) is not int for name in Counts.__dataclass_fields__):
+        raise TypeError("no counts")
+    return Counts(**data)
 
 
 def _lines(storage: Storage, key: str) -> Iterator[bytes]:
+    """Yield the lines of a part's rows."""
     with storage.open_read(key) as lines:
-        next(lines)
+        if not lines.readline():
+            raise InputError(
+                f"{storage.place(key)}: empty; delete this file and run the same command again"
+            )
         yield from lines
 
 
@@ -266,10 +318,26 @@ class Part:
         return Counts.of(parsed(self.lines(storage)))
 
     def lines(self, storage: Storage) -> Iterator[bytes]:
-        """Yield the lines of the sources that count."""
+        """Yield the lines of the sources that count.
+
+        Raises:
+            InputError: one is no row, or there is a source without one.
+        """
+        reached = self.start - 1
         for line in _lines(storage, self.key):
-            if self.whole or loaded(line)["source"] >= self.start:
+            with whole_record(storage, self.key):
+                source = Row.from_fields(loaded(line)).source
+                if source >= self.start:
+                    if source not in (reached, reached + 1) or source >= self.stop:
+                        raise ValueError("not in order")
+                    reached = source
+            if source >= self.start:
                 yield line
+        if reached != self.stop - 1:
+            raise InputError(
+                f"{storage.place(self.key)}: damaged, it ends at input {reached:,} and not at "
+                f"{self.stop - 1:,}; delete this file and run the same command again"
+            )
 
 
 def parts(storage: Storage) -> Iterator[Part]:
@@ -279,10 +347,17 @@ def parts(storage: Storage) -> Iterator[Part]:
     worker had after all just written the whole; or a node was lost, and another took a shard apart
     at another place. The first that covers it counts.
     """
+    yield from _counting(storage.list(_PARTS))
+
+
+def _counting(entries: Iterable[Entry]) -> Iterator[Part]:
     reached = 0
-    for entry in storage.list(_PARTS):
-        name = entry.key.rpartition("/")[2].removesuffix(".jsonl")
-        start, stop = map(int, name.split("-"))
+    for entry in entries:
+        found = _PART_NAME.fullmatch(entry.key)
+        if found is None:
+            # A copy that a file manager made, for example.
+            continue
+        start, stop = map(int, found.groups())
         if stop > reached:
             first, reached = max(start, reached), stop
             yield Part(first, stop, entry.key, entry.modified, whole=first == start)
@@ -290,8 +365,13 @@ def parts(storage: Storage) -> Iterator[Part]:
 
 def gaps(storage: Storage, total: int) -> Iterator[tuple[int, int]]:
     """Yield the ranges (start, stop) of sources below `total` that no part covers."""
+    return missing(parts(storage), total)
+
+
+def missing(found: Iterable[Part], total: int) -> Iterator[tuple[int, int]]:
+    """Yield the ranges (start, stop) of sources below `total` that none of these parts covers."""
     reached = 0
-    for part in parts(storage):
+    for part in found:
         if part.start > reached:
             yield reached, part.start
         reached = part.stop
@@ -299,20 +379,73 @@ def gaps(storage: Storage, total: int) -> Iterator[tuple[int, int]]:
         yield reached, total
 
 
-def part_rows(storage: Storage) -> Iterator[Row]:
-    """Yield the rows of all parts, ordered by source."""
-    yield from parsed(_part_lines(storage))
+def part_rows(storage: Storage, chosen: Iterable[Part] | None = None) -> Iterator[Row]:
+    """Yield the rows of all parts, or of those `chosen`, ordered by source."""
+    yield from parsed(_part_lines(storage, parts(storage) if chosen is None else chosen))
 
 
-def _part_lines(storage: Storage) -> Iterator[bytes]:
-    for part in parts(storage):
+def _part_lines(storage: Storage, chosen: Iterable[Part]) -> Iterator[bytes]:
+    for part in chosen:
         yield from part.lines(storage)
 
 
-def merge(storage: Storage) -> None:
-    """Write the manifest from the parts."""
-    with storage.open_write(MANIFEST) as file:
-        write_lines(file, _part_lines(storage), read_index_record(storage))
+def merge(storage: Storage, chosen: Iterable[Part] | None = None) -> None:
+    """Write the manifest from the parts, unless one is there that tells of as many sources.
+
+    Safe without a lock. The parts are listed once: one that another run has deleted since is an
+    error, and then nothing is written. Of two runs that merge all parts the first writes.
+
+    Args:
+        storage: the output.
+        chosen: the parts; None for all that are there.
+
+    Raises:
+        InputError: a part has vanished, or is damaged.
+        OutputError: what was written cannot be read back.
+    """
+    listed = list(parts(storage) if chosen is None else chosen)
+    sources = _covered(listed)
+    there = sources_told(storage)
+    if there is not None and there >= sources:
+        return
+    # What tells of fewer is no manifest of these results: it is damaged, or of a run cut short.
+    with storage.open_write(MANIFEST, replace=there is not None) as file:
+        write_lines(file, _part_lines(storage, listed), read_index_record(storage))
+    _check_written(storage, sources)
+
+
+def _covered(listed: Iterable[Part]) -> int:
+    return sum(part.stop - part.start for part in listed)
+
+
+def sources_told(storage: Storage) -> int | None:
+    """Return of how many sources the manifest tells: 0 if it is damaged, None if there is none."""
+    if not storage.exists(MANIFEST):
+        return None
+    try:
+        return totals(storage).counts.sources
+    except InputError:
+        return 0
+
+
+def is_whole(storage: Storage, total: int) -> bool:
+    """Say whether the manifest is there and tells of all of `total` sources."""
+    told = sources_told(storage)
+    return told is not None and told >= total
+
+
+def _check_written(storage: Storage, sources: int) -> None:
+    """Make sure that the manifest can be read, and tells of enough.
+
+    Raises:
+        OutputError: it does not.
+    """
+    told = sources_told(storage) or 0
+    if told < sources:
+        raise OutputError(
+            f"{storage.place(MANIFEST)}: tells of {told:,} of {sources:,} inputs; the parts that "
+            "tell of all are kept; run the same command again"
+        )
 
 
 def write_lines(file: BinaryIO, lines: Iterator[bytes], index: Mapping[str, str]) -> None:
@@ -336,8 +469,21 @@ def write_lines(file: BinaryIO, lines: Iterator[bytes], index: Mapping[str, str]
 
 
 def delete_parts(storage: Storage) -> None:
-    """Delete the parts of a manifest that is written."""
-    for entry in storage.list(_PARTS):
+    """Delete the parts of a manifest that is written, after reading it back.
+
+    Raises:
+        OutputError: it tells of fewer sources than they do.
+    """
+    entries = list(storage.list(_PARTS))
+    if entries:
+        _check_written(storage, _covered(_counting(entries)))
+    for entry in entries:
+        storage.delete(entry.key)
+
+
+def forget_parts(storage: Storage) -> None:
+    """Delete the parts of a run that will not go on."""
+    for entry in list(storage.list(_PARTS)):
         storage.delete(entry.key)
 
 
@@ -357,12 +503,16 @@ def write_index_record(storage: Storage, keys: Iterable[str]) -> None:
 
 def read_index_record(storage: Storage) -> dict[str, str]:
     """Return what `write_index_record` wrote, keys as text."""
-    return dict(json.loads(storage.read(INDEX))) if storage.exists(INDEX) else {}
+    if not storage.exists(INDEX):
+        return {}
+    with whole_record(storage, INDEX):
+        digests = json.loads(storage.read(INDEX))
+        return {key: str(digest) for key, digest in digests.items()}
 
 
-def items(storage: Storage) -> Iterator[Item]:
+def items(storage: Storage, chosen: Iterable[Part] | None = None) -> Iterator[Item]:
     """Yield every output as a writer sees it, from the parts."""
-    for row in part_rows(storage):
+    for row in part_rows(storage, chosen):
         if row.output is None:
             continue
         annotation = loaded(row.annotation) if row.annotation else None
@@ -405,7 +555,15 @@ def _schema() -> "pa.Schema":
     import pyarrow as pa
 
     numbers = {"source": pa.int64(), "bytes": pa.int64()}
-    small = ("variant", "height", "width", "objects", "objects_left_out", "objects_written")
+    small = (
+        "variant",
+        "height",
+        "width",
+        "identical",
+        "objects",
+        "objects_left_out",
+        "objects_written",
+    )
     numbers |= dict.fromkeys(small, pa.int32())
     return pa.schema([(name, numbers.get(name, pa.string())) for name in _COLUMNS])
 
@@ -435,8 +593,12 @@ def opened(storage: Storage, key: str = MANIFEST) -> Iterator["pq.ParquetFile"]:
     if not storage.exists(key):
         raise InputError(f"{storage.url}: no {key} there; is it a finished output of variegate?")
     with storage.open_read(key) as file:
-        # Or all groups to come would be read ahead, and kept.
-        yield pq.ParquetFile(file, pre_buffer=False)
+        with whole_record(storage, key):
+            # Without pre_buffer: or all groups to come would be read ahead, and kept.
+            table = pq.ParquetFile(file, pre_buffer=False)
+            if not {"source", "key", "status"} <= set(table.schema_arrow.names) <= _COLUMN_NAMES:
+                raise KeyError("columns")
+        yield table
 
 
 def rows(storage: Storage, key: str = MANIFEST) -> Iterator[Row]:
@@ -457,6 +619,6 @@ def totals(storage: Storage) -> Totals:
     Raises:
         InputError: there is no manifest.
     """
-    with opened(storage) as table:
+    with opened(storage) as table, whole_record(storage, MANIFEST):
         data = json.loads(table.metadata.metadata[_TOTALS.encode()])
-    return Totals(Counts(**data["counts"]), data["digest"])
+        return Totals(_counts(data["counts"]), str(data["digest"]))

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from variegate.codecs import Limits
+from variegate.codecs import Depth, Limits
 from variegate.errors import InputError, OutputError, RecipeError
 from variegate.formats import NO_HINTS, DatasetFormat, Hints, Writer, detect, writer_to_json
 from variegate.recipes.borders import border_notes
@@ -25,6 +25,7 @@ from variegate.runs.backends import Backend, make_backend
 from variegate.runs.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.runs.backends.local import default_workers
 from variegate.runs.failures import FirstFailures
+from variegate.runs.file_notes import file_notes
 from variegate.runs.identity import record_of
 from variegate.runs.job import Job
 from variegate.runs.lock import BucketLock, OutputLock, lock_of
@@ -32,7 +33,7 @@ from variegate.runs.manifest import Counts
 from variegate.runs.sources import Listing, spool
 from variegate.runs.update import UpdateCounts, begin_update, end_update
 from variegate.seeding import check_seed
-from variegate.storage import LocalStorage, Snapshot, Storage, check_apart, open_storage
+from variegate.storage import Snapshot, Storage, check_apart, open_storage
 
 __all__ = [
     "Options",
@@ -88,6 +89,7 @@ class Summary:
         notes: what else should be known.
         problems: how many things were wrong with annotations, and repaired or left out.
         first_problems: some of them.
+        file_notes: what was wrong with images' files and cost no pixel, and what depth was lost.
         elapsed_s: of this run, reading the names included.
         continued: whether some was done before.
         updated: what an update found; None where it was none.
@@ -101,6 +103,7 @@ class Summary:
     notes: tuple[str, ...] = ()
     problems: int = 0
     first_problems: tuple[str, ...] = ()
+    file_notes: tuple[str, ...] = ()
     elapsed_s: float = 0.0
     continued: bool = False
     updated: UpdateCounts | None = None
@@ -118,6 +121,8 @@ class Options:
         workers: processes; 0 for none but this one, None for one a processor.
         shard_size: sources in a shard; None for a sensible number.
         limits: larger images are quarantined.
+        depth: which values of images of more than 8 bits become black and white: "full" (scale),
+            "auto" (the image's own least and greatest), or (low, high); it goes before the hints'.
         strict: stop at the first fault in an annotation, or note about the dataset, before
             anything is made.
         update: make a finished output of the same recipe follow its input: make what is new or
@@ -136,6 +141,7 @@ class Options:
     workers: int | None = None
     shard_size: int | None = None
     limits: Limits = field(default_factory=Limits)
+    depth: Depth | None = None
     strict: bool = False
     update: bool = False
     prune: bool = False
@@ -143,6 +149,15 @@ class Options:
     backend: str = "local"
     backend_options: Mapping[str, object] = field(default_factory=dict)
     plugins: tuple[str | Path, ...] = ()
+
+    def all_hints(self, recipe: Recipe) -> Hints:
+        """Return what is said of the dataset, here and in the recipe.
+
+        Raises:
+            RecipeError: a value is not right.
+        """
+        own = NO_HINTS if self.depth is None else Hints.of(depth=self.depth)
+        return own.over(self.hints).over(recipe.hints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +221,7 @@ class Prepared:
             # A worker opens its output, though it may put nothing there: the place must exist.
             output=self.source.url if output is None else output,
             splits=bool(self.dataset_format.splits),
-            limits=options.limits,
+            limits=options.all_hints(self.recipe).decoding(options.limits),
             writer=writer_to_json(self.writer),
             plugins=plugins,
             kind=self.kind,
@@ -245,7 +260,7 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
     try_recipe(recipe)
     storage = open_storage(source)
     with Snapshot(storage) as seen:
-        hints = options.hints.over(recipe.hints)
+        hints = options.all_hints(recipe)
         dataset_format = detect(
             seen, name=options.format, label_pattern=options.label_pattern, hints=hints
         )
@@ -377,14 +392,21 @@ def run(
     if not finished:
         job = replace(job, output=lock.url)
         # What cannot be reached is found out before anything is written.
-        with chosen_backend(options).opened(job) as opened, lock.held() as target:
-            size = _shard_size(prepared, options, opened.parallel)
-            before = _carry_out(opened, prepared, target, size, on_progress)
-            lock.pack(target)
+        try:
+            with chosen_backend(options).opened(job) as opened, lock.held() as target:
+                size = _shard_size(prepared, options, opened.parallel)
+                before = _carry_out(opened, prepared, target, size, on_progress)
+                lock.pack(target)
+        except (InputError, OutputError):
+            # Where there are no locks, another run of this job may have been quicker, and have
+            # taken away what this one still needed.
+            if not lock.is_finished():
+                raise
     lock.clean()
+    written = open_storage(output)
     if options.update:
-        end_update(open_storage(output))
-    totals = manifest.totals(open_storage(output))
+        end_update(written)
+    totals = manifest.totals(written)
     return Summary(
         output=str(output),
         counts=totals.counts,
@@ -394,6 +416,7 @@ def run(
         notes=prepared.dataset_format.notes,
         problems=prepared.listing.problems,
         first_problems=tuple(prepared.listing.first_problems),
+        file_notes=tuple(file_notes(written, totals.counts)),
         continued=before.sources > 0,
         updated=updated,
     )
@@ -426,7 +449,8 @@ def _carry_out(
     on_progress: Callable[[Progress], None] | None,
 ) -> Counts:
     """Do all that is not done yet; return what was done before."""
-    if target.exists(manifest.MANIFEST):
+    total = prepared.listing.total
+    if manifest.is_whole(target, total):
         # Killed after writing it.
         manifest.delete_parts(target)
         return manifest.totals(target).counts
@@ -441,27 +465,25 @@ def _carry_out(
         if on_progress:
             now = replace(counts)
             now.add(in_flight)
-            total, outputs = prepared.listing.total, prepared.outputs
+            outputs = prepared.outputs
             on_progress(Progress(counts=now, total=total, outputs=outputs, before=before))
 
     tell(Counts())
-    try:
-        # What is missing decides, not what was reported.
-        rounds = count()
-        while gaps := list(manifest.gaps(target, prepared.listing.total)):
-            if next(rounds) == _ROUNDS:
-                raise OutputError(
-                    f"{target.url}: parts of the manifest vanish while the run goes on; "
-                    "see that nothing else deletes files there, and run the same command again"
-                )
-            for report in opened.run(prepared.listing.shards(iter(gaps), shard_size), tell):
-                counts.add(report.counts)
-                tell(Counts())
-                first.look(report.start, report.stop, report.part)
-    finally:
-        if isinstance(target, LocalStorage):
-            # The unfinished files of killed processes.
-            target.delete_leftovers()
+    # What is missing decides, not what was reported.
+    rounds = count()
+    while gaps := list(manifest.gaps(target, total)):
+        if manifest.is_whole(target, total):
+            # Another run of this job was quicker, and has deleted the parts.
+            return before
+        if next(rounds) == _ROUNDS:
+            raise OutputError(
+                f"{target.url}: parts of the manifest vanish while the run goes on; "
+                "see that nothing else deletes files there, and run the same command again"
+            )
+        for report in opened.run(prepared.listing.shards(iter(gaps), shard_size), tell):
+            counts.add(report.counts)
+            tell(Counts())
+            first.look(report.start, report.stop, report.part)
     _finish(target, prepared)
     return before
 
@@ -477,8 +499,18 @@ def _shard_size(prepared: Prepared, options: Options, parallel: int) -> int:
 
 
 def _finish(target: Storage, prepared: Prepared) -> None:
-    """Write the index files and the manifest; the manifest says that all is done."""
-    keys = prepared.writer.write_index(target, manifest.items(target))
+    """Write the index files and the manifest; the manifest says that all is done.
+
+    Raises:
+        InputError: a part has vanished: another run of this job may be at its end, too.
+    """
+    # Listed once: a later listing could lack parts, and what is written from it the results.
+    found = list(manifest.parts(target))
+    if list(manifest.missing(found, prepared.listing.total)):
+        raise InputError(
+            f"{target.url}: parts of the manifest have vanished; run the same command again"
+        )
+    keys = prepared.writer.write_index(target, manifest.items(target, found))
     manifest.write_index_record(target, keys)
-    manifest.merge(target)
+    manifest.merge(target, found)
     manifest.delete_parts(target)

@@ -21,7 +21,7 @@ from variegate.recipes.recipe import Recipe
 from variegate.runs.augmenter import format_by_name, variant_suffix
 from variegate.runs.job import Shard, source_from_json, source_to_json
 from variegate.seeding import generator
-from variegate.storage import Storage, log_skip
+from variegate.storage import Storage, key_to_text, log_skip
 from variegate.storage.json import dumped, loaded
 from variegate.storage.os_errors import writing
 
@@ -115,7 +115,7 @@ def spool(
     recipe: Recipe,
     *,
     limit: int | None = None,
-    on_source: Callable[[Source], None] | None = None,
+    on_source: Callable[[Source], str | None] | None = None,
 ) -> Listing:
     """List the sources of a run.
 
@@ -125,6 +125,7 @@ def spool(
         recipe: decides the names of the results.
         limit: process at most this many images, sampled evenly.
         on_source: told of each; sees to the names of the results, too, which are not compared then.
+            What it answers is why the source is quarantined unread.
 
     Raises:
         OutputError: two sources would share an output's name.
@@ -145,13 +146,13 @@ def _fill(
     storage: Storage,
     dataset_format: DatasetFormat,
     limit: int | None,
-    look: Callable[[Source], None],
+    look: Callable[[Source], str | None],
 ) -> None:
     names, sizes, labels = (hashlib.sha256() for _ in range(3))
     size = 0
     for source, refused in _thinned(storage, dataset_format, limit):
-        if not refused:
-            look(source)
+        if not refused and (why := look(source)) is not None and source.seems_usable:
+            source = replace(source, unusable=why)
         data = source_to_json(source)
         with writing(f"the list of the input's files, in {tempfile.gettempdir()}"):
             if listing.total % _STRIDE == 0:
@@ -219,8 +220,10 @@ def _thinned(
 
 def _name_check(
     storage: Storage, dataset_format: DatasetFormat, recipe: Recipe
-) -> Callable[[Source], None]:
+) -> Callable[[Source], str | None]:
     """Return what refuses a run in which two sources would share an output's name.
+
+    It says why a single source can have no results.
 
     Formats are judged by the sources' names; a file whose content is of another kind than its
     name says is looked at again when it is made (see `variegate.runs.worker`).
@@ -238,4 +241,15 @@ def _name_check(
         for name, extensions in EXTENSIONS.items()
     }
     wanted = recipe.output.format
-    return lambda source: checks[format_by_name(wanted, source.key)].add(source.key)
+
+    def look(source: Source) -> str | None:
+        checks[format_by_name(wanted, source.key)].add(source.key)
+        # The folder may be called like a result of any kind.
+        found = (check.above(source.key) for check in checks.values())
+        other = next(filter(None, found), None)
+        return other and (
+            f"a folder above it is called like a result of {key_to_text(other)!r}; "
+            "rename one of them"
+        )
+
+    return look

@@ -76,9 +76,9 @@ def begin_update(
     listed = {name: record[name] for name in ("input_files", "writer")}
     check_record(target.url, json.dumps(there | listed).encode(), record)
     if target.exists(MANIFEST):
+        manifest.delete_parts(target)
         target.write(PREVIOUS, target.read(MANIFEST))
         target.delete(MANIFEST)
-        manifest.delete_parts(target)
     elif not target.exists(PREVIOUS):
         raise OutputError(
             f"{printable(target.url)}: the run there is not finished; first run the same command "
@@ -86,7 +86,7 @@ def begin_update(
         )
     elif differences(there, record):
         # The input has changed once more since the update was killed.
-        manifest.delete_parts(target)
+        manifest.forget_parts(target)
     target.write(JOB, json.dumps(record, indent=2).encode())
     reusable = not mixes and there["writer"] == record["writer"]
     with _Previous(target) as previous:

@@ -4,13 +4,15 @@ Every file that is there or comes goes through the same `events.EventWorker` tha
 bucket, so the results are those of `variegate.augment`, and what was done before is known again.
 """
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-from variegate.errors import InputError
+from variegate.errors import InputError, UsageError
 from variegate.recipes.plugins import load_plugins
 from variegate.recipes.recipe import Recipe
 from variegate.recipes.trial import try_recipe
@@ -18,13 +20,16 @@ from variegate.runs.events import EventOutcome, EventWorker, Naming
 from variegate.runs.job import Job
 from variegate.runs.manifest import Counts
 from variegate.runs.run import load_recipe
-from variegate.storage import LocalStorage, check_apart, open_storage
+from variegate.storage import LocalStorage, check_apart, open_storage, printable
+
+_log = logging.getLogger(__name__)
 
 # How long a file must stay as it is before it counts as whole: whoever writes it may pause.
 SETTLE_S = 1.0
 
 _LOOK_S = 0.2
 _AGAIN_S = 5.0
+_POLL_S = 1.0
 
 
 @dataclass(slots=True)
@@ -62,6 +67,10 @@ class Watcher:
         plugins: tuple[str | Path, ...] = (),
         polling: bool = False,
     ) -> None:
+        if find_spec("watchfiles") is None:
+            raise UsageError(
+                "watching a folder needs the package watchfiles: pip install 'variegate[watch]'"
+            )
         loaded_plugins = load_plugins(plugins)
         loaded = load_recipe(recipe, seed)
         try_recipe(loaded)
@@ -100,32 +109,56 @@ class Watcher:
         Yields:
             What became of each file, as it is done. One that was done before is "known".
         """
-        from watchfiles import Change, watch
-
-        root = Path(self._storage.root)
         begun = False
-        for changes in watch(
-            root,
-            stop_event=stop,
-            yield_on_timeout=True,
-            rust_timeout=round(_LOOK_S * 1000),
-            debounce=round(_LOOK_S * 1000),
-            force_polling=self._polling or None,
-            raise_interrupt=False,
-        ):
+        for keys in self._news(stop):
             if not begun:
                 # Only now are changes told: what was there before is looked at now.
                 begun = True
                 for entry in self._storage.list():
                     self._expect(entry.key, at_once=True)
-            for change, path in changes:
-                key = Path(path).relative_to(root).as_posix()
-                if change == Change.deleted:
-                    # Its results stay: an image that is moved away may have done its work.
-                    self._waiting.pop(key, None)
-                else:
-                    self._expect_below(key)
+            for key in keys:
+                # Of what is deleted the results stay: an image that is moved away may have done
+                # its work.
+                self._waiting.pop(key, None)
+                self._expect_below(key)
             yield from self._worked(settle_s, on_fault, stop)
+
+    def _news(self, stop: threading.Event) -> Iterator[Collection[str]]:
+        """Yield the keys of what has come, changed or gone, several times a second; often none."""
+        from watchfiles import watch
+
+        root = Path(self._storage.root)
+        try:
+            for changes in watch(
+                root,
+                stop_event=stop,
+                yield_on_timeout=True,
+                rust_timeout=round(_LOOK_S * 1000),
+                debounce=round(_LOOK_S * 1000),
+                force_polling=self._polling or None,
+                raise_interrupt=False,
+            ):
+                yield {Path(path).relative_to(root).as_posix() for _, path in changes}
+        except RuntimeError as error:
+            # Its own kind of it: it ends at a name that is not UTF-8, for example.
+            _log.warning(
+                "%s: changes are not told (%s), so all its files are looked at every %g s",
+                *(printable(self._storage.url), printable(str(error)), _POLL_S),
+            )
+            yield from self._polled(stop)
+
+    def _polled(self, stop: threading.Event) -> Iterator[Collection[str]]:
+        """Yield the same as `_news`, from looking at all files again and again."""
+        known: dict[str, tuple[int, int] | None] = {}
+        looked = -_POLL_S
+        while not stop.wait(_LOOK_S):
+            changed: list[str] = []
+            if time.monotonic() - looked >= _POLL_S:
+                looked = time.monotonic()
+                now = {entry.key: self._seen(entry.key) for entry in self._storage.list()}
+                changed = [key for key, seen in now.items() if known.get(key) != seen]
+                known = now
+            yield changed
 
     def _expect_below(self, key: str) -> None:
         """Wait for a file; of a folder that has come, for all its files."""

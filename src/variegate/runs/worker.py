@@ -18,15 +18,25 @@ from typing import Any
 
 import cv2
 
-from variegate.codecs import IMAGE_EXTENSIONS, Limits, kind_of
-from variegate.errors import ImageError, InputError, RecipeError, UsageError, did_you_mean
+from variegate.codecs import IMAGE_EXTENSIONS, Header, Limits, faults_of, kind_of, probe
+from variegate.errors import (
+    ImageError,
+    InputError,
+    KeyRefusedError,
+    RecipeError,
+    UsageError,
+    VariegateError,
+    did_you_mean,
+)
 from variegate.formats import Item, Source, Writer, writer_from_json
 from variegate.recipes.plugins import load_plugin
 from variegate.recipes.recipe import Recipe
 from variegate.runs.annotate import AnnotationWriter
+from variegate.runs.file_notes import depth_note, gray_levels
 from variegate.runs.job import Job, Report, Shard, labels_digest
 from variegate.runs.manifest import Counts, Row, Status, part_key, read_counts, write_part
-from variegate.storage import Entry, Storage, key_to_text, open_storage
+from variegate.runs.result_storage import ResultStorage
+from variegate.storage import Entry, Storage, key_to_text, open_storage, printable
 from variegate.storage.json import dumped
 
 _log = logging.getLogger(__name__)
@@ -62,6 +72,12 @@ class Result:
     status: Status = "copied"
     columns: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def digest(self) -> str:
+        """What is equal for results of one source that show the same and say the same of it."""
+        known = dumped(self.item.annotation) if self.item.annotation else b""
+        return hashlib.sha256(self.content + known).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Worker(ABC):
@@ -79,7 +95,7 @@ class Worker(ABC):
 
     recipe: Recipe
     input: Storage
-    output: Storage
+    output: ResultStorage
     splits: bool
     limits: Limits
     writer: Writer
@@ -104,6 +120,11 @@ class Worker(ABC):
     @abstractmethod
     def discard(self, source: Source) -> None:
         """Delete whatever was written of a source that is quarantined in the end."""
+
+    def decodes(self, source: Source, header: Header) -> bool:
+        """Say whether results are made of the pixels of a source, and not of its file."""
+        del source, header
+        return True
 
     @property
     def annotations(self) -> AnnotationWriter:
@@ -134,16 +155,23 @@ class Worker(ABC):
             if data is None:
                 return [without_output(number, source, "skipped", "not an image")]
             digest = hashlib.sha256(data).hexdigest()
+            labels = labels_digest(source)
+            notes = tuple(f"{printable(source.key)}: {one}" for one in self._notes(source, data))
+            source = replace(source, problems=(*source.problems, *notes))
+            seen, identical = set[str](), 0
             for done in self.results(source, data):
-                rows.append(self._written(number, source, done, digest))
+                made = done.digest
+                identical += made in seen
+                if made in seen and self.recipe.distinct:
+                    continue
+                seen.add(made)
+                row = self._written(number, source, done)
+                rows.append(replace(row, source_sha256=digest, source_labels=labels))
                 tell(Counts(outputs=1, bytes=len(done.content)))
-            return sorted(rows, key=lambda row: row.variant or 0)
-        except (ImageError, InputError) as error:
-            if isinstance(error, InputError):
-                # If more is gone than this file, the run must not go on without all the others.
-                open_storage(self.input.url)
-            place = f"{self.input.place(source.key)}: "
-            reason = str(error).removeprefix(place)
+            rows.sort(key=lambda row: row.variant or 0)
+            return [replace(rows[0], identical=identical or None), *rows[1:]]
+        except (ImageError, InputError, KeyRefusedError) as error:
+            reason = self._cause(source, error)
         except UsageError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a plug-in or decoder raises
@@ -155,6 +183,19 @@ class Worker(ABC):
         tell(Counts(outputs=-len(rows), bytes=-sum(row.bytes or 0 for row in rows)))
         return [without_output(number, source, "quarantined", reason)]
 
+    def _cause(self, source: Source, error: VariegateError) -> str:
+        """Return in words why a source is quarantined.
+
+        Raises:
+            UsageError: more is wrong than that: the run must not go on without all the others.
+        """
+        if isinstance(error, InputError):
+            open_storage(self.input.url)
+        if isinstance(error, KeyRefusedError):
+            open_storage(self.output.url)
+            return f"its result cannot be written: {error}"
+        return str(error).removeprefix(f"{self.input.place(source.key)}: ")
+
     def _read(self, source: Source) -> bytes | None:
         """Return the content of an image, however broken; None for what never was one."""
         if not _named_as_image(source.key):
@@ -164,13 +205,23 @@ class Worker(ABC):
                 return None
         return self.input.read(source.key, limit=self.limits.max_bytes)
 
-    def _written(self, number: int, source: Source, done: Result, digest: str) -> Row:
+    def _notes(self, source: Source, data: bytes) -> Iterator[str]:
+        """Yield what is wrong with a source's file and costs no pixel, and what depth is lost.
+
+        Raises:
+            ImageError: it cannot be read as an image.
+        """
+        yield from faults_of(data, self.limits)
+        header = probe(data, self.limits)
+        if header.bits > 8 and self.decodes(source, header):
+            yield depth_note(header.bits, gray_levels(data, self.limits))
+
+    def _written(self, number: int, source: Source, done: Result) -> Row:
         """Write one result with what belongs to it; return its row.
 
         Args:
             number, source: what it was made of.
             done: the result.
-            digest: of the source's content.
         """
         item, data = done.item, done.content
         self.output.write_later(item.key, data)
@@ -179,8 +230,6 @@ class Worker(ABC):
             source=number,
             key=source.key,
             status=done.status,
-            source_sha256=digest,
-            source_labels=labels_digest(source),
             split=item.split,
             label=item.label,
             annotation=dumped(item.annotation).decode() if item.annotation else None,
@@ -255,7 +304,7 @@ def quarantine_shard(job: Job, shard: Shard, reason: str) -> Report:
 
 def _reported(worker: Worker, shard: Shard, rows: list[Row]) -> Report:
     """Write the part of a shard that is done."""
-    part = write_part(worker.output, shard.start, shard.stop, rows)
+    part = write_part(worker.output.records, shard.start, shard.stop, rows)
     return Report(shard.start, shard.stop, part, Counts.of(rows))
 
 
@@ -297,7 +346,7 @@ def _worker(text: str) -> Worker:
     made: Worker = _kind(job.kind)(
         Recipe.from_data(job.recipe),
         open_storage(job.input),
-        open_storage(job.output),
+        ResultStorage(open_storage(job.output)),
         job.splits,
         job.limits,
         writer_from_json(job.writer),

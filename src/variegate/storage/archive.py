@@ -117,7 +117,11 @@ class ArchiveStorage(Storage):
     def write(self, key: str, data: bytes = b"") -> NoReturn:
         raise OutputError(f"{printable(self.url)}: archives are only read; write to a folder")
 
-    open_write = delete = write
+    def open_write(self, key: str, *, replace: bool = True) -> NoReturn:
+        del replace
+        self.write(key)
+
+    delete = write
 
     def _number(self, key: str) -> int:
         number = self._members().find(check_key(key))

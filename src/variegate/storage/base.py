@@ -111,8 +111,11 @@ class Storage(ABC):
         return True
 
     @abstractmethod
-    def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
-        """Write in pieces. The file appears when the block ends; after an exception, never."""
+    def open_write(self, key: str, *, replace: bool = True) -> AbstractContextManager[BinaryIO]:
+        """Write in pieces. The file appears when the block ends; after an exception, never.
+
+        Without `replace` a file that is there by then stays, and what was written is dropped.
+        """
 
     @abstractmethod
     def delete(self, key: str) -> None:

@@ -1,5 +1,6 @@
 """A local folder as a storage."""
 
+import errno
 import os
 import secrets
 import stat
@@ -10,11 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from variegate.errors import InputError, OutputError, UsageError
+from variegate.errors import InputError, KeyRefusedError, OutputError, UsageError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import TEMPORARY_PREFIX, check_key
 from variegate.storage.os_errors import reading, writing
 
+# What file systems without hard links answer, such as FAT and some network drives.
+_NO_LINKS = frozenset(
+    (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+)
+# What is answered about a file that is not there, and could not be there.
+_NOT_THERE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EISDIR, errno.ELOOP))
 _NO_FILE = "expected a file, found a folder or a device; name a file"
 
 
@@ -109,15 +116,17 @@ class LocalStorage(Storage):
         return status.st_size
 
     def exists(self, key: str) -> bool:
-        return self._inside(key, InputError).is_file()
+        path = self._inside(key, InputError)
+        with reading(self.place(key)):
+            status = _status(path)
+        return status is not None and stat.S_ISREG(status.st_mode)
 
     def version(self, key: str) -> str | None:
         path = self._inside(key, InputError)
         with reading(self.place(key)):
-            try:
-                status = path.stat()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
+            status = _status(path)
+        if status is None:
+            return None
         # A file that replaces another is another file, even of the same size and moment.
         return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
 
@@ -134,13 +143,29 @@ class LocalStorage(Storage):
                 Path(temporary).unlink()
             raise
 
-    def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
-        return open_whole(self._inside(key, OutputError), self.place(key))
+    def create(self, key: str, data: bytes) -> bool:
+        path = self._inside(key, OutputError)
+        temporary = _beside(str(path))
+        try:
+            with writing(self.place(key)):
+                _fill(_create(temporary), data)
+                return _put_new(temporary, str(path))
+        finally:
+            with suppress(OSError):
+                Path(temporary).unlink()
+
+    def open_write(self, key: str, *, replace: bool = True) -> AbstractContextManager[BinaryIO]:
+        return open_whole(self._inside(key, OutputError), self.place(key), replace=replace)
 
     def delete(self, key: str) -> None:
         path = self._inside(key, OutputError)
         with writing(self.place(key)):
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink()
+            except OSError as error:
+                # A folder is no file of this name, and unlinking one is EPERM on some systems.
+                if error.errno not in _NOT_THERE and not path.is_dir():
+                    raise
 
     def delete_leftovers(self, *, older_than_s: float = 0.0) -> int:
         """Remove the unfinished files of killed runs; return how many.
@@ -168,7 +193,7 @@ class LocalStorage(Storage):
 
     def _checked(self, key: str, error: type[UsageError]) -> str:
         """Return the path of `key`, after making sure that no link leads it out of the root."""
-        check_key(key, error)
+        check_key(key, KeyRefusedError if error is OutputError else error)
         path = f"{self.root.rstrip('/')}/{key}"
         # What is written replaces a link instead of following it: there the folder counts.
         followed = path if error is InputError else path[: path.rfind("/")]
@@ -197,13 +222,24 @@ class LocalStorage(Storage):
         return path == self.root or path.startswith(self.root.rstrip("/") + "/")
 
 
+def _status(path: Path) -> os.stat_result | None:
+    """Return the status of a file, or None if there is none of this name."""
+    try:
+        return path.stat()
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise
+        return None
+
+
 @contextmanager
-def open_whole(path: Path, place: str) -> Iterator[BinaryIO]:
+def open_whole(path: Path, place: str, *, replace: bool = True) -> Iterator[BinaryIO]:
     """Write a file in pieces. It appears when the block ends; after an exception, never.
 
     Args:
         path: of the file; its folders are made where they are missing.
         place: how to call it in a message.
+        replace: a file that is there; without it that one stays, and what was written is dropped.
 
     Raises:
         OutputError: it cannot be written.
@@ -217,7 +253,10 @@ def open_whole(path: Path, place: str) -> Iterator[BinaryIO]:
         with writing(place), file:
             yield file
         with writing(place):
-            temporary.replace(path)
+            if replace:
+                temporary.replace(path)
+            elif not _put_new(str(temporary), str(path)):
+                temporary.unlink()
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -237,6 +276,24 @@ def _create(path: str) -> int:
     except FileNotFoundError:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, flags, 0o666)
+
+
+def _put_new(temporary: str, path: str) -> bool:
+    """Give a file its name if no other has it; say whether it got it. Needs no locks."""
+    try:
+        # One step, on network drives too, where a look and a renaming would be two.
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            return False
+        os.replace(temporary, path)  # noqa: PTH105 - no Path here, see above
+        return True
+    os.unlink(temporary)  # noqa: PTH108 - no Path here, see above
+    return True
 
 
 def _fill(descriptor: int, data: bytes) -> None:

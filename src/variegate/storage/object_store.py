@@ -17,8 +17,15 @@ from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar, cast
+from urllib.parse import urlsplit
 
-from variegate.errors import InputError, OutputError, StoreError, UsageError
+from variegate.errors import (
+    InputError,
+    KeyRefusedError,
+    StoreError,
+    UnavailableError,
+    UsageError,
+)
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import check_key, printable
 from variegate.storage.prefetch import Flow
@@ -37,6 +44,9 @@ _RETRIES: dict[str, Any] = {
 _TIMES = {"timeout": "60s", "connect_timeout": "10s"}
 _PIECE_BYTES = 1 << 20
 _SPOOLED_BYTES = 8 << 20
+# Bytes of an object's name: S3 and Google; Azure counts letters, of which there are fewer.
+_LONGEST_NAME = 1024
+_MOST_AT_ONCE_BYTES = 64 << 20
 
 Doing = Literal["list", "read", "write"]
 T = TypeVar("T")
@@ -68,6 +78,12 @@ class ObjectStorage(Storage):
         found = _URL.fullmatch(url)
         if found is None:
             raise InputError(f"{printable(url)}: no bucket; write it as s3://bucket/folder")
+        if "@" in found[2]:
+            # It would be written into records, and a bucket's name has none.
+            raise InputError(
+                f"{printable(url)}: credentials do not belong into a URL; set them in the "
+                "environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            )
         prefix = found[3].strip("/")
         if prefix:
             check_key(prefix)
@@ -173,38 +189,72 @@ class ObjectStorage(Storage):
         return self.version(key) is not None
 
     def write(self, key: str, data: bytes) -> None:
-        check_key(key, OutputError)
+        self._check_writable(key)
         self.flush()
         self._put(key, data)
+
+    def _check_writable(self, key: str) -> None:
+        """Make sure that the store takes an object of this name.
+
+        Raises:
+            KeyRefusedError: it does not.
+        """
+        check_key(key, KeyRefusedError)
+        name = f"{self.prefix}/{key}".lstrip("/")
+        length = len(name.encode("utf-8", "surrogateescape"))
+        if length > _LONGEST_NAME:
+            raise KeyRefusedError(
+                f"{self.place(key)}: a name of {length:,} bytes with its folders, and a store "
+                f"takes {_LONGEST_NAME:,}; use shorter ones"
+            )
 
     def _put(self, key: str, data: bytes) -> None:
         with self._asked("write", key):
             self._store().put(key, data)
 
     def write_later(self, key: str, data: bytes) -> None:
-        check_key(key, OutputError)
+        self._check_writable(key)
         self._flow().later(lambda: self._put(key, data), len(data))
 
     def flush(self) -> None:
         self._flow().flush()
 
     def create(self, key: str, data: bytes) -> bool:
-        from obstore.exceptions import AlreadyExistsError
+        self._check_writable(key)
+        return self._put_new(key, data)
 
-        check_key(key, OutputError)
+    def _put_new(self, key: str, data: bytes) -> bool:
+        """Put an object if there is none of its name; say whether it was put."""
+        from obstore.exceptions import AlreadyExistsError, BaseError
+
         with self._asked("write", key):
             try:
                 self._store().put(key, data, mode="create")
             except AlreadyExistsError:
                 return False
+            except (BaseError, NotImplementedError) as error:
+                if not _UNCONDITIONAL.search(f"{type(error).__name__} {error}"):
+                    raise
+                if self.exists(key):
+                    return False
+                self._store().put(key, data)
         return True
 
     @contextmanager
-    def open_write(self, key: str) -> Iterator[BinaryIO]:
-        check_key(key, OutputError)
+    def open_write(self, key: str, *, replace: bool = True) -> Iterator[BinaryIO]:
+        self._check_writable(key)
         self.flush()
         with tempfile.SpooledTemporaryFile(_SPOOLED_BYTES, prefix="variegate-") as file:
             yield cast("BinaryIO", file)
+
+            if not replace:
+                if self.exists(key):
+                    return
+                # In parts, as large ones go, nothing can be put on a condition.
+                if file.seek(0, os.SEEK_END) <= _MOST_AT_ONCE_BYTES:
+                    file.seek(0)
+                    self._put_new(key, file.read())
+                    return
 
             def put() -> None:
                 file.seek(0)
@@ -215,7 +265,7 @@ class ObjectStorage(Storage):
                 _insist(put)
 
     def delete(self, key: str) -> None:
-        check_key(key, OutputError)
+        self._check_writable(key)
         self.flush()
         with self._asked("write", key):
             try:
@@ -250,7 +300,7 @@ class ObjectStorage(Storage):
         if code == "NoSuchBucket" or (doing == "list" and status == 404):
             why = f"there is no bucket {self.bucket!r}; check its name and the account"
         elif isinstance(error, FileNotFoundError):
-            return InputError(
+            return UnavailableError(
                 f"{self.place(key)}: not found; check the spelling, or whether it was moved"
             )
         elif code in _CREDENTIALS or kind == "UnauthenticatedError" or status == 401:
@@ -322,6 +372,8 @@ def _whole(data: Any, size: int) -> bytes:
 
 
 _CUT = re.compile("response body")
+# What a store answers that knows no puts on a condition.
+_UNCONDITIONAL = re.compile(r"NotSupported|NotImplemented|status code: 501", re.IGNORECASE)
 _CREDENTIALS = frozenset(
     (
         *("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"),
@@ -335,6 +387,18 @@ _ELSEWHERE = frozenset(
 _MOVED = (301, 307, 308)
 _RIGHTS = {"list": "s3:ListBucket", "read": "s3:GetObject", "write": "s3:PutObject"}
 _NO_CREDENTIALS = re.compile(r"169\.254\.169\.254|NoCredentials|missing credentials", re.IGNORECASE)
+
+
+_ENDPOINT = re.compile(r"""https?://[^\s"<>\\^`{|}\0-\x1f\x7f-\U0010ffff]+""")
+
+
+def is_endpoint(url: str) -> bool:
+    """Say whether a URL can be that of a store; what reaches one accepts less than it survives."""
+    try:
+        parts = urlsplit(url)
+        return bool(_ENDPOINT.fullmatch(url) and parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _endpoint() -> str:
@@ -360,6 +424,12 @@ def _opened(scheme: str, bucket: str, prefix: str, settings: tuple[str, bool]) -
     from obstore.store import AzureStore, GCSStore, S3Store
 
     endpoint, profiles = settings
+    if endpoint and not is_endpoint(endpoint):
+        # Not what came: it may hold a password.
+        raise StoreError(
+            "the endpoint of the store (--endpoint or AWS_ENDPOINT_URL): expected a URL such as "
+            "https://store.example"
+        )
     client = {**_TIMES, "allow_http": endpoint.startswith("http://")}
     shared: Any = {
         "prefix": prefix or None,

@@ -1,11 +1,18 @@
 """What the operating system's errors mean to the user: one sentence with place and remedy."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
-from variegate.errors import InputError, OutputError, UsageError
+from variegate.errors import (
+    InputError,
+    KeyRefusedError,
+    OutputError,
+    UnavailableError,
+    UsageError,
+)
 
 _FULL = "the disk is full; free some space, or choose another place, and run the same command again"
 _DENIED = "no permission; check the owner and the access rights of the file and its folders"
@@ -33,22 +40,53 @@ _WRITING = _COMMON | {
     errno.EEXIST: "a file stands where a folder is needed; move it away, or choose another place",
     errno.EISDIR: "a folder stands where a file is to be written; move it away",
     errno.ENOTEMPTY: "a folder stands where a file is to be written; move it away",
+    errno.EILSEQ: "this file system does not take the name; rename the file",
+    errno.EINVAL: "this file system does not take the name; rename the file",
     errno.EFBIG: "the file is too large for the file system; choose another place",
 }
 
 
+# A file of such a name can never be written there, whatever is done about the disk.
+_OF_THE_NAME = dict.fromkeys(
+    (
+        *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY),
+        *(errno.EILSEQ, errno.EINVAL),
+    ),
+    KeyRefusedError,
+)
+
+# All that is wrong with a file that was there a moment ago may pass; a name stays what it is.
+_LASTING = dict.fromkeys((errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR), InputError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What errors of reading, or of writing, mean.
+
+    Attributes:
+        kind: of the exception; `kinds` are the exceptions from that, by errno.
+        meanings: by errno.
+        otherwise: what is said where there is none.
+    """
+
+    kind: type[UsageError]
+    kinds: Mapping[int, type[UsageError]]
+    meanings: Mapping[int, str]
+    otherwise: str
+
+
 @contextmanager
-def _told(
-    kind: type[UsageError], meanings: dict[int, str], otherwise: str, place: str
-) -> Iterator[None]:
+def _told(side: _Side, place: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        unknown = f"{otherwise} ({error.strerror or error}); check the disk and the path"
-        raise kind(f"{place}: {meanings.get(error.errno or 0, unknown)}") from error
+        number = error.errno or 0
+        unknown = f"{side.otherwise} ({error.strerror or error}); check the disk and the path"
+        kind = side.kinds.get(number, side.kind)
+        raise kind(f"{place}: {side.meanings.get(number, unknown)}") from error
 
 
-reading = partial(_told, InputError, _READING, "cannot be read")
+reading = partial(_told, _Side(UnavailableError, _LASTING, _READING, "cannot be read"))
 """Turn an OSError inside the block into an `InputError` that says what went wrong at a place."""
-writing = partial(_told, OutputError, _WRITING, "cannot be written")
+writing = partial(_told, _Side(OutputError, _OF_THE_NAME, _WRITING, "cannot be written"))
 """Turn an OSError inside the block into an `OutputError` that says what went wrong at a place."""

@@ -22,13 +22,13 @@ _POSIX = 3
 _LARGE = 1 << 31
 
 
-def pack(storage: Storage, path: str | os.PathLike[str]) -> int:
+def pack(storage: Storage, path: str | os.PathLike[str], *, replace: bool = True) -> int:
     """Write every file of `storage` into an archive at `path`; return how many there are.
 
     Its name tells the kind. Tar files are compressed where it ends in .tar.gz or .tgz; zip files
     never are, for images are already, and are zip64 with files beyond 2 GB or beyond 4 GB as a
     whole. Sorted, without dates, owners and rights: the same files give the same bytes. The archive
-    appears when it is whole.
+    appears when it is whole. Without `replace`, one that is there by then stays.
 
     Raises:
         OutputError: there is no such kind; it cannot be written, or lies inside `storage`; or a
@@ -42,7 +42,7 @@ def pack(storage: Storage, path: str | os.PathLike[str]) -> int:
             f"{place}: lies inside {printable(storage.url)}, which it is to hold; move it out"
         )
     name = target.name.lower()
-    with open_whole(target, place) as sink:
+    with open_whole(target, place, replace=replace) as sink:
         if name.endswith(".zip"):
             return _write_zip(storage, sink)
         if not name.endswith(_COMPRESSED):

@@ -47,8 +47,8 @@ class PassingStorage(Storage):
     def create(self, key: str, data: bytes) -> bool:
         return self._inner.create(key, data)
 
-    def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
-        return self._inner.open_write(key)
+    def open_write(self, key: str, *, replace: bool = True) -> AbstractContextManager[BinaryIO]:
+        return self._inner.open_write(key, replace=replace)
 
     def delete(self, key: str) -> None:
         self._inner.delete(key)

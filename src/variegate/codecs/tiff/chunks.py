@@ -223,6 +223,9 @@ def _jpeg(chunk: bytes, directory: Directory, structure: Structure) -> Array:
     coded_as_ycbcr = directory.number(Tag.PHOTOMETRIC, 6) == 6
     adobe = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0" + bytes([coded_as_ycbcr])
     whole = tables[:-2] + (adobe if structure.together == 3 else b"") + chunk[2:]
+    if structure.together == 4:
+        # Inks are stored as TIFF has them, whatever the marker of a JPEG would say of them.
+        whole = jpeg.without_segments(whole, jpeg.ADOBE)
     bounds = Limits(max_pixels=structure.chunk_height * structure.chunk_width)
     return jpeg.parse(whole, bounds).load().samples
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from variegate.codecs.bands import by_bands
-from variegate.codecs.color import lab_to_srgb
+from variegate.codecs.color import lab_to_srgb, ycbcr_to_rgb
+from variegate.codecs.depth import floats_to_eight_bits, integers_to_eight_bits
 from variegate.codecs.exif import legal_orientation
-from variegate.codecs.limits import Limits
+from variegate.codecs.limits import Depth, Limits
 from variegate.codecs.pixels import (
     Array,
     Parsed,
     Raster,
     Space,
-    float_to_eight_bits,
     from_palette,
     to_eight_bits,
     unpremultiplied,
@@ -80,10 +80,11 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     return Parsed(
         height=height,
         width=width,
-        load=functools.partial(_load, directory, structure, meaning),
+        load=functools.partial(_load, directory, structure, meaning, limits.depth),
         frames=pages,
         orientation=legal_orientation(directory.number(Tag.ORIENTATION, 1)),
         profile=lambda: directory.raw(Tag.ICC_PROFILE) if has_profile else None,
+        bits=8 if meaning.photometric == _PALETTE else structure.bits,
     )
 
 
@@ -125,7 +126,7 @@ def _meaning_of(directory: Directory, structure: Structure) -> _Meaning:
     return _Meaning(photometric, colors, None, False)
 
 
-def _load(directory: Directory, structure: Structure, meaning: _Meaning) -> Raster:
+def _load(directory: Directory, structure: Structure, meaning: _Meaning, depth: Depth) -> Raster:
     samples = read_samples(directory, structure)
     if structure.sample_format == SIGNED:
         # The declared range is the full scale, so the lowest value is black and nothing is cut.
@@ -138,16 +139,17 @@ def _load(directory: Directory, structure: Structure, meaning: _Meaning) -> Rast
     if meaning.photometric == _PALETTE:
         raster = _looked_up(directory, colors[..., 0], structure)
     else:
-        raster = _colored(colors, structure, meaning)
+        raster = _colored(colors, structure, meaning, depth)
     if alpha is None:
         return raster
     return Raster(raster.samples, raster.space, _eight_bits(alpha, structure))
 
 
-def _eight_bits(samples: Array, structure: Structure) -> Array:
+def _eight_bits(samples: Array, structure: Structure, depth: Depth = "full") -> Array:
     if structure.sample_format == FLOAT:
-        return float_to_eight_bits(samples)
-    return to_eight_bits(samples, structure.bits)
+        return floats_to_eight_bits(samples, depth)
+    zero = 1 << (structure.bits - 1) if structure.sample_format == SIGNED else 0
+    return integers_to_eight_bits(samples, structure.bits, depth, zero=zero)
 
 
 def _divided(colors: Array, alpha: Array, structure: Structure) -> Array:
@@ -171,13 +173,15 @@ def _looked_up(directory: Directory, indices: Array, structure: Structure) -> Ra
     return from_palette(indices, palette[: 3 * 2**structure.bits].reshape(3, -1).T)
 
 
-def _colored(colors: Array, structure: Structure, meaning: _Meaning) -> Raster:
+def _colored(colors: Array, structure: Structure, meaning: _Meaning, depth: Depth) -> Raster:
     if meaning.photometric in (_CIELAB, _ICCLAB):
         return Raster(_lab(colors, structure, signed=meaning.photometric == _CIELAB), "rgb")
-    eight = _eight_bits(colors, structure)
+    if meaning.photometric in (_YCBCR, _INKS):
+        depth = "full"
+    eight = _eight_bits(colors, structure, depth)
     # JPEG and WebP chunks come as RGB already.
     if meaning.photometric == _YCBCR and not structure.self_contained:
-        return Raster(by_bands(_from_ycbcr, eight), "rgb")
+        return Raster(by_bands(ycbcr_to_rgb, eight), "rgb")
     if meaning.photometric == _WHITE_IS_ZERO:
         return Raster(255 - eight[..., 0], "gray")
     if meaning.colors == 1:
@@ -201,12 +205,3 @@ def _lab(colors: Array, structure: Structure, *, signed: bool) -> Array:
     else:
         numbers[..., 1:] -= 128 * unit
     return lab_to_srgb(numbers, scale=(100 / top, 1 / unit))
-
-
-def _from_ycbcr(samples: Array) -> Array:
-    """ITU-R BT.601, full range, as the TIFF specification gives it by default."""
-    y, cb, cr = np.moveaxis(samples.astype(np.float32), -1, 0)
-    red = y + 1.402 * (cr - 128)
-    green = y - 0.344136 * (cb - 128) - 0.714136 * (cr - 128)
-    blue = y + 1.772 * (cb - 128)
-    return np.rint(np.clip(np.stack((red, green, blue), axis=-1), 0, 255)).astype(np.uint8)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from variegate.annotations.annotation import Object, Point
 from variegate.annotations.boxes import around, corners_of
 from variegate.annotations.checks import Size
-from variegate.errors import OutputError
+from variegate.errors import KeyRefusedError
 from variegate.formats.yolo.lines import Task
 from variegate.formats.yolo.numbers import edge_texts, plain_text, share_text
 
@@ -33,7 +33,7 @@ def write_line(
         if corners is None:
             return None
         if len(one.category.split()) != 1:
-            raise OutputError(
+            raise KeyRefusedError(
                 f"class {one.category!r}: this format cannot represent names with spaces"
             )
         texts = [plain_text(value) for point in corners for value in point]
