@@ -335,7 +335,7 @@ def test_files_without_their_images_are_named(make, data_dir):
     storage = make({"a.json": coco("3.jpg")}, "1.jpg")
     with pytest.raises(InputError, match=r"none of the images that 'a\.json' lists is there"):
         detect(storage, name="coco")
-    with pytest.raises(InputError, match="none of the images .* or choose another format"):
+    with pytest.raises(InputError, match=r"none of the images .* or choose another format"):
         detect(storage)
     assert detect(storage, name="unlabelled").name == "unlabelled"
 
