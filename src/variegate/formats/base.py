@@ -7,9 +7,13 @@ from typing import ClassVar
 
 from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.formats.plain import PlainWriter
-from variegate.formats.scan import SPLITS, Survey, is_hidden, seems_image
+from variegate.formats.scan import SPLITS, Survey, is_hidden, seems_image, split_and_group
 from variegate.formats.writer import Writer
 from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
+
+
+#: Why a hidden file is no image of the set.
+HIDDEN = "a hidden file, or in a hidden folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,11 @@ class Source:
     skip: str | None = None
     partners: tuple["Source", ...] = ()
 
+    def __post_init__(self) -> None:
+        # Here, so that no format can forget it.
+        if self.skip is None and is_hidden(self.key):
+            object.__setattr__(self, "skip", HIDDEN)
+
     @property
     def shares(self) -> dict[str, float]:
         """The classes of the image as a whole, each with its share."""
@@ -59,10 +68,12 @@ class NotThisFormat:
     Attributes:
         reason: a clause without place and full stop.
         noteworthy: the user should hear of it even where another format fits.
+        question: what only the user can answer, and where no other format finds labels, must.
     """
 
     reason: str
     noteworthy: bool = False
+    question: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +83,8 @@ class DatasetFormat(ABC):
     Attributes:
         root: the folder that holds it all, "" or with a slash at its end ("dataset/"). Files
             elsewhere have neither split nor label.
-        split_folders: folder below the root -> canonical split; empty without such folders.
+        split_folders: folder, as a path below the root -> canonical split; empty without any.
+        said: folder, by its name or path -> split, as the user says.
         classes: the labels, in code-point order.
         images: images by split ("" for none), judged by their names.
         notes: what else the user should know, one sentence each.
@@ -82,10 +94,13 @@ class DatasetFormat(ABC):
 
     name: ClassVar[str]
     choosable: ClassVar[bool] = False
-    """Whether the user may name the folder to take labels from, where several have some."""
+    """Whether the user may name the folder or file to take labels from, where several have some."""
+    takes: ClassVar[frozenset[str]] = frozenset()
+    """Of "classes", "columns" and "encoding" those hints that are of use here."""
 
     root: str = ""
     split_folders: Mapping[str, str] = field(default_factory=dict)
+    said: Mapping[str, str] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     images: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -116,7 +131,7 @@ class DatasetFormat(ABC):
     def split(self, key: str) -> str | None:
         """Return the split of one file."""
         inside = self.inside(key)
-        return self.split_folders.get(inside.partition("/")[0]) if inside else None
+        return split_and_group(inside.split("/")[:-1], self.split_folders)[0] if inside else None
 
     @property
     def splits(self) -> tuple[str, ...]:
