@@ -102,7 +102,7 @@ class BoxTable(DatasetFormat):
         for table in self.tables:
             if key in table.keys:
                 own = _own_split(table, key)
-                return own or table.file.split or split_below(key)
+                return own or table.file.split or split_below(key, self.said)
         return None
 
     def source(self, entry: Entry, storage: Storage) -> Source:

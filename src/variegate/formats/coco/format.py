@@ -53,7 +53,7 @@ class Coco(DatasetFormat):
         keys = [key for key in _candidates(storage) if is_coco(storage, key)]
         if not keys:
             return NotThisFormat("no .json file is a COCO file")
-        files = [read(storage, key) for key in sorted(keys)]
+        files = [read(storage, key, survey.hints.splits) for key in sorted(keys)]
         found = locate_files(storage, survey, files)
         if not found.images:
             names = named(file.key for file in files)

@@ -93,6 +93,7 @@ class LabelMe(PairedFormat):
         classes = tuple(sorted(names))
         dataset_format = cls(
             root=pairs.root(),
+            said=survey.hints.splits,
             classes=classes,
             pairs=pairs,
             template=LabelMeWriter(classes=classes, folders=pairs.folders),

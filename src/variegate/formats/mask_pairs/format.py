@@ -107,6 +107,7 @@ class MaskPairs(DatasetFormat):
         notes += _about_jpeg(storage, seen, meaning)
         return cls(
             classes=classes,
+            said=survey.hints.splits,
             images=seen.images,
             notes=tuple(notes),
             instances=meaning == "instances",
@@ -127,7 +128,7 @@ class MaskPairs(DatasetFormat):
         return f"masks beside the images, called {printable(self.pairing.mask[1])!r}"
 
     def split(self, key: str) -> str | None:
-        return split_below(key)
+        return split_below(key, self.said)
 
     def writer(self) -> MaskPairsWriter:
         return MaskPairsWriter(
@@ -149,7 +150,7 @@ class MaskPairs(DatasetFormat):
         if split_key(key)[2] not in (*self.pairing.image_extensions, *self.pairing.mask_extensions):
             return source
         if role == "image":
-            return self._image(replace(source, split=split_below(key)), storage)
+            return self._image(replace(source, split=self.split(key)), storage)
         if role == "mask":
             images = self.pairing.images(key)
             return mask_source(entry, alone=not any(map(storage.exists, images)))
@@ -271,7 +272,7 @@ def _look(survey: Survey, storage: Storage, pairing: Pairing) -> _Seen:
             continue
         role, extension = pairing.role(entry.key), split_key(entry.key)[2]
         if role == "image":
-            seen.images[split_below(entry.key) or ""] += 1
+            seen.images[split_below(entry.key, survey.hints.splits) or ""] += 1
             seen.image_extensions[extension] += 1
         elif role == "mask":
             seen.mask_extensions[extension] += 1
