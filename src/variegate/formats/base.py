@@ -112,7 +112,7 @@ class DatasetFormat(ABC):
     bare: ClassVar[bool] = False
     """Whether its datasets have no files of annotations: names tell all that is known."""
     takes: ClassVar[frozenset[str]] = frozenset()
-    """Of "classes", "columns" and "encoding" those hints that are of use here."""
+    """Of the hints but "splits" and "depth" those that are of use here."""
 
     root: str = ""
     split_folders: Mapping[str, str] = field(default_factory=dict)

@@ -59,6 +59,7 @@ class BoxTable(DatasetFormat):
     """What the tables say has been read when the format is known, and waits on disk."""
 
     name: ClassVar[str] = "csv-boxes"
+    takes: ClassVar[frozenset[str]] = frozenset(("columns", "encoding", "images"))
     choosable: ClassVar[bool] = True
 
     tables: tuple[_Table, ...] = field(compare=False, repr=False)

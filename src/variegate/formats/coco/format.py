@@ -41,6 +41,7 @@ class Coco(DatasetFormat):
     """What the files say has been read when the format is known, and waits on disk."""
 
     name: ClassVar[str] = "coco"
+    takes: ClassVar[frozenset[str]] = frozenset(("images", "pairs"))
 
     found: CocoImages = field(compare=False, repr=False)
     sizes: SizeEvidence = field(default_factory=SizeEvidence, compare=False, repr=False)

@@ -78,6 +78,7 @@ class MaskPairs(DatasetFormat):
     """
 
     name: ClassVar[str] = "masks"
+    takes: ClassVar[frozenset[str]] = frozenset(("classes", "masks"))
 
     pairing: Pairing
     palette: str = ""

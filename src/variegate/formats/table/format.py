@@ -26,6 +26,7 @@ class CsvTable(DatasetFormat):
     """
 
     name: ClassVar[str] = "csv"
+    takes: ClassVar[frozenset[str]] = frozenset(("columns", "encoding"))
     choosable: ClassVar[bool] = True
 
     key: str

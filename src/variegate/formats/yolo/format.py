@@ -54,6 +54,7 @@ class Yolo(PairedFormat):
     """
 
     name: ClassVar[str] = "yolo"
+    takes: ClassVar[frozenset[str]] = frozenset(("classes", "encoding", "pairs"))
     kind: ClassVar[str] = "label file"
     without: ClassVar[str] = "nothing to detect"
     choosable: ClassVar[bool] = True
