@@ -97,6 +97,14 @@ class Warp(Geometric):
         g, h, i = self.matrix[6:]
         return outlines if g == h == 0 else outlines.beyond_line(g, h, i - _NEAREST)
 
+    def turns(self, size: Size) -> bool:
+        a, b, _, c, d, _, g, h, _ = self.matrix
+        if g or h or sorted(map(abs, (a, b, c, d))) != [0, 0, 1, 1] or a * d == b * c:
+            return False
+        corners = self.move_points(np.array([[0.0, 0.0], [size[1], size[0]]]))
+        ends = [*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist()]
+        return ends == [0, 0, self.size[1], self.size[0]]
+
     @property
     def straight(self) -> bool:
         return True

@@ -6,7 +6,7 @@ the same way.
 
 from collections import Counter
 
-from variegate.errors import RecipeError
+from variegate.errors import InputError, RecipeError
 from variegate.recipes.policies import steps_of
 from variegate.recipes.recipe import Recipe
 from variegate.recipes.steps import failed_step
@@ -38,7 +38,13 @@ class FirstFailures:
         self._parts[start] = (stop, key)
         while self._reached in self._parts and not self._settled:
             stop, key = self._parts.pop(self._reached)
-            for row in manifest.read_part(self._target, key):
+            try:
+                rows = list(manifest.read_part(self._target, key))
+            except InputError:
+                # Another run of this job was quicker, and has deleted the parts.
+                self._settled = True
+                return
+            for row in rows:
                 if row.source >= self._reached:
                     self._judge(row)
                 if self._settled:

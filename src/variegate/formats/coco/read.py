@@ -15,7 +15,7 @@ import numpy as np
 from variegate.annotations.body_parts import is_unknown_place
 from variegate.annotations.checks import shown
 from variegate.errors import InputError
-from variegate.formats.scan import split_of
+from variegate.formats.scan import NOTHING_SAID, Said, split_of
 from variegate.formats.spooled import Spooled
 from variegate.storage import Storage, printable
 from variegate.storage.json import parts
@@ -111,14 +111,18 @@ def is_coco(storage: Storage, key: str) -> bool:
     return _BEGINNING.search(data) is not None
 
 
-def read(storage: Storage, key: str) -> CocoFile:
+def read(storage: Storage, key: str, said: Said = NOTHING_SAID) -> CocoFile:
     """Read a file, once.
+
+    Args:
+        storage, key: of the file.
+        said: what the user says of the splits of folders.
 
     Raises:
         InputError: it is not JSON, or its parts are not what COCO says they are.
     """
     with storage.open_read(key) as stream:
-        return _Reading(CocoFile(key, split_of(key)), storage.place(key)).run(stream)
+        return _Reading(CocoFile(key, split_of(key, said)), storage.place(key)).run(stream)
 
 
 @dataclass(slots=True)

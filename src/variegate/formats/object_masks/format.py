@@ -57,6 +57,7 @@ class ObjectMasks(DatasetFormat):
             return NotThisFormat("images do not stand alone beside a folder of masks")
         dataset_format = cls(
             root=survey.prefix,
+            said=survey.hints.splits,
             images_folder=folders[0],
             masks_folder=folders[1],
         )
@@ -72,7 +73,7 @@ class ObjectMasks(DatasetFormat):
             if case is None:
                 continue
             if case.part == self.images_folder:
-                images[_split(entry.key) or ""] += 1
+                images[self.split(entry.key) or ""] += 1
                 continue
             masks, first = masks + 1, first or entry.key
             folder, stem, _ = split_key(case.rest)
@@ -92,7 +93,7 @@ class ObjectMasks(DatasetFormat):
         )
 
     def split(self, key: str) -> str | None:
-        return _split(key)
+        return split_above(key, said=self.said)
 
     def writer(self) -> ObjectMasksWriter:
         return ObjectMasksWriter(
@@ -133,11 +134,11 @@ class ObjectMasks(DatasetFormat):
             elif case.part == self.masks_folder:
                 yield mask_source(entry, alone=not images)
             elif entry is images[0]:
-                split, said = _split(entry.key), tuple(problems)
+                split, said = self.split(entry.key), tuple(problems)
                 yield replace(source, split=split, annotation=annotation, problems=said)
             else:
                 other = f"the masks beside it belong to {printable(images[0].key)!r}"
-                yield replace(source, split=_split(entry.key), unusable=other)
+                yield replace(source, split=self.split(entry.key), unusable=other)
 
     def _case(self, key: str) -> Case | None:
         """Return where an image or a mask stands; None for all other files."""
@@ -204,8 +205,3 @@ def _value(storage: Storage, key: str | None) -> int:
         return int(decode_mask(storage.read(key)).max()) or 255 if key else 255
     except (ImageError, InputError):
         return 255
-
-
-def _split(key: str) -> str | None:
-    """Return the split that a folder names: "train", "stage1_train"."""
-    return split_above(key, lambda folder: (folder.rpartition("_")[2],))
