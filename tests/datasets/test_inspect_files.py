@@ -69,6 +69,15 @@ def test_values_of_jpeg_masks_show_with_their_shares(data_dir):
     assert found.findings[kind].count == 3
 
 
+def test_values_of_colored_jpeg_masks_are_colors(tmp_path):
+    save(tmp_path / "images/a.png", noise(16, 16, 3))
+    save(tmp_path / "masks/a.jpg", np.full((16, 16, 3), (0, 0, 254), np.uint8), quality=100)
+    theirs = np.array(Image.open(tmp_path / "masks/a.jpg"))[0, 0].astype(int).tolist()
+    found = inspect(tmp_path)
+    assert list(found.masks.values) == [theirs[0] + 256 * theirs[1] + 65_536 * theirs[2]]
+    assert found.masks.colored == 1
+
+
 def test_values_of_masks_are_counted_by_mask_and_pixel(tmp_path):
     for number, values in enumerate(([0, 1], [0, 2], [0, 2])):
         save(tmp_path / f"images/{number}.png", noise(10, 10, 3, seed=number))
