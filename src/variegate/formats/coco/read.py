@@ -262,7 +262,7 @@ class _Reading:
         for name, count in sorted(self.places.items()):
             if count:
                 self.file.problems.append(
-                    f"{printable(self.file.key)}: field {name!r} of {count:,} annotations is a "
+                    f"{printable(self.file.key)}: field {name!r} ({count:,} times) is a "
                     "list of numbers whose meaning is not known; it is left out of images that are "
                     "moved"
                 )
