@@ -125,7 +125,7 @@ def test_a_polygon_that_reaches_out_is_kept_for_the_mover_to_clip(read):
 def test_the_same_object_twice_is_one(read):
     source = read(GOOD + GOOD)
     assert source.annotation.objects == (Object(category="cat", box=(10, 5, 30, 15)),)
-    assert source.problems == ("labels/7.txt:2: the same object as in line 1; left out",)
+    assert source.problems == ("labels/7.txt:2: the same as in line 1; object left out",)
 
 
 def test_keypoints_of_another_number_are_left_out(read):

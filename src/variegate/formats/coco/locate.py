@@ -122,11 +122,12 @@ class Located:
         )
         yield from about(self.missing, "image is", "images are", f"listed in {file} but missing")
         if self.by_end:
+            name, one = self.by_end[0], len(self.by_end) == 1
             count = counted(len(self.by_end), "name in", "names in")
-            name = self.by_end[0]
+            leads, end = ("leads", "its end") if one else ("lead", "their ends")
             yield (
-                f"{count} {file} lead out of the dataset and are matched by their ends: "
-                f"{name!r} is {self.keys[name]!r}"
+                f"{count} {file} {leads} out of the dataset; matched by {end}: {name!r} is "
+                f"{self.keys[name]!r}"
             )
 
 

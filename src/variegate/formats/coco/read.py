@@ -15,6 +15,7 @@ import numpy as np
 from variegate.annotations.body_parts import is_unknown_place
 from variegate.annotations.checks import shown
 from variegate.errors import InputError
+from variegate.formats.base import counted
 from variegate.formats.scan import NOTHING_SAID, Said, split_of
 from variegate.formats.spooled import Spooled
 from variegate.storage import Storage, printable
@@ -187,7 +188,7 @@ class _Reading:
         self.ids.append(_LARGEST_ID)
         if slot is None:
             slot = -1
-            file.problems.append(f"{file.key}: annotations[{number}]: no image_id; left out")
+            file.problems.append(f"{file.key}: annotations[{number}]: no image_id; object left out")
         else:
             self._take_id(value.get("id"), number)
             file.telling |= _TELLING.intersection(value)
@@ -262,7 +263,7 @@ class _Reading:
         for name, count in sorted(self.places.items()):
             if count:
                 self.file.problems.append(
-                    f"{printable(self.file.key)}: field {name!r} of {count:,} annotations is a "
+                    f"{printable(self.file.key)}: field {name!r} ({count:,} times) is a "
                     "list of numbers whose meaning is not known; it is left out of images that are "
                     "moved"
                 )
@@ -276,8 +277,8 @@ class _Reading:
         if count:
             number, _ = next(file.annotations.group(strangers[0]))
             file.problems.append(
-                f"{printable(file.key)}: {count:,} annotations are about images that it does not "
-                f"list, the first is annotations[{number}]; left out"
+                f"{printable(file.key)}: annotations[{number}] is the first about an image that "
+                f"it does not list; {counted(count, 'object', 'objects')} left out"
             )
 
 

@@ -46,7 +46,7 @@ def read_shape(shape: Any, size: Size | None, say: Say) -> Object | None:
         say: told what was wrong and what was done.
     """
     if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
-        say("shape without a label; left out")
+        say("shape without a label; object left out")
         return None
     try:
         points = msgspec.convert(shape.get("points"), _Points)

@@ -122,7 +122,7 @@ class ObjectMasks(DatasetFormat):
         objects = []
         for mask in masks if images else ():
             if problem := mask_problem(storage, mask.key, size):
-                problems.append(f"{printable(mask.key)}: {problem}; object dropped")
+                problems.append(f"{printable(mask.key)}: {problem}; object left out")
             else:
                 objects.append(Object(category=self._category(mask.key), mask_file=mask.key))
         annotation = Annotation(size=size, objects=tuple(objects))
