@@ -140,7 +140,7 @@ def test_boxes_that_disagree_with_their_outlines_are_named(tmp_path):
 
 
 def test_boxes_are_compared_with_masks_in_files(data_dir):
-    found = inspect(data_dir / "coco_mini")
+    found = inspect(data_dir / "coco_mini", format="coco")
     assert found.outlines == found.kinds["boxes"] == 222
     assert not any("outline" in kind for kind in found.findings)
 
