@@ -23,6 +23,7 @@ _BESIDE = (
     *("image", "images", "img", "imgs", "pic", "pics", "picture", "pictures", "photo", "photos"),
     *("file", "files", "sample", "samples", "examples", "frame", "frames", "jpg", "jpeg", "png"),
     *("obj", "object", "objects", "seg", "segmentation", "det", "detection", "cls", "instances"),
+    *("panoptic", "semantic", "instance"),
     *("label", "labels", "labeled", "labelled", "annotation", "annotations", "annot"),
     *("mask", "masks", "gt", "stage", "phase", "year", "version", "my", "the", "final"),
     *("original", "orig", "raw", "rgb", "resized", "cropped", "clean", "full", "all", "new"),

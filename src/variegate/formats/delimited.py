@@ -37,9 +37,13 @@ class Head:
 
 def read_head(storage: Storage, key: str, encoding: str | None = None) -> Head | str:
     """Read the first line of a table, or say why it is none."""
+    with storage.open_read(key) as file:
+        line = file.readline(_LIMIT)
+    known = encoding_of(line, encoding)
+    # A line of UTF-16 ends with a byte more.
+    line += b"\0" if known == "utf-16" and len(line) % 2 else b""
     try:
-        with _opened(storage, key, encoding) as file:
-            text = file.readline(_LIMIT).strip("\r\n")
+        text = line.decode(known).strip("\r\n")
     except UnicodeDecodeError:
         return f"it is not in {encoding or 'UTF-8'} (--encoding)"
     delimiter = max(_DELIMITERS, key=text.count)
