@@ -182,7 +182,9 @@ def _folders(survey: Survey, *, chosen: bool) -> tuple[str, str] | None:
                     beside[parent] += count
             alone = sum(count == 1 for count in cases.values())
             several = sum(beside.values()) > len(beside) or chosen
-            named_alike = any(not parent or canonical_split(parent[-1]) for parent in cases)
+            # "val-0" and "val-1" are two images; "train" and "val" are splits.
+            splits = [split for f in cases if f and (split := canonical_split(f[-1]))]
+            named_alike = () in cases or (bool(splits) and len(set(splits)) == len(splits))
             enough = beside and alone >= len(cases) * _ALONE and len(beside) >= alone * _ALONE
             if enough and several and not named_alike:
                 return images, masks
