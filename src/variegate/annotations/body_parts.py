@@ -21,8 +21,8 @@ from variegate.annotations.boxes import (
     sides_of,
     whole_if_exact,
 )
-from variegate.annotations.checks import are_numbers
-from variegate.annotations.targets import FREE, Keypoints, Size
+from variegate.annotations.checks import Size, are_numbers
+from variegate.annotations.targets import FREE, Keypoints
 
 _POINTS = ("foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
 _BOXES = ("face_box", "lefthand_box", "righthand_box")

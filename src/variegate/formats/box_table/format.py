@@ -9,6 +9,7 @@ names is no part of the set.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -108,9 +109,9 @@ class BoxTable(DatasetFormat):
             if key in table.keys:
                 known, said = _annotation(table, at, key)
                 settled = self._settled(storage, key, known.size)
-                if (size := settled.size) != known.size:
-                    known, said = _annotation(table, at, key, lambda _, size=size: size)
-                    known = known.changed(size=size)
+                if settled.size != known.size:
+                    known, said = _annotation(table, at, key, partial(_first, settled.size))
+                    known = known.changed(size=settled.size)
                 if settled.problem:
                     said.insert(0, f"{table.where(key)}: {settled.problem}")
                 return Source(
@@ -227,6 +228,10 @@ def _own_split(table: _Table, key: str) -> str | None:
         if len(row) > column and (split := canonical_split(row[column])):
             return split
     return None
+
+
+def _first(size: Size | None, _: Size | None) -> Size | None:
+    return size
 
 
 def _annotation(
