@@ -27,8 +27,8 @@ from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, counted, named
 from variegate.formats.box_table.file import BoxColumns, BoxTableFile, find_box_columns, number
 from variegate.formats.box_table.writer import CSV, BoxTableWriter
-from variegate.formats.coco.locate import Located, Places, inside, locate
 from variegate.formats.coco.path_ends import inside_folder
+from variegate.formats.coco.places import Located, Places, inside, locate
 from variegate.formats.delimited import body_rows
 from variegate.formats.scan import Survey, canonical_split, is_hidden, split_below, split_of
 from variegate.formats.spooled import Spooled
