@@ -345,3 +345,51 @@ def test_points_keep_every_bit(numbers):
         return
     (written,) = json.loads(json.dumps(list(write_shapes([one]))))
     assert written["points"] == [list(point) for point in points]
+
+
+CORNERS = [(20, 10), (50, 10), (50, 30), (20, 30)]
+
+
+@pytest.mark.parametrize("kind", ["rotation", "oriented_rectangle"])
+def test_rotated_rectangles_are_oriented_boxes(read, kind):
+    (one,) = read(document(shape("red", kind, *CORNERS, direction=0.0))).annotation.objects
+    assert one.corners == tuple(CORNERS)
+    (written,) = write_shapes([one])
+    assert written["shape_type"] == kind
+    assert (written["points"], written["direction"]) == ([list(p) for p in CORNERS], 0.0)
+    # A quarter turn, counterclockwise: the first side goes up.
+    turned = one.changed(corners=((10, 40), (10, 10), (30, 10), (30, 40)))
+    (written,) = write_shapes([turned])
+    assert written["direction"] == pytest.approx(1.5 * math.pi)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (shape("red", "rotation", *CORNERS[:3]), "rotation with 3 points, expected 4"),
+        (shape("red", ["polygon"], *CORNERS), "shape_type ['polygon'] is no text"),
+        (shape("red", {"a": 1}, *CORNERS), "shape_type {'a': 1} is no text"),
+        (shape("red", 7, *CORNERS), "shape_type 7 is no text"),
+    ],
+)
+def test_shapes_that_are_none_are_said(read, bad, words):
+    source = read(document(bad))
+    assert source.annotation.objects == ()
+    (problem,) = source.problems
+    assert problem.endswith(f"{words}; object left out")
+
+
+def test_flags_that_are_set_are_labels_of_the_image(read):
+    source = read(document(flags={"day": True, "rain": False, "odd": "yes"}))
+    assert dict(source.annotation.labels) == {"day": 1}
+    writer = LabelMeWriter()
+    item = Item(key="7.png", split=None, label="town", size=(40, 60), annotation=source.annotation)
+    ((_, text),) = writer.sidecars(item)
+    assert json.loads(text)["flags"] == {"day": True, "rain": False, "odd": "yes", "town": True}
+
+
+def test_the_field_case_of_a_rotation(data_dir):
+    storage = open_storage(data_dir / "field_cases/labelme-rotation")
+    (source,) = images(storage)
+    (one,) = source.annotation.objects
+    assert one.corners == ((20, 30), (60, 30), (60, 50), (20, 50))

@@ -279,3 +279,37 @@ def test_images_elsewhere_and_other_files_are_passed_over(make):
         "labels/1.txt": "a label file",
         "labels/2.txt": "a label file",
     }
+
+
+SQUARE = "0 0.1 0.1 0.5 0.1 0.5 0.5 0.1 0.5"
+RING = ((4, 2), (20, 2), (20, 10), (4, 10))
+
+
+@pytest.mark.parametrize(
+    ("plain", "usual", "expected"),
+    [
+        ("0 0.5 0.5 0.5 0.5", GOOD, Object(category="cat", box=(10, 5, 30, 15))),
+        (
+            SQUARE,
+            f"{SQUARE} 0.5\n0 0.1 0.1 0.5 0.1 0.3 0.3 0.2\n",
+            Object(category="cat", polygons=(RING,)),
+        ),
+        (SQUARE, f"{SQUARE} 0.5\n", Object(category="cat", corners=RING)),
+    ],
+    ids=["box", "polygon", "oriented box"],
+)
+def test_a_confidence_is_dropped_and_its_object_kept(read, plain, usual, expected):
+    source = read(f"{plain} 0.91\n1{plain[1:]} 1\n", usual=usual)
+    assert source.annotation.objects == (expected, expected.changed(category="dog"))
+    problem = (
+        "2 lines have one number more than expected, between 0 and 1: taken as a confidence; it is "
+        "dropped, the object is kept"
+    )
+    assert source.problems == (f"labels/7.txt:1: {problem}",)
+
+
+def test_the_field_case_keeps_every_object(data_dir):
+    storage = open_storage(data_dir / "field_cases/augment-hides-faults")
+    found = [one for one in detect(storage).sources(storage) if one.annotation]
+    assert [len(one.annotation.objects) for one in found] == [2, 2, 2]
+    assert [len(one.problems) for one in found] == [1, 1, 1]

@@ -9,6 +9,7 @@ names is no part of the set.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -26,8 +27,8 @@ from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, counted, named
 from variegate.formats.box_table.file import BoxColumns, BoxTableFile, find_box_columns, number
 from variegate.formats.box_table.writer import CSV, BoxTableWriter
-from variegate.formats.coco.locate import Located, Places, inside, locate
 from variegate.formats.coco.path_ends import inside_folder
+from variegate.formats.coco.places import Located, Places, inside, locate
 from variegate.formats.delimited import body_rows
 from variegate.formats.scan import Survey, canonical_split, is_hidden, split_below, split_of
 from variegate.formats.spooled import Spooled
@@ -113,9 +114,8 @@ class BoxTable(DatasetFormat):
                 known, said = _annotation(table, at, key)
                 settled = self._settled(storage, key, known.size)
                 if settled.size != known.size:
-                    size = settled.size
-                    known, said = _annotation(table, at, key, lambda _: size)  # noqa: B023
-                    known = known.changed(size=size)
+                    known, said = _annotation(table, at, key, partial(_first, settled.size))
+                    known = known.changed(size=settled.size)
                 if settled.problem:
                     said.insert(0, f"{table.where(key)}: {settled.problem}")
                 return Source(
@@ -237,6 +237,10 @@ def _own_split(table: _Table, key: str) -> str | None:
         if len(row) > column and (split := canonical_split(row[column])):
             return split
     return None
+
+
+def _first(size: Size | None, _: Size | None) -> Size | None:
+    return size
 
 
 def _annotation(
