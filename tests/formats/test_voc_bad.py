@@ -122,10 +122,12 @@ def test_a_size_that_is_missing_is_taken_from_the_image(read, size):
     assert "clipped" in source.problems[-1]
 
 
-def test_a_wrong_size_stays_for_the_worker_to_see(read):
+def test_coordinates_of_a_larger_copy_stay_for_the_worker_to_scale(read):
     source = read(box(3, 3, 40, 9, size="<size><width>60</width><height>40</height></size>"))
     assert source.annotation.size == (40, 60)
-    assert (boxes(source), source.problems) == ([(2, 2, 40, 9)], ())
+    problem = "a size of 60 x 40 is stated, the image has 30 x 20; coordinates scaled to it"
+    assert boxes(source) == [(2, 2, 40, 9)]
+    assert source.problems == (f"Annotations/7.xml:2: {problem}",)
 
 
 # ---- hostile

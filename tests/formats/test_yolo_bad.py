@@ -51,7 +51,7 @@ def read(make):
     ("line", "problem"),
     [
         ("0 0.5 0.5 0.5", "4 numbers, expected 5; object left out"),
-        ("0 0.5 0.5 0.5 0.5 0.9", "6 numbers, expected 5; object left out"),
+        ("0 0.5 0.5 0.5 0.5 9", "6 numbers, expected 5; object left out"),
         ("cat", "1 numbers, expected 5; object left out"),
         ("0 0.5 0.5 0.5 x", "'x' is no number; object left out"),
         ("0 0.5 0,5 0.5 0.5", "'0,5' is no number; object left out"),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from variegate.annotations.annotation import Annotation, Object, Point
+from variegate.annotations.body_parts import rescaled_parts
 from variegate.annotations.sample import Size
 from variegate.annotations.targets import Mask
 from variegate.codecs import upright
@@ -47,7 +48,7 @@ def fitted(annotation: Annotation, size: Size, orientation: int = 1) -> Annotati
     def move(x: float, y: float) -> Point:
         return turn(x * x_scale, y * y_scale)
 
-    objects = tuple(_moved(one, move) for one in annotation.objects)
+    objects = tuple(_moved(one, move, size) for one in annotation.objects)
     return annotation.changed(size=size, objects=objects)
 
 
@@ -90,8 +91,8 @@ def _turned(orientation: int, height: int, width: int) -> _Move:
     return moves[orientation]
 
 
-def _moved(one: Object, move: _Move) -> Object:
-    moved: dict[str, Any] = {}
+def _moved(one: Object, move: _Move, size: Size) -> Object:
+    moved: dict[str, Any] = {"extra": rescaled_parts(one.extra, move, size)}
     if one.box is not None:
         (x1, y1), (x2, y2) = move(*one.box[:2]), move(*one.box[2:])
         moved["box"] = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))

@@ -5,11 +5,13 @@ arrays (`targets`). Coordinates are continuous (see `sample`): a box that holds 
 is (0, 0, 1, 1).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import msgspec
+
+from variegate.annotations.sides import are_known, pairs_by_name
 
 # An integer that a file has stays one.
 Number = float | int
@@ -107,19 +109,33 @@ class Skeleton:
         names: of the keypoints, in order.
         pairs: indices (from 0) of left and right counterparts, which a mirror image exchanges.
         edges: indices of keypoints that are joined when drawn.
+        mirrors: it is known what a mirror image exchanges: these pairs and nothing else.
     """
 
     names: tuple[str, ...]
     pairs: tuple[tuple[int, int], ...] = ()
     edges: tuple[tuple[int, int], ...] = ()
+    mirrors: bool = True
 
     @classmethod
-    def of(cls, names: tuple[str, ...], edges: tuple[tuple[int, int], ...] = ()) -> Self:
-        """Find the pairs by the names: "left_eye" and "right_eye", "lead_left" and "lead_right"."""
-        index = {name.lower(): i for i, name in enumerate(names)}
-        pairs = []
-        for name, i in index.items():
-            other = index.get(name.replace("left", "right"))
-            if "left" in name and other is not None:
-                pairs.append((i, other))
-        return cls(names, tuple(pairs), edges)
+    def of(
+        cls,
+        names: tuple[str, ...],
+        edges: tuple[tuple[int, int], ...] = (),
+        *,
+        given: Sequence[tuple[str, str]] = (),
+    ) -> Self:
+        """Find the pairs by the names, such as "left_eye" and "right_eye"; see `sides`.
+
+        Args:
+            names: of the keypoints.
+            edges: between them.
+            given: names of keypoints that are pairs; others are then found no more.
+        """
+        index = {name.lower(): number for number, name in enumerate(names)}
+        said = [(index.get(one.lower()), index.get(two.lower())) for one, two in given]
+        own = tuple((i, j) for i, j in said if i is not None and j is not None)
+        if own:
+            return cls(names, own, edges)
+        pairs = pairs_by_name(names)
+        return cls(names, pairs, edges, are_known(names, pairs))

@@ -66,6 +66,11 @@ def area_of(one: Object) -> float:
     return (x2 - x1) * (y2 - y1)
 
 
+def whole_if_exact(value: float) -> float:
+    """Return a whole number as an integer, any other as it is."""
+    return int(value) if value == int(value) else value
+
+
 def written_alike(one: Any, two: Any) -> bool:
     """Say whether two lists of numbers are written in one way (1 and 1.0 are not)."""
     return bool(one == two) and [*map(type, one)] == [*map(type, two)]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from variegate.annotations.alignment import fitted
 from variegate.annotations.annotation import Annotation, Object, Point, Skeleton
+from variegate.annotations.body_parts import parts_beside, with_moved_parts, without_places
 from variegate.annotations.masks import MaskFiles, MaskKey, MaskReader
 from variegate.annotations.polygons import Outlines, Points, box_ring
 from variegate.annotations.rules import LabelRule
@@ -63,6 +64,7 @@ def read(
         boxes=np.where(np.isnan(boxes), outlines.bounds(len(boxes)), boxes),
         outlines=outlines,
         keypoints=_keypoints(annotation.objects, skeletons),
+        beside=parts_beside(annotation.objects),
         visible=np.ones(len(annotation.objects)),
         layers=tuple(layers),
         layer_of=tuple(layer_of),
@@ -107,6 +109,7 @@ def written(
         else:
             kept = None
         if kept is not None:
+            kept = kept if targets.kept_boxes else _with_moved_fields(kept, number, targets, size)
             objects.append(kept)
     changed = annotation.changed(size=size, objects=tuple(objects))
     if annotation.mask_file is not None and targets.semantic is not None:
@@ -114,6 +117,15 @@ def written(
         files.masks[key] = whole(targets.semantic.values)
         changed = changed.changed(mask_file=key)
     return changed, files.masks
+
+
+def _with_moved_fields(one: Object, number: int, targets: Targets, size: Size) -> Object:
+    """Return an object whose other fields say nothing of where it was."""
+    if not one.extra:
+        return one
+    points = _keypoints_of(targets.beside, number)
+    extra = with_moved_parts(one.extra, points, size) if points else one.extra
+    return one.changed(extra=without_places(extra))
 
 
 def _large(targets: Targets, rule: LabelRule) -> list[bool]:

@@ -39,6 +39,9 @@ class Layer:
     beyond: int = 0
 
 
+FREE = 3
+"""Visibility of a point that keeps its place beyond the canvas, too: a corner of a box."""
+
 MoveMask = Callable[[Layer], Mask]
 """Moves a mask as the image is moved."""
 
@@ -49,7 +52,7 @@ class Keypoints:
 
     Attributes:
         points: (K, 2) x, y.
-        visibility: (K,) 0 not labelled, 1 hidden, 2 visible.
+        visibility: (K,) 0 not labelled, 1 hidden, 2 visible; or `FREE`.
         starts: (N + 1,) object n has points[starts[n]:starts[n + 1]].
         partners: (K,) the keypoint that each becomes in a mirror image; itself for most.
     """
@@ -76,6 +79,7 @@ class Keypoints:
         if mirrored:
             points, visibility = points[self.partners], visibility[self.partners]
         inside = ((points >= 0) & (points < (size[1], size[0]))).all(axis=1)
+        inside |= (visibility == FREE) & np.isfinite(points).all(axis=1)
         labelled = inside & (visibility > 0)
         return replace(
             self,
@@ -94,6 +98,7 @@ class Targets:
             those without either.
         outlines: of the objects.
         keypoints: of the objects.
+        beside: what else of them is points; see `body_parts`.
         visible: (N,) share of each object that is still seen, 0 ... 1.
         layers: masks.
         layer_of: (N,) number of the layer with an object's mask, where its number plus one is its
@@ -106,6 +111,7 @@ class Targets:
     boxes: Points
     outlines: Outlines
     keypoints: Keypoints
+    beside: Keypoints
     visible: npt.NDArray[np.float64]
     layers: tuple[Layer, ...] = ()
     layer_of: tuple[int, ...] = ()
@@ -164,6 +170,7 @@ class Targets:
             boxes=cut.bounds(self.count),
             outlines=cut,
             keypoints=self.keypoints.moved(points, mirrored=mirrored, size=size),
+            beside=self.beside.moved(points, mirrored=mirrored, size=size),
             visible=visible,
             layers=layers,
             kept_boxes=False,
@@ -187,6 +194,7 @@ class Targets:
             boxes=np.concatenate([self.boxes, other.boxes]),
             outlines=self.outlines.joined(other.outlines, count),
             keypoints=self.keypoints.joined(other.keypoints),
+            beside=self.beside.joined(other.beside),
             visible=np.concatenate([self.visible, other.visible]),
             layers=(*self.layers, *moved),
             layer_of=self.layer_of + tuple(-1 if i < 0 else places[i] for i in other.layer_of),
@@ -211,7 +219,12 @@ class Targets:
                 visible[number] *= masked[layer].get(number, 1.0)
             elif rings := self.outlines.of_object(number):
                 visible[number] *= _seen_share(rings, seen)
-        return replace(self, visible=visible, keypoints=_covered(self.keypoints, seen))
+        return replace(
+            self,
+            visible=visible,
+            keypoints=_covered(self.keypoints, seen),
+            beside=_covered(self.beside, seen),
+        )
 
 
 def _covered(keypoints: Keypoints, seen: npt.NDArray[np.bool_]) -> Keypoints:

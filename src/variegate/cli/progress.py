@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # Between plain lines, where there is no terminal: seldom enough for the log of a long run.
 _PLAIN_INTERVAL_S = 30.0
+# Before that an estimate of the time left is worth nothing.
+_FIRST_ESTIMATE_S = 2.0
 
 
 class RunProgress:
@@ -76,15 +78,25 @@ def run_progress() -> Iterator[tuple[RunProgress, Callable[["Progress"], None]]]
 
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a plain count, for work that takes seconds; silent without a terminal.
+    """Show a count and the time left; without a terminal, a plain line now and then.
 
     Gives a function to be called with (done, total).
     """
-    if not talk().is_terminal:
-        yield lambda _done, _total: None
-        return
-    with bar(what) as show:
-        yield lambda done, total: show(done, total, "")
+    begun = last = time.monotonic()
+    with bar(what) if talk().is_terminal else nullcontext() as show:
+
+        def update(done: int, total: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            left = (now - begun) * (total - done) / max(1, done)
+            words = f"{time_text(left)} left" if now - begun >= _FIRST_ESTIMATE_S else ""
+            if show:
+                show(done, total, words)
+            elif now - last >= _PLAIN_INTERVAL_S:
+                last = now
+                note(f"{done:,} of {total:,} {what}, {words}")
+
+        yield update
 
 
 @contextmanager

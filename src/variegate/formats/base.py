@@ -71,10 +71,13 @@ class NotThisFormat:
     Attributes:
         reason: a clause without place and full stop.
         noteworthy: the user should hear of it even where another format fits.
+        annotated: it has annotations in this format, which belong to none of its images; formats
+            without any annotations are not taken instead.
     """
 
     reason: str
     noteworthy: bool = False
+    annotated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,8 @@ class DatasetFormat(ABC):
     name: ClassVar[str]
     choosable: ClassVar[bool] = False
     """Whether the user may name the folder to take labels from, where several have some."""
+    bare: ClassVar[bool] = False
+    """Whether its datasets have no files of annotations: names tell all that is known."""
 
     root: str = ""
     split_folders: Mapping[str, str] = field(default_factory=dict)

@@ -23,6 +23,7 @@ class ClassFolders(DatasetFormat):
     """The label is the first folder below the root or the split; deeper folders say nothing."""
 
     name: ClassVar[str] = "classes"
+    bare: ClassVar[bool] = True
     heading: ClassVar[str] = "folder per class"
 
     @classmethod

@@ -46,11 +46,16 @@ def detect(
         raise InputError(_no_images(place, seen))
     reasons: list[str] = []
     notes: list[str] = []
+    lost: list[str] = []
     for kind in chosen or formats:
         result = kind.recognise(seen, storage, chosen=bool(chosen))
         if isinstance(result, DatasetFormat):
+            if kind.bare and lost:
+                raise InputError(f"{place}: {lost[0]}, or choose another format with --format")
             return replace(result, notes=(*result.notes, *notes))
         reasons.append(f"{kind.name}: {result.reason}")
+        if result.annotated:
+            lost.append(result.reason)
         if result.noteworthy:
             notes.append(f"not taken as {kind.name}: {result.reason}")
     if label_pattern is not None:

@@ -77,6 +77,7 @@ class FlatNames(DatasetFormat):
     """The label is a part of each file's name; folders above name splits at most."""
 
     name: ClassVar[str] = "flat"
+    bare: ClassVar[bool] = True
 
     rule: NameRule
 

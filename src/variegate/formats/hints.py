@@ -1,13 +1,15 @@
 """How a dataset is read where its files do not tell: the user's answers to what cannot be known."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator
 
 from variegate.codecs.limits import Depth, Limits
-from variegate.errors import RecipeError, UsageError
+from variegate.errors import RecipeError, UsageError, did_you_mean
 from variegate.validation import Spec, sentence
 
 Split = Literal["train", "val", "test"]
@@ -77,6 +79,22 @@ class Hints(Spec):
     def decoding(self, limits: Limits) -> Limits:
         """Return how images are decoded, with the depth that was said."""
         return limits if self.depth is None else replace(limits, depth=self.depth)
+
+    def check_pairs(self, points: Iterable[str]) -> None:
+        """Make sure that the pairs are among a dataset's keypoints.
+
+        Raises:
+            UsageError: a name is none of them.
+        """
+        known = {name.lower(): name for name in points}
+        for name in chain.from_iterable(self.pairs):
+            if name.lower() not in known:
+                names = list(known.values())
+                listed = ", ".join(names) or "none"
+                raise UsageError(
+                    f"--pairs: no keypoint is called {name!r}{did_you_mean(name, names)}; the "
+                    f"dataset has {listed}"
+                )
 
     def to_data(self) -> dict[str, Any]:
         """Return what was said, as JSON values."""

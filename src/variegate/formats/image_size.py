@@ -18,11 +18,13 @@ class Measure:
 
     Attributes:
         size: (height, width), upright.
+        orientation: EXIF's, 1 to 8, by which it was turned upright.
         palette: R, G, B of index 0, 1, ... of a PNG that has them.
         bits: of a sample.
     """
 
     size: tuple[int, int]
+    orientation: int
     palette: bytes | None
     bits: int = 8
 
@@ -49,7 +51,9 @@ def measure(storage: Storage, key: str) -> Measure:
                 continue
             if len(data) < much or not _turned_at_the_end(data):
                 break
-    return Measure((header.height, header.width), read_palette(data), header.bits)
+    return Measure(
+        (header.height, header.width), header.orientation, read_palette(data), header.bits
+    )
 
 
 def _turned_at_the_end(data: bytes) -> bool:

@@ -2,17 +2,19 @@
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 from variegate.annotations.annotation import Annotation
-from variegate.annotations.checks import Problems
+from variegate.annotations.checks import Problems, Size
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.errors import InputError, LimitError
 from variegate.formats.base import DatasetFormat, Source, about
 from variegate.formats.pairing import Listed, Pairs, counterpart, in_mask_folder, is_paper, parts_of
-from variegate.formats.scan import is_hidden, split_below
+from variegate.formats.scan import is_hidden, leave_unsaid, split_below
+from variegate.formats.stated_size import SettledSize, SizeEvidence, StatedSize
 from variegate.formats.writer import Item, Writer
 from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
 
@@ -77,6 +79,7 @@ class PairedFormat(DatasetFormat):
 
     pairs: Pairs
     template: PairedWriter
+    sizes: SizeEvidence = field(default_factory=SizeEvidence, compare=False, repr=False)
 
     def with_counts(self, listed: Listed, notes: Iterable[str]) -> Self:
         """Return this with its images counted by split, and with notes."""
@@ -154,6 +157,55 @@ class PairedFormat(DatasetFormat):
             problems=tuple(problems.found),
             unusable=unusable,
         )
+
+    def settled(
+        self, storage: Storage, image: str, stated: Size | None, say: Callable[[str], None]
+    ) -> Size | None:
+        """Return the size with which the coordinates of an image are to be read; see `stated_size`.
+
+        Args:
+            storage: the dataset.
+            image: key of the image.
+            stated: (height, width) that its annotation file states.
+            say: told what was found.
+
+        Raises:
+            InputError: the file cannot be that of this image.
+        """
+
+        def claim() -> StatedSize | None:
+            return self._stated(storage, image)
+
+        found: SettledSize = self.sizes.settled(
+            storage, image, stated, claim=claim, others=lambda: self._all_stated(storage)
+        )
+        if found.unusable:
+            raise InputError(found.unusable)
+        if found.problem:
+            say(found.problem)
+        return found.size
+
+    def _all_stated(self, storage: Storage) -> Iterator[StatedSize]:
+        for entry in storage.list(on_skip=leave_unsaid):
+            folder, _, extension = parts_of(entry.key)
+            is_image = extension.lower() in IMAGE_EXTENSIONS and folder in self.pairs.folders
+            if is_image and (found := self._stated(storage, entry.key)) is not None:
+                yield found
+
+    def _stated(self, storage: Storage, image: str) -> StatedSize | None:
+        where = self.pairs.annotation_key(image)
+        if where is None or not storage.exists(where):
+            return None
+        with suppress(BrokenFileError, InputError, LimitError):
+            return StatedSize.of(image, self.unsized(storage, image, where))
+        return None
+
+    def unsized(self, storage: Storage, image: str, where: str) -> Annotation:
+        """Return the objects of an image wherever they lie, with the size that its file states.
+
+        For formats whose files state one; as for `read`.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def read(self, storage: Storage, image: str, where: str, problems: Problems) -> Annotation:

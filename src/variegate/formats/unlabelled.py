@@ -14,6 +14,7 @@ class Unlabelled(DatasetFormat):
     """No file has a label."""
 
     name: ClassVar[str] = "unlabelled"
+    bare: ClassVar[bool] = True
     heading: ClassVar[str] = "no labels"
 
     @classmethod

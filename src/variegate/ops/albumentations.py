@@ -107,19 +107,31 @@ class Albumentations(Operation):
     def output_size(self, size: Size) -> Size:
         return self.canvas
 
+    def mirrors(self, size: Size) -> bool:
+        if not self._moves:
+            return False
+        blank = np.zeros((*size, 3), np.uint8)
+        return _is_mirrored(self._run(blank, [], _probes(size))[2])
+
     def apply(self, sample: Sample) -> Sample:
         targets = sample.targets
         if targets is None or not self._moves:
             return replace(sample, image=self.apply_image(sample.image))
         dense = replace(targets, outlines=targets.outlines.densified(max(self.canvas) / 40))
         points = np.concatenate(
-            [dense.outlines.points, dense.keypoints.points, _probes(sample.size)]
+            [
+                dense.outlines.points,
+                dense.keypoints.points,
+                dense.beside.points,
+                _probes(sample.size),
+            ]
         )
         masks = [layer.values for layer in dense.layers]
         image, moved_masks, moved = self._moved(sample.image, masks, points)
-        outlines = len(dense.outlines.points)
-        here, there = dense.outlines.points, dense.keypoints.points
-        places = {id(here): moved[:outlines], id(there): moved[outlines : outlines + len(there)]}
+        places, at = {}, 0
+        for one in (dense.outlines.points, dense.keypoints.points, dense.beside.points):
+            places[id(one)] = moved[at : at + len(one)]
+            at += len(one)
         layers = {id(layer): mask for layer, mask in zip(dense.layers, moved_masks, strict=True)}
         changed: Targets = dense.moved(
             points=lambda points: places[id(points)],

@@ -56,6 +56,11 @@ class Operation(ABC):
         """Return the (height, width) that comes out when `size` goes in."""
         return size
 
+    def mirrors(self, size: Size) -> bool:
+        """Whether right becomes left in an image of (height, width) `size`."""
+        del size
+        return False
+
     def then(self, other: "Operation") -> "Operation | None":
         """Return one operation that does this one and then `other`, or None where there is none."""
         return other.after(self)
@@ -193,6 +198,10 @@ class Geometric(Operation):
     @abstractmethod
     def straight(self) -> bool:
         """Whether straight lines stay straight."""
+
+    def mirrors(self, size: Size) -> bool:
+        del size
+        return self.mirrored
 
     @property
     @abstractmethod

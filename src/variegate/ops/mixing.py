@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from variegate.annotations.polygons import Outlines, rasterised
 from variegate.annotations.sample import Image, Sample, Size
-from variegate.annotations.targets import Mask, Targets, in_bytes, whole
+from variegate.annotations.targets import Keypoints, Mask, Targets, in_bytes, whole
 from variegate.errors import ShapeError
 from variegate.ops.base import Operation
 from variegate.ops.matrices import scaling, translation
@@ -291,12 +291,17 @@ def _only(targets: Targets, numbers: set[int]) -> Targets:
         if owner in numbers
     ]
     gone = np.array([number not in numbers for number in range(targets.count)], bool)
-    keypoints = targets.keypoints
-    owners = np.repeat(np.arange(targets.count), np.diff(keypoints.starts))
-    labelled = np.where(gone[owners], 0, keypoints.visibility).astype(np.uint8)
     return replace(
         targets,
         outlines=Outlines.of(rings),
         visible=np.where(gone, -1.0, targets.visible),
-        keypoints=replace(keypoints, visibility=labelled),
+        keypoints=_unlabelled(targets.keypoints, gone),
+        beside=_unlabelled(targets.beside, gone),
     )
+
+
+def _unlabelled(keypoints: Keypoints, gone: npt.NDArray[np.bool_]) -> Keypoints:
+    """Return keypoints of which those of some objects are not labelled."""
+    owners = np.repeat(np.arange(len(gone)), np.diff(keypoints.starts))
+    labelled = np.where(gone[owners], 0, keypoints.visibility).astype(np.uint8)
+    return replace(keypoints, visibility=labelled)

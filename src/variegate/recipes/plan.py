@@ -72,6 +72,7 @@ def draw_variants(
     fused: bool = True,
     pool: Sequence[str] = (),
     objects: bool = False,
+    mirrors: bool = True,
 ) -> list[Variant]:
     """Draw all variants of one image.
 
@@ -84,6 +85,7 @@ def draw_variants(
         fused: bring the operations into normal form; without it every step is done by itself.
         pool: keys of the images from which partners are chosen, for transforms of several.
         objects: whether the dataset has objects, of which no border may show copies.
+        mirrors: without it what makes a mirror image is left out.
 
     Raises:
         ImageError: a transform of several images was drawn, and there is no other.
@@ -93,6 +95,7 @@ def draw_variants(
     made = []
     for index, chain in enumerate(chains(policy, place)):
         drawn = (*draws.of(chain), *finish)
+        drawn = drawn if mirrors else _unmirrored(drawn, size)
         operations, end = build(drawn, size)
         made.append(Variant(index, drawn, fuse(operations) if fused else tuple(operations), end))
     return made
@@ -118,6 +121,17 @@ def build(drawn: Iterable[Draw], size: Size) -> tuple[list[Operation], Size]:
             size = operation.output_size(size)
         operations.append(operation)
     return operations, size
+
+
+def _unmirrored(drawn: Iterable[Draw], size: Size) -> tuple[Draw, ...]:
+    """Return what was drawn without what makes a mirror image."""
+    kept = []
+    for one in drawn:
+        (operation,), after = build([one], size)
+        if not operation.mirrors(size):
+            size = after
+            kept.append(one)
+    return tuple(kept)
 
 
 @dataclass(slots=True)

@@ -182,6 +182,11 @@ class Recipe(Spec):
         """Whether some results are made of several images."""
         return any(find_transform(name).partners > 0 for name in transforms_of(self.policy))
 
+    @property
+    def mirrors(self) -> bool:
+        """Whether some results may be mirror images."""
+        return any(find_transform(name).mirrors for name in transforms_of(self.policy))
+
     def plan(
         self,
         *,
@@ -189,6 +194,7 @@ class Recipe(Spec):
         size: tuple[int, int],
         pool: Sequence[str] = (),
         objects: bool = False,
+        mirrors: bool = True,
     ) -> list[Variant]:
         """Draw the variants of the image `key` of (height, width) `size`.
 
@@ -196,6 +202,7 @@ class Recipe(Spec):
             key, size: of the image.
             pool: keys of others of which results may be made together with it.
             objects: whether its dataset has objects, of which no border may show copies.
+            mirrors: without it what makes a mirror image is left out.
 
         Raises:
             ImageError: others are needed, and there are none.
@@ -208,6 +215,7 @@ class Recipe(Spec):
             finish=self.finish,
             pool=pool,
             objects=objects,
+            mirrors=mirrors,
         )
 
     def variants(self, image: Image, *, key: str) -> Iterator[tuple[Variant, Image]]:

@@ -5,14 +5,39 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from variegate.annotations import conversion as labels
-from variegate.annotations.annotation import Annotation
+from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.annotations.rules import LabelRule
 from variegate.annotations.sample import Size
 from variegate.annotations.targets import Mask, Targets
 from variegate.codecs import Limits, decode_mask
-from variegate.errors import ImageError, InputError
+from variegate.errors import ImageError, InputError, UnavailableError
 from variegate.formats import Item, Source, Writer
+from variegate.formats.base import named
 from variegate.storage import Storage, key_from_text, key_to_text
+
+
+def unpaired(skeletons: Mapping[str, Skeleton]) -> list[str]:
+    """Return the categories of whose keypoints it is not known which a mirror exchanges."""
+    return [name for name, skeleton in skeletons.items() if not skeleton.mirrors]
+
+
+def mirror_notes(
+    rule: LabelRule, skeletons: Mapping[str, Skeleton], *, mirrors: bool
+) -> Iterator[str]:
+    """Yield what the user should know of a recipe, which `mirrors` images, for such categories."""
+    names = unpaired(skeletons)
+    if not names or not mirrors:
+        return
+    which = f"keypoints of {named(names)}: it is not known which are left and right"
+    if rule.mirror == "insist":
+        yield f"{which}, and none are exchanged in mirror images, as the recipe insists"
+    else:
+        points = named(skeletons[names[0]].names)
+        yield (
+            f"{which} ({points}), so flips and other mirror images are left out; say it with "
+            "--pairs LEFT=RIGHT (or flip_idx in data.yaml), or insist with mirror: insist below "
+            "labels: in the recipe"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +57,11 @@ class AnnotationWriter:
     input: Storage
     output: Storage
     limits: Limits
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether images may be mirrored: it is known which keypoints are left and right."""
+        return self.rule.mirror == "insist" or not unpaired(self.writer.skeletons)
 
     def targets(
         self,
@@ -141,5 +171,7 @@ class AnnotationWriter:
         """
         try:
             return decode_mask(self.input.read(key, limit=self.limits.max_bytes), self.limits)
+        except UnavailableError as error:
+            raise UnavailableError(f"its mask {key_to_text(key)}: {error}") from error
         except (ImageError, InputError) as error:
             raise ImageError(f"its mask {key_to_text(key)}: {error}") from error

@@ -16,7 +16,7 @@ from typing import Any
 
 from variegate.errors import InputError, OutputError
 from variegate.runs.identity import JOB, differences, is_of_events, read_record
-from variegate.runs.manifest import FOLDER, MANIFEST, delete_parts, is_whole
+from variegate.runs.manifest import FOLDER, MANIFEST, delete_parts, is_whole, may_reopen
 from variegate.storage import (
     LocalStorage,
     ObjectStorage,
@@ -53,12 +53,14 @@ class BucketLock:
 
     Attributes:
         folder, url: where results are written.
+        touched: whether the input's files have other times than the record tells.
     """
 
     def __init__(self, storage: ObjectStorage, record: dict[str, Any]) -> None:
         self._storage = storage
         self._record = record
         self.folder = self.url = storage.url
+        self.touched = False
 
     def is_finished(self) -> bool:
         """Say whether the job has been done before. Nothing is written.
@@ -74,8 +76,8 @@ class BucketLock:
                         "output of variegate; choose a new folder of the bucket"
                     )
             return False
-        check_record(self.folder, self._storage.read(JOB), self._record)
-        return is_whole(self._storage, _total(self._record))
+        self.touched = check_record(self.folder, self._storage.read(JOB), self._record)
+        return _is_done(self._storage, self._record)
 
     @contextmanager
     def held(self) -> Iterator[Storage]:
@@ -106,11 +108,13 @@ class OutputLock:
     Attributes:
         folder: where results are written: the output, or a folder beside the zip file.
         url: the same for other processes, and for this one should it go elsewhere.
+        touched: whether the input's files have other times than the record tells.
     """
 
     def __init__(self, output: str | Path, record: dict[str, Any]) -> None:
         self._output = Path(output)
         self._record = record
+        self.touched = False
         zipped = is_archive_name(self._output.name) and not self._output.is_dir()
         self._archive = self._output if zipped else None
         beside = self._output.with_name(f"{self._output.name}.unpacked")
@@ -128,7 +132,7 @@ class OutputLock:
             return True
         if not self._check_folder() or self._archive is not None:
             return False
-        return is_whole(open_storage(self.folder), _total(self._record))
+        return _is_done(open_storage(self.folder), self._record)
 
     def _check_archive(self, path: Path) -> None:
         try:
@@ -140,7 +144,7 @@ class OutputLock:
             raise OutputError(
                 f"{printable(str(path))}: exists and is not an output of variegate; choose another"
             )
-        check_record(str(path), found, self._record)
+        self.touched = check_record(str(path), found, self._record)
 
     def _check_folder(self) -> bool:
         """Say whether the folder is the job's already; False if it is new or empty."""
@@ -149,7 +153,8 @@ class OutputLock:
             if not os.path.lexists(self.folder):
                 return False
             if (self.folder / JOB).is_file():
-                check_record(str(self.folder), (self.folder / JOB).read_bytes(), self._record)
+                there = (self.folder / JOB).read_bytes()
+                self.touched = check_record(str(self.folder), there, self._record)
                 return True
             # A run that was killed in its first moment leaves the hidden folder alone.
             names = {path.name for path in self.folder.iterdir()} - {FOLDER}
@@ -222,13 +227,20 @@ class OutputLock:
             return False
 
 
-def _total(record: dict[str, Any]) -> int:
-    """Return how many inputs a job has."""
-    return int(record["input_files"]["files"])
+def _is_done(storage: Storage, record: dict[str, Any]) -> bool:
+    """Say whether a job's manifest tells of all its inputs, and none is to be tried again."""
+    return is_whole(storage, record["input_files"]["files"]) and not may_reopen(storage)
 
 
-def check_record(place: str, there: bytes, here: dict[str, Any]) -> None:
-    """Make sure that the record of an output is this job's."""
+def check_record(place: str, there: bytes, here: dict[str, Any]) -> bool:
+    """Make sure that the record of an output is this job's.
+
+    Returns:
+        Whether the files of the input have other times than it tells.
+
+    Raises:
+        OutputError: it is another job's, or none.
+    """
     try:
         record = read_record(there, place)
     except InputError as error:
@@ -238,6 +250,11 @@ def check_record(place: str, there: bytes, here: dict[str, Any]) -> None:
             f"{printable(place)}: holds the results of another job; it differs in "
             f"{' and in '.join(found)}; choose another output, or delete this one"
         )
+    return _times(record) != _times(here)
+
+
+def _times(record: dict[str, Any]) -> Any:
+    return (record["input_files"] or {}).get("times")
 
 
 def _put_record(storage: Storage, record: dict[str, Any]) -> None:
@@ -245,8 +262,9 @@ def _put_record(storage: Storage, record: dict[str, Any]) -> None:
     own = json.dumps(record, indent=2).encode()
     if not storage.create(JOB, own):
         there = storage.read(JOB)
-        check_record(storage.url, there, record)
-        if is_of_events(json.loads(there)):
+        changed = check_record(storage.url, there, record)
+        if there != own and (is_of_events(json.loads(there)) or changed):
+            # The same job; only what it knows of the input is newer.
             storage.write(JOB, own)
 
 

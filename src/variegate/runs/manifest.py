@@ -10,6 +10,7 @@ sources, into ``manifest.parquet``; two runs that made the same files have the s
 | key | its path inside the dataset |
 | status | output, copied (it belongs to no training split), quarantined or skipped |
 | reason | why it was quarantined or skipped |
+| transient | true where the file could not be read just then: the same command tries it again |
 | source_sha256, split, label | of the input |
 | source_labels | digest of all that is known of the input: label, split, annotation, problems |
 | labels | JSON: the share of each class, where the image is made of several |
@@ -38,7 +39,14 @@ import msgspec
 from variegate.annotations.annotation import Annotation
 from variegate.errors import InputError, OutputError
 from variegate.formats import Item
-from variegate.storage import Entry, Storage, key_from_text, key_to_text
+from variegate.storage import (
+    Entry,
+    LocalStorage,
+    ObjectStorage,
+    Storage,
+    key_from_text,
+    key_to_text,
+)
 from variegate.storage.json import dumped, loaded
 
 if TYPE_CHECKING:
@@ -68,6 +76,7 @@ class Row:
     key: str
     status: Status
     reason: str | None = None
+    transient: bool | None = None
     source_sha256: str | None = None
     source_labels: str | None = None
     split: str | None = None
@@ -111,15 +120,11 @@ class Row:
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> Self:
         """Make a row from parsed JSON or from a row of the merged manifest."""
-        row = msgspec.convert(fields, cls)
         if not fields.keys() <= _COLUMN_NAMES:
             raise TypeError("unknown columns")
-        names = {
-            name: key_from_text(value)
-            for name in _NAMES
-            if (value := getattr(row, name)) is not None
-        }
-        return replace(row, **names)
+        given = {name: value for name in _NAMES if (value := fields.get(name)) is not None}
+        names = {name: key_from_text(text) for name, text in given.items()}
+        return msgspec.convert(fields | names, cls)
 
 
 # What comes from file names, which need not be text.
@@ -216,10 +221,12 @@ class Totals:
         counts: of inputs and outputs.
         digest: of all outputs: equal for two runs that made the same files. Annotations are in it
             in whatever file the format keeps them: beside the image, or in one for the whole set.
+        transient: inputs whose files could not be read just then.
     """
 
     counts: Counts
     digest: str
+    transient: int = 0
 
 
 def part_key(start: int, stop: int) -> str:
@@ -487,6 +494,43 @@ def forget_parts(storage: Storage) -> None:
         storage.delete(entry.key)
 
 
+def may_reopen(storage: Storage) -> bool:
+    """Say whether a finished output has inputs to be tried again, and can take their results.
+
+    Archives cannot, nor can folders of tar files: their results are packed.
+    """
+    if not isinstance(storage, ObjectStorage) and type(storage) is not LocalStorage:
+        return False
+    return totals(storage).transient > 0
+
+
+def reopen(storage: Storage) -> bool:
+    """Turn the manifest back into parts, without the inputs to be tried again; say whether it was.
+
+    It may be stopped at any moment: first the parts are written, then the manifest goes.
+    """
+    if not may_reopen(storage):
+        return False
+    for group in _groups(rows(storage)):
+        write_part(storage, group[0].source, group[-1].source + 1, group)
+    storage.delete(MANIFEST)
+    return True
+
+
+def _groups(some: Iterable[Row]) -> Iterator[list[Row]]:
+    """Yield rows of sources that follow each other, none of which is to be tried again."""
+    group: list[Row] = []
+    for row in some:
+        apart = group and row.source != group[-1].source
+        if apart and (row.source > group[-1].source + 1 or len(group) >= _GROUP_ROWS):
+            yield group
+            group = []
+        if not row.transient:
+            group.append(row)
+    if group:
+        yield group
+
+
 def write_index_record(storage: Storage, keys: Iterable[str]) -> None:
     """Write down the digests of the files that belong to the whole set (``.variegate/index.json``).
 
@@ -534,9 +578,13 @@ def summed(rows: Iterable[Row], index: Mapping[str, str]) -> Totals:
         index: digests of the files that belong to the whole set, as `read_index_record` gives them.
     """
     digest = hashlib.sha256()
+    transient = 0
 
     def digested() -> Iterator[Row]:
+        nonlocal transient
         for row in rows:
+            # Such a source has one row.
+            transient += row.transient is True
             if row.output is not None:
                 image = {key_to_text(row.output): row.sha256 or ""}
                 digest.update(_digested_files(image | row.sidecar_digests))
@@ -544,7 +592,7 @@ def summed(rows: Iterable[Row], index: Mapping[str, str]) -> Totals:
 
     counts = Counts.of(digested())
     digest.update(_digested_files(dict(sorted(index.items()))))
-    return Totals(counts, digest.hexdigest())
+    return Totals(counts, digest.hexdigest(), transient)
 
 
 def _digested_files(files: Mapping[str, str]) -> bytes:
@@ -555,17 +603,11 @@ def _schema() -> "pa.Schema":
     import pyarrow as pa
 
     numbers = {"source": pa.int64(), "bytes": pa.int64()}
-    small = (
-        "variant",
-        "height",
-        "width",
-        "identical",
-        "objects",
-        "objects_left_out",
-        "objects_written",
-    )
-    numbers |= dict.fromkeys(small, pa.int32())
-    return pa.schema([(name, numbers.get(name, pa.string())) for name in _COLUMNS])
+    small = ("variant", "height", "width", "identical")
+    objects = ("objects", "objects_left_out", "objects_written")
+    numbers |= dict.fromkeys((*small, *objects), pa.int32())
+    others = numbers | {"transient": pa.bool_()}
+    return pa.schema([(name, others.get(name, pa.string())) for name in _COLUMNS])
 
 
 def _table(lines: list[bytes]) -> "pa.Table":
@@ -621,4 +663,4 @@ def totals(storage: Storage) -> Totals:
     """
     with opened(storage) as table, whole_record(storage, MANIFEST):
         data = json.loads(table.metadata.metadata[_TOTALS.encode()])
-        return Totals(_counts(data["counts"]), str(data["digest"]))
+        return Totals(_counts(data["counts"]), str(data["digest"]), int(data.get("transient", 0)))

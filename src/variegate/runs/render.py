@@ -128,7 +128,11 @@ class _Rendering:
         while True:
             pool = list(self._readable)
             planned = recipe.plan(
-                key=self._source.key, size=self.size, pool=pool, objects=self._renderer.objects
+                key=self._source.key,
+                size=self.size,
+                pool=pool,
+                objects=self._renderer.objects,
+                mirrors=self._renderer.annotation_writer.mirrors,
             )
             wanted = {key for variant in planned for key in variant.parents}
             broken = [key for key in sorted(wanted) if not self._can_read(key)]

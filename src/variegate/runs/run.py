@@ -9,21 +9,24 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from variegate.codecs import Depth, Limits
 from variegate.errors import InputError, OutputError, RecipeError
 from variegate.formats import NO_HINTS, DatasetFormat, Hints, Writer, detect, writer_to_json
+from variegate.formats.base import counted
 from variegate.recipes.borders import border_notes
 from variegate.recipes.plugins import Plugin, load_plugins
 from variegate.recipes.recipe import Recipe
 from variegate.recipes.trial import try_recipe
 from variegate.runs import manifest
+from variegate.runs.annotate import mirror_notes
 from variegate.runs.backends import Backend, make_backend
 from variegate.runs.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.runs.backends.local import default_workers
+from variegate.runs.changes import check_unchanged
 from variegate.runs.failures import FirstFailures
 from variegate.runs.file_notes import file_notes
 from variegate.runs.identity import record_of
@@ -264,6 +267,8 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
         dataset_format = detect(
             seen, name=options.format, label_pattern=options.label_pattern, hints=hints
         )
+        said = mirror_notes(recipe.labels, dataset_format.skeletons, mirrors=recipe.mirrors)
+        dataset_format = replace(dataset_format, notes=(*dataset_format.notes, *said))
         if dataset_format.splits and "train" not in dataset_format.splits:
             raise InputError(
                 f"{storage.url}: it has splits ({', '.join(dataset_format.splits)}) but none for "
@@ -386,6 +391,8 @@ def run(
     check_apart(job.input, lock.folder)
     updated = _begin_update(prepared, lock, record, options)
     finished = lock.is_finished()
+    if lock.touched:
+        check_unchanged(prepared.source, _rows_there(output, lock.url, finished), str(output))
     if on_start:
         on_start(prepared)
     before = Counts()
@@ -413,7 +420,7 @@ def run(
         variants=prepared.recipe.count(),
         digest=totals.digest,
         format=prepared.dataset_format.description,
-        notes=prepared.dataset_format.notes,
+        notes=(*prepared.dataset_format.notes, *_notes(written, totals.transient)),
         problems=prepared.listing.problems,
         first_problems=tuple(prepared.listing.first_problems),
         file_notes=tuple(file_notes(written, totals.counts)),
@@ -441,6 +448,29 @@ def _begin_update(
         )
 
 
+def _rows_there(output: str | Path, place: str, finished: bool) -> Iterator[manifest.Row]:
+    """Yield the rows of what was done before."""
+    if finished:
+        return manifest.rows(open_storage(output))
+    folder = open_storage(place)
+    return chain(
+        manifest.part_rows(folder),
+        manifest.rows(folder) if folder.exists(manifest.MANIFEST) else (),
+    )
+
+
+def _notes(made: Storage, transient: int) -> Iterator[str]:
+    """Yield what should be known of a finished output."""
+    if transient:
+        files = counted(transient, "input", "inputs")
+        again = (
+            "run the same command again to try them again"
+            if manifest.may_reopen(made)
+            else "to try them again, write to a new output"
+        )
+        yield f"{files} could not be read just then, and may be there again; {again}"
+
+
 def _carry_out(
     opened: Opened,
     prepared: Prepared,
@@ -450,7 +480,7 @@ def _carry_out(
 ) -> Counts:
     """Do all that is not done yet; return what was done before."""
     total = prepared.listing.total
-    if manifest.is_whole(target, total):
+    if manifest.is_whole(target, total) and not manifest.reopen(target):
         # Killed after writing it.
         manifest.delete_parts(target)
         return manifest.totals(target).counts

@@ -21,7 +21,7 @@ from variegate.recipes.recipe import Recipe
 from variegate.runs.augmenter import format_by_name, variant_suffix
 from variegate.runs.job import Shard, source_from_json, source_to_json
 from variegate.seeding import generator
-from variegate.storage import Storage, key_to_text, log_skip
+from variegate.storage import Snapshot, Storage, key_to_text, log_skip
 from variegate.storage.json import dumped, loaded
 from variegate.storage.os_errors import writing
 
@@ -179,6 +179,8 @@ def _fill(
         "sizes": sizes.hexdigest()[:16],
         "labels": labels.hexdigest()[:16],
     }
+    if isinstance(storage, Snapshot):
+        listing.identity["times"] = storage.times[:16]
 
 
 def seems_augmented(source: Source, dataset_format: DatasetFormat) -> bool:

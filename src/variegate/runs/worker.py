@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import json
 import logging
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from variegate.errors import (
     InputError,
     KeyRefusedError,
     RecipeError,
+    UnavailableError,
     UsageError,
     VariegateError,
     did_you_mean,
@@ -43,6 +45,9 @@ _log = logging.getLogger(__name__)
 
 # So much of a file whose name promises no image is read to see whether it is one all the same.
 _HEAD_BYTES = 1 << 20
+
+# A file that is away is looked for again after so long, at the end of its shard.
+_PAUSES_S = (0.2, 0.8, 2.0)
 
 _INSUFFICIENT_MEMORY = -4  # cv2.error.code
 
@@ -172,16 +177,18 @@ class Worker(ABC):
             return [replace(rows[0], identical=identical or None), *rows[1:]]
         except (ImageError, InputError, KeyRefusedError) as error:
             reason = self._cause(source, error)
+            transient = isinstance(error, UnavailableError) or None
         except UsageError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a plug-in or decoder raises
             _log.debug("%s", key_to_text(source.key), exc_info=True)
-            reason = _reason(error)
+            reason, transient = _reason(error), None
         self.discard(source)
         for row in rows:
             self.annotations.delete_sidecars(row.sidecar_digests)
         tell(Counts(outputs=-len(rows), bytes=-sum(row.bytes or 0 for row in rows)))
-        return [without_output(number, source, "quarantined", reason)]
+        row = without_output(number, source, "quarantined", reason)
+        return [replace(row, transient=transient)]
 
     def _cause(self, source: Source, error: VariegateError) -> str:
         """Return in words why a source is quarantined.
@@ -267,20 +274,26 @@ def run_shard(
         OutputError: results cannot be written.
     """
     worker = worker_of(job)
-    rows: list[Row] = []
+    made: dict[int, list[Row]] = {}
     usable = [s for s in shard.sources if s.skip is None and s.unusable is None]
     ahead = [Entry(source.key, source.size) for source in usable]
     worker.input.read_ahead(ahead, limit=job.limits.max_bytes)
     tell = on_progress or (lambda _: None)
-    for number, source in enumerate(shard.sources, shard.start):
-        if on_source:
-            on_source(number)
-        made = worker.make(number, source, tell)
-        rows += made
-        tell(Counts.of(made).without_outputs())
+    waiting = dict(enumerate(shard.sources, shard.start))
+    for pause_s in (0.0, *_PAUSES_S):
+        if waiting and pause_s:
+            time.sleep(pause_s)
+        for number, source in waiting.items():
+            if on_source:
+                on_source(number)
+            made[number] = worker.make(number, source, tell)
+            if pause_s == _PAUSES_S[-1] or not made[number][0].transient:
+                tell(Counts.of(made[number]).without_outputs())
+        # What was away for a moment may be there again.
+        waiting = {n: source for n, source in waiting.items() if made[n][0].transient}
     # A part says that all its files are there.
     worker.output.flush()
-    return _reported(worker, shard, rows)
+    return _reported(worker, shard, [row for number in sorted(made) for row in made[number]])
 
 
 def finished_report(job: Job, shard: Shard) -> Report | None:

@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn, Self
 
 from variegate.errors import InputError, OutputError
@@ -99,8 +100,10 @@ class ArchiveStorage(Storage):
         for name, reason in index.skipped:
             if not folder or name.startswith(f"{folder}/"):
                 on_skip(name, reason)
+        with reading(printable(self.url)):
+            modified = Path(self.path).stat().st_mtime
         for number in index.below(folder):
-            yield Entry(index.keys[number], index.sizes[number])
+            yield Entry(index.keys[number], index.sizes[number], modified)
 
     def read(self, key: str, *, limit: int | None = None) -> bytes:
         self._check_size(key, self.size(key), MEMBER_LIMIT if limit is None else limit)

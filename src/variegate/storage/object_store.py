@@ -335,6 +335,11 @@ class ObjectStorage(Storage):
                 f"cannot {doing} {printable(key) or 'it'}: the store answers {answer}; "
                 "run the same command again"
             )
+        elif _GARBLED.search(text):
+            why = (
+                "it answers with something else than a store does; check the endpoint "
+                f"({_endpoint() or 'of the store'}), then run the same command again"
+            )
         else:
             endpoint = f" ({_endpoint()})" if _endpoint() else ""
             why = (
@@ -345,7 +350,7 @@ class ObjectStorage(Storage):
 
 
 def _insist(action: Callable[[], T]) -> T:
-    """Do something that may be done twice, again and again where an answer is cut short.
+    """Do something that may be done twice, again and again where an answer is cut or garbled.
 
     All else that passes obstore repeats by itself.
     """
@@ -353,11 +358,13 @@ def _insist(action: Callable[[], T]) -> T:
 
     backoff = _RETRIES["backoff"]
     pause, longest = (backoff[name].total_seconds() for name in ("init_backoff", "max_backoff"))
-    for _ in range(_RETRIES["max_retries"]):
+    for number in range(_RETRIES["max_retries"]):
         try:
             return action()
         except (GenericError, ConnectionError) as error:
-            if isinstance(error, GenericError) and not _CUT.search(str(error)):
+            # What is no listing may as well be the page of a server that is no store.
+            garbled = _GARBLED.search(str(error)) and number < _TRIES_OF_GARBLED
+            if isinstance(error, GenericError) and not (_CUT.search(str(error)) or garbled):
                 raise
             time.sleep(pause * secrets.SystemRandom().uniform(0.5, 1))
             pause = min(2 * pause, longest)
@@ -372,6 +379,8 @@ def _whole(data: Any, size: int) -> bytes:
 
 
 _CUT = re.compile("response body")
+_GARBLED = re.compile(r"invalid \w+ response")
+_TRIES_OF_GARBLED = 6
 # What a store answers that knows no puts on a condition.
 _UNCONDITIONAL = re.compile(r"NotSupported|NotImplemented|status code: 501", re.IGNORECASE)
 _CREDENTIALS = frozenset(

@@ -5,20 +5,24 @@ files, by one format after the other, and listing a run's sources takes one more
 look costs requests: a thousand names a page, a file a request.
 """
 
+import hashlib
 import io
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, TypeVar
 
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
-from variegate.errors import OutputError
+from variegate.errors import OutputError, UnavailableError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import check_key
 from variegate.storage.ranges import open_ranges
 from variegate.storage.wrapper import PassingStorage
+
+T = TypeVar("T")
 
 _PIECE = 1 << 20
 _MOST_BYTES = 8 << 30
@@ -44,6 +48,9 @@ class Snapshot(PassingStorage):
     and takes 2 MB of memory however much it is. Annotations take at most 8 GB, and half of the
     space that is free when this begins: what does not fit is read again wherever it is needed.
 
+    Attributes:
+        times: digest of the times at which the files were written; "" before the first `list`.
+
     Raises:
         OutputError: from any method: the database cannot be written.
     """
@@ -51,6 +58,9 @@ class Snapshot(PassingStorage):
     def __init__(self, inner: Storage) -> None:
         super().__init__(inner)
         self._complete = False
+        self.times = ""
+        # For all files together: what is gone for good must not hold up a large dataset.
+        self._pauses_s = [0.2, 0.8, 2.0, 4.0]
         self._room = min(_MOST_BYTES, shutil.disk_usage(tempfile.gettempdir()).free // 2)
         # A file that has no name: it goes with the connection, however the process ends. pyarrow
         # reads from threads of its own, and SQLite sees to it that they take turns.
@@ -77,9 +87,9 @@ class Snapshot(PassingStorage):
 
     def read(self, key: str, *, limit: int | None = None) -> bytes:
         if _is_image(key):
-            return super().read(key, limit=limit)
+            return self._patiently(key, lambda: self._inner.read(key, limit=limit))
         if self._one("select 1 from piece where key = ?", key) is None:
-            data = super().read(key, limit=limit)
+            data = self._patiently(key, lambda: self._inner.read(key, limit=limit))
             # The last piece is a short one, if need be an empty one.
             for start in range(0, len(data) + 1, _PIECE):
                 self._keep(key, start // _PIECE, data[start : start + _PIECE])
@@ -91,14 +101,24 @@ class Snapshot(PassingStorage):
 
     def open_read(self, key: str) -> BinaryIO:
         if _is_image(key):
-            return super().open_read(key)
+            return self._patiently(key, lambda: self._inner.open_read(key))
         if self.size(key) < _PIECE:
             # In a bucket one request, where asking for the size would be another.
             return io.BytesIO(self.read(key))
         return self._opened(key)
 
+    def _patiently(self, key: str, action: Callable[[], T]) -> T:
+        """Read a file, again after a while where it was listed and is away for a moment."""
+        while True:
+            try:
+                return action()
+            except UnavailableError:
+                if not self._pauses_s or not self.exists(key):
+                    raise
+                time.sleep(self._pauses_s.pop(0))
+
     def _opened(self, key: str) -> BinaryIO:
-        pieces = _Pieces(self, self._inner, key)
+        pieces = _Pieces(self, key)
         return open_ranges(pieces.part, lambda: self.size(key), closing=pieces.close)
 
     def size(self, key: str) -> int:
@@ -108,6 +128,10 @@ class Snapshot(PassingStorage):
     def exists(self, key: str) -> bool:
         check_key(key)
         return self._one(_SIZE, key) is not None if self._complete else super().exists(key)
+
+    def open_inner(self, key: str) -> BinaryIO:
+        """Open a file where it is, whatever is kept of it."""
+        return self._patiently(key, lambda: self._inner.open_read(key))
 
     def piece(self, key: str, number: int, source: "_Pieces") -> bytes:
         """Return the bytes from `number` MB on, up to 1 MB, from `source` if they are not kept."""
@@ -133,16 +157,23 @@ class Snapshot(PassingStorage):
             self._database.execute("insert into skipped values (?, ?)", row)
 
         entries = self._inner.list(on_skip=skip)
-        rows = ((_raw(entry.key), entry.size, entry.modified) for entry in entries)
+        times = hashlib.sha256()
+
+        def noted() -> Iterator[tuple[bytes, int, float | None]]:
+            for entry in entries:
+                times.update(f"{entry.modified}\n".encode())
+                yield _raw(entry.key), entry.size, entry.modified
+
         with _on_disk():
             self._database.execute("delete from entry")
             self._database.execute("delete from skipped")
             self._database.execute("begin")
             try:
-                self._database.executemany("insert or replace into entry values (?, ?, ?)", rows)
+                self._database.executemany("insert or replace into entry values (?, ?, ?)", noted())
             finally:
                 if self._database.in_transaction:
                     self._database.execute("commit")
+        self.times = times.hexdigest()
         return True
 
     def _rows(self, query: str, values: tuple[bytes, ...]) -> Iterator[tuple[Any, ...]]:
@@ -159,8 +190,8 @@ class Snapshot(PassingStorage):
 class _Pieces:
     """What is read of a file, of which every piece is kept, or read where it is kept."""
 
-    def __init__(self, snapshot: Snapshot, inner: Storage, key: str) -> None:
-        self._snapshot, self._inner, self._key = snapshot, inner, key
+    def __init__(self, snapshot: Snapshot, key: str) -> None:
+        self._snapshot, self._key = snapshot, key
         self._number, self._data = -1, b""
         self._source: BinaryIO | None = None
 
@@ -174,7 +205,7 @@ class _Pieces:
     def fetched(self, number: int) -> bytes:
         """Return a piece as the storage has it."""
         if self._source is None:
-            self._source = self._inner.open_read(self._key)
+            self._source = self._snapshot.open_inner(self._key)
         self._source.seek(number * _PIECE)
         data = b""
         while more := self._source.read(_PIECE - len(data)):

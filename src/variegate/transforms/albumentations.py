@@ -29,6 +29,7 @@ class AlbumentationsTransform(Transform):
     model_config = ConfigDict(extra="allow")
 
     inner: ClassVar[str]
+    mirrors: ClassVar = True
 
     @model_validator(mode="after")
     def _known(self) -> Self:

@@ -205,6 +205,8 @@ class Transform(Spec):
     """What makes the operation of the drawn parameters, each by its name; lists are tuples."""
     of_shorter_side: ClassVar[tuple[str, ...]] = ()
     """Parameters that are fractions of the shorter side, and that `acts` takes in pixels."""
+    mirrors: ClassVar[bool] = False
+    """Whether it may make a mirror image."""
     noisy: ClassVar[bool] = False
     """Whether a key is drawn for noise, after all else."""
     undrawn: ClassVar[frozenset[str]] = frozenset({"p"})

@@ -95,6 +95,7 @@ class Flip(Transform):
     """Mirror the image."""
 
     name: ClassVar = "flip"
+    mirrors: ClassVar = True
 
     axis: Literal["horizontal", "vertical", "both", "any"] = "horizontal"
     """Horizontal mirrors left and right; both is a half turn; any draws one of the three."""
@@ -131,6 +132,7 @@ class Transpose(Transform):
     """Exchange rows and columns."""
 
     name: ClassVar = "transpose"
+    mirrors: ClassVar = True
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:

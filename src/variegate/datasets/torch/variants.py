@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from variegate.formats import NO_HINTS, DatasetFormat, Hints, Source, detect
 from variegate.recipes.borders import border_notes
 from variegate.recipes.recipe import Output, Recipe
 from variegate.recipes.trial import try_recipe
-from variegate.runs.annotate import AnnotationWriter
+from variegate.runs.annotate import AnnotationWriter, mirror_notes
 from variegate.runs.render import Renderer
 from variegate.runs.run import load_recipe
 from variegate.seeding import generator
@@ -79,6 +80,7 @@ def dataset(
     options = ItemOptions(channels=channels, statistics=statistics, on_error=on_error)
     options.check()
     made = _recipe(recipe, seed, size, channels)
+    options = replace(options, limits=hints.over(made.hints).decoding(Limits()))
     storage = open_storage(source)
     with Snapshot(storage) as seen:
         found = detect(seen, name=format, hints=hints)
@@ -88,10 +90,12 @@ def dataset(
         which = f"of the split {split!r} " if found.splits else ""
         raise InputError(f"{storage.url}: no images {which}there")
     objects = any(one.objects for one in every)
-    for note in border_notes(made.policy) if objects else ():
+    for note in (
+        *mirror_notes(made.labels, found.skeletons, mirrors=made.mirrors),
+        *(border_notes(made.policy) if objects else ()),
+    ):
         _log.warning("%s: %s", printable(storage.url), note)
-    limits = hints.over(made.hints).decoding(Limits())
-    loaded = VariantDataset(storage, sources, made, found, options, objects=objects, limits=limits)
+    loaded = VariantDataset(storage, sources, made, found, options, objects=objects)
     loaded.set_epoch(epoch)
     return loaded
 
@@ -114,7 +118,6 @@ class VariantDataset(Dataset[tuple[torch.Tensor, Any]]):
         options: ItemOptions,
         *,
         objects: bool,
-        limits: Limits,
     ) -> None:
         self.classes = dataset_format.classes
         self.sources = sources
@@ -123,7 +126,6 @@ class VariantDataset(Dataset[tuple[torch.Tensor, Any]]):
         self._storage = storage
         self._format = dataset_format
         self._objects = objects
-        self._limits = limits
         self._epoch = SharedNumbers([0])
         self._skipped = SharedCounts(len(sources)) if options.on_error == "skip" else None
         self._made: tuple[int, Renderer] | None = None
@@ -194,7 +196,6 @@ class VariantDataset(Dataset[tuple[torch.Tensor, Any]]):
             VariantDataset(
                 *(self._storage, part, self.recipe, self._format, self.options),
                 objects=self._objects,
-                limits=self._limits,
             )
             for part in parts
         ]
@@ -226,7 +227,7 @@ class VariantDataset(Dataset[tuple[torch.Tensor, Any]]):
         return self._made[1]
 
     def _make_renderer(self, epoch: int) -> Renderer:
-        recipe, limits = self.recipe, self._limits
+        recipe, limits = self.recipe, self.options.limits
         if epoch:
             seed = int(generator(recipe.seed, "epoch", epoch).integers(2**63 - 1))
             recipe = recipe.model_copy(update={"seed": seed})

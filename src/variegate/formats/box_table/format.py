@@ -7,21 +7,31 @@ names is no part of the set.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, ClassVar
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.boxes import Box, edges_of, sides_of, written_alike
-from variegate.annotations.checks import ROUNDED, are_numbers, image_size_of, mend_box, usable
+from variegate.annotations.checks import (
+    ROUNDED,
+    Size,
+    are_numbers,
+    image_size_of,
+    mend_box,
+    usable,
+)
 from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, counted, named
 from variegate.formats.box_table.file import BoxColumns, BoxTableFile, find_box_columns, number
 from variegate.formats.box_table.writer import CSV, BoxTableWriter
 from variegate.formats.coco.locate import Located, Places, inside, locate
+from variegate.formats.coco.path_ends import inside_folder
 from variegate.formats.delimited import body_rows
 from variegate.formats.scan import Survey, canonical_split, is_hidden, split_below, split_of
 from variegate.formats.spooled import Spooled
+from variegate.formats.stated_size import SettledSize, SizeEvidence, StatedSize
 from variegate.formats.writer import Writer
 from variegate.storage import Entry, Storage, printable
 
@@ -38,6 +48,11 @@ class _Table:
     found: Located = field(default=Located())
     unnamed: list[int] = field(default_factory=list)
 
+    def where(self, key: str) -> str:
+        """Return the place of the first row about an image, for messages."""
+        _, (line, *_) = next(self.rows.group(self.keys[key]))
+        return f"{printable(self.file.key)}: line {line:,}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxTable(DatasetFormat):
@@ -47,6 +62,7 @@ class BoxTable(DatasetFormat):
 
     tables: tuple[_Table, ...] = field(compare=False, repr=False)
     survey: Survey = field(compare=False, repr=False)
+    sizes: SizeEvidence = field(default_factory=SizeEvidence, compare=False, repr=False)
 
     @classmethod
     def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
@@ -66,7 +82,10 @@ class BoxTable(DatasetFormat):
         images = Counter(dataset_format.split(key) or "" for table in tables for key in table.keys)
         if not images:
             return NotThisFormat(
-                f"none of the images in {named(fitting)} is there", noteworthy=True
+                f"none of the images in {named(fitting)} is there; name the folder that holds both "
+                "the table and the images, say where in it these are with --images DIR",
+                noteworthy=True,
+                annotated=True,
             )
         notes = tuple(_notes(tables, total - images.total()))
         return replace(dataset_format, images=images, notes=notes)
@@ -88,14 +107,40 @@ class BoxTable(DatasetFormat):
         for at, table in enumerate(self.tables):
             if key in table.keys:
                 known, said = _annotation(table, at, key)
+                settled = self._settled(storage, key, known.size)
+                if settled.size != known.size:
+                    size = settled.size
+                    known, said = _annotation(table, at, key, lambda _: size)  # noqa: B023
+                    known = known.changed(size=size)
+                if settled.problem:
+                    said.insert(0, f"{table.where(key)}: {settled.problem}")
                 return Source(
-                    key, entry.size, self.split(key), annotation=known, problems=tuple(said)
+                    key,
+                    entry.size,
+                    self.split(key),
+                    annotation=known,
+                    problems=tuple(said),
+                    unusable=settled.unusable,
                 )
             if key == table.file.key:
                 return Source(key, entry.size, skip="a label file")
         is_image = self.survey.is_image(key) and not is_hidden(key)
         skip = "not listed in the table of boxes" if is_image else None
         return Source(key, entry.size, skip=skip)
+
+    def _settled(self, storage: Storage, key: str, stated: Size | None) -> SettledSize:
+        return self.sizes.settled(
+            storage, key, stated, claim=lambda: self._stated(key), others=self._all_stated
+        )
+
+    def _stated(self, key: str) -> StatedSize | None:
+        """Return what the tables say of an image's size."""
+        at, table = next((at, one) for at, one in enumerate(self.tables) if key in one.keys)
+        return StatedSize.of(key, _annotation(table, at, key, lambda _: None)[0])
+
+    def _all_stated(self) -> Iterator[StatedSize]:
+        keys = chain.from_iterable(table.keys for table in self.tables)
+        return filter(None, map(self._stated, keys))
 
     def writer(self) -> Writer:
         return BoxTableWriter(
@@ -134,11 +179,12 @@ def _read(storage: Storage, key: str, columns: BoxColumns) -> _Table:
 
 def _locate(storage: Storage, survey: Survey, tables: list[_Table]) -> int:
     """Find the tables' images; return how many images there are in all."""
+    within = None if survey.hints.images is None else inside_folder(survey.hints.images)
     names = [{name: inside(name, table.file.key) for name in table.slots} for table in tables]
     places = Places.of(storage, survey, [n for found in names for n in found.values() if n])
     for table, found in zip(tables, names, strict=True):
         split = None if table.file.columns.split is not None else table.file.split
-        table.found = locate(table.file.key, found, places, split=split)
+        table.found = locate(table.file.key, found, places, split=split, within=within)
         table.file = replace(table.file, images=table.found.folder)
         for name, key in table.found.keys.items():
             if key in table.keys:
@@ -184,15 +230,27 @@ def _own_split(table: _Table, key: str) -> str | None:
     return None
 
 
-def _annotation(table: _Table, at: int, key: str) -> tuple[Annotation, list[str]]:
-    """Return what a table says of one image, and what is wrong with it."""
+def _annotation(
+    table: _Table,
+    at: int,
+    key: str,
+    read_as: Callable[[Size | None], Size | None] = lambda size: size,
+) -> tuple[Annotation, list[str]]:
+    """Return what a table says of one image, and what is wrong with it.
+
+    Args:
+        table: of the image.
+        at: its number.
+        key: of the image.
+        read_as: returns the size to read coordinates with, given the one that is stated.
+    """
     columns = table.file.columns
     size: tuple[int, int] | None = None
     objects, problems = [], list[str]()
     for _, (line, *row) in table.rows.group(table.keys[key]):
         said: list[str] = []
         size = size or _size(row, columns)
-        one = _object(row, columns, size, said)
+        one = _object(row, columns, read_as(size), said)
         if one is not None:
             objects.append(one)
         problems += (f"{printable(table.file.key)}: line {line:,}: {text}" for text in said)

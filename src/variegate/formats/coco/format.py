@@ -9,18 +9,22 @@ no part of the set.
 import heapq
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import ClassVar
 
 from variegate.annotations.annotation import Skeleton
+from variegate.annotations.checks import Size
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, named
 from variegate.formats.coco.images import ImageReader
 from variegate.formats.coco.locate import CocoImages, locate_files
 from variegate.formats.coco.read import CocoFile, is_coco, named_categories, read
 from variegate.formats.coco.write import OutputFile
 from variegate.formats.coco.writer import CocoWriter
+from variegate.formats.hints import Hints
 from variegate.formats.scan import Survey, is_hidden, leave_unsaid
+from variegate.formats.stated_size import SizeEvidence, StatedSize
 from variegate.formats.writer import Writer
 from variegate.storage import Entry, Storage, printable
 
@@ -39,6 +43,7 @@ class Coco(DatasetFormat):
     name: ClassVar[str] = "coco"
 
     found: CocoImages = field(compare=False, repr=False)
+    sizes: SizeEvidence = field(default_factory=SizeEvidence, compare=False, repr=False)
     url: str
 
     @classmethod
@@ -53,16 +58,18 @@ class Coco(DatasetFormat):
         if not found.images:
             names = named(file.key for file in files)
             return NotThisFormat(
-                f"none of the images that {names} lists is there; name the folder that holds "
-                "both the file and the images",
+                f"none of the images that {names} lists is there{_example(files)}; name the folder "
+                "that holds both the file and the images, say where in it these are with "
+                "--images DIR",
                 noteworthy=True,
+                annotated=any(len(file.annotations) for file in files),
             )
         splits = Counter(found.split(key) or "" for key in found.images)
         return cls(
             classes=tuple(dict.fromkeys(name for file in files for name in file.names.values())),
             images=splits,
             notes=tuple(found.notes()),
-            skeletons=_skeletons(files),
+            skeletons=_skeletons(files, survey.hints),
             found=found,
             url=storage.url,
         )
@@ -79,7 +86,7 @@ class Coco(DatasetFormat):
     def source(self, entry: Entry, storage: Storage) -> Source:
         key, skip = entry.key, None
         if key in self.found.images:
-            return self._image(entry)
+            return self._image(entry, storage)
         if any(one.file.key == key for one in self.found.files):
             skip = "a label file"
         elif any(one.masks and key.startswith(one.masks) for one in self.found.files):
@@ -88,12 +95,18 @@ class Coco(DatasetFormat):
             skip = "not listed in the COCO files"
         return Source(key, entry.size, skip=skip)
 
-    def _image(self, entry: Entry) -> Source:
-        key, image = entry.key, ImageReader()
-        for number, place in self.found.images[key]:
-            image.add(self.found.files[number].reader, place)
+    def _image(self, entry: Entry, storage: Storage) -> Source:
+        key, image = entry.key, self._read(entry.key)
+        settled = self.sizes.settled(
+            storage, key, image.stated, claim=lambda: self._stated(key), others=self._all_stated
+        )
+        if settled.size != image.stated:
+            image = self._read(key, lambda _: settled.size)
+            image.stated = settled.size
+        if settled.problem:
+            image.problems.insert(0, f"{image.where}: {settled.problem}")
         splits = self.found.splits(key)
-        unusable = image.unusable
+        unusable = image.unusable or settled.unusable
         if len(splits) > 1:
             unusable = f"listed in several splits: {', '.join(splits)}"
         return Source(
@@ -104,6 +117,21 @@ class Coco(DatasetFormat):
             problems=tuple(image.problems),
             unusable=unusable,
         )
+
+    def _read(
+        self, key: str, read_as: Callable[[Size | None], Size | None] = lambda size: size
+    ) -> ImageReader:
+        image = ImageReader(read_as)
+        for number, place in self.found.images[key]:
+            image.add(self.found.files[number].reader, place)
+        return image
+
+    def _stated(self, key: str) -> StatedSize | None:
+        """Return what the files say of an image's size."""
+        return StatedSize.of(key, self._read(key, lambda _: None).annotation())
+
+    def _all_stated(self) -> Iterator[StatedSize]:
+        return filter(None, map(self._stated, self.found.images))
 
     def writer(self) -> Writer:
         files = tuple(
@@ -128,6 +156,12 @@ class Coco(DatasetFormat):
         )
 
 
+def _example(files: list[CocoFile]) -> str:
+    """Return the first of the names, for a message."""
+    names = (name for file in files for name in file.files if name)
+    return f", such as {first!r}" if (first := next(names, None)) else ""
+
+
 def _candidates(storage: Storage) -> list[str]:
     """Return the files that may be COCO's: those with a likely name, then the largest."""
     listed = (
@@ -138,14 +172,23 @@ def _candidates(storage: Storage) -> list[str]:
     return [key for _, _, key in heapq.nsmallest(_MOST_FILES, listed)]
 
 
-def _skeletons(files: list[CocoFile]) -> Mapping[str, Skeleton]:
+def _skeletons(files: list[CocoFile], hints: Hints) -> Mapping[str, Skeleton]:
     found: dict[str, Skeleton] = {}
     for file in files:
         for one in named_categories(file.head):
             names = one.get("keypoints")
             if isinstance(names, list) and names and all(isinstance(n, str) for n in names):
                 edges = tuple(_edges(one.get("skeleton"), len(names)))
-                found.setdefault(one["name"], Skeleton.of(tuple(names), edges))
+                found.setdefault(one["name"], Skeleton.of(tuple(names), edges, given=hints.pairs))
+    for file in files:
+        for identity, count in file.points.items():
+            name = file.names.get(file.respelled.get(identity, identity))
+            if name is not None and count:
+                # Without names; they are called by their numbers.
+                names = tuple(map(str, range(count)))
+                found.setdefault(name, Skeleton.of(names, given=hints.pairs))
+    if hints.pairs:
+        hints.check_pairs(chain.from_iterable(one.names for one in found.values()))
     return found
 
 

@@ -14,6 +14,7 @@ The same object in several files, such as "instances" and "person_keypoints", ha
 and box there; it becomes one.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from variegate.annotations.annotation import Annotation, Object
@@ -36,14 +37,21 @@ _KNOWN = frozenset(("id", "width", "height", "file_name", COCO, "captions"))
 class ImageReader:
     """Collects what the files say of one image."""
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
+    def __init__(self, read_as: Callable[[Size | None], Size | None] = lambda size: size) -> None:
+        """Begin with nothing.
+
+        Args:
+            read_as: returns the size to read coordinates with, given the one that is stated.
+        """
+        self._read_as = read_as
+        self.where = ""
         self.problems: list[str] = []
         self.unusable: str | None = None
-        self._size: Size | None = None
+        self.stated: Size | None = None
         self._extra: Fields = {}
         self._records: list[Fields] = []
         self._objects: list[Object] = []
+        self._annotated = False
         self._by_id: dict[Any, list[int]] = {}
         self._captions: list[str] = []
         self._labels: dict[str, float] = {}
@@ -67,24 +75,42 @@ class ImageReader:
                 self.unusable = f"{where}: the id of images[{first}], too, which is {other!r}"
             return
         if self._records and self._records[-1].get("file", 0) == reader.number:
-            self.problems.append(f"{where}: {value['file_name']!r} is listed twice; both joined")
-        size = image_size_of(value.get("height"), value.get("width"))
-        self._size = self._size or size
+            self._listed_again(reader, where, value, entry)
+        else:
+            self._annotated = False
+        stated = image_size_of(value.get("height"), value.get("width"))
+        self.where = self.where or where
+        self.stated = self.stated or stated
+        size = self._read_as(stated)
         fields = other_fields(value, {}, _KNOWN)
         if not self._records:
             self._extra = fields
         record = reader.mark() | {"id": value["id"]}
         if fields != self._extra:
             record["fields"] = fields
-        for number, raw in file.annotations.group(file.owners[entry]):
+        for number, raw in file.about(file.owners[entry]):
             self._annotation(reader, raw, number=number, size=size, record=record)
+        self._annotated |= file.is_annotated(file.owners[entry])
         self._records.append(record)
+
+    def _listed_again(self, reader: Reader, where: str, value: Raw, entry: int) -> None:
+        """Join two entries of one file, if only one of them has annotations.
+
+        Otherwise they may be two images of one name, of which one is not here.
+        """
+        if self._annotated and reader.file.is_annotated(reader.file.owners[entry]):
+            self.unusable = (
+                f"{where}: {value['file_name']!r} is the image of id {self._records[-1]['id']}, "
+                "too, and both have annotations"
+            )
+            return
+        self.problems.append(f"{where}: {value['file_name']!r} is listed twice; both joined")
 
     def annotation(self) -> Annotation:
         """Return all of it."""
         captions = {"captions": self._captions} if self._captions else {}
         return Annotation(
-            size=self._size,
+            size=self.stated,
             labels=self._labels,
             objects=tuple(self._objects),
             extra=self._extra | captions | {COCO: self._records},

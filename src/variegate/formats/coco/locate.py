@@ -7,11 +7,21 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Self
 
-from variegate.formats.base import about, counted
+from variegate.errors import InputError
+from variegate.formats.base import about, counted, named
 from variegate.formats.coco.objects import Reader
+from variegate.formats.coco.path_ends import (
+    FOREIGN,
+    alike_longest,
+    foreign_path,
+    inside_folder,
+    is_foreign,
+)
 from variegate.formats.coco.read import CocoFile
 from variegate.formats.scan import Survey, canonical_split, leave_unsaid, relative_name, split_below
 from variegate.storage import Storage, printable
+
+Likeliness = tuple[int, bool, bool, int, bool]
 
 # Folders that only say that images are in them.
 _PLAIN_FOLDERS = frozenset(("images", "imgs", "jpegimages", "data"))
@@ -39,29 +49,45 @@ class Places:
     def holds(self, key: str) -> bool:
         return key in self.keys.get(posixpath.basename(key), ())
 
+    def ending(self, name: str) -> list[str]:
+        """Return the keys that a relative name may mean, whatever their folders."""
+        keys = self.keys.get(posixpath.basename(name), ())
+        return [key for key in keys if key == name or key.endswith(f"/{name}")]
+
+    def below(self, folder: str) -> "Places":
+        """Return these without what is in other folders."""
+        kept = {
+            name: [key for key in keys if key.startswith(folder)]
+            for name, keys in self.keys.items()
+        }
+        return Places(kept, self.count)
+
     def folders(self, names: Iterable[str]) -> Counter[str]:
         """Count the folders, "" or with a slash at the end, below which files have these names."""
         counts: Counter[str] = Counter()
         for name in names:
-            for key in self.keys.get(posixpath.basename(name), ()):
-                if key == name or key.endswith(f"/{name}"):
-                    counts[key[: len(key) - len(name)]] += 1
+            for key in self.ending(name):
+                counts[key[: len(key) - len(name)]] += 1
         return counts
 
 
 def inside(name: str, file: str) -> str | None:
-    """Return a `file_name` with forward slashes, or None where it leaves the dataset.
+    """Return a `file_name` with forward slashes, or None where it names no file.
 
     One that climbs ("../images/1.jpg") is relative to its COCO file and becomes a key, with a
-    slash before it.
+    slash before it. One that leaves the dataset is a path on another computer, with two.
     """
     plain = relative_name(name)
-    if plain is None or posixpath.normpath(plain) == ".":
+    if plain is None or is_foreign(name):
+        return foreign_path(name)
+    if posixpath.normpath(plain) == ".":
         return None
     if ".." not in plain.split("/"):
         return posixpath.normpath(plain)
     key = posixpath.normpath(posixpath.join(posixpath.dirname(file), plain))
-    return None if key.startswith("..") or key == "." else f"/{key}"
+    if key == ".":
+        return None
+    return foreign_path(plain) if key.startswith("..") else f"/{key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +98,14 @@ class Located:
         folder: the one that most names are relative to, "" or with a slash at its end.
         keys: name, as the file has it -> key.
         missing, outside: names of images that are not there, or lie outside of the dataset.
+        by_end: names that are paths on another computer, of images that end like them.
     """
 
     folder: str = ""
     keys: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
+    by_end: tuple[str, ...] = ()
 
     def notes(self, file: str) -> Iterator[str]:
         """Yield what the user should know of the names in `file`."""
@@ -86,6 +114,13 @@ class Located:
             f"{note}; not read" for note in about(self.outside, "file lies", "files lie", outside)
         )
         yield from about(self.missing, "image is", "images are", f"listed in {file} but missing")
+        if self.by_end:
+            count = counted(len(self.by_end), "name in", "names in")
+            name = self.by_end[0]
+            yield (
+                f"{count} {file} lead out of the dataset and are matched by their ends: "
+                f"{name!r} is {self.keys[name]!r}"
+            )
 
 
 def locate(
@@ -95,6 +130,7 @@ def locate(
     *,
     split: str | None,
     masks: str | None = None,
+    within: str | None = None,
 ) -> Located:
     """Return where the images of a file are.
 
@@ -104,18 +140,34 @@ def locate(
         places: all images.
         split: of the file.
         masks: the folder of its masks, in which its images are not.
+        within: the folder in which the user says that its images are, with a slash at its end.
+
+    Raises:
+        InputError: a name may mean one of several images.
     """
-    folders = _image_folders(file, filter(None, names.values()), places, split=split)
-    folders = [folder for folder in folders if folder != masks]
-    keys, missing, outside = {}, [], []
+    own = places if within is None else places.below(within)
+    ranked = _image_folders(file, filter(None, names.values()), own, split=split)
+    folders = [folder for folder in ranked if folder != masks]
+    if within is not None:
+        folders = [within, *(folder for folder in folders if folder != within)]
+    else:
+        _check_clear(file, names.values(), folders, own)
+    keys, missing, outside, by_end = {}, [], [], []
     for name, relative in names.items():
         if relative is None:
             outside.append(name)
-        elif (key := _find(relative, folders, places)) is None:
+        elif relative.startswith(FOREIGN):
+            found = _by_end(file, relative, own, split=split, masks=masks)
+            if found is None:
+                outside.append(name)
+            else:
+                keys[name] = found
+                by_end.append(name)
+        elif (key := _find(relative, folders, own)) is None:
             missing.append(name)
         else:
             keys[name] = key
-    return Located("".join(folders[:1]), keys, tuple(missing), tuple(outside))
+    return Located("".join(folders[:1]), keys, tuple(missing), tuple(outside), tuple(by_end))
 
 
 def _find(name: str, folders: list[str], places: Places) -> str | None:
@@ -127,32 +179,88 @@ def _find(name: str, folders: list[str], places: Places) -> str | None:
     return found[0] if sure else None
 
 
+def _by_end(
+    file: str, path: str, places: Places, *, split: str | None, masks: str | None
+) -> str | None:
+    """Return the image that ends like a path on another computer.
+
+    Raises:
+        InputError: several end like it.
+    """
+    # One that names a split never means an image of another.
+    own = split_below(path) if split is None else split
+    keys = [
+        key
+        for key in places.keys.get(posixpath.basename(path), ())
+        if (own is None or split_below(key) in (own, None))
+        and not (masks and key.startswith(masks))
+    ]
+    found = alike_longest(path, keys)
+    if len(found) > 1:
+        raise InputError(_unclear(file, path.removeprefix(FOREIGN), found))
+    return found[0] if found else None
+
+
+def _unclear(file: str, name: str, keys: Iterable[str]) -> str:
+    return (
+        f"{printable(file)}: file_name {name!r} may be any of {named(keys)}; "
+        "write names with their folders, or say where the images are with --images DIR"
+    )
+
+
+def _check_clear(
+    file: str, names: Iterable[str | None], folders: list[str], places: Places
+) -> None:
+    """Make sure that one folder is more likely than the others to hold the images of a file.
+
+    Raises:
+        InputError: two are as likely, and have images of the same names.
+    """
+    if not folders:
+        return
+    wanted = [name for name in names if name and not name.startswith("/")]
+    counts = places.folders(wanted)
+    best = _likely(folders[0], file, counts)
+    for other in (one for one in folders[1:] if _likely(one, file, counts) == best):
+        for name in wanted:
+            keys = [folders[0] + name, other + name]
+            if all(map(places.holds, keys)):
+                raise InputError(_unclear(file, name, keys))
+
+
 def _image_folders(
     file: str, names: Iterable[str], places: Places, *, split: str | None
 ) -> list[str]:
     """Return the folders in which the images of a file may be, the most likely first.
 
     A folder that names another split than the file is never taken: it may hold other images of
-    the same names. Of the rest those with the most of the names come first, then those near the
-    file.
+    the same names.
     """
     counts = places.folders(names)
-    home = posixpath.dirname(file)
 
-    def rank(folder: str) -> tuple[bool, int, bool, int, bool, int, str]:
-        parts = folder.split("/")[:-1]
-        return (
-            split_below(folder) != split,
-            -counts[folder],
-            folder.rstrip("/") != home,
-            -len(posixpath.commonprefix([home.split("/"), parts])),
-            "images" not in parts,
-            len(parts),
-            folder,
-        )
+    def rank(folder: str) -> tuple[bool, Likeliness, int, str]:
+        likely = _likely(folder, file, counts)
+        return split_below(folder) != split, likely, folder.count("/"), folder
 
     fitting = (one for one in counts if split is None or split_below(one) in (split, None))
     return sorted(fitting, key=rank)
+
+
+def _likely(folder: str, file: str, counts: Mapping[str, int]) -> Likeliness:
+    """Return how likely a folder holds the images of a file, the least value for the most likely.
+
+    Those with the most of the names come first, then the one that is called like the file, then
+    those near the file.
+    """
+    home, parts = posixpath.dirname(file), folder.split("/")[:-1]
+    stem = posixpath.splitext(posixpath.basename(file))[0]
+    return (
+        -counts[folder],
+        stem not in parts,
+        folder.rstrip("/") != home,
+        -len(posixpath.commonprefix([home.split("/"), parts])),
+        "images" not in parts,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +317,12 @@ class CocoImages:
 
 
 def locate_files(storage: Storage, survey: Survey, files: list[CocoFile]) -> CocoImages:
-    """Look through the listing for the images and masks of the files."""
+    """Look through the listing for the images and masks of the files.
+
+    Raises:
+        InputError: a name may mean one of several images.
+    """
+    within = None if survey.hints.images is None else inside_folder(survey.hints.images)
     names = [{name: inside(name, file.key) for name in file.files if name} for file in files]
     segments = [list(_segment_files(file)) for file in files]
     listed = chain.from_iterable(one.values() for one in names)
@@ -219,7 +332,11 @@ def locate_files(storage: Storage, survey: Survey, files: list[CocoFile]) -> Coc
     masks: set[str | None] = {None}
     for number, file in enumerate(files):
         folder = _mask_folder(file.key, segments[number], places)
-        found = locate(file.key, names[number], places, split=file.split, masks=folder)
+        found = locate(
+            file.key, names[number], places, split=file.split, masks=folder, within=within
+        )
+        if within is None:
+            _check_distinct(file, names[number], places, masks=folder)
         masks_by_name = {
             name: _mask_key(name, file.key, folder, places) for name in segments[number]
         }
@@ -230,6 +347,31 @@ def locate_files(storage: Storage, survey: Survey, files: list[CocoFile]) -> Coc
                 images[key] = (*images.get(key, ()), (number, entry_number))
     unlisted = places.count - len(images) - len(masks - {None})
     return CocoImages(tuple(located), images, unlisted, survey.is_image)
+
+
+def _check_distinct(
+    file: CocoFile, names: Mapping[str, str | None], places: Places, *, masks: str | None
+) -> None:
+    """Make sure that no two images of a file have one name that several files have, too.
+
+    Raises:
+        InputError: which is which cannot be told.
+    """
+    entries: dict[str, int] = {}
+    for number, name in enumerate(file.files):
+        relative = names.get(name) if name else None
+        if name is None or relative is None:
+            continue
+        first = entries.setdefault(name, number)
+        if file.owners[first] == file.owners[number]:
+            continue
+        keys = [key for key in places.ending(relative) if not (masks and key.startswith(masks))]
+        if len(keys) > 1:
+            raise InputError(
+                f"{printable(file.key)}: images[{first}] and images[{number}] are both called "
+                f"{name!r}, which may be any of {named(keys)}; "
+                "write names with their folders into it"
+            )
 
 
 def _segment_files(file: CocoFile) -> Iterator[str]:

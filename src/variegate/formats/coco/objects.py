@@ -28,7 +28,15 @@ from zlib import crc32
 
 from variegate.annotations import rle as run_lengths
 from variegate.annotations.annotation import Annotation, Object, Point, Rle
-from variegate.annotations.boxes import Box, area_of, around, edges_of, sides_of, written_alike
+from variegate.annotations.boxes import (
+    Box,
+    area_of,
+    around,
+    edges_of,
+    sides_of,
+    whole_if_exact,
+    written_alike,
+)
 from variegate.annotations.checks import (
     OUTSIDE,
     Say,
@@ -124,11 +132,15 @@ class Reader:
 
     def category(self, raw: Raw, problems: list[str]) -> str | None:
         """Return the class, or None where the file has no such category."""
-        identity = raw.get("category_id")
+        identity = self._category_id(raw)
         name = self.file.names.get(identity) if is_id(identity) else None
         if name is None:
             problems.append(f"category_id {identity!r} is not in categories; object left out")
         return name
+
+    def _category_id(self, raw: Raw) -> Any:
+        identity = raw.get("category_id")
+        return self.file.respelled.get(identity, identity) if is_id(identity) else identity
 
     def _object(
         self, raw: Raw, category: str, size: Size | None, say: Say
@@ -188,8 +200,8 @@ class Reader:
         """
         record: Fields = {}
         box, area, points = raw.get("bbox"), raw.get("area"), raw.get("keypoints")
-        if raw["category_id"] != self._first[one.category]:
-            record["category_id"] = raw["category_id"]
+        if (category := self._category_id(raw)) != self._first[one.category]:
+            record["category_id"] = category
         if one.box and is_exact:
             if not written_alike(sides_of(one.box), box):
                 record["bbox"] = box
@@ -210,10 +222,28 @@ def _outline(raw: Any, size: Size | None, say: Say) -> tuple[Rings | None, Rle |
     if isinstance(raw, dict):
         return None, usable(mend_mask(raw, size=size), say, cost="mask left out")
     if isinstance(raw, list):
-        return mend_rings(raw, say, size=size), None
+        return mend_rings(_nested(raw, say), say, size=size), None
     if raw is not None:
         say("segmentation is neither polygons nor a mask; left out")
     return None, None
+
+
+def _nested(raw: list[Any], say: Say) -> list[Any]:
+    """Return a list of polygons, x, y, x, y, ... each, of what other tools write for one."""
+    if raw and is_number(raw[0]):
+        say("segmentation is one list of numbers; taken as one polygon")
+        return [raw]
+    if len(raw) > 2 and all(are_numbers(point, 2) for point in raw):
+        say("segmentation is a list of points; taken as one polygon")
+        return [list(chain.from_iterable(raw))]
+    if raw and all(_are_points(ring) for ring in raw):
+        say("segmentation is lists of points; taken as polygons")
+        return [list(chain.from_iterable(ring)) for ring in raw]
+    return raw
+
+
+def _are_points(ring: Any) -> bool:
+    return isinstance(ring, list) and bool(ring) and all(are_numbers(point, 2) for point in ring)
 
 
 def _keypoints_of(raw: Sequence[float]) -> Keypoints:
@@ -227,12 +257,8 @@ def _raw_keypoints(points: Keypoints) -> list[float]:
     """Return x, y, visibility, ... as COCO has them: whole pixels as integers."""
     flat: list[float] = []
     for x, y, v in points:
-        flat += (_whole(x - 0.5), _whole(y - 0.5), v) if v else (0, 0, 0)
+        flat += (whole_if_exact(x - 0.5), whole_if_exact(y - 0.5), v) if v else (0, 0, 0)
     return flat
-
-
-def _whole(value: float) -> float:
-    return int(value) if value == int(value) else value
 
 
 def shape_digest(one: Object) -> int:

@@ -3,13 +3,17 @@
 import io
 import re
 from array import array
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from variegate.annotations.body_parts import is_unknown_place
+from variegate.annotations.checks import shown
 from variegate.errors import InputError
 from variegate.formats.scan import split_of
 from variegate.formats.spooled import Spooled
@@ -24,6 +28,8 @@ _LISTS = frozenset(("images", "annotations"))
 _SNIFFED = 4 << 20
 _BEGINNING = re.compile(rb'"(?:images|annotations)"\s*:\s*\[')
 _LARGEST_ID = 1 << 62
+_ID_NUMBER = re.compile(r"0*([1-9][0-9]*)(?:\.0+)?|0*(0)(?:\.0+)?", re.ASCII)
+_FIELDS = frozenset((*STANDARD, "id", "image_id", "category_id", "caption", "segments_info"))
 
 
 @dataclass(slots=True)
@@ -35,13 +41,16 @@ class CocoFile:
         split: that its name, or its folder's, tells.
         head: all but the images and annotations: info, licenses, categories, ...
         names: category id -> class.
+        respelled: category id that annotations write in another way ("1") -> that of the category.
         standard: the usual fields that its annotations have.
         slots: image id -> number of the image.
+        same: number of an image -> those under which its id is written in another way.
         files: `file_name` of every entry of "images"; None where there is none.
         owners: the image of every entry.
         images, annotations: entries, by image.
         duplicates: annotation id -> number of the first annotation with it, where there are more.
         telling: fields that tell the kind of its annotations.
+        points: category id -> how many keypoints its annotations have.
         largest: image id and annotation id.
         problems: what concerns no image that is there.
     """
@@ -50,14 +59,17 @@ class CocoFile:
     split: str | None
     head: dict[str, Any] = field(default_factory=dict)
     names: dict[Any, str] = field(default_factory=dict)
+    respelled: dict[Any, Any] = field(default_factory=dict)
     standard: tuple[str, ...] = ()
     slots: dict[Any, int] = field(default_factory=dict)
+    same: dict[int, list[int]] = field(default_factory=dict)
     files: list[str | None] = field(default_factory=list)
     owners: "array[int]" = field(default_factory=lambda: array("q"))
     images: Spooled = field(default_factory=Spooled)
     annotations: Spooled = field(default_factory=Spooled)
     duplicates: Mapping[Any, int] = field(default_factory=dict)
     telling: set[str] = field(default_factory=set)
+    points: dict[Any, int] = field(default_factory=dict)
     largest: tuple[int, int] = (0, 0)
     problems: list[str] = field(default_factory=list)
 
@@ -69,6 +81,17 @@ class CocoFile:
         if self.telling & GEOMETRY or not len(self.annotations):
             return "instances"
         return "captions" if "caption" in self.telling else "labels"
+
+    def about(self, slot: int) -> Iterator[tuple[int, Any]]:
+        """Yield the annotations of an image, each with its number."""
+        if slot not in self.same:
+            return self.annotations.group(slot)
+        slots = (slot, *self.same[slot])
+        return iter(sorted(chain.from_iterable(map(self.annotations.group, slots))))
+
+    def is_annotated(self, slot: int) -> bool:
+        """Say whether an image has annotations."""
+        return any(map(self.annotations.count, (slot, *self.same.get(slot, ()))))
 
 
 def is_coco(storage: Storage, key: str) -> bool:
@@ -107,6 +130,8 @@ class _Reading:
     ids: "array[int]" = field(default_factory=lambda: array("q"))
     other_ids: dict[Any, int] = field(default_factory=dict)
     repeated: dict[Any, int] = field(default_factory=dict)
+    categories: dict[Any, int] = field(default_factory=dict)
+    places: Counter[str] = field(default_factory=Counter)
 
     def run(self, stream: BinaryIO) -> CocoFile:
         file = self.file
@@ -124,7 +149,9 @@ class _Reading:
         file.annotations.finish()
         file.duplicates = self._duplicates()
         self._name_categories()
+        self._match_ids()
         self._note_strangers()
+        self._note_places()
         image_ids = [one for one in file.slots if isinstance(one, int)]
         own_ids = [one for one in self.ids if one < _LARGEST_ID]
         file.largest = (max(image_ids, default=0), max(own_ids, default=0))
@@ -161,7 +188,17 @@ class _Reading:
             self._take_id(value.get("id"), number)
             file.telling |= _TELLING.intersection(value)
             file.standard = file.standard or standard_of(value)
+            self._look_at(value)
         file.annotations.add(slot, value)
+
+    def _look_at(self, value: Mapping[str, Any]) -> None:
+        """Count the category, and the fields that nobody can move."""
+        if is_id(category := value.get("category_id")):
+            self.categories[category] = self.categories.get(category, 0) + 1
+            if isinstance(points := value.get("keypoints"), list):
+                self.file.points.setdefault(category, len(points) // 3)
+        for name in value.keys() - _FIELDS:
+            self.places[name] += is_unknown_place(name, value[name])
 
     def _take_id(self, identity: Any, number: int) -> None:
         if isinstance(identity, int) and abs(identity) < _LARGEST_ID:
@@ -193,10 +230,43 @@ class _Reading:
             else:
                 file.names[identity] = one["name"]
 
+    def _match_ids(self) -> None:
+        """Find images and categories whose ids annotations write in another way: "1" for 1."""
+        file = self.file
+        listed = set(file.owners)
+        owned = {identity: slot for identity, slot in file.slots.items() if slot in listed}
+        images = matching(owned, file.slots.keys() - owned.keys())
+        for identity, own in images.items():
+            file.same.setdefault(owned[own], []).append(file.slots[identity])
+        count = sum(file.annotations.count(file.slots[identity]) for identity in images)
+        self._note_matches("image_id", "id of its image", images, count)
+        file.respelled = matching(file.names, self.categories.keys() - file.names.keys())
+        count = sum(self.categories[identity] for identity in file.respelled)
+        self._note_matches("category_id", "id of its category", file.respelled, count)
+
+    def _note_matches(self, name: str, what: str, found: Mapping[Any, Any], count: int) -> None:
+        if found and count:
+            (first, own), *_ = found.items()
+            plural = "annotation has its" if count == 1 else "annotations have their"
+            self.file.problems.append(
+                f"{printable(self.file.key)}: {count:,} {plural} {name} written in another way "
+                f"than the {what}: {shown(first)} is taken as {shown(own)}"
+            )
+
+    def _note_places(self) -> None:
+        """Say which fields are left out of images that are moved."""
+        for name, count in sorted(self.places.items()):
+            if count:
+                self.file.problems.append(
+                    f"{printable(self.file.key)}: field {name!r} of {count:,} annotations is a "
+                    "list of numbers whose meaning is not known; it is left out of images that are "
+                    "moved"
+                )
+
     def _note_strangers(self) -> None:
         """Say which annotations are about images that the file does not list."""
         file = self.file
-        listed = set(file.owners)
+        listed = set(file.owners).union(*file.same.values())
         strangers = [slot for slot in range(len(file.slots)) if slot not in listed]
         count = sum(file.annotations.count(slot) for slot in strangers)
         if count:
@@ -217,6 +287,27 @@ def named_categories(head: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def is_id(value: Any) -> bool:
     """Say whether a JSON value can tell entries apart."""
     return value is not None and not isinstance(value, list | dict)
+
+
+def matching(known: Mapping[Any, Any], strange: Iterable[Any]) -> dict[Any, Any]:
+    """Return which of the known ids others mean that are written in another way."""
+    wanted = {spelling: one for one in strange if (spelling := _spelling(one)) is not None}
+    if not wanted:
+        return {}
+    meant: dict[str, list[Any]] = {}
+    for one in known:
+        if (spelling := _spelling(one)) in wanted:
+            meant.setdefault(spelling or "", []).append(one)
+    return {wanted[spelling]: found[0] for spelling, found in meant.items() if len(found) == 1}
+
+
+def _spelling(identity: Any) -> str | None:
+    """Return an id as text, numbers without zeros before and behind; None for true and false."""
+    if isinstance(identity, bool):
+        return None
+    text = str(identity).strip()
+    number = _ID_NUMBER.fullmatch(text)
+    return (number[1] or number[2]) if number else text
 
 
 def standard_of(raw: Mapping[str, Any]) -> tuple[str, ...]:

@@ -100,7 +100,16 @@ class LabelMe(PairedFormat):
         if not storage.exists(where):
             return Annotation(extra={"no_file": True})
         data, text = read_file(storage, where)
-        return _annotation(storage, image, data, text, problems)
+        _check_path(data.get("imagePath"), problems)
+        size = self.settled(
+            storage, image, _size(data, problems), lambda problem: problems.add(1, problem)
+        )
+        return _annotation(data, text, size, size or image_size(storage, image), problems)
+
+    def unsized(self, storage: Storage, image: str, where: str) -> Annotation:
+        data, text = read_file(storage, where)
+        unheard = Problems(where)
+        return _annotation(data, text, _size(data, unheard), None, unheard)
 
 
 def _shapes(storage: Storage, keys: Iterable[str]) -> Iterator[list[Any]]:
@@ -128,17 +137,20 @@ def read_file(storage: Storage, key: str) -> tuple[dict[str, Any], str]:
     return data, text
 
 
-def _annotation(
-    storage: Storage, image: str, data: Mapping[str, Any], text: str, problems: Problems
-) -> Annotation:
+def _size(data: Mapping[str, Any], problems: Problems) -> Size | None:
+    """Return (height, width) as the file says."""
     height, width = data.get("imageHeight"), data.get("imageWidth")
-    size: Size | None = None
     if type(height) is int and type(width) is int and min(height, width) > 0:
-        size = (height, width)
-    elif (height, width) != (None, None):
+        return height, width
+    if (height, width) != (None, None):
         problems.add(1, f"imageHeight {height!r:.40} and imageWidth {width!r:.40} ignored")
-    _check_path(data.get("imagePath"), problems)
-    real = size or image_size(storage, image)
+    return None
+
+
+def _annotation(
+    data: Mapping[str, Any], text: str, size: Size | None, real: Size | None, problems: Problems
+) -> Annotation:
+    """Return what a file says, its coordinates read as those of an image of `real` size."""
     found: list[tuple[int, Object]] = []
     for number, shape in enumerate(data["shapes"]):
 

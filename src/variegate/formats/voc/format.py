@@ -151,7 +151,11 @@ class PascalVoc(PairedFormat):
         return annotation
 
     def _annotation(self, storage: Storage, key: str, root: Node, problems: Problems) -> Annotation:
-        size = read_size(root, problems)
+        node = root.find("size")
+        line = 1 if node is None else node.line
+        size = self.settled(
+            storage, key, read_size(root, problems), lambda problem: problems.add(line, problem)
+        )
         reading = Reading(self.template.origin, size or image_size(storage, key), problems)
         folder, stem, _ = parts_of(key)
         mask = self._object_mask(storage, key, problems)
@@ -178,6 +182,12 @@ class PascalVoc(PairedFormat):
             mask_file=self._mask("SegmentationClass", key),
             extra=read_extra(root),
         )
+
+    def unsized(self, storage: Storage, image: str, where: str) -> Annotation:
+        root, unheard = read_xml(storage, where), Problems(where)
+        reading = Reading(self.template.origin, None, unheard)
+        objects = tuple(one for _, _, one in read_objects(root, reading, ""))
+        return Annotation(size=read_size(root, unheard), objects=objects)
 
     def _by_masks(self, storage: Storage, key: str, problems: Problems) -> Annotation:
         """Return what the masks of an image say that has no XML file."""

@@ -18,14 +18,15 @@ from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.annotations.checks import Problems, without_duplicates
 from variegate.errors import InputError, LimitError
 from variegate.formats.base import NotThisFormat, Recognised, named
+from variegate.formats.hints import Hints
 from variegate.formats.image_size import image_size
 from variegate.formats.paired import PairedFormat
 from variegate.formats.pairing import Listed, Pairs, find_pairs, rivals
 from variegate.formats.scan import Survey
 from variegate.formats.yolo.config import Config, is_config, read_config
-from variegate.formats.yolo.lines import TASKS, Grammar, Task, guess_task
+from variegate.formats.yolo.lines import TASKS, Grammar, Task, are_scored, guess_task
 from variegate.formats.yolo.splits import Splits, read_splits
-from variegate.formats.yolo.writer import YoloWriter
+from variegate.formats.yolo.writer import YoloWriter, flip_of
 from variegate.storage import Storage
 
 _FILE_LIMIT = 1 << 26
@@ -82,7 +83,7 @@ class Yolo(PairedFormat):
             return NotThisFormat("no .txt file has the name of an image")
         if not chosen and (reason := pairs.doubt(listed)):
             return NotThisFormat(reason, noteworthy=True)
-        result = cls._of(storage, listed, pairs)
+        result = cls._of(storage, listed, pairs, survey.hints)
         if isinstance(result, NotThisFormat) or labels is None:
             return result
         result = replace(result, labels_from=labels.strip("/"))
@@ -95,7 +96,9 @@ class Yolo(PairedFormat):
         return replace(result, notes=(note, *result.notes))
 
     @classmethod
-    def _of(cls, storage: Storage, listed: Listed, pairs: Pairs) -> Self | NotThisFormat:
+    def _of(
+        cls, storage: Storage, listed: Listed, pairs: Pairs, hints: Hints
+    ) -> Self | NotThisFormat:
         texts = _lines(storage, pairs.present(listed))
         sample = list(islice(texts, _LOOKED_AT))
         guess = guess_task(chain(*sample))
@@ -111,7 +114,7 @@ class Yolo(PairedFormat):
         if task == "dota" or not names:
             names = _names_by_lines((*sample, *texts), task)
         splits = read_splits(storage, listed, config)
-        skeletons = _skeletons(config, keypoints, names.values())
+        skeletons = _skeletons(config, keypoints, names.values(), hints)
         order = sorted(names)
         classes = tuple(names[number] for number in order)
         files = _files(config, splits)
@@ -120,7 +123,7 @@ class Yolo(PairedFormat):
             classes=classes,
             skeletons=skeletons,
             pairs=pairs,
-            grammar=Grammar(task, names, keypoints),
+            grammar=Grammar(task, names, keypoints, scored=are_scored(chain(*sample))),
             found=splits,
             files=files,
             template=YoloWriter(
@@ -129,7 +132,7 @@ class Yolo(PairedFormat):
                 task=task,
                 numbers=() if order == list(range(len(order))) else tuple(order),
                 keypoints=keypoints,
-                flip=config.flip,
+                flip=config.flip if not hints.pairs else flip_of(skeletons),
                 folders=pairs.folders,
                 config=config.key or "",
                 names_key=config.names_key or "",
@@ -199,13 +202,16 @@ def _names_by_lines(texts: Iterable[Sequence[str]], task: Task) -> dict[int, str
 
 
 def _skeletons(
-    config: Config, keypoints: tuple[int, int] | None, names: Iterable[str]
+    config: Config, keypoints: tuple[int, int] | None, names: Iterable[str], hints: Hints
 ) -> dict[str, Skeleton]:
     if keypoints is None:
         return {}
     points = config.point_names or tuple(str(i) for i in range(keypoints[0]))
+    if hints.pairs:
+        hints.check_pairs(points)
     pairs = tuple((i, j) for i, j in enumerate(config.flip) if i < j)
-    skeleton = Skeleton(points, pairs) if config.flip else Skeleton.of(points)
+    is_said = config.flip and not hints.pairs
+    skeleton = Skeleton(points, pairs) if is_said else Skeleton.of(points, given=hints.pairs)
     return dict.fromkeys(names, skeleton)
 
 

@@ -8,7 +8,8 @@
 | pose | class, centre x, centre y, width, height, and x, y (and visibility) of each keypoint |
 | dota | the four corners in pixels, the name of the class, how difficult it is |
 
-All but "dota" are shares of the image.
+All but "dota" are shares of the image. One more number at the end, as programs write that detect
+objects, is how sure they were; it is dropped.
 """
 
 from collections import Counter
@@ -57,11 +58,22 @@ def guess_task(lines: Iterable[str]) -> tuple[Task, tuple[int, int] | None] | No
     if counts.total() <= strange:
         return None
     longer = sorted(counts.keys() - {5})
-    if longer == [9] and not counts[5]:
-        return "obb", None
     if len(longer) == 1 and longer[0] % 2 == 0 and longer[0] % 3 == 2 and visible:
         return "pose", ((longer[0] - 5) // 3, 3)
+    if _are_scored(counts):
+        longer = [n - 1 for n in longer if n > 6]
+    if longer == [9] and not counts[5]:
+        return "obb", None
     return ("segment" if any(n % 2 and n >= 7 for n in longer) else "detect"), None
+
+
+def are_scored(lines: Iterable[str]) -> bool:
+    """Say whether all lines of some files end with a confidence, by how many numbers they have."""
+    return _are_scored(Counter(len(words) for line in lines if (words := line.split())))
+
+
+def _are_scored(counts: Counter[int]) -> bool:
+    return bool(counts) and all(n >= 6 and n % 2 == 0 for n, times in counts.items() if times)
 
 
 _SEEN = {str(n) + tail for n in range(3) for tail in ("", ".0", ".000000")}
@@ -75,28 +87,50 @@ class Grammar:
         task: of the set.
         names: class number -> name.
         keypoints: number and dimensions (2 or 3) of keypoints; for "pose".
+        scored: every outline is followed by a confidence.
     """
 
     task: Task
     names: Mapping[int, str]
     keypoints: tuple[int, int] | None = None
+    scored: bool = False
 
     def read(
         self, text: str, size: Size, problems: Problems
     ) -> tuple[list[tuple[int, Object]], list[str]]:
         """Return the objects, with their lines, and the lines of a header."""
-        found, headers = [], []
+        found, headers, sure = [], [], list[int]()
         for number, line in enumerate(text.splitlines(), 1):
             words = line.split()
             if not words:
                 continue
+            if self._has_confidence(words):
+                words = words[:-1]
+                sure.append(number)
             if self.task == "dota" and line.startswith(_HEADERS):
                 headers.append(line)
                 continue
             one = self._object(words, size, partial(problems.add, number))
             if one is not None:
                 found.append((number, one))
+        if sure:
+            lines = "line has" if len(sure) == 1 else "lines have"
+            problems.add(
+                sure[0],
+                f"{len(sure):,} {lines} one number more than expected, between 0 and 1: taken as a "
+                "confidence; it is dropped, the object is kept",
+            )
         return found, headers
+
+    def _has_confidence(self, words: Sequence[str]) -> bool:
+        """Say whether a line ends with how sure a program was."""
+        count, wanted = len(words), self._wanted
+        # Of an outline a number may be missing.
+        outline = count == 6 or (self.scored and count > 6 and count % 2 == 0)
+        if self.task == "dota" or not (count == wanted + 1 if wanted else outline):
+            return False
+        share = ratio(words[-1])
+        return share is not None and 0 <= share[0] <= share[1]
 
     def _object(self, words: Sequence[str], size: Size, say: Say) -> Object | None:
         if self.task == "dota":
@@ -112,12 +146,16 @@ class Grammar:
 
     def _expected(self, count: int) -> str | None:
         """Say how many numbers a line should have, where `count` is wrong."""
-        wanted = {"detect": 5, "obb": 9}.get(self.task)
-        if self.task == "pose" and self.keypoints:
-            wanted = 5 + self.keypoints[0] * self.keypoints[1]
-        if wanted is not None:
+        if (wanted := self._wanted) is not None:
             return None if count == wanted else str(wanted)
         return None if count >= 5 and count % 2 else "5, or 7 and more that are odd"
+
+    @property
+    def _wanted(self) -> int | None:
+        """How many numbers a line has, where all have as many."""
+        if self.task == "pose" and self.keypoints:
+            return 5 + self.keypoints[0] * self.keypoints[1]
+        return {"detect": 5, "obb": 9}.get(self.task)
 
     def _category(self, share: Ratio, word: str, say: Say) -> str | None:
         number = share[0] // share[1]

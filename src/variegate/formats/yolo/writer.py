@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import yaml
 
-from variegate.annotations.annotation import Annotation
+from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.errors import OutputError
 from variegate.formats.paired import PairedWriter
 from variegate.formats.pairing import flattened
@@ -16,6 +16,17 @@ from variegate.formats.writer import Content, DatasetInfo, Item
 from variegate.formats.yolo.lines import Task
 from variegate.formats.yolo.text import write_line
 from variegate.storage import Storage
+
+
+def flip_of(skeletons: Mapping[str, Skeleton]) -> tuple[int, ...]:
+    """Return for each keypoint the one that takes its place in a mirror image; () if not known."""
+    if not all(one.mirrors for one in skeletons.values()):
+        return ()
+    flip = list(range(max((len(one.names) for one in skeletons.values()), default=0)))
+    for one in skeletons.values():
+        for left, right in one.pairs:
+            flip[left], flip[right] = right, left
+    return tuple(flip)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,16 +68,12 @@ class YoloWriter(PairedWriter):
     @classmethod
     def fresh(cls, dataset: DatasetInfo) -> Self:
         count = max((len(one.names) for one in dataset.skeletons.values()), default=0)
-        flip = list(range(count))
-        for one in dataset.skeletons.values():
-            for left, right in one.pairs:
-                flip[left], flip[right] = right, left
         return cls(
             classes=dataset.classes,
             skeletons=dataset.skeletons,
             task="pose" if count else None,
             keypoints=(count, 3) if count else None,
-            flip=tuple(flip),
+            flip=flip_of(dataset.skeletons),
             config="data.yaml",
             splits={split: (f"images/{split}",) for split in dataset.splits}
             or {"train": ("images",)},
@@ -142,7 +149,7 @@ class YoloWriter(PairedWriter):
         data: dict[str, Any] = {**places, "nc": len(numbered), "names": numbered}
         if self.keypoints:
             data["kpt_shape"] = list(self.keypoints)
-            if self.flip and self.flip != tuple(range(len(self.flip))):
+            if self.flip:
                 data["flip_idx"] = list(self.flip)
         data.update(self.extra)
         return yaml.safe_dump(data, sort_keys=False, allow_unicode=True).encode("utf-8")
