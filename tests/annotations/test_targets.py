@@ -193,17 +193,45 @@ def test_nothing_changes_a_number_that_need_not_change():
 def test_boxes_come_from_the_polygon_or_the_mask_where_there_is_one():
     loose = (0.0, 0.0, 160.0, 120.0)
     ring = ((60.0, 40.0), (90.0, 40.0), (75.0, 70.0))
-    op = operation("flip")
+    op = operation("translate", x=0.1, y=0)
     assert only_object(op, Object(category="a", box=loose, polygons=(ring,))).box == (
-        70,
+        76,
         40,
-        100,
+        106,
         70,
     )
     mask = labelled.drawn_polygon([ring], SIZE) > 127
-    expected = labelled.bounds(mask[:, ::-1].astype(np.uint8), 0)
+    expected = labelled.bounds(mask.astype(np.uint8), 0) + np.array([16, 0, 16, 0])
     with_mask = Object(category="a", box=loose, rle=rle.encode(mask))
     np.testing.assert_array_equal(only_object(op, with_mask).box, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "ranges", "box"),
+    [
+        ("flip", {}, (60, 20, 110, 70)),
+        ("flip", {"axis": "both"}, (60, 50, 110, 100)),
+        ("rotate90", {"k": 1}, (20, 60, 70, 110)),
+        ("transpose", {}, (20, 50, 70, 100)),
+    ],
+)
+def test_flips_and_quarter_turns_keep_the_annotated_box(name, ranges, box):
+    # It is looser than the outline, and stays so.
+    loose, ring = (50.0, 20.0, 100.0, 70.0), ((60.0, 40.0), (90.0, 40.0), (75.0, 60.0))
+    op = operation(name, **ranges)
+    assert only_object(op, Object(category="a", box=loose, polygons=(ring,))).box == box
+    mask = rle.encode(labelled.drawn_polygon([ring], SIZE) > 127)
+    assert only_object(op, Object(category="a", box=loose, rle=mask)).box == box
+
+
+def test_a_flip_after_a_turn_takes_the_box_from_the_outline():
+    ring = ((60.0, 40.0), (90.0, 40.0), (75.0, 60.0))
+    one = Object(category="a", box=(50.0, 20.0, 100.0, 70.0), polygons=(ring,))
+    blank = Sample(
+        np.zeros(SIZE, np.uint8), targets=labelled.read(Annotation(objects=(one,)), SIZE)
+    )
+    moved = operation("flip").apply(operation("translate", x=0.1, y=0).apply(blank))
+    assert moved.targets.boxes.tolist() == [[160 - 106, 40, 160 - 76, 60]]
 
 
 def test_a_mirror_image_swaps_left_and_right_and_half_a_turn_does_not():

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from variegate import inspect
+from variegate import Options, augment, inspect
 from variegate.datasets.inspection.looks import MaskLook, looked_at
 from variegate.datasets.inspection.masks import MaskCounter
 from variegate.formats import Source
@@ -67,6 +67,15 @@ def test_values_of_jpeg_masks_show_with_their_shares(data_dir):
     assert len(shares) > 10
     (kind,) = [kind for kind in found.findings if "JPEG" in kind]
     assert found.findings[kind].count == 3
+
+
+def test_values_of_colored_jpeg_masks_are_colors(tmp_path):
+    save(tmp_path / "images/a.png", noise(16, 16, 3))
+    save(tmp_path / "masks/a.jpg", np.full((16, 16, 3), (0, 0, 254), np.uint8), quality=100)
+    theirs = np.array(Image.open(tmp_path / "masks/a.jpg"))[0, 0].astype(int).tolist()
+    found = inspect(tmp_path)
+    assert list(found.masks.values) == [theirs[0] + 256 * theirs[1] + 65_536 * theirs[2]]
+    assert found.masks.colored == 1
 
 
 def test_values_of_masks_are_counted_by_mask_and_pixel(tmp_path):
@@ -131,7 +140,7 @@ def test_boxes_that_disagree_with_their_outlines_are_named(tmp_path):
 
 
 def test_boxes_are_compared_with_masks_in_files(data_dir):
-    found = inspect(data_dir / "coco_mini")
+    found = inspect(data_dir / "coco_mini", format="coco")
     assert found.outlines == found.kinds["boxes"] == 222
     assert not any("outline" in kind for kind in found.findings)
 
@@ -219,8 +228,10 @@ def test_files_that_may_hold_annotations_are_named_where_no_format_uses_them(tmp
     assert found.side_files[".json"].examples == ["cat/0.json", "cat/1.json", "cat/2.json"]
 
 
-def test_files_that_a_format_uses_are_no_side_files(data_dir):
+def test_files_that_a_format_uses_and_records_of_a_run_are_no_side_files(data_dir, tmp_path):
     assert not inspect(data_dir / "bccd_voc").side_files
+    augment(data_dir / "bccd_voc", tmp_path / "out", options=Options(workers=0, limit=3))
+    assert not inspect(tmp_path / "out").side_files
 
 
 def test_objects_add_up_to_those_of_the_files(data_dir):

@@ -33,9 +33,10 @@ def with_boxes(folder, rows):
 
 def test_width_and_height_exchanged_are_told(data_dir):
     found = inspect(data_dir / "field_cases/inspect-blind-to-size")
-    told = {**found.findings, **found.problems, **found.quarantined}
-    (examples,) = [one.examples for one in told.values() if one.count == 3]
-    assert [example[:5] for example in examples] == ["a.jpg", "b.jpg", "c.jpg"]
+    fault = found.findings["annotation with width and height exchanged"]
+    assert fault.count == 3
+    told = [f"{name}.jpg: annotated as 120 x 200, has 200 x 120" for name in "abc"]
+    assert fault.examples == told
 
 
 def test_sizes_that_disagree_are_told_by_kind(tmp_path):
@@ -171,11 +172,26 @@ def test_what_is_wrong_with_a_file_and_costs_no_pixel_is_found_by_decoding(data_
 
 
 def test_an_annotation_that_a_run_cannot_use_is_found_by_decoding(tmp_path):
-    save(tmp_path / "a.png", noise(40, 20))
-    with_boxes(tmp_path, [("a.png", 20, 30)])
+    for name in ("a", "b"):
+        save(tmp_path / f"images/{name}.png", noise(40, 20, 3))
+        save(tmp_path / f"masks/{name}.png", noise(40, 20) // 100)
+    whole = (tmp_path / "masks/b.png").read_bytes()
+    (tmp_path / "masks/b.png").write_bytes(whole[:-20])
+    assert not inspect(tmp_path).quarantined
     found = inspect(tmp_path, decode=True)
     (fault,) = found.quarantined.values()
-    assert "20 x 30" in fault.examples[0]
+    assert fault.examples[0].startswith("images/b.png: its mask masks/b.png: truncated PNG")
+    assert (found.images, found.decoded, found.masks.masks) == ({"": 1}, 1, 1)
+    assert found.findings["masks that cannot be read"].count == 1
+
+
+def test_an_annotation_that_lies_outside_of_its_image_makes_it_unusable(tmp_path):
+    save(tmp_path / "a.png", noise(8, 5))
+    with_boxes(tmp_path, [("a.png", 40, 20)])
+    found = inspect(tmp_path)
+    (fault,) = found.quarantined.values()
+    assert fault.examples[0].startswith("a.png: ")
+    assert found.findings["annotation for an image of another shape"].count == 1
     assert (found.objects, found.objects_quarantined, found.objects_in_files) == (0, 1, 1)
 
 

@@ -195,13 +195,13 @@ def test_classes_notes_and_other_files(make):
         ({**shape("a", "polygon"), "points": None}, "points are not pairs of numbers"),
         (shape("a", "linestrip", (1, 1)), "linestrip with 1 points, expected 2"),
         (shape("a", "cuboid", (1, 1), (2, 2)), "shape 'cuboid' is not known"),
-        (shape(None, "point", (1, 1)), "shape without a label; left out"),
-        ("text", "shape without a label; left out"),
+        (shape(None, "point", (1, 1)), "shape without a label; object left out"),
+        ("text", "shape without a label; object left out"),
         (shape("a", "mask", (1, 1), (2, 2), mask="!"), "mask cannot be read"),
         (shape("a", "mask", (1, 1), (2, 2), mask="AAAA"), "mask cannot be read"),
         (shape("a", "mask", (80, 1), (82, 2), mask=MASK), "mask with no pixels in the image"),
         (shape("a", "mask", (1, 1), (2, 2)), "mask without pixels"),
-        (SHAPES[0], "the same object as in line 7; left out"),
+        (SHAPES[0], "the same as in line 7; object left out"),
     ],
 )
 def test_shapes_that_cannot_be_are_left_out(read, bad, problem):

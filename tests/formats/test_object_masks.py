@@ -168,8 +168,8 @@ def test_what_is_wrong_is_named_with_its_file(make):
     assert [source.key for source in everything] == [entry.key for entry in storage.list()]
     sources = {source.key: source for source in everything}
     assert sources["a/images/a.png"].problems == (
-        "a/masks/2.png: 3 x 4 pixels, its image has 4 x 3; object dropped",
-        "a/masks/3.png: cannot be read: empty file (0 bytes); object dropped",
+        "a/masks/2.png: 3 x 4 pixels, its image has 4 x 3; object left out",
+        "a/masks/3.png: cannot be read: empty file (0 bytes); object left out",
     )
     assert [one.mask_file for one in sources["a/images/a.png"].annotation.objects] == [
         *("a/masks/1.png", "a/masks/4.png")

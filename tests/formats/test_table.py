@@ -121,7 +121,7 @@ def test_what_does_not_match_is_counted_and_named(make):
         ("file,label\n1.jpg,cat\n1.jpg,dog\n", "line 3: '1.jpg' stands in an earlier line too"),
         ("file,label\n1.jpg,cat\n2.jpg\n", "line 3: expected 2 columns like the header, found 1"),
         ('file,label\n1.jpg,"cat\n2.jpg,dog\n', "check the quotes"),
-        (b"file,label\n1.jpg,f\xfch\n", "save it as CSV UTF-8"),
+        (b"file,label\n1.jpg,f\xfch\n", "save it as UTF-8"),
         ("file,label,split\n1.jpg,cat,holdout\n", "line 2: split 'holdout': expected one of train"),
         ("file,label\n1,cat\n", r"'1' fits several files, one of them '1\.png'"),
     ],
@@ -135,10 +135,11 @@ def test_broken_tables_are_told_with_their_line(make, table, sentence):
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
-        ("file,who\n1.jpg,me\n", "no column for the label"),
+        ("file,who,what\n1.jpg,me,it\n", "no column for the label"),
         ("label\ncat\n", "no column for the file"),
         ("", "no column for the file"),
-        (b"\xff\xfef\0i\0l\0e\0", "not in UTF-8"),
+        (b"\xff\xfef\0i\0l\0e\0", "no column for the label"),
+        (b"f\xfcle,label\n", "not in UTF-8"),
         ("image,label,xmin,ymin\n1.jpg,cat,1,2\n", "boxes"),
         ("file,label\nother.jpg,cat\n", "lists 0 of 3 images"),
         ("file,label\n1.jpg,cat\n", "lists 1 of 3 images"),

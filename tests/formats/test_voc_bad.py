@@ -86,14 +86,14 @@ def test_a_pixel_wide_box_is_a_box(read):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (box(3, 3, 9, 9, name=""), "Annotations/7.xml:3: object without a name; left out"),
+        (box(3, 3, 9, 9, name=""), "Annotations/7.xml:3: object without a name; object left out"),
         (
             box(3, 3, 9, 9, name="<name> </name>"),
-            "Annotations/7.xml:3: object without a name; left out",
+            "Annotations/7.xml:3: object without a name; object left out",
         ),
         (
             f"<annotation>{SIZE}<object>\n<name>cat</name></object></annotation>",
-            "Annotations/7.xml:1: object without a <bndbox>; left out",
+            "Annotations/7.xml:1: object without a <bndbox>; object left out",
         ),
         (
             box(3, 3, 9, 9).replace("<xmin>3</xmin>", ""),
@@ -111,7 +111,7 @@ def test_the_same_object_twice_is_one(read):
     twice = one.replace("</annotation>", "") + one.partition(SIZE)[2]
     source = read(twice)
     assert boxes(source) == [(2, 2, 9, 9)]
-    assert source.problems == ("Annotations/7.xml:10: the same object as in line 3; left out",)
+    assert source.problems == ("Annotations/7.xml:10: the same as in line 3; object left out",)
 
 
 @pytest.mark.parametrize("size", ["", "<size><width>0</width><height>0</height></size>"])

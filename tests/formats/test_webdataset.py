@@ -294,7 +294,7 @@ def test_what_is_wrong_is_named_with_its_file(tmp_path):
             [
                 *("box without area", "box: expected numbers", "length 4, got 3 - at `$.box`"),
                 *("fewer than three points", "at `$.keypoints", "length 4, got 2 - at `$.corners`"),
-                *("no member's extension", "object dropped"),
+                *("no member's extension", "object left out"),
             ],
             strict=True,
         ),

@@ -125,7 +125,7 @@ def test_a_polygon_that_reaches_out_is_kept_for_the_mover_to_clip(read):
 def test_the_same_object_twice_is_one(read):
     source = read(GOOD + GOOD)
     assert source.annotation.objects == (Object(category="cat", box=(10, 5, 30, 15)),)
-    assert source.problems == ("labels/7.txt:2: the same object as in line 1; left out",)
+    assert source.problems == ("labels/7.txt:2: the same as in line 1; object left out",)
 
 
 def test_keypoints_of_another_number_are_left_out(read):
@@ -229,7 +229,7 @@ def test_a_list_of_classes_that_disagrees_is_told(make):
         ("names: {a: cat}", r"data\.yaml: names: expected number and name, found 'a': 'cat'"),
         ("names: [[cat]]", r"data\.yaml: names: expected number and name"),
         ("names: !!python/object/apply:os.system ['true']", "not valid YAML"),
-        (b"names: [\xff]", "not valid YAML"),
+        (b"names: [\xff]", "not in UTF-8"),
     ],
 )
 def test_a_configuration_that_cannot_be_read_is_an_error(make, config, message):

@@ -56,7 +56,8 @@ JOBS = {
 OPTIONS = {
     "format": {"format": "unlabelled"},
     "label_pattern": {"label_pattern": r"(?P<label>\d)\.png"},
-    "hints": {"hints": Hints(encoding="gbk")},
+    "hints": {"hints": Hints(depth="auto")},
+    "raw_labels": {"raw_labels": True},
     "limit": {"limit": 2},
     "limits": {"limits": Limits(max_pixels=10_000)},
     "depth": {"depth": "auto"},

@@ -156,9 +156,6 @@ def test_reserved_names(key, reserved):
 
 
 HOSTILE = (
-    ".variegate/job.json",
-    ".variegate/parts/000000000000-000000000009.jsonl",
-    ".Variegate/parts/x.png",
     "manifest.parquet",
     "MANIFEST.parquet",
 )
@@ -180,6 +177,19 @@ def test_an_input_called_like_a_record_is_quarantined(tmp_path, image, name):
     assert verify(tmp_path / "out").ok
     again = augment(folder, tmp_path / "out", **options)
     assert again.digest == summary.digest
+
+
+@pytest.mark.parametrize("name", [".variegate/job.json", ".Variegate/parts/x.png"])
+def test_an_input_in_a_hidden_folder_of_records_is_skipped(tmp_path, image, name):
+    for one in ("a.png", name):
+        (tmp_path / "in" / one).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / one).write_bytes(image)
+    options = Options(workers=0)
+    counts = augment(
+        tmp_path / "in", tmp_path / "out", recipe=jobs.recipe(jobs.TWO), options=options
+    ).counts
+    assert (counts.augmented, counts.skipped, counts.sources) == (1, 1, 2)
+    assert verify(tmp_path / "out").ok
 
 
 @pytest.mark.parametrize("label", [".variegate", ".VARIEGATE", "manifest.parquet"])

@@ -113,9 +113,9 @@ def with_moved_parts(
             moved[f"{name}_valid"] = either and any(moved[f"{name}_kpts"][2::3])
 
     def placed(fields: Mapping[str, Any]) -> dict[str, Any]:
-        new = (name for name in moved if _mirrored(name) in fields and any(moved[name]))
+        parts = (name for name in moved if name in PART_FIELDS and _mirrored(name) in fields)
         kept = {name: moved.get(name, value) for name, value in fields.items()}
-        return kept | {name: moved[name] for name in new if name in PART_FIELDS}
+        return kept | {name: moved[name] for name in parts if name in fields or any(moved[name])}
 
     return _in_every_file(placed(extra), placed)
 

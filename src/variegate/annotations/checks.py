@@ -31,7 +31,7 @@ _NUMBERS = frozenset((int, float))
 _LARGEST = 1e12
 
 # How every problem ends that costs objects: "box with no area; object left out".
-_COST = re.compile(r"(?:([\d,]+) objects|object) left out$")
+_COST = re.compile(r"(?:([\d,]+) objects?|object) left out$")
 
 _Shape = TypeVar("_Shape")
 
@@ -227,7 +227,7 @@ def without_duplicates(
     for place, one in objects:
         first = seen.setdefault(repr(one), place)
         if first != place:
-            problems.add(line(place), f"the same object as in line {line(first)}; left out")
+            problems.add(line(place), f"the same as in line {line(first)}; object left out")
         else:
             kept.append(one)
     return tuple(kept)

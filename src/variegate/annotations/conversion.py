@@ -147,7 +147,7 @@ def _kept_mask(
 ) -> Object | None:
     """Return an object with a mask as it is described now, or None if it is too small."""
     box: list[float] = targets.boxes[number].tolist()
-    if not (targets.kept_boxes and one.box is not None):
+    if not (targets.exact_boxes and one.box is not None):
         box = _bounds(mask).tolist()
     x1, y1, x2, y2 = box
     if not targets.kept_boxes and not min(x2 - x1, y2 - y1) >= rule.min_side:

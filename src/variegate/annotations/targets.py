@@ -104,6 +104,7 @@ class Targets:
         layer_of: (N,) number of the layer with an object's mask, where its number plus one is its
             value; -1 for objects without a mask.
         kept_boxes: no geometry has touched the boxes: they are as they were read.
+        exact_boxes: they are as they were read, but for flips and quarter turns.
         origins: (key, number of objects) of each image that objects come from, in turn.
     """
 
@@ -116,6 +117,7 @@ class Targets:
     layers: tuple[Layer, ...] = ()
     layer_of: tuple[int, ...] = ()
     kept_boxes: bool = True
+    exact_boxes: bool = True
     origins: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -142,6 +144,7 @@ class Targets:
         mask: MoveMask,
         size: Size,
         shown: Callable[[Outlines], Outlines] = lambda outlines: outlines,
+        turned: bool = False,
     ) -> "Targets":
         """Return the targets after a change of geometry.
 
@@ -152,6 +155,7 @@ class Targets:
             mirrored: the image is its mirror image (right becomes left).
             mask: moves a mask.
             size: (height, width) of the new canvas.
+            turned: the whole image is flipped, or turned by quarters: boxes stay exact.
         """
         outlines = shown(self.outlines)
         if not straight:
@@ -167,13 +171,14 @@ class Targets:
         layers = tuple(replace(one, values=mask(one)) for one in self.layers)
         return replace(
             self,
-            boxes=cut.bounds(self.count),
+            boxes=_moved_boxes(self.boxes, points) if turned else cut.bounds(self.count),
             outlines=cut,
             keypoints=self.keypoints.moved(points, mirrored=mirrored, size=size),
             beside=self.beside.moved(points, mirrored=mirrored, size=size),
             visible=visible,
             layers=layers,
             kept_boxes=False,
+            exact_boxes=self.exact_boxes and turned,
         )
 
     def joined(self, other: "Targets") -> "Targets":
@@ -199,6 +204,7 @@ class Targets:
             layers=(*self.layers, *moved),
             layer_of=self.layer_of + tuple(-1 if i < 0 else places[i] for i in other.layer_of),
             kept_boxes=self.kept_boxes and other.kept_boxes,
+            exact_boxes=self.exact_boxes and other.exact_boxes,
             origins=self.origins + other.origins,
         )
 
@@ -225,6 +231,12 @@ class Targets:
             keypoints=_covered(self.keypoints, seen),
             beside=_covered(self.beside, seen),
         )
+
+
+def _moved_boxes(boxes: Points, move: Callable[[Points], Points]) -> Points:
+    """Return the boxes (N, 4) around two moved corners of each."""
+    ends = move(boxes.reshape(-1, 2)).reshape(-1, 2, 2)
+    return np.concatenate([ends.min(axis=1), ends.max(axis=1)], axis=1)
 
 
 def _covered(keypoints: Keypoints, seen: npt.NDArray[np.bool_]) -> Keypoints:

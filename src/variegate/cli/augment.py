@@ -14,6 +14,7 @@ from variegate.cli.options import (
     In,
     Out,
     PluginRecipe,
+    RawLabels,
     RunInput,
     Strict,
     option,
@@ -44,6 +45,7 @@ def augment(
     inputs: RunInput,
     backend: BackendChoice,
     strict: Strict = False,
+    raw_labels: RawLabels = False,
     shard_size: Annotated[int | None, option("--shard-size", "", parser=whole(), hidden=True)] = (
         None
     ),
@@ -72,6 +74,7 @@ def augment(
         strict=strict,
         update=update,
         prune=prune,
+        raw_labels=raw_labels,
         backend=backend.backend,
         backend_options=backend.chosen,
         plugins=tuple(recipe.plugins or ()),

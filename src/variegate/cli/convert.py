@@ -7,7 +7,7 @@ import typer
 from variegate.cli import summaries
 from variegate.cli.application import QUARANTINED, command
 from variegate.cli.console import note, show_json, tell
-from variegate.cli.options import AsJson, In, Out, RunInput, Strict, option
+from variegate.cli.options import AsJson, In, Out, RawLabels, RunInput, Strict, option
 
 if TYPE_CHECKING:
     from variegate.datasets.convert import PreparedConversion
@@ -44,6 +44,7 @@ def convert(
     ] = False,
     inputs: RunInput,
     strict: Strict = False,
+    raw_labels: RawLabels = False,
     as_json: AsJson = False,
 ) -> None:
     """Convert the dataset IN to another format, into OUT.
@@ -55,7 +56,7 @@ def convert(
     from variegate.datasets.convert import conversion_as_data, prepare_conversion
     from variegate.datasets.convert import convert as run
 
-    options = inputs.options(strict=strict)
+    options = inputs.options(strict=strict, raw_labels=raw_labels)
     if dry_run:
         with prepare_conversion(
             source, to=to, oriented_boxes=oriented_boxes, options=options

@@ -125,6 +125,14 @@ Strict = Annotated[
         "exit with code 3 if any image was quarantined.",
     ),
 ]
+RawLabels = Annotated[
+    bool,
+    option(
+        "--raw-labels",
+        "Write labels into CSV files unchanged. Default: an apostrophe before what a spreadsheet "
+        "takes for a formula; reading takes it away.",
+    ),
+]
 PluginFiles = Annotated[
     list[Path] | None,
     option(

@@ -8,7 +8,7 @@ by its content, never by its name, and everything that is wrong with one is a `I
 A format is one file here, with `parse(data, limits)`.
 """
 
-from variegate.codecs.decode import Header, decode, faults_of, probe
+from variegate.codecs.decode import Header, decode, faults_of, is_plain, probe
 from variegate.codecs.encode import encode
 from variegate.codecs.limits import Depth, Limits
 from variegate.codecs.masks import MASK_EXTENSION, decode_mask, encode_mask
@@ -28,6 +28,7 @@ __all__ = [
     "encode",
     "encode_mask",
     "faults_of",
+    "is_plain",
     "kind_of",
     "probe",
     "read_palette",

@@ -63,6 +63,16 @@ def is_broken(profile: bytes) -> bool:
     return False
 
 
+def is_srgb(profile: bytes) -> bool:
+    """Whether a profile says what is so without one: no color moves by more than a level."""
+    if is_broken(profile) or len(profile) > MAX_PROFILE_BYTES:
+        return False
+    if profile[16:20] == _SIGNATURES["gray"]:
+        table = _gray_table(profile)
+        return table is None or int(np.abs(table.astype(int) - np.arange(256)).max()) <= 1
+    return profile[16:20] == _SIGNATURES["rgb"] and _transform(profile, "rgb") is None
+
+
 def _inks_to_rgb(samples: Array) -> Array:
     """CMYK without a profile: each ink takes its share of the light, (1 - c) * (1 - k)."""
     light = 255 - samples.astype(np.uint16)

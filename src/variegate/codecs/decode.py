@@ -12,7 +12,7 @@ from variegate.codecs import bmp, color, heif, jp2, jpeg, pillow, png, svg, tga,
 from variegate.codecs.color import BROKEN_PROFILE
 from variegate.codecs.limits import Limits
 from variegate.codecs.pixels import Parsed, finish
-from variegate.codecs.sniff import NAMES, kind_of
+from variegate.codecs.sniff import EXTENSIONS, NAMES, kind_of
 from variegate.errors import DecodeError, ImageError, LimitError, ShapeError, UnsupportedError
 
 # Each reads a header; a kind that is known but not here cannot be read.
@@ -87,6 +87,27 @@ def faults_of(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> tuple[str, ...]:
     profile = parsed.profile()
     broken = profile is not None and color.is_broken(profile)
     return (*parsed.faults, *((BROKEN_PROFILE,) if broken else ()))
+
+
+def is_plain(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> bool:
+    """Say whether whoever opens an image sees what `decode` gives of it, alpha kept.
+
+    It is of a kind that can be written, upright as it is stored, sRGB or gray, of 8 bits at most,
+    of one frame, and nothing is wrong with it.
+
+    Args:
+        data: the whole file.
+        limits: as for `probe`.
+
+    Raises:
+        ImageError: as `probe` does.
+    """
+    kind, parsed = _parse(data, limits)
+    usual = parsed.orientation == 1 and parsed.frames == 1 and parsed.bits <= 8
+    if kind not in EXTENSIONS or not usual or parsed.inks or parsed.faults:
+        return False
+    profile = parsed.profile()
+    return profile is None or color.is_srgb(profile)
 
 
 def decode(

@@ -102,6 +102,7 @@ def parse(data: bytes, limits: Limits) -> Parsed:
         profile=lambda: header.profile,
         reduced=load if usual else None,
         faults=header.faults,
+        inks=len(header.components) == 4,
     )
 
 

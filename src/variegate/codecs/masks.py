@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
-from variegate.codecs import bmp, jpeg, pillow, png, tiff
+from variegate.codecs import bmp, jpeg, jpeg_masks, pillow, png, tiff
 from variegate.codecs.decode import faults_named
 from variegate.codecs.limits import Limits
 from variegate.codecs.pixels import Array, Parsed, upright
@@ -45,12 +45,14 @@ _SPREAD = {2: 85, 4: 17}
 _MOST_IDS = 1 << 24
 
 
-def decode_mask(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Array:
+def decode_mask(data: bytes, limits: Limits = _DEFAULT_LIMITS, *, soft: bool = False) -> Array:
     """Decode a mask to the values that it stores, upright.
 
     Args:
         data: the file's content: PNG, or BMP, TIFF, GIF, WebP, JPEG.
         limits: checked on the header, before any pixel is decoded.
+        soft: its values are shares, which what JPEG does to them leaves nearly as they were;
+            all others are restored.
 
     Returns:
         (H, W), C-contiguous: uint8 for 1 to 8 bits gray and for palettes (the indices); uint16 for
@@ -59,7 +61,7 @@ def decode_mask(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Array:
     Raises:
         DecodeError: the bytes are no image, or broken, or not all there.
         LimitError: it is larger than the limits.
-        UnsupportedError: it is of a kind that holds no such values.
+        UnsupportedError: it is of a kind that holds no such values, or a JPEG that has lost them.
     """
     limits.check_bytes(len(data))
     kind = kind_of(data)
@@ -71,6 +73,8 @@ def decode_mask(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Array:
     with faults_named(f"{NAMES[kind]} mask"):
         parsed = parse(data, limits)
         values = _load(data, kind, opener, parsed)
+        if kind == "jpeg" and not soft:
+            values = jpeg_masks.restored(values)
     return _joined(upright(values, parsed.orientation))
 
 

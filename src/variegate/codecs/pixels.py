@@ -46,6 +46,7 @@ class Parsed:
         reduced: does so at 1/2, 1/4 or 1/8 of the size, as it is told; None where it cannot.
         faults: what is wrong with the file and harms no pixel, a clause each.
         bits: of a sample, as stored.
+        inks: its samples are CMYK.
     """
 
     height: int
@@ -57,6 +58,7 @@ class Parsed:
     reduced: Callable[[int], Raster] | None = None
     faults: tuple[str, ...] = ()
     bits: int = 8
+    inks: bool = False
 
 
 def raster_of(pixels: Array) -> Raster:

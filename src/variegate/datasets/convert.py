@@ -137,6 +137,7 @@ def prepare_conversion(
             fresh=writer,
             kind="convert",
             options=conversion.to_json(),
+            raw_labels=options.raw_labels,
         )
         losses = look.tally.losses(look.skeletons, look.mask_names)
         yield PreparedConversion(prepared, to, losses, conversion.naming, look.tally.objects)

@@ -8,9 +8,12 @@ from typing import ClassVar
 from variegate.annotations.annotation import Annotation, Skeleton
 from variegate.annotations.checks import objects_left_out
 from variegate.formats.plain import PlainWriter
-from variegate.formats.scan import SPLITS, Survey, is_hidden, seems_image
+from variegate.formats.scan import SPLITS, Survey, is_hidden, seems_image, split_and_group
 from variegate.formats.writer import Writer
 from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
+
+#: Why a hidden file is no image of the set.
+HIDDEN = "a hidden file, or in a hidden folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,11 @@ class Source:
     unusable: str | None = None
     skip: str | None = None
     partners: tuple["Source", ...] = ()
+
+    def __post_init__(self) -> None:
+        # Here, so that no format can forget it.
+        if self.skip is None and is_hidden(self.key):
+            object.__setattr__(self, "skip", HIDDEN)
 
     @property
     def shares(self) -> dict[str, float]:
@@ -73,11 +81,13 @@ class NotThisFormat:
         noteworthy: the user should hear of it even where another format fits.
         annotated: it has annotations in this format, which belong to none of its images; formats
             without any annotations are not taken instead.
+        question: what only the user can answer, and where no other format finds labels, must.
     """
 
     reason: str
     noteworthy: bool = False
     annotated: bool = False
+    question: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +97,8 @@ class DatasetFormat(ABC):
     Attributes:
         root: the folder that holds it all, "" or with a slash at its end ("dataset/"). Files
             elsewhere have neither split nor label.
-        split_folders: folder below the root -> canonical split; empty without such folders.
+        split_folders: folder, as a path below the root -> canonical split; empty without any.
+        said: folder, by its name or path -> split, as the user says.
         classes: the labels, in code-point order.
         images: images by split ("" for none), judged by their names.
         notes: what else the user should know, one sentence each.
@@ -97,12 +108,15 @@ class DatasetFormat(ABC):
 
     name: ClassVar[str]
     choosable: ClassVar[bool] = False
-    """Whether the user may name the folder to take labels from, where several have some."""
+    """Whether the user may name the folder or file to take labels from, where several have some."""
     bare: ClassVar[bool] = False
     """Whether its datasets have no files of annotations: names tell all that is known."""
+    takes: ClassVar[frozenset[str]] = frozenset()
+    """Of the hints but "splits" and "depth" those that are of use here."""
 
     root: str = ""
     split_folders: Mapping[str, str] = field(default_factory=dict)
+    said: Mapping[str, str] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     images: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -133,7 +147,7 @@ class DatasetFormat(ABC):
     def split(self, key: str) -> str | None:
         """Return the split of one file."""
         inside = self.inside(key)
-        return self.split_folders.get(inside.partition("/")[0]) if inside else None
+        return split_and_group(inside.split("/")[:-1], self.split_folders)[0] if inside else None
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, counted, named
 from variegate.formats.plain import ClassFoldersWriter
-from variegate.formats.scan import Survey
-from variegate.storage import Storage
+from variegate.formats.questions import same_classes
+from variegate.formats.scan import Survey, split_and_group
+from variegate.storage import Storage, printable
 
 # Folder names that say what the files are for, and not what they show.
 _ANNOTATIONS = {
@@ -34,6 +36,8 @@ class ClassFolders(DatasetFormat):
             groups, root = {root[-1]: survey.direct}, root[:-1]
         elif problem := _problem(survey, chosen=chosen):
             return NotThisFormat(problem)
+        elif not chosen and (question := same_classes(survey)):
+            raise InputError(f"{printable(storage.url)}: {question}")
         return cls(
             root="".join(f"{part}/" for part in root),
             split_folders=survey.split_folders,
@@ -43,19 +47,21 @@ class ClassFolders(DatasetFormat):
         )
 
     def label(self, key: str) -> str | None:
-        folders = (self.inside(key) or "").split("/")[:-1]
-        if self.split_folders:
-            folders = folders[1:] if folders and folders[0] in self.split_folders else []
-        return folders[0] if folders else None
+        return split_and_group((self.inside(key) or "").split("/")[:-1], self.split_folders)[1]
 
     def writer(self) -> ClassFoldersWriter:
         return ClassFoldersWriter(classes=self.classes)
 
 
 def _notes(survey: Survey, groups: Mapping[str, Counter[str]]) -> tuple[str, ...]:
-    outside = survey.images.total() - sum(counts.total() for counts in groups.values())
+    aside = survey.aside.total()
+    outside = survey.images.total() - sum(counts.total() for counts in groups.values()) - aside
     count = counted(outside, "image stands", "images stand")
-    return (f"{count} in no class folder and without a label",) if outside else ()
+    notes = [f"{count} in no class folder and without a label"] if outside else []
+    if aside:
+        count = counted(aside, "image", "images")
+        notes.append(f"{count} of {named(survey.aside)} in no split and without a label")
+    return tuple(notes)
 
 
 def _problem(survey: Survey, *, chosen: bool) -> str | None:
@@ -65,10 +71,15 @@ def _problem(survey: Survey, *, chosen: bool) -> str | None:
         return "there are no class folders"
     if strays := survey.stray_folders:
         splits = named(sorted(survey.split_folders))
-        return f"the folders {named(strays)} stand beside those of the splits, {splits}"
+        return (
+            f"the folders {named(strays)} stand beside those of the splits, {splits}: "
+            f"say which split is in each, such as --split test={strays[0]}"
+        )
     if chosen:
         return None
-    if count := survey.direct.total():
+    labelled = {split for counts in survey.groups.values() for split in counts}
+    # Images to be tested on may come without labels.
+    if count := sum(survey.direct[split] for split in {"", "train", *labelled}):
         return f"images ({count:,}) stand beside the folders {named(sorted(survey.groups))}"
     if len(survey.groups) == 1:
         return f"{named(survey.groups)} is the only folder"

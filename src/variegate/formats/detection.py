@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from variegate.errors import InputError, UsageError, did_you_mean
-from variegate.formats.base import DatasetFormat, counted
+from variegate.formats.base import DatasetFormat, counted, named
 from variegate.formats.flat import NAME_RULES, pattern_rules
 from variegate.formats.hints import NO_HINTS, Hints
-from variegate.formats.scan import Survey, survey
+from variegate.formats.questions import ask_for_splits, unknown_splits
+from variegate.formats.scan import Survey, said_depth, survey
+from variegate.formats.unlabelled import Unlabelled
 from variegate.storage import Storage, printable
 
 
@@ -25,7 +27,7 @@ def detect(
         storage: the dataset.
         formats: what it may be, the first that fits wins.
         name: of a format, to be taken without guessing; for some with a colon and the
-            folder to take labels from, where several have some for the same images.
+            folder or table to take labels from, where several have some for the same images.
         label_pattern: a regular expression with a group "label", searched in each key; implies
             the format "flat".
         hints: what the user says of the dataset.
@@ -38,7 +40,7 @@ def detect(
     chosen = _chosen(formats, name or None, label_pattern)
     if labels and not all(kind.choosable for kind in chosen):
         names = ", ".join(kind.name for kind in formats if kind.choosable)
-        raise UsageError(f"--format {name}:{labels}: a folder goes with {names} only")
+        raise UsageError(f"--format {name}:{labels}: a folder or file goes with {names} only")
     rules = NAME_RULES if label_pattern is None else pattern_rules(label_pattern)
     seen = replace(survey(storage, rules), labels=labels or None, hints=hints)
     place = printable(storage.url)
@@ -47,12 +49,17 @@ def detect(
     reasons: list[str] = []
     notes: list[str] = []
     lost: list[str] = []
+    questions: list[str] = []
     for kind in chosen or formats:
         result = kind.recognise(seen, storage, chosen=bool(chosen))
         if isinstance(result, DatasetFormat):
             if kind.bare and lost:
                 raise InputError(f"{place}: {lost[0]}, or choose another format with --format")
+            if questions and isinstance(result, Unlabelled):
+                raise InputError(f"{place}: {questions[0]}")
+            notes += _check(result, seen, chosen=bool(chosen))
             return replace(result, notes=(*result.notes, *notes))
+        questions += [result.question] if result.question else []
         reasons.append(f"{kind.name}: {result.reason}")
         if result.annotated:
             lost.append(result.reason)
@@ -85,6 +92,39 @@ def _chosen(
             f"--format {name}: expected one of {', '.join(names)}{did_you_mean(name, names)}"
         )
     return [kind for kind in formats if kind.name == name]
+
+
+def _check(found: DatasetFormat, seen: Survey, *, chosen: bool) -> list[str]:
+    """Compare a format with what the user says and with what folders are called; return notes.
+
+    Raises:
+        InputError: splits are told by names that could mean several things, or the user names a
+            folder that is not there.
+        UsageError: the user says what this format has no use for.
+    """
+    place = printable(seen.url)
+    for hint in ("classes", "columns", "encoding", "images", "masks", "pairs"):
+        if getattr(seen.hints, hint) and hint not in found.takes:
+            raise UsageError(f"--{hint}: the format {found.name} of {place} has no use for it")
+    for folder, split in seen.hints.splits.items():
+        if not found.images.get(split) or not _is_there(folder, seen):
+            folders = sorted({"/".join(folder) for folder in seen.tally.folders if folder})
+            raise InputError(
+                f"{place}: --split {split}={folder}: no images of it; there are "
+                f"{named(folders) if folders else 'no folders'}"
+            )
+    if not found.images.get("") or not (alike := unknown_splits(seen)):
+        return []
+    if chosen:
+        return [f"the folders {named(alike)} look like splits, and are taken for none"]
+    raise InputError(f"{place}: {ask_for_splits(alike)}")
+
+
+def _is_there(folder: str, seen: Survey) -> bool:
+    """Say whether a folder holds images; one that is deep or called so in a table may."""
+    if seen.tally.crowded or seen.tables or seen.others[".txt"] or folder.count("/") > 1:
+        return True
+    return any(said_depth(one, {folder: "train"}) for one in seen.tally.folders)
 
 
 def _no_images(place: str, seen: Survey) -> str:

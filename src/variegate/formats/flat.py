@@ -84,7 +84,7 @@ class FlatNames(DatasetFormat):
     @classmethod
     def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         by_pattern = "pattern" in survey.rules
-        if survey.groups and not chosen:
+        if (survey.groups or survey.stray_folders) and not chosen:
             return NotThisFormat("images stand in folders")
         problem = "no rule fits"
         for name, rule in survey.rules.items():

@@ -109,7 +109,7 @@ class PairedFormat(DatasetFormat):
     def split_of(self, folder: str, stem: str) -> str | None:
         """Return the split of an image in one of the folders of images."""
         del stem
-        return split_below(folder)
+        return split_below(folder, self.said)
 
     def writer(self) -> Writer:
         return self.template

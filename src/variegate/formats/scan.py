@@ -5,31 +5,34 @@ Only counts are kept, never keys, so that ten million files need no more memory 
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
+from types import MappingProxyType
 
+from variegate.annotations.splits import SPLITS as SPLITS
+from variegate.annotations.splits import canonical_split as canonical_split
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.formats.hints import NO_HINTS, Hints
 from variegate.storage import Storage
 
-SPLITS = ("train", "val", "test")
-_SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
 # Files without an extension may be images; these are not.
 _PAPERS = {
     *("authors", "changelog", "contributing", "copying", "dockerfile", "licence", "license"),
     *("makefile", "notice", "readme", "version"),
 }
+# Hidden files and folders, and what archives (__MACOSX), network drives (@eaDir, #recycle) and
+# Windows keep beside the user's own files.
+_HIDDEN = re.compile(
+    r"(?:^|/)(?:\.|(?i:__MACOSX|@eaDir|@Recycle|@Recently-Snapshot|\#recycle|\#snapshot"
+    r"|\$RECYCLE\.BIN|System\ Volume\ Information|lost\+found)/)"
+)
+# Folders of images that are to be labelled by a model: they belong to no split.
+_UNLABELLED = re.compile(
+    r"(?:.*[\W_])?(?:pred|preds|predict|prediction|predictions|inference|unlabell?ed)",
+    re.IGNORECASE,
+)
 _TABLE_EXTENSIONS = frozenset({".csv", ".tsv"})
 
 # Two folders around it all, a split and a class: deeper folders decide nothing.
@@ -43,37 +46,81 @@ LabelRule = Callable[[str], str | None]
 """From a key to the label that its name holds, if it holds one."""
 
 
-def canonical_split(name: str) -> str | None:
-    """Return "train", "val" or "test" for a name that means one of them, in any case."""
-    return _SPLIT_NAMES.get(name.strip().lower())
+Said = Mapping[str, str]
+"""From a folder, by its name or path, to its split: what the user says."""
+NOTHING_SAID: Said = MappingProxyType({})
 
 
 def split_above(
-    key: str, spellings: Callable[[str], Iterable[str]] = lambda folder: (folder,)
+    key: str,
+    spellings: Callable[[str], Iterable[str]] = lambda folder: (folder,),
+    *,
+    said: Said = NOTHING_SAID,
 ) -> str | None:
     """Return the split of the outermost folder that names one.
 
     Args:
         key: of a file.
         spellings: from a folder's name to the words in which it may name a split.
+        said: what the user says; it goes before all names.
     """
-    words = chain.from_iterable(map(spellings, key.split("/")[:-1]))
+    folders = key.split("/")[:-1]
+    if at := said_depth(folders, said):
+        return said_split(folders[:at], said)
+    words = chain.from_iterable(map(spellings, folders))
     return next(filter(None, map(canonical_split, words)), None)
 
 
-def split_of(key: str) -> str | None:
+def split_of(key: str, said: Said = NOTHING_SAID) -> str | None:
     """Return the split that a file's name tells, or the nearest folder above it."""
+    if said_depth(key.split("/")[:-1], said):
+        return split_below(key, said)
     # "image_info_test-dev2017": the first word decides.
     for word in re.findall("[a-z]+", key.lower().rpartition("/")[2].partition(".")[0]):
         if split := canonical_split(word):
             return split
-    return split_below(key)
+    return split_below(key, said)
 
 
-def split_below(key: str) -> str | None:
+def split_below(key: str, said: Said = NOTHING_SAID) -> str | None:
     """Return the split of the innermost folder that names one: "train", "val2017"."""
-    words = (folder.rstrip("0123456789") for folder in reversed(key.split("/")[:-1]))
-    return next(filter(None, map(canonical_split, words)), None)
+    folders = key.split("/")[:-1]
+    if at := said_depth(folders, said):
+        return said_split(folders[:at], said)
+    return next(filter(None, map(canonical_split, reversed(folders))), None)
+
+
+def said_split(folders: Sequence[str], said: Said) -> str | None:
+    """Return the split that the user gives the last of these folders, if any."""
+    if not said:
+        return None
+    path = f"/{'/'.join(folders)}"
+    return next((split for one, split in said.items() if path.endswith(f"/{one}")), None)
+
+
+def said_depth(folders: Sequence[str], said: Said) -> int:
+    """Return how many folders there are down to the innermost that the user gives a split."""
+    if not said:
+        return 0
+    depths = range(len(folders), 0, -1)
+    return next((depth for depth in depths if said_split(folders[:depth], said)), 0)
+
+
+def split_and_group(
+    folders: Sequence[str], split_folders: Mapping[str, str]
+) -> tuple[str | None, str | None]:
+    """Return the split and the first folder that is no split's, of folders below the root.
+
+    Args:
+        folders: above a file.
+        split_folders: paths of folders -> split.
+    """
+    depths = range(min(len(folders), _DEPTH), 0, -1) if split_folders else ()
+    at = next((n for n in depths if "/".join(folders[:n]) in split_folders), 0)
+    if not at:
+        return None, folders[0] if folders and not split_folders else None
+    inner = folders[at:] or (folders[:1] if at > 1 else ())
+    return split_folders["/".join(folders[:at])], inner[0] if inner else None
 
 
 def relative_name(name: str) -> str | None:
@@ -85,8 +132,7 @@ def relative_name(name: str) -> str | None:
 
 def is_hidden(key: str) -> bool:
     """Say whether a file, or a folder above it, is one that systems leave behind unseen."""
-    path = f"/{key}"
-    return "/." in path or "/__MACOSX/" in path
+    return _HIDDEN.search(key) is not None
 
 
 def seems_image(key: str) -> bool:
@@ -160,15 +206,21 @@ class Survey:
             extension == "" if self.bare else extension in IMAGE_EXTENSIONS
         )
 
+    @property
+    def chosen_tables(self) -> tuple[str, ...]:
+        """The tables: the one that the user names, or all."""
+        return self.tables if self.labels is None else (self.labels,)
+
     @cached_property
     def root(self) -> tuple[str, ...]:
         """The lone folders around everything, as in a zip file of one folder."""
         root: tuple[str, ...] = ()
         while len(root) < _ROOT_DEPTH and root not in self.tally.folders:
             tops = {folder[len(root)] for folder in self.tally.folders}
-            if len(tops) != 1 or canonical_split(next(iter(tops))):
+            top = tops.pop()
+            if tops or canonical_split(top) or said_split((*root, top), self.hints.splits):
                 break
-            root += (tops.pop(),)
+            root += (top,)
         return root
 
     @property
@@ -177,15 +229,37 @@ class Survey:
         return "".join(f"{part}/" for part in self.root)
 
     @cached_property
+    def inner(self) -> list[tuple[str, ...]]:
+        """The folders of images as seen from the root."""
+        return [folder[len(self.root) :] for folder in self.tally.folders]
+
+    @cached_property
     def split_folders(self) -> dict[str, str]:
-        """The folders below the root that name splits -> canonical split."""
-        inner = [folder[len(self.root) :] for folder in self.tally.folders]
-        found = {f[0]: split for f in inner if f and (split := canonical_split(f[0]))}
-        others = {f[0] for f in inner if f} - found.keys()
-        deep = any(len(f) > 1 and f[0] in found for f in inner)
-        if others and len(set(found.values())) == 1 and not deep:
-            return {}  # "train" beside "bus" and "car" is a vehicle
+        """The folders that are splits, as paths below the root -> canonical split."""
+        said = self._said_folders
+        tops = {f[0] for f in self.inner if f} - {path.partition("/")[0] for path in said}
+        found = {top: split for top in tops if (split := canonical_split(top))}
+        deep = any(len(f) > 1 and f[0] in found for f in self.inner)
+        if tops - found.keys() and len(set(found.values())) == 1 and not deep and not said:
+            found = {}  # "train" beside "bus" and "car" is a vehicle
+        return {**found, **said} or self._below_classes
+
+    @cached_property
+    def _said_folders(self) -> dict[str, str]:
+        found = {}
+        for folder in self.tally.folders:
+            depth = said_depth(folder, self.hints.splits)
+            if depth > len(self.root) and (split := said_split(folder[:depth], self.hints.splits)):
+                found["/".join(folder[len(self.root) : depth])] = split
         return found
+
+    @cached_property
+    def _below_classes(self) -> dict[str, str]:
+        """The same where each class has its splits: ``cat/train``, ``cat/val``."""
+        found = {"/".join(f[:2]): canonical_split(f[1]) for f in self.inner if len(f) > 1}
+        splits = {path: split for path, split in found.items() if split}
+        whole = len(splits) == len(found) and all(len(f) > 1 for f in self.inner)
+        return splits if whole and len(set(splits.values())) > 1 else {}
 
     @cached_property
     def direct(self) -> Counter[str]:
@@ -200,23 +274,39 @@ class Survey:
     @cached_property
     def images(self) -> Counter[str]:
         """Images by split ("" for none)."""
-        return sum(self._grouped.values(), Counter())
+        return sum(self._grouped.values(), Counter({"": self.aside.total()}))
 
     @cached_property
     def _grouped(self) -> dict[str, Counter[str]]:
         grouped: dict[str, Counter[str]] = {}
-        for folder, count in self.tally.folders.items():
-            inner = folder[len(self.root) :]
-            split = self.split_folders.get(inner[0], "") if inner else ""
-            group = inner[1:2] if split else inner[0:1]
-            grouped.setdefault("".join(group), Counter())[split] += count
+        for folder, count in zip(self.inner, self.tally.folders.values(), strict=True):
+            split, group = split_and_group(folder, self.split_folders)
+            if not folder or folder[0] not in self.aside:
+                grouped.setdefault(group or "", Counter())[split or ""] += count
         return grouped
+
+    @cached_property
+    def aside(self) -> Counter[str]:
+        """Images by folder, of folders beside the splits that are called as unlabelled images."""
+        found: Counter[str] = Counter()
+        for folder, count in zip(self.inner, self.tally.folders.values(), strict=True):
+            if folder and folder[0] in self._beside_splits and _UNLABELLED.fullmatch(folder[0]):
+                found[folder[0]] += count
+        return found
+
+    @cached_property
+    def _beside_splits(self) -> set[str]:
+        tops = {folder[0] for folder in self.inner if folder}
+        return (
+            tops - {p.partition("/")[0] for p in self.split_folders}
+            if self.split_folders
+            else set()
+        )
 
     @property
     def stray_folders(self) -> list[str]:
-        """Folders with images that stand beside the folders of the splits."""
-        tops = {f[len(self.root)] for f in self.tally.folders if len(f) > len(self.root)}
-        return sorted(tops - self.split_folders.keys()) if self.split_folders else []
+        """Folders with images that stand beside the folders of the splits, for no known reason."""
+        return sorted(self._beside_splits - self.aside.keys())
 
 
 def survey(storage: Storage, rules: Mapping[str, LabelRule]) -> Survey:

@@ -83,10 +83,12 @@ class SizeEvidence:
     Attributes:
         measures: of images that were looked at; None for those that cannot be read.
         majority: what most images tell, once they are counted.
+        doubtful: what so few objects of the set tell that they are drawn over the edge of theirs.
     """
 
     measures: dict[str, Measure | None] = field(default_factory=dict)
     majority: MadeOn | None = None
+    doubtful: frozenset[MadeOn] = frozenset()
     is_counted: bool = False
 
     def settled(
@@ -118,8 +120,9 @@ class SizeEvidence:
             if _made_on(own, real.size) != "image":
                 return SettledSize(stated)
         elif same_shape(stated, real.size):
-            made_on = _made_on(own, real.size) or self._of_most(storage, others)
-            if made_on == "copy":
+            most = self._of_most(storage, others)
+            made_on = _made_on(own, real.size)
+            if (most if made_on is None or (made_on in self.doubtful) else made_on) == "copy":
                 return SettledSize(stated, f"{told}; coordinates scaled to it")
         elif _made_on(own, real.size) == "copy":
             wrong = f"its annotation is for an image of {_by(stated)}, it has {_by(real.size)}"
@@ -145,7 +148,7 @@ class SizeEvidence:
         if not self.is_counted:
             self.is_counted = True
             copies = list(self._copies(storage, islice(others(), _LOOKED_AT)))
-            votes = Counter(made_on for one, real in copies if (made_on := _made_on(one, real)))
+            votes, self.doubtful = _votes(copies)
             if votes["copy"] != votes["image"]:
                 self.majority = "copy" if votes["copy"] > votes["image"] else "image"
             elif not votes and _is_unlikely(copies):
@@ -167,6 +170,8 @@ def _made_on(claim: StatedSize, real: Size) -> MadeOn | None:
     """Return what the coordinates of one image tell."""
     if claim.masks:
         return "image" if claim.masks == {real} else "copy"
+    if same_shape(claim.size, real):
+        return _of_larger(claim, real) if _counts((_beyond(claim, real),)) else None
     in_image = sum(_lies_in(box, real) for box in claim.boxes)
     in_copy = sum(_lies_in(box, claim.size) for box in claim.boxes)
     if in_image == in_copy:
@@ -174,10 +179,50 @@ def _made_on(claim: StatedSize, real: Size) -> MadeOn | None:
     return "image" if in_image > in_copy else "copy"
 
 
+def _of_larger(claim: StatedSize, real: Size) -> MadeOn:
+    """Return which of the two is the larger one."""
+    return "copy" if claim.size > real else "image"
+
+
+def _beyond(claim: StatedSize, real: Size) -> tuple[int, float]:
+    """Return how many boxes lie in the larger size and not in the smaller one, and how many are
+    expected to where coordinates are those of the larger: as many as its area is wider."""
+    small, large = sorted((claim.size, real))
+    beyond = sum(_lies_in(box, large) and not _lies_in(box, small) for box in claim.boxes)
+    return beyond, len(claim.boxes) * (1 - small[1] / large[1])
+
+
+def _counts(found: Iterable[tuple[int, float]]) -> bool:
+    """Say whether boxes beyond a size are more than the few that somebody drew over the edge."""
+    beyond, expected = map(sum, zip(*found, strict=True))
+    return beyond > 0 and beyond >= expected / 3
+
+
 def _lies_in(box: Box, size: Size) -> bool:
     height, width = size
     dx, dy = max(1.0, _SLACK * width), max(1.0, _SLACK * height)
     return box[0] >= -dx and box[1] >= -dy and box[2] <= width + dx and box[3] <= height + dy
+
+
+def _votes(
+    copies: Iterable[tuple[StatedSize, Size]],
+) -> tuple[Counter[MadeOn], frozenset[MadeOn]]:
+    """Count the objects that tell what images were annotated, over a set.
+
+    Returns:
+        The counts, and what too few objects tell.
+    """
+    votes: Counter[MadeOn] = Counter()
+    found: dict[MadeOn, list[tuple[int, float]]] = {"copy": [], "image": []}
+    for one, real in copies:
+        if one.masks:
+            votes["image" if one.masks == {real} else "copy"] += 1
+        else:
+            found[_of_larger(one, real)].append(_beyond(one, real))
+    told = {made_on for made_on, counts in found.items() if counts and _counts(counts)}
+    for made_on in told:
+        votes[made_on] += sum(beyond for beyond, _ in found[made_on])
+    return votes, frozenset(found.keys() - told)
 
 
 def _is_unlikely(copies: Iterable[tuple[StatedSize, Size]]) -> bool:

@@ -91,6 +91,8 @@ class Writer(ABC):
     Attributes:
         classes: in the order in which the format numbers them.
         skeletons: category -> its keypoints.
+        raw_labels: cells of tables are written as they are, those that a spreadsheet takes for
+            formulas too.
     """
 
     name: ClassVar[str]
@@ -111,6 +113,7 @@ class Writer(ABC):
 
     classes: tuple[str, ...] = ()
     skeletons: Mapping[str, Skeleton] = field(default_factory=dict)
+    raw_labels: bool = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

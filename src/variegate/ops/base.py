@@ -176,11 +176,17 @@ class Geometric(Operation):
             mirrored=self.mirrored,
             mask=self.move_mask,
             size=self.output_size(size),
+            turned=self.turns(size),
         )
 
     @abstractmethod
     def move_points(self, points: Points) -> Points:
         """Return (K, 2) where source points come to lie; beyond the canvas, too."""
+
+    def turns(self, size: Size) -> bool:
+        """Whether all of an image of `size` is flipped, or turned by quarters, and nothing more."""
+        del size
+        return False
 
     def before_viewer(self, outlines: Outlines) -> Outlines:
         """Return the part of source outlines that does not lie behind the viewer."""

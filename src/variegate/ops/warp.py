@@ -31,6 +31,10 @@ _NOWHERE = 1e9
 _LARGEST_SIDE = 2**15 - 1
 
 
+# Beyond this number of an image's sides, folding takes less time than cv2's border.
+_MOST_FOLDS = 64
+_BAND_PIXELS = 2**18
+
 _PLAIN_VIEW = View()
 
 
@@ -96,6 +100,14 @@ class Warp(Geometric):
     def before_viewer(self, outlines: Outlines) -> Outlines:
         g, h, i = self.matrix[6:]
         return outlines if g == h == 0 else outlines.beyond_line(g, h, i - _NEAREST)
+
+    def turns(self, size: Size) -> bool:
+        a, b, _, c, d, _, g, h, _ = self.matrix
+        if g or h or sorted(map(abs, (a, b, c, d))) != [0, 0, 1, 1] or a * d == b * c:
+            return False
+        corners = self.move_points(np.array([[0.0, 0.0], [size[1], size[0]]]))
+        ends = [*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist()]
+        return ends == [0, 0, self.size[1], self.size[0]]
 
     @property
     def straight(self) -> bool:
@@ -184,6 +196,9 @@ def _resampled(image: Image, matrix: Matrix, size: Size, view: View) -> Image:
     source = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA) if padded else image
     source, matrix = _bordered(source, matrix, size, view)
     centred = translation(-0.5, -0.5) @ matrix @ translation(0.5, 0.5)
+    if _repeats_often(source, centred, size, view):
+        warped = _folded(source, centred, size, view)
+        return cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB) if padded else warped
     warp, transform = (
         (cv2.warpAffine, centred.array[:2])
         if centred.is_affine
@@ -225,6 +240,51 @@ def _bordered(image: Image, matrix: Matrix, size: Size, view: View) -> tuple[Ima
         return image, matrix
     bordered = cv2.copyMakeBorder(image, above, below, before, after, view.cv_border)
     return bordered, matrix @ translation(-before, -above)
+
+
+def _repeats_often(image: Image, centred: Matrix, size: Size, view: View) -> bool:
+    """Whether the canvas sees the image many times over, reflected or repeated.
+
+    cv2 finds a pixel beyond the image by one fold after the other: of a strip of 6 pixels, a
+    thousand for each pixel of the canvas.
+    """
+    if view.border not in ("reflect", "wrap") or not centred.is_affine:
+        return False
+    back = centred.inverse()
+    corners = [back.moved(x, y) for x in (0, size[1]) for y in (0, size[0])]
+    return any(
+        max(abs(corner[axis]) for corner in corners) > _MOST_FOLDS * length
+        for axis, length in ((0, image.shape[1]), (1, image.shape[0]))
+    )
+
+
+def _folded(image: Image, centred: Matrix, size: Size, view: View) -> Image:
+    """Resample by an affine matrix (pixel centres), each coordinate folded back in one step."""
+    back = centred.inverse().array
+    rows = max(1, _BAND_PIXELS // size[1])
+    result = np.empty((*size, *image.shape[2:]), image.dtype)
+    columns = np.arange(size[1], dtype=np.float64)
+    for top in range(0, size[0], rows):
+        lines = np.arange(top, min(top + rows, size[0]), dtype=np.float64)[:, np.newaxis]
+        x, y = (
+            _fold(one[0] * columns + one[1] * lines + one[2], length, view)
+            for one, length in ((back[0], image.shape[1]), (back[1], image.shape[0]))
+        )
+        result[top : top + len(lines)] = cv2.remap(
+            image, x, y, view.cv_interpolation, borderMode=view.cv_border
+        )
+    return result
+
+
+def _fold(places: Array, length: int, view: View) -> npt.NDArray[np.float32]:
+    """Bring coordinates of pixel centres to those inside where the border shows the same."""
+    if view.border == "wrap":
+        return np.mod(places, length).astype(np.float32)
+    if length == 1:
+        return np.zeros(places.shape, np.float32)
+    period = 2.0 * (length - 1)
+    folded = np.mod(places, period)
+    return np.minimum(folded, period - folded).astype(np.float32)
 
 
 def _overhang(corners: list[float], length: int) -> tuple[int, int]:

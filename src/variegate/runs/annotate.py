@@ -1,5 +1,6 @@
 """What a worker does about labels: read them for a source, write them for a result."""
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ class AnnotationWriter:
             size,
             rule=self.rule,
             skeletons=self.writer.skeletons,
-            load_mask=load_mask or self.mask,
+            load_mask=load_mask or self.loader(source.annotation),
             orientation=orientation,
             key=source.key,
         )
@@ -119,7 +120,8 @@ class AnnotationWriter:
         if annotation is None:
             return {}
         named = [one.mask_file for one in annotation.objects] + [annotation.mask_file]
-        return {key: self.mask(key) for key in dict.fromkeys(named) if key is not None}
+        load = self.loader(annotation)
+        return {key: load(key) for key in dict.fromkeys(named) if key is not None}
 
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         """Yield (key, content) of the files that belong to one image.
@@ -163,14 +165,14 @@ class AnnotationWriter:
         moved = known.changed(objects=objects, mask_file=renamed(known.mask_file))
         return self.writer.sidecar_keys(key, moved)
 
-    def mask(self, key: str) -> Mask:
-        """Read a mask.
+    def loader(self, annotation: Annotation) -> Callable[[str], Mask]:
+        """Return what reads a mask that an annotation names; it raises ImageError."""
+        return functools.partial(self._mask, soft=annotation.soft)
 
-        Raises:
-            ImageError: it cannot be read.
-        """
+    def _mask(self, key: str, *, soft: bool) -> Mask:
         try:
-            return decode_mask(self.input.read(key, limit=self.limits.max_bytes), self.limits)
+            data = self.input.read(key, limit=self.limits.max_bytes)
+            return decode_mask(data, self.limits, soft=soft)
         except UnavailableError as error:
             raise UnavailableError(f"its mask {key_to_text(key)}: {error}") from error
         except (ImageError, InputError) as error:

@@ -96,7 +96,7 @@ class Converter(Worker):
     ) -> tuple[Annotation, dict[str, Mask]]:
         """Return what is known about an image as the new format has it, and its masks."""
         known = fitted(annotation, item.size, header.orientation)
-        reader = MaskReader(item.size, header.orientation, self.annotations.mask)
+        reader = MaskReader(item.size, header.orientation, self.annotations.loader(known))
         shape_converter = ShapeConverter(self.capabilities, reader, source.key, item.key)
         converted_shapes = shape_converter.converted_shapes(self.capabilities.told(source, known))
         return converted_shapes.changed(size=item.size), shape_converter.masks

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,7 @@ class OutputLock:
         beside = self._output.with_name(f"{self._output.name}.unpacked")
         self.folder = beside if zipped else self._output
         self.url = str(self.folder.absolute())
+        self._swept = False
 
     def is_finished(self) -> bool:
         """Say whether the job has been done before. Nothing is written.
@@ -183,8 +184,8 @@ class OutputLock:
             finally:
                 # The unfinished files of killed processes; without locks they may be those of
                 # another run, which takes no minute for a file.
-                if isinstance(target, LocalStorage):
-                    target.delete_leftovers(older_than_s=0 if alone else _UNFINISHED_S)
+                _delete_leftovers(target, alone=alone)
+                self._swept = True
 
     @contextmanager
     def updated(self) -> Iterator[Storage]:
@@ -210,7 +211,12 @@ class OutputLock:
     def clean(self) -> None:
         """Remove what a finished output does not need any more, and a killed run left."""
         if self._archive is None:
-            delete_parts(open_storage(self.folder))
+            target = open_storage(self.folder)
+            delete_parts(target)
+            if not self._swept:
+                # A run that was killed at its very end is not seen to be unfinished.
+                with suppress(OutputError), _alone(self.folder) as alone:
+                    _delete_leftovers(target, alone=alone)
         elif self._is_staging():
             with _alone(self.folder), writing(printable(str(self.folder))):
                 # The record goes last: it says whose the rest is.
@@ -230,6 +236,11 @@ class OutputLock:
 def _is_done(storage: Storage, record: dict[str, Any]) -> bool:
     """Say whether a job's manifest tells of all its inputs, and none is to be tried again."""
     return is_whole(storage, record["input_files"]["files"]) and not may_reopen(storage)
+
+
+def _delete_leftovers(target: Storage, *, alone: bool) -> None:
+    if isinstance(target, LocalStorage):
+        target.delete_leftovers(older_than_s=0 if alone else _UNFINISHED_S)
 
 
 def check_record(place: str, there: bytes, here: dict[str, Any]) -> bool:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from variegate.annotations.sample import Image, Sample, Size
 from variegate.annotations.targets import Targets
-from variegate.codecs import Limits, decode, encode, probe
+from variegate.codecs import Limits, decode, encode, is_plain, probe
 from variegate.errors import ImageError, InputError, ShapeError
 from variegate.formats import Source
 from variegate.ops.matrices import scaling
@@ -144,6 +145,7 @@ class _Rendering:
     def samples(self, planned: list[Variant]) -> Iterator[tuple[Variant, Sample]]:
         """Yield variants with what comes of them."""
         header, source = self._header, self._source
+        self._check_sizes(planned)
         known = self._renderer.annotation_writer.targets(source, self.size, header.orientation)
 
         def load(times: int) -> Sample:
@@ -157,14 +159,38 @@ class _Rendering:
         reducible = header.reducible and not (known and known.layers)
         return execute(planned, load, size=self.size, reducible=reducible, partner=self._partner)
 
+    def _check_sizes(self, planned: list[Variant]) -> None:
+        """Make sure that no result, and nothing on the way to one, is larger than an input may be.
+
+        Raises:
+            LimitError: it would be; no memory was asked for.
+        """
+        for variant in planned:
+            size = self.size
+            for operation in variant.operations:
+                size = operation.output_size(size)
+                if size != self.size:
+                    what = f"variant {variant.index} ({variant.name})"
+                    self._renderer.limits.check_size(*size, what)
+
     def encoded(self, planned: list[Variant]) -> Iterator[Rendered]:
         """Yield variants, encoded, each as soon as it can be had."""
         for variant, sample in self.samples(planned):
-            encoded = self._encoded(sample.image, variant)
+            # What nothing is done to is the source's own file, where that can be.
+            own = not variant.operations and self._can_be_copied
+            encoded = self._data if own else self._encoded(sample.image, variant)
             done = Rendered(variant, encoded, sample.size, sample.labels, sample.targets)
             # While the next one is made, this one's pixels are not needed any more.
             del sample
             yield done
+
+    @cached_property
+    def _can_be_copied(self) -> bool:
+        """Whether the source's own file shows what would be encoded, in the same format."""
+        if self._header.kind != self._format:
+            return False
+        whitened = self._renderer.recipe.output.alpha == "white" and self._format in _ALPHA_FORMATS
+        return not whitened and is_plain(self._data, self._renderer.limits)
 
     def _encoded(self, image: Image, variant: Variant) -> bytes:
         output = self._renderer.recipe.output

@@ -126,6 +126,8 @@ class Options:
         limits: larger images are quarantined.
         depth: which values of images of more than 8 bits become black and white: "full" (scale),
             "auto" (the image's own least and greatest), or (low, high); it goes before the hints'.
+        raw_labels: write labels into CSV files as they are, though a spreadsheet may take them for
+            formulas.
         strict: stop at the first fault in an annotation, or note about the dataset, before
             anything is made.
         update: make a finished output of the same recipe follow its input: make what is new or
@@ -145,6 +147,7 @@ class Options:
     shard_size: int | None = None
     limits: Limits = field(default_factory=Limits)
     depth: Depth | None = None
+    raw_labels: bool = False
     strict: bool = False
     update: bool = False
     prune: bool = False
@@ -175,6 +178,7 @@ class Prepared:
         workers: processes.
         fresh: writes the results in another format; None for that of the input.
         kind, options: of the job; see `Job`.
+        raw_labels: see `Options`.
     """
 
     recipe: Recipe
@@ -185,11 +189,13 @@ class Prepared:
     fresh: Writer | None = None
     kind: str = "augment"
     options: Mapping[str, Any] = field(default_factory=dict)
+    raw_labels: bool = False
 
     @property
     def writer(self) -> Writer:
         """What writes the results."""
-        return self.fresh or self.dataset_format.writer()
+        made = self.fresh or self.dataset_format.writer()
+        return replace(made, raw_labels=True) if self.raw_labels else made
 
     @property
     def augmented(self) -> int:
@@ -288,6 +294,7 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
             listing,
             workers_of(options),
             options={"objects": True} if listing.objects else {},
+            raw_labels=options.raw_labels,
         )
 
 

@@ -1,5 +1,6 @@
 """What the headers of images say, beside what their annotations and names say."""
 
+import re
 from array import array
 
 from variegate.annotations.alignment import is_stored, same_shape
@@ -14,6 +15,8 @@ from variegate.runs.file_notes import depth_notes
 from variegate.storage import printable
 
 _DEEP = "deeper than 8 bits a channel; results have 8 bits"
+# What formats say of a size that they settled otherwise (formats/stated_size.py).
+_STATED = re.compile(r"(?:a size of|is for an image of) ([\d,]+) x ([\d,]+)(?: is stated)?, ")
 # Without --decode so many of them are decoded all the same, to count what is left of their levels.
 _MOST_DECODED = 50
 NOT_TOLD = "not told"
@@ -63,9 +66,10 @@ class HeaderCounter:
             self._deeper(source.key, pixels, look.levels)
         for one in look.faults:
             count_fault(self._found.findings, kind_of_problem(one), printable(source.key))
-        if annotation.size is not None and self._found.format not in _MEASURED:
+        given = _stated_size(source) or annotation.size
+        if given is not None and self._found.format not in _MEASURED:
             self._found.sizes_compared += 1
-            self._sized(source, annotation.size, header.orientation)
+            self._sized(source, given, header.orientation)
 
     def finish(self) -> None:
         """Write down what was found of all."""
@@ -111,3 +115,12 @@ class HeaderCounter:
             self._levels.append(levels)
             words += f"; its result has {counted(levels, 'gray level', 'gray levels')}"
         count_fault(self._found.findings, _DEEP, words)
+
+
+def _stated_size(source: Source) -> tuple[int, int] | None:
+    """Return (height, width) that the annotation file states, where it is not the one used."""
+    for problem in (*source.problems, source.unusable or ""):
+        if found := _STATED.search(problem):
+            width, height = (int(number.replace(",", "")) for number in found.groups())
+            return height, width
+    return None

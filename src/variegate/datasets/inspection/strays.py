@@ -3,6 +3,7 @@
 from variegate.datasets.inspection.figures import Inspection, count_fault
 from variegate.formats import Source
 from variegate.formats.scan import is_hidden
+from variegate.runs.manifest import MANIFEST
 from variegate.storage import printable
 
 _MAY_ANNOTATE = frozenset(
@@ -26,7 +27,8 @@ def count_stray(source: Source, found: Inspection) -> None:
     extension = name[dot:] if dot > 0 else ""
     known = source.skip or "no images"
     found.others[known] = found.others.get(known, 0) + 1
-    if source.skip is None and extension in _MAY_ANNOTATE and not name.startswith(_PAPERS):
+    unexplained = source.skip is None and name != MANIFEST and not name.startswith(_PAPERS)
+    if unexplained and extension in _MAY_ANNOTATE:
         count_fault(found.side_files, extension, printable(key))
 
 

@@ -1,9 +1,8 @@
 """What may be said of how items come."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, get_args
 
-from variegate.codecs import Limits
 from variegate.datasets.torch.tensors import Channels, Statistics
 from variegate.errors import RecipeError
 
@@ -18,13 +17,11 @@ class ItemOptions:
         channels: 1, 3 or 4 of every image, or "same" for as many as the image has.
         statistics: for `normalize`; None to leave values between 0 and 1.
         on_error: what happens where an image cannot be used: "raise", or "skip" to take another.
-        limits: of images, and their depth.
     """
 
     channels: Channels = 3
     statistics: Statistics | None = None
     on_error: OnError = "raise"
-    limits: Limits = field(default_factory=Limits)
 
     def check(self) -> None:
         """Make sure that the options are possible.

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,6 @@ def dataset(
     options = ItemOptions(channels=channels, statistics=statistics, on_error=on_error)
     options.check()
     made = _recipe(recipe, seed, size, channels)
-    options = replace(options, limits=hints.over(made.hints).decoding(Limits()))
     storage = open_storage(source)
     with Snapshot(storage) as seen:
         found = detect(seen, name=format, hints=hints)
@@ -95,7 +93,8 @@ def dataset(
         *(border_notes(made.policy) if objects else ()),
     ):
         _log.warning("%s: %s", printable(storage.url), note)
-    loaded = VariantDataset(storage, sources, made, found, options, objects=objects)
+    limits = hints.over(made.hints).decoding(Limits())
+    loaded = VariantDataset(storage, sources, made, found, options, objects=objects, limits=limits)
     loaded.set_epoch(epoch)
     return loaded
 
@@ -118,6 +117,7 @@ class VariantDataset(Dataset[tuple[torch.Tensor, Any]]):
         options: ItemOptions,
         *,
         objects: bool,
+        limits: Limits,
     ) -> None:
         self.classes = dataset_format.classes
         self.sources = sources
@@ -126,6 +126,7 @@ class VariantDataset(Dataset[tuple[torch.Tensor, Any]]):
         self._storage = storage
         self._format = dataset_format
         self._objects = objects
+        self._limits = limits
         self._epoch = SharedNumbers([0])
         self._skipped = SharedCounts(len(sources)) if options.on_error == "skip" else None
         self._made: tuple[int, Renderer] | None = None
@@ -196,6 +197,7 @@ class VariantDataset(Dataset[tuple[torch.Tensor, Any]]):
             VariantDataset(
                 *(self._storage, part, self.recipe, self._format, self.options),
                 objects=self._objects,
+                limits=self._limits,
             )
             for part in parts
         ]
@@ -227,7 +229,7 @@ class VariantDataset(Dataset[tuple[torch.Tensor, Any]]):
         return self._made[1]
 
     def _make_renderer(self, epoch: int) -> Renderer:
-        recipe, limits = self.recipe, self.options.limits
+        recipe, limits = self.recipe, self._limits
         if epoch:
             seed = int(generator(recipe.seed, "epoch", epoch).integers(2**63 - 1))
             recipe = recipe.model_copy(update={"seed": seed})

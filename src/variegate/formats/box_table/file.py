@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
-from variegate.formats.delimited import SPLIT_COLUMNS, Head, first_column, read_head
+from variegate.formats.delimited import SPLIT_COLUMNS, Head, first_column, read_head, said_columns
+from variegate.formats.hints import NO_HINTS, Hints
 from variegate.storage import Storage
 
 Style = Literal["edges", "sides"]
@@ -72,6 +74,11 @@ class BoxColumns:
                 yield name, index
 
 
+# What `--columns` may name, and how it is called below.
+_SAID = {"file": _FILES[0], "label": _LABELS[0], "split": SPLIT_COLUMNS[0]}
+_KNOWN = (*_SAID, *dict.fromkeys(chain.from_iterable(chain(*_BOXES.values(), _SIZES))))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxTableFile:
     """One table of a set.
@@ -93,11 +100,19 @@ class BoxTableFile:
     words: dict[str, str] | None = None
 
 
-def find_box_columns(storage: Storage, key: str) -> BoxColumns | str:
+def find_box_columns(storage: Storage, key: str, hints: Hints = NO_HINTS) -> BoxColumns | str:
     """Find the columns by the first line, or say why this is no table of boxes."""
-    head = read_head(storage, key)
+    head = read_head(storage, key, hints.encoding)
     if isinstance(head, str):
         return head
+    header = head.cells
+    said = said_columns(head, hints.columns, _KNOWN)
+    if isinstance(said, str):
+        return said
+    cells = list(header)
+    for what, place in said.items():
+        cells[place] = _SAID.get(what, what)
+    head = Head(head.delimiter, tuple(cells))
     if (headless := _headless(head)) is not None:
         return headless
     names = head.names
@@ -113,7 +128,7 @@ def find_box_columns(storage: Storage, key: str) -> BoxColumns | str:
             x1, y1, x2, y2 = map(names.index, choice)
             return BoxColumns(
                 delimiter=head.delimiter,
-                header=head.cells,
+                header=header,
                 file=file_at,
                 label=label_at,
                 box=(x1, y1, x2, y2),

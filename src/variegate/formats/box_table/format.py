@@ -59,6 +59,8 @@ class BoxTable(DatasetFormat):
     """What the tables say has been read when the format is known, and waits on disk."""
 
     name: ClassVar[str] = "csv-boxes"
+    takes: ClassVar[frozenset[str]] = frozenset(("columns", "encoding", "images"))
+    choosable: ClassVar[bool] = True
 
     tables: tuple[_Table, ...] = field(compare=False, repr=False)
     survey: Survey = field(compare=False, repr=False)
@@ -66,17 +68,19 @@ class BoxTable(DatasetFormat):
 
     @classmethod
     def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
-        found = {key: find_box_columns(storage, key) for key in survey.tables}
+        hints = survey.hints
+        found = {key: find_box_columns(storage, key, hints) for key in survey.chosen_tables}
         fitting = {key: c for key, c in found.items() if isinstance(c, BoxColumns)}
         if not fitting:
             reasons = [f"{printable(key)}: {reason}" for key, reason in found.items()]
             return NotThisFormat("; ".join(reasons) or "there is no table")
-        tables = [_read(storage, key, columns) for key, columns in fitting.items()]
+        tables = [_read(storage, key, columns, hints.encoding) for key, columns in fitting.items()]
         total = _locate(storage, survey, tables)
         _check_apart(storage, tables)
         dataset_format = cls(
             classes=tuple(sorted(set().union(*(table.classes for table in tables)))),
             tables=tuple(tables),
+            labels_from=survey.labels,
             survey=survey,
         )
         images = Counter(dataset_format.split(key) or "" for table in tables for key in table.keys)
@@ -99,7 +103,7 @@ class BoxTable(DatasetFormat):
         for table in self.tables:
             if key in table.keys:
                 own = _own_split(table, key)
-                return own or table.file.split or split_below(key)
+                return own or table.file.split or split_below(key, self.said)
         return None
 
     def source(self, entry: Entry, storage: Storage) -> Source:
@@ -148,13 +152,18 @@ class BoxTable(DatasetFormat):
         )
 
 
-def _read(storage: Storage, key: str, columns: BoxColumns) -> _Table:
+def _read(storage: Storage, key: str, columns: BoxColumns, encoding: str | None) -> _Table:
     """Read a table, once."""
     table = _Table(BoxTableFile(key=key, split=split_of(key), columns=columns))
     headed, words = columns.header is not None, dict[str, str]()
     empty = not headed
     for line, row in body_rows(
-        storage, key, delimiter=columns.delimiter, header=headed, spaced=True
+        storage,
+        key,
+        delimiter=columns.delimiter,
+        header=headed,
+        spaced=True,
+        encoding=encoding,
     ):
         name = row[columns.file].strip() if len(row) > columns.file else ""
         if not name:

@@ -10,7 +10,7 @@ from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.boxes import Box, around, edges_of, sides_of
 from variegate.formats.box_table.file import BoxColumns, BoxTableFile
 from variegate.formats.coco.locate import image_key
-from variegate.formats.delimited import open_table
+from variegate.formats.delimited import guarded, open_table
 from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
 
@@ -48,7 +48,8 @@ class BoxTableWriter(Writer):
 
     def write_index(self, storage: Storage, items: Iterable[Item]) -> Iterable[str]:
         with ExitStack() as stack:
-            sheets = [_Sheet(file, storage, stack) for file in self.files]
+            raw = self.raw_labels
+            sheets = [_Sheet(file, storage, stack, raw=raw) for file in self.files]
             fresh: dict[str | None, _Sheet] = {}
             for item in items:
                 number = table_number(item.annotation)
@@ -56,10 +57,10 @@ class BoxTableWriter(Writer):
                     sheets[number].add(item)
                     continue
                 if item.split not in fresh:
-                    fresh[item.split] = _Sheet(_new_file(item.split), storage, stack)
+                    fresh[item.split] = _Sheet(_new_file(item.split), storage, stack, raw=raw)
                 fresh[item.split].add(item)
             if not sheets and not fresh:
-                sheets.append(_Sheet(_new_file(None), storage, stack))
+                sheets.append(_Sheet(_new_file(None), storage, stack, raw=raw))
         return [sheet.key for sheet in (*sheets, *fresh.values())]
 
     @classmethod
@@ -88,8 +89,10 @@ def _new_file(split: str | None) -> BoxTableFile:
 class _Sheet:
     """One table that is being written."""
 
-    def __init__(self, file: BoxTableFile, storage: Storage, stack: ExitStack) -> None:
-        self.key, self._file = file.key, file
+    def __init__(
+        self, file: BoxTableFile, storage: Storage, stack: ExitStack, *, raw: bool
+    ) -> None:
+        self.key, self._file, self._raw = file.key, file, raw
         text = stack.enter_context(open_table(storage, file.key))
         self._writer = csv.writer(text, delimiter=file.columns.delimiter, lineterminator="\n")
         if file.columns.header is not None:
@@ -101,10 +104,13 @@ class _Sheet:
         written = 0
         for one in objects:
             if (box := one.box or around(one)) is not None:
-                self._writer.writerow(self._row(item, one, box))
+                self._write(self._row(item, one, box))
                 written += 1
         if not written and self._file.empty:
-            self._writer.writerow(self._row(item, None, None))
+            self._write(self._row(item, None, None))
+
+    def _write(self, cells: list[Any]) -> None:
+        self._writer.writerow(guarded(cell, raw=self._raw) for cell in cells)
 
     def _row(self, item: Item, one: Object | None, box: Box | None) -> list[Any]:
         columns = self._file.columns

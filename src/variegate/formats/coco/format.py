@@ -41,6 +41,7 @@ class Coco(DatasetFormat):
     """What the files say has been read when the format is known, and waits on disk."""
 
     name: ClassVar[str] = "coco"
+    takes: ClassVar[frozenset[str]] = frozenset(("images", "pairs"))
 
     found: CocoImages = field(compare=False, repr=False)
     sizes: SizeEvidence = field(default_factory=SizeEvidence, compare=False, repr=False)
@@ -53,7 +54,7 @@ class Coco(DatasetFormat):
         keys = [key for key in _candidates(storage) if is_coco(storage, key)]
         if not keys:
             return NotThisFormat("no .json file is a COCO file")
-        files = [read(storage, key) for key in sorted(keys)]
+        files = [read(storage, key, survey.hints.splits) for key in sorted(keys)]
         found = locate_files(storage, survey, files)
         if not found.images:
             names = named(file.key for file in files)

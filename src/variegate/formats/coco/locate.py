@@ -18,7 +18,14 @@ from variegate.formats.coco.path_ends import (
     is_foreign,
 )
 from variegate.formats.coco.read import CocoFile
-from variegate.formats.scan import Survey, canonical_split, leave_unsaid, relative_name, split_below
+from variegate.formats.scan import (
+    Said,
+    Survey,
+    canonical_split,
+    leave_unsaid,
+    relative_name,
+    split_below,
+)
 from variegate.storage import Storage, printable
 
 Likeliness = tuple[int, bool, bool, int, bool]
@@ -115,11 +122,12 @@ class Located:
         )
         yield from about(self.missing, "image is", "images are", f"listed in {file} but missing")
         if self.by_end:
+            name, one = self.by_end[0], len(self.by_end) == 1
             count = counted(len(self.by_end), "name in", "names in")
-            name = self.by_end[0]
+            leads, end = ("leads", "its end") if one else ("lead", "their ends")
             yield (
-                f"{count} {file} lead out of the dataset and are matched by their ends: "
-                f"{name!r} is {self.keys[name]!r}"
+                f"{count} {file} {leads} out of the dataset; matched by {end}: {name!r} is "
+                f"{self.keys[name]!r}"
             )
 
 
@@ -289,12 +297,14 @@ class CocoImages:
         images: key -> (file, number of its entry) of all that is said of it.
         unlisted: how many images no file lists.
         is_image: says so by the name.
+        said: what the user says of the splits of folders.
     """
 
     files: tuple[LocatedFile, ...]
     images: Mapping[str, tuple[tuple[int, int], ...]]
     unlisted: int
     is_image: Callable[[str], bool]
+    said: Said = field(default_factory=dict)
 
     def splits(self, key: str) -> list[str]:
         """Return the splits that the files about an image belong to, in their order."""
@@ -304,7 +314,7 @@ class CocoImages:
     def split(self, key: str) -> str | None:
         """Return the split of an image: its files', or else that of its folder."""
         own = self.splits(key)
-        return own[0] if own else split_below(key)
+        return own[0] if own else split_below(key, self.said)
 
     def notes(self) -> Iterator[str]:
         """Yield what the user should know."""
@@ -346,7 +356,7 @@ def locate_files(storage: Storage, survey: Survey, files: list[CocoFile]) -> Coc
             if name and (key := found.keys.get(name)):
                 images[key] = (*images.get(key, ()), (number, entry_number))
     unlisted = places.count - len(images) - len(masks - {None})
-    return CocoImages(tuple(located), images, unlisted, survey.is_image)
+    return CocoImages(tuple(located), images, unlisted, survey.is_image, survey.hints.splits)
 
 
 def _check_distinct(

@@ -113,7 +113,7 @@ class Reader:
         if category is None:
             return None
         if type(identity) is not int or not 0 < identity < 1 << 24:
-            problems.append(f"segment id {identity!r}, expected 1 to 16,777,215; segment left out")
+            problems.append(f"segment id {identity!r}, expected 1 to 16,777,215; object left out")
             return None
         box = None
         said: list[str] = []

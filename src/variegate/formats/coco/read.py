@@ -15,7 +15,8 @@ import numpy as np
 from variegate.annotations.body_parts import is_unknown_place
 from variegate.annotations.checks import shown
 from variegate.errors import InputError
-from variegate.formats.scan import split_of
+from variegate.formats.base import counted
+from variegate.formats.scan import NOTHING_SAID, Said, split_of
 from variegate.formats.spooled import Spooled
 from variegate.storage import Storage, printable
 from variegate.storage.json import parts
@@ -111,14 +112,18 @@ def is_coco(storage: Storage, key: str) -> bool:
     return _BEGINNING.search(data) is not None
 
 
-def read(storage: Storage, key: str) -> CocoFile:
+def read(storage: Storage, key: str, said: Said = NOTHING_SAID) -> CocoFile:
     """Read a file, once.
+
+    Args:
+        storage, key: of the file.
+        said: what the user says of the splits of folders.
 
     Raises:
         InputError: it is not JSON, or its parts are not what COCO says they are.
     """
     with storage.open_read(key) as stream:
-        return _Reading(CocoFile(key, split_of(key)), storage.place(key)).run(stream)
+        return _Reading(CocoFile(key, split_of(key, said)), storage.place(key)).run(stream)
 
 
 @dataclass(slots=True)
@@ -183,7 +188,7 @@ class _Reading:
         self.ids.append(_LARGEST_ID)
         if slot is None:
             slot = -1
-            file.problems.append(f"{file.key}: annotations[{number}]: no image_id; left out")
+            file.problems.append(f"{file.key}: annotations[{number}]: no image_id; object left out")
         else:
             self._take_id(value.get("id"), number)
             file.telling |= _TELLING.intersection(value)
@@ -258,7 +263,7 @@ class _Reading:
         for name, count in sorted(self.places.items()):
             if count:
                 self.file.problems.append(
-                    f"{printable(self.file.key)}: field {name!r} of {count:,} annotations is a "
+                    f"{printable(self.file.key)}: field {name!r} ({count:,} times) is a "
                     "list of numbers whose meaning is not known; it is left out of images that are "
                     "moved"
                 )
@@ -272,8 +277,8 @@ class _Reading:
         if count:
             number, _ = next(file.annotations.group(strangers[0]))
             file.problems.append(
-                f"{printable(file.key)}: {count:,} annotations are about images that it does not "
-                f"list, the first is annotations[{number}]; left out"
+                f"{printable(file.key)}: annotations[{number}] is the first about an image that "
+                f"it does not list; {counted(count, 'object', 'objects')} left out"
             )
 
 

@@ -27,7 +27,7 @@ from variegate.formats.imagefolder.metadata import (
 )
 from variegate.formats.imagefolder.objects import ObjectColumn
 from variegate.formats.imagefolder.writer import ImageFolderWriter
-from variegate.formats.scan import Survey, leave_unsaid, split_above
+from variegate.formats.scan import Survey, is_hidden, leave_unsaid, split_above
 from variegate.formats.spooled import Spooled
 from variegate.storage import Entry, Storage, printable
 
@@ -96,6 +96,7 @@ class ImageFolder(DatasetFormat):
             return NotThisFormat(reason, noteworthy=True)
         return cls(
             classes=tuple(sorted(found.classes)),
+            said=survey.hints.splits,
             images=images,
             notes=tuple(_notes(found, missing, unlisted)),
             found=found,
@@ -107,7 +108,7 @@ class ImageFolder(DatasetFormat):
         return f"image folder with {names}"
 
     def split(self, key: str) -> str | None:
-        return split_above(key)
+        return split_above(key, said=self.said)
 
     def writer(self) -> ImageFolderWriter:
         return ImageFolderWriter(classes=self.classes, metadata=tuple(self.found.metadata))
@@ -121,7 +122,7 @@ class ImageFolder(DatasetFormat):
             return self._image(entry, storage)
         if key in self.found.masks:
             return Source(key, entry.size, skip="a mask")
-        return Source(key, entry.size, None if self.inside(key) is None else split_above(key))
+        return Source(key, entry.size, None if self.inside(key) is None else self.split(key))
 
     def _image(self, entry: Entry, storage: Storage) -> Source:
         ((_, (number, line, fields)),) = self.found.rows.group(self.found.slots[entry.key])
@@ -140,7 +141,7 @@ class ImageFolder(DatasetFormat):
         return Source(
             entry.key,
             entry.size,
-            split_above(entry.key),
+            self.split(entry.key),
             label=None if label in (None, "") else str(label),
             annotation=Annotation(size=size, objects=tuple(objects), mask_file=mask, extra=extra),
             problems=tuple(place + words for words in problems),
@@ -219,13 +220,15 @@ def _compare(
     missing, unlisted = set(found.slots), []
     images: Counter[str] = Counter()
     for entry in storage.list(on_skip=leave_unsaid):
+        if is_hidden(entry.key):
+            continue
         if entry.key in found.slots:
             missing.discard(entry.key)
         elif survey.is_image(entry.key) and entry.key not in found.masks:
             unlisted.append(entry.key)
         else:
             continue
-        images[split_above(entry.key) or ""] += 1
+        images[split_above(entry.key, said=survey.hints.splits) or ""] += 1
     return images, sorted(missing), unlisted
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 from variegate.annotations.annotation import Annotation
 from variegate.codecs import encode_mask
-from variegate.formats.delimited import open_table
+from variegate.formats.delimited import guarded, open_table
 from variegate.formats.imagefolder.metadata import LABEL, Metadata, Row
 from variegate.formats.imagefolder.objects import AREA, OUTLINES, RAW, ObjectColumn
 from variegate.formats.output_names import png_key
@@ -114,6 +114,8 @@ class ImageFolderWriter(Writer):
         for name, size in zip(("height", "width"), item.size, strict=True):
             if type(fields.get(name)) is int:
                 fields[name] = size
+        if metadata.key.lower().endswith(".csv"):
+            fields = {name: guarded(one, raw=self.raw_labels) for name, one in fields.items()}
         order = [name for name in metadata.columns if name in fields]
         return {name: fields[name] for name in dict.fromkeys((*order, *fields))}
 

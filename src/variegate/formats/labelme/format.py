@@ -1,8 +1,8 @@
 """LabelMe: a JSON file of shapes for each image, beside it or in a folder of its own.
 
-Its coordinates are continuous already. The image that LabelMe embeds (`imageData`) is ignored,
-since the file is there, and dropped on writing. `imagePath` is never followed: an image and its
-file have the same stem.
+Its coordinates are continuous already. Flags of the image that are set are its labels. The image
+that LabelMe embeds (`imageData`) is ignored, since the file is there, and dropped on writing.
+`imagePath` is never followed: an image and its file have the same stem.
 """
 
 import json
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.checks import Problems, Size, without_duplicates
@@ -40,7 +40,7 @@ class LabelMeWriter(PairedWriter):
     name: ClassVar[str] = "labelme"
     extension: ClassVar[str] = ".json"
     holds: ClassVar[frozenset[Content]] = frozenset(
-        ("boxes", "polygons", "instance masks", "points", "other fields")
+        ("labels", "boxes", "polygons", "instance masks", "points", "other fields")
     )
     one_shape: ClassVar = True
     own_fields: ClassVar = frozenset(("no_file", "version"))
@@ -55,6 +55,9 @@ class LabelMeWriter(PairedWriter):
     def text(self, item: Item, annotation: Annotation) -> str:
         folder = posixpath.dirname(self.annotation_key(item.key))
         data: dict[str, Any] = {"version": _VERSION, "flags": {}, **annotation.extra}
+        labels = dict.fromkeys((*annotation.labels, *([item.label] if item.label else ())), True)
+        if labels:
+            data["flags"] = {**(data["flags"] if _are_flags(data["flags"]) else {}), **labels}
         data["shapes"] = list(write_shapes(annotation.objects))
         data["imagePath"] = key_to_text(posixpath.relpath(item.key, folder or "."))
         data["imageData"] = None
@@ -90,6 +93,7 @@ class LabelMe(PairedFormat):
         classes = tuple(sorted(names))
         dataset_format = cls(
             root=pairs.root(),
+            said=survey.hints.splits,
             classes=classes,
             pairs=pairs,
             template=LabelMeWriter(classes=classes, folders=pairs.folders),
@@ -164,7 +168,16 @@ def _annotation(
         without_split_pieces(found), problems, line=lambda number: _line(text, number)
     )
     extra = {name: value for name, value in data.items() if name not in _OWN}
-    return Annotation(size=size, objects=kept, extra=extra)
+    return Annotation(size=size, labels=_labels(data.get("flags")), objects=kept, extra=extra)
+
+
+def _labels(flags: Any) -> dict[str, int]:
+    """Return the flags that are set: labels of the image as a whole."""
+    return {name: 1 for name, flag in flags.items() if flag is True} if _are_flags(flags) else {}
+
+
+def _are_flags(flags: Any) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(flags, Mapping)
 
 
 def _check_path(path: Any, problems: Problems) -> None:

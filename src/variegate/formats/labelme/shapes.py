@@ -3,6 +3,7 @@
 | shape | object |
 | --- | --- |
 | rectangle | box |
+| rotation, oriented_rectangle | oriented box |
 | polygon | one ring; polygons of one label and `group_id` are the pieces of one object |
 | circle (centre, a point on it) | a ring of 64 points; a circle again as long as it is one |
 | point, points | keypoints |
@@ -23,12 +24,15 @@ import numpy as np
 from variegate.annotations import rle
 from variegate.annotations.annotation import Object, Point
 from variegate.annotations.boxes import bounds_of
-from variegate.annotations.checks import Say, Size, mend_box, mend_ring, usable
+from variegate.annotations.checks import Say, Size, mend_box, mend_ring, shown, usable
 from variegate.codecs import decode_mask, encode_mask
 from variegate.errors import ImageError
 
 _CORNERS = 64
 _POINTED = {"point": 1, "points": 1, "line": 2, "linestrip": 2}
+_SAME_ANGLE = 1e-3
+# X-AnyLabeling's name, and LabelMe's.
+_ORIENTED = ("rotation", "oriented_rectangle")
 _OWN = ("label", "points", "shape_type", "mask")
 _Points = tuple[tuple[float, float], ...]
 
@@ -42,7 +46,7 @@ def read_shape(shape: Any, size: Size | None, say: Say) -> Object | None:
         say: told what was wrong and what was done.
     """
     if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
-        say("shape without a label; left out")
+        say("shape without a label; object left out")
         return None
     try:
         points = msgspec.convert(shape.get("points"), _Points)
@@ -53,25 +57,30 @@ def read_shape(shape: Any, size: Size | None, say: Say) -> Object | None:
         say("a coordinate is not a finite number; object left out")
         return None
     kind = shape.get("shape_type") or "polygon"
+    if not isinstance(kind, str):
+        say(f"shape_type {shown(kind)} is no text; object left out")
+        return None
     extra = {name: value for name, value in shape.items() if name not in _OWN}
     described = _described(kind, points, shape, size, say)
     if described is None:
         return None
-    if kind in ("circle", "line", "linestrip", "points"):
+    if kind in (*_ORIENTED, "circle", "line", "linestrip", "points"):
         extra["shape_type"] = kind
     return Object(category=shape["label"], extra=extra, **described)
 
 
 def _described(
-    kind: Any, points: tuple[Point, ...], shape: Mapping[str, Any], size: Size | None, say: Say
+    kind: str, points: tuple[Point, ...], shape: Mapping[str, Any], size: Size | None, say: Say
 ) -> dict[str, Any] | None:
     if kind in _POINTED:
         if len(points) < _POINTED[kind]:
             say(f"{kind} with {len(points)} points, expected {_POINTED[kind]}; object left out")
             return None
         return {"keypoints": tuple((x, y, 2) for x, y in points)}
+    if kind in _ORIENTED:
+        return _oriented(kind, points, size, say)
     if kind not in ("polygon", "rectangle", "circle", "mask"):
-        say(f"shape {str(kind)[:40]!r} is not known; object left out")
+        say(f"shape {kind[:40]!r} is not known; object left out")
         return None
     if kind == "rectangle" and len(points) == 4:
         x1, y1, x2, y2 = bounds_of(points)
@@ -87,6 +96,16 @@ def _described(
         return None if box is None else {"box": box}
     ring = usable(mend_ring(circle(*points) if kind == "circle" else points, size=size), say)
     return None if ring is None else {"polygons": (ring,)}
+
+
+def _oriented(
+    kind: str, points: tuple[Point, ...], size: Size | None, say: Say
+) -> dict[str, Any] | None:
+    if len(points) != 4:
+        say(f"{kind} with {len(points)} points, expected 4; object left out")
+        return None
+    corners = usable(mend_ring(points, size=size), say)
+    return None if corners is None else {"corners": corners}
 
 
 def _mask(text: Any, points: Sequence[Point], size: Size | None, say: Say) -> dict[str, Any] | None:
@@ -170,11 +189,21 @@ def write_shapes(objects: Sequence[Object]) -> Iterator[dict[str, Any]]:
             used.add(mark)
         for kind, points, mask in shapes:
             extra = {name: value for name, value in one.extra.items() if name != "shape_type"}
+            if kind in _ORIENTED and isinstance(extra.get("direction"), int | float):
+                extra["direction"] = _direction(points, extra["direction"])
             corners = [list(point) for point in points]
             shape: dict[str, Any] = {"label": one.category, "points": corners, "group_id": None}
             shape |= {"description": "", "shape_type": kind, "flags": {}, **extra}
             shape["group_id"] = group
             yield {**shape, "mask": mask} if mask is not None or "mask" in one.extra else shape
+
+
+def _direction(corners: Sequence[Point], before: float) -> float:
+    """Return the angle of the first side in radians, 0 to 2 pi; as it was, where it is the same."""
+    (x1, y1), (x2, y2) = corners[:2]
+    angle = math.atan2(y2 - y1, x2 - x1) % math.tau
+    apart = abs(angle - before) % math.tau
+    return before if min(apart, math.tau - apart) < _SAME_ANGLE else angle
 
 
 def _shapes(one: Object) -> Iterator[tuple[str, Sequence[Point], str | None]]:
@@ -193,7 +222,7 @@ def _shapes(one: Object) -> Iterator[tuple[str, Sequence[Point], str | None]]:
             found = _as_circle(ring) if kind == "circle" else None
             yield ("circle", found, None) if found else ("polygon", ring, None)
     elif one.corners is not None:
-        yield "polygon", one.corners, None
+        yield kind if kind in _ORIENTED else "polygon", one.corners, None
     elif one.box is not None:
         x1, y1, x2, y2 = one.box
         yield "rectangle", ((x1, y1), (x2, y2)), None

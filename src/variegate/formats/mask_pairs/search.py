@@ -19,6 +19,8 @@ _MASKS = (
     *("segmentation", "segs", "seg", "semantic", "targets", "mattes", "matte", "soft"),
     *("alphas", "alpha", "trimaps", "instances", "instance"),
 )
+# As in PNGImages and PedMasks.
+_IMAGE_ENDS, _MASK_ENDS = ("images", "imgs"), ("masks",)
 # A folder beside another of the same name: ``train`` and ``trainannot``.
 _SISTERS = (
     *("annot", "_annot", "_masks", "_mask", "_labels", "_label", "_gt", "_seg", "-masks", "-mask"),
@@ -118,8 +120,7 @@ def _possible(folders: Iterable[Folder]) -> Iterator[Folders]:
         for place, part in enumerate(folder):
             parts.add(part)
             for words, runs in ((_IMAGES, images), (_MASKS, masks)):
-                if part.lower() in words:
-                    order = words.index(part.lower())
+                if (order := _order(part.lower(), words)) is not None:
                     runs[order, part] += 1
                     if place:
                         runs[order, f"{folder[place - 1]}/{part}"] += 1
@@ -130,6 +131,14 @@ def _possible(folders: Iterable[Folder]) -> Iterator[Folders]:
         if pairs := tuple(sorted((one, other) for one, other in sisters.items() if other)):
             yield pairs[:_MOST_RUNS]
     yield from ((("", run),) for run in _common(masks) if "/" not in run)
+
+
+def _order(name: str, words: tuple[str, ...]) -> int | None:
+    """Return how usual a name is; those that only end in a usual word come last."""
+    if name in words:
+        return words.index(name)
+    ends = _IMAGE_ENDS if words is _IMAGES else _MASK_ENDS
+    return len(words) if name.endswith(ends) else None
 
 
 def _common(runs: Counter[tuple[int, str]]) -> list[str]:

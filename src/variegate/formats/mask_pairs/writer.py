@@ -4,7 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from variegate.codecs import encode_mask
+import numpy as np
+
+from variegate.annotations.annotation import Annotation
+from variegate.codecs import MASK_EXTENSION, encode_mask
 from variegate.formats.mask_pairs.pairs import Pairing, split_key
 from variegate.formats.output_names import joined, output_key, png_key
 from variegate.formats.writer import Content, DatasetInfo, Item, Writer
@@ -12,6 +15,9 @@ from variegate.storage import Storage
 
 PALETTE = "palette"
 """In an annotation's `extra`: the palette of its mask, where that is not the set's; "" for none."""
+
+MASK = "mask"
+"""In an annotation's `extra`: the mask that numbers its objects, if there are any."""
 
 _IMAGES_AND_MASKS = Pairing(folders=(("images", "masks"),))
 _SOFT = Pairing(folders=(("images", "mattes"),), soft=True)
@@ -22,16 +28,19 @@ class MaskPairsWriter(Writer):
     """Writes the mask of each result where the mask of its image would be looked for.
 
     Attributes:
-        pairing, palette, class_files: as `MaskPairs` has them.
+        pairing, palette, class_files, instances: as `MaskPairs` has them.
     """
 
     name: ClassVar = "masks"
-    holds: ClassVar[frozenset[Content]] = frozenset(("semantic masks", "soft masks", "mask names"))
-    own_fields: ClassVar = frozenset((PALETTE,))
+    holds: ClassVar[frozenset[Content]] = frozenset(
+        ("semantic masks", "soft masks", "mask names", "instance masks")
+    )
+    own_fields: ClassVar = frozenset((PALETTE, MASK))
 
     pairing: Pairing = _IMAGES_AND_MASKS
     palette: str = ""
     class_files: Mapping[str, str] = field(default_factory=dict)
+    instances: bool = False
 
     @classmethod
     def fresh(cls, dataset: DatasetInfo) -> Self:
@@ -71,17 +80,40 @@ class MaskPairsWriter(Writer):
             return super().mask_key(mask_file, source=source, output=output)
         return png_key(stem + split_key(mask_file)[2])
 
+    @property
+    def held(self) -> frozenset[Content]:
+        if self.instances:
+            return frozenset(("boxes", "instance masks"))
+        return self.holds - {"instance masks"}
+
+    def object_mask_key(self, output: str) -> str | None:
+        stem = self.pairing.mask_stem(output) if self.instances else None
+        return None if stem is None else stem + MASK_EXTENSION
+
+    def sidecar_keys(self, key: str, annotation: Annotation) -> set[str]:
+        mask = annotation.extra.get(MASK)
+        own = {self.mask_key(mask, source="", output=key)} if mask else set()
+        return super().sidecar_keys(key, annotation) | own
+
     def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
         annotation = item.annotation
-        if annotation is None or annotation.mask_file is None:
+        if annotation is None:
             return
-        if annotation.mask_file not in item.masks:
+        key = self._mask_of(annotation, item.key) if self.instances else annotation.mask_file
+        # Without objects there is a mask all the same: it says that there are none.
+        mask = np.zeros(item.size, np.uint8) if self.instances and key else None
+        if key is None or (mask := item.masks.get(key, mask)) is None:
             return
-        mask = item.masks[annotation.mask_file]
         palette = bytes.fromhex(annotation.extra.get(PALETTE, self.palette))
         # Only 8 bits can be indices.
         indexed = palette and mask.dtype.itemsize == 1
-        yield annotation.mask_file, encode_mask(mask, palette if indexed else None)
+        yield key, encode_mask(mask, palette if indexed else None)
+
+    def _mask_of(self, annotation: Annotation, output: str) -> str | None:
+        """Return the key of the mask that numbers the objects of a result."""
+        named = (one.mask_file for one in annotation.objects if one.mask_file is not None)
+        mask = annotation.extra.get(MASK)
+        return next(named, self.mask_key(mask, source="", output=output) if mask else None)
 
     def write_index(self, storage: Storage, items: Iterable[Item]) -> Iterable[str]:
         """Write the files of class names, as they were; return their keys."""
@@ -94,6 +126,6 @@ class MaskPairsWriter(Writer):
         known = {
             PALETTE: self.palette,
             "soft": self.pairing.soft,
-            "mask_classes": list(self.classes),
+            "mask_classes": [] if self.instances else list(self.classes),
         }
         return {name: value for name, value in known.items() if value}

@@ -57,6 +57,7 @@ class ObjectMasks(DatasetFormat):
             return NotThisFormat("images do not stand alone beside a folder of masks")
         dataset_format = cls(
             root=survey.prefix,
+            said=survey.hints.splits,
             images_folder=folders[0],
             masks_folder=folders[1],
         )
@@ -72,7 +73,7 @@ class ObjectMasks(DatasetFormat):
             if case is None:
                 continue
             if case.part == self.images_folder:
-                images[_split(entry.key) or ""] += 1
+                images[self.split(entry.key) or ""] += 1
                 continue
             masks, first = masks + 1, first or entry.key
             folder, stem, _ = split_key(case.rest)
@@ -92,7 +93,7 @@ class ObjectMasks(DatasetFormat):
         )
 
     def split(self, key: str) -> str | None:
-        return _split(key)
+        return split_above(key, said=self.said)
 
     def writer(self) -> ObjectMasksWriter:
         return ObjectMasksWriter(
@@ -121,7 +122,7 @@ class ObjectMasks(DatasetFormat):
         objects = []
         for mask in masks if images else ():
             if problem := mask_problem(storage, mask.key, size):
-                problems.append(f"{printable(mask.key)}: {problem}; object dropped")
+                problems.append(f"{printable(mask.key)}: {problem}; object left out")
             else:
                 objects.append(Object(category=self._category(mask.key), mask_file=mask.key))
         annotation = Annotation(size=size, objects=tuple(objects))
@@ -133,11 +134,11 @@ class ObjectMasks(DatasetFormat):
             elif case.part == self.masks_folder:
                 yield mask_source(entry, alone=not images)
             elif entry is images[0]:
-                split, said = _split(entry.key), tuple(problems)
+                split, said = self.split(entry.key), tuple(problems)
                 yield replace(source, split=split, annotation=annotation, problems=said)
             else:
                 other = f"the masks beside it belong to {printable(images[0].key)!r}"
-                yield replace(source, split=_split(entry.key), unusable=other)
+                yield replace(source, split=self.split(entry.key), unusable=other)
 
     def _case(self, key: str) -> Case | None:
         """Return where an image or a mask stands; None for all other files."""
@@ -181,7 +182,9 @@ def _folders(survey: Survey, *, chosen: bool) -> tuple[str, str] | None:
                     beside[parent] += count
             alone = sum(count == 1 for count in cases.values())
             several = sum(beside.values()) > len(beside) or chosen
-            named_alike = any(not parent or canonical_split(parent[-1]) for parent in cases)
+            # "val-0" and "val-1" are two images; "train" and "val" are splits.
+            splits = [split for f in cases if f and (split := canonical_split(f[-1]))]
+            named_alike = () in cases or (bool(splits) and len(set(splits)) == len(splits))
             enough = beside and alone >= len(cases) * _ALONE and len(beside) >= alone * _ALONE
             if enough and several and not named_alike:
                 return images, masks
@@ -204,8 +207,3 @@ def _value(storage: Storage, key: str | None) -> int:
         return int(decode_mask(storage.read(key)).max()) or 255 if key else 255
     except (ImageError, InputError):
         return 255
-
-
-def _split(key: str) -> str | None:
-    """Return the split that a folder names: "train", "stage1_train"."""
-    return split_above(key, lambda folder: (folder.rpartition("_")[2],))

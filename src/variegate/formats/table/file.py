@@ -4,7 +4,14 @@ import posixpath
 from dataclasses import dataclass
 
 from variegate.errors import InputError
-from variegate.formats.delimited import SPLIT_COLUMNS, body_rows, first_column, read_head
+from variegate.formats.delimited import (
+    SPLIT_COLUMNS,
+    body_rows,
+    first_column,
+    read_head,
+    said_columns,
+)
+from variegate.formats.hints import NO_HINTS, Hints
 from variegate.formats.scan import SPLITS, canonical_split, relative_name
 from variegate.storage import Storage, printable
 
@@ -50,25 +57,33 @@ class Table:
     outside: list[str]
 
 
-def find_columns(storage: Storage, key: str) -> Columns | str:
+def find_columns(storage: Storage, key: str, hints: Hints = NO_HINTS) -> Columns | str:
     """Find the columns by the header, or say why this is no table of files and labels."""
-    head = read_head(storage, key)
+    head = read_head(storage, key, hints.encoding)
     if isinstance(head, str):
         return head
     names = head.names
-    file_at, label_at = first_column(names, _FILE_NAMES), first_column(names, _LABEL_NAMES)
+    usual = {"file": _FILE_NAMES, "label": _LABEL_NAMES, "split": SPLIT_COLUMNS}
+    said = said_columns(head, hints.columns, tuple(usual))
+    if isinstance(said, str):
+        return said
+    file_at, label_at, split_at = (
+        said[what] if what in said else first_column(names, usual[what]) for what in usual
+    )
+    if label_at is None and file_at is not None:
+        # The only one that is left can only be the label.
+        left = [at for at in range(len(names)) if at not in (file_at, split_at)]
+        label_at = left[0] if len(left) == 1 else None
     if file_at is None:
-        return f"it has no column for the file, such as '{_FILE_NAMES[0]}'"
+        return f"it has no column for the file, such as '{_FILE_NAMES[0]}' (--columns file=NAME)"
     if label_at is None:
-        return "it has no column for the label, such as 'label'"
+        return "it has no column for the label, such as 'label' (--columns label=NAME)"
     if _BOX_NAMES & set(names):
         return "it holds boxes, which csv-boxes may read"
-    return Columns(
-        head.delimiter, head.cells, file_at, label_at, first_column(names, SPLIT_COLUMNS)
-    )
+    return Columns(head.delimiter, head.cells, file_at, label_at, split_at)
 
 
-def read_table(storage: Storage, key: str, columns: Columns) -> Table:
+def read_table(storage: Storage, key: str, columns: Columns, encoding: str | None = None) -> Table:
     """Read the rows.
 
     Raises:
@@ -77,7 +92,7 @@ def read_table(storage: Storage, key: str, columns: Columns) -> Table:
     place = storage.place(key)
     table = Table({}, {}, [])
     shared: dict[Place, Place] = {}
-    for line, row in body_rows(storage, key, delimiter=columns.delimiter):
+    for line, row in body_rows(storage, key, delimiter=columns.delimiter, encoding=encoding):
         where = f"{place}: line {line:,}"
         name, label, split = _cells(row, columns, where)
         file = _relative(name, posixpath.dirname(key))

@@ -26,6 +26,8 @@ class CsvTable(DatasetFormat):
     """
 
     name: ClassVar[str] = "csv"
+    takes: ClassVar[frozenset[str]] = frozenset(("columns", "encoding"))
+    choosable: ClassVar[bool] = True
 
     key: str
     columns: Columns
@@ -33,7 +35,8 @@ class CsvTable(DatasetFormat):
 
     @classmethod
     def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
-        found = {key: find_columns(storage, key) for key in survey.tables}
+        hints = survey.hints
+        found = {key: find_columns(storage, key, hints) for key in survey.chosen_tables}
         fitting = {key: columns for key, columns in found.items() if isinstance(columns, Columns)}
         if not fitting:
             problems = [f"{printable(key)}: {problem}" for key, problem in found.items()]
@@ -43,10 +46,10 @@ class CsvTable(DatasetFormat):
         if len(fitting) > 1:
             raise InputError(
                 f"{printable(storage.url)}: several tables could hold the labels, "
-                f"{named(fitting)}; keep one of them there, or choose another --format"
+                f"{named(fitting)}; choose one: --format csv:FILE"
             )
         ((key, columns),) = fitting.items()
-        table = read_table(storage, key, columns)
+        table = read_table(storage, key, columns, hints.encoding)
         dataset_format = cls(
             root=survey.prefix,
             split_folders=survey.split_folders,
@@ -54,6 +57,7 @@ class CsvTable(DatasetFormat):
             key=key,
             columns=columns,
             table=table,
+            labels_from=survey.labels,
         )
         return dataset_format._compared(survey, storage, chosen=chosen)
 

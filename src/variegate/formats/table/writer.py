@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from variegate.formats.delimited import open_table
+from variegate.formats.delimited import guarded, open_table
 from variegate.formats.output_names import joined
 from variegate.formats.pairing import parts_of
 from variegate.formats.table.file import Columns
@@ -55,5 +55,6 @@ class CsvTableWriter(Writer):
             for item in items:
                 split = self.split_names.get(item.split, item.split) if item.split else ""
                 cells = [posixpath.relpath(item.key, folder), item.label or "", split]
-                writer.writerow(cells[: len(picked)])
+                shown = (guarded(cell, raw=self.raw_labels) for cell in cells[: len(picked)])
+                writer.writerow(shown)
         return (self.table,)

@@ -5,7 +5,7 @@
 ``train/7.xml`` beside ``train/7.jpg``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -75,10 +75,18 @@ class PascalVoc(PairedFormat):
         reason = pairs.doubt(listed) or other_format(storage, pairs, listed)
         if reason and not chosen:
             return NotThisFormat(reason, noteworthy=True)
-        return cls._of(storage, listed, pairs, masks)
+        return cls._of(storage, listed, pairs, masks, said=survey.hints.splits)
 
     @classmethod
-    def _of(cls, storage: Storage, listed: Listed, pairs: Pairs, masks: frozenset[str]) -> Self:
+    def _of(
+        cls,
+        storage: Storage,
+        listed: Listed,
+        pairs: Pairs,
+        masks: frozenset[str],
+        *,
+        said: Mapping[str, str],
+    ) -> Self:
         stems = {stem for found in listed.images.values() for stem in found}
         lists = [key for key in listed.others if is_list(key)]
         sets = read_sets(storage, lists, lambda name: name.rpartition("/")[2] in stems)
@@ -90,6 +98,7 @@ class PascalVoc(PairedFormat):
         classes = class_order(names, text)
         dataset_format = cls(
             root=pairs.root(*listed.others),
+            said=said,
             classes=classes,
             pairs=pairs,
             sets=sets,
@@ -128,7 +137,11 @@ class PascalVoc(PairedFormat):
         yield from about(several, "image is", "images are", kept)
 
     def split_of(self, folder: str, stem: str) -> str | None:
-        return split_of(self.sets.of(folder + stem)) if self.sets.members else split_below(folder)
+        return (
+            split_of(self.sets.of(folder + stem))
+            if self.sets.members
+            else split_below(folder, self.said)
+        )
 
     def other_role(self, key: str) -> str | None:
         if is_list(key):

@@ -126,11 +126,11 @@ def _with(one: Object, **extra: Any) -> Object:
 def _object(node: Node, reading: Reading) -> Object | None:
     name = node.word("name")
     if not name:
-        reading.problems.add(node.line, f"{node.tag} without a name; left out")
+        reading.problems.add(node.line, f"{node.tag} without a name; object left out")
         return None
     bounds, polygon, point = map(node.find, ("bndbox", "polygon", "point"))
     if bounds is None and polygon is None:
-        reading.problems.add(node.line, f"{node.tag} without a <bndbox>; left out")
+        reading.problems.add(node.line, f"{node.tag} without a <bndbox>; object left out")
         return None
     box = None if bounds is None else reading.box(bounds)
     if bounds is not None and box is None:

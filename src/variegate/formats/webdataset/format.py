@@ -7,7 +7,7 @@ Every other member is carried through as it is.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, ClassVar
@@ -61,7 +61,11 @@ class WebDataset(DatasetFormat):
         sharded = any(part.endswith(".tar") for f in survey.tally.folders for part in f)
         if not (single or sharded or chosen):
             return NotThisFormat("there are no tar files")
-        dataset_format = cls(input=storage.url, single=_single(storage) if single else "")
+        dataset_format = cls(
+            input=storage.url,
+            single=_single(storage) if single else "",
+            said=survey.hints.splits,
+        )
         return dataset_format._completed(storage, chosen=chosen)
 
     def _completed(self, storage: Storage, *, chosen: bool) -> Recognised:
@@ -74,7 +78,7 @@ class WebDataset(DatasetFormat):
             extensions = [split_member(entry.key)[1] for entry in entries]
             if sample is None or (image := image_of(extensions)) is None:
                 continue
-            images[_split(sample) or ""] += 1
+            images[self.split(sample) or ""] += 1
             accompanied += len(extensions) > 1
             if CLASS in extensions and len(labels) < _MOST_LABELS:
                 text = _read(storage, f"{sample}.{CLASS}", [])
@@ -92,7 +96,7 @@ class WebDataset(DatasetFormat):
         return replace(self, classes=tuple(sorted(labels)), images=images, notes=tuple(notes))
 
     def split(self, key: str) -> str | None:
-        return _split(key)
+        return _split(key, self.said)
 
     def writer(self) -> WebDatasetWriter:
         return WebDatasetWriter(classes=self.classes, input=self.input, single=self.single)
@@ -117,7 +121,7 @@ class WebDataset(DatasetFormat):
         for entry, extension in zip(entries, extensions, strict=True):
             if extension == image:
                 yield Source(
-                    *(entry.key, entry.size, _split(sample), about.label),
+                    *(entry.key, entry.size, self.split(sample), about.label),
                     annotation=about.annotation,
                     problems=tuple(about.problems),
                     unusable=about.unusable,
@@ -182,9 +186,11 @@ def _read(storage: Storage, key: str, problems: list[str]) -> str | None:
     return None
 
 
-def _split(key: str) -> str | None:
+def _split(key: str, said: Mapping[str, str]) -> str | None:
     """Return the split that a folder or a shard names: "val/", "imagenet-train-0001.tar"."""
-    return split_above(key, lambda f: re.split(r"[-_.]", f) if f.endswith(".tar") else [f])
+    return split_above(
+        key, lambda f: re.split(r"[-_.]", f) if f.endswith(".tar") else [f], said=said
+    )
 
 
 def _single(storage: Storage) -> str:

@@ -80,7 +80,7 @@ def read_json(text: bytes, sample: str) -> tuple[Annotation, list[str]]:
                 objects.append(_object(one, sample))
             except (ValueError, TypeError) as error:
                 place = f"{sample}.{JSON}: objects[{number}]"
-                problems.append(f"{place}: {error}; object dropped")
+                problems.append(f"{place}: {error}; object left out")
         annotation = annotation.changed(objects=tuple(objects))
         size = data.get("size")
         if (

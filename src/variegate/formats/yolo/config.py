@@ -8,11 +8,14 @@ from typing import Any
 import yaml
 
 from variegate.errors import InputError
+from variegate.formats.hints import NO_HINTS, Hints
 from variegate.formats.pairing import parts_of
+from variegate.formats.text import read_text
 from variegate.storage import Storage
 
 _LIMIT = 1 << 22
 _MOST_VALUES = 10_000
+_MOST_CLASSES = 100_000
 _CLASS_FILES = ("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt")
 _SPLIT_KEYS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _OWN_KEYS = {*_SPLIT_KEYS, "path", "nc", "names", "kpt_shape", "flip_idx"}
@@ -32,6 +35,8 @@ class Config:
         key: of data.yaml or obj.data, if there is one.
         names: class number -> name; empty where no file says.
         names_key: of the list of classes that is a file of its own.
+        own: folder of labels -> class number -> name, where folders have lists that differ.
+        lists: keys of all lists of classes.
         splits: split -> the places of its images, as written.
         path: the folder that the places start from, as written.
         keypoints: number and dimensions.
@@ -45,6 +50,8 @@ class Config:
     key: str | None = None
     names: Mapping[int, str] = field(default_factory=dict)
     names_key: str | None = None
+    own: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    lists: tuple[str, ...] = ()
     splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     path: str = ""
     keypoints: tuple[int, int] | None = None
@@ -55,16 +62,19 @@ class Config:
     problems: tuple[str, ...] = ()
 
 
-def read_config(storage: Storage, keys: Sequence[str], folders: Iterable[str]) -> Config:
+def read_config(
+    storage: Storage, keys: Sequence[str], folders: Iterable[str], hints: Hints = NO_HINTS
+) -> Config:
     """Read what is said about the labels in these folders.
 
     Args:
         storage: the dataset.
         keys: of the files that `is_config` names.
         folders: of the labels.
+        hints: what the user says: names of classes, an encoding.
 
     Raises:
-        InputError: the file is there and cannot be read.
+        InputError: the file is there and cannot be read, or two lists contradict each other.
     """
     where = list(folders)
 
@@ -77,43 +87,89 @@ def read_config(storage: Storage, keys: Sequence[str], folders: Iterable[str]) -
     config = Config()
     for key in ordered:
         if key.lower().endswith((".yaml", ".yml")):
-            if (found := _read_yaml(storage, key)) is not None:
+            if (found := _read_yaml(storage, key, hints.encoding)) is not None:
                 config = found
                 break
         elif key.lower().endswith(".data"):
-            config = _read_darknet(storage, key)
+            config = _read_darknet(storage, key, hints.encoding)
             break
-    return _with_class_file(storage, config, ordered)
+    return _with_class_files(storage, config, ordered, where, hints)
 
 
-def _with_class_file(storage: Storage, config: Config, keys: Sequence[str]) -> Config:
-    files = [
+def _with_class_files(
+    storage: Storage, config: Config, keys: Sequence[str], folders: Sequence[str], hints: Hints
+) -> Config:
+    """Add the names of classes that stand in files of their own, or that the user gives."""
+    files = tuple(
         key
         for key in keys
         if key.lower().endswith(".names") or key.rpartition("/")[2].lower() in _CLASS_FILES
-    ]
+    )
+    config = replace(config, names_key=files[0] if files else None, lists=files)
+    if hints.classes is not None:
+        return replace(config, names=dict(enumerate(hints.classes)))
     if not files:
         return config
-    names = dict(enumerate(_lines(storage, files[0])))
+    lists = {key: dict(enumerate(_lines(storage, key, hints.encoding))) for key in files}
+    _check_lists(storage, lists)
+    own = {folder: lists[_nearest(folder, files)] for folder in folders}
+    if not config.names and any(one != lists[files[0]] for one in own.values()):
+        merged = dict.fromkeys(name for one in own.values() for name in one.values())
+        note = (
+            f"the folders have lists of classes that differ ({', '.join(sorted(files)[:3])}); "
+            "each counts for its folder, and the classes are merged by name"
+        )
+        return replace(
+            config, names=dict(enumerate(merged)), own=own, problems=(*config.problems, note)
+        )
+    names = lists[files[0]]
     problems = list(config.problems)
     if config.names and config.names != names:
         problems.append(
             f"{files[0]} ({len(names)} classes) disagrees with {config.key} "
             f"({len(config.names)} classes), which counts"
         )
-    return replace(
-        config, names=config.names or names, names_key=files[0], problems=tuple(problems)
-    )
+    return replace(config, names=config.names or names, problems=tuple(problems))
 
 
-def _lines(storage: Storage, key: str) -> list[str]:
-    text = storage.read(key, limit=_LIMIT).decode("utf-8-sig", "replace")
+def _check_lists(storage: Storage, lists: Mapping[str, Mapping[int, str]]) -> None:
+    """Make sure that no folder has two lists that differ.
+
+    Raises:
+        InputError: one has.
+    """
+    first: dict[str, str] = {}
+    for key, names in lists.items():
+        other = first.setdefault(posixpath.dirname(key), key)
+        if names != lists[other]:
+            raise InputError(
+                f"{storage.place(key)}: other classes than in {other}, in the same folder; keep "
+                "one of them, or give the names with --classes FILE"
+            )
+
+
+def _nearest(folder: str, files: Sequence[str]) -> str:
+    """Return the list of classes that is nearest to a folder of labels."""
+    home = folder.rstrip("/").split("/")
+
+    def distance(key: str) -> int:
+        parts = key.split("/")[:-1]
+        common = len(posixpath.commonprefix([home, parts]))
+        return len(home) + len(parts) - 2 * common
+
+    return min(files, key=distance)
+
+
+def _lines(storage: Storage, key: str, encoding: str | None) -> list[str]:
+    text = read_text(storage, key, limit=_LIMIT, encoding=encoding)
     return [line.strip() for line in text.rstrip().splitlines()]
 
 
-def _read_darknet(storage: Storage, key: str) -> Config:
+def _read_darknet(storage: Storage, key: str, encoding: str | None) -> Config:
     """Read ``classes = 10``, ``train = data/train.txt``, ``names = data/obj.names``."""
-    fields = dict(line.partition("=")[::2] for line in _lines(storage, key) if "=" in line)
+    fields = dict(
+        line.partition("=")[::2] for line in _lines(storage, key, encoding) if "=" in line
+    )
     words = {name.strip(): value.strip() for name, value in fields.items()}
     return Config(
         key=key,
@@ -122,14 +178,14 @@ def _read_darknet(storage: Storage, key: str) -> Config:
     )
 
 
-def _read_yaml(storage: Storage, key: str) -> Config | None:
+def _read_yaml(storage: Storage, key: str, encoding: str | None) -> Config | None:
     """Return what the file says, or None where it is about something else."""
     try:
-        text = storage.read(key, limit=_LIMIT).decode("utf-8-sig")
+        text = read_text(storage, key, limit=_LIMIT, encoding=encoding)
         # Names are text: "no", "on" and "1e3" are classes, too.
         words = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - BaseLoader makes only text
         values = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         reason = getattr(error, "problem", None) or "not readable"
@@ -192,17 +248,23 @@ def _names(words: Mapping[str, Any], key: str, problems: list[str]) -> dict[int,
     elif isinstance(given, dict):
         pairs = given.items()
     elif isinstance(count, str) and count.isdigit():
-        pairs = ((number, str(number)) for number in range(min(int(count), 100_000)))
+        if len(count) > 6 or int(count) > _MOST_CLASSES:
+            raise InputError(f"{key}: nc is {count[:20]}; expected at most {_MOST_CLASSES:,}")
+        pairs = ((number, str(number)) for number in range(int(count)))
     names: dict[int, str] = {}
+    taken: set[str] = set()
     for number, name in pairs:
         if not isinstance(name, str) or not str(number).isascii() or not str(number).isdigit():
             raise InputError(f"{key}: names: expected number and name, found {number!r}: {name!r}")
-        if name in names.values():
+        if name in taken:
             problems.append(
                 f"{key}: two classes are called {name!r}; {number} is '{name} {number}'"
             )
             name = f"{name} {number}"
+        taken.add(name)
         names[int(number)] = name
+        if len(names) > _MOST_CLASSES:
+            raise InputError(f"{key}: names: more than {_MOST_CLASSES:,} classes")
     if isinstance(count, str) and count.isdigit() and given and int(count) != len(names):
         problems.append(f"{key}: nc is {count}, but there are {len(names)} names, which count")
     return names

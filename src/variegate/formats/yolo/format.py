@@ -47,17 +47,20 @@ class Yolo(PairedFormat):
 
     Attributes:
         grammar: how lines are read.
+        own: folder of labels -> its own classes, where folders have lists that differ.
         found: which image belongs to which split.
         files: keys of the configuration, the list of classes and the lists of images -> what
             they are.
     """
 
     name: ClassVar[str] = "yolo"
+    takes: ClassVar[frozenset[str]] = frozenset(("classes", "encoding", "pairs"))
     kind: ClassVar[str] = "label file"
     without: ClassVar[str] = "nothing to detect"
     choosable: ClassVar[bool] = True
 
     grammar: Grammar
+    own: Mapping[str, Mapping[int, str]]
     found: Splits
     files: Mapping[str, str]
 
@@ -107,7 +110,7 @@ class Yolo(PairedFormat):
             return NotThisFormat(
                 "the .txt files beside the images hold no numbers as YOLO has them"
             )
-        config = read_config(storage, listed.others, pairs.folders.values())
+        config = read_config(storage, listed.others, pairs.folders.values(), hints)
         task, keypoints = guess or ("detect", None)
         task, keypoints = _settled(task, keypoints, config)
         names = config.names
@@ -123,6 +126,7 @@ class Yolo(PairedFormat):
             classes=classes,
             skeletons=skeletons,
             pairs=pairs,
+            own=config.own,
             grammar=Grammar(task, names, keypoints, scored=are_scored(chain(*sample))),
             found=splits,
             files=files,
@@ -161,7 +165,10 @@ class Yolo(PairedFormat):
             raise InputError("the size of the image, which its labels need, cannot be read")
         if not storage.exists(where):
             return Annotation(size=size, extra={"no_file": True})
-        found, header = self.grammar.read(_text(storage, where), size, problems)
+        names = self.own.get(where[: where.rfind("/") + 1], self.grammar.names)
+        found, header = replace(self.grammar, names=names).read(
+            _text(storage, where), size, problems
+        )
         return Annotation(
             size=size,
             objects=without_duplicates(found, problems),
@@ -219,6 +226,5 @@ def _files(config: Config, splits: Splits) -> dict[str, str]:
     files = dict.fromkeys(splits.lists, "a list of images")
     if config.key:
         files[config.key] = "the description of the dataset"
-    if config.names_key:
-        files[config.names_key] = "a list of classes"
+    files |= dict.fromkeys(config.lists, "a list of classes")
     return files

@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from variegate.annotations.annotation import Object, Point
 from variegate.annotations.boxes import around, corners_of
 from variegate.annotations.checks import Size
+from variegate.annotations.polygons import Points
 from variegate.errors import KeyRefusedError
 from variegate.formats.yolo.lines import Task
 from variegate.formats.yolo.numbers import edge_texts, plain_text, share_text
+
+# Distances at a time: their memory stays small, whatever outlines there are.
+_COMPARED = 1 << 18
 
 
 def write_line(
@@ -78,16 +84,30 @@ def joined(rings: Sequence[Sequence[Point]]) -> list[Point]:
 
     So does the converter of ultralytics (`merge_multi_segment`): YOLO has one ring for an object.
     """
-    result = list(rings[0])
+    result, places = list(rings[0]), np.array(rings[0], np.float64)
     for ring in rings[1:]:
-        i, j = min(
-            ((i, j) for i in range(len(result)) for j in range(len(ring))),
-            key=lambda pair: _distance(result[pair[0]], ring[pair[1]]),
-        )
+        own = np.array(ring, np.float64)
+        i, j = _nearest(places, own)
         loop = [*ring[j:], *ring[: j + 1]]
         result = [*result[: i + 1], *loop, *result[i:]]
+        places = np.concatenate([places[: i + 1], own[j:], own[: j + 1], places[i:]])
     return result
 
 
-def _distance(one: Point, other: Point) -> float:
-    return (one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2
+def _nearest(places: Points, ring: Points) -> tuple[int, int]:
+    """Return which of many points and which of a ring are nearest to each other, the first such."""
+    # A point that is nearest to one of the ring is hardly farther from its middle than the nearest
+    # is: few are left to compare.
+    middle = ring.mean(axis=0)
+    radius = np.hypot(*(ring - middle).T).max()
+    away = np.hypot(*(places - middle).T)
+    near = np.flatnonzero(away <= (away.min() + 2 * radius) * (1 + 1e-9) + 1e-9)
+    best, least = (0, 0), np.inf
+    step = max(1, _COMPARED // len(ring))
+    for start in range(0, len(near), step):
+        part = near[start : start + step]
+        apart = ((places[part, np.newaxis] - ring) ** 2).sum(axis=2)
+        i, j = divmod(int(apart.argmin()), len(ring))
+        if apart[i, j] < least:
+            best, least = (int(part[i]), j), apart[i, j]
+    return best

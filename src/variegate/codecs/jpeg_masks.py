@@ -1,0 +1,76 @@
+"""Masks that were saved as JPEG, which changes values around every edge.
+
+JPEG codes blocks of 8 x 8 pixels by themselves, so a block without an edge keeps its one value, or
+all but: what the flat blocks hold are the values that the mask had. Where these lie far apart,
+every other pixel belongs to the nearest. Where they do not (classes 0, 1, 2), no rule can tell a
+value from the noise around another, and the mask is refused.
+"""
+
+import numpy as np
+
+from variegate.codecs.pixels import Array
+from variegate.errors import UnsupportedError
+
+# Larger blocks first: a single one of 8 may be flat only because it lost its detail.
+_SIDES = (16, 8)
+# Noise of usual qualities reaches half of this.
+_LEAST_GAP = 64
+# Where more than this share is farther from all values, they are shades and no mask.
+_NEAR, _MOST_FAR = 32, 0.1
+# Black and white come out as something close to them.
+_SLACK = 3
+_GRAY_SPREAD = 8
+_REFUSED = "JPEG has changed the values of this mask beyond repair; save masks as PNG"
+
+
+def restored(values: Array) -> Array:
+    """Return a mask with the values that it had before it was saved as JPEG.
+
+    Args:
+        values: (H, W) or (H, W, 3) uint8, as decoded.
+
+    Returns:
+        (H, W) uint8.
+
+    Raises:
+        UnsupportedError: they cannot be told.
+    """
+    if values.ndim == 3:
+        if int((values.max(axis=-1) - values.min(axis=-1)).max()) > _GRAY_SPREAD:
+            raise UnsupportedError(_REFUSED)
+        values = values[..., 1]
+    levels = _levels(values)
+    middles = (levels[1:].astype(int) + levels[:-1]) / 2
+    nearest = np.searchsorted(middles, values)
+    if np.mean(np.abs(values.astype(np.int16) - levels[nearest]) > _NEAR) > _MOST_FAR:
+        raise UnsupportedError(_REFUSED)
+    return _snapped(levels)[nearest]
+
+
+def _levels(values: Array) -> Array:
+    """Return the values of the mask, ascending."""
+    found = np.unique(values)
+    if len(found) == 1:
+        return found
+    for side in _SIDES:
+        if len(flat := _flat_values(values, side)) > 1:
+            break
+    # An object may be too small for a flat block; in a mask of black and white it is white.
+    if len(flat) < 2 and found[0] <= _SLACK and found[-1] >= 255 - 4 * _SLACK:
+        flat = np.array([0, 255], np.uint8)
+    if len(flat) < 2 or int(np.diff(flat.astype(int)).min()) < _LEAST_GAP:
+        raise UnsupportedError(_REFUSED)
+    return flat
+
+
+def _flat_values(values: Array, side: int) -> Array:
+    """Return the values of the blocks that have one only."""
+    rows, columns = values.shape[0] // side, values.shape[1] // side
+    blocks = values[: rows * side, : columns * side].reshape(rows, side, columns, side)
+    low, high = blocks.min(axis=(1, 3), initial=255), blocks.max(axis=(1, 3), initial=0)
+    return np.unique(low[low == high])
+
+
+def _snapped(levels: Array) -> Array:
+    levels = np.where(levels <= _SLACK, 0, levels)
+    return np.where(levels >= 255 - _SLACK, 255, levels).astype(np.uint8)

@@ -1,0 +1,74 @@
+"""What the names of folders leave open: a split or a class? Only the user can know."""
+
+from collections.abc import Iterator
+
+from variegate.annotations.splits import canonical_split, split_words
+from variegate.formats.base import named
+from variegate.formats.scan import Survey, said_split
+from variegate.storage import printable
+
+# So many of the folders beside each other must look like splits: among many classes a train
+# station and a test tube are none.
+_ALIKE = 0.5
+
+
+def unknown_splits(survey: Survey) -> list[str]:
+    """Return folders with images that look like splits and are none that is known.
+
+    Folders beside each other are judged together: two different splits must be meant.
+    """
+    for parent, names in _siblings(survey).items():
+        known = {name: split for name in names if (split := _known(survey, parent, name))}
+        alike = {n: words for n in names - known.keys() if (words := split_words(n))}
+        meant = {*known.values()}.union(*alike.values())
+        several = alike and len(meant) > 1 and len(names) > 1
+        if several and len(known) + len(alike) >= _ALIKE * len(names):
+            return ["/".join((*parent, name)) for name in sorted(alike)]
+    return []
+
+
+def _known(survey: Survey, parent: tuple[str, ...], name: str) -> str | None:
+    return said_split((*parent, name), survey.hints.splits) or canonical_split(name)
+
+
+def _siblings(survey: Survey) -> dict[tuple[str, ...], set[str]]:
+    found: dict[tuple[str, ...], set[str]] = {}
+    for folder in survey.tally.folders:
+        for depth, name in enumerate(folder):
+            found.setdefault(folder[:depth], set()).add(name)
+    return found
+
+
+def ask_for_splits(folders: list[str]) -> str:
+    """Return the question which splits these folders are."""
+    example = " ".join(f"--split {split}={one}" for split, one in _examples(folders))
+    return (
+        f"the folders {named(folders)} look like splits, but of which is not known: say it, such "
+        f"as {example}; or choose --format, if they are none"
+    )
+
+
+def _examples(folders: list[str]) -> Iterator[tuple[str, str]]:
+    for folder in map(printable, folders[:3]):
+        words = split_words(folder.rpartition("/")[2]) - {"?"}
+        yield min(words, default="test"), folder
+
+
+def same_classes(survey: Survey) -> str | None:
+    """Return a question where folders without splits hold the same folders: which are classes?"""
+    inner: dict[str, set[str]] = {}
+    if survey.split_folders:
+        return None
+    for folder in survey.inner:
+        inner.setdefault("".join(folder[:1]), set()).update(folder[1:2])
+    if len(inner) < 2:
+        return None
+    common, every = set.intersection(*inner.values()), set.union(*inner.values())
+    if len(common) < 2 or len(common) < _ALIKE * len(every):
+        return None
+    tops = sorted(inner)
+    return (
+        f"the folders {named(tops)} hold the same folders, {named(sorted(common))}: if they are "
+        f"splits, say which, such as --split train={printable(tops[0])} "
+        f"--split val={printable(tops[1])}; if they are the classes, --format classes"
+    )
