@@ -306,3 +306,16 @@ def test_an_image_that_is_gone_is_skipped_but_not_a_dataset_that_is(tmp_path):
     shutil.rmtree(tmp_path / "in")
     with pytest.raises(InputError, match="in"):
         made[0]
+
+
+def test_what_a_recipe_does_to_objects_is_logged(data_dir, caplog):
+    with caplog.at_level(logging.WARNING, logger="variegate"):
+        source = data_dir / "field_cases/boxes-near-border"
+        dataset(source, recipe=Recipe.parse("variants: {rotate: {border: reflect}}"))
+        dataset(
+            data_dir / "field_cases/keypoints-yolo-no-flip-idx",
+            recipe=Recipe.parse("variants: flip"),
+        )
+    borders, sides = caplog.messages
+    assert "rotate (reflect)" in borders
+    assert "mirror" in sides

@@ -127,9 +127,9 @@ def _unmirrored(drawn: Iterable[Draw], size: Size) -> tuple[Draw, ...]:
     """Return what was drawn without what makes a mirror image."""
     kept = []
     for one in drawn:
-        operation = find_transform(one.transform).operation(one.parameters, size)
+        (operation,), after = build([one], size)
         if not operation.mirrors(size):
-            size = operation.output_size(size)
+            size = after
             kept.append(one)
     return tuple(kept)
 

@@ -29,7 +29,7 @@ from variegate.formats import NO_HINTS, DatasetFormat, Hints, Source, detect
 from variegate.recipes.borders import border_notes
 from variegate.recipes.recipe import Output, Recipe
 from variegate.recipes.trial import try_recipe
-from variegate.runs.annotate import AnnotationWriter
+from variegate.runs.annotate import AnnotationWriter, mirror_notes
 from variegate.runs.render import Renderer
 from variegate.runs.run import load_recipe
 from variegate.seeding import generator
@@ -88,7 +88,10 @@ def dataset(
         which = f"of the split {split!r} " if found.splits else ""
         raise InputError(f"{storage.url}: no images {which}there")
     objects = any(one.objects for one in every)
-    for note in border_notes(made.policy) if objects else ():
+    for note in (
+        *mirror_notes(made.labels, found.skeletons, mirrors=made.mirrors),
+        *(border_notes(made.policy) if objects else ()),
+    ):
         _log.warning("%s: %s", printable(storage.url), note)
     limits = hints.over(made.hints).decoding(Limits())
     loaded = VariantDataset(storage, sources, made, found, options, objects=objects, limits=limits)
