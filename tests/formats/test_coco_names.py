@@ -155,7 +155,8 @@ def test_ids_that_may_be_those_of_two_images_are_not_matched(make):
     data["annotations"][0]["image_id"] = "01"
     storage = make({"all.json": data}, "1.jpg", "2.jpg")
     assert boxes(storage) == {"1.jpg": [], "2.jpg": [OTHER]}
-    assert any("1 object left out" in note for note in detect(storage).notes)
+    sources = list(detect(storage).sources(storage))
+    assert any("1 object left out" in one for source in sources for one in source.problems)
 
 
 def test_ids_of_categories_are_matched_likewise(make, tmp_path):

@@ -153,3 +153,25 @@ def test_variants_that_are_the_same_are_counted_and_written_once_on_request(dist
         [0] if distinct else [0, 1, 2]
     )
     assert verify(tmp_path / "out").ok
+
+
+def test_objects_of_images_that_are_missing_are_counted(tmp_path):
+    source = tmp_path / "in"
+    for number in (1, 2):
+        jobs.draw_noise(source / f"{number}.png")
+    box = {"category_id": 1, "bbox": [2, 3, 9, 8]}
+    owners = (1, 2, 2, 3, 3, 7)  # 3 is listed but missing, 7 is not listed
+    data = {
+        "images": [
+            {"id": n, "file_name": f"{n}.png", "width": 32, "height": 24} for n in (1, 2, 3)
+        ],
+        "annotations": [{**box, "id": n, "image_id": one} for n, one in enumerate(owners)],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    for one in data["annotations"]:
+        one["bbox"] = [one["id"], *box["bbox"][1:]]
+    (source / "a.json").write_text(json.dumps(data))
+    counts = augment(
+        source, tmp_path / "out", recipe=jobs.recipe(jobs.TWO), options=Options(workers=0)
+    ).counts
+    assert (counts.objects, counts.objects_left_out, counts.objects_in) == (3, 3, 6)

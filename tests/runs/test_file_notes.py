@@ -68,23 +68,22 @@ def test_one_deep_image_of_two_is_said_as_one(deep: Path, tmp_path: Path) -> Non
 def test_a_window_is_the_same_by_option_hint_and_recipe(deep: Path, tmp_path: Path) -> None:
     window = (0, 4095)
     ways = {
-        "option": run(deep, tmp_path / "1", depth=window),
         "hint": run(deep, tmp_path / "2", hints=Hints(depth=window)),
         "recipe": run(deep, tmp_path / "3", SOURCE + "hints: {depth: [0, 4095]}\n"),
         "option before recipe": run(
-            deep, tmp_path / "4", SOURCE + "hints: {depth: auto}\n", depth=window
+            deep, tmp_path / "4", SOURCE + "hints: {depth: auto}\n", hints=Hints(depth=window)
         ),
     }
     for found in ways.values():
-        for image, one in zip(found, ways["option"], strict=True):
+        for image, one in zip(found, ways["recipe"], strict=True):
             np.testing.assert_array_equal(image, one)
     stored = np.asarray(Image.open(deep / "a/twelve_bits.png")).astype(float)
     np.testing.assert_array_equal(ways["hint"][1], np.rint(stored * 255 / 4095))
-    assert len(np.unique(run(deep, tmp_path / "5", depth="auto")[0])) > 200
+    assert len(np.unique(run(deep, tmp_path / "5", hints=Hints(depth="auto"))[0])) > 200
 
 
 def test_a_window_is_remembered_by_its_output(deep: Path, tmp_path: Path) -> None:
-    run(deep, tmp_path / "out", depth="auto")
+    run(deep, tmp_path / "out", hints=Hints(depth="auto"))
     key = "a/twelve_bits-v00.png"
     written = (tmp_path / "out" / key).read_bytes()
     (tmp_path / "out" / key).unlink()

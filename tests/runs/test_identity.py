@@ -60,7 +60,6 @@ OPTIONS = {
     "raw_labels": {"raw_labels": True},
     "limit": {"limit": 2},
     "limits": {"limits": Limits(max_pixels=10_000)},
-    "depth": {"depth": "auto"},
     "plugins": {"plugins": ("mine.py",)},
     "workers": None,
     "shard_size": None,

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from variegate.annotations.annotation import Object, Point
 from variegate.annotations.boxes import (
     bounds_of,
@@ -82,13 +80,7 @@ def parts_beside(objects: Sequence[Object]) -> Keypoints:
                 begin = begins[_mirrored(part.name)]
             partners += (begin + index for index in part.partners())
         starts.append(len(points))
-    array = np.array(points, np.float64).reshape(-1, 3)
-    return Keypoints(
-        array[:, :2],
-        array[:, 2].astype(np.uint8),
-        np.array(starts, np.intp),
-        np.array(partners, np.intp),
-    )
+    return Keypoints.of(points, starts, partners)
 
 
 def with_moved_parts(

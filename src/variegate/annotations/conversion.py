@@ -228,13 +228,7 @@ def _keypoints(objects: tuple[Object, ...], skeletons: Mapping[str, Skeleton]) -
         partners += swapped
         points += own
         starts.append(len(points))
-    array = np.array(points, np.float64).reshape(-1, 3)
-    return Keypoints(
-        array[:, :2],
-        array[:, 2].astype(np.uint8),
-        np.array(starts, np.intp),
-        np.array(partners, np.intp),
-    )
+    return Keypoints.of(points, starts, partners)
 
 
 def _keypoints_of(keypoints: Keypoints, number: int) -> tuple[tuple[float, float, int], ...]:

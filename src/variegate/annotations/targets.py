@@ -6,7 +6,7 @@ at once, cuts them at the canvas, and finds boxes again from what is left. Since
 carried on and not the box, two rotations do not make a box grow twice.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -61,6 +61,22 @@ class Keypoints:
     visibility: npt.NDArray[np.uint8]
     starts: Indices
     partners: Indices
+
+    @classmethod
+    def of(
+        cls,
+        points: Sequence[tuple[float, float, int]],
+        starts: Sequence[int],
+        partners: Sequence[int],
+    ) -> "Keypoints":
+        """Make them of lists: (x, y, visibility) of each, and the rest as in the attributes."""
+        array = np.array(points, np.float64).reshape(-1, 3)
+        return cls(
+            array[:, :2],
+            array[:, 2].astype(np.uint8),
+            np.array(starts, np.intp),
+            np.array(partners, np.intp),
+        )
 
     def joined(self, other: "Keypoints") -> "Keypoints":
         """Return these and those of further objects."""

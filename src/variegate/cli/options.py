@@ -66,6 +66,11 @@ def pairs(texts: list[str] | None, flag: str) -> dict[str, str]:
     return {name: value for name, _, value in (one.partition("=") for one in texts or ())}
 
 
+def _listed_pairs(text: str | None, flag: str) -> list[tuple[str, str]]:
+    """Read NAME=VALUE,NAME=VALUE."""
+    return [pair for one in (text or "").split(",") if one for pair in pairs([one], flag).items()]
+
+
 def _window(text: str | None) -> object:
     """Read full, auto or LOW:HIGH.
 
@@ -293,8 +298,8 @@ class FormatChoice:
             },
             "classes": read_class_list(self.classes, self.encoding) if self.classes else None,
             "images": None if self.images_in is None else self.images_in.strip("/"),
-            "columns": pairs((self.columns or "").split(",") if self.columns else [], "--columns"),
-            "pairs": tuple(pairs(self.pairs.split(",") if self.pairs else [], "--pairs").items()),
+            "columns": dict(_listed_pairs(self.columns, "--columns")),
+            "pairs": tuple(_listed_pairs(self.pairs, "--pairs")),
             "masks": self.masks,
             "encoding": self.encoding,
             "depth": _window(self.depth),

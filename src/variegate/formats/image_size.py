@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from variegate.codecs import Limits, probe, read_palette
+from variegate.codecs import Header, Limits, probe, read_palette
 from variegate.errors import ImageError, InputError, LimitError
 from variegate.storage import Storage
 
 # Nearly every header stands within the first: of 574 images of all kinds in the test data, of 569;
 # behind large EXIF data or profiles within the second; TIFF may have its own at the end.
-_PIECES = (1 << 14, 1 << 20)
+HEAD_BYTES = 1 << 14
+_PIECES = (HEAD_BYTES, 1 << 20)
 _LIMITS = Limits()
 
 
@@ -29,8 +30,8 @@ class Measure:
     bits: int = 8
 
 
-def measure(storage: Storage, key: str) -> Measure:
-    """Read an image's header.
+def read_header(storage: Storage, key: str, limits: Limits = _LIMITS) -> tuple[bytes, Header]:
+    """Return the beginning of an image's file, with all of its header, and the header.
 
     Raises:
         ImageError: it is none, or broken, or too large.
@@ -38,11 +39,10 @@ def measure(storage: Storage, key: str) -> Measure:
     """
     data = b""
     with storage.open_read(key) as file:
-        for much in (*_PIECES, _LIMITS.max_bytes + 1):
-            more = file.read(much - len(data))
-            data += more
+        for much in (*_PIECES, limits.max_bytes + 1):
+            data += file.read(much - len(data))
             try:
-                header = probe(data, _LIMITS)
+                header = probe(data, limits)
             except LimitError:
                 raise
             except ImageError:
@@ -51,6 +51,12 @@ def measure(storage: Storage, key: str) -> Measure:
                 continue
             if len(data) < much or not _turned_at_the_end(data):
                 break
+    return data, header
+
+
+def measure(storage: Storage, key: str) -> Measure:
+    """Read what an image's header says; raises what `read_header` raises."""
+    data, header = read_header(storage, key)
     return Measure(
         (header.height, header.width), header.orientation, read_palette(data), header.bits
     )

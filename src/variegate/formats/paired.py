@@ -203,9 +203,10 @@ class PairedFormat(DatasetFormat):
     def unsized(self, storage: Storage, image: str, where: str) -> Annotation:
         """Return the objects of an image wherever they lie, with the size that its file states.
 
-        For formats whose files state one; as for `read`.
+        Here without one: for formats whose files state none. The arguments are those of `read`.
         """
-        raise NotImplementedError
+        del storage, image, where
+        return Annotation()
 
     @abstractmethod
     def read(self, storage: Storage, image: str, where: str, problems: Problems) -> Annotation:

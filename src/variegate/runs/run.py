@@ -13,7 +13,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from variegate.codecs import Depth, Limits
+from variegate.codecs import Limits
 from variegate.errors import InputError, OutputError, RecipeError
 from variegate.formats import NO_HINTS, DatasetFormat, Hints, Writer, detect, writer_to_json
 from variegate.formats.base import counted
@@ -124,8 +124,6 @@ class Options:
         workers: processes; 0 for none but this one, None for one a processor.
         shard_size: sources in a shard; None for a sensible number.
         limits: larger images are quarantined.
-        depth: which values of images of more than 8 bits become black and white: "full" (scale),
-            "auto" (the image's own least and greatest), or (low, high); it goes before the hints'.
         raw_labels: write labels into CSV files as they are, though a spreadsheet may take them for
             formulas.
         strict: stop at the first fault in an annotation, or note about the dataset, before
@@ -146,7 +144,6 @@ class Options:
     workers: int | None = None
     shard_size: int | None = None
     limits: Limits = field(default_factory=Limits)
-    depth: Depth | None = None
     raw_labels: bool = False
     strict: bool = False
     update: bool = False
@@ -162,8 +159,7 @@ class Options:
         Raises:
             RecipeError: a value is not right.
         """
-        own = NO_HINTS if self.depth is None else Hints.of(depth=self.depth)
-        return own.over(self.hints).over(recipe.hints)
+        return self.hints.over(recipe.hints)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ continues an update that was killed.
 
 import hashlib
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -77,7 +78,8 @@ def begin_update(
     check_record(target.url, json.dumps(there | listed).encode(), record)
     if target.exists(MANIFEST):
         manifest.delete_parts(target)
-        target.write(PREVIOUS, target.read(MANIFEST))
+        with target.open_read(MANIFEST) as old, target.open_write(PREVIOUS) as copy:
+            shutil.copyfileobj(old, copy)
         target.delete(MANIFEST)
     elif not target.exists(PREVIOUS):
         raise OutputError(

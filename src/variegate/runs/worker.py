@@ -77,12 +77,6 @@ class Result:
     status: Status = "copied"
     columns: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def digest(self) -> str:
-        """What is equal for results of one source that show the same and say the same of it."""
-        known = dumped(self.item.annotation) if self.item.annotation else b""
-        return hashlib.sha256(self.content + known).hexdigest()
-
 
 @dataclass(frozen=True, slots=True)
 class Worker(ABC):
@@ -163,15 +157,16 @@ class Worker(ABC):
             labels = labels_digest(source)
             notes = tuple(f"{printable(source.key)}: {one}" for one in self._notes(source, data))
             source = replace(source, problems=(*source.problems, *notes))
-            seen, identical = set[str](), 0
+            seen, identical = set[tuple[str | None, ...]](), 0
             for done in self.results(source, data):
-                made = done.digest
+                row = replace(_row_of(number, source, done), source_sha256=digest)
+                # What shows the same, and says the same of it.
+                made = (row.sha256, row.annotation, row.labels)
                 identical += made in seen
                 if made in seen and self.recipe.distinct:
                     continue
                 seen.add(made)
-                row = self._written(number, source, done)
-                rows.append(replace(row, source_sha256=digest, source_labels=labels))
+                rows.append(replace(self._written(row, done), source_labels=labels))
                 tell(Counts(outputs=1, bytes=len(done.content)))
             rows.sort(key=lambda row: row.variant or 0)
             return [replace(rows[0], identical=identical or None), *rows[1:]]
@@ -223,35 +218,11 @@ class Worker(ABC):
         if header.bits > 8 and self.decodes(source, header):
             yield depth_note(header.bits, gray_levels(data, self.limits))
 
-    def _written(self, number: int, source: Source, done: Result) -> Row:
-        """Write one result with what belongs to it; return its row.
-
-        Args:
-            number, source: what it was made of.
-            done: the result.
-        """
-        item, data = done.item, done.content
-        self.output.write_later(item.key, data)
+    def _written(self, row: Row, done: Result) -> Row:
+        """Write one result with what belongs to it; return its row with the files' digests."""
+        self.output.write_later(done.item.key, done.content)
         digests = self.annotations.write_sidecars(done.sidecars)
-        row = Row(
-            source=number,
-            key=source.key,
-            status=done.status,
-            split=item.split,
-            label=item.label,
-            annotation=dumped(item.annotation).decode() if item.annotation else None,
-            problems=json.dumps(source.problems) if source.problems else None,
-            output=item.key,
-            sha256=hashlib.sha256(data).hexdigest(),
-            sidecars=json.dumps(digests) if digests else None,
-            bytes=len(data),
-            height=item.size[0],
-            width=item.size[1],
-            objects=source.objects or None,
-            objects_left_out=source.objects_left_out or None,
-            objects_written=len(item.annotation.objects) if item.annotation else None,
-        )
-        return replace(row, **done.columns)
+        return replace(row, sidecars=json.dumps(digests) if digests else None)
 
 
 def run_shard(
@@ -382,6 +353,34 @@ def _kind(name: str) -> type[Worker]:
     module, _, kind = known[name].partition(":")
     found: type[Worker] = getattr(importlib.import_module(module), kind)
     return found
+
+
+def _row_of(number: int, source: Source, done: Result) -> Row:
+    """Return the row of a result, but for the files that belong to it.
+
+    Args:
+        number, source: what it was made of.
+        done: the result.
+    """
+    item = done.item
+    row = Row(
+        source=number,
+        key=source.key,
+        status=done.status,
+        split=item.split,
+        label=item.label,
+        annotation=dumped(item.annotation).decode() if item.annotation else None,
+        problems=json.dumps(source.problems) if source.problems else None,
+        output=item.key,
+        sha256=hashlib.sha256(done.content).hexdigest(),
+        bytes=len(done.content),
+        height=item.size[0],
+        width=item.size[1],
+        objects=source.objects or None,
+        objects_left_out=source.objects_left_out or None,
+        objects_written=len(item.annotation.objects) if item.annotation else None,
+    )
+    return replace(row, **done.columns)
 
 
 def without_output(number: int, source: Source, status: Status, reason: str) -> Row:

@@ -12,9 +12,9 @@ from itertools import groupby
 from typing import NamedTuple
 
 from variegate.datasets.inspection.figures import Exports, Faults, count_fault
-from variegate.datasets.inspection.looks import HEAD_BYTES
 from variegate.errors import InputError
 from variegate.formats import Source
+from variegate.formats.image_size import HEAD_BYTES
 from variegate.storage import Storage, printable
 
 # Roboflow's exports: "7_jpg.rf.0f4e...c1.jpg" of "7.jpg".

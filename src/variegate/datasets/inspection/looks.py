@@ -11,15 +11,12 @@ import numpy as np
 from variegate.annotations.boxes import Box
 from variegate.codecs import Header, Limits, decode, decode_mask, faults_of, kind_of, probe
 from variegate.datasets.inspection.pixel_format import PixelFormat, pixel_format_of
-from variegate.errors import ImageError, InputError, LimitError
+from variegate.errors import ImageError, InputError
 from variegate.formats import Source
+from variegate.formats.image_size import HEAD_BYTES, read_header
 from variegate.runs.annotate import AnnotationWriter
 from variegate.runs.file_notes import gray_levels
 from variegate.storage import Storage
-
-HEAD_BYTES = 1 << 14
-# Where a header is longer: behind large EXIF data or profiles; TIFF may have its own at the end.
-_LONG_HEAD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,22 +125,7 @@ class Looker:
         if self.annotations is not None:
             data = self.storage.read(key, limit=self.limits.max_bytes)
             return data, probe(data, self.limits)
-        data = b""
-        with self.storage.open_read(key) as file:
-            for much in (HEAD_BYTES, _LONG_HEAD_BYTES, self.limits.max_bytes + 1):
-                data += file.read(much - len(data))
-                try:
-                    header = probe(data, self.limits)
-                except LimitError:
-                    raise
-                except ImageError:
-                    if len(data) < much:
-                        raise
-                    continue
-                # WebP has EXIF data, and so perhaps an orientation, behind the pixels.
-                if len(data) < much or not (data[8:16] == b"WEBPVP8X" and data[20] & 0x08):
-                    break
-        return data, header
+        return read_header(self.storage, key, self.limits)
 
     def _decoded(self, source: Source, data: bytes, orientation: int) -> int:
         image = decode(data, limits=self.limits)

@@ -88,9 +88,11 @@ class Coco(DatasetFormat):
         key, skip = entry.key, None
         if key in self.found.images:
             return self._image(entry, storage)
-        if any(one.file.key == key for one in self.found.files):
-            skip = "a label file"
-        elif any(one.masks and key.startswith(one.masks) for one in self.found.files):
+        for one in self.found.files:
+            if one.file.key == key:
+                problems = tuple(one.problems())
+                return Source(key, entry.size, skip="a label file", problems=problems)
+        if any(one.masks and key.startswith(one.masks) for one in self.found.files):
             skip = "a mask"
         elif self.found.is_image(key) and not is_hidden(key):
             skip = "not listed in the COCO files"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
+from variegate.annotations.checks import objects_left_out
 from variegate.errors import InputError
 from variegate.formats.base import counted, named
 from variegate.formats.coco.objects import Reader
@@ -39,6 +40,22 @@ class LocatedFile:
     masks: str | None
     reader: Reader
 
+    def problems(self) -> Iterator[str]:
+        """Yield what costs objects that belong to no image that is there."""
+        yield from filter(objects_left_out, self.file.problems)
+        names = {*self.found.missing, *self.found.outside}
+        owners = {
+            owner
+            for name, owner in zip(self.file.files, self.file.owners, strict=True)
+            if name in names
+        }
+        slots = owners.union(*(self.file.same.get(owner, ()) for owner in owners))
+        lost = sum(map(self.file.annotations.count, slots))
+        if lost and self.file.kind != "panoptic":
+            images = counted(len(names), "image", "images")
+            objects = counted(lost, "object", "objects")
+            yield f"{printable(self.file.key)}: {images} listed but missing; {objects} left out"
+
 
 @dataclass(frozen=True, slots=True)
 class CocoImages:
@@ -71,7 +88,7 @@ class CocoImages:
     def notes(self) -> Iterator[str]:
         """Yield what the user should know."""
         for one in self.files:
-            yield from one.file.problems
+            yield from (problem for problem in one.file.problems if not objects_left_out(problem))
             yield from one.found.notes(printable(one.file.key))
         if self.unlisted:
             count = counted(self.unlisted, "image is", "images are")
