@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from variegate.runs import manifest
-from variegate.runs.manifest import Counts
+from variegate.runs.rows import Counts
 from variegate.storage import open_storage
 
 

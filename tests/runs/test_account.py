@@ -16,7 +16,7 @@ import jobs
 from variegate import Options, augment, read_manifest, verify
 from variegate.annotations.checks import objects_left_out
 from variegate.errors import InputError
-from variegate.runs.manifest import Row
+from variegate.runs.rows import Row
 
 
 def voc_objects(folder: Path) -> int:

@@ -14,8 +14,8 @@ from variegate.runs.event_manifest import event_part_key
 from variegate.runs.events import EventWorker, Naming
 from variegate.runs.identity import JOB, read_record, record_of
 from variegate.runs.job import Job
-from variegate.runs.manifest import Counts
 from variegate.runs.rebuild import rebuild
+from variegate.runs.rows import Counts
 from variegate.runs.status import status
 from variegate.runs.verify import verify
 

@@ -9,7 +9,7 @@ from variegate.codecs import Limits
 from variegate.formats import Source, detect, writer_to_json
 from variegate.runs import manifest
 from variegate.runs.job import Job, Report, Shard
-from variegate.runs.manifest import Counts
+from variegate.runs.rows import Counts
 from variegate.runs.sources import spool
 from variegate.runs.worker import finished_report, quarantine_shard, run_shard
 from variegate.storage import open_storage

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from variegate.errors import InputError
 from variegate.runs import manifest
-from variegate.runs.manifest import Counts, Row
+from variegate.runs.rows import Counts, Row
 from variegate.storage import open_storage
 
 KEYS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)

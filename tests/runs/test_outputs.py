@@ -12,6 +12,7 @@ import jobs
 from variegate import Options, augment
 from variegate.errors import OutputError
 from variegate.runs import manifest
+from variegate.runs.rows import Counts
 from variegate.storage import local, open_storage
 
 
@@ -69,7 +70,7 @@ def test_a_folder_called_zip_is_a_folder(source, tmp_path):
 def test_the_totals_are_those_of_the_rows(source, tmp_path):
     summary = run(source, tmp_path / "out")
     found = list(manifest.rows(open_storage(tmp_path / "out")))
-    assert summary.counts == manifest.Counts.of(found)
+    assert summary.counts == Counts.of(found)
     assert summary.digest == manifest.summed(found, {}).digest
     assert (summary.counts.augmented, summary.counts.quarantined) == (3, 1)
     files = list((tmp_path / "out").rglob("*.png"))

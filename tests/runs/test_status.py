@@ -9,7 +9,7 @@ import jobs
 from variegate import Options, augment, status
 from variegate.errors import InputError
 from variegate.runs import manifest
-from variegate.runs.manifest import Counts
+from variegate.runs.rows import Counts
 from variegate.runs.status import Observer
 from variegate.storage import LocalStorage, open_storage
 

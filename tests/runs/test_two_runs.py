@@ -13,6 +13,7 @@ from variegate import Options, augment
 from variegate.errors import InputError, OutputError
 from variegate.runs import manifest
 from variegate.runs import run as run_module
+from variegate.runs.rows import Row
 from variegate.runs.verify import verify
 from variegate.storage import ObjectStorage, open_storage
 
@@ -151,8 +152,7 @@ def test_a_file_that_is_there_stays_with_and_without_hard_links(storage, monkeyp
 
 def rows(*numbers):
     return [
-        manifest.Row(source=number, key=f"{number}.png", status="skipped", reason="x")
-        for number in numbers
+        Row(source=number, key=f"{number}.png", status="skipped", reason="x") for number in numbers
     ]
 
 

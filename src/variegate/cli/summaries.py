@@ -10,7 +10,7 @@ from variegate.cli.console import Interrupted, show, size_text, table, time_text
 from variegate.cli.progress import RunProgress, run_progress
 
 if TYPE_CHECKING:
-    from variegate.runs.manifest import Counts
+    from variegate.runs.rows import Counts
     from variegate.runs.run import Progress, Summary
     from variegate.runs.sources import Listing
 

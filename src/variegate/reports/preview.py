@@ -23,9 +23,9 @@ from variegate.runs.augmenter import make_variants, targets_of
 from variegate.runs.estimate import evenly, spread
 from variegate.runs.identity import JOB, read_record
 from variegate.runs.job import Job
-from variegate.runs.manifest import Row
 from variegate.runs.output import read_manifest
 from variegate.runs.render import Rendered
+from variegate.runs.rows import Row
 from variegate.runs.run import Options, load_recipe, prepare
 from variegate.storage import Storage, key_to_text, open_storage
 

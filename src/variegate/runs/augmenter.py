@@ -11,8 +11,8 @@ from variegate.codecs import EXTENSIONS, Header, probe
 from variegate.errors import ImageError
 from variegate.formats import Item, Source
 from variegate.runs.job import Job
-from variegate.runs.manifest import Row
 from variegate.runs.render import Rendered, Renderer
+from variegate.runs.rows import Row
 from variegate.runs.worker import Result, Worker, worker_of
 from variegate.storage import key_to_text
 from variegate.transforms.base import Draw

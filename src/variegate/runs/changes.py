@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable
 
 from variegate.errors import OutputError, UnavailableError
-from variegate.runs.manifest import Row
+from variegate.runs.rows import Row
 from variegate.storage import Storage, printable
 
 _log = logging.getLogger(__name__)

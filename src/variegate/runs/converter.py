@@ -18,7 +18,7 @@ from variegate.formats.conversion.filenames import (
     own_extension,
 )
 from variegate.formats.conversion.shapes import ShapeConverter
-from variegate.runs.manifest import Row
+from variegate.runs.rows import Row
 from variegate.runs.worker import Result, Worker
 
 

@@ -24,14 +24,13 @@ from typing import Any, BinaryIO
 from variegate.runs.manifest import (
     FOLDER,
     MANIFEST,
-    Counts,
-    Row,
     parsed,
     read_index_record,
     rows,
     whole_record,
     write_lines,
 )
+from variegate.runs.rows import Counts, Row
 from variegate.storage import PassingStorage, Storage
 from variegate.storage.json import dumped, loaded
 

@@ -27,7 +27,7 @@ from variegate.runs.event_manifest import EventPart, read_event_part, write_even
 from variegate.runs.identity import JOB, digest_of, record_of
 from variegate.runs.job import Job, Shard
 from variegate.runs.lock import check_record
-from variegate.runs.manifest import Counts, Row
+from variegate.runs.rows import Counts, Row
 from variegate.runs.worker import without_output, worker_of
 from variegate.storage import PassingStorage, open_storage
 

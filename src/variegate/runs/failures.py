@@ -11,6 +11,7 @@ from variegate.recipes.policies import steps_of
 from variegate.recipes.recipe import Recipe
 from variegate.recipes.steps import failed_step
 from variegate.runs import manifest
+from variegate.runs.rows import Row
 from variegate.storage import Storage, printable
 
 FIRST_IMAGES = 50
@@ -51,7 +52,7 @@ class FirstFailures:
                     return
             self._reached = stop
 
-    def _judge(self, row: manifest.Row) -> None:
+    def _judge(self, row: Row) -> None:
         if row.status == "output":
             self._settled = True
         elif row.status == "quarantined" and (step := failed_step(row.reason or "")):

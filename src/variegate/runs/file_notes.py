@@ -12,7 +12,8 @@ import numpy as np
 
 from variegate.codecs import Limits, decode
 from variegate.formats.base import counted
-from variegate.runs.manifest import Counts, opened
+from variegate.runs.manifest import opened
+from variegate.runs.rows import Counts
 from variegate.storage import Storage
 
 _DEPTH = re.compile(r": (\d+) bits a sample, 8 in its result, in (\d+) gray levels?$")

@@ -15,7 +15,7 @@ from variegate.annotations.annotation import Annotation
 from variegate.codecs import Limits
 from variegate.formats import PlainWriter, Source, writer_to_json
 from variegate.recipes.plugins import Plugin
-from variegate.runs.manifest import Counts
+from variegate.runs.rows import Counts
 from variegate.storage import key_from_text, key_to_text
 from variegate.storage.json import dumped
 

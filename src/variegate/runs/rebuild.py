@@ -18,8 +18,8 @@ from variegate.recipes.plugins import Plugin, load_plugin
 from variegate.runs import manifest
 from variegate.runs.environment import machine
 from variegate.runs.identity import JOB, job_of, read_record
-from variegate.runs.manifest import Row
 from variegate.runs.output import open_output
+from variegate.runs.rows import Row
 from variegate.runs.worker import remake
 from variegate.storage import Snapshot, Storage, key_to_text, open_storage, printable
 

@@ -32,7 +32,7 @@ from variegate.runs.file_notes import file_notes
 from variegate.runs.identity import record_of
 from variegate.runs.job import Job
 from variegate.runs.lock import BucketLock, OutputLock, lock_of
-from variegate.runs.manifest import Counts
+from variegate.runs.rows import Counts, Row
 from variegate.runs.sources import Listing, spool
 from variegate.runs.update import UpdateCounts, begin_update, end_update
 from variegate.seeding import check_seed
@@ -451,7 +451,7 @@ def _begin_update(
         )
 
 
-def _rows_there(output: str | Path, place: str, finished: bool) -> Iterator[manifest.Row]:
+def _rows_there(output: str | Path, place: str, finished: bool) -> Iterator[Row]:
     """Yield the rows of what was done before."""
     if finished:
         return manifest.rows(open_storage(output))

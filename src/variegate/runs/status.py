@@ -14,7 +14,8 @@ from variegate.errors import InputError
 from variegate.runs import manifest
 from variegate.runs.event_manifest import WithEvents, has_events
 from variegate.runs.identity import JOB, read_record
-from variegate.runs.manifest import Counts, Part
+from variegate.runs.manifest import Part
+from variegate.runs.rows import Counts
 from variegate.storage import Storage, is_archive_name, open_storage, printable
 
 # What was written so long before the last part tells the rate: long enough to be steady, short

@@ -20,7 +20,8 @@ from variegate.runs import manifest
 from variegate.runs.identity import JOB, differences, read_record
 from variegate.runs.job import labels_digest
 from variegate.runs.lock import check_record
-from variegate.runs.manifest import FOLDER, MANIFEST, Row
+from variegate.runs.manifest import FOLDER, MANIFEST
+from variegate.runs.rows import Row
 from variegate.runs.sources import Listing
 from variegate.storage import Storage, key_from_text, key_to_text, printable
 from variegate.storage.json import dumped, loaded

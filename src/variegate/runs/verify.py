@@ -11,8 +11,9 @@ import numpy as np
 
 from variegate.errors import InputError
 from variegate.runs import manifest
-from variegate.runs.manifest import FOLDER, MANIFEST, Row
+from variegate.runs.manifest import FOLDER, MANIFEST
 from variegate.runs.output import open_output
+from variegate.runs.rows import Row
 from variegate.storage import Storage, key_from_text, key_to_text
 
 _PIECE = 1 << 20

@@ -18,7 +18,7 @@ from variegate.recipes.recipe import Recipe
 from variegate.recipes.trial import try_recipe
 from variegate.runs.events import EventOutcome, EventWorker, Naming
 from variegate.runs.job import Job
-from variegate.runs.manifest import Counts
+from variegate.runs.rows import Counts
 from variegate.runs.run import load_recipe
 from variegate.storage import LocalStorage, check_apart, open_storage, printable
 

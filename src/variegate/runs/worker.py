@@ -36,8 +36,9 @@ from variegate.recipes.recipe import Recipe
 from variegate.runs.annotate import AnnotationWriter
 from variegate.runs.file_notes import depth_note, gray_levels
 from variegate.runs.job import Job, Report, Shard, labels_digest
-from variegate.runs.manifest import Counts, Row, Status, part_key, read_counts, write_part
+from variegate.runs.manifest import part_key, read_counts, write_part
 from variegate.runs.result_storage import ResultStorage
+from variegate.runs.rows import Counts, Row, Status
 from variegate.storage import Entry, Storage, key_to_text, open_storage, printable
 from variegate.storage.json import dumped
 

@@ -34,7 +34,8 @@ from variegate.runs.backends.local import LocalBackend
 from variegate.runs.environment import disagreement, machine
 from variegate.runs.events import EventOutcome, EventWorker
 from variegate.runs.job import Job, Shard
-from variegate.runs.manifest import Counts, read_part
+from variegate.runs.manifest import read_part
+from variegate.runs.rows import Counts
 from variegate.runs.worker import run_shard
 from variegate.storage import open_storage
 

@@ -23,7 +23,7 @@ from variegate.recipes.recipe import Recipe
 from variegate.runs.backends.base import Backend, OnCounts
 from variegate.runs.environment import machine
 from variegate.runs.job import Job, Report, Shard
-from variegate.runs.manifest import Counts
+from variegate.runs.rows import Counts
 from variegate.runs.worker import finished_report, quarantine_shard
 from variegate.storage.json import dumped
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol
 
 from variegate.errors import RecipeError, UsageError
 from variegate.runs.job import Job, Report, Shard
-from variegate.runs.manifest import Counts
+from variegate.runs.rows import Counts
 
 # A worker says something after every output; the largest image takes a fraction of this.
 SILENCE_LIMIT_S = 300.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from variegate.runs.backends.base import Backend, OnCounts
 from variegate.runs.backends.pool import Pool
 from variegate.runs.job import Job, Report, Shard
-from variegate.runs.manifest import Counts
+from variegate.runs.rows import Counts
 from variegate.runs.worker import run_shard
 
 

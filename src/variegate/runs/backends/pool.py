@@ -13,7 +13,7 @@ from variegate.errors import UsageError, raised_elsewhere
 from variegate.runs.backends.base import OnCounts
 from variegate.runs.backends.process import Message, WorkerProcess
 from variegate.runs.job import Job, Report, Shard
-from variegate.runs.manifest import Counts
+from variegate.runs.rows import Counts
 from variegate.runs.worker import finished_report, quarantine_shard
 
 # Once may be chance: somebody killed it, or other programs took the memory.

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from variegate.errors import UsageError
 from variegate.runs.job import Job, Shard
-from variegate.runs.manifest import Counts
+from variegate.runs.rows import Counts
 from variegate.storage.json import dumped
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import cv2
 
 from variegate.errors import UsageError
 from variegate.runs.job import Job, Shard
-from variegate.runs.manifest import Counts
+from variegate.runs.rows import Counts
 from variegate.runs.worker import run_shard
 from variegate.storage.json import loaded
 
