@@ -23,7 +23,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 import msgspec
@@ -142,8 +142,8 @@ class Counts:
 
     def add(self, other: "Counts") -> None:
         """Count what `other` counts, too."""
-        for name, number in asdict(other).items():
-            self._count(name, number)
+        for name in _COUNTED:
+            self._count(name, getattr(other, name))
 
     def without_outputs(self) -> "Counts":
         """Return the counts of the inputs alone."""
@@ -170,3 +170,6 @@ class Counts:
 
     def _count(self, name: str, number: int = 1) -> None:
         setattr(self, name, getattr(self, name) + number)
+
+
+_COUNTED = tuple(Counts.__dataclass_fields__)

@@ -159,18 +159,27 @@ class Worker(ABC):
             notes = tuple(f"{printable(source.key)}: {one}" for one in self._notes(source, data))
             source = replace(source, problems=(*source.problems, *notes))
             seen, identical = set[tuple[str | None, ...]](), 0
+            origin = {
+                "source": number,
+                "key": source.key,
+                "source_sha256": digest,
+                "source_labels": labels,
+                "problems": json.dumps(source.problems) if source.problems else None,
+                "objects": source.objects or None,
+                "objects_left_out": source.objects_left_out or None,
+            }
             for done in self.results(source, data):
-                row = replace(_row_of(number, source, done), source_sha256=digest)
+                row = _row_of(origin, done)
                 # What shows the same, and says the same of it.
                 made = (row.sha256, row.annotation, row.labels)
                 identical += made in seen
                 if made in seen and self.recipe.distinct:
                     continue
                 seen.add(made)
-                rows.append(replace(self._written(row, done), source_labels=labels))
+                rows.append(self._written(row, done))
                 tell(Counts(outputs=1, bytes=len(done.content)))
             rows.sort(key=lambda row: row.variant or 0)
-            return [replace(rows[0], identical=identical or None), *rows[1:]]
+            return [replace(rows[0], identical=identical), *rows[1:]] if identical else rows
         except (ImageError, InputError, KeyRefusedError) as error:
             reason = self._cause(source, error)
             transient = isinstance(error, UnavailableError) or None
@@ -223,7 +232,7 @@ class Worker(ABC):
         """Write one result with what belongs to it; return its row with the files' digests."""
         self.output.write_later(done.item.key, done.content)
         digests = self.annotations.write_sidecars(done.sidecars)
-        return replace(row, sidecars=json.dumps(digests) if digests else None)
+        return replace(row, sidecars=json.dumps(digests)) if digests else row
 
 
 def run_shard(
@@ -356,32 +365,27 @@ def _kind(name: str) -> type[Worker]:
     return found
 
 
-def _row_of(number: int, source: Source, done: Result) -> Row:
+def _row_of(origin: Mapping[str, Any], done: Result) -> Row:
     """Return the row of a result, but for the files that belong to it.
 
     Args:
-        number, source: what it was made of.
+        origin: what it says of its source.
         done: the result.
     """
     item = done.item
-    row = Row(
-        source=number,
-        key=source.key,
-        status=done.status,
-        split=item.split,
-        label=item.label,
-        annotation=dumped(item.annotation).decode() if item.annotation else None,
-        problems=json.dumps(source.problems) if source.problems else None,
-        output=item.key,
-        sha256=hashlib.sha256(done.content).hexdigest(),
-        bytes=len(done.content),
-        height=item.size[0],
-        width=item.size[1],
-        objects=source.objects or None,
-        objects_left_out=source.objects_left_out or None,
-        objects_written=len(item.annotation.objects) if item.annotation else None,
-    )
-    return replace(row, **done.columns)
+    made = {
+        "status": done.status,
+        "split": item.split,
+        "label": item.label,
+        "annotation": dumped(item.annotation).decode() if item.annotation else None,
+        "output": item.key,
+        "sha256": hashlib.sha256(done.content).hexdigest(),
+        "bytes": len(done.content),
+        "height": item.size[0],
+        "width": item.size[1],
+        "objects_written": len(item.annotation.objects) if item.annotation else None,
+    }
+    return Row(**{**origin, **made, **done.columns})
 
 
 def without_output(number: int, source: Source, status: Status, reason: str) -> Row:
