@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from variegate.annotations.splits import canonical_split
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.formats.scan import is_hidden, leave_unsaid
+from variegate.formats.splits import canonical_split
 from variegate.storage import Storage
 
 _IMAGE_WORDS = {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "jpegs"}

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from variegate.annotations.splits import canonical_split, split_words
 from variegate.formats.base import named
 from variegate.formats.scan import Survey, said_split
+from variegate.formats.splits import canonical_split, split_words
 from variegate.storage import printable
 
 # So many of the folders beside each other must look like splits: among many classes a train

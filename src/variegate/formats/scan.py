@@ -11,10 +11,10 @@ from functools import cached_property
 from itertools import chain
 from types import MappingProxyType
 
-from variegate.annotations.splits import SPLITS as SPLITS
-from variegate.annotations.splits import canonical_split as canonical_split
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.formats.hints import NO_HINTS, Hints
+from variegate.formats.splits import SPLITS as SPLITS
+from variegate.formats.splits import canonical_split as canonical_split
 from variegate.storage import Storage
 
 # Files without an extension may be images; these are not.
