@@ -229,7 +229,7 @@ def test_a_list_of_classes_that_disagrees_is_told(make):
         ("names: {a: cat}", r"data\.yaml: names: expected number and name, found 'a': 'cat'"),
         ("names: [[cat]]", r"data\.yaml: names: expected number and name"),
         ("names: !!python/object/apply:os.system ['true']", "not valid YAML"),
-        (b"names: [\xff]", "not valid YAML"),
+        (b"names: [\xff]", r"data\.yaml: not in UTF-8; say in which encoding .*--encoding gbk"),
     ],
 )
 def test_a_configuration_that_cannot_be_read_is_an_error(make, config, message):

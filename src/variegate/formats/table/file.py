@@ -1,11 +1,14 @@
 """Reading and writing tables of files and labels: delimiters, headers, rows."""
 
 import posixpath
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.errors import InputError
-from variegate.formats.delimited import SPLIT_COLUMNS, body_rows, first_column, read_head
-from variegate.formats.scan import SPLITS, canonical_split, relative_name
+from variegate.formats.base import NotThisFormat, named
+from variegate.formats.delimited import SPLIT_COLUMNS, Head, body_rows
+from variegate.formats.scan import NOTHING_SAID, SPLITS, Said, canonical_split, relative_name
 from variegate.storage import Storage, printable
 
 # The usual names, the most telling first: names of classes before their numbers.
@@ -18,6 +21,10 @@ _LABEL_NAMES = (
     *("label_name", "class_name", "category_name", "label", "class", "category"),
     *("class_label", "labels", "species", "target"),
 )
+_MOST_DIGITS = 9
+_LONGEST_LABEL = 100
+# A column of labels says the same again and again.
+_REPEATED = 0.5
 _BOX_NAMES = {"bbox", "box", "xmin", "x_min", "x1", "x", "left", "x_center", "xcenter"}
 
 Place = tuple[str | None, str | None]
@@ -50,26 +57,78 @@ class Table:
     outside: list[str]
 
 
-def find_columns(storage: Storage, key: str) -> Columns | str:
-    """Find the columns by the header, or say why this is no table of files and labels."""
-    head = read_head(storage, key)
-    if isinstance(head, str):
-        return head
-    names = head.names
-    file_at, label_at = first_column(names, _FILE_NAMES), first_column(names, _LABEL_NAMES)
+def find_columns(head: Head) -> Columns | NotThisFormat:
+    """Find the columns by the header, or say why this is no table of files and labels.
+
+    Where no name is a usual one, a column is taken that alone can be it: of file names, by their
+    extensions; of labels, by values that repeat.
+    """
+    file_at, split_at = head.find("file", _FILE_NAMES), head.find("split", SPLIT_COLUMNS)
+    if _BOX_NAMES & set(head.names):
+        return NotThisFormat("it holds boxes, which csv-boxes may read")
     if file_at is None:
-        return f"it has no column for the file, such as '{_FILE_NAMES[0]}'"
+        files = [place for place in range(len(head.cells)) if _holds_files(head, place)]
+        if len(files) != 1:
+            return NotThisFormat(
+                f"it has no column for the file, such as '{_FILE_NAMES[0]}'; say which it is, "
+                "such as --columns file=NAME"
+            )
+        (file_at,) = files
+    label_at = head.find("label", _LABEL_NAMES)
     if label_at is None:
-        return "it has no column for the label, such as 'label'"
-    if _BOX_NAMES & set(names):
-        return "it holds boxes, which csv-boxes may read"
-    return Columns(
-        head.delimiter, head.cells, file_at, label_at, first_column(names, SPLIT_COLUMNS)
+        labels = [p for p in _label_columns(head) if p not in (file_at, split_at)]
+        if len(labels) != 1:
+            names = [head.cells[place] for place in labels]
+            few = f"it may be any of {named(names)}" if names else "such as 'label'"
+            reason = f"it has no column for the label, {few}"
+            remedy = f"say which it is, such as --columns label={names[0] if names else 'NAME'}"
+            return NotThisFormat(f"{reason}; {remedy}", question=f"{reason}; {remedy}" if names else None)
+        (label_at,) = labels
+    return Columns(head.delimiter, head.cells, file_at, label_at, split_at)
+
+
+def _column(head: Head, place: int) -> list[str]:
+    return [row[place] for row in head.rows if len(row) > place and row[place]]
+
+
+def _holds_files(head: Head, place: int) -> bool:
+    values = _column(head, place)
+    return bool(values) and all(
+        posixpath.splitext(value)[1].lower() in IMAGE_EXTENSIONS for value in values
     )
 
 
-def read_table(storage: Storage, key: str, columns: Columns) -> Table:
+def _label_columns(head: Head) -> Iterator[int]:
+    """Yield the columns whose values may be labels."""
+    for place in range(len(head.cells)):
+        values = _column(head, place)
+        kinds = set(values)
+        repeat = len(kinds) <= _REPEATED * len(values)
+        if values and repeat and all(map(_may_be_label, kinds)):
+            yield place
+
+
+def _may_be_label(value: str) -> bool:
+    fraction = value.replace(".", "", 1).lstrip("-").isdigit() and not value.isdigit()
+    return len(value) <= _LONGEST_LABEL and not fraction
+
+
+def read_table(
+    storage: Storage,
+    key: str,
+    columns: Columns,
+    *,
+    encoding: str = "utf-8",
+    classes: Sequence[str] | None = None,
+    said: Said = NOTHING_SAID,
+) -> Table:
     """Read the rows.
+
+    Args:
+        storage, key, columns: of the table.
+        encoding: of the file.
+        classes: names for labels that are numbers.
+        said: words for splits -> split, as the user says.
 
     Raises:
         InputError: a row is too short, its split is none, or it contradicts an earlier row.
@@ -77,16 +136,20 @@ def read_table(storage: Storage, key: str, columns: Columns) -> Table:
     place = storage.place(key)
     table = Table({}, {}, [])
     shared: dict[Place, Place] = {}
-    for line, row in body_rows(storage, key, delimiter=columns.delimiter):
+    for line, row in body_rows(storage, key, delimiter=columns.delimiter, encoding=encoding):
         where = f"{place}: line {line:,}"
         name, label, split = _cells(row, columns, where)
         file = _relative(name, posixpath.dirname(key))
         if file is None:
             table.outside.append(name)
             continue
-        canonical = canonical_split(split)
+        label = _class_name(label, classes, where)
+        canonical = said.get(split) or canonical_split(split)
         if split and canonical is None:
-            raise InputError(f"{where}: split {split!r}: expected one of {', '.join(SPLITS)}")
+            raise InputError(
+                f"{where}: split {split!r}: expected one of {', '.join(SPLITS)}; say which it is, "
+                f"such as --split test={split}"
+            )
         if canonical:
             table.split_names.setdefault(canonical, split)
         # A million rows share a few dozen pairs.
@@ -108,6 +171,15 @@ def _cells(row: list[str], columns: Columns, place: str) -> tuple[str, str, str]
         )
     split = "" if columns.split is None else row[columns.split].strip()
     return row[columns.file].strip(), row[columns.label].strip(), split
+
+
+def _class_name(label: str, classes: Sequence[str] | None, where: str) -> str:
+    """Return the name that the user gives a class by its number."""
+    if not classes or not label or label in classes:
+        return label
+    if label.isascii() and label.isdigit() and int(label[:_MOST_DIGITS]) < len(classes):
+        return classes[int(label)]
+    raise InputError(f"{where}: label {label!r}: none of the {len(classes)} of --classes")
 
 
 def _relative(name: str, folder: str) -> str | None:
