@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -18,6 +18,7 @@ _DELIMITERS = ",;\t"
 _LIMIT = 1 << 16
 _LOOKED_AT = 1 << 20
 _MOST_ROWS = 1_000
+_MOST_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Head:
     @property
     def names(self) -> list[str]:
         """The cells as names that can be compared: in lower case, with underscores."""
-        names = [re.sub(r"[\s-]+", "_", cell.lower()) for cell in self.cells]
+        names = map(comparable, self.cells)
         return [self.said.get(place, name) for place, name in enumerate(names)]
 
     def find(self, what: str, usual: Iterable[str]) -> int | None:
@@ -77,6 +78,20 @@ class Head:
                 )
             said[places[0]] = what
         return replace(self, said=said)
+
+
+def class_name(label: str, classes: Sequence[str] | None, where: str) -> str:
+    """Return the name that the user gives a class by its number."""
+    if not classes or not label or label in classes:
+        return label
+    if label.isascii() and label.isdigit() and int(label[:_MOST_DIGITS]) < len(classes):
+        return classes[int(label)]
+    raise InputError(f"{where}: label {label!r}: none of the {len(classes)} of --classes")
+
+
+def comparable(name: str) -> str:
+    """Return the name of a column in lower case, with underscores."""
+    return re.sub(r"[\s-]+", "_", name.lower())
 
 
 def read_head(storage: Storage, key: str, encoding: str | None = None) -> Head | str:

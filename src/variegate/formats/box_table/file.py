@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from variegate.formats.delimited import SPLIT_COLUMNS, Head, first_column, read_head
-from variegate.storage import Storage
+from variegate.formats.delimited import SPLIT_COLUMNS, Head
 
 Style = Literal["edges", "sides"]
 """x1, y1, x2, y2 or x, y, width, height."""
@@ -32,6 +31,16 @@ _BOXES: Mapping[Style, Sequence[tuple[str, str, str, str]]] = {
     ),
 }
 _SIZES = (("image_height", "image_width"), ("height", "width"), ("img_height", "img_width"))
+#: What the user may name a column for.
+WANTED = tuple(
+    dict.fromkeys(
+        (
+            *("file", "label", "split"),
+            *(name for choices in _BOXES.values() for choice in choices for name in choice),
+            *(name for pair in _SIZES for name in pair),
+        )
+    )
+)
 _INTEGER = re.compile(r"[+-]?\d{1,15}")
 
 
@@ -93,21 +102,21 @@ class BoxTableFile:
     words: dict[str, str] | None = None
 
 
-def find_box_columns(storage: Storage, key: str) -> BoxColumns | str:
+def find_box_columns(head: Head) -> BoxColumns | str:
     """Find the columns by the first line, or say why this is no table of boxes."""
-    head = read_head(storage, key)
-    if isinstance(head, str):
-        return head
     if (headless := _headless(head)) is not None:
         return headless
     names = head.names
-    file_at, label_at = first_column(names, _FILES), first_column(names, _LABELS)
+    file_at, label_at = head.find("file", _FILES), head.find("label", _LABELS)
     for style, choices in _BOXES.items():
         for choice in choices:
             if not {*choice} <= {*names}:
                 continue
             if file_at is None or label_at is None:
-                return "it has boxes, but no column for the file, or none for the class"
+                return (
+                    "it has boxes, but no column for the file, or none for the class; say which "
+                    "they are, such as --columns file=NAME,label=NAME"
+                )
             if "isgroupof" in names:
                 return "its boxes are relative to the images' sizes (Open Images)"
             x1, y1, x2, y2 = map(names.index, choice)
@@ -119,7 +128,7 @@ def find_box_columns(storage: Storage, key: str) -> BoxColumns | str:
                 box=(x1, y1, x2, y2),
                 style=style,
                 size=_size(names, choice),
-                split=first_column(names, SPLIT_COLUMNS),
+                split=head.find("split", SPLIT_COLUMNS),
             )
     if "bbox" in names:
         return (

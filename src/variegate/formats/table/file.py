@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.errors import InputError
 from variegate.formats.base import NotThisFormat, named
-from variegate.formats.delimited import SPLIT_COLUMNS, Head, body_rows
+from variegate.formats.delimited import SPLIT_COLUMNS, Head, body_rows, class_name, comparable
 from variegate.formats.scan import NOTHING_SAID, SPLITS, Said, canonical_split, relative_name
 from variegate.storage import Storage, printable
 
@@ -21,10 +21,11 @@ _LABEL_NAMES = (
     *("label_name", "class_name", "category_name", "label", "class", "category"),
     *("class_label", "labels", "species", "target"),
 )
-_MOST_DIGITS = 9
 _LONGEST_LABEL = 100
 # A column of labels says the same again and again.
 _REPEATED = 0.5
+# Where more columns could be that of labels, the table is about something else.
+_MOST_ASKED = 3
 _BOX_NAMES = {"bbox", "box", "xmin", "x_min", "x1", "x", "left", "x_center", "xcenter"}
 
 Place = tuple[str | None, str | None]
@@ -40,6 +41,11 @@ class Columns:
     file: int
     label: int
     split: int | None
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether the name of the label's column does not say that it is."""
+        return comparable(self.header[self.label]) not in _LABEL_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,10 @@ def find_columns(head: Head) -> Columns | NotThisFormat:
             few = f"it may be any of {named(names)}" if names else "such as 'label'"
             reason = f"it has no column for the label, {few}"
             remedy = f"say which it is, such as --columns label={names[0] if names else 'NAME'}"
-            return NotThisFormat(f"{reason}; {remedy}", question=f"{reason}; {remedy}" if names else None)
+            asked = f"{reason}; {remedy}, or choose --format unlabelled"
+            return NotThisFormat(
+                f"{reason}; {remedy}", question=asked if 0 < len(names) <= _MOST_ASKED else None
+            )
         (label_at,) = labels
     return Columns(head.delimiter, head.cells, file_at, label_at, split_at)
 
@@ -103,8 +112,8 @@ def _label_columns(head: Head) -> Iterator[int]:
     for place in range(len(head.cells)):
         values = _column(head, place)
         kinds = set(values)
-        repeat = len(kinds) <= _REPEATED * len(values)
-        if values and repeat and all(map(_may_be_label, kinds)):
+        few = _REPEATED * len(values) if len(head.cells) > 2 else len(values) - 1
+        if values and len(kinds) <= few and all(map(_may_be_label, kinds)):
             yield place
 
 
@@ -143,7 +152,7 @@ def read_table(
         if file is None:
             table.outside.append(name)
             continue
-        label = _class_name(label, classes, where)
+        label = class_name(label, classes, where)
         canonical = said.get(split) or canonical_split(split)
         if split and canonical is None:
             raise InputError(
@@ -171,15 +180,6 @@ def _cells(row: list[str], columns: Columns, place: str) -> tuple[str, str, str]
         )
     split = "" if columns.split is None else row[columns.split].strip()
     return row[columns.file].strip(), row[columns.label].strip(), split
-
-
-def _class_name(label: str, classes: Sequence[str] | None, where: str) -> str:
-    """Return the name that the user gives a class by its number."""
-    if not classes or not label or label in classes:
-        return label
-    if label.isascii() and label.isdigit() and int(label[:_MOST_DIGITS]) < len(classes):
-        return classes[int(label)]
-    raise InputError(f"{where}: label {label!r}: none of the {len(classes)} of --classes")
 
 
 def _relative(name: str, folder: str) -> str | None:

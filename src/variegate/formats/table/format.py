@@ -52,6 +52,11 @@ class CsvTable(DatasetFormat):
         ((key, columns),) = fitting.items()
         head = heads[key]
         assert isinstance(head, Head)
+        guessed = columns.is_guess and "label" not in hints.columns
+        if guessed and len(survey.groups) > 1 and not (chosen or hints.columns):
+            reason = f"{printable(key)} may hold labels, but the folders are taken for classes"
+            remedy = f"--columns label={columns.header[columns.label]}"
+            return NotThisFormat(f"{reason}; {remedy} takes it", noteworthy=True)
         table = read_table(
             *(storage, key, columns),
             encoding=head.encoding,
@@ -64,7 +69,7 @@ class CsvTable(DatasetFormat):
             split_folders=survey.split_folders,
             classes=tuple(dict.fromkeys((*(hints.classes or ()), *sorted(labels)))),
             labels_from=survey.labels,
-            notes=head.notes,
+            notes=(*head.notes, *(_about_guess(key, columns) if guessed else ())),
             key=key,
             columns=columns,
             table=table,
@@ -149,8 +154,16 @@ class CsvTable(DatasetFormat):
 
 def _find_columns(head: Head | str, key: str, hints: Hints) -> Columns | NotThisFormat:
     if isinstance(head, str):
-        return NotThisFormat(head)
+        return NotThisFormat(head, question=f"{head}; or choose --format unlabelled")
     return find_columns(head.with_said(hints.columns, key, _WANTED))
+
+
+def _about_guess(key: str, columns: Columns) -> tuple[str, ...]:
+    name = columns.header[columns.label]
+    return (
+        f"{printable(key)}: the label is taken from {name!r}, the only column that can hold it; "
+        "--columns label=NAME says otherwise",
+    )
 
 
 def _no_table(found: Mapping[str, NotThisFormat]) -> NotThisFormat:
