@@ -8,7 +8,7 @@ from typing import ClassVar
 from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, counted, named
 from variegate.formats.plain import ClassFoldersWriter
-from variegate.formats.questions import same_classes
+from variegate.formats.questions import ask_for_splits, same_classes, unknown_splits
 from variegate.formats.scan import Survey, split_and_group
 from variegate.storage import Storage, printable
 
@@ -33,6 +33,8 @@ class ClassFolders(DatasetFormat):
         if chosen and root and not groups and not survey.split_folders:
             # One class only: its folder was taken for a wrapping around everything.
             groups, root = {root[-1]: survey.direct}, root[:-1]
+        elif not chosen and (alike := unknown_splits(survey)):
+            raise InputError(f"{printable(storage.url)}: {ask_for_splits(alike)}")
         elif problem := _problem(survey, chosen=chosen):
             return NotThisFormat(problem)
         elif not chosen and (question := same_classes(survey)):

@@ -195,7 +195,9 @@ def body_rows(
     encoding: str = "utf-8",
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows but the header, if there is one, and empty ones; see `csv_rows`."""
-    rows = islice(csv_rows(storage, key, delimiter=delimiter, spaced=spaced, encoding=encoding), header, None)
+    rows = islice(
+        csv_rows(storage, key, delimiter=delimiter, spaced=spaced, encoding=encoding), header, None
+    )
     return ((line, row) for line, row in rows if any(cell.strip() for cell in row))
 
 

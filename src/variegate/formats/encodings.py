@@ -90,7 +90,9 @@ def _guessed(data: bytes) -> str:
             text = data.decode(name)
         except UnicodeDecodeError:
             continue
-        cells = [cell for cell in re.split(r"[\n\r\t,;:|\"'()\[\]{}=]+", text) if not cell.isascii()]
+        cells = [
+            cell for cell in re.split(r"[\n\r\t,;:|\"'()\[\]{}=]+", text) if not cell.isascii()
+        ]
         if cells and fits(cells):
             texts[name] = cells[0].strip()
     if texts and len({data.decode(name) for name in texts}) == 1:

@@ -30,7 +30,8 @@ _HIDDEN = re.compile(
 )
 # Folders of images that are to be labelled by a model: they belong to no split.
 _UNLABELLED = re.compile(
-    r"(?:.*[\W_])?(?:pred|preds|predict|prediction|predictions|inference|unlabell?ed)", re.IGNORECASE
+    r"(?:.*[\W_])?(?:pred|preds|predict|prediction|predictions|inference|unlabell?ed)",
+    re.IGNORECASE,
 )
 _TABLE_EXTENSIONS = frozenset({".csv", ".tsv"})
 
@@ -291,7 +292,11 @@ class Survey:
     @cached_property
     def _beside_splits(self) -> set[str]:
         tops = {folder[0] for folder in self.inner if folder}
-        return tops - {p.partition("/")[0] for p in self.split_folders} if self.split_folders else set()
+        return (
+            tops - {p.partition("/")[0] for p in self.split_folders}
+            if self.split_folders
+            else set()
+        )
 
     @property
     def stray_folders(self) -> list[str]:

@@ -141,9 +141,7 @@ def _head_notes(head: Head | str) -> tuple[str, ...]:
     return () if isinstance(head, str) else head.notes
 
 
-def _read(
-    storage: Storage, key: str, columns: BoxColumns, encoding: str, hints: Hints
-) -> _Table:
+def _read(storage: Storage, key: str, columns: BoxColumns, encoding: str, hints: Hints) -> _Table:
     """Read a table, once."""
     split = split_of(key, hints.splits)
     table = _Table(BoxTableFile(key=key, split=split, columns=columns))

@@ -238,9 +238,7 @@ def locate_files(storage: Storage, survey: Survey, files: list[CocoFile]) -> Coc
             if name and (key := found.keys.get(name)):
                 images[key] = (*images.get(key, ()), (number, entry_number))
     unlisted = places.count - len(images) - len(masks - {None})
-    return CocoImages(
-        tuple(located), images, unlisted, survey.is_image, survey.hints.splits
-    )
+    return CocoImages(tuple(located), images, unlisted, survey.is_image, survey.hints.splits)
 
 
 def _segment_files(file: CocoFile) -> Iterator[str]:

@@ -137,7 +137,11 @@ class PascalVoc(PairedFormat):
         yield from about(several, "image is", "images are", kept)
 
     def split_of(self, folder: str, stem: str) -> str | None:
-        return split_of(self.sets.of(folder + stem)) if self.sets.members else split_below(folder, self.said)
+        return (
+            split_of(self.sets.of(folder + stem))
+            if self.sets.members
+            else split_below(folder, self.said)
+        )
 
     def other_role(self, key: str) -> str | None:
         if is_list(key):

@@ -91,9 +91,7 @@ def read_classes(
     return Classes(dict(enumerate(merged)), own, tuple(problems))
 
 
-def class_lines(
-    storage: Storage, key: str, encoding: str | None, problems: list[str]
-) -> list[str]:
+def class_lines(storage: Storage, key: str, encoding: str | None, problems: list[str]) -> list[str]:
     """Return the lines of a small text file, without the spaces around them."""
     text = decode_text(storage.read(key, limit=_LIMIT), printable(key), encoding, problems)
     return [line.strip() for line in text.rstrip().splitlines()]

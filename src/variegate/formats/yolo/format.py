@@ -197,9 +197,7 @@ def _text(storage: Storage, key: str, encoding: str | None) -> str:
     return storage.read(key, limit=_FILE_LIMIT).decode(encoding or "utf-8-sig", "replace")
 
 
-def _lines(
-    storage: Storage, keys: Iterable[str], encoding: str | None
-) -> Iterator[Sequence[str]]:
+def _lines(storage: Storage, keys: Iterable[str], encoding: str | None) -> Iterator[Sequence[str]]:
     for key in keys:
         with suppress(LimitError, InputError):
             yield _text(storage, key, encoding).splitlines()
