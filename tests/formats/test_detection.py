@@ -40,9 +40,11 @@ def test_clothing_is_a_folder_per_class_with_splits(data_dir):
     assert dataset_format.splits == ("train", "val", "test")
     assert dataset_format.classes[:3] == ("dress", "hat", "longsleeve")
     assert dataset_format.notes == (
-        "not taken as csv: images.csv: it has no column for the label, it may be any of "
-        "'folder_label', 'sender_id', 'kids' and 1 more; say which it is, such as "
-        "--columns label=folder_label",
+        (
+            "not taken as csv: images.csv: it has no column for the label, it may be any of "
+            "'folder_label', 'sender_id', 'kids' and 1 more; say which it is, such as "
+            "--columns label=folder_label"
+        ),
     )
     sources = {source.key: source for source in dataset_format.sources(storage)}
     assert sources["LICENSE"].label is sources["images.csv"].split is None

@@ -42,7 +42,7 @@ def test_what_can_be_told_is_read_rightly(text, encoding):
 )
 def test_what_cannot_be_told_is_asked_for(text, encoding):
     data = text.encode(encoding)
-    with pytest.raises(InputError, match=r"^classes.txt: not in UTF-8.*--encoding gbk"):
+    with pytest.raises(InputError, match=r"^classes\.txt: not in UTF-8.*--encoding gbk"):
         decode_text(data, "classes.txt")
     assert decode_text(data, "classes.txt", encoding) == text
 
@@ -55,7 +55,7 @@ def test_a_character_that_is_cut_is_no_other_encoding():
 
 
 def test_an_encoding_that_does_not_fit_is_told_with_the_line():
-    with pytest.raises(InputError, match="a.txt:2: not in ascii; check --encoding"):
+    with pytest.raises(InputError, match=r"a\.txt:2: not in ascii; check --encoding"):
         decode_text(b"cat\nB\xe4r\n", "a.txt", "ascii")
 
 

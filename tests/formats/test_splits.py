@@ -182,12 +182,14 @@ FILES = {
     "yolo": {f"{A}/1.jpg": IMAGE, f"{B}/2.jpg": IMAGE, f"{A}/1.txt": BOX, f"{B}/2.txt": BOX},
     "voc": {f"{A}/1.jpg": IMAGE, f"{B}/2.jpg": IMAGE, f"{A}/1.xml": XML, f"{B}/2.xml": XML},
     "labelme": {
-        **{f"{A}/1.jpg": IMAGE, f"{B}/2.jpg": IMAGE},
+        f"{A}/1.jpg": IMAGE,
+        f"{B}/2.jpg": IMAGE,
         **dict.fromkeys((f"{A}/1.json", f"{B}/2.json"), json.dumps(LABELME)),
     },
     "masks": {f"{at}/{kind}/1.png": IMAGE for at in (A, B) for kind in ("images", "masks")},
     "imagefolder": {
-        **{f"{A}/1.jpg": IMAGE, f"{B}/2.jpg": IMAGE},
+        f"{A}/1.jpg": IMAGE,
+        f"{B}/2.jpg": IMAGE,
         "metadata.jsonl": f'{{"file_name": "{A}/1.jpg"}}\n{{"file_name": "{B}/2.jpg"}}\n',
     },
     "object-masks": {
@@ -234,7 +236,7 @@ def test_hidden_folders_are_no_part_of_a_run(data_dir, tmp_path):
     assert dict(detect(open_storage(source)).images) == {"": 2}
     found = inspect(source)
     assert found.images == {"": 2}
-    assert found.others == {"a hidden file, or in a hidden folder": 3}
+    assert found.others == {"a hidden file, or in a hidden folder": 1, "a side file of macOS": 2}
     options = Options(workers=0)
     planned = estimate(source, recipe="chain", options=options)
     summary = augment(source, tmp_path / "out", recipe="chain", options=options)

@@ -12,10 +12,6 @@ from variegate.formats.writer import Writer
 from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
 
 
-#: Why a hidden file is no image of the set.
-HIDDEN = "a hidden file, or in a hidden folder"
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """One file of the input, as its format understands it.
@@ -46,7 +42,9 @@ class Source:
     def __post_init__(self) -> None:
         # Here, so that no format can forget it.
         if self.skip is None and is_hidden(self.key):
-            object.__setattr__(self, "skip", HIDDEN)
+            macos = "/._" in f"/{self.key}" or "__MACOSX/" in self.key
+            reason = "a side file of macOS" if macos else "a hidden file, or in a hidden folder"
+            object.__setattr__(self, "skip", reason)
 
     @property
     def shares(self) -> dict[str, float]:
@@ -96,7 +94,7 @@ class DatasetFormat(ABC):
     choosable: ClassVar[bool] = False
     """Whether the user may name the folder or file to take labels from, where several have some."""
     takes: ClassVar[frozenset[str]] = frozenset()
-    """Of "classes", "columns" and "encoding" those hints that are of use here."""
+    """Of "classes" and "columns" those hints that are of use here."""
 
     root: str = ""
     split_folders: Mapping[str, str] = field(default_factory=dict)

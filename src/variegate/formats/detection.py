@@ -98,7 +98,7 @@ def _check(found: DatasetFormat, seen: Survey, *, chosen: bool) -> list[str]:
         UsageError: the user says what this format has no use for.
     """
     place = printable(seen.url)
-    for hint in ("classes", "columns", "encoding"):
+    for hint in ("classes", "columns"):
         if getattr(seen.hints, hint) and hint not in found.takes:
             raise UsageError(f"--{hint}: the format {found.name} of {place} has no use for it")
     for folder, split in seen.hints.splits.items():

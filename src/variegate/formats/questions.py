@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from variegate.annotations.splits import canonical_split, split_words
 from variegate.formats.base import named
+from variegate.formats.pairing import holds_annotations
 from variegate.formats.scan import Survey, said_split
 from variegate.storage import printable
 
@@ -21,9 +22,9 @@ def unknown_splits(survey: Survey) -> list[str]:
         known = {name: split for name in names if (split := _known(survey, parent, name))}
         alike = {n: words for n in names - known.keys() if (words := split_words(n))}
         meant = {*known.values()}.union(*alike.values())
-        if alike and len(meant) > 1 and len(names) > 1:
-            if len(known) + len(alike) >= _ALIKE * len(names):
-                return ["/".join((*parent, name)) for name in sorted(alike)]
+        several = alike and len(meant) > 1 and len(names) > 1
+        if several and len(known) + len(alike) >= _ALIKE * len(names):
+            return ["/".join((*parent, name)) for name in sorted(alike)]
     return []
 
 
@@ -34,6 +35,8 @@ def _known(survey: Survey, parent: tuple[str, ...], name: str) -> str | None:
 def _siblings(survey: Survey) -> dict[tuple[str, ...], set[str]]:
     found: dict[tuple[str, ...], set[str]] = {}
     for folder in survey.tally.folders:
+        if holds_annotations("/".join(folder)):
+            continue
         for depth, name in enumerate(folder):
             found.setdefault(folder[:depth], set()).add(name)
     return found

@@ -60,7 +60,7 @@ class BoxTable(DatasetFormat):
 
     name: ClassVar[str] = "csv-boxes"
     choosable: ClassVar[bool] = True
-    takes: ClassVar[frozenset[str]] = frozenset(("classes", "columns", "encoding"))
+    takes: ClassVar[frozenset[str]] = frozenset(("classes", "columns"))
 
     tables: tuple[_Table, ...] = field(compare=False, repr=False)
     survey: Survey = field(compare=False, repr=False)

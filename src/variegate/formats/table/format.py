@@ -30,7 +30,7 @@ class CsvTable(DatasetFormat):
 
     name: ClassVar[str] = "csv"
     choosable: ClassVar[bool] = True
-    takes: ClassVar[frozenset[str]] = frozenset(("classes", "columns", "encoding"))
+    takes: ClassVar[frozenset[str]] = frozenset(("classes", "columns"))
 
     key: str
     columns: Columns
@@ -160,10 +160,8 @@ def _find_columns(head: Head | str, key: str, hints: Hints) -> Columns | NotThis
 
 def _about_guess(key: str, columns: Columns) -> tuple[str, ...]:
     name = columns.header[columns.label]
-    return (
-        f"{printable(key)}: the label is taken from {name!r}, the only column that can hold it; "
-        "--columns label=NAME says otherwise",
-    )
+    taken = f"the label is taken from {name!r}, the only column that can hold it"
+    return (f"{printable(key)}: {taken}; --columns label=NAME says otherwise",)
 
 
 def _no_table(found: Mapping[str, NotThisFormat]) -> NotThisFormat:

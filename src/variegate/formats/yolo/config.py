@@ -198,7 +198,7 @@ def _names(words: Mapping[str, Any], key: str, problems: list[str]) -> dict[int,
         names[int(number)] = name
         if len(names) > _MOST_CLASSES:
             raise InputError(f"{key}: names: more than {_MOST_CLASSES:,} classes")
-    if given and _is_number(count) and int(count) != len(names):
+    if given and _is_number(count) and int(str(count)) != len(names):
         problems.append(f"{key}: nc is {count}, but there are {len(names)} names, which count")
     return unique(names, key, problems)
 

@@ -59,7 +59,7 @@ class Yolo(PairedFormat):
     kind: ClassVar[str] = "label file"
     without: ClassVar[str] = "nothing to detect"
     choosable: ClassVar[bool] = True
-    takes: ClassVar[frozenset[str]] = frozenset(("classes", "encoding"))
+    takes: ClassVar[frozenset[str]] = frozenset(("classes",))
 
     grammar: Grammar
     own: Mapping[str, Grammar]
