@@ -230,7 +230,9 @@ def test_one_of_several_folders_of_labels_is_chosen(data_dir, tmp_path, labels):
         rebuild(tmp_path / "out", mosaic["output"])
         == Path(tmp_path / "out" / mosaic["output"]).read_bytes()
     )
-    with pytest.raises(UsageError, match=r"--format coco:x: a folder goes with yolo only"):
+    with pytest.raises(
+        UsageError, match=r"--format coco:x: a folder or file goes with csv-boxes, yolo, csv only"
+    ):
         augment(
             data_dir / "coco_mini",
             tmp_path / "no",

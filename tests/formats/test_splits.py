@@ -106,6 +106,12 @@ def test_images_to_be_tested_on_may_come_without_labels(make):
     assert found.notes == ("1 image stands in no class folder and without a label",)
 
 
+def test_images_without_labels_may_be_given_to_a_split(data_dir):
+    storage = open_storage(data_dir / "field_cases/splits-seg_train")
+    found = detect(storage, hints=Hints(splits={"seg_pred": "test"}))
+    assert (found.classes, found.images) == (("cats", "dogs"), {"train": 6, "test": 9})
+
+
 # ---- questions
 
 
