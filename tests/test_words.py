@@ -61,7 +61,6 @@ ALLOWED = {
     "src/variegate/formats/table/file.py": ("picture",),
     "src/variegate/formats/webdataset/schema.py": ("picture",),
     "src/variegate/formats/pairing.py": ("pictures",),
-    "src/variegate/formats/splits.py": ("picture", "pictures"),
     "src/variegate/formats/mask_pairs/search.py": ("pictures",),
 }
 # The history names in backticks what things were called before.

@@ -41,8 +41,9 @@ def test_clothing_is_a_folder_per_class_with_splits(data_dir):
     assert dataset_format.classes[:3] == ("dress", "hat", "longsleeve")
     assert dataset_format.notes == (
         (
-            "not taken as csv: images.csv: it has no column for the label, such as 'label' "
-            "(--columns label=NAME)"
+            "not taken as csv: images.csv: it has no column for the label, it may be any of "
+            "'folder_label', 'sender_id', 'kids' and 1 more; say which it is, such as "
+            "--columns label=folder_label"
         ),
     )
     sources = {source.key: source for source in dataset_format.sources(storage)}

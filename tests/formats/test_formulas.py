@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import jobs
 from variegate import Options, augment, convert
-from variegate.formats.delimited import csv_rows, guarded
+from variegate.formats.delimited import csv_rows
+from variegate.formats.formulas import guarded
 from variegate.storage import open_storage
 
 LABELS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "'=quoted", "plain", "-1.5"]

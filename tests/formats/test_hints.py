@@ -36,29 +36,6 @@ def test_each_folder_counts_by_its_own_classes(data_dir):
     assert any("merged by name" in note for note in found.notes)
 
 
-def test_two_lists_that_contradict_each_other_are_refused(tmp_path):
-    jobs.draw_noise(tmp_path / "1.png")
-    write(tmp_path, {"1.txt": "0 .5 .5 .2 .2\n", "classes.txt": "cat\n", "obj.names": "dog\n"})
-    with pytest.raises(InputError, match=r"other classes than in .*--classes FILE"):
-        detect(open_storage(tmp_path))
-    found = detect(open_storage(tmp_path), hints=Hints(classes=("bird",)))
-    assert found.classes == ("bird",)
-
-
-@pytest.mark.parametrize(
-    ("case", "encoding", "names"),
-    [
-        ("classes-txt-gbk", "gbk", ("安全帽", "反光衣")),
-        ("classes-txt-cp1252", "cp1252", ("Bär", "Käfer")),
-    ],
-)
-def test_old_encodings_are_asked_for(case, encoding, names, data_dir):
-    storage = open_storage(data_dir / "field_cases" / case)
-    with pytest.raises(InputError, match=r"classes\.txt: line 1: not in UTF-8; .*--encoding"):
-        detect(storage)
-    assert detect(storage, hints=Hints(encoding=encoding)).classes == names
-
-
 def test_a_mark_at_the_beginning_tells_the_encoding(tmp_path):
     jobs.draw_noise(tmp_path / "1.png")
     write(tmp_path, {"1.txt": "0 .5 .5 .2 .2\n", "classes.txt": "Bär\n".encode("utf-16")})
@@ -73,23 +50,6 @@ def test_the_only_column_that_is_left_is_the_label(data_dir):
     assert found.label("train/a0.jpg") == "beagle"
 
 
-@pytest.mark.parametrize("encoding", [None, "cp1252"])
-def test_columns_are_named(encoding, tmp_path):
-    jobs.draw_noise(tmp_path / "1.png")
-    text = "which,kind,note\n1.png,Bär,x\n"
-    write(tmp_path, {"t.csv": text.encode(encoding or "utf-8")})
-    hints = Hints(columns={"file": "which", "label": "kind"}, encoding=encoding)
-    assert detect(open_storage(tmp_path), hints=hints).label("1.png") == "Bär"
-    for columns, words in (
-        ({"file": "what"}, "it has no column 'what'"),
-        ({"size": "note"}, "expected one of file, label, split"),
-    ):
-        with pytest.raises(InputError, match=words):
-            detect(
-                open_storage(tmp_path), name="csv", hints=Hints(columns=columns, encoding=encoding)
-            )
-
-
 def test_one_table_of_boxes_among_several_is_chosen(tmp_path):
     jobs.draw_noise(tmp_path / "1.png")
     head = "bild,xmin,ymin,xmax,ymax,art\n"
@@ -101,21 +61,6 @@ def test_one_table_of_boxes_among_several_is_chosen(tmp_path):
     found = detect(storage, name="csv-boxes:bea.csv", hints=hints)
     assert objects_of(found, storage) == {"1.png": ["bea"]}
     assert found.option == "csv-boxes:bea.csv"
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("nc: 1000000000\n", "nc is 1000000000; expected at most 100,000"),
-        (f"nc: {'9' * 50}\n", r"nc is 9+; expected at most"),
-        (f"names: [{', '.join(f'c{n}' for n in range(100_001))}]\n", "more than 100,000 classes"),
-    ],
-)
-def test_numbers_of_classes_are_bounded(text, words, tmp_path):
-    jobs.draw_noise(tmp_path / "1.png")
-    write(tmp_path, {"1.txt": "0 .5 .5 .2 .2\n", "data.yaml": text})
-    with pytest.raises(InputError, match=words):
-        detect(open_storage(tmp_path))
 
 
 def test_many_classes_are_many_classes(tmp_path):

@@ -5,7 +5,8 @@ import io
 
 import pytest
 
-from variegate.errors import InputError
+from variegate import Hints
+from variegate.errors import InputError, UsageError
 from variegate.formats import Source, detect
 from variegate.storage import open_storage
 
@@ -121,7 +122,8 @@ def test_what_does_not_match_is_counted_and_named(make):
         ("file,label\n1.jpg,cat\n1.jpg,dog\n", "line 3: '1.jpg' stands in an earlier line too"),
         ("file,label\n1.jpg,cat\n2.jpg\n", "line 3: expected 2 columns like the header, found 1"),
         ('file,label\n1.jpg,"cat\n2.jpg,dog\n', "check the quotes"),
-        (b"file,label\n1.jpg,f\xfch\n", "save it as UTF-8"),
+        (b"file,label\n1.jpg,cr\xe8me\n", "may mean .cr.me. in cp1252, .* --encoding gbk"),
+        (b"file,label\n1.jpg,\xff\xfe\xfd\n", "labels.csv: it is not in UTF-8.* --encoding gbk"),
         ("file,label,split\n1.jpg,cat,holdout\n", "line 2: split 'holdout': expected one of train"),
         ("file,label\n1,cat\n", r"'1' fits several files, one of them '1\.png'"),
     ],
@@ -135,11 +137,9 @@ def test_broken_tables_are_told_with_their_line(make, table, sentence):
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
-        ("file,who,what\n1.jpg,me,it\n", "no column for the label"),
+        ("file,who\n1.jpg,me\n", "no column for the label"),
         ("label\ncat\n", "no column for the file"),
         ("", "no column for the file"),
-        (b"\xff\xfef\0i\0l\0e\0", "no column for the label"),
-        (b"f\xfcle,label\n", "not in UTF-8"),
         ("image,label,xmin,ymin\n1.jpg,cat,1,2\n", "boxes"),
         ("file,label\nother.jpg,cat\n", "lists 0 of 3 images"),
         ("file,label\n1.jpg,cat\n", "lists 1 of 3 images"),
@@ -202,3 +202,88 @@ def test_other_layouts_write_no_index(tmp_path):
     out = open_storage(tmp_path / "out", create=True)
     assert not list(detect(open_storage(tmp_path)).writer().write_index(out, []))
     assert list(out.list()) == []
+
+
+# ---- columns of other names
+
+
+def test_a_column_that_alone_can_be_the_label_is_taken(data_dir):
+    storage = open_storage(data_dir / "field_cases/table-id-breed")
+    for hints in (Hints(), Hints(columns={"file": "id", "label": "breed"})):
+        found = detect(storage, hints=hints)
+        told = {s.key: (s.split, s.label) for s in found.sources(storage) if s.label}
+        assert told == {
+            "train/a0.jpg": ("train", "beagle"),
+            "train/a1.jpg": ("train", "pug"),
+            "train/a2.jpg": ("train", "beagle"),
+            "train/a3.jpg": ("train", "pug"),
+        }
+        assert ("only column" in found.notes[0]) is not bool(hints.columns)
+
+
+MANY = "shot,kind,farm\n1.jpg,hen,north\n2.jpg,hen,south\n3.jpg,cow,north\n4.jpg,cow,south\n"
+
+
+def test_several_columns_are_a_question_and_the_answer_counts(make):
+    storage = make(MANY, "1.jpg", "2.jpg", "3.jpg", "4.jpg")
+    with pytest.raises(InputError, match=r"any of 'kind', 'farm'; say .* --columns label=kind"):
+        detect(storage)
+    hints = Hints(columns={"label": "farm"})
+    assert labels(storage, hints=hints)["2.jpg"] == "south"
+    assert detect(storage, name="unlabelled").classes == ()
+
+
+def test_folders_of_classes_go_before_a_column_of_an_unknown_name(make):
+    table = "file,who\nhen/1.jpg,ann\nhen/2.jpg,ann\ncow/3.jpg,bob\ncow/4.jpg,bob\n"
+    storage = make(table, "hen/1.jpg", "hen/2.jpg", "cow/3.jpg", "cow/4.jpg")
+    found = detect(storage)
+    assert (found.name, found.classes) == ("classes", ("cow", "hen"))
+    assert "--columns label=who" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [({"label": "race"}, "has no such column; it has 'shot'"), ({"lable": "kind"}, "did you mean")],
+)
+def test_columns_that_are_not_there_are_told(make, columns, message):
+    with pytest.raises(UsageError, match=message):
+        detect(make(MANY, "1.jpg"), hints=Hints(columns=columns))
+
+
+def test_one_of_several_tables_is_chosen(make, tmp_path):
+    storage = make("file,label\n1.jpg,a\n2.jpg,b\n", "1.jpg", "2.jpg")
+    make("file,label\n1.jpg,c\n2.jpg,d\n", name="deep/er/than/usual/other.csv")
+    make("file,label\n1.jpg,e\n2.jpg,f\n", name="second.csv")
+    with pytest.raises(InputError, match=r"several tables .* --format csv:labels\.csv"):
+        detect(storage)
+    assert labels(storage, name="csv:second.csv") == {"1.jpg": "e", "2.jpg": "f"}
+    found = detect(storage, name="csv:deep/er/than/usual/other.csv")
+    assert (found.classes, found.option) == (("c", "d"), "csv:deep/er/than/usual/other.csv")
+    with pytest.raises(InputError, match=r"no table 'gone\.csv'; there are 'labels\.csv'"):
+        detect(storage, name="csv:gone.csv")
+
+
+def test_labels_that_are_numbers_get_names(make):
+    storage = make("file,label\n1.jpg,1\n2.jpg,0\n", "1.jpg", "2.jpg")
+    named = Hints(classes=("cat", "dog"))
+    assert labels(storage, hints=named) == {"1.jpg": "dog", "2.jpg": "cat"}
+    with pytest.raises(InputError, match="line 2: label '1': none of the 1 of --classes"):
+        detect(storage, hints=Hints(classes=("cat",)))
+
+
+BOXES = "pic,what,xmin,ymin,xmax,ymax\n1.jpg,cat,1,1,9,9\n2.jpg,dog,1,1,9,9\n"
+
+
+def test_tables_of_boxes_take_columns_and_choices_too(make):
+    storage = make(BOXES, "1.jpg", "2.jpg")
+    make(BOXES.replace("cat", "hen"), name="other.csv")
+    hints = Hints(columns={"file": "pic", "label": "what"})
+    with pytest.raises(InputError, match=r"choose one: --format csv-boxes:other\.csv"):
+        detect(storage, name="csv-boxes", hints=hints)
+    found = detect(storage, name="csv-boxes:other.csv", hints=hints)
+    assert found.classes == ("dog", "hen")
+    make(BOXES.replace("xmin", "left_px"), name="other.csv")
+    hints = Hints(columns={"file": "pic", "label": "what", "xmin": "left_px"})
+    again = detect(storage, name="csv-boxes:other.csv", hints=hints)
+    boxes_read = [s.annotation.objects[0].box for s in again.sources(storage) if s.annotation]
+    assert boxes_read == [(1, 1, 9, 9)] * 2

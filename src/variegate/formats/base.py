@@ -47,7 +47,9 @@ class Source:
     def __post_init__(self) -> None:
         # Here, so that no format can forget it.
         if self.skip is None and is_hidden(self.key):
-            object.__setattr__(self, "skip", HIDDEN)
+            macos = "/._" in f"/{self.key}" or "__MACOSX/" in self.key
+            reason = "a side file of macOS" if macos else "a hidden file, or in a hidden folder"
+            object.__setattr__(self, "skip", reason)
 
     @property
     def shares(self) -> dict[str, float]:

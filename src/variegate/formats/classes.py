@@ -8,7 +8,7 @@ from typing import ClassVar
 from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, counted, named
 from variegate.formats.plain import ClassFoldersWriter
-from variegate.formats.questions import same_classes
+from variegate.formats.questions import ask_for_splits, same_classes, unknown_splits
 from variegate.formats.scan import Survey, split_and_group
 from variegate.storage import Storage, printable
 
@@ -34,6 +34,8 @@ class ClassFolders(DatasetFormat):
         if chosen and root and not groups and not survey.split_folders:
             # One class only: its folder was taken for a wrapping around everything.
             groups, root = {root[-1]: survey.direct}, root[:-1]
+        elif not chosen and (alike := unknown_splits(survey)):
+            raise InputError(f"{printable(storage.url)}: {ask_for_splits(alike)}")
         elif problem := _problem(survey, chosen=chosen):
             return NotThisFormat(problem)
         elif not chosen and (question := same_classes(survey)):
@@ -77,15 +79,32 @@ def _problem(survey: Survey, *, chosen: bool) -> str | None:
         )
     if chosen:
         return None
-    labelled = {split for counts in survey.groups.values() for split in counts}
-    # Images to be tested on may come without labels.
-    if count := sum(survey.direct[split] for split in {"", "train", *labelled}):
+    if count := _unplaced(survey):
         return f"images ({count:,}) stand beside the folders {named(sorted(survey.groups))}"
     if len(survey.groups) == 1:
         return f"{named(survey.groups)} is the only folder"
     if roles := _roles(survey):
         return f"the folders {named(roles)} look like parts of an annotated set"
     return None
+
+
+def _unplaced(survey: Survey) -> int:
+    """Count the images that stand beside folders of classes, or are for training and in none.
+
+    A folder of images to validate or test on may come without labels.
+    """
+    found = [
+        (folder[0] if folder else "", count, *split_and_group(folder, survey.split_folders))
+        for folder, count in zip(survey.inner, survey.tally.folders.values(), strict=True)
+    ]
+    labelled = {top for top, _, _, group in found if group}
+    return sum(
+        count
+        for top, count, split, group in found
+        if group is None
+        and top not in survey.aside
+        and (top in labelled or split in (None, "train"))
+    )
 
 
 def _roles(survey: Survey) -> list[str]:

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from variegate.annotations.splits import canonical_split
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.formats.scan import is_hidden, leave_unsaid
-from variegate.formats.splits import canonical_split
 from variegate.storage import Storage
 
 _IMAGE_WORDS = {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "jpegs"}
@@ -214,6 +214,11 @@ def _rest(folder: str) -> tuple[str, ...]:
 def in_mask_folder(key: str) -> bool:
     """Say whether a file or folder is one of masks, by the names above it."""
     return any(part.lower() in _MASK_WORDS for part in key.split("/")[:-1])
+
+
+def holds_annotations(folder: str) -> bool:
+    """Say whether a folder is one of masks or other annotations, by its name or one above."""
+    return any(part.lower() in _MASK_WORDS | _ANNOTATION_WORDS for part in folder.split("/"))
 
 
 def is_paper(stem: str) -> bool:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from variegate.annotations.splits import canonical_split, split_words
 from variegate.formats.base import named
+from variegate.formats.pairing import holds_annotations
 from variegate.formats.scan import Survey, said_split
-from variegate.formats.splits import canonical_split, split_words
 from variegate.storage import printable
 
 # So many of the folders beside each other must look like splits: among many classes a train
@@ -34,6 +35,8 @@ def _known(survey: Survey, parent: tuple[str, ...], name: str) -> str | None:
 def _siblings(survey: Survey) -> dict[tuple[str, ...], set[str]]:
     found: dict[tuple[str, ...], set[str]] = {}
     for folder in survey.tally.folders:
+        if holds_annotations("/".join(folder)):
+            continue
         for depth, name in enumerate(folder):
             found.setdefault(folder[:depth], set()).add(name)
     return found

@@ -11,10 +11,10 @@ from functools import cached_property
 from itertools import chain
 from types import MappingProxyType
 
+from variegate.annotations.splits import SPLITS as SPLITS
+from variegate.annotations.splits import canonical_split as canonical_split
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.formats.hints import NO_HINTS, Hints
-from variegate.formats.splits import SPLITS as SPLITS
-from variegate.formats.splits import canonical_split as canonical_split
 from variegate.storage import Storage
 
 # Files without an extension may be images; these are not.
@@ -205,11 +205,6 @@ class Survey:
         return extension is not None and (
             extension == "" if self.bare else extension in IMAGE_EXTENSIONS
         )
-
-    @property
-    def chosen_tables(self) -> tuple[str, ...]:
-        """The tables: the one that the user names, or all."""
-        return self.tables if self.labels is None else (self.labels,)
 
     @cached_property
     def root(self) -> tuple[str, ...]:

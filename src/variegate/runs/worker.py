@@ -421,9 +421,6 @@ def _named_as_image(key: str) -> bool:
 
 def _no_image_by_name(key: str) -> str | None:
     """Return why a file is skipped without being opened, or None."""
-    folders, _, name = key.rpartition("/")
-    if name.startswith("._") or "__MACOSX" in folders.split("/"):
-        return "a side file of macOS"
-    if name in (".DS_Store", "Thumbs.db", "desktop.ini"):
+    if key.rpartition("/")[2] in ("Thumbs.db", "desktop.ini"):
         return "a side file of the operating system"
     return None

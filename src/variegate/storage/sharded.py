@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
+from variegate.annotations.splits import canonical_split
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.errors import InputError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
@@ -26,9 +27,6 @@ SHARD_EXTENSION = ".tar"
 _FOLDED = ".folded"
 # Indices of so many shards are kept in memory.
 _OPEN = 16
-_SPLITS = frozenset(
-    ("train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval")
-)
 
 
 class ShardedTarStorage(LocalStorage):
@@ -121,7 +119,7 @@ def holds_shards(folder: Path) -> bool:
     if found is None:
         return False
     tars, folders = found
-    if any(path.name.lower() not in _SPLITS for path in folders):
+    if any(canonical_split(path.name) is None for path in folders if path.name != "eval"):
         return False
     for path in folders:
         inner = _tar_files(path)

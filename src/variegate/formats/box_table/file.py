@@ -3,12 +3,9 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Literal
 
-from variegate.formats.delimited import SPLIT_COLUMNS, Head, first_column, read_head, said_columns
-from variegate.formats.hints import NO_HINTS, Hints
-from variegate.storage import Storage
+from variegate.formats.delimited import SPLIT_COLUMNS, Head
 
 Style = Literal["edges", "sides"]
 """x1, y1, x2, y2 or x, y, width, height."""
@@ -34,6 +31,16 @@ _BOXES: Mapping[Style, Sequence[tuple[str, str, str, str]]] = {
     ),
 }
 _SIZES = (("image_height", "image_width"), ("height", "width"), ("img_height", "img_width"))
+#: What the user may name a column for.
+WANTED = tuple(
+    dict.fromkeys(
+        (
+            *("file", "label", "split"),
+            *(name for choices in _BOXES.values() for choice in choices for name in choice),
+            *(name for pair in _SIZES for name in pair),
+        )
+    )
+)
 _INTEGER = re.compile(r"[+-]?\d{1,15}")
 
 
@@ -74,11 +81,6 @@ class BoxColumns:
                 yield name, index
 
 
-# What `--columns` may name, and how it is called below.
-_SAID = {"file": _FILES[0], "label": _LABELS[0], "split": SPLIT_COLUMNS[0]}
-_KNOWN = (*_SAID, *dict.fromkeys(chain.from_iterable(chain(*_BOXES.values(), _SIZES))))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxTableFile:
     """One table of a set.
@@ -100,41 +102,33 @@ class BoxTableFile:
     words: dict[str, str] | None = None
 
 
-def find_box_columns(storage: Storage, key: str, hints: Hints = NO_HINTS) -> BoxColumns | str:
+def find_box_columns(head: Head) -> BoxColumns | str:
     """Find the columns by the first line, or say why this is no table of boxes."""
-    head = read_head(storage, key, hints.encoding)
-    if isinstance(head, str):
-        return head
-    header = head.cells
-    said = said_columns(head, hints.columns, _KNOWN)
-    if isinstance(said, str):
-        return said
-    cells = list(header)
-    for what, place in said.items():
-        cells[place] = _SAID.get(what, what)
-    head = Head(head.delimiter, tuple(cells))
     if (headless := _headless(head)) is not None:
         return headless
     names = head.names
-    file_at, label_at = first_column(names, _FILES), first_column(names, _LABELS)
+    file_at, label_at = head.find("file", _FILES), head.find("label", _LABELS)
     for style, choices in _BOXES.items():
         for choice in choices:
             if not {*choice} <= {*names}:
                 continue
             if file_at is None or label_at is None:
-                return "it has boxes, but no column for the file, or none for the class"
+                return (
+                    "it has boxes, but no column for the file, or none for the class; say which "
+                    "they are, such as --columns file=NAME,label=NAME"
+                )
             if "isgroupof" in names:
                 return "its boxes are relative to the images' sizes (Open Images)"
             x1, y1, x2, y2 = map(names.index, choice)
             return BoxColumns(
                 delimiter=head.delimiter,
-                header=header,
+                header=head.cells,
                 file=file_at,
                 label=label_at,
                 box=(x1, y1, x2, y2),
                 style=style,
                 size=_size(names, choice),
-                split=first_column(names, SPLIT_COLUMNS),
+                split=head.find("split", SPLIT_COLUMNS),
             )
     if "bbox" in names:
         return (

@@ -25,12 +25,27 @@ from variegate.annotations.checks import (
 )
 from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, counted, named
-from variegate.formats.box_table.file import BoxColumns, BoxTableFile, find_box_columns, number
+from variegate.formats.box_table.file import (
+    WANTED,
+    BoxColumns,
+    BoxTableFile,
+    find_box_columns,
+    number,
+)
 from variegate.formats.box_table.writer import CSV, BoxTableWriter
 from variegate.formats.coco.path_ends import inside_folder
 from variegate.formats.coco.places import Located, Places, inside, locate
-from variegate.formats.delimited import body_rows
-from variegate.formats.scan import Survey, canonical_split, is_hidden, split_below, split_of
+from variegate.formats.delimited import Head, body_rows, chosen_tables, class_name, read_head
+from variegate.formats.hints import Hints
+from variegate.formats.scan import (
+    Said,
+    Survey,
+    canonical_split,
+    is_hidden,
+    said_depth,
+    split_below,
+    split_of,
+)
 from variegate.formats.spooled import Spooled
 from variegate.formats.stated_size import SettledSize, SizeEvidence, StatedSize
 from variegate.formats.writer import Writer
@@ -60,8 +75,8 @@ class BoxTable(DatasetFormat):
     """What the tables say has been read when the format is known, and waits on disk."""
 
     name: ClassVar[str] = "csv-boxes"
-    takes: ClassVar[frozenset[str]] = frozenset(("columns", "encoding", "images"))
     choosable: ClassVar[bool] = True
+    takes: ClassVar[frozenset[str]] = frozenset(("classes", "columns", "encoding", "images"))
 
     tables: tuple[_Table, ...] = field(compare=False, repr=False)
     survey: Survey = field(compare=False, repr=False)
@@ -70,18 +85,24 @@ class BoxTable(DatasetFormat):
     @classmethod
     def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         hints = survey.hints
-        found = {key: find_box_columns(storage, key, hints) for key in survey.chosen_tables}
+        keys = chosen_tables(survey, storage)
+        heads = {key: read_head(storage, key, hints.encoding) for key in keys}
+        found = {key: _find_columns(head, key, hints) for key, head in heads.items()}
         fitting = {key: c for key, c in found.items() if isinstance(c, BoxColumns)}
         if not fitting:
             reasons = [f"{printable(key)}: {reason}" for key, reason in found.items()]
             return NotThisFormat("; ".join(reasons) or "there is no table")
-        tables = [_read(storage, key, columns, hints.encoding) for key, columns in fitting.items()]
+        encodings = {key: head.encoding for key, head in heads.items() if isinstance(head, Head)}
+        tables = [
+            _read(storage, key, columns, encodings[key], hints) for key, columns in fitting.items()
+        ]
         total = _locate(storage, survey, tables)
         _check_apart(storage, tables)
         dataset_format = cls(
             classes=tuple(sorted(set().union(*(table.classes for table in tables)))),
-            tables=tuple(tables),
             labels_from=survey.labels,
+            said=hints.splits,
+            tables=tuple(tables),
             survey=survey,
         )
         images = Counter(dataset_format.split(key) or "" for table in tables for key in table.keys)
@@ -92,7 +113,8 @@ class BoxTable(DatasetFormat):
                 noteworthy=True,
                 annotated=True,
             )
-        notes = tuple(_notes(tables, total - images.total()))
+        guesses = [note for key in fitting for note in _head_notes(heads[key])]
+        notes = (*guesses, *_notes(tables, total - images.total()))
         return replace(dataset_format, images=images, notes=notes)
 
     @property
@@ -103,8 +125,10 @@ class BoxTable(DatasetFormat):
     def split(self, key: str) -> str | None:
         for table in self.tables:
             if key in table.keys:
-                own = _own_split(table, key)
-                return own or table.file.split or split_below(key, self.said)
+                if said_depth(key.split("/")[:-1], self.said):
+                    return split_below(key, self.said)
+                own = _own_split(table, key, self.said)
+                return own or table.file.split or split_below(key)
         return None
 
     def source(self, entry: Entry, storage: Storage) -> Source:
@@ -152,9 +176,20 @@ class BoxTable(DatasetFormat):
         )
 
 
-def _read(storage: Storage, key: str, columns: BoxColumns, encoding: str | None) -> _Table:
+def _find_columns(head: Head | str, key: str, hints: Hints) -> BoxColumns | str:
+    if isinstance(head, str):
+        return head
+    return find_box_columns(head.with_said(hints.columns, key, WANTED))
+
+
+def _head_notes(head: Head | str) -> tuple[str, ...]:
+    return () if isinstance(head, str) else head.notes
+
+
+def _read(storage: Storage, key: str, columns: BoxColumns, encoding: str, hints: Hints) -> _Table:
     """Read a table, once."""
-    table = _Table(BoxTableFile(key=key, split=split_of(key), columns=columns))
+    split = split_of(key, hints.splits)
+    table = _Table(BoxTableFile(key=key, split=split, columns=columns))
     headed, words = columns.header is not None, dict[str, str]()
     empty = not headed
     for line, row in body_rows(
@@ -169,6 +204,9 @@ def _read(storage: Storage, key: str, columns: BoxColumns, encoding: str | None)
         if not name:
             table.unnamed.append(line)
             continue
+        if hints.classes and len(row) > columns.label:
+            where = f"{storage.place(key)}: line {line:,}"
+            row[columns.label] = class_name(row[columns.label].strip(), hints.classes, where)
         slot = table.slots.setdefault(name, len(table.slots))
         table.rows.add(slot, [line, *row])
         if len(row) < columns.width:
@@ -179,7 +217,7 @@ def _read(storage: Storage, key: str, columns: BoxColumns, encoding: str | None)
             table.classes.add(label)
         if columns.split is not None and len(row) > columns.split:
             word = row[columns.split].strip()
-            if canonical := canonical_split(word):
+            if canonical := hints.splits.get(word) or canonical_split(word):
                 words.setdefault(canonical, word)
     table.rows.finish()
     table.file = replace(table.file, empty=empty, words=words)
@@ -213,7 +251,8 @@ def _check_apart(storage: Storage, tables: list[_Table]) -> None:
             if other != table.file.key:
                 raise InputError(
                     f"{printable(storage.url)}: {other!r} and {table.file.key!r} both name "
-                    f"{key!r}; keep one of these tables there"
+                    f"{key!r}; keep one of these tables there, or "
+                    f"choose one: --format csv-boxes:{printable(table.file.key)}"
                 )
 
 
@@ -229,12 +268,13 @@ def _notes(tables: list[_Table], unlisted: int) -> Iterator[str]:
         yield f"{count} not listed in any table of boxes and left out"
 
 
-def _own_split(table: _Table, key: str) -> str | None:
+def _own_split(table: _Table, key: str, said: Said) -> str | None:
     column = table.file.columns.split
     if column is None:
         return None
     for _, (_, *row) in table.rows.group(table.keys[key]):
-        if len(row) > column and (split := canonical_split(row[column])):
+        word = row[column].strip() if len(row) > column else ""
+        if split := said.get(word) or canonical_split(word):
             return split
     return None
 

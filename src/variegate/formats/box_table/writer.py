@@ -10,7 +10,8 @@ from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.boxes import Box, around, edges_of, sides_of
 from variegate.formats.box_table.file import BoxColumns, BoxTableFile
 from variegate.formats.coco.locate import image_key
-from variegate.formats.delimited import guarded, open_table
+from variegate.formats.delimited import open_table
+from variegate.formats.formulas import guarded
 from variegate.formats.writer import Content, DatasetInfo, Item, Writer
 from variegate.storage import Storage
 

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Self
 
 from variegate.annotations.annotation import Annotation
 from variegate.codecs import encode_mask
-from variegate.formats.delimited import guarded, open_table
+from variegate.formats.delimited import open_table
+from variegate.formats.formulas import guarded
 from variegate.formats.imagefolder.metadata import LABEL, Metadata, Row
 from variegate.formats.imagefolder.objects import AREA, OUTLINES, RAW, ObjectColumn
 from variegate.formats.output_names import png_key

@@ -7,7 +7,7 @@ Every value but 0 is the object.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import ClassVar
@@ -182,13 +182,20 @@ def _folders(survey: Survey, *, chosen: bool) -> tuple[str, str] | None:
                     beside[parent] += count
             alone = sum(count == 1 for count in cases.values())
             several = sum(beside.values()) > len(beside) or chosen
-            # "val-0" and "val-1" are two images; "train" and "val" are splits.
-            splits = [split for f in cases if f and (split := canonical_split(f[-1]))]
-            named_alike = () in cases or (bool(splits) and len(set(splits)) == len(splits))
             enough = beside and alone >= len(cases) * _ALONE and len(beside) >= alone * _ALONE
-            if enough and several and not named_alike:
+            if enough and several and not _are_splits(cases):
                 return images, masks
     return None
+
+
+def _are_splits(cases: Iterable[tuple[str, ...]]) -> bool:
+    """Say whether the folders above those of images are splits, and not one for each image.
+
+    "train-0" beside "train-1" is an image's: a split has one folder.
+    """
+    parents = list(cases)
+    splits = Counter((parent[:-1], canonical_split(parent[-1])) for parent in parents if parent)
+    return () in parents or any(split and n == 1 for (_, split), n in splits.items())
 
 
 def _class_names(counts: Counter[tuple[str, str]], kind: str) -> list[str]:

@@ -1,18 +1,14 @@
 """Reading and writing tables of files and labels: delimiters, headers, rows."""
 
 import posixpath
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.errors import InputError
-from variegate.formats.delimited import (
-    SPLIT_COLUMNS,
-    body_rows,
-    first_column,
-    read_head,
-    said_columns,
-)
-from variegate.formats.hints import NO_HINTS, Hints
-from variegate.formats.scan import SPLITS, canonical_split, relative_name
+from variegate.formats.base import NotThisFormat, named
+from variegate.formats.delimited import SPLIT_COLUMNS, Head, body_rows, class_name, comparable
+from variegate.formats.scan import NOTHING_SAID, SPLITS, Said, canonical_split, relative_name
 from variegate.storage import Storage, printable
 
 # The usual names, the most telling first: names of classes before their numbers.
@@ -25,6 +21,11 @@ _LABEL_NAMES = (
     *("label_name", "class_name", "category_name", "label", "class", "category"),
     *("class_label", "labels", "species", "target"),
 )
+_LONGEST_LABEL = 100
+# A column of labels says the same again and again.
+_REPEATED = 0.5
+# Where more columns could be that of labels, the table is about something else.
+_MOST_ASKED = 3
 _BOX_NAMES = {"bbox", "box", "xmin", "x_min", "x1", "x", "left", "x_center", "xcenter"}
 
 Place = tuple[str | None, str | None]
@@ -40,6 +41,11 @@ class Columns:
     file: int
     label: int
     split: int | None
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether the name of the label's column does not say that it is."""
+        return comparable(self.header[self.label]) not in _LABEL_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,34 +63,81 @@ class Table:
     outside: list[str]
 
 
-def find_columns(storage: Storage, key: str, hints: Hints = NO_HINTS) -> Columns | str:
-    """Find the columns by the header, or say why this is no table of files and labels."""
-    head = read_head(storage, key, hints.encoding)
-    if isinstance(head, str):
-        return head
-    names = head.names
-    usual = {"file": _FILE_NAMES, "label": _LABEL_NAMES, "split": SPLIT_COLUMNS}
-    said = said_columns(head, hints.columns, tuple(usual))
-    if isinstance(said, str):
-        return said
-    file_at, label_at, split_at = (
-        said[what] if what in said else first_column(names, usual[what]) for what in usual
-    )
-    if label_at is None and file_at is not None:
-        # The only one that is left can only be the label.
-        left = [at for at in range(len(names)) if at not in (file_at, split_at)]
-        label_at = left[0] if len(left) == 1 else None
+def find_columns(head: Head) -> Columns | NotThisFormat:
+    """Find the columns by the header, or say why this is no table of files and labels.
+
+    Where no name is a usual one, a column is taken that alone can be it: of file names, by their
+    extensions; of labels, by values that repeat.
+    """
+    file_at, split_at = head.find("file", _FILE_NAMES), head.find("split", SPLIT_COLUMNS)
+    if _BOX_NAMES & set(head.names):
+        return NotThisFormat("it holds boxes, which csv-boxes may read")
     if file_at is None:
-        return f"it has no column for the file, such as '{_FILE_NAMES[0]}' (--columns file=NAME)"
+        files = [place for place in range(len(head.cells)) if _holds_files(head, place)]
+        if len(files) != 1:
+            return NotThisFormat(
+                f"it has no column for the file, such as '{_FILE_NAMES[0]}'; say which it is, "
+                "such as --columns file=NAME"
+            )
+        (file_at,) = files
+    label_at = head.find("label", _LABEL_NAMES)
     if label_at is None:
-        return "it has no column for the label, such as 'label' (--columns label=NAME)"
-    if _BOX_NAMES & set(names):
-        return "it holds boxes, which csv-boxes may read"
+        labels = [p for p in _label_columns(head) if p not in (file_at, split_at)]
+        if len(labels) != 1:
+            names = [head.cells[place] for place in labels]
+            few = f"it may be any of {named(names)}" if names else "such as 'label'"
+            reason = f"it has no column for the label, {few}"
+            remedy = f"say which it is, such as --columns label={names[0] if names else 'NAME'}"
+            asked = f"{reason}; {remedy}, or choose --format unlabelled"
+            return NotThisFormat(
+                f"{reason}; {remedy}", question=asked if 0 < len(names) <= _MOST_ASKED else None
+            )
+        (label_at,) = labels
     return Columns(head.delimiter, head.cells, file_at, label_at, split_at)
 
 
-def read_table(storage: Storage, key: str, columns: Columns, encoding: str | None = None) -> Table:
+def _column(head: Head, place: int) -> list[str]:
+    return [row[place] for row in head.rows if len(row) > place and row[place]]
+
+
+def _holds_files(head: Head, place: int) -> bool:
+    values = _column(head, place)
+    return bool(values) and all(
+        posixpath.splitext(value)[1].lower() in IMAGE_EXTENSIONS for value in values
+    )
+
+
+def _label_columns(head: Head) -> Iterator[int]:
+    """Yield the columns whose values may be labels."""
+    for place in range(len(head.cells)):
+        values = _column(head, place)
+        kinds = set(values)
+        few = _REPEATED * len(values) if len(head.cells) > 2 else len(values) - 1
+        if values and len(kinds) <= few and all(map(_may_be_label, kinds)):
+            yield place
+
+
+def _may_be_label(value: str) -> bool:
+    fraction = value.replace(".", "", 1).lstrip("-").isdigit() and not value.isdigit()
+    return len(value) <= _LONGEST_LABEL and not fraction
+
+
+def read_table(
+    storage: Storage,
+    key: str,
+    columns: Columns,
+    *,
+    encoding: str = "utf-8",
+    classes: Sequence[str] | None = None,
+    said: Said = NOTHING_SAID,
+) -> Table:
     """Read the rows.
+
+    Args:
+        storage, key, columns: of the table.
+        encoding: of the file.
+        classes: names for labels that are numbers.
+        said: words for splits -> split, as the user says.
 
     Raises:
         InputError: a row is too short, its split is none, or it contradicts an earlier row.
@@ -99,9 +152,13 @@ def read_table(storage: Storage, key: str, columns: Columns, encoding: str | Non
         if file is None:
             table.outside.append(name)
             continue
-        canonical = canonical_split(split)
+        label = class_name(label, classes, where)
+        canonical = said.get(split) or canonical_split(split)
         if split and canonical is None:
-            raise InputError(f"{where}: split {split!r}: expected one of {', '.join(SPLITS)}")
+            raise InputError(
+                f"{where}: split {split!r}: expected one of {', '.join(SPLITS)}; say which it is, "
+                f"such as --split test={split}"
+            )
         if canonical:
             table.split_names.setdefault(canonical, split)
         # A million rows share a few dozen pairs.

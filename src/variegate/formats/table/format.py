@@ -2,12 +2,14 @@
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, about, named
+from variegate.formats.delimited import Head, chosen_tables, read_head
+from variegate.formats.hints import Hints
 from variegate.formats.scan import Survey, leave_unsaid
 from variegate.formats.table.file import Columns, Place, Table, describe, find_columns, read_table
 from variegate.formats.table.writer import CsvTableWriter
@@ -15,6 +17,7 @@ from variegate.storage import Storage, printable
 
 # A table that lists fewer of the images is about something else.
 _LISTED = 0.5
+_WANTED = ("file", "label", "split")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +29,8 @@ class CsvTable(DatasetFormat):
     """
 
     name: ClassVar[str] = "csv"
-    takes: ClassVar[frozenset[str]] = frozenset(("columns", "encoding"))
     choosable: ClassVar[bool] = True
+    takes: ClassVar[frozenset[str]] = frozenset(("classes", "columns", "encoding"))
 
     key: str
     columns: Columns
@@ -35,29 +38,41 @@ class CsvTable(DatasetFormat):
 
     @classmethod
     def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
-        hints = survey.hints
-        found = {key: find_columns(storage, key, hints) for key in survey.chosen_tables}
+        hints, tables = survey.hints, chosen_tables(survey, storage)
+        heads = {key: read_head(storage, key, hints.encoding) for key in tables}
+        found = {key: _find_columns(head, key, hints) for key, head in heads.items()}
         fitting = {key: columns for key, columns in found.items() if isinstance(columns, Columns)}
         if not fitting:
-            problems = [f"{printable(key)}: {problem}" for key, problem in found.items()]
-            return NotThisFormat(
-                "; ".join(problems) or "there is no table", noteworthy=bool(problems)
-            )
+            return _no_table({k: c for k, c in found.items() if isinstance(c, NotThisFormat)})
         if len(fitting) > 1:
             raise InputError(
                 f"{printable(storage.url)}: several tables could hold the labels, "
-                f"{named(fitting)}; choose one: --format csv:FILE"
+                f"{named(fitting)}; choose one: --format csv:{printable(next(iter(fitting)))}"
             )
         ((key, columns),) = fitting.items()
-        table = read_table(storage, key, columns, hints.encoding)
+        head = heads[key]
+        assert isinstance(head, Head)
+        guessed = columns.is_guess and "label" not in hints.columns
+        if guessed and len(survey.groups) > 1 and not (chosen or hints.columns):
+            reason = f"{printable(key)} may hold labels, but the folders are taken for classes"
+            remedy = f"--columns label={columns.header[columns.label]}"
+            return NotThisFormat(f"{reason}; {remedy} takes it", noteworthy=True)
+        table = read_table(
+            *(storage, key, columns),
+            encoding=head.encoding,
+            classes=hints.classes,
+            said=hints.splits,
+        )
+        labels = {label for label, _ in table.rows.values() if label is not None}
         dataset_format = cls(
             root=survey.prefix,
             split_folders=survey.split_folders,
-            classes=tuple(sorted({label for label, _ in table.rows.values() if label is not None})),
+            classes=tuple(dict.fromkeys((*(hints.classes or ()), *sorted(labels)))),
+            labels_from=survey.labels,
+            notes=(*head.notes, *(_about_guess(key, columns) if guessed else ())),
             key=key,
             columns=columns,
             table=table,
-            labels_from=survey.labels,
         )
         return dataset_format._compared(survey, storage, chosen=chosen)
 
@@ -66,6 +81,7 @@ class CsvTable(DatasetFormat):
         missing = set(self.table.rows)
         unlisted: list[str] = []
         images: Counter[str] = Counter()
+        folders, beside = set[str](), Counter[str]()
         for entry in storage.list(on_skip=leave_unsaid):
             if not survey.is_image(entry.key):
                 continue
@@ -73,8 +89,10 @@ class CsvTable(DatasetFormat):
             row = self._row(entry.key)
             if row is None:
                 unlisted.append(entry.key)
+                beside[posixpath.dirname(entry.key)] += 1
             elif row in missing:
                 missing.remove(row)
+                folders.add(posixpath.dirname(entry.key))
             else:
                 raise InputError(
                     f"{storage.place(self.key)}: {row!r} fits several files, one of them "
@@ -82,10 +100,12 @@ class CsvTable(DatasetFormat):
                 )
         total = images.total()
         listed = total - len(unlisted)
-        if not listed or (listed < _LISTED * total and not chosen):
+        # A folder of which no image is listed may be one of images to be tested on.
+        near = listed + sum(beside[folder] for folder in folders)
+        if not listed or (listed < _LISTED * near and not chosen):
             reason = f"{printable(self.key)} lists {listed:,} of {total:,} images"
             return NotThisFormat(reason, noteworthy=True)
-        return replace(self, images=images, notes=tuple(self._notes(missing, unlisted)))
+        return replace(self, images=images, notes=(*self.notes, *self._notes(missing, unlisted)))
 
     def _notes(self, missing: set[str], unlisted: list[str]) -> Iterator[str]:
         key = printable(self.key)
@@ -130,3 +150,26 @@ class CsvTable(DatasetFormat):
             columns=self.columns,
             split_names=self.table.split_names,
         )
+
+
+def _find_columns(head: Head | str, key: str, hints: Hints) -> Columns | NotThisFormat:
+    if isinstance(head, str):
+        return NotThisFormat(head, question=f"{head}; or choose --format unlabelled")
+    return find_columns(head.with_said(hints.columns, key, _WANTED))
+
+
+def _about_guess(key: str, columns: Columns) -> tuple[str, ...]:
+    name = columns.header[columns.label]
+    taken = f"the label is taken from {name!r}, the only column that can hold it"
+    return (f"{printable(key)}: {taken}; --columns label=NAME says otherwise",)
+
+
+def _no_table(found: Mapping[str, NotThisFormat]) -> NotThisFormat:
+    """Return why none of the tables is one of files and labels."""
+    reasons = [f"{printable(key)}: {problem.reason}" for key, problem in found.items()]
+    asked = (f"{printable(key)}: {one.question}" for key, one in found.items() if one.question)
+    return NotThisFormat(
+        "; ".join(reasons) or "there is no table",
+        noteworthy=bool(reasons),
+        question=next(asked, None),
+    )

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from variegate.formats.delimited import guarded, open_table
+from variegate.formats.delimited import open_table
+from variegate.formats.formulas import guarded
 from variegate.formats.output_names import joined
 from variegate.formats.pairing import parts_of
 from variegate.formats.table.file import Columns

@@ -1,4 +1,4 @@
-"""What stands beside YOLO's labels: data.yaml, or obj.data and obj.names, or classes.txt."""
+"""What stands beside YOLO's labels: data.yaml or obj.data. Lists of classes: see `classes`."""
 
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,24 +7,27 @@ from typing import Any
 
 import yaml
 
+from variegate.annotations.splits import canonical_split
 from variegate.errors import InputError
-from variegate.formats.hints import NO_HINTS, Hints
+from variegate.formats.encodings import decode_text
 from variegate.formats.pairing import parts_of
-from variegate.formats.text import read_text
-from variegate.storage import Storage
+from variegate.formats.yolo.classes import class_lines, is_class_file, unique
+from variegate.storage import Storage, printable
 
 _LIMIT = 1 << 22
 _MOST_VALUES = 10_000
 _MOST_CLASSES = 100_000
-_CLASS_FILES = ("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt")
-_SPLIT_KEYS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-_OWN_KEYS = {*_SPLIT_KEYS, "path", "nc", "names", "kpt_shape", "flip_idx"}
+_MOST_DIGITS = 18
+_OWN_KEYS = {"path", "nc", "names", "kpt_shape", "flip_idx"}
+# Written in C where PyYAML has it: a hundred thousand names take seconds otherwise.
+_TEXT_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+_VALUE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def is_config(key: str) -> bool:
     """Say whether a file may be a configuration or a list of classes, by its name."""
     name = key.rpartition("/")[2].lower()
-    return name in _CLASS_FILES or name.endswith((".yaml", ".yml", ".names", ".data"))
+    return is_class_file(key) or name.endswith((".yaml", ".yml", ".data"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +37,7 @@ class Config:
     Attributes:
         key: of data.yaml or obj.data, if there is one.
         names: class number -> name; empty where no file says.
-        names_key: of the list of classes that is a file of its own.
-        own: folder of labels -> class number -> name, where folders have lists that differ.
-        lists: keys of all lists of classes.
+        lists: keys of the lists of classes that are files of their own, the likeliest first.
         splits: split -> the places of its images, as written.
         path: the folder that the places start from, as written.
         keypoints: number and dimensions.
@@ -49,8 +50,6 @@ class Config:
 
     key: str | None = None
     names: Mapping[int, str] = field(default_factory=dict)
-    names_key: str | None = None
-    own: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     lists: tuple[str, ...] = ()
     splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     path: str = ""
@@ -63,7 +62,7 @@ class Config:
 
 
 def read_config(
-    storage: Storage, keys: Sequence[str], folders: Iterable[str], hints: Hints = NO_HINTS
+    storage: Storage, keys: Sequence[str], folders: Iterable[str], encoding: str | None = None
 ) -> Config:
     """Read what is said about the labels in these folders.
 
@@ -71,10 +70,10 @@ def read_config(
         storage: the dataset.
         keys: of the files that `is_config` names.
         folders: of the labels.
-        hints: what the user says: names of classes, an encoding.
+        encoding: of the files, as the user says.
 
     Raises:
-        InputError: the file is there and cannot be read, or two lists contradict each other.
+        InputError: the file is there and cannot be read.
     """
     where = list(folders)
 
@@ -87,118 +86,59 @@ def read_config(
     config = Config()
     for key in ordered:
         if key.lower().endswith((".yaml", ".yml")):
-            if (found := _read_yaml(storage, key, hints.encoding)) is not None:
+            if (found := _read_yaml(storage, key, encoding)) is not None:
                 config = found
                 break
         elif key.lower().endswith(".data"):
-            config = _read_darknet(storage, key, hints.encoding)
+            config = _read_darknet(storage, key, encoding)
             break
-    return _with_class_files(storage, config, ordered, where, hints)
-
-
-def _with_class_files(
-    storage: Storage, config: Config, keys: Sequence[str], folders: Sequence[str], hints: Hints
-) -> Config:
-    """Add the names of classes that stand in files of their own, or that the user gives."""
-    files = tuple(
-        key
-        for key in keys
-        if key.lower().endswith(".names") or key.rpartition("/")[2].lower() in _CLASS_FILES
-    )
-    config = replace(config, names_key=files[0] if files else None, lists=files)
-    if hints.classes is not None:
-        return replace(config, names=dict(enumerate(hints.classes)))
-    if not files:
-        return config
-    lists = {key: dict(enumerate(_lines(storage, key, hints.encoding))) for key in files}
-    _check_lists(storage, lists)
-    own = {folder: lists[_nearest(folder, files)] for folder in folders}
-    if not config.names and any(one != lists[files[0]] for one in own.values()):
-        merged = dict.fromkeys(name for one in own.values() for name in one.values())
-        note = (
-            f"the folders have lists of classes that differ ({', '.join(sorted(files)[:3])}); "
-            "each counts for its folder, and the classes are merged by name"
-        )
-        return replace(
-            config, names=dict(enumerate(merged)), own=own, problems=(*config.problems, note)
-        )
-    names = lists[files[0]]
-    problems = list(config.problems)
-    if config.names and config.names != names:
-        problems.append(
-            f"{files[0]} ({len(names)} classes) disagrees with {config.key} "
-            f"({len(config.names)} classes), which counts"
-        )
-    return replace(config, names=config.names or names, problems=tuple(problems))
-
-
-def _check_lists(storage: Storage, lists: Mapping[str, Mapping[int, str]]) -> None:
-    """Make sure that no folder has two lists that differ.
-
-    Raises:
-        InputError: one has.
-    """
-    first: dict[str, str] = {}
-    for key, names in lists.items():
-        other = first.setdefault(posixpath.dirname(key), key)
-        if names != lists[other]:
-            raise InputError(
-                f"{storage.place(key)}: other classes than in {other}, in the same folder; keep "
-                "one of them, or give the names with --classes FILE"
-            )
-
-
-def _nearest(folder: str, files: Sequence[str]) -> str:
-    """Return the list of classes that is nearest to a folder of labels."""
-    home = folder.rstrip("/").split("/")
-
-    def distance(key: str) -> int:
-        parts = key.split("/")[:-1]
-        common = len(posixpath.commonprefix([home, parts]))
-        return len(home) + len(parts) - 2 * common
-
-    return min(files, key=distance)
-
-
-def _lines(storage: Storage, key: str, encoding: str | None) -> list[str]:
-    text = read_text(storage, key, limit=_LIMIT, encoding=encoding)
-    return [line.strip() for line in text.rstrip().splitlines()]
+    return replace(config, lists=tuple(filter(is_class_file, ordered)))
 
 
 def _read_darknet(storage: Storage, key: str, encoding: str | None) -> Config:
     """Read ``classes = 10``, ``train = data/train.txt``, ``names = data/obj.names``."""
-    fields = dict(
-        line.partition("=")[::2] for line in _lines(storage, key, encoding) if "=" in line
-    )
+    problems: list[str] = []
+    lines = class_lines(storage, key, encoding, problems)
+    fields = dict(line.partition("=")[::2] for line in lines if "=" in line)
     words = {name.strip(): value.strip() for name, value in fields.items()}
     return Config(
         key=key,
-        splits={_SPLIT_KEYS[n]: (value,) for n, value in words.items() if n in _SPLIT_KEYS},
-        extra={name: value for name, value in words.items() if name not in _SPLIT_KEYS},
+        splits=_by_split({name: (value,) for name, value in words.items() if value}),
+        extra={name: value for name, value in words.items() if not canonical_split(name)},
+        problems=tuple(problems),
     )
+
+
+def _by_split(places: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Return the places of each split, whatever it is called: "Train", "valid", "Validation"."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, some in places.items():
+        if split := canonical_split(name):
+            found[split] = (*found.get(split, ()), *some)
+    return found
 
 
 def _read_yaml(storage: Storage, key: str, encoding: str | None) -> Config | None:
     """Return what the file says, or None where it is about something else."""
+    problems: list[str] = []
+    text = decode_text(storage.read(key, limit=_LIMIT), printable(key), encoding, problems)
     try:
-        text = read_text(storage, key, limit=_LIMIT, encoding=encoding)
         # Names are text: "no", "on" and "1e3" are classes, too.
-        words = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - BaseLoader makes only text
-        values = yaml.safe_load(text)
+        words = yaml.load(text, Loader=_TEXT_LOADER)  # noqa: S506 - it makes only text
+        values = yaml.load(text, Loader=_VALUE_LOADER)  # noqa: S506 - it makes only plain values
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         reason = getattr(error, "problem", None) or "not readable"
         raise InputError(f"{storage.place(key)}{line}: not valid YAML ({reason})") from error
-    if not isinstance(words, dict) or not ({"names", "nc", "train"} & words.keys()):
+    if not isinstance(words, dict) or not ({"names", "nc", "train", "Train"} & words.keys()):
         return None
-    problems: list[str] = []
     names = _names(words, key, problems)
     shape = _shape(words.get("kpt_shape"), key, problems)
     return Config(
         key=key,
         names=names,
-        splits={_SPLIT_KEYS[n]: _places(words[n]) for n in words if n in _SPLIT_KEYS and words[n]},
+        splits=_by_split({str(name): _places(value) for name, value in words.items() if value}),
         path=words["path"] if isinstance(words.get("path"), str) else "",
         keypoints=shape,
         flip=_flip(words.get("flip_idx"), shape, key, problems),
@@ -216,7 +156,7 @@ def _extra(values: Mapping[Any, Any], key: str, problems: list[str]) -> dict[str
         return {
             str(name): _plain(value, budget)
             for name, value in values.items()
-            if name not in _OWN_KEYS
+            if name not in _OWN_KEYS and not canonical_split(str(name))
         }
     except (OverflowError, RecursionError):
         problems.append(f"{key}: more than {_MOST_VALUES:,} other values; they are not kept")
@@ -247,27 +187,36 @@ def _names(words: Mapping[str, Any], key: str, problems: list[str]) -> dict[int,
         pairs = enumerate(given)
     elif isinstance(given, dict):
         pairs = given.items()
-    elif isinstance(count, str) and count.isdigit():
-        if len(count) > 6 or int(count) > _MOST_CLASSES:
-            raise InputError(f"{key}: nc is {count[:20]}; expected at most {_MOST_CLASSES:,}")
-        pairs = ((number, str(number)) for number in range(int(count)))
+    elif count is not None:
+        pairs = ((number, str(number)) for number in range(_count(count, key, problems)))
     names: dict[int, str] = {}
-    taken: set[str] = set()
     for number, name in pairs:
-        if not isinstance(name, str) or not str(number).isascii() or not str(number).isdigit():
-            raise InputError(f"{key}: names: expected number and name, found {number!r}: {name!r}")
-        if name in taken:
-            problems.append(
-                f"{key}: two classes are called {name!r}; {number} is '{name} {number}'"
+        if not isinstance(name, str) or not _is_number(number):
+            raise InputError(
+                f"{key}: names: expected number and name, found {number!r:.60}: {name!r:.60}"
             )
-            name = f"{name} {number}"
-        taken.add(name)
         names[int(number)] = name
         if len(names) > _MOST_CLASSES:
             raise InputError(f"{key}: names: more than {_MOST_CLASSES:,} classes")
-    if isinstance(count, str) and count.isdigit() and given and int(count) != len(names):
+    if given and _is_number(count) and int(str(count)) != len(names):
         problems.append(f"{key}: nc is {count}, but there are {len(names)} names, which count")
-    return names
+    return unique(names, key, problems)
+
+
+def _is_number(value: Any) -> bool:
+    text = str(value)
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+
+
+def _count(value: Any, key: str, problems: list[str]) -> int:
+    """Return the number of classes without names; 0 where it cannot be one."""
+    if _is_number(value) and int(value) <= _MOST_CLASSES:
+        return int(value)
+    problems.append(
+        f"{key}: nc: expected a number of at most {_MOST_CLASSES:,} classes, found "
+        f"{str(value)[:40]!r}; the classes are those in the label files"
+    )
+    return 0
 
 
 def _shape(value: Any, key: str, problems: list[str]) -> tuple[int, int] | None:

@@ -21,8 +21,9 @@ from variegate.formats.base import NotThisFormat, Recognised, named
 from variegate.formats.hints import Hints
 from variegate.formats.image_size import image_size
 from variegate.formats.paired import PairedFormat
-from variegate.formats.pairing import Listed, Pairs, find_pairs, rivals
+from variegate.formats.pairing import Listed, Pairs, find_pairs, parts_of, rivals
 from variegate.formats.scan import Survey
+from variegate.formats.yolo.classes import Classes, read_classes
 from variegate.formats.yolo.config import Config, is_config, read_config
 from variegate.formats.yolo.lines import TASKS, Grammar, Task, are_scored, guess_task
 from variegate.formats.yolo.splits import Splits, read_splits
@@ -47,7 +48,8 @@ class Yolo(PairedFormat):
 
     Attributes:
         grammar: how lines are read.
-        own: folder of labels -> its own classes, where folders have lists that differ.
+        own: folder of labels -> the same, of those that number classes in another way.
+        encoding: of label files, as the user says.
         found: which image belongs to which split.
         files: keys of the configuration, the list of classes and the lists of images -> what
             they are.
@@ -60,7 +62,8 @@ class Yolo(PairedFormat):
     choosable: ClassVar[bool] = True
 
     grammar: Grammar
-    own: Mapping[str, Mapping[int, str]]
+    own: Mapping[str, Grammar]
+    encoding: str | None
     found: Splits
     files: Mapping[str, str]
 
@@ -102,7 +105,7 @@ class Yolo(PairedFormat):
     def _of(
         cls, storage: Storage, listed: Listed, pairs: Pairs, hints: Hints
     ) -> Self | NotThisFormat:
-        texts = _lines(storage, pairs.present(listed))
+        texts = _lines(storage, pairs.present(listed), hints.encoding)
         sample = list(islice(texts, _LOOKED_AT))
         guess = guess_task(chain(*sample))
         empty = not any(map(str.strip, chain(*sample)))
@@ -110,24 +113,37 @@ class Yolo(PairedFormat):
             return NotThisFormat(
                 "the .txt files beside the images hold no numbers as YOLO has them"
             )
-        config = read_config(storage, listed.others, pairs.folders.values(), hints)
+        config = read_config(storage, listed.others, pairs.folders.values(), hints.encoding)
         task, keypoints = guess or ("detect", None)
         task, keypoints = _settled(task, keypoints, config)
-        names = config.names
-        if task == "dota" or not names:
+        known = Classes()
+        if task != "dota":
+            known = read_classes(
+                storage,
+                config.lists,
+                pairs.folders,
+                config=(config.key or "", config.names),
+                said=hints.classes,
+                encoding=hints.encoding,
+            )
+        names = known.names
+        if not names:
             names = _names_by_lines((*sample, *texts), task)
-        splits = read_splits(storage, listed, config)
+        splits = read_splits(storage, listed, config, hints.splits)
         skeletons = _skeletons(config, keypoints, names.values(), hints)
         order = sorted(names)
         classes = tuple(names[number] for number in order)
         files = _files(config, splits)
+        grammar = Grammar(task, names, keypoints, scored=are_scored(chain(*sample)))
         dataset_format = cls(
             root=pairs.root(*files),
             classes=classes,
             skeletons=skeletons,
             pairs=pairs,
-            own=config.own,
-            grammar=Grammar(task, names, keypoints, scored=are_scored(chain(*sample))),
+            grammar=grammar,
+            own={at: replace(grammar, names=one) for at, one in known.own.items()},
+            encoding=hints.encoding,
+            said=hints.splits,
             found=splits,
             files=files,
             template=YoloWriter(
@@ -139,14 +155,14 @@ class Yolo(PairedFormat):
                 flip=config.flip if not hints.pairs else flip_of(skeletons),
                 folders=pairs.folders,
                 config=config.key or "",
-                names_key=config.names_key or "",
+                class_lists=config.lists,
                 splits=splits.places,
                 lists=splits.lists,
                 extra=config.extra,
             ),
         )
         unpaired = dataset_format.unpaired(listed, known=files)
-        notes = (*config.problems, *splits.notes, *unpaired)
+        notes = (*config.problems, *known.problems, *splits.notes, *unpaired)
         return dataset_format.with_counts(listed, notes)
 
     @property
@@ -165,10 +181,11 @@ class Yolo(PairedFormat):
             raise InputError("the size of the image, which its labels need, cannot be read")
         if not storage.exists(where):
             return Annotation(size=size, extra={"no_file": True})
-        names = self.own.get(where[: where.rfind("/") + 1], self.grammar.names)
-        found, header = replace(self.grammar, names=names).read(
-            _text(storage, where), size, problems
-        )
+        text = _text(storage, where, self.encoding)
+        if self.grammar.task == "dota" and "\ufffd" in text:
+            raise InputError(f"{where}: not in UTF-8; say its encoding, such as --encoding gbk")
+        grammar = self.own.get(parts_of(where)[0], self.grammar)
+        found, header = grammar.read(text, size, problems)
         return Annotation(
             size=size,
             objects=without_duplicates(found, problems),
@@ -176,14 +193,15 @@ class Yolo(PairedFormat):
         )
 
 
-def _text(storage: Storage, key: str) -> str:
-    return storage.read(key, limit=_FILE_LIMIT).decode("utf-8-sig", "replace")
+def _text(storage: Storage, key: str, encoding: str | None) -> str:
+    # Numbers are the same in every encoding; only those of DOTA stand beside names.
+    return storage.read(key, limit=_FILE_LIMIT).decode(encoding or "utf-8-sig", "replace")
 
 
-def _lines(storage: Storage, keys: Iterable[str]) -> Iterator[Sequence[str]]:
+def _lines(storage: Storage, keys: Iterable[str], encoding: str | None) -> Iterator[Sequence[str]]:
     for key in keys:
         with suppress(LimitError, InputError):
-            yield _text(storage, key).splitlines()
+            yield _text(storage, key, encoding).splitlines()
 
 
 def _settled(
@@ -201,6 +219,7 @@ def _names_by_lines(texts: Iterable[Sequence[str]], task: Task) -> dict[int, str
     place = 8 if task == "dota" else 0
     split = (line.split() for lines in texts for line in lines)
     words = {parts[place] for parts in split if len(parts) > (place or 4)}
+    words = {word for word in words if "\ufffd" not in word}
     if task == "dota":
         return dict(enumerate(sorted(words)))
     return {
@@ -226,5 +245,4 @@ def _files(config: Config, splits: Splits) -> dict[str, str]:
     files = dict.fromkeys(splits.lists, "a list of images")
     if config.key:
         files[config.key] = "the description of the dataset"
-    files |= dict.fromkeys(config.lists, "a list of classes")
-    return files
+    return {**files, **dict.fromkeys(config.lists, "a list of classes")}

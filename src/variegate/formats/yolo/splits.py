@@ -1,12 +1,12 @@
 """Which image of a YOLO set belongs to which split."""
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from variegate.formats.base import about, named
 from variegate.formats.pairing import Listed, listed_lines, parts_of
-from variegate.formats.scan import split_below
+from variegate.formats.scan import said_depth, split_below
 from variegate.formats.yolo.config import Config, resolve
 from variegate.storage import Storage
 
@@ -16,6 +16,7 @@ class Splits:
     """What a configuration says, or else the names of folders.
 
     Attributes:
+        said: folder, by its name or path -> split, as the user says.
         folders: folder of images, or one above -> split.
         images: (folder, stem) of an image that a list names -> split.
         places: split -> places, as they are to be written.
@@ -24,6 +25,7 @@ class Splits:
         notes: what does not fit.
     """
 
+    said: Mapping[str, str] = field(default_factory=dict)
     folders: dict[str, str] = field(default_factory=dict)
     images: dict[tuple[str, str], str] = field(default_factory=dict)
     places: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -32,6 +34,8 @@ class Splits:
 
     def of(self, folder: str, stem: str) -> str | None:
         """Return the split of an image."""
+        if self.said and said_depth(folder.split("/")[:-1], self.said):
+            return split_below(folder, self.said)
         if (split := self.images.get((folder, stem))) is not None:
             return split
         above = folder
@@ -43,7 +47,9 @@ class Splits:
 class _Reader:
     """Goes through the places that a configuration names."""
 
-    def __init__(self, storage: Storage, listed: Listed, config: Config) -> None:
+    def __init__(
+        self, storage: Storage, listed: Listed, config: Config, said: Mapping[str, str]
+    ) -> None:
         self._storage = storage
         self._listed = listed
         self._home = posixpath.dirname(config.key or "")
@@ -56,7 +62,7 @@ class _Reader:
             for parts in (folder.split("/") for folder in listed.images)
             for i in range(len(parts))
         }
-        self.found = Splits()
+        self.found = Splits(said)
 
     def read(self, split: str, places: Sequence[str], key: str) -> None:
         """Take the places of one split."""
@@ -122,9 +128,11 @@ class _Reader:
         return line[: len(line) - len(inside)] if line.endswith(inside) else "="
 
 
-def read_splits(storage: Storage, listed: Listed, config: Config) -> Splits:
+def read_splits(
+    storage: Storage, listed: Listed, config: Config, said: Mapping[str, str]
+) -> Splits:
     """Read what the configuration says about splits."""
-    reader = _Reader(storage, listed, config)
+    reader = _Reader(storage, listed, config, said)
     for split, places in config.splits.items():
         reader.read(split, places, config.key or "")
     return reader.found

@@ -4,6 +4,7 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import yaml
@@ -39,7 +40,7 @@ class YoloWriter(PairedWriter):
         keypoints: number and dimensions of keypoints.
         flip: for each keypoint the one that takes its place in a mirror image.
         config: key of data.yaml or obj.data; empty without one.
-        names_key: of the list of classes that is a file of its own; empty without one.
+        class_lists: keys of the lists of classes that are files of their own.
         splits: split -> places of its images, as the configuration names them.
         lists: key of a list of images -> [split, what stands before each key].
         extra: other fields of the configuration.
@@ -60,7 +61,7 @@ class YoloWriter(PairedWriter):
     flip: tuple[int, ...] = ()
     folders: Mapping[str, str] = field(default_factory=dict)
     config: str = ""
-    names_key: str = ""
+    class_lists: tuple[str, ...] = ()
     splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lists: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -91,10 +92,13 @@ class YoloWriter(PairedWriter):
         Raises:
             OutputError: it is none of the set's.
         """
-        if category not in self.classes:
+        if category not in self._numbers:
             raise OutputError(f"class {category!r}: expected one of the {len(self.classes)} known")
-        index = self.classes.index(category)
-        return self.numbers[index] if self.numbers else index
+        return self._numbers[category]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return dict(zip(self.classes, self.numbers or range(len(self.classes)), strict=False))
 
     def fresh_key(self, key: str, *, split: str | None, label: str | None, extension: str) -> str:
         name = flattened(key, extension, splits=not split)
@@ -121,18 +125,18 @@ class YoloWriter(PairedWriter):
                         name = item.key if before.startswith("=") else inside
                         line = f"{before.removeprefix('=')}{name}\n"
                         files[key].write(line.encode("utf-8", "surrogateescape"))
-        if self.names_key:
-            storage.write(self.names_key, self._names_file())
+        for key in self.class_lists:
+            storage.write(key, self._names_file())
         if self.config.endswith(".data"):
             fields = {**{split: places[0] for split, places in self.splits.items()}, **self.extra}
             text = "".join(f"{name} = {value}\n" for name, value in fields.items())
             storage.write(self.config, text.encode())
         elif self.config:
             storage.write(self.config, self._yaml())
-        return filter(None, (*self.lists, self.names_key, self.config))
+        return filter(None, (*self.lists, *self.class_lists, self.config))
 
     def _numbered(self) -> dict[int, str]:
-        return {self.number(name): name for name in self.classes}
+        return {number: name for name, number in self._numbers.items()}
 
     def _names_file(self) -> bytes:
         numbered = self._numbered()

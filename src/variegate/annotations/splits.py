@@ -20,10 +20,10 @@ _WORDS = {
 # What may stand beside the word in a name that means nothing but the split.
 _BESIDE = (
     *("set", "sets", "subset", "dataset", "datasets", "data", "split", "folder", "dir", "part"),
-    *("image", "images", "img", "imgs", "pic", "pics", "picture", "pictures", "photo", "photos"),
+    *("image", "images", "img", "imgs", "pic", "pics", "photo", "photos"),
     *("file", "files", "sample", "samples", "examples", "frame", "frames", "jpg", "jpeg", "png"),
-    *("obj", "object", "objects", "seg", "segmentation", "det", "detection", "cls", "instances"),
-    *("panoptic", "semantic", "instance"),
+    *("obj", "object", "objects", "seg", "segmentation", "det", "detection", "cls", "instance"),
+    *("instances", "panoptic", "semantic", "stuff", "keypoints", "captions", "person", "persons"),
     *("label", "labels", "labeled", "labelled", "annotation", "annotations", "annot"),
     *("mask", "masks", "gt", "stage", "phase", "year", "version", "my", "the", "final"),
     *("original", "orig", "raw", "rgb", "resized", "cropped", "clean", "full", "all", "new"),
