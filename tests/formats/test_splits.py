@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from variegate.annotations.splits import canonical_split
 
 from variegate import Hints, Options, augment, estimate, inspect
+from variegate.annotations.splits import canonical_split
 from variegate.codecs import encode
 from variegate.errors import InputError, UsageError
 from variegate.formats import detect
