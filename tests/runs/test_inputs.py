@@ -209,7 +209,7 @@ def test_the_messy_folder(data_dir, tmp_path):
     assert summary.counts.sources == len(found) == 64
     skipped = {key: row.reason for key, row in found.items() if row.status == "skipped"}
     assert skipped == {
-        "._hopper.jpg": "a hidden file, or in a hidden folder",
+        "._hopper.jpg": "a side file of macOS",
         "Thumbs.db": "a side file of the operating system",
         "notes.txt": "not an image",
     }

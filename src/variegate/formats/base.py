@@ -12,9 +12,6 @@ from variegate.formats.scan import SPLITS, Survey, is_hidden, seems_image, split
 from variegate.formats.writer import Writer
 from variegate.storage import Entry, OnSkip, Storage, log_skip, printable
 
-#: Why a hidden file is no image of the set.
-HIDDEN = "a hidden file, or in a hidden folder"
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
