@@ -79,14 +79,15 @@ def components(data_dir: Path, folder: Path, every: int) -> Path:
 
 def children(pid: int | None = None) -> list[int]:
     """Return the processes that a process has started, by all of its threads."""
-    tasks = Path(f"/proc/{pid or os.getpid()}/task")
-    return [int(child) for task in tasks.iterdir() for child in _read_children(task)]
+    # A glob of what has gone is empty.
+    tasks = Path(f"/proc/{pid or os.getpid()}/task").glob("*")
+    return [int(child) for task in tasks for child in _read_children(task)]
 
 
 def _read_children(task: Path) -> list[str]:
     try:
         return (task / "children").read_text().split()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
 
 
