@@ -39,9 +39,9 @@ def test_a_flip_exchanges_hands_and_feet():
     }
     # Pixels: the first becomes the last, 199. Boxes: edges.
     assert moved("flip", extra) == {
-        "foot_kpts": [139, 92, 2, 138, 93, 2, 137, 94, 2, 169, 90, 2, 168, 91, 1, 0, 0, 0],
-        "lefthand_kpts": [119, 60, 1] * 21,
-        "righthand_kpts": [179, 50, 2] * 21,
+        "foot_kpts": [140, 92, 2, 139, 93, 2, 138, 94, 2, 170, 90, 2, 169, 91, 1, 0, 0, 0],
+        "lefthand_kpts": [120, 60, 1] * 21,
+        "righthand_kpts": [180, 50, 2] * 21,
         "lefthand_box": [118, 58, 4, 5],
         "righthand_box": [176, 48, 6, 7],
         "lefthand_valid": True,
@@ -52,7 +52,7 @@ def test_a_flip_exchanges_hands_and_feet():
 
 def test_a_hand_alone_becomes_the_other_hand_in_a_mirror():
     found = moved("flip", {"lefthand_kpts": [20, 50, 2], "lefthand_box": [18, 48, 6, 7]})
-    assert found["righthand_kpts"] == [179, 50, 2]
+    assert found["righthand_kpts"] == [180, 50, 2]
     assert found["righthand_box"] == [176, 48, 6, 7]
     assert found["lefthand_kpts"] == [0, 0, 0]
     assert found["lefthand_box"] == [0, 0, 0, 0]
@@ -143,8 +143,8 @@ def test_the_field_case(data_dir, tmp_path):
     summary = augment(place, tmp_path, recipe=recipe, options=Options(workers=0))
     assert [name in "".join(summary.notes) for name in ("'center'", "'scale'")] == [True, True]
     flipped, same = json.loads((tmp_path / "annotations.json").read_text())["annotations"]
-    assert flipped["keypoints"] == [519, 40, 2, 579, 30, 2]
-    assert flipped["foot_kpts"] == [559, 91, 2, 569, 90, 2]
+    assert flipped["keypoints"] == [520, 40, 2, 580, 30, 2]
+    assert flipped["foot_kpts"] == [560, 91, 2, 570, 90, 2]
     assert flipped["face_box"] == [555, 25, 30, 30]
     assert not {"center", "scale"} & flipped.keys()
     assert (same["foot_kpts"], same["face_box"]) == ([30, 90, 2, 40, 91, 2], [15, 25, 30, 30])

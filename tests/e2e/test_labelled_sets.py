@@ -179,13 +179,13 @@ def test_keypoints_and_outlines_read_by_pycocotools(data_dir, tmp_path):
     same, flipped, _ = (by_name[name] for name in sorted(by_name))
     assert same["keypoints"] == one["keypoints"]
     assert same["segmentation"] == one["segmentation"]
-    # A mirror image: x becomes width - 1 - x, left and right change places.
+    # A mirror image: x becomes width - x, left and right change places.
     names = before.cats[one["category_id"]]["keypoints"]
     points = np.array(one["keypoints"]).reshape(-1, 3)
     for index, name in enumerate(names):
         other = name.replace("left", "~").replace("right", "left").replace("~", "right")
         x, y, v = points[names.index(other)]
-        expected = (width - 1 - x, y, v) if v else (0, 0, 0)
+        expected = (width - x, y, v) if v else (0, 0, 0)
         assert tuple(flipped["keypoints"][3 * index : 3 * index + 3]) == pytest.approx(expected)
     areas = [int(run_lengths.area(after.annToRLE(a))) for a in (same, flipped)]
     assert areas[0] == pytest.approx(areas[1], rel=0.01)

@@ -128,7 +128,7 @@ def test_files_about_the_same_images_are_one_set(data_dir):
     ]
     outlined, crowd, *segments = annotation.objects
     assert outlined.polygons
-    assert outlined.keypoints == ((1.5, 2.5, 2), (3.5, 4.5, 2), (2.5, 3.5, 2))
+    assert outlined.keypoints == ((1, 2, 2), (3, 4, 2), (2, 3, 2))
     assert crowd.rle
     assert {one.mask_file for one in segments} == {"annotations/panoptic_val/b.png"}
 
@@ -153,8 +153,8 @@ def test_keypoints_are_at_the_centres_of_their_pixels(data_dir):
     (source,) = found.values()
     (person,) = source.annotation.objects
     assert source.key == "images/000000000785.jpg"
-    assert person.keypoints[0] == (367.5, 81.5, 2)
-    assert person.keypoints[16] == (396.5, 341.5, 2)
+    assert person.keypoints[0] == (367, 81, 2)
+    assert person.keypoints[16] == (396, 341, 2)
     assert len(person.keypoints) == 17
     skeleton = dataset_format.skeletons["person"]
     assert skeleton.names[5:7] == ("left_shoulder", "right_shoulder")

@@ -60,6 +60,7 @@ CASES = {
         "annotation_formats/roboflow_dataset/yolo_obb",
     ),
     "labelme": converted("bccd_voc", "labelme"),
+    "deeplabcut": converted("annotation_formats/coco_dataset/coco_person_keypoints", "deeplabcut"),
     "imagefolder": image_folders,
     "webdataset": converted("bccd_voc", "webdataset"),
     "object-masks": shared("nuclei_instances"),

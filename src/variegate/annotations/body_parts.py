@@ -206,7 +206,7 @@ def _triples(raw: Any) -> tuple[tuple[float, float, int], ...] | None:
         return None
     # The visibility may be how sure a program was.
     return tuple(
-        (x + 0.5, y + 0.5, 1 if seen == 1 else 2) if seen > 0 else (x, y, 0)
+        (x, y, 1 if seen == 1 else 2) if seen > 0 else (x, y, 0)
         for x, y, seen in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
     )
 
@@ -221,7 +221,7 @@ def _corners(raw: Any) -> tuple[tuple[float, float, int], ...] | None:
 def _flat(points: Sequence[tuple[float, float, int]]) -> list[float]:
     flat: list[float] = []
     for x, y, seen in points:
-        flat += (whole_if_exact(x - 0.5), whole_if_exact(y - 0.5), seen) if seen else (0, 0, 0)
+        flat += (whole_if_exact(x), whole_if_exact(y), seen) if seen else (0, 0, 0)
     return flat
 
 

@@ -27,8 +27,9 @@ def convert(
         str,
         option(
             "--to -t",
-            "Format of OUT: coco, voc, yolo, labelme, csv-boxes, masks, object-masks, webdataset, "
-            "imagefolder, classes, flat, csv or unlabelled.",
+            "Format of OUT: coco, voc, yolo, labelme, deeplabcut, csv-boxes, masks, "
+            "instance-masks, object-masks, webdataset, imagefolder, classes, flat, csv or "
+            "unlabelled.",
             metavar="FORMAT",
         ),
     ],
@@ -38,6 +39,10 @@ def convert(
     oriented_boxes: Annotated[
         bool,
         option("--oriented-boxes", "Write boxes as oriented boxes (OBB) if FORMAT has them."),
+    ] = False,
+    polygons: Annotated[
+        bool,
+        option("--polygons", "Write masks as polygons if FORMAT has both, as coco has."),
     ] = False,
     dry_run: Annotated[
         bool, option("--dry-run", "Only list what would change or get lost.")
@@ -59,7 +64,7 @@ def convert(
     options = inputs.options(strict=strict, raw_labels=raw_labels)
     if dry_run:
         with prepare_conversion(
-            source, to=to, oriented_boxes=oriented_boxes, options=options
+            source, to=to, oriented_boxes=oriented_boxes, polygons=polygons, options=options
         ) as plan:
             _tell_plan(plan, str(source), str(output))
             if as_json:
@@ -78,6 +83,7 @@ def convert(
             to=to,
             allow_loss=allow_loss,
             oriented_boxes=oriented_boxes,
+            polygons=polygons,
             options=options,
             on_plan=on_plan,
             on_progress=on_progress,

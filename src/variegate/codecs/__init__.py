@@ -14,6 +14,7 @@ from variegate.codecs.limits import Depth, Limits
 from variegate.codecs.masks import MASK_EXTENSION, decode_mask, encode_mask
 from variegate.codecs.pixels import upright
 from variegate.codecs.png import read_palette
+from variegate.codecs.quantisation import compression_of
 from variegate.codecs.sniff import EXTENSIONS, IMAGE_EXTENSIONS, kind_of
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Depth",
     "Header",
     "Limits",
+    "compression_of",
     "decode",
     "decode_mask",
     "encode",

@@ -1,6 +1,7 @@
 """From pixels to bytes: the same pixels and options, the same bytes; no metadata."""
 
 import io
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ def encode(
     format: str,  # noqa: A002 - the field's word
     quality: int = 95,
     subsampling: str = "4:2:0",
+    tables: Mapping[int, Sequence[int]] | None = None,
     compression: int | None = None,
     lossless: bool = False,
 ) -> bytes:
@@ -31,6 +33,7 @@ def encode(
         format: "jpeg" (transparency is laid over white), "png" or "webp".
         quality: 1 to 100, for jpeg and lossy webp.
         subsampling: of the chroma, for jpeg: 4:4:4, 4:2:2, 4:2:0, 4:4:0 or 4:1:1.
+        tables: quantisation tables for jpeg, instead of those of a quality; see `quantisation`.
         compression: 0 to 9, for png; None is OpenCV's quick default, which level 1 takes twice and
             level 6 five times as long as.
         lossless: for webp; every value survives, those under full transparency too.
@@ -40,7 +43,7 @@ def encode(
     """
     pixels = _checked(image, format, quality)
     if format == "jpeg":
-        return _jpeg(pixels, quality, subsampling)
+        return _jpeg(pixels, quality, subsampling, tables)
     if format == "png":
         return _png(pixels, compression)
     return _webp(pixels, quality, lossless)
@@ -69,14 +72,30 @@ def _checked(image: np.ndarray, format_: str, quality: int) -> Array:
     return np.ascontiguousarray(image)
 
 
-def _jpeg(pixels: Array, quality: int, subsampling: str) -> bytes:
+def _jpeg(
+    pixels: Array, quality: int, subsampling: str, tables: Mapping[int, Sequence[int]] | None
+) -> bytes:
     if subsampling not in _SUBSAMPLINGS:
         raise ShapeError(f"subsampling: expected {', '.join(_SUBSAMPLINGS)}, got {subsampling!r}")
+    if tables is not None:
+        return _with_tables(pixels, subsampling, tables)
     if pixels.ndim == 2:
         return simplejpeg.encode_jpeg(pixels[:, :, np.newaxis], quality, "GRAY", "Gray")
     if pixels.shape[2] == 4:
         pixels = over_white(pixels[..., :3], pixels[..., 3])
     return simplejpeg.encode_jpeg(pixels, quality, "RGB", _SUBSAMPLINGS[subsampling])
+
+
+def _with_tables(pixels: Array, subsampling: str, tables: Mapping[int, Sequence[int]]) -> bytes:
+    """Encode with given tables, which simplejpeg cannot."""
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        pixels = over_white(pixels[..., :3], pixels[..., 3])
+    coded = io.BytesIO()
+    own = {number: list(steps) for number, steps in tables.items()}
+    # Pillow has no names for the two rare ones.
+    known = subsampling if subsampling in ("4:4:4", "4:2:2", "4:2:0") else "4:2:0"
+    Image.fromarray(pixels).save(coded, "JPEG", qtables=own, subsampling=known)
+    return coded.getvalue()
 
 
 def _png(pixels: Array, compression: int | None) -> bytes:

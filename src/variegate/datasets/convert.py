@@ -7,16 +7,25 @@ First one pass over the sources: what the new format cannot represent is counted
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from variegate.errors import KeyRefusedError, OutputError, UsageError, did_you_mean
+from variegate.errors import (
+    ImageError,
+    InputError,
+    KeyRefusedError,
+    OutputError,
+    UsageError,
+    did_you_mean,
+)
 from variegate.formats import DatasetFormat, Source, Writer, detect
+from variegate.formats.conversion.areas import area_names, area_values
 from variegate.formats.conversion.capabilities import Capabilities, Conversion
 from variegate.formats.conversion.filenames import Names, first_naming, new_key, own_extension
 from variegate.formats.conversion.losses import Loss, LossTally, is_carried
+from variegate.formats.mask_pairs.values import read_mask
 from variegate.formats.writer import WRITERS, DatasetInfo
 from variegate.recipes.recipe import Recipe
 from variegate.runs.run import (
@@ -30,7 +39,7 @@ from variegate.runs.run import (
     workers_of,
 )
 from variegate.runs.sources import Listing, spool
-from variegate.storage import Snapshot, check_apart, open_storage
+from variegate.storage import Snapshot, Storage, check_apart, open_storage
 
 # Keeps every result where its source was, so it is no format of a new set.
 _NO_TARGET = "plain"
@@ -67,6 +76,7 @@ def convert(
     to: str,
     allow_loss: bool = False,
     oriented_boxes: bool = False,
+    polygons: bool = False,
     options: Options | None = None,
     on_plan: Callable[[PreparedConversion], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -79,6 +89,7 @@ def convert(
         to: name of the new format, one of `targets()`.
         allow_loss: convert even if data is lost.
         oriented_boxes: boxes become oriented boxes, where the new format has them.
+        polygons: masks become polygons, where the new format has both.
         options: how to read and run.
         on_plan: told what will be written and lost, before anything is.
         on_progress: told of the progress, some times a second.
@@ -89,7 +100,9 @@ def convert(
     """
     options, begun = options or Options(), time.monotonic()
     check_apart(source, output)
-    with prepare_conversion(source, to=to, oriented_boxes=oriented_boxes, options=options) as plan:
+    with prepare_conversion(
+        source, to=to, oriented_boxes=oriented_boxes, polygons=polygons, options=options
+    ) as plan:
         if on_plan:
             on_plan(plan)
         grave = [loss.text for loss in plan.losses if loss.grave]
@@ -104,7 +117,12 @@ def convert(
 
 @contextmanager
 def prepare_conversion(
-    source: str | Path, *, to: str, oriented_boxes: bool = False, options: Options | None = None
+    source: str | Path,
+    *,
+    to: str,
+    oriented_boxes: bool = False,
+    polygons: bool = False,
+    options: Options | None = None,
 ) -> Iterator[PreparedConversion]:
     """Look through the sources once, and say what a conversion would write and lose.
 
@@ -123,7 +141,9 @@ def prepare_conversion(
         dataset_format = detect(
             seen, name=options.format, label_pattern=options.label_pattern, hints=options.hints
         )
-        look = _Preparation(dataset_format, to, oriented_boxes=oriented_boxes)
+        look = _Preparation(
+            dataset_format, seen, to, oriented_boxes=oriented_boxes, polygons=polygons
+        )
         listed = spool(seen, dataset_format, recipe, limit=options.limit, on_source=look.add)
     with listed as listing:
         check_problems(listing, dataset_format, options)
@@ -146,16 +166,27 @@ def prepare_conversion(
 class _Preparation:
     """The one pass over the sources."""
 
-    def __init__(self, dataset_format: DatasetFormat, to: str, *, oriented_boxes: bool) -> None:
+    def __init__(
+        self,
+        dataset_format: DatasetFormat,
+        storage: Storage,
+        to: str,
+        *,
+        oriented_boxes: bool,
+        polygons: bool,
+    ) -> None:
         self._source_format = dataset_format
+        self._storage = storage
         self._old = dataset_format.writer()
         self._kind = WRITERS[to]
         self.skeletons = dict(dataset_format.skeletons or self._old.skeletons)
         self.mask_names = tuple(self._old.set_extra.get("mask_classes", ()))
         self._writer = self._fresh(dataset_format.classes)
         self._conversion = Conversion.between(
-            self._old, self._writer, oriented_boxes=oriented_boxes
+            self._old, self._writer, oriented_boxes=oriented_boxes, polygons=polygons
         )
+        self._areas = area_names(self.mask_names)
+        self._has_areas = False
         self.tally = LossTally(Capabilities(self._writer, self._conversion))
         self._names = Names()
 
@@ -166,8 +197,23 @@ class _Preparation:
                 self._names.add(self._key(source, 0))
             except KeyRefusedError as error:
                 return str(error)
+        self._add_areas(source)
         self.tally.add(source)
         return None
+
+    def _add_areas(self, source: Source) -> None:
+        """Find the classes of a semantic mask that becomes objects."""
+        annotation = source.annotation
+        if not is_carried(source) or annotation is None or annotation.mask_file is None:
+            return
+        if not self.tally.fit.parts(annotation):
+            return
+        if not self.mask_names:
+            # Nothing but the masks says which classes there are.
+            with suppress(ImageError, InputError):
+                values = area_values(read_mask(self._storage, annotation.mask_file))
+                self._areas |= {value: str(value) for value in values}
+        self._has_areas = True
 
     def result(self, listing: Listing) -> tuple[Writer, Conversion]:
         """Return the writer that knows all classes, and how labels come to it.
@@ -182,12 +228,18 @@ class _Preparation:
             )
         # Those that no file of the set names come behind, whatever the order of the images.
         known = self._source_format.classes
+        areas = tuple(sorted(self._areas.items())) if self._has_areas else ()
+        if areas:
+            # What is no object is no class either.
+            others = {*self.mask_names} - {*self._areas.values()} - self.tally.categories
+            known = tuple(name for name in known if name not in others)
+            known = (*known, *(name for _, name in areas if name not in known))
         classes = (*known, *sorted(self.tally.categories - set(known)))
         more = {}
         if self.tally.painted:
             names = self.mask_names or ("background",)
             more["mask_classes"] = (*names, *(one for one in classes if one not in names))
-        return self._fresh(classes, **more), replace(self._conversion, naming=naming)
+        return self._fresh(classes, **more), replace(self._conversion, naming=naming, areas=areas)
 
     def _key(self, source: Source, naming: int) -> str:
         label = self.tally.fit.label(source)

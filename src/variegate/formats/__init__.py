@@ -13,6 +13,7 @@ from variegate.formats.base import DatasetFormat, Source
 from variegate.formats.box_table.format import BoxTable
 from variegate.formats.classes import ClassFolders
 from variegate.formats.coco import Coco
+from variegate.formats.deeplabcut.format import DeepLabCut
 from variegate.formats.flat import FlatNames
 from variegate.formats.hints import NO_HINTS, Hints
 from variegate.formats.imagefolder.format import ImageFolder
@@ -36,6 +37,7 @@ FORMATS: tuple[type[DatasetFormat], ...] = (
     PascalVoc,
     Yolo,
     LabelMe,
+    DeepLabCut,
     ImageFolder,
     WebDataset,
     ObjectMasks,

@@ -50,10 +50,11 @@ class Output(Spec):
 
     format: Literal["same", "jpeg", "png", "webp"] = "same"
     """File format; "same" is that of the source, or PNG where it cannot be written."""
-    quality: Annotated[int, Field(ge=1, le=100)] = 95
-    """Of JPEG and WebP."""
-    subsampling: Literal["4:4:4", "4:2:2", "4:2:0"] = "4:2:0"
-    """Color resolution of JPEG."""
+    quality: Annotated[int, Field(ge=1, le=100)] | Literal["same"] = 95
+    """Of JPEG and WebP; "same" takes the quantisation tables of a JPEG source, and is 95 for other
+    sources."""
+    subsampling: Literal["4:4:4", "4:2:2", "4:2:0", "same"] = "4:2:0"
+    """Color resolution of JPEG; "same" takes that of a JPEG source, and is 4:2:0 for others."""
     size: Canvas | None = None
     """(height, width) to which every result is brought at the end, or one number for both."""
     alpha: Literal["keep", "white"] = "keep"

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from variegate.annotations.sample import Image, Sample, Size
 from variegate.annotations.targets import Targets
-from variegate.codecs import Limits, decode, encode, is_plain, probe
+from variegate.codecs import Limits, compression_of, decode, encode, is_plain, probe
 from variegate.errors import ImageError, InputError, ShapeError
 from variegate.formats import Source
 from variegate.ops.matrices import scaling
@@ -18,6 +19,9 @@ from variegate.storage import Storage
 from variegate.transforms.base import Draw
 
 _ALPHA_FORMATS = ("png", "webp")
+# Of results that are to be "same" as a source that is no JPEG file.
+_QUALITY = 95
+_SUBSAMPLING = "4:2:0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +197,28 @@ class _Rendering:
         return not whitened and is_plain(self._data, self._renderer.limits)
 
     def _encoded(self, image: Image, variant: Variant) -> bytes:
-        output = self._renderer.recipe.output
-        quality, subsampling = output.quality, output.subsampling
         try:
-            return encode(image, format=self._format, quality=quality, subsampling=subsampling)
+            return encode(image, format=self._format, **self._encoding)
         except ShapeError as error:
             raise ImageError(f"variant {variant.index}: {error}") from error
+
+    @cached_property
+    def _encoding(self) -> dict[str, Any]:
+        """How results are encoded: as the recipe says, or as the source was."""
+        output = self._renderer.recipe.output
+        quality, subsampling = output.quality, output.subsampling
+        usual: dict[str, Any] = {
+            "quality": _QUALITY if quality == "same" else quality,
+            "subsampling": _SUBSAMPLING if subsampling == "same" else subsampling,
+        }
+        own = compression_of(self._data) if "same" in (quality, subsampling) else None
+        if own is None:
+            return usual
+        if quality == "same":
+            usual["tables"] = own.tables
+        if subsampling == "same" and own.subsampling is not None:
+            usual["subsampling"] = own.subsampling
+        return usual
 
     def _partner(self, key: str) -> Sample:
         if key not in self._partners:

@@ -32,7 +32,7 @@ from variegate.storage import (
 _COUNT = 5
 _SIZE = (96, 128)
 _HERE = Options(workers=0)
-_SHAPES = frozenset(("boxes", "polygons", "instance masks", "semantic masks"))
+_SHAPES = frozenset(("boxes", "polygons", "instance masks", "semantic masks", "keypoints"))
 
 
 class ListingCounter(PassingStorage):

@@ -15,9 +15,10 @@ What COCO knows and we do not stands in `extra`: fields of other programs under 
     standard    the usual fields, where they are not those of the file
     fields      other fields, where they are not those of the first file
 
-Keypoints name pixels: x = 0 is the centre of the first one, which is 0.5 here (so understands it
-detectron2, facebookresearch/detectron2#175, and the integers in COCO's own files). A keypoint that
-is not labelled has no place; its numbers stay as they are.
+Keypoints stand in the coordinates of the boxes, as pycocotools (which makes boxes of them) and
+ultralytics (which divides them by width and height) take them: a mirror image has width - x.
+detectron2 takes them for numbers of pixels instead, half a pixel further. A keypoint that is not
+labelled has no place; its numbers stay as they are.
 """
 
 from array import array
@@ -248,7 +249,7 @@ def _are_points(ring: Any) -> bool:
 
 def _keypoints_of(raw: Sequence[float]) -> Keypoints:
     return tuple(
-        (x + 0.5, y + 0.5, int(v)) if v else (x, y, 0)
+        (x, y, int(v)) if v else (x, y, 0)
         for x, y, v in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
     )
 
@@ -257,7 +258,7 @@ def _raw_keypoints(points: Keypoints) -> list[float]:
     """Return x, y, visibility, ... as COCO has them: whole pixels as integers."""
     flat: list[float] = []
     for x, y, v in points:
-        flat += (whole_if_exact(x - 0.5), whole_if_exact(y - 0.5), v) if v else (0, 0, 0)
+        flat += (whole_if_exact(x), whole_if_exact(y), v) if v else (0, 0, 0)
     return flat
 
 

@@ -12,6 +12,7 @@ a mask. An *outcome* is what becomes of an object's shape:
 | outlined | its oriented box becomes a polygon |
 | turned | its box becomes an oriented box |
 | boxed | only the box around it is kept |
+| pointed | only its keypoints are kept |
 | lost | nothing of it can be represented |
 """
 
@@ -26,7 +27,9 @@ from variegate.annotations.boxes import around
 from variegate.formats import Source, Writer
 from variegate.formats.writer import Content
 
-Outcome = Literal["kept", "traced", "filled", "painted", "outlined", "turned", "boxed", "lost"]
+Outcome = Literal[
+    "kept", "traced", "filled", "painted", "outlined", "turned", "boxed", "pointed", "lost"
+]
 
 # An edge of a box this far from that of its outline was not drawn by hand.
 _SLACK = 1.0
@@ -63,6 +66,9 @@ class Conversion:
         captions: where in `extra` the old format has captions.
         nested: where in `extra` the old format has the fields of others.
         oriented_boxes: boxes become oriented boxes where the new format has them.
+        polygons: masks become polygons where the new format has them.
+        areas: (value, class) of semantic masks whose areas become objects, where the new format
+            has no such masks.
         naming: number of the way in which images are named; see `filenames`.
     """
 
@@ -70,10 +76,12 @@ class Conversion:
     captions: str = ""
     nested: str = ""
     oriented_boxes: bool = False
+    polygons: bool = False
+    areas: tuple[tuple[int, str], ...] = ()
     naming: int = 0
 
     @classmethod
-    def between(cls, old: Writer, new: Writer, *, oriented_boxes: bool) -> Self:
+    def between(cls, old: Writer, new: Writer, *, oriented_boxes: bool, polygons: bool) -> Self:
         """Prepare the way from one format to another."""
         dropped = old.own_fields
         if type(old) is type(new):
@@ -83,6 +91,7 @@ class Conversion:
             captions=old.captions,
             nested=old.nested,
             oriented_boxes=oriented_boxes,
+            polygons=polygons,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -123,9 +132,21 @@ class Capabilities:
         shape = _shape(one)
         if shape == "boxes" and self.conversion.oriented_boxes and "oriented boxes" in holds:
             return "turned"
+        if shape == "masks" and self.conversion.polygons and "polygons" in holds:
+            return "traced"
         if not shape and "oriented boxes" not in holds:
             return "lost"
-        return next((outcome for content, outcome in _WAYS[shape] if content in holds), "lost")
+        other: Outcome = "pointed" if one.keypoints and "keypoints" in holds else "lost"
+        return next((outcome for content, outcome in _WAYS[shape] if content in holds), other)
+
+    def parts(self, annotation: Annotation) -> bool:
+        """Say whether the areas of an image's semantic mask become objects."""
+        return (
+            annotation.mask_file is not None
+            and not (annotation.soft or annotation.objects)
+            and "semantic masks" not in self.holds
+            and bool(self.holds & {"instance masks", "polygons"})
+        )
 
     def losses(self, source: Source) -> Iterator[tuple[str, str]]:
         """Yield (kind, name) of everything about an image that changes or gets lost; see `LOSSES`.
@@ -139,7 +160,9 @@ class Capabilities:
         holds = self.holds
         if annotation.mask_file is not None:
             wanted: Content = "soft masks" if annotation.soft else "semantic masks"
-            if wanted not in holds:
+            if self.parts(annotation):
+                yield "areas", ""
+            elif wanted not in holds:
                 yield wanted, ""
         fields, captions = self._told(annotation)
         if captions and not self.writer.captions:
@@ -171,7 +194,7 @@ class Capabilities:
             return
         if outcome == "boxed":
             yield f"{_shape(one)} boxed", ""
-        elif outcome in ("traced", "filled", "painted", "outlined"):
+        elif outcome in ("traced", "filled", "painted", "outlined", "pointed"):
             yield outcome, ""
         if one.keypoints is not None and "keypoints" not in holds and has_shape(one):
             yield "keypoints", ""

@@ -28,12 +28,19 @@ LOSSES: dict[str, tuple[bool, tuple[str, str], str]] = {
         _OBJECTS,
         "outlines of {n} are painted into masks of classes: where one ends is not kept",
     ),
+    "pointed": (True, _OBJECTS, "boxes and outlines of {n}: only their keypoints are kept"),
     "keypoints": (True, _OBJECTS, "keypoints of {n}"),
     "labels": (True, _IMAGES, "classes of {n}"),
     "further labels": (True, _IMAGES, "all but the largest of several classes of {n}"),
     "semantic masks": (True, _IMAGES, "semantic masks of {n}"),
     "soft masks": (True, _IMAGES, "soft masks of {n}"),
     "captions": (True, _IMAGES, "captions of {n}"),
+    "areas": (
+        False,
+        _IMAGES,
+        "semantic masks of {n} become objects, one for each connected area of a class",
+    ),
+    "one class": (True, _OBJECTS, "classes of {n}: its masks number objects of one class"),
     "traced": (False, _OBJECTS, "masks of {n} become polygons along the edges of their pixels"),
     "filled": (False, _OBJECTS, "polygons of {n} become masks of whole pixels"),
     "outlined": (False, _OBJECTS, "oriented boxes of {n} become polygons of four points"),
@@ -131,6 +138,8 @@ class LossTally:
         holds = self.fit.holds
         if skeletons and "keypoints" in holds and "keypoint names" not in holds:
             found["keypoint names", ""] = len(skeletons)
+        if self.fit.writer.one_class and len(self.categories) > 1:
+            found["one class", ""] = self.objects
         if mask_names and "semantic masks" in holds and "mask names" not in holds:
             found["mask names", ""] = len(mask_names)
         if self.encoded:

@@ -1,5 +1,6 @@
 """The shapes of one image's objects, made into those that another format has."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from variegate.annotations.masks import MaskReader, Shape, traced
 from variegate.annotations.polygons import rasterised
 from variegate.annotations.targets import Mask
 from variegate.codecs import MASK_EXTENSION
+from variegate.formats.conversion.areas import areas_of
 from variegate.formats.conversion.capabilities import Capabilities, Outcome, has_shape
 from variegate.formats.writer import Content
 
@@ -40,7 +42,7 @@ class ShapeConverter:
         """Return the annotation; objects of which nothing can be represented are left out."""
         semantic, free = self._semantic(annotation), annotation.mask_file is None
         objects: list[Object] = []
-        for one in annotation.objects:
+        for one in (*annotation.objects, *self._areas(annotation)):
             fields = self._fields(one, self.fit.outcome(one, free=free), len(objects) + 1)
             if fields is not None:
                 objects.append(one.changed(extra=self.fit.fields(one), **fields))
@@ -48,6 +50,12 @@ class ShapeConverter:
             semantic = self._painted_key
         soft = annotation.soft and semantic is not None
         return annotation.changed(objects=tuple(objects), mask_file=semantic, soft=soft)
+
+    def _areas(self, annotation: Annotation) -> Iterator[Object]:
+        """Yield the areas of a semantic mask, where they become objects."""
+        if annotation.mask_file is not None and self.fit.parts(annotation):
+            values = self.reader.values(annotation.mask_file)
+            yield from areas_of(values, dict(self.fit.conversion.areas))
 
     def _semantic(self, annotation: Annotation) -> str | None:
         wanted = "soft masks" if annotation.soft else "semantic masks"
@@ -72,6 +80,8 @@ class ShapeConverter:
             self._paint(one)
             return None
         fields = self._bare(one)
+        if outcome == "pointed":
+            return fields | {"box": None}
         if outcome == "turned":
             return fields | {"corners": corners_of(one.box or (0, 0, 0, 0)), "box": None}
         mask = self._filled(one) if outcome == "filled" else self.reader.mask(one)
@@ -81,7 +91,7 @@ class ShapeConverter:
             fields["polygons"] = (one.corners,)
         if outcome == "traced" and mask is not None:
             fields["polygons"] = one.polygons or traced(mask)
-        if mask is not None and "instance masks" in self.fit.holds:
+        if mask is not None and outcome != "traced" and "instance masks" in self.fit.holds:
             fields |= self._masked(mask, number)
         return fields | {"box": self._box(one, mask)}
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, ClassVar, TypeGuard
 
 from variegate.annotations.annotation import Annotation, Object
@@ -19,6 +19,12 @@ from variegate.annotations.checks import Problems, Size, without_duplicates
 from variegate.errors import InputError, LimitError
 from variegate.formats.base import NotThisFormat, Recognised
 from variegate.formats.image_size import image_size
+from variegate.formats.labelme.groups import (
+    all_names,
+    keypoint_skeletons,
+    point_names,
+    with_keypoints,
+)
 from variegate.formats.labelme.shapes import read_shape, without_split_pieces, write_shapes
 from variegate.formats.paired import BrokenFileError, PairedFormat, PairedWriter
 from variegate.formats.pairing import Listed, find_pairs, parts_of
@@ -40,7 +46,10 @@ class LabelMeWriter(PairedWriter):
     name: ClassVar[str] = "labelme"
     extension: ClassVar[str] = ".json"
     holds: ClassVar[frozenset[Content]] = frozenset(
-        ("labels", "boxes", "polygons", "instance masks", "points", "other fields")
+        (
+            *("labels", "boxes", "polygons", "instance masks", "keypoints", "keypoint names"),
+            *("points", "other fields"),
+        )
     )
     one_shape: ClassVar = True
     own_fields: ClassVar = frozenset(("no_file", "version"))
@@ -58,7 +67,7 @@ class LabelMeWriter(PairedWriter):
         labels = dict.fromkeys((*annotation.labels, *([item.label] if item.label else ())), True)
         if labels:
             data["flags"] = {**(data["flags"] if _are_flags(data["flags"]) else {}), **labels}
-        data["shapes"] = list(write_shapes(annotation.objects))
+        data["shapes"] = list(write_shapes(annotation.objects, self.skeletons))
         data["imagePath"] = key_to_text(posixpath.relpath(item.key, folder or "."))
         data["imageData"] = None
         data["imageHeight"], data["imageWidth"] = item.size
@@ -70,6 +79,7 @@ class LabelMe(PairedFormat):
     """See `variegate.formats.labelme.shapes` for what is read and written."""
 
     name: ClassVar[str] = "labelme"
+    takes: ClassVar[frozenset[str]] = frozenset(("pairs",))
     heading: ClassVar[str] = "LabelMe"
     kind: ClassVar[str] = "JSON file"
 
@@ -87,16 +97,18 @@ class LabelMe(PairedFormat):
             return NotThisFormat(reason)
         if not any(True for _ in _shapes(storage, islice(pairs.present(listed), _LOOKED_AT))):
             return NotThisFormat("the .json files beside the images have no shapes")
-        shapes = chain.from_iterable(_shapes(storage, pairs.present(listed)))
-        labels = (shape.get("label") for shape in shapes if isinstance(shape, dict))
-        names = {label for label in labels if isinstance(label, str)}
-        classes = tuple(sorted(names))
+        labels, points = point_names(_shapes(storage, pairs.present(listed)))
+        if survey.hints.pairs:
+            survey.hints.check_pairs(all_names(points))
+        skeletons = keypoint_skeletons(points, survey.hints.pairs)
+        classes = tuple(sorted(labels))
         dataset_format = cls(
             root=pairs.root(),
             said=survey.hints.splits,
             classes=classes,
+            skeletons=skeletons,
             pairs=pairs,
-            template=LabelMeWriter(classes=classes, folders=pairs.folders),
+            template=LabelMeWriter(classes=classes, skeletons=skeletons, folders=pairs.folders),
         )
         return dataset_format.with_counts(listed, dataset_format.unpaired(listed))
 
@@ -108,12 +120,40 @@ class LabelMe(PairedFormat):
         size = self.settled(
             storage, image, _size(data, problems), lambda problem: problems.add(1, problem)
         )
-        return _annotation(data, text, size, size or image_size(storage, image), problems)
+        real = size or image_size(storage, image)
+        return self._annotation(data, text, size, real, problems)
 
     def unsized(self, storage: Storage, image: str, where: str) -> Annotation:
         data, text = read_file(storage, where)
         unheard = Problems(where)
-        return _annotation(data, text, _size(data, unheard), None, unheard)
+        return self._annotation(data, text, _size(data, unheard), None, unheard)
+
+    def _annotation(
+        self,
+        data: Mapping[str, Any],
+        text: str,
+        size: Size | None,
+        real: Size | None,
+        problems: Problems,
+    ) -> Annotation:
+        """Return what a file says, its coordinates read as those of an image of `real` size."""
+        found: list[tuple[int, Object]] = []
+        for number, shape in enumerate(data["shapes"]):
+
+            def say(what: str, number: int = number) -> None:
+                problems.add(_line(text, number), what)
+
+            one = read_shape(shape, real, say)
+            if one is not None:
+                found.append((number, one))
+        pieces = without_split_pieces(found)
+        kept = without_duplicates(
+            with_keypoints(pieces, data["shapes"], self.skeletons),
+            problems,
+            line=lambda number: _line(text, number),
+        )
+        extra = {name: value for name, value in data.items() if name not in _OWN}
+        return Annotation(size=size, labels=_labels(data.get("flags")), objects=kept, extra=extra)
 
 
 def _shapes(storage: Storage, keys: Iterable[str]) -> Iterator[list[Any]]:
@@ -149,26 +189,6 @@ def _size(data: Mapping[str, Any], problems: Problems) -> Size | None:
     if (height, width) != (None, None):
         problems.add(1, f"imageHeight {height!r:.40} and imageWidth {width!r:.40} ignored")
     return None
-
-
-def _annotation(
-    data: Mapping[str, Any], text: str, size: Size | None, real: Size | None, problems: Problems
-) -> Annotation:
-    """Return what a file says, its coordinates read as those of an image of `real` size."""
-    found: list[tuple[int, Object]] = []
-    for number, shape in enumerate(data["shapes"]):
-
-        def say(what: str, number: int = number) -> None:
-            problems.add(_line(text, number), what)
-
-        one = read_shape(shape, real, say)
-        if one is not None:
-            found.append((number, one))
-    kept = without_duplicates(
-        without_split_pieces(found), problems, line=lambda number: _line(text, number)
-    )
-    extra = {name: value for name, value in data.items() if name not in _OWN}
-    return Annotation(size=size, labels=_labels(data.get("flags")), objects=kept, extra=extra)
 
 
 def _labels(flags: Any) -> dict[str, int]:

@@ -6,7 +6,8 @@
 | rotation, oriented_rectangle | oriented box |
 | polygon | one ring; polygons of one label and `group_id` are the pieces of one object |
 | circle (centre, a point on it) | a ring of 64 points; a circle again as long as it is one |
-| point, points | keypoints |
+| point of the `group_id` of another shape | a keypoint of that object, called like the point |
+| other point, points | keypoints |
 | line, linestrip | keypoints: its vertices |
 | mask | run lengths |
 """
@@ -16,17 +17,19 @@ import binascii
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from variegate.annotations import rle
-from variegate.annotations.annotation import Object, Point
+from variegate.annotations.annotation import Object, Point, Skeleton
 from variegate.annotations.boxes import bounds_of
 from variegate.annotations.checks import Say, Size, mend_box, mend_ring, shown, usable
 from variegate.codecs import decode_mask, encode_mask
 from variegate.errors import ImageError
+from variegate.formats.labelme.groups import POINTS, named_points
 
 _CORNERS = 64
 _POINTED = {"point": 1, "points": 1, "line": 2, "linestrip": 2}
@@ -174,21 +177,39 @@ def without_split_pieces(
     return joined
 
 
-def write_shapes(objects: Sequence[Object]) -> Iterator[dict[str, Any]]:
-    """Yield the shapes of the objects; those of one object in several pieces share a group."""
+def write_shapes(
+    objects: Sequence[Object], skeletons: Mapping[str, Skeleton] = MappingProxyType({})
+) -> Iterator[dict[str, Any]]:
+    """Yield the shapes of the objects; all of one object share a group.
+
+    Args:
+        objects: of one image.
+        skeletons: category -> its keypoints.
+    """
     groups = [one.extra.get("group_id") for one in objects]
     fresh = max((group for group in groups if isinstance(group, int)), default=0) + 1
-    used = set[str]()
+    used, owned = set[str](), set[str]()
     for one, group in zip(objects, groups, strict=True):
-        shapes = list(_shapes(one))
-        pieces = one.polygons is not None
+        skeleton = skeletons.get(one.category) if one.keypoints is not None else None
+        shapes = list(_shapes(one if skeleton is None else one.changed(keypoints=None)))
+        named = [] if skeleton is None else list(named_points(one, skeleton.names))
+        if named and (group is None or repr(group) in owned):
+            group, fresh = fresh, fresh + 1
+        if named:
+            owned.add(repr(group))
+            used.add(repr((one.category, group)))
+        pieces = one.polygons is not None and not named
         mark = repr((one.category, group))
         if pieces and (mark in used if group is not None else len(shapes) > 1):
             group, fresh = fresh, fresh + 1
         if pieces:
             used.add(mark)
         for kind, points, mask in shapes:
-            extra = {name: value for name, value in one.extra.items() if name != "shape_type"}
+            extra = {
+                name: value
+                for name, value in one.extra.items()
+                if name not in ("shape_type", POINTS)
+            }
             if kind in _ORIENTED and isinstance(extra.get("direction"), int | float):
                 extra["direction"] = _direction(points, extra["direction"])
             corners = [list(point) for point in points]
@@ -196,6 +217,7 @@ def write_shapes(objects: Sequence[Object]) -> Iterator[dict[str, Any]]:
             shape |= {"description": "", "shape_type": kind, "flags": {}, **extra}
             shape["group_id"] = group
             yield {**shape, "mask": mask} if mask is not None or "mask" in one.extra else shape
+        yield from ({**point, "group_id": group} for point in named)
 
 
 def _direction(corners: Sequence[Point], before: float) -> float:

@@ -68,4 +68,8 @@ def _from_mapping(data: Any, fields: tuple[str, ...]) -> tuple[str, ...]:
     if not isinstance(found, dict):
         return ()
     numbered = {int(value): str(name) for value, name in found.items() if str(value).isdecimal()}
-    return tuple(numbered[value] for value in sorted(numbered)[:_MOST_VALUES])
+    if not numbered:
+        return ()
+    # A value without a name is called by its number.
+    most = min(max(numbered) + 1, _MOST_VALUES)
+    return tuple(numbered.get(value, str(value)) for value in range(most))

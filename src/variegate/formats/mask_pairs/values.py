@@ -23,7 +23,11 @@ Meaning = Literal["classes", "instances", "soft"]
 NO_OBJECT = 255
 """Around objects, in neither of them, as Pascal VOC has it."""
 
-_BACKGROUND = ("background", "unlabeled", "void")
+BACKGROUND = (
+    *("background", "bg", "unlabeled", "unlabelled", "unknown", "void"),
+    *("ignore", "ignored", "none", "nothing"),
+)
+"""What the class of pixels that are no object is called, without underscores around it."""
 OBJECT = "object"
 """The class of objects whose files tell none."""
 _LIMIT = 1 << 28
@@ -96,7 +100,7 @@ def values_of(storage: Storage, key: str) -> list[int]:
 
 def object_class(names: tuple[str, ...]) -> str:
     """Return the class of objects that are only numbered: the one that is named, if it is one."""
-    known = [name for name in names if name.lower().strip("_") not in _BACKGROUND]
+    known = [name for name in names if name.lower().strip("_ ") not in BACKGROUND]
     return known[0] if len(known) == 1 else OBJECT
 
 

@@ -21,6 +21,7 @@ MASK = "mask"
 
 _IMAGES_AND_MASKS = Pairing(folders=(("images", "masks"),))
 _SOFT = Pairing(folders=(("images", "mattes"),), soft=True)
+_NUMBERED = Pairing(folders=(("images", "instances"),))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,3 +130,33 @@ class MaskPairsWriter(Writer):
             "mask_classes": [] if self.instances else list(self.classes),
         }
         return {name: value for name, value in known.items() if value}
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceMasksWriter(MaskPairsWriter):
+    """Writes a new set of masks whose values number the objects of each image.
+
+    Where objects overlap, the later one is on top.
+    """
+
+    name: ClassVar = "instance-masks"
+    one_class: ClassVar = True
+
+    pairing: Pairing = _NUMBERED
+    instances: bool = True
+
+    @classmethod
+    def fresh(cls, dataset: DatasetInfo) -> Self:
+        if len(dataset.classes) != 1:
+            return cls(classes=dataset.classes)
+        return cls(classes=dataset.classes, class_files={"classes.txt": f"{dataset.classes[0]}\n"})
+
+    def sidecar_keys(self, key: str, annotation: Annotation) -> set[str]:
+        own = self.object_mask_key(key)
+        return super().sidecar_keys(key, annotation) | ({own} if own else set())
+
+    def sidecars(self, item: Item) -> Iterator[tuple[str, bytes]]:
+        yield from super().sidecars(item)
+        own = self.object_mask_key(item.key)
+        if own and item.annotation is not None and not item.annotation.objects:
+            yield own, encode_mask(np.zeros(item.size, np.uint8))

@@ -1,0 +1,1 @@
+"""DeepLabCut's tables of keypoints."""
