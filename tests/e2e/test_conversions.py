@@ -125,7 +125,7 @@ def test_outlines_survive_the_way_there_and_back(data_dir, tmp_path, to):
     assert outlines(tmp_path / "back") == before
 
 
-@pytest.mark.parametrize("to", ["coco", "webdataset", "yolo"])
+@pytest.mark.parametrize("to", ["coco", "deeplabcut", "labelme", "webdataset", "yolo"])
 def test_keypoints_survive_the_way_there_and_back(data_dir, tmp_path, to):
     source = data_dir / "coco_mini" / "keypoints"
 
@@ -193,7 +193,11 @@ def test_what_is_lost_is_said_before_anything_is_written(data_dir, tmp_path):
 
 @pytest.mark.parametrize(
     ("to", "lost"),
-    [("labelme", "keypoints of 1 object"), ("yolo", "polygons of 1 object: only the boxes")],
+    [
+        ("imagefolder", "keypoints of 1 object"),
+        ("yolo", "polygons of 1 object: only the boxes"),
+        ("deeplabcut", "boxes and outlines of 1 object"),
+    ],
 )
 def test_what_a_format_has_no_place_for_is_named(data_dir, tmp_path, to, lost):
     with pytest.raises(OutputError, match=lost):

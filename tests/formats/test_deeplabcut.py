@@ -205,4 +205,4 @@ def test_images_without_points_stay_in_their_table(project, tmp_path):
     augment(root, tmp_path / "out", recipe=recipe, options=HERE)
     assert [*known(tmp_path / "out").values()][1] == []
     turned = decode((tmp_path / "out/labeled-data/night/b-v00.png").read_bytes())
-    assert turned.image.shape[:2] == SIZE
+    assert turned.shape[:2] == SIZE

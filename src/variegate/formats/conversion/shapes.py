@@ -46,6 +46,9 @@ class ShapeConverter:
             fields = self._fields(one, self.fit.outcome(one, free=free), len(objects) + 1)
             if fields is not None:
                 objects.append(one.changed(extra=self.fit.fields(one), **fields))
+        if semantic is None and not annotation.objects and self._paints_all(annotation):
+            # Nothing is there, which the mask of a class says, too.
+            self._blank()
         if semantic is None and self._painted_key in self.masks:
             semantic = self._painted_key
         soft = annotation.soft and semantic is not None
@@ -129,9 +132,19 @@ class ShapeConverter:
         shared[mask] = number
         return {"mask_file": key, "mask_value": number}
 
+    def _paints_all(self, annotation: Annotation) -> bool:
+        """Say whether objects are nothing but areas of masks of classes in the new format."""
+        shapes = {"boxes", "oriented boxes", "polygons", "instance masks"}
+        is_known = annotation.mask_file is None and not annotation.extra.get("no_file")
+        return is_known and "semantic masks" in self.fit.holds and not self.fit.holds & shapes
+
+    def _blank(self) -> Mask:
+        """Return the semantic mask of the image, new or as painted so far."""
+        dtype = np.uint8 if len(self.fit.writer.classes) <= 256 else np.uint16
+        return self.masks.setdefault(self._painted_key, np.zeros(self.reader.size, dtype))
+
     def _paint(self, one: Object) -> None:
         """Paint an object into the semantic mask, over those before it."""
-        mask, classes = self.reader.mask(one), self.fit.writer.classes
-        dtype = np.uint8 if len(classes) <= 256 else np.uint16
-        values = self.masks.setdefault(self._painted_key, np.zeros(self.reader.size, dtype))
-        values[self._filled(one) if mask is None else mask] = classes.index(one.category)
+        mask = self.reader.mask(one)
+        area = self._filled(one) if mask is None else mask
+        self._blank()[area] = self.fit.writer.classes.index(one.category)
