@@ -60,16 +60,15 @@ def test_blocks_are_those_of_a_cosine_transform(qp, photos):
 
 def test_sums_of_floats_are_those_of_whole_numbers():
     rng = np.random.Generator(np.random.Philox(5))
-    extreme = 255 * rng.integers(0, 2, (16, 8, 64))
-    blocks = (extreme - 128).astype(np.float32)
+    extreme = 255 * rng.integers(0, 2, (128, 2200)) - 128
     whole = compression._TRANSFORM.astype(np.int64)
-    expected = whole @ extreme.reshape(16, 8, 8, 8).swapaxes(1, 2) @ whole.T
-    found = compression._transformed(blocks, compression._TRANSFORM)
-    dc = np.zeros((8, 8), np.int64)
-    dc[0, 0] = 128 * 64 * 64
-    np.testing.assert_array_equal(
-        found.reshape(16, 8, 8, 8).swapaxes(1, 2).astype(np.int64), expected - dc
-    )
+    once = compression._by_columns(extreme.astype(np.float32), compression._TRANSFORM)
+    expected = np.einsum("ij,njw->niw", whole, extreme.reshape(16, 8, 2200)).reshape(128, 2200)
+    np.testing.assert_array_equal(once.astype(np.int64), expected)
+    twice = compression._by_columns(once.T.copy(), compression._TRANSFORM)
+    expected = np.einsum("ij,njw->niw", whole, expected.T.reshape(275, 8, 128)).reshape(2200, 128)
+    np.testing.assert_array_equal(twice.astype(np.int64), expected)
+    assert np.abs(twice).max() < 2**24
 
 
 def test_rows_of_the_transform_are_orthogonal():

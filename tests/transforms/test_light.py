@@ -52,7 +52,7 @@ def test_gaussian_light_is_a_normal_curve_about_its_centre():
     x, y = centres()
     squared = (x - 120) ** 2 + (y - 120) ** 2
     share = np.exp(-squared / (2 * (0.25 * 300) ** 2))
-    assert np.abs(changed - 100 * (1 + 0.6 * 1.25 * share)).max() < 1.5
+    assert np.abs(changed - 100 * (1 + 0.6 * share)).max() < 1.5
 
 
 @pytest.mark.parametrize("effect", ["brighten", "darken"])

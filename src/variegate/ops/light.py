@@ -57,7 +57,7 @@ class Illumination(Graded):
     """Let more or less light fall on one side or one place.
 
     Attributes:
-        strength: 0 is the identity; 1 more than doubles the values there, or leaves a tenth.
+        strength: 0 is the identity; 1 doubles the values there, or leaves a tenth.
         effect: which of both.
         shape: how the light changes.
         angle_degrees: where the "linear" one comes from, 0 being the right, 90 below.
@@ -73,7 +73,7 @@ class Illumination(Graded):
     width: float
 
     #: Factor on the strength by effect: what is added to 1, or taken from it.
-    _amounts = (("brighten", 1.25), ("darken", -0.9))
+    _amounts = (("brighten", 1.0), ("darken", -0.9))
 
     def _act_on_colors(self, image: Image) -> Image:
         size = image.shape[0], image.shape[1]

@@ -69,10 +69,10 @@ class ToneCurve(Transform):
     """Bend the tone curve: smooth, never falling, with black and white where they were."""
 
     name: ClassVar = "tone_curve"
-    axes: ClassVar = (Axis("tone_curve", "strength", 0.0, 2.0),)
+    axes: ClassVar = (Axis("tone_curve", "strength", 0.0, 1.25),)
     undrawn: ClassVar = frozenset({"p", "per_channel"})
 
-    strength: Annotated[Range, Bounds(0, 4)] = (0.5, 1.2)
+    strength: Annotated[Range, Bounds(0, 4)] = (0.3, 0.9)
     """Greatest change of the slope, about, as a natural logarithm; 0 is the identity."""
 
     per_channel: bool = False
@@ -104,7 +104,7 @@ class StainJitter(Transform):
     name: ClassVar = "stain_jitter"
     axes: ClassVar = (Axis("stain_jitter", "strength", 0.0, 1.0),)
 
-    strength: Annotated[Range, Bounds(0, 3)] = (0.15, 0.45)
+    strength: Annotated[Range, Bounds(0, 3)] = (0.2, 0.5)
     """Change of the two stains' amounts, together, as a natural logarithm: 0.3 is 35% more or 26%
     less of one alone; 0 is the identity."""
 

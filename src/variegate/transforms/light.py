@@ -33,8 +33,8 @@ class Illumination(Transform):
     acts: ClassVar = ops.Illumination
     undrawn: ClassVar = frozenset({"p", "effect", "shape"})
 
-    strength: Annotated[Range, Bounds(0, 1)] = (0.3, 0.7)
-    """0 is the identity; 1 more than doubles the values where the light is, or leaves a tenth."""
+    strength: Annotated[Range, Bounds(0, 1)] = (0.25, 0.6)
+    """0 is the identity; 1 doubles the values where the light is, or leaves a tenth."""
 
     width: Annotated[Range, Bounds(high=4, above=0)] = (0.3, 0.6)
     """Standard deviation of a `gaussian` light, as a fraction of the shorter side."""
@@ -76,5 +76,5 @@ class PlasmaShadow(Transform):
     acts: ClassVar = ops.PlasmaShadow
     noisy: ClassVar = True
 
-    strength: Annotated[Range, Bounds(0, 1)] = (0.3, 0.8)
+    strength: Annotated[Range, Bounds(0, 1)] = (0.2, 0.6)
     """0 is the identity; 1 leaves a tenth of the values in the deepest shadow."""

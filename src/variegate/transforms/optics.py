@@ -19,7 +19,7 @@ class ChromaticAberration(Transform):
     """
 
     name: ClassVar = "chromatic_aberration"
-    axes: ClassVar = (Axis("chromatic_aberration", "shift", 0.0, 0.03, fixed=(("fringe", 0.0),)),)
+    axes: ClassVar = (Axis("chromatic_aberration", "shift", 0.0, 0.04, fixed=(("fringe", 0.0),)),)
 
     shift: Annotated[Range, Bounds(0, 0.2)] = (0.003, 0.012)
     """How far red and blue are moved in the corners, as a fraction of their distance from the
@@ -42,12 +42,12 @@ class Ringing(Transform):
     """Let edges overshoot and ring, as where a filter, a codec or a scan cut off fine detail."""
 
     name: ClassVar = "ringing"
-    axes: ClassVar = (Axis("ringing", "strength", 0.0, 1.0, fixed=(("wavelength", 0.02),)),)
+    axes: ClassVar = (Axis("ringing", "strength", 0.0, 1.0, fixed=(("wavelength", 0.03),)),)
 
-    strength: Annotated[Range, Bounds(0, 1)] = (0.5, 1.0)
+    strength: Annotated[Range, Bounds(0, 1)] = (0.6, 1.0)
     """Share of what is filtered in the result; 0 is the identity."""
 
-    wavelength: Annotated[Range, Bounds(high=0.2, above=0)] = (0.004, 0.015)
+    wavelength: Annotated[Range, Bounds(high=0.2, above=0)] = (0.006, 0.018)
     """Wavelength of the finest detail that is left and rings, beyond the 2 pixels that are the
     finest of any image, as a fraction of the shorter side."""
 
