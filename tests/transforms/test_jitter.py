@@ -21,8 +21,12 @@ EOSIN = np.array([0.07, 0.99, 0.11])
 def jitter(**parameters):
     return find_transform("color_jitter").operation(
         {
-            **{"strength": 1.0, "brightness": 1.3, "contrast": 0.7, "saturation": 1.6},
-            **{"hue_degrees": 0.0, "order": ["brightness", "contrast", "saturation"]},
+            "strength": 1.0,
+            "brightness": 1.3,
+            "contrast": 0.7,
+            "saturation": 1.6,
+            "hue_degrees": 0.0,
+            "order": list(STEPS),
             **parameters,
         },
         SIZE,

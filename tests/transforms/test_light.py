@@ -100,9 +100,7 @@ def test_plasma_shadow_only_darkens_and_leaves_places_as_they_are(photos):
         assert deep.min() == pytest.approx(20, abs=6)
 
 
-@pytest.mark.parametrize(
-    "name", ["vignette", "illumination", "plasma_brightness", "plasma_shadow"]
-)
+@pytest.mark.parametrize("name", ["vignette", "illumination", "plasma_brightness", "plasma_shadow"])
 def test_default_draws_are_seen(name, photos):
     for seed in range(10):
         for photo in photos:

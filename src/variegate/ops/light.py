@@ -45,11 +45,11 @@ class Vignette(Graded):
         x, y, (width, height) = _places(size)
         across, down = self.center[0] * width, self.center[1] * height
         farthest = max(across, width - across) ** 2 + max(down, height - down) ** 2
-        squared = (x - np.float32(across)) ** 2 + (y - np.float32(down)) ** 2
+        squared = np.square(x - np.float32(across)) + np.square(y - np.float32(down))
         # The square of the tangent in that corner, where the square of the cosine is what is left.
         tangent = 1 / math.sqrt(1 - self.strength) - 1
-        lost = 1 - 1 / (1 + squared * np.float32(tangent / farthest))
-        return _relit(image, lost, -1.0)
+        kept = np.reciprocal(1 + squared * np.float32(tangent / farthest))
+        return _relit(image, 1 - kept, -1.0)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform
 from variegate.transforms.color import Hue, Saturation
 
 _GRAY = 127.5
-_X = np.arange(256, dtype=np.float64) / 255
+#: Half a wave, one and one and a half, from black to white, between the 256 levels: (3, 255).
+_WAVES = np.cos(np.outer((1, 2, 3), np.pi * (np.arange(255) + 0.5) / 255))
 
 
 class ColorJitter(Transform):
@@ -89,9 +90,10 @@ class ToneCurve(Transform):
 
 def _curve(bends: list[float], strength: float) -> np.ndarray[Any, Any]:
     """Return (256,) from 0 to 1: the sum of slopes that are exponentials of a few cosines."""
-    between = (_X[1:] + _X[:-1]) / 2
-    bent = sum(one * np.cos((k + 1) * math.pi * between) for k, one in enumerate(bends))
-    rising = np.concatenate([[0.0], np.cumsum(np.exp(strength * bent))])
+    # Sums of products, not a matrix product: its rounding differs between processors.
+    bent = sum(strength * bend * wave for bend, wave in zip(bends, _WAVES, strict=True))
+    rising = np.zeros(256)
+    np.cumsum(np.exp(bent), out=rising[1:])
     return rising / rising[-1]
 
 

@@ -5,9 +5,8 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from variegate.annotations.sample import Size
-from variegate.ops import Operation
+from variegate.ops import Operation, overshoot
 from variegate.ops import aberration as ops
-from variegate.ops import overshoot
 from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform
 
 
@@ -53,6 +52,4 @@ class Ringing(Transform):
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        return overshoot.Ringing(
-            parameters["strength"], 2 + parameters["wavelength"] * min(size)
-        )
+        return overshoot.Ringing(parameters["strength"], 2 + parameters["wavelength"] * min(size))
