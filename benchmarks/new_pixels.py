@@ -16,8 +16,8 @@ METHOD = """
 One transform a row, drawn anew for every variant of a 640 x 480 RGB photo in memory; one thread
 each (`cv2.setNumThreads(1)`). Albumentations is called through `Compose`, with its own defaults
 where they are of a comparable strength; chromatic aberration is made without fringes on both
-sides, and WebP at qualities 5 to 60, by Albumentations with libwebp's method 4, which OpenCV does
-not let choose, by variegate with method 0 (`benchmarks/new_pixels.py`).
+sides, and WebP at qualities 5 to 60, by Albumentations as OpenCV encodes it, by variegate with
+libwebp's quickest method (`benchmarks/new_pixels.py`).
 """
 
 #: What is compared with which of its fields; Albumentations has none of the last.
