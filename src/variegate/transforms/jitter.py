@@ -23,7 +23,7 @@ class ColorJitter(Transform):
     """
 
     name: ClassVar = "color_jitter"
-    axes: ClassVar = (Axis("color_jitter", "strength", 0.0, 2.0),)
+    axes: ClassVar = (Axis("color_jitter", "strength", 0.0, 1.5),)
     steps: ClassVar = ("brightness", "contrast", "saturation", "hue_degrees")
 
     strength: Annotated[Range, Bounds(0, 4)] = (1.0, 1.0)
