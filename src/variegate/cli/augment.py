@@ -111,7 +111,8 @@ def augment(
         show_json(summaries.as_data(summary))
     else:
         counts, variants = summary.counts, summary.variants
-        augmented = f"x {variants:,} = {counts.augmented * variants:,} files"
+        files = counts.augmented * variants - (counts.identical if loaded.distinct else 0)
+        augmented = f"x {variants:,} = {files:,} files"
         rows = [
             ("augmented", counts.augmented, augmented),
             ("copied unchanged", counts.copied, "validation and test images"),

@@ -33,6 +33,7 @@ class ChainMix(Pixels):
     chains: tuple[tuple[Operation, ...], ...]
 
     def _act_on_colors(self, image: Image) -> Image:
+        image = np.ascontiguousarray(image)
         own, *others = _whole([1 - self.share, *(self.share * one for one in self.weights)])
         # Whole numbers, so that the sum is the same on every machine.
         total = image.astype(np.uint32) * np.uint32(own)

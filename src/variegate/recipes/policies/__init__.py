@@ -34,8 +34,8 @@ from variegate.recipes.policies.base import (
     Steps,
     chains,
     count,
-    steps_of,
     expand,
+    steps_of,
 )
 from variegate.recipes.policies.choices import OneOf, SampleOf
 from variegate.recipes.policies.combinations import Each, Original, Sequence, Subsets
@@ -66,9 +66,9 @@ __all__ = [
     "axes_by_name",
     "chains",
     "count",
-    "steps_of",
     "expand",
     "find_axis",
+    "steps_of",
     "to_data",
     "transforms_of",
 ]
