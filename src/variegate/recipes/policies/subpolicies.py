@@ -1,6 +1,6 @@
 """The pairs of operations that AutoAugment learned: (operation, probability, level 0 to 9).
 
-Source: Cubuk, Zoph, Mane, Vasudevan and Le, AutoAugment, CVPR 2019, tables 7 and 9.
+Source: Cubuk, Zoph, Mane, Vasudevan and Le, AutoAugment, CVPR 2019, appendix.
 """
 
 from collections.abc import Mapping
