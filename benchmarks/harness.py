@@ -40,6 +40,8 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("--no-deps", "imgaug==0.4.0"),
     ),
     "augmentor": (("Augmentor==0.2.12", "opencv-python-headless", "simplejpeg"),),
+    # Its own torch first: what torchvision would ask for may bring another.
+    "torchvision": (("torch==2.13.0",), ("torchvision==0.28.0", "numpy")),
 }
 
 _NOTHING_KEPT = "PYTHONDONTWRITEBYTECODE"

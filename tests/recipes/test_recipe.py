@@ -14,6 +14,9 @@ from variegate.errors import RecipeError, UsageError
 from variegate.recipes.plan import draw_variants
 from variegate.recipes.policies import (
     Along,
+    AugMix,
+    AutoAugment,
+    Axes,
     Each,
     OneOf,
     Rand,
@@ -108,7 +111,8 @@ REFUSALS = {
     "variants: {sample: {n: 2, steps: [flip], groups: [[flop]]}}": ["groups: no step", "'flip'?"],
     "variants: {one_of: [{subsets: [flip]}]}": ["steps[0]: expected one variant, got subsets of 2"],
     "variants: {along: {axis: brightnes+}}": ["unknown axis 'brightnes+'", "'brightness+'?"],
-    "variants: {trivial: {transforms: [flip]}}": ["no transform with a strength axis", "'flip'"],
+    "variants: {axes: {transforms: [flip]}}": ["no transform with a strength axis", "'flip'"],
+    "variants: {trivial: {strength: 0.3}}": ["strength: trivial has", "use axes: {transforms"],
     "variants: {subsets: [" + 20 * "flip, " + "flip]}": [
         "expected at most 1,048,576",
         "sample",
@@ -265,8 +269,11 @@ def policies():
         st.builds(Sequence, steps=lists, p=st.sampled_from([1.0, 0.3])),
         st.builds(OneOf, steps=lists),
         st.builds(SampleOf, n=st.integers(1, 5), steps=lists, k_min=st.integers(0, 1)),
-        st.builds(Trivial, n=st.integers(1, 5), strength=st.floats(0.1, 1)),
-        st.builds(Rand, n=st.integers(1, 5), transforms=st.just(("rotate", "fog", "source"))),
+        st.builds(Trivial, n=st.integers(1, 5), interpolation=st.sampled_from(["linear"])),
+        st.builds(Rand, n=st.integers(1, 5), magnitude=st.integers(0, 30)),
+        st.builds(AutoAugment, policy=st.sampled_from(["imagenet", "cifar10"])),
+        st.builds(AugMix, depth=st.just((1, 2)), severity=st.floats(0.1, 10)),
+        st.builds(Axes, n=st.integers(1, 5), transforms=st.just(("rotate", "fog", "source"))),
     )
     nested = st.lists(st.one_of(single, flat), min_size=1, max_size=3).map(tuple)
     return st.one_of(
@@ -370,6 +377,7 @@ def test_preset_makes_its_variants(name, channels, photos):
 @pytest.mark.parametrize("name", presets())
 def test_count_of_a_preset_is_what_its_description_promises(name):
     promised = {"chain": 64, "corruptions": 75, "light": 8, "trivial": 8, "rand": 8}
+    promised |= {"auto_augment": 8, "aug_mix": 8}
     if name in promised:
         assert Recipe.load(name).count() == promised[name]
     planned = draw_variants(

@@ -78,7 +78,7 @@ def test_the_catalogue_is_complete():
     assert {kind.name for kind in KINDS} >= {
         *("autocontrast", "equalize", "clahe"),
         *("gaussian_blur", "motion_blur", "defocus", "zoom_blur", "glass_blur", "median_blur"),
-        *("sharpen", "downscale", "jpeg"),
+        *("sharpen", "sharpness", "mean_contrast", "downscale", "jpeg"),
         *("gaussian_noise", "poisson_noise", "speckle", "salt_pepper", "iso_noise"),
         *("pixel_dropout", "cutout", "grid_dropout", "superpixels"),
         *("shadow", "fog", "rain", "snow", "sun_flare", "spatter"),
@@ -172,7 +172,8 @@ def test_operations_are_values(kind):
 
 @every_axis
 def test_enlarged_image_changes_alike(kind, axis, images):
-    if kind.name in {"jpeg", "downscale", "ringing", "webp", "video_compression"}:
+    by_nature = {"jpeg", "downscale", "ringing", "sharpness", "webp", "video_compression"}
+    if kind.name in by_nature:
         pytest.skip("about pixels by their nature")
     image = cv2.resize(images[1], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     double = cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)

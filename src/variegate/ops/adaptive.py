@@ -59,10 +59,21 @@ class Autocontrast(_Table):
 
 @dataclass(frozen=True)
 class Equalize(_Table):
-    """Spread every channel so that all levels are about equally frequent."""
+    """Spread every channel so that all levels are about equally frequent.
+
+    Attributes:
+        steps: a level becomes the number of pixels below it, in steps of a 255th of those that do
+            not have the highest level, in whole numbers; otherwise the share of pixels up to it.
+    """
+
+    steps: bool = False
 
     def _table(self, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         below = np.cumsum(counts)
+        if self.steps:
+            last = int(counts[np.flatnonzero(counts)[-1]])
+            step = (int(below[-1]) - last) // 255
+            return _LEVELS if step == 0 else ((below - counts + step // 2) // step).astype(float)
         first = int(counts[np.argmax(counts > 0)])
         spread = int(below[-1]) - first
         return _LEVELS if spread == 0 else (below - first).astype(np.float64) * (255 / spread)

@@ -32,6 +32,7 @@ from variegate.recipes.steps import applied, naming
 from variegate.seeding import Path
 from variegate.transforms import find_transform
 from variegate.transforms.base import Draw
+from variegate.transforms.chain_mix import ChainMix
 from variegate.transforms.geometry import with_border
 
 
@@ -72,6 +73,7 @@ def draw_variants(
     fused: bool = True,
     pool: Sequence[str] = (),
     objects: bool = False,
+    placed: bool = False,
     mirrors: bool = True,
 ) -> list[Variant]:
     """Draw all variants of one image.
@@ -85,13 +87,14 @@ def draw_variants(
         fused: bring the operations into normal form; without it every step is done by itself.
         pool: keys of the images from which partners are chosen, for transforms of several.
         objects: whether the dataset has objects, of which no border may show copies.
+        placed: whether it is known where things are in the image, which no mixture may move.
         mirrors: without it what makes a mirror image is left out.
 
     Raises:
         ImageError: a transform of several images was drawn, and there is no other.
     """
     place = Place(seed, key)
-    draws = _Draws(place, pool, objects=objects)
+    draws = _Draws(place, pool, objects=objects, placed=placed)
     made = []
     for index, chain in enumerate(chains(policy, place)):
         drawn = (*draws.of(chain), *finish)
@@ -141,6 +144,7 @@ class _Draws:
     place: Place
     pool: Sequence[str] = ()
     objects: bool = False
+    placed: bool = False
     made: dict[Path, Draw | None] = field(default_factory=dict)
 
     def of(self, chain: Chain) -> list[Draw]:
@@ -153,7 +157,10 @@ class _Draws:
         return drawn
 
     def _drawn(self, step: Step) -> Draw | None:
-        drawn = step.source.drawn(self.place.rng(step.path))
+        source = step.source
+        if self.placed and isinstance(source, ChainMix):
+            source = source.still()
+        drawn = source.drawn(self.place.rng(step.path))
         if drawn is None:
             return None
         if "partners" not in drawn.parameters:

@@ -195,6 +195,7 @@ class Recipe(Spec):
         size: tuple[int, int],
         pool: Sequence[str] = (),
         objects: bool = False,
+        placed: bool = False,
         mirrors: bool = True,
     ) -> list[Variant]:
         """Draw the variants of the image `key` of (height, width) `size`.
@@ -203,6 +204,7 @@ class Recipe(Spec):
             key, size: of the image.
             pool: keys of others of which results may be made together with it.
             objects: whether its dataset has objects, of which no border may show copies.
+            placed: whether it is known where things are in it, which no mixture may move.
             mirrors: without it what makes a mirror image is left out.
 
         Raises:
@@ -216,6 +218,7 @@ class Recipe(Spec):
             finish=self.finish,
             pool=pool,
             objects=objects,
+            placed=placed,
             mirrors=mirrors,
         )
 

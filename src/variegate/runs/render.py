@@ -137,6 +137,7 @@ class _Rendering:
                 size=self.size,
                 pool=pool,
                 objects=self._renderer.objects,
+                placed=self._renderer.objects or _has_mask(self._source),
                 mirrors=self._renderer.annotation_writer.mirrors,
             )
             wanted = {key for variant in planned for key in variant.parents}
@@ -231,6 +232,10 @@ class _Rendering:
         except (ImageError, InputError):
             return False
         return True
+
+
+def _has_mask(source: Source) -> bool:
+    return source.annotation is not None and source.annotation.mask_file is not None
 
 
 def _reduced(targets: Targets, size: Size, reduced: Size) -> Targets:

@@ -107,12 +107,22 @@ class Posterize(Transform):
 
     name: ClassVar = "posterize"
     axes: ClassVar = (Axis("posterize", "bits", 8.0, 1.0, "bits"),)
+    undrawn: ClassVar = Transform.undrawn | {"cut"}
 
     bits: Annotated[Range, Bounds(1, 8)] = (3.0, 6.0)
     """Bits a channel: 2**bits levels, rounded; 8 is the identity."""
+    cut: bool = False
+    """Only cut the lower bits off, as Pillow does: the levels are multiples, and white gets
+    darker."""
+
+    def further(self, rng: np.random.Generator) -> Parameters:
+        return {"cut": True} if self.cut else {}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        if parameters.get("cut", False):
+            step = 256 / round(2 ** parameters["bits"])
+            return Lut.of(np.floor(np.floor(_LEVELS / step) * step))
         levels = round(2 ** parameters["bits"])
         return Lut.of(np.floor(_LEVELS * levels / 256) * 255 / (levels - 1))
 
