@@ -13,7 +13,7 @@ from reference import centres, moved
 from variegate.ops import ColorMatrix, Field, Operation, Warp
 from variegate.seeding import generator
 from variegate.testing import TransformSuite
-from variegate.testing.transforms import applied, drawn, noise, operations
+from variegate.testing.transforms import applied, contrast, drawn, noise, operations
 from variegate.transforms import all_transforms
 
 KINDS = list(all_transforms().values())
@@ -70,6 +70,21 @@ def test_change_grows_steadily_along_the_axis(kind, axis, photos):
     three_on = (mean[3:] - mean[:-3]) / mean[-1]
     # Where all is black or white already, nothing can grow.
     assert (three_on > 0.03)[mean[:-3] < 0.95 * mean[-1]].all(), f"a plateau: {mean}"
+
+
+@each_axis
+def test_no_axis_ends_blank_or_still(kind, axis, photos):
+    if kind.name == "copy_paste":
+        pytest.skip("what it pastes are objects; plain images have none")
+    for number, photo in enumerate(photos):
+        middle, end = (
+            kind.operation_at(axis, strength, generator(number, axis), photo.shape[:2])
+            for strength in (0.5, 1.0)
+        )
+        shown, before = applied(end, photo), applied(middle, photo)
+        assert contrast(shown) > 8
+        whole = np.abs(shown.astype(np.int16) - photo).mean()
+        assert np.abs(shown.astype(np.int16) - before).mean() > 0.05 * whole
 
 
 def change(operation: Operation, photo: np.ndarray) -> float:

@@ -8,12 +8,21 @@ from variegate.ops import blur as ops
 from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform
 
 
+#: The least blur, pixels: less does nothing that could be seen.
+LEAST = 0.5
+
+
+def _visible(length: float) -> float:
+    """Return a length in pixels that is at least half a pixel, or none at all."""
+    return max(LEAST, length) if length else 0.0
+
+
 class GaussianBlur(Transform):
     """Blur evenly in all directions, with a normal kernel."""
 
     name: ClassVar = "gaussian_blur"
     axes: ClassVar = (Axis("gaussian_blur", "sigma", 0.0, 0.05),)
-    acts: ClassVar = ops.GaussianBlur
+    acts: ClassVar = lambda sigma: ops.GaussianBlur(_visible(sigma))
     of_shorter_side: ClassVar = ("sigma",)
 
     sigma: Annotated[Range, Bounds(0, 0.5)] = (0.001, 0.008)
@@ -25,7 +34,9 @@ class MotionBlur(Transform):
 
     name: ClassVar = "motion_blur"
     axes: ClassVar = (Axis("motion_blur", "length", 0.0, 0.2),)
-    acts: ClassVar = ops.MotionBlur
+    acts: ClassVar = lambda length, angle_degrees: ops.MotionBlur(
+        _visible(length / 2) * 2, angle_degrees
+    )
     of_shorter_side: ClassVar = ("length",)
 
     length: Annotated[Range, Bounds(0, 1)] = (0.005, 0.04)
@@ -40,7 +51,7 @@ class Defocus(Transform):
 
     name: ClassVar = "defocus"
     axes: ClassVar = (Axis("defocus", "radius", 0.0, 0.08),)
-    acts: ClassVar = ops.Defocus
+    acts: ClassVar = lambda radius: ops.Defocus(_visible(radius))
     of_shorter_side: ClassVar = ("radius",)
 
     radius: Annotated[Range, Bounds(0, 0.5)] = (0.002, 0.015)
@@ -81,7 +92,7 @@ class MedianBlur(Transform):
 
     name: ClassVar = "median_blur"
     axes: ClassVar = (Axis("median_blur", "size", 0.0, 0.08),)
-    acts: ClassVar = lambda size: ops.MedianBlur(1 + size)
+    acts: ClassVar = lambda size: ops.MedianBlur(1 + _visible(size))
     of_shorter_side: ClassVar = ("size",)
 
     size: Annotated[Range, Bounds(0, 0.5)] = (0.003, 0.02)

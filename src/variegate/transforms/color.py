@@ -1,6 +1,7 @@
 """Transforms of color that act on each pixel alone."""
 
 import math
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -20,7 +21,7 @@ class Brightness(Transform):
     """Add an amount to every channel."""
 
     name: ClassVar = "brightness"
-    axes: ClassVar = both_ways("brightness", "amount", 0.0, up=1.0, down=-1.0)
+    axes: ClassVar = both_ways("brightness", "amount", 0.0, up=0.6, down=-0.6, version=2)
     acts: ClassVar = lambda amount: Lut.of(_LEVELS + 255 * amount)
 
     amount: Annotated[Range, Bounds(-1, 1)] = (-0.25, 0.25)
@@ -44,7 +45,7 @@ class Contrast(Transform):
     name: ClassVar = "contrast"
     axes: ClassVar = (
         Axis("contrast+", "factor", 1.0, 4.0, "log"),
-        Axis("contrast-", "factor", 1.0, 0.0),
+        Axis("contrast-", "factor", 1.0, 0.1, version=2),
     )
     acts: ClassVar = lambda factor: Lut.of(127.5 + factor * (_LEVELS - 127.5))
 
@@ -106,7 +107,7 @@ class Posterize(Transform):
     """Keep fewer levels of each channel, evenly spread from black to white."""
 
     name: ClassVar = "posterize"
-    axes: ClassVar = (Axis("posterize", "bits", 8.0, 1.0, "bits"),)
+    axes: ClassVar = (Axis("posterize", "bits", 8.0, 1.0, version=2),)
 
     bits: Annotated[Range, Bounds(1, 8)] = (3.0, 6.0)
     """Bits a channel: 2**bits levels, rounded; 8 is the identity."""
@@ -117,11 +118,26 @@ class Posterize(Transform):
         return Lut.of(np.floor(_LEVELS * levels / 256) * 255 / (levels - 1))
 
 
+@dataclass(frozen=True)
+class _InversionAxis(Axis):
+    """An axis of levels that are inverted, from one end of the scale to the other.
+
+    Were all levels as frequent, the change would grow evenly: the axis runs quickly through mid
+    gray, whose negative is mid gray again.
+    """
+
+    def value(self, intensity: float) -> float:
+        super().value(intensity)
+        root = math.sqrt(abs(1 - 2 * intensity))
+        share = (1 - root) / 2 if intensity <= 0.5 else (1 + root) / 2
+        return self.start + (self.end - self.start) * share
+
+
 class Solarize(Transform):
     """Invert what is at least as bright as a threshold."""
 
     name: ClassVar = "solarize"
-    axes: ClassVar = (Axis("solarize", "threshold", 1.0, 0.0),)
+    axes: ClassVar = (_InversionAxis("solarize", "threshold", 1.0, 0.0, version=2),)
     acts: ClassVar = lambda threshold: Lut.of(
         np.where(256 * threshold <= _LEVELS, 255 - _LEVELS, _LEVELS)
     )
@@ -141,8 +157,14 @@ class Invert(Mixed):
     """Turn the image into its negative."""
 
     name: ClassVar = "invert"
-    axes: ClassVar = (Axis("invert", "mix", 0.0, 1.0),)
-    acts: ClassVar = lambda mix: Lut.of(_LEVELS + mix * (255 - 2 * _LEVELS))
+    # Not along the mix: half an image and half its negative are plain gray.
+    axes: ClassVar = (_InversionAxis("invert", "share", 0.0, 1.0, version=2),)
+    acts: ClassVar = lambda mix, share=1.0: Lut.of(
+        np.where(256 * share > _LEVELS, _LEVELS + mix * (255 - 2 * _LEVELS), _LEVELS)
+    )
+
+    share: Annotated[Range, Bounds(0, 1)] = (1.0, 1.0)
+    """Share of the levels, from black up, that are inverted; 0 is the identity, 1 the negative."""
 
 
 class Saturation(Transform):
@@ -152,7 +174,7 @@ class Saturation(Transform):
     axes: ClassVar = both_ways("saturation", "factor", 1.0, up=3.0, down=0.0)
     acts: ClassVar = lambda factor: ColorMatrix.of(factor * np.eye(3) + (1 - factor) * _TO_GRAY)
 
-    factor: Annotated[Range, Bounds(0, 100, log=True)] = (0.7, 1.4)
+    factor: Annotated[Range, Bounds(0, 100, log=True)] = (0.4, 1.8)
     """Factor on the distance from gray; 1 is the identity, 0 a gray image."""
 
 
@@ -162,7 +184,7 @@ class Hue(Transform):
     name: ClassVar = "hue"
     axes: ClassVar = both_ways("hue", "angle_degrees", 0.0, up=180.0, down=-180.0)
 
-    angle_degrees: Annotated[Range, Bounds(-180, 180)] = (-15.0, 15.0)
+    angle_degrees: Annotated[Range, Bounds(-180, 180)] = (-36.0, 36.0)
     """Angle on the color wheel, degrees; 120 takes red to green; 0 is the identity."""
 
     @classmethod
