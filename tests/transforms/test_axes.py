@@ -19,7 +19,7 @@ RAMP = np.arange(256, dtype=np.uint8)[np.newaxis]
 def test_a_draw_along_an_axis_tells_its_version():
     drawn = Along(axis="brightness-", intensity=(1, 1)).drawn(generator(1))
     assert drawn.along == ("brightness-", 2)
-    assert drawn.parameters["amount"] == -0.6
+    assert drawn.parameters["amount"] == -0.5
     again = Draw.from_json(json.loads(json.dumps(drawn.to_json())))
     assert again == drawn
     assert "along" not in again.parameters
@@ -51,8 +51,8 @@ def test_posterize_loses_as_many_bits_at_every_step():
     assert np.allclose(bits, [8, 7, 6, 5, 4, 3, 2, 1])
 
 
-@pytest.mark.parametrize("axis", ["invert", "solarize"])
-def test_what_is_inverted_only_grows(axis):
+@pytest.mark.parametrize(("axis", "levels"), [("invert", 256), ("solarize", 192)])
+def test_what_is_inverted_only_grows(axis, levels):
     kind, _ = find_axis(axis)
     inverted = np.zeros(256, bool)
     for step in range(1, 41):
@@ -61,7 +61,7 @@ def test_what_is_inverted_only_grows(axis):
         assert ((result == RAMP)[0] | now).all()
         assert (now | ~inverted).all()
         inverted = now
-    assert inverted.all()
+    assert inverted.sum() == levels
 
 
 def test_every_axis_has_a_version():

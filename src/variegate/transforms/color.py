@@ -1,7 +1,6 @@
 """Transforms of color that act on each pixel alone."""
 
 import math
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -13,15 +12,20 @@ from variegate.ops.color import LUMINANCE
 from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform, both_ways
 
 _LEVELS = np.arange(256, dtype=np.float64)
+_TO_NEGATIVE = 255 - 2 * _LEVELS
 _TO_GRAY = np.tile(LUMINANCE, (3, 1))
 _SEPIA = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]])
+
+
+# Where an axis of light or contrast ends is measured (benchmarks/axes.py): one step further, and
+# photos, bright or dark or of a microscope, show hardly anything any more.
 
 
 class Brightness(Transform):
     """Add an amount to every channel."""
 
     name: ClassVar = "brightness"
-    axes: ClassVar = both_ways("brightness", "amount", 0.0, up=0.6, down=-0.6, version=2)
+    axes: ClassVar = both_ways("brightness", "amount", 0.0, up=0.35, down=-0.5, version=2)
     acts: ClassVar = lambda amount: Lut.of(_LEVELS + 255 * amount)
 
     amount: Annotated[Range, Bounds(-1, 1)] = (-0.25, 0.25)
@@ -32,7 +36,10 @@ class Exposure(Transform):
     """Expose longer or shorter: multiply the light, not the stored values (sRGB transfer curve)."""
 
     name: ClassVar = "exposure"
-    axes: ClassVar = both_ways("exposure", "stops", 0.0, up=3.0, down=-3.0)
+    axes: ClassVar = (
+        Axis("exposure+", "stops", 0.0, 1.5, version=2),
+        Axis("exposure-", "stops", 0.0, -3.0),
+    )
     acts: ClassVar = lambda stops: Lut.of(255 * _to_srgb(_to_light(_LEVELS / 255) * 2.0**stops))
 
     stops: Annotated[Range, Bounds(-8, 8)] = (-1.0, 1.0)
@@ -45,7 +52,7 @@ class Contrast(Transform):
     name: ClassVar = "contrast"
     axes: ClassVar = (
         Axis("contrast+", "factor", 1.0, 4.0, "log"),
-        Axis("contrast-", "factor", 1.0, 0.1, version=2),
+        Axis("contrast-", "factor", 1.0, 0.35, version=2),
     )
     acts: ClassVar = lambda factor: Lut.of(127.5 + factor * (_LEVELS - 127.5))
 
@@ -83,7 +90,10 @@ class Red(_Channel):
     """Add an amount to the red channel."""
 
     name: ClassVar = "red"
-    axes: ClassVar = both_ways("red", "amount", 0.0, up=1.0, down=-1.0)
+    axes: ClassVar = (
+        Axis("red+", "amount", 0.0, 0.5, version=2),
+        Axis("red-", "amount", 0.0, -1.0),
+    )
     channel: ClassVar = 0
 
 
@@ -91,7 +101,10 @@ class Green(_Channel):
     """Add an amount to the green channel."""
 
     name: ClassVar = "green"
-    axes: ClassVar = both_ways("green", "amount", 0.0, up=1.0, down=-1.0)
+    axes: ClassVar = (
+        Axis("green+", "amount", 0.0, 0.5, version=2),
+        Axis("green-", "amount", 0.0, -1.0),
+    )
     channel: ClassVar = 1
 
 
@@ -99,7 +112,10 @@ class Blue(_Channel):
     """Add an amount to the blue channel."""
 
     name: ClassVar = "blue"
-    axes: ClassVar = both_ways("blue", "amount", 0.0, up=1.0, down=-1.0)
+    axes: ClassVar = (
+        Axis("blue+", "amount", 0.0, 0.5, version=2),
+        Axis("blue-", "amount", 0.0, -1.0),
+    )
     channel: ClassVar = 2
 
 
@@ -118,26 +134,11 @@ class Posterize(Transform):
         return Lut.of(np.floor(_LEVELS * levels / 256) * 255 / (levels - 1))
 
 
-@dataclass(frozen=True)
-class _InversionAxis(Axis):
-    """An axis of levels that are inverted, from one end of the scale to the other.
-
-    Were all levels as frequent, the change would grow evenly: the axis runs quickly through mid
-    gray, whose negative is mid gray again.
-    """
-
-    def value(self, intensity: float) -> float:
-        super().value(intensity)
-        root = math.sqrt(abs(1 - 2 * intensity))
-        share = (1 - root) / 2 if intensity <= 0.5 else (1 + root) / 2
-        return self.start + (self.end - self.start) * share
-
-
 class Solarize(Transform):
     """Invert what is at least as bright as a threshold."""
 
     name: ClassVar = "solarize"
-    axes: ClassVar = (_InversionAxis("solarize", "threshold", 1.0, 0.0, version=2),)
+    axes: ClassVar = (Axis("solarize", "threshold", 1.0, 0.25, version=2),)
     acts: ClassVar = lambda threshold: Lut.of(
         np.where(256 * threshold <= _LEVELS, 255 - _LEVELS, _LEVELS)
     )
@@ -158,13 +159,13 @@ class Invert(Mixed):
 
     name: ClassVar = "invert"
     # Not along the mix: half an image and half its negative are plain gray.
-    axes: ClassVar = (_InversionAxis("invert", "share", 0.0, 1.0, version=2),)
+    axes: ClassVar = (Axis("invert", "share", 0.0, 1.0, version=2),)
     acts: ClassVar = lambda mix, share=1.0: Lut.of(
-        np.where(256 * share > _LEVELS, _LEVELS + mix * (255 - 2 * _LEVELS), _LEVELS)
+        np.where(np.abs(_TO_NEGATIVE) <= 255 * share, _LEVELS + mix * _TO_NEGATIVE, _LEVELS)
     )
 
     share: Annotated[Range, Bounds(0, 1)] = (1.0, 1.0)
-    """Share of the levels, from black up, that are inverted; 0 is the identity, 1 the negative."""
+    """Share of the levels, from mid gray outwards, that are inverted; 0 is the identity."""
 
 
 class Saturation(Transform):
