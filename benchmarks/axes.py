@@ -1,9 +1,10 @@
 """How far every strength axis goes: python benchmarks/axes.py [axis ...]
 
 On photos of a street, a room, an object, cells under a microscope and electronic parts in 96 x 96
-gray pixels, per axis: PSNR to the source at intensities 0.1, 0.5 and 1 (dB); contrast at its end (the largest standard deviation
-of a channel, levels of 255); the least step of the change from one tenth to the next, and the
-change over the upper half, both as shares of the change at the end (root mean square of levels).
+gray pixels, per axis: PSNR to the source at intensities 0.1, 0.5 and 1 (dB); contrast at the end
+(the largest standard deviation of a channel, levels of 255); the least step of the change from one
+tenth to the next, and the change over the upper half, both as shares of the change at the end (root
+mean square of levels).
 Each figure is the worst of the images; `!` marks what is out of bounds, and *still* are those that
 do not change.
 """
@@ -14,8 +15,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from photos import data
 
+from photos import data
 from variegate.annotations.sample import Image
 from variegate.ops import Geometric, Identity
 from variegate.seeding import generator
@@ -44,7 +45,7 @@ def images() -> dict[str, Image]:
     """Return the images, of up to 500 pixels."""
     found = {}
     for kind, pattern in _PHOTOS.items():
-        photo = cv2.imread(str(sorted(data().glob(pattern))[0]), cv2.IMREAD_COLOR_RGB)
+        photo = cv2.imread(str(min(data().glob(pattern))), cv2.IMREAD_COLOR_RGB)
         factor = min(1.0, 500 / max(photo.shape[:2]))
         found[kind] = cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     archive = data() / "electronic_components/electronic-components-png-original.zip"

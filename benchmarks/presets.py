@@ -19,8 +19,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from photos import data
 
+from photos import data
 from variegate.annotations.sample import Image, Sample
 from variegate.recipes.plan import execute
 from variegate.recipes.recipe import Recipe, presets
@@ -69,7 +69,7 @@ def classifier() -> Callable[[Image], tuple[int, float]]:
 
 
 def photos(classify: Callable[[Image], tuple[int, float]]) -> list[Photo]:
-    """Return the photos of which the classifier is sure, evenly spread over those that there are."""
+    """Return the photos of which the classifier is sure, evenly spread over all."""
     found = []
     for pattern in _PHOTOS:
         for path in sorted(data().glob(pattern)):

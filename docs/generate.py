@@ -108,9 +108,9 @@ def _figures() -> list[str]:
     lines = [
         "How strong they are, printed by `benchmarks/presets.py`: the share of the variants that",
         "hardly change the image (over 40 dB to the source; the source itself is not counted), and",
-        "the share of the answers of a public classifier (SqueezeNet, trained on ImageNet) that",
-        "change. Its own answers to the sources count as the right ones. *Before* are the figures of",
-        "the same preset in the version before, where it was another.",
+        "the share of a public classifier's right answers that they take away (SqueezeNet, trained",
+        "on ImageNet; its own answer to the source counts as right, on photos of which it is",
+        "at least half sure). *Before* is the preset as it was in the version before.",
         "",
         "| preset | hardly changed | before | answers lost | before |",
         "| --- | --- | --- | --- | --- |",

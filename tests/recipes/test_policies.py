@@ -241,20 +241,18 @@ def test_trivial_takes_one_operation_at_any_strength():
     for entry, names_ in zip(STANDARD, node.axes(), strict=True):
         times = sum(chosen[name] for name in names_ or ["source"])
         assert times / 6000 == pytest.approx(1 / 14, abs=0.015), entry
-    # Uniform strength: brightness goes up to 1 along its axis.
-    amounts = [
-        abs(one[0]["amount"]) for one in drawn(Trivial(n=400, transforms=("brightness",))).values()
-    ]
+    # Uniform strength: fog goes up to 1 along its axis.
+    amounts = [one[0]["strength"] for one in drawn(Trivial(n=400, transforms=("fog",))).values()]
     assert np.mean(amounts) == pytest.approx(0.5, abs=0.05)
     assert max(amounts) > 0.97
 
 
 def test_rand_takes_k_operations_with_replacement_at_one_strength():
-    made = drawn(Rand(n=400, k=3, strength=0.4, transforms=("brightness", "gamma+")))
+    made = drawn(Rand(n=400, k=3, strength=0.4, transforms=("fog", "gamma+")))
     assert {len(one) for one in made.values()} == {3}
     gamma = all_axes()["gamma+"][1].value(0.4)
     for one in itertools.chain(*made.values()):
-        value = one["exponent"] if one["transform"] == "gamma" else abs(one["amount"])
+        value = one["exponent"] if one["transform"] == "gamma" else one["strength"]
         assert value == pytest.approx(gamma if one["transform"] == "gamma" else 0.4)
     repeated = [len({step["transform"] for step in one}) == 1 for one in made.values()]
     assert np.mean(repeated) == pytest.approx(0.25, abs=0.08)

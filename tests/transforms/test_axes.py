@@ -2,10 +2,10 @@
 
 import json
 
-import jobs
 import numpy as np
 import pytest
 
+import jobs
 from variegate import Options, augment, rebuild
 from variegate.recipes.policies import Along, all_axes, find_axis
 from variegate.runs import manifest

@@ -61,9 +61,7 @@ def test_a_grain_means_the_same_at_every_size(name, photo):
     large = np.kron(small, np.ones((8, 8, 1), np.uint8))
     gray = {"color": 0} if name == "iso_noise" else {}
     kind = KINDS[name](grain=1 / 96, **gray)
-    results = [
-        kind.draw(generator(2), one.shape[:2]).apply_image(one) for one in (small, large)
-    ]
+    results = [kind.draw(generator(2), one.shape[:2]).apply_image(one) for one in (small, large)]
     assert np.array_equal(results[1], np.kron(results[0], np.ones((8, 8, 1), np.uint8)))
 
 
