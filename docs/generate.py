@@ -117,9 +117,9 @@ def _figures() -> list[str]:
     ]
     for name in presets():
         cells = [
-            f"{told[when][name][figure]:.0%}" if name in told[when] else "new"
+            f"{told[when][name][figure]:.0%}" if name in told[when] else absent
             for figure in ("hardly_changed", "answers_lost")
-            for when in ("after", "before")
+            for when, absent in (("after", "not measured"), ("before", "new"))
         ]
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     return [*lines, ""]
