@@ -162,7 +162,7 @@ def test_memory_layout_makes_no_difference(kind, images):
 
 @every_kind
 def test_operations_are_values(kind):
-    one, two, other = (kind().draw(generator(seed), (60, 80)) for seed in (1, 1, 2))
+    one, two, other = (kind().draw(generator(seed), (600, 800)) for seed in (1, 1, 2))
     assert one == two
     assert hash(one) == hash(two)
     assert pickle.loads(pickle.dumps(one)) == one
@@ -175,6 +175,8 @@ def test_enlarged_image_changes_alike(kind, axis, images):
     by_nature = {"jpeg", "downscale", "ringing", "sharpness", "webp", "video_compression"}
     if kind.name in by_nature:
         pytest.skip("about pixels by their nature")
+    if kind.name == "autocontrast":
+        pytest.skip("one pixel decides, and enlarging makes some that are darker and brighter")
     image = cv2.resize(images[1], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     double = cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     changed = at(kind, axis.name, 0.5, image).apply_image(image)

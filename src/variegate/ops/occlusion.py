@@ -12,7 +12,7 @@ import numpy.typing as npt
 from variegate.annotations.sample import Image, Size
 from variegate.ops.base import Graded, Pixels
 from variegate.ops.blur import gaussian_blurred
-from variegate.ops.grain import even_bytes, even_words
+from variegate.ops.grain import even_bytes, even_words, grain_side, in_grains
 from variegate.seeding import noise_generator
 
 Mask = npt.NDArray[np.bool_]
@@ -72,14 +72,17 @@ class PixelDropout(Occluder):
 
     Attributes:
         fraction: share of the pixels; 0 is the identity.
+        grain: side of what is hidden, pixels; rounded, and at least one.
     """
 
     strength_field = "fraction"
 
     fraction: float
+    grain: float = 1.0
 
     def _hidden(self, size: Size) -> Mask:
-        return even_words(self.noise_key, size) < round(self.fraction * 2**16)
+        chance = in_grains(even_words, self.noise_key, size, grain_side(self.grain))
+        return chance < round(self.fraction * 2**16)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ The rules of `fuse`, for pointwise P, geometric G and anything A:
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -171,7 +171,7 @@ class _Draws:
                 f"{drawn.transform} needs another image of the same split, and there is none"
             )
         chosen = [others[int(share * len(others))] for share in drawn.parameters["partners"]]
-        return Draw(drawn.transform, {**drawn.parameters, "partners": chosen})
+        return replace(drawn, parameters={**drawn.parameters, "partners": chosen})
 
 
 def fuse(operations: Iterable[Operation]) -> tuple[Operation, ...]:

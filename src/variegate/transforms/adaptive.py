@@ -16,8 +16,8 @@ class Autocontrast(Mixed):
     axes: ClassVar = (Axis("autocontrast", "mix", 0.0, 1.0),)
     acts: ClassVar = ops.Autocontrast
 
-    cutoff: Annotated[Range, Bounds(0, 0.4)] = (0.01, 0.01)
-    """Share of the pixels that may saturate at each end."""
+    cutoff: Annotated[Range, Bounds(0, 0.4)] = (0.0, 0.0)
+    """Share of the pixels that may saturate at each end; none unless told."""
 
 
 class Equalize(Mixed):

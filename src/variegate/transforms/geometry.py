@@ -1,6 +1,7 @@
 """Transforms that draw one `Warp` and keep the canvas, or give it the size of what they show."""
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -66,7 +67,7 @@ def with_border(drawn: Draw, *, objects: bool) -> Draw:
         return drawn
     settled: dict[str, Any] = {**drawn.parameters, "border": "constant" if objects else "reflect"}
     fill = settled.pop("fill", OBJECTS_FILL)
-    return Draw(drawn.transform, {**settled, "fill": list(fill)} if objects else settled)
+    return replace(drawn, parameters={**settled, "fill": list(fill)} if objects else settled)
 
 
 def view(parameters: Parameters) -> View:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from variegate.annotations.sample import Size
 from variegate.ops import Operation
 from variegate.ops import resolution as ops
-from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform
+from variegate.transforms.base import Axis, Bounds, GrainSize, Parameters, Range, Transform
 
 
 class Downscale(Transform):
@@ -38,7 +38,12 @@ class Jpeg(Transform):
 
     name: ClassVar = "jpeg"
     axes: ClassVar = (_QualityAxis("jpeg", "quality", 100.0, 1.0),)
-    acts: ClassVar = lambda quality: ops.Jpeg(round(quality))
+    acts: ClassVar = lambda quality, grain=1.0: ops.Jpeg(round(quality), grain)
+    of_shorter_side: ClassVar = ("grain",)
 
     quality: Annotated[Range, Bounds(1, 100)] = (25.0, 90.0)
     """Quality as libjpeg counts, rounded; 1 is the worst, and 100 leaves the image as it is."""
+
+    grain: GrainSize = 0.001
+    """Side of what is compressed as one pixel (a block is eight of them wide), as a fraction of the
+    shorter side, in whole pixels; at least one, which it is below 1,500 pixels."""

@@ -31,8 +31,9 @@ class Along(Spec):
 
     def drawn(self, rng: np.random.Generator) -> Draw | None:
         """Draw the strength and what else the transform leaves to chance."""
-        transform, _ = find_axis(self.axis)
-        return Draw(transform.name, transform.at(self.axis, draw_from(rng, self.intensity), rng))
+        transform, axis = find_axis(self.axis)
+        parameters = transform.at(self.axis, draw_from(rng, self.intensity), rng)
+        return Draw(transform.name, parameters, (axis.name, axis.version))
 
 
 def find_axis(name: str) -> tuple[type[Transform], Axis]:
