@@ -21,7 +21,7 @@ from harness import ENVIRONMENTS, HERE, WORK, Result, version_of
 
 NAMES = (
     *("transform_only", "whole_job", "power_set", "memory", "labels", "start", "kernels"),
-    *("storage", "cluster", "serverless"),
+    *("storage", "cluster", "serverless", "corruptions"),
 )
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 RESULTS = WORK / "results"
@@ -81,7 +81,9 @@ def _machine() -> str:
     peers = ", ".join(
         f"{package} {version_of(peer, package)}"
         for peer, package in zip(
-            ENVIRONMENTS, ("albumentations", "imgaug", "Augmentor"), strict=True
+            ENVIRONMENTS,
+            ("albumentations", "imgaug", "Augmentor", "imagecorruptions"),
+            strict=True,
         )
     )
     return (

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from variegate.annotations.sample import Image, Size
 from variegate.ops.base import Graded
-from variegate.ops.grain import NORMALS, normal_bytes
+from variegate.ops.color import round_to_bytes
+from variegate.ops.grain import NORMALS, looked_up, normal_bytes
 from variegate.seeding import noise_generator
 
 Floats = npt.NDArray[np.float32]
@@ -65,21 +66,32 @@ class Shadow(Graded):
 class Fog(Graded):
     """Veil the image with fog, thicker at the top, where things are usually farther away.
 
+    Light fades with the distance as exp(-distance), and what takes its place is the scene's own
+    (`airlight`): fog at night is dark.
+
     Attributes:
-        strength: 0 is the identity; 1 hides nearly everything.
+        strength: 0 is the identity; 1 hides nearly everything but what is near.
         noise_key: the key of its clouds.
     """
 
     strength: float
     noise_key: int
 
+    #: Fog between the lens and things at distance 1, at strength 1; as an exponent.
+    _thickness = 3.2
+
     def _act_on_colors(self, image: Image) -> Image:
         size = image.shape[0], image.shape[1]
         _, y = _places(size)
-        height = y * (min(size) / size[0])
+        up = 1 - y * np.float32(min(size) / size[0])
         clouds = cloud(self.noise_key, size, y.shape, 3, octaves=4)
-        density = np.clip(0.78 + 0.11 * clouds + 0.24 * (0.5 - height), 0.2, 0.97)
-        return blended(image, _enlarged(density * (255 * self.strength), size), (219, 223, 228))
+        distance = (0.35 + 1.65 * up * up) * (1 + 0.25 * clouds)
+        # math, by a table of bytes: numpy's exponentials differ between processors.
+        steps = cv2.convertScaleAbs(np.clip(distance, 0.05, 2.5), alpha=100)
+        thickness = self._thickness * self.strength / 100
+        hidden = [255 * (1 - math.exp(-thickness * step)) for step in range(256)]
+        share = _enlarged_bytes(looked_up(steps, round_to_bytes(hidden)), size)
+        return blended(image, share, airlight(image))
 
 
 @dataclass(frozen=True)
@@ -169,6 +181,34 @@ def unit(size: Size) -> float:
     return max(min(size), max(size) / 4)
 
 
+def airlight(image: Image) -> tuple[int, int, int]:
+    """Return the RGB color of what is lit best in the image: of haze, of snow, of ice before it.
+
+    The mean of the brightest twentieth, half as colorful.
+    """
+    step = max(1, min(image.shape[:2]) // _PAINTED)
+    few = np.ascontiguousarray(image[::step, ::step])
+    luminance = few if few.ndim == 2 else cv2.cvtColor(few, cv2.COLOR_RGB2GRAY)
+    counts = np.bincount(luminance.ravel(), minlength=256)
+    brighter = np.cumsum(counts[::-1])[::-1]
+    threshold = int(np.flatnonzero(20 * brighter >= luminance.size)[-1])
+    lit = luminance >= threshold
+    # Whole numbers: their sums are the same in any order.
+    gray = int(luminance[lit].sum(dtype=np.int64)) // int(lit.sum())
+    if few.ndim == 2:
+        return gray, gray, gray
+    r, g, b = (int(one) // int(lit.sum()) for one in few[lit].sum(axis=0, dtype=np.int64))
+    return (r + gray) // 2, (g + gray) // 2, (b + gray) // 2
+
+
+def mixed(image: Image, other: Image, share: Image) -> Image:
+    """Return `image` with as much of `other` as `share` (H, W), 0 ... 255, says."""
+    if image.ndim == 3:
+        share = cv2.merge([share] * 3)
+    kept = cv2.multiply(image, cv2.bitwise_not(share), scale=1 / 255)
+    return cv2.add(kept, cv2.multiply(other, share, scale=1 / 255))
+
+
 def blended(image: Image, share: Image, color: tuple[int, int, int]) -> Image:
     """Return `image` with as much of `color` (RGB) as `share` (H, W), 0 ... 255, says."""
     if image.ndim == 2:
@@ -196,7 +236,10 @@ def _places(size: Size) -> tuple[Floats, Floats]:
 def _enlarged(painted: Floats, size: Size) -> Image:
     """Return what was painted as bytes of the image's size."""
     # Enlarged as bytes: half the time, and integer arithmetic is the same everywhere.
-    levels = cv2.convertScaleAbs(painted)
+    return _enlarged_bytes(cv2.convertScaleAbs(painted), size)
+
+
+def _enlarged_bytes(levels: Image, size: Size) -> Image:
     return cv2.resize(levels, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
 
 
