@@ -132,7 +132,7 @@ class IsoNoise(Graded):
     noise_key: int
 
     #: Greatest deviation as a share of the level itself.
-    _most = 0.5
+    _most = 0.6
 
     def _act_on_colors(self, image: Image) -> Image:
         noise = normal_bytes(self.noise_key, image.shape[:2], "luminance")

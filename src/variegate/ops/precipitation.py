@@ -136,7 +136,7 @@ class Snow(Graded):
         most = math.ceil(self._smallest / rarer * mask.size / scale**2)
         chance = noise_generator(self.noise_key, "flakes", round(1e5 * diameter)).random((most, 3))
         shown = chance[: round(most * self.strength)]
-        lengths = diameter * scale * (0.6 + 2.2 * shown[:, 2])
+        lengths = diameter * scale * (0.8 + 3.2 * shown[:, 2])
         opacity = 0.9 - 9 * diameter
         _draw_lines(mask, shown[:, :2], lengths, self.slant_degrees, diameter * scale, opacity)
 
@@ -193,8 +193,9 @@ class Spatter(Graded):
         scale = unit((height, width))
         lens = _softened(share, self._slope * scale).astype(np.float32)
         step = max(1, round(scale / 120))
-        across = np.roll(lens, -step, axis=1) - np.roll(lens, step, axis=1)
-        down = np.roll(lens, -step, axis=0) - np.roll(lens, step, axis=0)
+        wide = cv2.copyMakeBorder(lens, step, step, step, step, cv2.BORDER_REPLICATE)
+        across = wide[step:-step, 2 * step :] - wide[step:-step, : -2 * step]
+        down = wide[2 * step :, step:-step] - wide[: -2 * step, step:-step]
         reach = np.float32(0.05 * scale / 255)
         bent = cv2.remap(
             image,
