@@ -39,17 +39,20 @@ class Frost(Graded):
 
     #: Shorter side at which ice is painted, pixels: at least, and at most.
     _painted = (256, 448)
-    #: Ice of most opacity, at strength 1; blur behind it, a fraction of the unit.
-    _opacity, _scatter = 0.92, 0.008
+    #: At strength 1: opacity of the ice where it is thickest, and of the breath all over the pane;
+    #: blur behind the ice, a fraction of the unit.
+    _opacity, _breath, _scatter = 0.95, 0.55, 0.012
 
     def _act_on_colors(self, image: Image) -> Image:
         size = image.shape[0], image.shape[1]
         ice = cv2.convertScaleAbs(self._ice(size), alpha=self._opacity * self.strength)
         behind = gaussian_blurred(image, self._scatter * self.strength * unit(size))
-        r, g, b = airlight(image)
-        # Ice is a little bluer than the light, and shines where it faces it.
-        color = min(255, r * 98 // 100), min(255, 4 + g), min(255, 10 + b)
-        return blended(mixed(image, behind, cv2.add(ice, ice)), ice, color)
+        light = airlight(image)
+        breath = np.full(size, round(255 * self._breath * self.strength), np.uint8)
+        dim = blended(mixed(image, behind, cv2.add(ice, ice)), breath, light)
+        # Ice shines, and is a little bluer than the light.
+        r, g, b = (level * 21 // 20 + more for level, more in zip(light, (0, 6, 12), strict=True))
+        return blended(dim, ice, (min(255, r), min(255, g), min(255, b)))
 
     def _ice(self, size: Size) -> Image:
         """Return how thick the ice is, (H, W) of 0 ... 255."""
@@ -58,10 +61,10 @@ class Frost(Graded):
         finer = math.ceil(least / scale) if scale < least else min(1.0, most / scale)
         painted = max(1, round(size[0] * finer)), max(1, round(size[1] * finer))
         feathers = self._feathers(painted).astype(np.float32)
-        sheet = np.clip(0.5 + 0.3 * cloud(self.noise_key, size, painted, 4, octaves=3), 0.05, 1)
+        sheet = np.clip(0.75 + 0.4 * cloud(self.noise_key, size, painted, 4, octaves=3), 0.05, 1)
         grain = cloud(self.noise_key + 1, size, painted, 45, octaves=2)
-        crystals = np.maximum(0, 1 - np.abs(grain)) * 70
-        ice = cv2.convertScaleAbs(np.minimum(255, sheet * (60 + crystals + feathers)))
+        crystals = np.maximum(0, 1 - np.abs(grain)) * 80
+        ice = cv2.convertScaleAbs(np.minimum(255, sheet * (70 + crystals + feathers)))
         if painted == size:
             return ice
         way = cv2.INTER_AREA if finer > 1 else cv2.INTER_LINEAR
@@ -81,7 +84,7 @@ class Frost(Graded):
     def _stems(self, size: Size) -> Doubles:
         """Return (N, 2, 2): where stems begin and end, (x, y) in units."""
         height, width = size[0] / unit(size), size[1] / unit(size)
-        count = math.ceil(11 * (height + width))
+        count = math.ceil(14 * (height + width))
         chance = noise_generator(self.noise_key, "stems").random((count, 6))
         starts = chance[:, :2] * [width, height]
         # Two of three begin at an edge.

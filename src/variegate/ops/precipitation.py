@@ -102,8 +102,8 @@ class Snow(Graded):
     #: Diameters of the flakes, fractions of the unit: from the farthest to the nearest, in groups
     #: that are blurred together; and how many of the smallest there are at strength 1.
     _sizes = ((0.0024, 0.0034, 0.0047), (0.0066, 0.0092), (0.0129, 0.018, 0.0252))
-    _smallest = 3600
-    _veil_share = 0.55
+    _smallest = 1300
+    _veil_share = 0.85
     #: Shorter side at which flakes are painted at least, pixels: smaller ones would be squares.
     _painted = 360
 

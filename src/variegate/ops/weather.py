@@ -72,10 +72,12 @@ class Fog(Graded):
     Attributes:
         strength: 0 is the identity; 1 hides nearly everything but what is near.
         noise_key: the key of its clouds.
+        patches: how uneven it is: deviation of its thickness, as a share of that.
     """
 
     strength: float
     noise_key: int
+    patches: float = 0.25
 
     #: Fog between the lens and things at distance 1, at strength 1; as an exponent.
     _thickness = 3.2
@@ -84,8 +86,8 @@ class Fog(Graded):
         size = image.shape[0], image.shape[1]
         _, y = _places(size)
         up = 1 - y * np.float32(min(size) / size[0])
-        clouds = cloud(self.noise_key, size, y.shape, 3, octaves=4)
-        distance = (0.35 + 1.65 * up * up) * (1 + 0.25 * clouds)
+        clouds = cloud(self.noise_key, size, y.shape, 3, octaves=6, roughness=0.65)
+        distance = (0.35 + 1.65 * up * up) * (1 + np.float32(self.patches) * clouds)
         # math, by a table of bytes: numpy's exponentials differ between processors.
         steps = cv2.convertScaleAbs(np.clip(distance, 0.05, 2.5), alpha=100)
         thickness = self._thickness * self.strength / 100
@@ -151,7 +153,9 @@ def _ring(across: Floats, down: Floats, radius: float) -> Floats:
     return _smooth((1 - distance) * 6) * (0.5 + 0.5 * np.minimum(distance, 1) ** 2)
 
 
-def cloud(key: int, size: Size, shape: Size, cells: float, octaves: int = 3) -> Floats:
+def cloud(
+    key: int, size: Size, shape: Size, cells: float, octaves: int = 3, roughness: float = 0.5
+) -> Floats:
     """Return a smooth random texture, about standard normal, as (H, W) of `shape`.
 
     Args:
@@ -159,7 +163,8 @@ def cloud(key: int, size: Size, shape: Size, cells: float, octaves: int = 3) -> 
         size: the image's (height, width): only its proportions count.
         shape: (height, width) of what is returned.
         cells: independent values along the `unit` of the size, in the coarsest octave.
-        octaves: how often detail of half the size and half the height is added.
+        octaves: how often detail of half the size is added.
+        roughness: height of an octave, as a share of the one before.
     """
     texture = np.zeros(shape, np.float32)
     for octave in range(octaves):
@@ -167,9 +172,9 @@ def cloud(key: int, size: Size, shape: Size, cells: float, octaves: int = 3) -> 
         nodes = tuple(max(2, round(many * side / unit(size))) for side in size)
         values = NORMALS.astype(np.float32)[normal_bytes(key, nodes, "cloud", octave)]
         wide = cv2.resize(values, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-        texture += wide * np.float32(0.5**octave)
+        texture += wide * np.float32(roughness**octave)
     # Interpolation leaves 6 / 7 of the deviation; the octaves add up as squares.
-    spread = 6 / 7 * math.sqrt(sum(0.25**octave for octave in range(octaves)))
+    spread = 6 / 7 * math.sqrt(sum(roughness ** (2 * octave) for octave in range(octaves)))
     return texture / np.float32(spread)
 
 

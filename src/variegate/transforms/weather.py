@@ -40,6 +40,9 @@ class Fog(Transform):
     strength: Annotated[Range, Bounds(0, 1)] = (0.2, 0.6)
     """Density; 0 is the identity, 1 hides nearly everything but what is near, at the bottom."""
 
+    patches: Annotated[Range, Bounds(0, 1)] = (0.1, 0.4)
+    """How uneven it is: 0 for an even veil."""
+
 
 class SunFlare(Transform):
     """Let the sun shine into the lens: glow, rays and reflections."""
