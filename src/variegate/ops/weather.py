@@ -77,7 +77,7 @@ class Fog(Graded):
 
     strength: float
     noise_key: int
-    patches: float = 0.25
+    patches: float = 0.15
 
     #: Fog between the lens and things at distance 1, at strength 1; as an exponent.
     _thickness = 3.2
@@ -86,7 +86,9 @@ class Fog(Graded):
         size = image.shape[0], image.shape[1]
         _, y = _places(size)
         up = 1 - y * np.float32(min(size) / size[0])
-        clouds = cloud(self.noise_key, size, y.shape, 3, octaves=6, roughness=0.65)
+        # The more uneven, the more ragged: even fog is smooth, patches are torn.
+        roughness = 0.5 + 0.3 * self.patches
+        clouds = cloud(self.noise_key, size, y.shape, 3, octaves=6, roughness=roughness)
         distance = (0.35 + 1.65 * up * up) * (1 + np.float32(self.patches) * clouds)
         # math, by a table of bytes: numpy's exponentials differ between processors.
         steps = cv2.convertScaleAbs(np.clip(distance, 0.05, 2.5), alpha=100)

@@ -40,8 +40,8 @@ class Fog(Transform):
     strength: Annotated[Range, Bounds(0, 1)] = (0.2, 0.6)
     """Density; 0 is the identity, 1 hides nearly everything but what is near, at the bottom."""
 
-    patches: Annotated[Range, Bounds(0, 1)] = (0.1, 0.4)
-    """How uneven it is: 0 for an even veil."""
+    patches: Annotated[Range, Bounds(0, 1)] = (0.05, 0.25)
+    """How uneven it is: 0 for an even veil, 1 for torn patches."""
 
 
 class SunFlare(Transform):
