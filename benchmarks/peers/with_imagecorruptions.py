@@ -15,7 +15,9 @@ from skimage.filters import gaussian
 SEVERITIES = (1, 2, 3, 4, 5)
 
 
-def _blurred(image: np.ndarray, sigma: float, *, multichannel: bool = False, **options: object) -> np.ndarray:
+def _blurred(
+    image: np.ndarray, sigma: float, *, multichannel: bool = False, **options: object
+) -> np.ndarray:
     return gaussian(image, sigma, channel_axis=-1 if multichannel else None, **options)
 
 

@@ -119,7 +119,7 @@ class Snow(Graded):
         finer = max(1, math.ceil(self._painted / unit(size)))
         painted = size[0] * finer, size[1] * finer
         clear = np.full(painted, 255, np.uint8)
-        for number, sizes in enumerate(self._sizes):
+        for sizes in self._sizes:
             group = np.zeros(painted, np.uint8)
             for diameter in sizes:
                 self._paint(group, diameter)

@@ -1,9 +1,9 @@
 """`Superpixels`: cells that follow the edges of things, each in its mean color.
 
 As in SLIC (Achanta et al. 2012): a pixel belongs to the seed that is nearest in place and color
-together. The image is brought to a scale at which the seeds stand on a lattice of so many whole
-pixels, so that each square between four seeds is compared with these four at once, for all
-squares in one array; no pixel is looked at through a loop or an index.
+together. The image is brought to a scale at which every seed has a square of whole pixels, so
+that each square between four seeds is compared with these four at once, for all squares in one
+array; no pixel is looked at through a loop or an index.
 """
 
 import math
@@ -50,7 +50,7 @@ class Superpixels(Graded):
         cells, count = self._cells(image, size)
         ranks = noise_generator(self.noise_key, "ranks").permutation(count)
         hidden = _looked_up(cells, np.where(ranks < round(self.fraction * count), 255, 0))
-        planes = cv2.split(image)
+        planes = tuple(cv2.split(image))
         changed = [
             cv2.copyTo(_looked_up(cells, mean), hidden, plane.copy())
             for mean, plane in zip(_means(planes, cells, count), planes, strict=True)
