@@ -42,6 +42,19 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "augmentor": (("Augmentor==0.2.12", "opencv-python-headless", "simplejpeg"),),
     # Its own torch first: what torchvision would ask for may bring another.
     "torchvision": (("torch==2.13.0",), ("torchvision==0.28.0", "numpy")),
+    # Its last release is of 2020: it needs older packages, and setuptools' pkg_resources.
+    "imagecorruptions": (
+        (
+            "numpy==1.23.5",
+            "scipy==1.10.1",
+            "scikit-image==0.20.0",
+            "opencv-python-headless==4.7.0.72",
+            "Pillow<11",
+            "numba==0.58.1",
+            "setuptools<81",
+        ),
+        ("--no-deps", "imagecorruptions==1.1.2"),
+    ),
 }
 
 _NOTHING_KEPT = "PYTHONDONTWRITEBYTECODE"

@@ -81,7 +81,9 @@ def _machine() -> str:
     peers = ", ".join(
         f"{package} {version_of(peer, package)}"
         for peer, package in zip(
-            ENVIRONMENTS, ("albumentations", "imgaug", "Augmentor", "torchvision"), strict=True
+            ENVIRONMENTS,
+            ("albumentations", "imgaug", "Augmentor", "torchvision", "imagecorruptions"),
+            strict=True,
         )
     )
     return (

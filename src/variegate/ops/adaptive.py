@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations.sample import Image
-from variegate.ops.base import Graded
+from variegate.ops.base import Graded, Pixels
 from variegate.ops.color import round_to_bytes
 from variegate.ops.grain import looked_up
 
@@ -80,6 +80,32 @@ class Equalize(_Table):
 
 
 @dataclass(frozen=True)
+class MeanContrast(Pixels):
+    """Stretch or shrink the distance of every value from the image's mean.
+
+    Attributes:
+        factor: 1 is the identity, 0 leaves the mean.
+        per_channel: each channel keeps its own mean; otherwise the mean of luminance is kept.
+    """
+
+    factor: float
+    per_channel: bool
+
+    @property
+    def is_identity(self) -> bool:
+        return self.factor == 1
+
+    def _act_on_colors(self, image: Image) -> Image:
+        if image.ndim == 3 and self.per_channel:
+            return cv2.merge([self._about(one, _mean(one)) for one in cv2.split(image)])
+        luminance = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        return self._about(image, _mean(luminance))
+
+    def _about(self, values: Image, mean: float) -> Image:
+        return looked_up(values, round_to_bytes(mean + self.factor * (_LEVELS - mean)))
+
+
+@dataclass(frozen=True)
 class Clahe(Graded):
     """Equalize luminance by regions, with limited contrast (CLAHE); colors keep their differences.
 
@@ -104,6 +130,10 @@ class Clahe(Graded):
         if image.ndim == 3:
             brighter, darker = cv2.merge([brighter] * 3), cv2.merge([darker] * 3)
         return cv2.subtract(cv2.add(image, brighter), darker)
+
+
+def _mean(channel: Image) -> float:
+    return int(np.sum(channel, dtype=np.int64)) / channel.size
 
 
 def _histogram(channel: Image) -> npt.NDArray[np.int64]:

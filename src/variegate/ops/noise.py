@@ -106,20 +106,22 @@ class SaltPepper(Graded):
     Attributes:
         fraction: share of the pixels that change; 0 is the identity.
         noise_key: the key of the pattern.
+        color: each channel of a pixel changes by itself.
         grain: side of what changes, pixels; rounded, and at least one.
     """
 
     fraction: float
     noise_key: int
+    color: bool = False
     grain: float = 1.0
 
     def _act_on_colors(self, image: Image) -> Image:
-        side = grain_side(self.grain)
-        chance = in_grains(even_words, self.noise_key, image.shape[:2], side)
+        shape = image.shape if self.color else image.shape[:2]
+        chance = in_grains(even_words, self.noise_key, shape, grain_side(self.grain))
         each = round(self.fraction * 2**15)
         salt = (chance < each).view(np.uint8) * np.uint8(255)
         pepper = (chance >= 2**16 - each).view(np.uint8) * np.uint8(255)
-        if image.ndim == 3:
+        if salt.ndim < image.ndim:
             salt, pepper = cv2.merge([salt] * 3), cv2.merge([pepper] * 3)
         return cv2.subtract(cv2.add(image, salt), pepper)
 
@@ -128,9 +130,12 @@ class SaltPepper(Graded):
 class IsoNoise(Graded):
     """Noise of a camera at high sensitivity: fine in luminance, blotchy in color, worst in shadows.
 
+    It is never more than a level's own share, so that it hardly ever saturates: black stays black,
+    as cameras keep it.
+
     Attributes:
-        sigma: standard deviation of the luminance noise in black, in levels of 255; white has half
-            of it; 0 is the identity.
+        sigma: standard deviation of the luminance noise in shadows, in levels of 255; white has
+            half of it; 0 is the identity.
         color: standard deviation of the color noise as a share of that.
         blotch: size of the color blotches, pixels, at least 1.
         noise_key: the key of the pattern.
@@ -143,6 +148,9 @@ class IsoNoise(Graded):
     noise_key: int
     grain: float = 1.0
 
+    #: Greatest deviation as a share of the level itself.
+    _most = 0.6
+
     def _act_on_colors(self, image: Image) -> Image:
         side = grain_side(self.grain)
         noise = in_grains(normal_bytes, self.noise_key, image.shape[:2], side, "luminance")
@@ -151,7 +159,9 @@ class IsoNoise(Graded):
             # Both kinds in one byte: half the steps leave room for their sum.
             noise = self._with_color(noise)
             spread *= 2
-        weights = 1 - 0.5 * _LEVELS / 255
+        fade, most = 1 - 0.5 * _LEVELS / 255, self._most * _LEVELS / self.sigma
+        # The smaller of the two, smoothly; neither is 0 beside the other.
+        weights = fade * most / np.sqrt(fade * fade + most * most)
         return mapped(image, noise, _LEVELS[:, np.newaxis] + _products(weights, spread * NORMALS))
 
     def _with_color(self, luminance: Bytes) -> Bytes:

@@ -17,17 +17,21 @@ class Downscale(Pixels):
 
     Attributes:
         height, width: between the two, pixels; the image's own are the identity.
+        blocks: the smaller image's pixels become blocks of one color; otherwise they are
+            interpolated.
     """
 
     height: int
     width: int
+    blocks: bool = False
 
     def _act_on_colors(self, image: Image) -> Image:
         height, width = image.shape[:2]
         if (height, width) == (self.height, self.width):
             return image.copy()
         small = cv2.resize(image, (self.width, self.height), interpolation=cv2.INTER_AREA)
-        return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+        back = cv2.INTER_NEAREST_EXACT if self.blocks else cv2.INTER_LINEAR
+        return cv2.resize(small, (width, height), interpolation=back)
 
 
 @dataclass(frozen=True)

@@ -78,12 +78,16 @@ class GlassBlur(Transform):
     amount: Annotated[Range, Bounds(0, 0.2)] = (0.001, 0.006)
     """Standard deviation of the shifts, as a fraction of the shorter side; 0 is the identity."""
 
+    blur: Annotated[Range, Bounds(0, 4)] = (0.5, 0.5)
+    """Standard deviation of the blur before and after the shifts, as a share of theirs."""
+
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         shorter = min(size)
-        return ops.GlassBlur(
-            parameters["amount"] * shorter, max(1.0, shorter / 120), parameters["noise_key"]
-        )
+        amount = parameters["amount"] * shorter
+        # Rows drawn before there was a blur have none.
+        sigma = parameters.get("blur", 0.0) * amount
+        return ops.GlassBlur(amount, max(1.0, shorter / 120), parameters["noise_key"], sigma)
 
 
 class MedianBlur(Transform):

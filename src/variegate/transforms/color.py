@@ -1,13 +1,14 @@
 """Transforms of color that act on each pixel alone."""
 
 import math
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations.sample import Size
 from variegate.ops import ColorMatrix, Lut, Operation
+from variegate.ops.adaptive import MeanContrast
 from variegate.ops.color import LUMINANCE
 from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform, both_ways
 
@@ -47,17 +48,25 @@ class Exposure(Transform):
 
 
 class Contrast(Transform):
-    """Stretch or shrink the distance of every value from mid gray."""
+    """Stretch or shrink the distance of every value from mid gray, or from the image's mean."""
 
     name: ClassVar = "contrast"
     axes: ClassVar = (
         Axis("contrast+", "factor", 1.0, 4.0, "log"),
         Axis("contrast-", "factor", 1.0, 0.35, version=2),
     )
-    acts: ClassVar = lambda factor: Lut.of(127.5 + factor * (_LEVELS - 127.5))
+    acts: ClassVar = lambda factor, about="gray": (
+        Lut.of(127.5 + factor * (_LEVELS - 127.5))
+        if about == "gray"
+        else MeanContrast(factor, per_channel=about == "channels")
+    )
 
     factor: Annotated[Range, Bounds(0, 100, log=True)] = (0.7, 1.4)
-    """Factor on the distance from mid gray; 1 is the identity, 0 plain gray."""
+    """Factor on the distance; 1 is the identity, 0 leaves one plain color."""
+
+    about: Literal["gray", "mean", "channels"] = "gray"
+    """What stays as it is: mid gray (`gray`), the mean of the image's luminance (`mean`), or the
+    mean of each channel (`channels`)."""
 
 
 class Gamma(Transform):

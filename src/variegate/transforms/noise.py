@@ -84,6 +84,9 @@ class SaltPepper(_Grained):
     fraction: Annotated[Range, Bounds(0, 1)] = (0.002, 0.03)
     """Share of the pixels that change, half of them to white; 0 is the identity."""
 
+    color: bool = False
+    """Whether each channel of a pixel changes by itself: impulses in color."""
+
 
 class IsoNoise(_Grained):
     """Noise of a camera at high ISO: fine in luminance, blotchy in color, worst in shadows."""
@@ -91,11 +94,12 @@ class IsoNoise(_Grained):
     name: ClassVar = "iso_noise"
     axes: ClassVar = (Axis("iso_noise", "intensity", 0.0, 1.0),)
 
-    #: Luminance noise in black at intensity 1, in levels of 255.
+    #: Luminance noise in shadows at intensity 1, in levels of 255.
     strongest: ClassVar = 90.0
 
     intensity: Annotated[Range, Bounds(0, 1)] = (0.05, 0.35)
-    """0 is the identity, 1 a noise of 35% of full scale in the shadows."""
+    """0 is the identity, 1 a noise of 35% of full scale, less where a shadow's own level is less:
+    black stays black."""
 
     color: Annotated[Range, Bounds(0, 1)] = (0.3, 0.7)
     """Color noise as a share of the luminance noise."""

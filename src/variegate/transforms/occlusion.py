@@ -8,6 +8,7 @@ from pydantic import Field
 from variegate.annotations.sample import Size
 from variegate.ops import Operation
 from variegate.ops import occlusion as ops
+from variegate.ops.superpixels import Superpixels as SuperpixelsOperation
 from variegate.transforms.base import (
     Axis,
     Bounds,
@@ -108,11 +109,11 @@ class GridDropout(_Occluder):
 
 
 class Superpixels(Transform):
-    """Replace irregular cells by their mean color: detail goes, coarse shapes stay."""
+    """Replace cells that follow edges by their mean color: detail goes, coarse shapes stay."""
 
     name: ClassVar = "superpixels"
     axes: ClassVar = (Axis("superpixels", "fraction", 0.0, 1.0),)
-    acts: ClassVar = ops.Superpixels
+    acts: ClassVar = SuperpixelsOperation
     of_shorter_side: ClassVar = ("cell",)
     noisy: ClassVar = True
 

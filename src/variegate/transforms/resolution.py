@@ -1,7 +1,7 @@
 """Transforms that lose detail as small or strongly compressed files do."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from variegate.annotations.sample import Size
 from variegate.ops import Operation
@@ -18,10 +18,14 @@ class Downscale(Transform):
     factor: Annotated[Range, Bounds(high=1, above=0, log=True)] = (0.35, 0.9)
     """Share of the sides that is kept in between, drawn on a log scale; 1 is the identity."""
 
+    by: Literal["interpolation", "blocks"] = "interpolation"
+    """How it becomes as large as it was: smoothly (`interpolation`), or each pixel as a block of
+    one color (`blocks`)."""
+
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         height, width = (max(1, round(parameters["factor"] * side)) for side in size)
-        return ops.Downscale(height, width)
+        return ops.Downscale(height, width, parameters.get("by") == "blocks")
 
 
 @dataclass(frozen=True)
