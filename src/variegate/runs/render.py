@@ -128,10 +128,12 @@ class _Rendering:
         recipe = self._renderer.recipe
         while True:
             pool = list(self._readable)
+            bare = {key for key, one in self._readable.items() if not _has_objects(one)}
             planned = recipe.plan(
                 key=self._source.key,
                 size=self.size,
                 pool=pool,
+                bare=bare,
                 objects=self._renderer.objects,
                 mirrors=self._renderer.annotation_writer.mirrors,
             )
@@ -211,6 +213,10 @@ class _Rendering:
         except (ImageError, InputError):
             return False
         return True
+
+
+def _has_objects(source: Source) -> bool:
+    return source.annotation is not None and bool(source.annotation.objects)
 
 
 def _reduced(targets: Targets, size: Size, reduced: Size) -> Targets:

@@ -1,0 +1,94 @@
+"""`TextOverlay`: lines of text on top of the image."""
+
+import io
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
+
+from variegate.annotations.sample import Image, Size
+from variegate.ops.base import Pixels
+
+_REC_601 = (299, 587, 114)
+_LINE = 1.25  # of a line's height: from one line to the next
+
+
+@dataclass(frozen=True)
+class TextOverlay(Pixels):
+    """Lines of text on top of the image, at its left or wherever there is room for them.
+
+    The font is Aileron by Sora Sagano (CC0), which Pillow has in its own code.
+
+    Attributes:
+        height: of a line, pixels; 0 is the identity.
+        lines: of text.
+        place: (x, y), each from 0 to 1: where in the room that is left the text lies.
+        color: RGB; a gray image gets its luminance.
+        opacity: 0 (the identity) to 1.
+    """
+
+    height: float
+    lines: tuple[str, ...]
+    place: tuple[float, float]
+    color: tuple[int, int, int]
+    opacity: float = 1.0
+
+    @property
+    def is_identity(self) -> bool:
+        return self.height == 0 or self.opacity == 0 or not any(self.lines)
+
+    def visible(self, size: Size) -> npt.NDArray[np.bool_] | None:
+        """Return (H, W) where less than half of the color is the text's."""
+        if self.is_identity:
+            return None
+        seen = np.ones(size, np.bool_)
+        top, left, share = self._block(size)
+        seen[top : top + share.shape[0], left : left + share.shape[1]] = share < 128
+        return seen
+
+    def _act_on_colors(self, image: Image) -> Image:
+        top, left, share = self._block((image.shape[0], image.shape[1]))
+        changed = np.array(image, order="C")
+        region = changed[top : top + share.shape[0], left : left + share.shape[1]]
+        color: npt.ArrayLike = self.color
+        if image.ndim == 2:
+            gray = sum(weight * level for weight, level in zip(_REC_601, self.color, strict=True))
+            color = (gray + 500) // 1000
+        else:
+            share = share[..., np.newaxis]
+        mixed = region * (255 - share) + np.asarray(color, np.uint16) * share
+        region[...] = ((mixed + 127) // 255).astype(np.uint8)
+        return changed
+
+    def _block(self, size: Size) -> tuple[int, int, npt.NDArray[np.uint16]]:
+        """Return the top and the left of the text, and how much of each pixel is its color."""
+        font = _font(self.height)
+        step = self.height * _LINE
+        wide = max(font.getlength(line) for line in self.lines)
+        height = min(size[0], math.ceil(step * len(self.lines)))
+        width = min(size[1], math.ceil(wide) + 1)
+        block = PillowImage.new("L", (width, height), 0)
+        draw = ImageDraw.Draw(block)
+        for number, line in enumerate(self.lines):
+            draw.text((0, round(number * step)), line, fill=255, font=font)
+        top = round(self.place[1] * (size[0] - height))
+        left = round(self.place[0] * (size[1] - width))
+        # By whole numbers: opacity in steps of 1/255.
+        opacity = round(self.opacity * 255)
+        share = (np.asarray(block, np.uint16) * np.uint16(opacity) + 127) // 255
+        return top, left, share.astype(np.uint16)
+
+
+@lru_cache(maxsize=64)
+def _font(size: float) -> ImageFont.FreeTypeFont:
+    """Return Pillow's own font, of any size in pixels, letters set one after the other."""
+    bundled = ImageFont.load_default(10)
+    assert isinstance(bundled, ImageFont.FreeTypeFont)
+    # Basic, not Raqm: that one is there where the system has FriBiDi, and sets letters otherwise.
+    return ImageFont.truetype(
+        io.BytesIO(bundled.font_bytes), max(1.0, size), layout_engine=ImageFont.Layout.BASIC
+    )
