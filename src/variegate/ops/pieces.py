@@ -57,6 +57,7 @@ def assembled(pieces: Sequence[Piece], size: Size) -> Targets:
     own_layer = np.zeros(size, np.uint16)
     classes: Layer | None = None
     joined: Targets | None = None
+    layer_of: list[int] = []
     for number, piece in enumerate(pieces, 1):
         shown = topmost[piece.place] == number
         targets = piece.targets
@@ -69,15 +70,17 @@ def assembled(pieces: Sequence[Piece], size: Size) -> Targets:
                 part[own] = layer.values[own] + np.uint16(first)
             else:
                 classes = _with_piece(classes, layer, piece.place, shown, size)
+        # All that have a mask have it in the first layer.
+        layer_of += [min(layer, 0) for layer in targets.layer_of]
         placed = _placed(targets, piece)
         joined = placed if joined is None else joined.joined(placed)
     assert joined is not None
     layers = (Layer(own_layer, "objects"), *([] if classes is None else [classes]))
-    return replace(joined, layers=layers)
+    return replace(joined, layers=layers, layer_of=tuple(layer_of))
 
 
 def _placed(targets: Targets, piece: Piece) -> Targets:
-    """Return a piece's targets where they lie on the canvas, their masks in its first layer."""
+    """Return a piece's targets where they lie on the canvas, without masks."""
     x, y = piece.left, piece.top
     outlines = replace(targets.outlines, points=np.array([x, y]) + targets.outlines.points)
     return replace(
@@ -87,7 +90,7 @@ def _placed(targets: Targets, piece: Piece) -> Targets:
         keypoints=targets.keypoints.shifted(x, y),
         beside=targets.beside.shifted(x, y),
         layers=(),
-        layer_of=tuple(min(layer, 0) for layer in targets.layer_of),
+        layer_of=(-1,) * targets.count,
         kept_boxes=False,
         exact_boxes=False,
     )

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
@@ -14,6 +15,7 @@ from variegate.annotations.sample import Image, Size
 from variegate.ops.base import Pixels
 
 _REC_601 = (299, 587, 114)
+_CONTRAST = 90  # levels
 _LINE = 1.25  # of a line's height: from one line to the next
 
 
@@ -29,6 +31,8 @@ class TextOverlay(Pixels):
         place: (x, y), each from 0 to 1: where in the room that is left the text lies.
         color: RGB; a gray image gets its luminance.
         opacity: 0 (the identity) to 1.
+        readable: whether a color that is about as bright as what lies below is turned into its
+            opposite.
     """
 
     height: float
@@ -36,6 +40,7 @@ class TextOverlay(Pixels):
     place: tuple[float, float]
     color: tuple[int, int, int]
     opacity: float = 1.0
+    readable: bool = False
 
     @property
     def is_identity(self) -> bool:
@@ -54,13 +59,14 @@ class TextOverlay(Pixels):
         top, left, share = self._block((image.shape[0], image.shape[1]))
         changed = np.array(image, order="C")
         region = changed[top : top + share.shape[0], left : left + share.shape[1]]
-        color: npt.ArrayLike = self.color
+        color: tuple[int, ...] = self.color
+        if self.readable and abs(_luminance(color) - _brightness(region)) < _CONTRAST:
+            color = tuple(255 - level for level in color)
         if image.ndim == 2:
-            gray = sum(weight * level for weight, level in zip(_REC_601, self.color, strict=True))
-            color = (gray + 500) // 1000
+            color = (_luminance(color),)
         else:
             share = share[..., np.newaxis]
-        mixed = region * (255 - share) + np.asarray(color, np.uint16) * share
+        mixed = region * (255 - share) + np.array(color, np.uint16) * share
         region[...] = ((mixed + 127) // 255).astype(np.uint8)
         return changed
 
@@ -81,6 +87,19 @@ class TextOverlay(Pixels):
         opacity = round(self.opacity * 255)
         share = (np.asarray(block, np.uint16) * np.uint16(opacity) + 127) // 255
         return top, left, share.astype(np.uint16)
+
+
+def _luminance(color: tuple[int, ...]) -> int:
+    return (
+        sum(weight * level for weight, level in zip(_REC_601, color, strict=True)) + 500
+    ) // 1000
+
+
+def _brightness(region: Image) -> int:
+    """Return the mean luminance of a part of an image."""
+    # Whole numbers: the sums are exact whatever their order.
+    sums = [int(total) // (region.shape[0] * region.shape[1]) for total in cv2.sumElems(region)]
+    return sums[0] if region.ndim == 2 else _luminance(tuple(sums[:3]))
 
 
 @lru_cache(maxsize=64)

@@ -13,13 +13,13 @@ class FourierAdaptationTransform(Transform):
     """
 
     name: ClassVar = "fourier_adaptation"
-    axes: ClassVar = (Axis("fourier_adaptation", "share", 0.0, 1.0, fixed=(("beta", 0.05),)),)
+    axes: ClassVar = (Axis("fourier_adaptation", "share", 0.0, 1.0, fixed=(("beta", 0.02),)),)
     acts: ClassVar = ops.FourierAdaptation
     partners: ClassVar = 1
 
     share: Annotated[Range, Bounds(0, 1)] = (0.3, 1.0)
     """Share of the way to the other image's amplitudes; 0 is the identity."""
-    beta: Annotated[Range, Bounds(0, 0.5)] = (0.005, 0.03)
+    beta: Annotated[Range, Bounds(0, 0.5)] = (0.005, 0.015)
     """Which waves are changed: those with at most this fraction of the shorter side, in pixels,
     of periods along it; 0 changes the mean color alone."""
 

@@ -40,7 +40,7 @@ class TextOverlayTransform(Transform):
         ]
         | None
     ) = None
-    """RGB color of the text, 0 to 255; one that is drawn where none is given."""
+    """RGB color of the text, 0 to 255; where none is given, one that can be read there."""
 
     def further(self, rng: np.random.Generator) -> Parameters:
         color = self.color or _COLORS[int(rng.integers(len(_COLORS)))]
@@ -48,6 +48,7 @@ class TextOverlayTransform(Transform):
         count = draw_whole(rng, self.lines)
         return {
             "color": list(color),
+            "readable": self.color is None,
             "place": place,
             "lines": [self._line(rng) for _ in range(count)],
             **super().further(rng),
@@ -68,6 +69,7 @@ class TextOverlayTransform(Transform):
             (x, y),
             (r, g, b),
             parameters["opacity"],
+            readable=parameters["readable"],
         )
 
 
