@@ -4,6 +4,7 @@ import statistics
 
 import cv2
 import numpy as np
+
 from harness import WORK, Result, Served, interleave, number, ratio
 from photos import photos
 

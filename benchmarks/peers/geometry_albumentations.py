@@ -25,9 +25,8 @@ def font() -> str:
     return file.name
 
 
-def transform(name: str, partner: np.ndarray) -> A.BasicTransform:
+def transform(name: str) -> A.BasicTransform:
     """Return the transform of that name with the ranges that variegate is given."""
-    partners = {"reference_images": [partner], "read_fn": lambda image: image}
     made = {
         "RandomSizedBBoxSafeCrop": lambda: A.RandomSizedBBoxSafeCrop(480, 640),
         "BBoxSafeRandomCrop": A.BBoxSafeRandomCrop,
@@ -37,8 +36,8 @@ def transform(name: str, partner: np.ndarray) -> A.BasicTransform:
         "PiecewiseAffine": lambda: A.PiecewiseAffine((0.01, 0.03), 5, 5, border_mode=BORDER, p=1),
         "RandomGridShuffle": lambda: A.RandomGridShuffle((3, 3), p=1),
         "TextImage": lambda: A.TextImage(font(), font_size_fraction_range=(0.8, 0.8), p=1),
-        "FDA": lambda: A.FDA(beta_limit=(0, 0.1), p=1, **partners),
-        "HistogramMatching": lambda: A.HistogramMatching(blend_ratio=(0.5, 1), p=1, **partners),
+        "FDA": lambda: A.FDA(beta_limit=(0, 0.1), p=1),
+        "HistogramMatching": lambda: A.HistogramMatching(blend_ratio=(0.5, 1), p=1),
     }
     return made[name]()
 
@@ -57,7 +56,10 @@ def main() -> None:
         places = ((0.2, 0.3 + 0.1 * line, 0.8, 0.4 + 0.1 * line) for line in range(3))
         lines = zip(TEXTS, places, strict=True)
         more = {"textimage_metadata": [{"text": text, "bbox": place} for text, place in lines]}
-    pipeline = A.Compose([transform(name, np.load(other))], bbox_params=boxes)
+    if name in ("FDA", "HistogramMatching"):
+        key = {"FDA": "fda_metadata", "HistogramMatching": "hm_metadata"}[name]
+        more = {key: [np.load(other)]}
+    pipeline = A.Compose([transform(name)], bbox_params=boxes)
 
     def act() -> None:
         for _ in range(int(times)):

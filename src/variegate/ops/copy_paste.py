@@ -126,13 +126,17 @@ class CopyPaste(Combination):
 
     def _blended(self, below: Image, above: Image, shape: npt.NDArray[np.bool_]) -> Image:
         """Return one image over another within a shape, soft at its edge."""
+        whole = shape.reshape(shape.shape + (1,) * (below.ndim - 2))
         if self.feather == 0:
-            full = shape.reshape(shape.shape + (1,) * (below.ndim - 2))
-            return np.where(full, above, below)
+            return np.where(whole, above, below)
         alpha = gaussian_blurred(shape.astype(np.uint8) * np.uint8(255), self.feather)
-        share = alpha.astype(np.uint16).reshape(alpha.shape + (1,) * (below.ndim - 2))
-        mixed = above * share + below * (255 - share)
-        return ((mixed + 127) // 255).astype(np.uint8)
+        share = alpha.reshape(whole.shape).astype(np.uint16)
+        # Beyond its edge an object goes on with its own colors, not with those that lay around it:
+        # the blurred object is its color times its share.
+        beyond = gaussian_blurred(np.where(whole, above, np.uint8(0)), self.feather)
+        own = np.where(whole, above * share, beyond.astype(np.uint16) * 255)
+        mixed = own + below * (255 - share)
+        return ((np.minimum(mixed, 65_025) + 127) // 255).astype(np.uint8)
 
 
 def _bounds(targets: Targets, size: Size) -> Points:
