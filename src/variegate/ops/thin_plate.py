@@ -17,7 +17,7 @@ from variegate.ops.field import Lattice
 Floats = npt.NDArray[np.float64]
 
 #: Nodes along each side. What is lost between them is below a hundredth of a displacement.
-_NODES = 32
+_NODES = 64
 
 
 def thin_plate(size: Size, side: int, offsets: Floats) -> Lattice:

@@ -24,7 +24,7 @@ class ThinPlate(Viewed):
     """Move a grid of control points; the image bends between them like a thin metal plate."""
 
     name: ClassVar = "thin_plate"
-    axes: ClassVar = (Axis("thin_plate", "amount", 0.0, 0.3),)
+    axes: ClassVar = (Axis("thin_plate", "amount", 0.0, 0.25),)
     noisy: ClassVar = True
 
     amount: Annotated[Range, Bounds(0, 0.5)] = (0.05, 0.15)
