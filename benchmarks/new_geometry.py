@@ -32,7 +32,7 @@ CASES = {
 
 def run(*, quick: bool) -> Result:
     """Run the benchmark."""
-    each, rounds = (4, 5) if quick else (10, 21)
+    each, rounds = (2, 5) if quick else (4, 15)
     files = _photos()
     rows = []
     for name, peers in CASES.items():

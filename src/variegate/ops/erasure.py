@@ -58,9 +58,6 @@ class Erasure(Occluder):
             return super().apply(sample)
         return replace(self, boxes=_boxes(sample.targets, sample.size)).apply(sample)
 
-    def visible(self, size: Size) -> npt.NDArray[np.bool_] | None:
-        return super().visible(size) if self._frames(size) else None
-
     def _hidden(self, size: Size) -> npt.NDArray[np.bool_]:
         hidden = np.zeros(size, np.bool_)
         for top, left, region in self._regions(size):
@@ -74,28 +71,29 @@ class Erasure(Occluder):
         cover = self._cover(image) if self.fill == "blur" else None
         color = None if self.fill in ("blur", "noise") else self._level(image)
         for number, (top, left, region) in enumerate(self._regions(size)):
-            place = (slice(top, top + region.shape[0]), slice(left, left + region.shape[1]))
-            part = changed[place]
-            if color is not None:
-                part[region] = color
+            bottom, right = top + region.shape[0], left + region.shape[1]
+            if color is not None and self.shape == "rectangle":
+                corners = ((left, top), (right - 1, bottom - 1))
+                cv2.rectangle(changed, *corners, color, cv2.FILLED)
                 continue
-            shape = (*region.shape, *image.shape[2:])
-            shown = (
-                even_bytes(self.noise_key, shape, "fill", number) if cover is None else cover[place]
-            )
-            part[region] = shown[region]
+            part = changed[top:bottom, left:right]
+            if color is not None:
+                shown = np.full(part.shape, color if image.ndim == 3 else color[0], np.uint8)
+            elif cover is not None:
+                shown = cover[top:bottom, left:right]
+            else:
+                shown = even_bytes(self.noise_key, part.shape, "fill", number)
+            part[...] = cv2.copyTo(shown, region.view(np.uint8), part.copy())
         return changed
 
-    def _level(self, image: Image) -> Image:
-        """Return the one color that is shown, as a pixel of the image."""
+    def _level(self, image: Image) -> tuple[int, ...]:
+        """Return the one color that is shown, a level for each channel."""
         if self.fill == "mean":
             # Whole numbers: the sums are exact whatever their order.
-            sums = cv2.sumElems(image)[: 1 if image.ndim == 2 else 3]
             pixels = image.shape[0] * image.shape[1]
-            mean = [(2 * int(total) + pixels) // (2 * pixels) for total in sums]
-            return np.array(mean, np.uint8)[: 3 if image.ndim == 3 else 1]
-        pixel: Image = self._cover(image[:1, :1])[0, 0]
-        return pixel
+            sums = (int(total) for total in cv2.sumElems(image)[: 3 if image.ndim == 3 else 1])
+            return tuple((2 * total + pixels) // (2 * pixels) for total in sums)
+        return tuple(self._cover(image[:1, :1]).ravel().tolist())
 
     def _frames(self, size: Size) -> tuple[Box, ...]:
         """Return what regions lie in."""
@@ -109,14 +107,21 @@ class Erasure(Occluder):
         for owner, frame in enumerate(self._frames(size)):
             for number in range(self.count):
                 ring = self._ring(frame, owner, number)
+                if self.shape == "rectangle":
+                    ring = np.rint(ring)
                 low = np.maximum(np.floor(ring.min(axis=0)), 0).astype(int)
                 high = np.minimum(np.ceil(ring.max(axis=0)), size[::-1]).astype(int)
                 left, top = low.tolist()
                 width, height = (high - low).tolist()
                 if width > 0 and height > 0:
-                    hidden = rasterised([ring - low], (height, width)) > 0
-                    found.append((top, left, hidden))
+                    found.append((top, left, self._filled(ring - low, (height, width))))
         return found
+
+    def _filled(self, ring: Points, size: Size) -> npt.NDArray[np.bool_]:
+        """Return (H, W) the pixels within a ring."""
+        if self.shape == "rectangle":
+            return np.ones(size, np.bool_)
+        return rasterised([ring], size) > 0
 
     def _ring(self, frame: Box, owner: int, number: int) -> Points:
         """Return the outline of one region, (K, 2)."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from variegate.annotations.polygons import Outlines, Points
-from variegate.annotations.sample import Image, Sample, Size
+from variegate.annotations.sample import Image, Size
 from variegate.annotations.targets import Keypoints, Layer, Targets
 from variegate.ops.base import Operation
 from variegate.ops.matrices import translation
@@ -46,10 +46,6 @@ class GridShuffle(Operation):
         for source, target in self._moves((image.shape[0], image.shape[1])):
             changed[_slices(target)] = image[_slices(source)]
         return changed
-
-    def apply(self, sample: Sample) -> Sample:
-        moves = self._moves(sample.size)
-        return super().apply(sample) if moves else sample
 
     def apply_targets(self, targets: Targets, size: Size) -> Targets:
         moves = self._moves(size)

@@ -1,19 +1,21 @@
 """`SafeCrop`: a window of the image that keeps every object whole."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from variegate.annotations.polygons import Points
-from variegate.annotations.sample import Image, Sample, Size
+from variegate.annotations.sample import Image, Sample, Size, size_of
 from variegate.annotations.targets import FREE, Keypoints, Targets
 from variegate.ops.base import Operation
 from variegate.ops.matrices import scaling, translation
+from variegate.ops.mixing import Region
 from variegate.ops.view import View
 from variegate.ops.warp import Warp
 
 _PLAIN_VIEW = View()
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -41,33 +43,56 @@ class SafeCrop(Operation):
     view: View = _PLAIN_VIEW
 
     def apply(self, sample: Sample) -> Sample:
-        return self.window(sample.size, sample.targets).apply(sample)
+        window = self.window(sample.size, sample.targets)
+        targets = sample.targets
+        if targets is not None:
+            targets = self._warp(window, sample.size).apply_targets(targets, sample.size)
+        return replace(sample, image=self._shown(sample.image, window), targets=targets)
 
     def apply_targets(self, targets: Targets, size: Size) -> Targets:
-        return self.window(size, targets).apply_targets(targets, size)
+        return self._warp(self.window(size, targets), size).apply_targets(targets, size)
+
+    def apply_image(self, image: Image) -> Image:
+        return self._shown(image, self.window(size_of(image)))
 
     def output_size(self, size: Size) -> Size:
         return self.canvas or size
 
     def _act(self, image: Image) -> Image:
-        return self.window((image.shape[0], image.shape[1])).apply_image(image)
+        return self.apply_image(image)
 
-    def window(self, size: Size, targets: Targets | None = None) -> Warp:
-        """Return what shows the window of an image of (height, width) `size`."""
+    def window(self, size: Size, targets: Targets | None = None) -> Region:
+        """Return what is shown of an image of (height, width) `size`, in whole pixels."""
         needed = None if targets is None else _bounds(targets)
-        canvas = self.output_size(size)
         sides = self._sides(size, needed)
-        starts = []
+        ends = []
         for axis, (place, whole, side) in enumerate(
             zip(self.place, size[::-1], sides, strict=True)
         ):
             first, last = 0.0, whole - side
             if needed is not None:
-                low, high = min(max(needed[axis], 0.0), whole), min(needed[axis + 2], whole)
+                low, high = max(needed[axis], 0.0), min(needed[axis + 2], whole)
                 first, last = max(first, high - side), min(last, low)
-            starts.append(first + place * max(0.0, last - first))
-        zoom = scaling(canvas[1] / sides[0], canvas[0] / sides[1])
-        return Warp.of(zoom @ translation(-starts[0], -starts[1]), canvas, self.view)
+            start = first + place * max(0.0, last - first)
+            # Outwards, so that nothing is cut.
+            begin = min(math.floor(start + _ROUNDING), whole - 1)
+            ends.append((begin, min(whole, max(begin + 1, math.ceil(start + side - _ROUNDING)))))
+        (left, right), (top, bottom) = ends
+        return top, left, bottom, right
+
+    def _warp(self, window: Region, size: Size) -> Warp:
+        """Return what moves labels as the window moves pixels."""
+        top, left, bottom, right = window
+        canvas = self.output_size(size)
+        zoom = scaling(canvas[1] / (right - left), canvas[0] / (bottom - top))
+        return Warp.of(zoom @ translation(-left, -top), canvas, self.view)
+
+    def _shown(self, image: Image, window: Region) -> Image:
+        """Return the window at full size: cut out, then resized, in half the time of a warp."""
+        top, left, bottom, right = window
+        part = np.ascontiguousarray(image[top:bottom, left:right])
+        whole = (0, 0, bottom - top, right - left)
+        return self._warp(whole, size_of(image)).apply_image(part)
 
     def _sides(self, size: Size, needed: list[float] | None) -> tuple[float, float]:
         """Return the (width, height) of the window."""
