@@ -25,21 +25,25 @@ class PiecewiseAffine(Displacement):
         rows, down = _places(self.size[0], self.nodes[0])
         columns, across = _places(self.size[1], self.nodes[1])
         left, right = grid[:, columns], grid[:, columns + 1]
-        share = across[:, np.newaxis]
-        # Along the edges between two rows of cells, at every column of pixels.
-        edges = left + share * (right - left)
-        result = np.empty((*self.size, 2), np.float32)
+        # x and y side by side, so that numpy goes along whole rows.
+        share = np.repeat(across, 2)
+        width = 2 * self.size[1]
+        edges = left.reshape(-1, width) + share * (right - left).reshape(-1, width)
+        drops = np.diff(left, axis=0).reshape(-1, width)
+        # What a corner lies off the plane through the other three.
+        bends = np.diff(right - left, axis=0).reshape(-1, width)
+        result = np.empty((self.size[0], width), np.float32)
         for row in range(self.nodes[0] - 1):
             first, last = np.searchsorted(rows, (row, row + 1))
-            if first == last:
-                continue
-            height = down[first:last, np.newaxis, np.newaxis]
-            # From the upper edge down along the left side, from the lower one up along the right.
-            above = edges[row] + height * (left[row + 1] - left[row])
-            below = edges[row + 1] + (height - 1) * (right[row + 1] - right[row])
-            upper = share + height <= 1
-            result[first:last] = np.where(upper, above, below)
-        return result
+            height = down[first:last, np.newaxis]
+            band = np.multiply(height, drops[row], out=result[first:last])
+            band += edges[row]
+            # Beyond the diagonal, the triangle with that corner.
+            beyond = height + (share - 1)
+            np.maximum(beyond, 0, out=beyond)
+            beyond *= bends[row]
+            band += beyond
+        return result.reshape(*self.size, 2)
 
 
 def _places(length: int, nodes: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
