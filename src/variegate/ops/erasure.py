@@ -25,7 +25,6 @@ _CORNERS = 9
 #: Of 64 points: an area one part in 600 less than the ellipse's.
 _TURNS = [2 * math.pi * number / 64 for number in range(64)]
 _ELLIPSE = np.array([(0.5 + math.cos(t) / 2, 0.5 + math.sin(t) / 2) for t in _TURNS])
-_RECTANGLE = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 
 
 @dataclass(frozen=True)
@@ -106,37 +105,34 @@ class Erasure(Occluder):
         found = []
         for owner, frame in enumerate(self._frames(size)):
             for number in range(self.count):
-                ring = self._ring(frame, owner, number)
+                rng = noise_generator(self.noise_key, "region", owner, number)
+                x, y = float(rng.random()), float(rng.random())
                 if self.shape == "rectangle":
-                    ring = np.rint(ring)
-                low = np.maximum(np.floor(ring.min(axis=0)), 0).astype(int)
-                high = np.minimum(np.ceil(ring.max(axis=0)), size[::-1]).astype(int)
-                left, top = low.tolist()
-                width, height = (high - low).tolist()
-                if width > 0 and height > 0:
-                    found.append((top, left, self._filled(ring - low, (height, width))))
+                    x1, y1, x2, y2 = map(round, self._box(frame, x, y, 1.0))
+                    hidden = np.ones((y2 - y1, x2 - x1), np.bool_)
+                else:
+                    unit = _unit_ring(self.shape, rng)
+                    left, top, right, bottom = self._box(frame, x, y, _area(unit))
+                    x1, y1 = math.floor(left), math.floor(top)
+                    x2, y2 = min(size[1], math.ceil(right)), min(size[0], math.ceil(bottom))
+                    ring = unit * (right - left, bottom - top)
+                    ring = np.array([left - x1, top - y1]) + ring
+                    hidden = rasterised([ring], (max(0, y2 - y1), max(0, x2 - x1))) > 0
+                if hidden.size:
+                    found.append((y1, x1, hidden))
         return found
 
-    def _filled(self, ring: Points, size: Size) -> npt.NDArray[np.bool_]:
-        """Return (H, W) the pixels within a ring."""
-        if self.shape == "rectangle":
-            return np.ones(size, np.bool_)
-        return rasterised([ring], size) > 0
-
-    def _ring(self, frame: Box, owner: int, number: int) -> Points:
-        """Return the outline of one region, (K, 2)."""
-        rng = noise_generator(self.noise_key, "region", owner, number)
-        across, down = rng.random(2).tolist()
-        unit = _unit_ring(self.shape, rng)
+    def _box(self, frame: Box, across: float, down: float, filled: float) -> Box:
+        """Return the box of a shape that fills a share of it, somewhere in a frame."""
         x1, y1, x2, y2 = frame
         full_width, full_height = x2 - x1, y2 - y1
         # The box around a shape is larger than the shape: its area is what was asked for.
-        box_area = self.area * full_width * full_height / _area(unit)
-        width = min(full_width, math.sqrt(box_area * self.aspect_ratio))
-        height = min(full_height, box_area / width) if width > 0 else 0.0
-        width = min(full_width, box_area / height) if height > 0 else 0.0
+        area = self.area * full_width * full_height / filled
+        width = min(full_width, math.sqrt(area * self.aspect_ratio))
+        height = min(full_height, area / width) if width > 0 else 0.0
+        width = min(full_width, area / height) if height > 0 else 0.0
         left, top = x1 + across * (full_width - width), y1 + down * (full_height - height)
-        return unit * (width, height) + (left, top)
+        return left, top, left + width, top + height
 
 
 def _boxes(targets: Targets, size: Size) -> tuple[Box, ...]:
@@ -148,9 +144,7 @@ def _boxes(targets: Targets, size: Size) -> tuple[Box, ...]:
 
 
 def _unit_ring(shape: RegionShape, rng: np.random.Generator) -> Points:
-    """Return an outline (K, 2) that touches the four sides of the unit square."""
-    if shape == "rectangle":
-        return _RECTANGLE
+    """Return an outline (K, 2), no rectangle, that touches the four sides of the unit square."""
     if shape == "ellipse":
         return _ELLIPSE
     # Around a middle, in turn, near or far: no edge crosses another.
