@@ -26,16 +26,22 @@ from variegate.validation import descriptions
 DOCS = Path(__file__).parent
 FAMILIES = {
     "geometry": "Geometry",
+    "safe_crop": "Crops that keep objects whole",
     "canvas": "Canvas",
     "fields": "Fields",
+    "control_points": "Control points",
+    "grid_shuffle": "Cells",
     "color": "Color",
     "adaptive": "Color that depends on the image",
     "blur": "Blur and sharpness",
     "resolution": "Resolution",
     "noise": "Noise",
     "occlusion": "Occlusion",
+    "erasure": "Random erasing",
+    "text": "Text",
     "weather": "Weather",
     "mixing": "From several images",
+    "adaptation": "The look of another image",
 }
 
 

@@ -20,8 +20,8 @@ class FourierAdaptationTransform(Transform):
     share: Annotated[Range, Bounds(0, 1)] = (0.3, 1.0)
     """Share of the way to the other image's amplitudes; 0 is the identity."""
     beta: Annotated[Range, Bounds(0, 0.5)] = (0.005, 0.015)
-    """Which waves are changed: those with at most this fraction of the shorter side, in pixels,
-    of periods along it; 0 changes the mean color alone."""
+    """Most waves along a side that are changed, as a fraction of the shorter side's pixels; 0
+    changes the mean color alone."""
 
 
 class HistogramMatchTransform(Transform):

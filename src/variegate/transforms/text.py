@@ -30,7 +30,7 @@ class TextOverlayTransform(Transform):
     """Number of lines."""
     opacity: Annotated[Range, Bounds(0, 1)] = (0.7, 1.0)
     """How much of what lies below is covered; 0 is the identity."""
-    texts: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
+    texts: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = None
     """Lines from which some are drawn; dates, numbers and invented words where there are none."""
     color: (
         tuple[
