@@ -3,7 +3,7 @@
 import io
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -105,9 +105,14 @@ def _brightness(region: Image) -> int:
 @lru_cache(maxsize=64)
 def _font(size: float) -> ImageFont.FreeTypeFont:
     """Return Pillow's own font, of any size in pixels, letters set one after the other."""
-    bundled = ImageFont.load_default(10)
-    assert isinstance(bundled, ImageFont.FreeTypeFont)
     # Basic, not Raqm: that one is there where the system has FriBiDi, and sets letters otherwise.
     return ImageFont.truetype(
-        io.BytesIO(bundled.font_bytes), max(1.0, size), layout_engine=ImageFont.Layout.BASIC
+        io.BytesIO(_font_file()), max(1.0, size), layout_engine=ImageFont.Layout.BASIC
     )
+
+
+@cache
+def _font_file() -> bytes:
+    bundled = ImageFont.load_default(10)
+    assert isinstance(bundled, ImageFont.FreeTypeFont)
+    return bundled.font_bytes
