@@ -3,7 +3,7 @@
 import io
 import math
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from variegate.ops.base import Pixels
 
 _REC_601 = (299, 587, 114)
 _CONTRAST = 90  # levels
+_LEAST_DRAWN = 64  # pixels
 _LINE = 1.25  # of a line's height: from one line to the next
 
 
@@ -46,11 +47,11 @@ class TextOverlay(Pixels):
     def is_identity(self) -> bool:
         return self.height == 0 or self.opacity == 0 or not any(self.lines)
 
-    def visible(self, size: Size) -> npt.NDArray[np.bool_] | None:
+    def visible(self, size: Size) -> npt.NDArray[np.bool_]:
         """Return (H, W) where less than half of the color is the text's."""
-        if self.is_identity:
-            return None
         seen = np.ones(size, np.bool_)
+        if self.is_identity:
+            return seen
         top, left, share = self._block(size)
         seen[top : top + share.shape[0], left : left + share.shape[1]] = share < 128
         return seen
@@ -72,20 +73,29 @@ class TextOverlay(Pixels):
 
     def _block(self, size: Size) -> tuple[int, int, npt.NDArray[np.uint16]]:
         """Return the top and the left of the text, and how much of each pixel is its color."""
-        font = _font(self.height)
-        step = self.height * _LINE
+        # Drawn large and reduced, so that letters have the same shapes and places at any size.
+        drawn = _LEAST_DRAWN
+        while drawn < self.height:
+            drawn *= 2
+        factor, font = self.height / drawn, _font(drawn)
         wide = max(font.getlength(line) for line in self.lines)
-        height = min(size[0], math.ceil(step * len(self.lines)))
-        width = min(size[1], math.ceil(wide) + 1)
-        block = PillowImage.new("L", (width, height), 0)
+        full = (math.ceil(drawn * _LINE * len(self.lines)), math.ceil(wide) + 1)
+        # What lies beyond the image is not drawn.
+        rows, columns = (
+            min(length, math.ceil(side / factor)) for length, side in zip(full, size, strict=True)
+        )
+        block = PillowImage.new("L", (columns, rows), 0)
         draw = ImageDraw.Draw(block)
         for number, line in enumerate(self.lines):
-            draw.text((0, round(number * step)), line, fill=255, font=font)
+            draw.text((0, round(number * drawn * _LINE)), line, fill=255, font=font)
+        height = min(size[0], max(1, round(rows * factor)))
+        width = min(size[1], max(1, round(columns * factor)))
+        letters = cv2.resize(np.asarray(block), (width, height), interpolation=cv2.INTER_AREA)
         top = round(self.place[1] * (size[0] - height))
         left = round(self.place[0] * (size[1] - width))
         # By whole numbers: opacity in steps of 1/255.
         opacity = round(self.opacity * 255)
-        share = (np.asarray(block, np.uint16) * np.uint16(opacity) + 127) // 255
+        share = (letters.astype(np.uint16) * np.uint16(opacity) + 127) // 255
         return top, left, share.astype(np.uint16)
 
 
@@ -102,13 +112,11 @@ def _brightness(region: Image) -> int:
     return sums[0] if region.ndim == 2 else _luminance(tuple(sums[:3]))
 
 
-@lru_cache(maxsize=64)
-def _font(size: float) -> ImageFont.FreeTypeFont:
-    """Return Pillow's own font, of any size in pixels, letters set one after the other."""
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """Return Pillow's own font, of a size in pixels, letters set one after the other."""
     # Basic, not Raqm: that one is there where the system has FriBiDi, and sets letters otherwise.
-    return ImageFont.truetype(
-        io.BytesIO(_font_file()), max(1.0, size), layout_engine=ImageFont.Layout.BASIC
-    )
+    return ImageFont.truetype(io.BytesIO(_font_file()), size, layout_engine=ImageFont.Layout.BASIC)
 
 
 @cache
