@@ -22,7 +22,9 @@ WORK = HERE / ".work"
 
 #: What each peer's environment holds; imgaug is no longer kept up and needs its contemporaries.
 ENVIRONMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "albumentations": (("albumentations==2.0.8", "opencv-python-headless", "simplejpeg"),),
+    "albumentations": (
+        ("albumentations==2.0.8", "opencv-python-headless", "simplejpeg", "Pillow"),
+    ),
     "imgaug": (
         (
             "numpy==1.23.5",

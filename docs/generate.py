@@ -26,8 +26,11 @@ from variegate.validation import descriptions
 DOCS = Path(__file__).parent
 FAMILIES = {
     "geometry": "Geometry",
+    "safe_crop": "Crops that keep objects whole",
     "canvas": "Canvas",
     "fields": "Fields",
+    "control_points": "Control points",
+    "grid_shuffle": "Cells",
     "color": "Color",
     "jitter": "Color in a drawn direction",
     "adaptive": "Color that depends on the image",
@@ -38,8 +41,11 @@ FAMILIES = {
     "compression": "Compression",
     "noise": "Noise",
     "occlusion": "Occlusion",
+    "erasure": "Random erasing",
+    "text": "Text",
     "weather": "Weather",
     "mixing": "From several images",
+    "adaptation": "The look of another image",
 }
 
 

@@ -31,7 +31,7 @@ class _Table(Graded):
         return cv2.merge([self._changed(channel) for channel in cv2.split(image)])
 
     def _changed(self, channel: Image) -> Image:
-        mixed = _LEVELS + self.mix * (self._table(_histogram(channel)) - _LEVELS)
+        mixed = _LEVELS + self.mix * (self._table(histogram(channel)) - _LEVELS)
         return looked_up(channel, round_to_bytes(mixed))
 
     @abstractmethod
@@ -136,7 +136,7 @@ def _mean(channel: Image) -> float:
     return int(np.sum(channel, dtype=np.int64)) / channel.size
 
 
-def _histogram(channel: Image) -> npt.NDArray[np.int64]:
+def histogram(channel: Image) -> npt.NDArray[np.int64]:
     """Return how often each of the 256 levels occurs."""
     counts = np.zeros(256, np.int64)
     # cv2 counts in float32: exact up to 2**24.

@@ -17,7 +17,7 @@ The rules of `fuse`, for pointwise P, geometric G and anything A:
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -72,6 +72,7 @@ def draw_variants(
     finish: tuple[Draw, ...] = (),
     fused: bool = True,
     pool: Sequence[str] = (),
+    bare: Collection[str] = (),
     objects: bool = False,
     placed: bool = False,
     mirrors: bool = True,
@@ -86,6 +87,7 @@ def draw_variants(
         finish: what is done to every variant at its end.
         fused: bring the operations into normal form; without it every step is done by itself.
         pool: keys of the images from which partners are chosen, for transforms of several.
+        bare: keys of those that have no objects.
         objects: whether the dataset has objects, of which no border may show copies.
         placed: whether it is known where things are in the image, which no mixture may move.
         mirrors: without it what makes a mirror image is left out.
@@ -94,7 +96,7 @@ def draw_variants(
         ImageError: a transform of several images was drawn, and there is no other.
     """
     place = Place(seed, key)
-    draws = _Draws(place, pool, objects=objects, placed=placed)
+    draws = _Draws(place, pool, bare=bare, objects=objects, placed=placed)
     made = []
     for index, chain in enumerate(chains(policy, place)):
         drawn = (*draws.of(chain), *finish)
@@ -143,6 +145,7 @@ class _Draws:
 
     place: Place
     pool: Sequence[str] = ()
+    bare: Collection[str] = ()
     objects: bool = False
     placed: bool = False
     made: dict[Path, Draw | None] = field(default_factory=dict)
@@ -166,6 +169,8 @@ class _Draws:
         if "partners" not in drawn.parameters:
             return with_border(drawn, objects=self.objects)
         others = [key for key in self.pool if key != self.place.key]
+        if find_transform(drawn.transform).partners_have_objects:
+            others = [key for key in others if key not in self.bare] or others
         if not others:
             raise ImageError(
                 f"{drawn.transform} needs another image of the same split, and there is none"

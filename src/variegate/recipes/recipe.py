@@ -15,7 +15,7 @@ A recipe is data: nothing in it is evaluated, and what it does not know is an er
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -194,6 +194,7 @@ class Recipe(Spec):
         key: str,
         size: tuple[int, int],
         pool: Sequence[str] = (),
+        bare: Collection[str] = (),
         objects: bool = False,
         placed: bool = False,
         mirrors: bool = True,
@@ -203,6 +204,7 @@ class Recipe(Spec):
         Args:
             key, size: of the image.
             pool: keys of others of which results may be made together with it.
+            bare: keys of those that have no objects.
             objects: whether its dataset has objects, of which no border may show copies.
             placed: whether it is known where things are in it, which no mixture may move.
             mirrors: without it what makes a mirror image is left out.
@@ -217,6 +219,7 @@ class Recipe(Spec):
             size=size,
             finish=self.finish,
             pool=pool,
+            bare=bare,
             objects=objects,
             placed=placed,
             mirrors=mirrors,

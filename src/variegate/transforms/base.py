@@ -217,6 +217,8 @@ class Transform(Spec):
     axes: ClassVar[tuple[Axis, ...]] = ()
     partners: ClassVar[int] = 0
     """How many other images it needs."""
+    partners_have_objects: ClassVar[bool] = False
+    """Whether it can make nothing of other images without objects."""
     acts: ClassVar[Callable[..., Operation] | None] = None
     """What makes the operation of the drawn parameters, each by its name; lists are tuples."""
     of_shorter_side: ClassVar[tuple[str, ...]] = ()
