@@ -34,6 +34,7 @@ FAMILIES = {
     "color": "Color",
     "jitter": "Color in a drawn direction",
     "adaptive": "Color that depends on the image",
+    "enhance": "As TrivialAugment and RandAugment change colors",
     "light": "Uneven light",
     "blur": "Blur and sharpness",
     "optics": "Lenses and filters",
@@ -45,6 +46,7 @@ FAMILIES = {
     "text": "Text",
     "weather": "Weather",
     "mixing": "From several images",
+    "chain_mix": "From several chains",
     "adaptation": "The look of another image",
 }
 

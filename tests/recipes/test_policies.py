@@ -235,14 +235,16 @@ def test_p_is_the_share_of_variants_that_are_changed(share):
 def test_axes_takes_any_of_them_at_any_strength():
     made = drawn(Axes(n=400, transforms=("brightness",)))
     amounts = [one[0]["amount"] for one in made.values()]
-    end = all_axes()["brightness+"][1].end
-    assert np.mean(np.abs(amounts)) == pytest.approx(end / 2, abs=0.05 * end)
-    assert max(map(abs, amounts)) > 0.97 * end
+    for axis, sign in (("brightness+", 1), ("brightness-", -1)):
+        end = abs(all_axes()[axis][1].end)
+        own = [abs(amount) for amount in amounts if amount * sign > 0]
+        assert np.mean(own) == pytest.approx(end / 2, abs=0.05 * end)
+        assert max(own) > 0.97 * end
     assert np.mean(np.sign(amounts)) == pytest.approx(0, abs=0.15)
 
 
 def test_axes_takes_k_of_them_with_replacement():
-    made = drawn(Axes(n=400, k=3, strength=0.4, transforms=("brightness", "gamma+")))
+    made = drawn(Axes(n=400, k=3, strength=0.4, transforms=("brightness+", "gamma+")))
     assert {len(one) for one in made.values()} == {3}
     gamma, brightness = (all_axes()[name][1].value(0.4) for name in ("gamma+", "brightness+"))
     for one in itertools.chain(*made.values()):

@@ -81,7 +81,7 @@ def test_the_catalogue_is_complete():
     assert {kind.name for kind in KINDS} >= {
         *("autocontrast", "equalize", "clahe"),
         *("gaussian_blur", "motion_blur", "defocus", "zoom_blur", "glass_blur", "median_blur"),
-        *("sharpen", "sharpness", "mean_contrast", "downscale", "jpeg"),
+        *("sharpen", "sharpness", "downscale", "jpeg"),
         *("gaussian_noise", "poisson_noise", "speckle", "salt_pepper", "iso_noise"),
         *("pixel_dropout", "cutout", "grid_dropout", "superpixels"),
         *("shadow", "fog", "rain", "snow", "sun_flare", "spatter"),

@@ -10,30 +10,8 @@ import numpy as np
 
 from variegate.annotations.sample import Image
 from variegate.ops.base import Graded
-from variegate.ops.color import LUMINANCE, round_to_bytes
-from variegate.ops.grain import looked_up
 
-_LEVELS = np.arange(256, dtype=np.float64)
-_RED, _GREEN, _BLUE = LUMINANCE.tolist()
 _SMOOTH = (np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class MeanContrast(Graded):
-    """Move values away from the mean luminance of the image, or towards it.
-
-    Attributes:
-        change: share of the distance that is added; 0 is the identity, -1 plain gray.
-    """
-
-    change: float
-
-    def _act_on_colors(self, image: Image) -> Image:
-        # Sums of bytes are whole numbers, so the mean is the same on every machine.
-        red, green, blue, _ = cv2.mean(image)
-        mean = red if image.ndim == 2 else _RED * red + _GREEN * green + _BLUE * blue
-        table = round_to_bytes(_LEVELS + self.change * (_LEVELS - mean))
-        return looked_up(image, table)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from variegate.annotations.rules import LabelRule
 from variegate.annotations.sample import Image, Sample, check_image
@@ -59,6 +59,18 @@ class Output(Spec):
     """(height, width) to which every result is brought at the end, or one number for both."""
     alpha: Literal["keep", "white"] = "keep"
     """Keep transparency where the format can, or lay the image over white."""
+
+    @field_validator("quality", mode="before")
+    @classmethod
+    def _quality(cls, value: object) -> object:
+        if value == "same":
+            return value
+        if type(value) not in (int, float) or value % 1:  # type: ignore[operator]
+            raise ValueError(f"expected a whole number or same, got {shown(value)}")
+        if not 1 <= value <= 100:  # type: ignore[operator]
+            bound = "at least 1" if value < 1 else "at most 100"
+            raise ValueError(f"expected {bound}, got {value}")
+        return value
 
 
 class Recipe(Spec):

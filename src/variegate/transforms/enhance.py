@@ -25,20 +25,6 @@ class Gain(Transform):
     """The factor; 1 is the identity, 0 black."""
 
 
-class MeanContrast(Transform):
-    """Stretch or shrink the distance of every value from the mean luminance of the image."""
-
-    name: ClassVar = "mean_contrast"
-    axes: ClassVar = (
-        Axis("mean_contrast+", "factor", 1.0, 4.0, "log"),
-        Axis("mean_contrast-", "factor", 1.0, 0.1),
-    )
-    acts: ClassVar = lambda factor: ops.MeanContrast(factor - 1)
-
-    factor: Annotated[Range, Bounds(0, 100, log=True)] = (0.7, 1.4)
-    """Factor on the distance from the mean; 1 is the identity, 0 plain gray."""
-
-
 class Sharpness(Transform):
     """Make the image softer or sharper, pixel by pixel."""
 

@@ -10,7 +10,7 @@ with them. They do not follow the axes of the catalogue, which end elsewhere.
 | rotate | `rotate` | degrees, counterclockwise |
 | brightness | `gain` | factor less 1 |
 | color | `saturation` | factor less 1 |
-| contrast | `mean_contrast` | factor less 1 |
+| contrast | `contrast` about the mean | factor less 1 |
 | sharpness | `sharpness` | factor less 1 |
 | posterize | `posterize`, lower bits cut off | bits that stay |
 | solarize | `solarize` | level from which values are inverted, of 255 |
@@ -158,7 +158,7 @@ def _factor(change: float) -> Parameters:
 _COLORS: Mapping[str, tuple[str, Callable[[float], Parameters]]] = {
     "brightness": ("gain", _factor),
     "color": ("saturation", _factor),
-    "contrast": ("mean_contrast", _factor),
+    "contrast": ("contrast", lambda change: {"factor": 1 + change, "about": "mean"}),
     "sharpness": ("sharpness", _factor),
     "posterize": ("posterize", lambda bits: {"bits": bits, "cut": True}),
     "solarize": ("solarize", lambda level: {"threshold": level / 256}),
