@@ -62,12 +62,12 @@ class Output(Spec):
 
     @field_validator("quality", mode="before")
     @classmethod
-    def _quality(cls, value: object) -> object:
+    def _quality(cls, value: Any) -> Any:
         if value == "same":
             return value
-        if type(value) not in (int, float) or value % 1:  # type: ignore[operator]
+        if type(value) not in (int, float) or value % 1:
             raise ValueError(f"expected a whole number or same, got {shown(value)}")
-        if not 1 <= value <= 100:  # type: ignore[operator]
+        if not 1 <= value <= 100:
             bound = "at least 1" if value < 1 else "at most 100"
             raise ValueError(f"expected {bound}, got {value}")
         return value
