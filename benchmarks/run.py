@@ -20,8 +20,8 @@ from pathlib import Path
 from harness import ENVIRONMENTS, HERE, WORK, Result, version_of
 
 NAMES = (
-    *("transform_only", "new_pixels", "whole_job", "power_set", "memory", "labels", "start"),
-    *("kernels", "storage", "cluster", "serverless", "fidelity", "corruptions"),
+    *("transform_only", "new_pixels", "new_geometry", "whole_job", "power_set", "memory", "labels"),
+    *("start", "kernels", "storage", "cluster", "serverless", "fidelity", "corruptions"),
 )
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 RESULTS = WORK / "results"
