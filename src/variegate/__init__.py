@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from variegate.annotations.sample import Sample
     from variegate.datasets.convert import convert
+    from variegate.datasets.prepare.split import split
     from variegate.errors import VariegateError
     from variegate.formats.hints import Hints
     from variegate.recipes.recipe import Recipe
@@ -46,6 +47,7 @@ _HOMES = {
     "inspect": "datasets.inspect",
     "read_manifest": "runs.output",
     "rebuild": "runs.rebuild",
+    "split": "datasets.prepare.split",
     "status": "runs.status",
     "verify": "runs.verify",
 }
@@ -67,6 +69,7 @@ __all__ = [
     "inspect",
     "read_manifest",
     "rebuild",
+    "split",
     "status",
     "verify",
 ]
