@@ -39,6 +39,7 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
         # Without what it asks for: opencv-python, which would stand beside the headless one.
         ("--no-deps", "imgaug==0.4.0"),
     ),
+    "sklearn": (("scikit-learn==1.9.1",),),
     "augmentor": (("Augmentor==0.2.12", "opencv-python-headless", "simplejpeg"),),
 }
 
