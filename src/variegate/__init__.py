@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from variegate.annotations.sample import Sample
     from variegate.datasets.convert import convert
     from variegate.datasets.prepare.split import split
+    from variegate.datasets.prepare.statistics import stats
     from variegate.errors import VariegateError
     from variegate.formats.hints import Hints
     from variegate.recipes.recipe import Recipe
@@ -48,6 +49,7 @@ _HOMES = {
     "read_manifest": "runs.output",
     "rebuild": "runs.rebuild",
     "split": "datasets.prepare.split",
+    "stats": "datasets.prepare.statistics",
     "status": "runs.status",
     "verify": "runs.verify",
 }
@@ -70,6 +72,7 @@ __all__ = [
     "read_manifest",
     "rebuild",
     "split",
+    "stats",
     "status",
     "verify",
 ]
