@@ -1,8 +1,8 @@
 """Mean and deviation of the channels over all pixels, exact: by sums of whole numbers.
 
-Sums and sums of squares of 8-bit samples are whole numbers. OpenCV's of one image are exact (below
-2**53), and Python adds them without end, so the result depends on no order and no number of
-workers. It is rounded once, at the end.
+Sums and sums of squares of 8-bit samples are whole numbers, and follow from how often each value
+comes. Python adds them without end, so the result depends on no order and no number of workers. It
+is rounded once, at the end.
 """
 
 import math
@@ -12,6 +12,9 @@ import cv2
 import numpy as np
 
 _WHITE = 255
+# OpenCV counts in 32-bit floats, which hold every whole number up to here.
+_COUNTED = 1 << 24
+_VALUES = np.arange(256, dtype=np.int64)
 
 
 @dataclass(slots=True)
@@ -33,10 +36,10 @@ class ChannelSums:
     @classmethod
     def of(cls, image: np.ndarray) -> "ChannelSums":
         """Return the sums of one image, (H, W) or (H, W, 3) uint8."""
-        channels = [image] if image.ndim == 2 else list(cv2.split(image))
-        sums = [int(cv2.sumElems(one)[0]) for one in channels]
-        squares = [int(cv2.norm(one, cv2.NORM_L2SQR)) for one in channels]
-        gray = len(channels) == 1
+        gray = image.ndim == 2
+        counts = [_histogram(image, channel) for channel in range(1 if gray else 3)]
+        sums = [int(one @ _VALUES) for one in counts]
+        squares = [int(one @ _VALUES**2) for one in counts]
         return cls(
             1,
             image.shape[0] * image.shape[1],
@@ -71,6 +74,17 @@ class ChannelSums:
                 for total, squares in zip(self.sums, self.squares, strict=True)
             ],
         )
+
+
+def _histogram(image: np.ndarray, channel: int) -> np.ndarray:
+    """Return (256,) int64: how often each value comes in a channel."""
+    counts = np.zeros(256, np.int64)
+    rows = max(1, _COUNTED // image.shape[1])
+    for start in range(0, image.shape[0], rows):
+        part = image[start : start + rows]
+        found = cv2.calcHist([part], [channel], None, [256], [0, 256])
+        counts += found.ravel().astype(np.int64)
+    return counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
