@@ -18,10 +18,10 @@ one or two classes, into 3 to 10 folds (`benchmarks/splits.py`). The deviation o
 largest difference, over the folds, between its share there and an equal share. Where one group
 holds more of a class than a fold should, or the images of a class cannot be divided by the folds,
 that bounds what any split can reach, and both may reach it. {PROBLEMS} problems are drawn like
-that, and {PROBLEMS} with some images in every group, of several classes, in which no group has more
-than a fold's share of any class, and the images of every class can be divided by the folds. Beside it scikit-learn's `StratifiedGroupKFold`: as it is,
-and the best of that and {SEEDS} shuffled attempts. Then {LARGE:,} images of ten classes, each a
-group of its own, into 70/15/15.
+that, and {PROBLEMS} with five or more images in a group, of several classes, in which no group has
+more than a fold's share of any class and the images of every class can be divided by the folds.
+Beside it scikit-learn's `StratifiedGroupKFold`: as it is, and the best of that and {SEEDS} shuffled
+attempts. Then {LARGE:,} images of ten classes, each a group of its own, into 70/15/15.
 """
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from variegate.annotations.sample import Sample
     from variegate.datasets.convert import convert
+    from variegate.datasets.prepare.leaks import leaks
     from variegate.datasets.prepare.split import split
     from variegate.datasets.prepare.statistics import stats
     from variegate.errors import VariegateError
@@ -46,6 +47,7 @@ _HOMES = {
     "convert": "datasets.convert",
     "estimate": "runs.estimate",
     "inspect": "datasets.inspect",
+    "leaks": "datasets.prepare.leaks",
     "read_manifest": "runs.output",
     "rebuild": "runs.rebuild",
     "split": "datasets.prepare.split",
@@ -69,6 +71,7 @@ __all__ = [
     "convert",
     "estimate",
     "inspect",
+    "leaks",
     "read_manifest",
     "rebuild",
     "split",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from variegate.cli.summaries import OnProgress
-    from variegate.datasets.prepare.split import ClassSplit, SplitReport
+    from variegate.datasets.prepare.split_report import ClassSplit, SplitReport
     from variegate.runs.run import Summary
 
 _CLASSES_SHOWN = 40

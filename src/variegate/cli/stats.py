@@ -92,8 +92,8 @@ def _show(found: "DatasetStatistics") -> None:
         tell(f"        {one}")
     for kind, fault in list(found.quarantined.items())[:_KINDS_SHOWN]:
         tell(f"cannot be used: {fault.count:,} x {kind}, such as {fault.examples[0]}")
-    if (more := len(found.quarantined) - _KINDS_SHOWN) > 0:
-        tell(f"and {more:,} more kinds; --json names them")
+    if (kinds := len(found.quarantined) - _KINDS_SHOWN) > 0:
+        tell(f"and {kinds:,} more kinds; --json names them")
     if found.classes:
         show(_classes(found))
         show("")
@@ -106,8 +106,8 @@ def _show(found: "DatasetStatistics") -> None:
         show(_histogram(title, counts))
     show("")
     shown = ", ".join(f"{size} ({count:,})" for size, count in found.sizes.items())
-    more = f" and others ({found.other_sizes:,})" if found.other_sizes else ""
-    show(f"most frequent, width x height: {shown}{more}")
+    others = f" and others ({found.other_sizes:,})" if found.other_sizes else ""
+    show(f"most frequent, width x height: {shown}{others}")
     show("")
     show(f"torchvision: {found.normalize}" + (", of train" if "train" in found.by_split else ""))
 

@@ -175,7 +175,9 @@ def test_the_dataset_is_organized_in_its_own_format(data_dir, tmp_path, name):
     }
     assert variegate.verify(output).ok
     # A file that is lost is made again in the part where it was.
-    lost = next(path for path in sorted((output).rglob("*")) if path.suffix in (".jpg", ".png", ".JPG"))
+    lost = next(
+        path for path in sorted((output).rglob("*")) if path.suffix in (".jpg", ".png", ".JPG")
+    )
     data = lost.read_bytes()
     lost.unlink()
     variegate.rebuild(output, lost.relative_to(output).as_posix())
@@ -247,9 +249,7 @@ def test_the_command_shows_how_far_off_a_class_is(patients, run):
     result = run("split", patients, "--group", r"(\d)\.png", "--dry-run", "--parts", "55/45")
     assert result.exit_code == 0, result.stderr
     assert "furthest off is" in result.stdout
-    data = json.loads(
-        run("split", patients, "--group", "patient", "--dry-run", "--json").stdout
-    )
+    data = json.loads(run("split", patients, "--group", "patient", "--dry-run", "--json").stdout)
     assert data["groups"] == 60
     assert sum(data["images"].values()) == 300
     assert run("split", patients).exit_code == 2

@@ -106,7 +106,7 @@ class ImageTable:
     def _shown(self, source: Source) -> list[tuple[int, int]]:
         """Return the classes of an image, each with its number of objects."""
         objects = source.annotation.objects if source.annotation else ()
-        counts = Counter({name: 0 for name in source.shares})
+        counts = Counter(dict.fromkeys(source.shares, 0))
         for one in objects:
             counts[one.category] += 1
         self.objects += len(objects)

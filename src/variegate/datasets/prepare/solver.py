@@ -69,7 +69,8 @@ class Groups:
     @property
     def totals(self) -> Floats:
         """The sum of each column."""
-        return np.bincount(self.columns, self.amounts, minlength=self.width)
+        sums = np.bincount(self.columns, self.amounts, minlength=self.width)
+        return sums.astype(np.float64)
 
     @property
     def digests(self) -> Numbers:
@@ -92,7 +93,7 @@ class Groups:
         cells = np.bincount(
             self.columns * count + owners, self.amounts, minlength=self.width * count
         )
-        return cells.reshape(self.width, count)
+        return cells.astype(np.float64).reshape(self.width, count)
 
 
 def solve(groups: Groups, shares: Floats, *, seed: int) -> Numbers:
@@ -146,7 +147,7 @@ class _Trial:
 
     def _add_fixed(self) -> None:
         for number in np.flatnonzero(self._groups.fixed >= 0):
-            self._add(number, self._groups.fixed[number])
+            self._add(int(number), int(self._groups.fixed[number]))
 
     def _add(self, number: int, part: int) -> None:
         groups = self._groups

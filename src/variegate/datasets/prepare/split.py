@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,8 @@ from variegate.datasets.prepare.group_rules import GroupRule, group_rules
 from variegate.datasets.prepare.image_table import NO_LABEL, ImageTable
 from variegate.datasets.prepare.members import members
 from variegate.datasets.prepare.parts import DEFAULT_PARTS, Parts, is_fold
-from variegate.datasets.prepare.solver import Floats, Groups, Numbers, solve
+from variegate.datasets.prepare.solver import Groups, solve
+from variegate.datasets.prepare.split_report import SplitReport, describe
 from variegate.datasets.prepare.split_table import PlacedImages, SplitRow, SplitTable
 from variegate.errors import InputError, UsageError
 from variegate.formats import DatasetFormat, detect
@@ -30,72 +31,6 @@ from variegate.storage import Snapshot, Storage, check_apart, open_storage, prin
 
 GIVEN = "given"
 _TOLD_EVERY = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassSplit:
-    """A class in the parts of a split.
-
-    Attributes:
-        name: of the class; "" for images without a label.
-        images: that show it, by part.
-        objects: of it, by part; empty where there are none.
-        groups: in how many it is.
-        wanted: images, by part, if all were divisible.
-        off: the largest difference between a part's share of its images and the share asked for.
-        off_images: the largest difference in images.
-    """
-
-    name: str
-    images: dict[str, int]
-    objects: dict[str, int]
-    groups: int
-    wanted: dict[str, float]
-    off: float
-    off_images: float
-
-
-@dataclass(slots=True, kw_only=True)
-class SplitReport:
-    """What a split is like.
-
-    Attributes:
-        place: of the dataset.
-        format: its name.
-        description: how it was recognised, a sentence.
-        notes: what else should be known.
-        rules: what groups go by.
-        seed: of the choice between equal solutions.
-        wanted: share of each part.
-        images: in each part.
-        groups: how many.
-        largest: images in the largest group.
-        kept: images that are where they were.
-        crossing: groups that were in several parts before, and stay so.
-        classes: each in the parts.
-        within_one: every class is within one image of its share, in every part.
-        worst: the largest of all differences between shares of a class.
-        csv: file that was written, or None.
-        output: dataset that was written, or None.
-    """
-
-    place: str
-    format: str
-    description: str
-    notes: list[str] = field(default_factory=list)
-    rules: list[str] = field(default_factory=list)
-    seed: int = 0
-    wanted: dict[str, float] = field(default_factory=dict)
-    images: dict[str, int] = field(default_factory=dict)
-    groups: int = 0
-    largest: int = 0
-    kept: int = 0
-    crossing: int = 0
-    classes: list[ClassSplit] = field(default_factory=list)
-    within_one: bool = True
-    worst: float = 0.0
-    csv: str | None = None
-    output: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,12 +198,14 @@ def _made(
         for key, part, name, classes in images.put(numbers):
             shown = tuple(names[number] for number in classes if names[number] != NO_LABEL)
             table.add(SplitRow(key, parts.names[part], name, shown))
-        _describe(found, images, groups, columns, numbers, parts, rules)
+        describe(found, images, groups, columns, numbers, parts, rules)
         found.notes += _given_notes(dataset_format, choice)
         yield found, table
 
 
-def _kept(choice: SplitChoice, dataset_format: DatasetFormat, parts: Parts) -> "SplitTable | str | None":
+def _kept(
+    choice: SplitChoice, dataset_format: DatasetFormat, parts: Parts
+) -> "SplitTable | str | None":
     """Return where images are already: a table, "given", or None; all in parts that there are."""
     if choice.keep is None:
         return None
@@ -345,64 +282,8 @@ def _check_groups(place: str, groups: Groups, parts: Parts, choice: SplitChoice)
     )
 
 
-def _describe(
-    found: SplitReport,
-    images: ImageTable,
-    groups: Groups,
-    columns: list[tuple[int, bool]],
-    numbers: Numbers,
-    parts: Parts,
-    rules: list[GroupRule],
-) -> None:
-    """Say what the split is like."""
-    counts = groups.counts(numbers, len(parts.names))
-    by_column = {column: counts[place] for place, column in enumerate(columns, 1)}
-    held = np.bincount(groups.columns, minlength=groups.width)
-    in_groups = {column: int(held[place]) for place, column in enumerate(columns, 1)}
-    found.images = _by_part(counts[0], parts)
-    found.groups = groups.count
-    sizes = groups.amounts[groups.columns == 0]
-    found.largest = int(sizes.max())
-    found.kept = int(sizes[groups.fixed >= 0].sum())
-    found.crossing = images.crossing
-    found.rules = [rule.description for rule in rules]
-    for number, name in enumerate(images.names()):
-        shown = by_column[number, False]
-        off = np.abs(shown - shown.sum() * parts.array)
-        objects = by_column.get((number, True))
-        found.classes.append(
-            ClassSplit(
-                name=name,
-                images=_by_part(shown, parts),
-                objects={} if objects is None else _by_part(objects, parts),
-                groups=in_groups[number, False],
-                wanted=dict(
-                    zip(parts.names, (shown.sum() * parts.array).tolist(), strict=True)
-                ),
-                off=float(off.max() / shown.sum()),
-                off_images=float(off.max()),
-            )
-        )
-    found.within_one = all(one.off_images < 1 for one in found.classes)
-    found.worst = max(one.off for one in found.classes)
-    found.notes += [note for rule in rules for note in rule.notes()]
-    if images.crossing:
-        several = counted(images.crossing, "group is", "groups are")
-        found.notes.append(
-            f"{several} in several parts already, and stay so: "
-            f"{', '.join(map(printable, images.examples))}; variegate leaks lists them"
-        )
-
-
 def _given_notes(dataset_format: DatasetFormat, choice: SplitChoice) -> list[str]:
     if not dataset_format.splits or choice.keep is not None:
         return []
     there = ", ".join(f"{name} {dataset_format.images[name]:,}" for name in dataset_format.splits)
     return [f"the splits that it has ({there}) are made anew; --keep given keeps them"]
-
-
-def _by_part(counts: Floats, parts: Parts) -> dict[str, int]:
-    return {name: int(count) for name, count in zip(parts.names, counts, strict=True)}
-
-
-

@@ -1,5 +1,6 @@
 """A dataset in figures: its classes, its pixels, its sizes, as a whole, by split and by class."""
 
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -206,7 +207,7 @@ class _Counter:
             if one and (figures := self._by_split[one].figures):
                 found.by_split[one] = figures
         best = found.by_split.get("train", found.channels)
-        found.normalize = best and best.normalize
+        found.normalize = None if best is None else best.normalize
         for name in dict.fromkeys((*self._known, *sorted(self._counts))):
             count = self._counts.get(name, ClassCount())
             by_split = self._class_splits.get(name, Counter())
@@ -231,7 +232,7 @@ def _bin(value: float, ends: tuple[float, ...]) -> int:
 def _histogram(counts: Counter[int], ends: tuple[float, ...]) -> dict[str, int]:
     """Return counts by range, from the first to the last that has any."""
     names = [f"to {ends[0]:g}"]
-    names += [f"{low:g} to {high:g}" for low, high in zip(ends, ends[1:], strict=False)]
+    names += [f"{low:g} to {high:g}" for low, high in itertools.pairwise(ends)]
     names += [f"over {ends[-1]:g}"]
     numbers = range(min(counts), max(counts) + 1) if counts else range(0)
     return {names[number]: counts[number] for number in numbers}
