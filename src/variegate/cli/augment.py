@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     "variegate augment photos.zip more/ --preset chain --seed 7",
     "variegate augment photos/ try/ --recipe recipe.yaml --limit 10",
     "variegate augment photos/ more/ --update --prune",
+    "variegate augment photos/ more/ --balance even",
     "variegate augment s3://raw s3://more --backend ray --address auto",
     "variegate augment s3://raw/images s3://more/variants --backend lambda --function NAME",
 )
@@ -59,6 +60,15 @@ def augment(
     prune: Annotated[
         bool, option("--prune", "With --update: delete the results of images that are gone.")
     ] = False,
+    balance: Annotated[
+        str | None,
+        option(
+            "--balance",
+            "Variants by class: even (all classes as many as the rarest can have), N results of "
+            "each class, or cap:N for at most N. Default: all variants of every image.",
+            metavar="HOW",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Augment every training image of IN into OUT.
@@ -74,6 +84,7 @@ def augment(
         strict=strict,
         update=update,
         prune=prune,
+        balance=balance,
         raw_labels=raw_labels,
         backend=backend.backend,
         backend_options=backend.chosen,
@@ -112,6 +123,8 @@ def augment(
     else:
         counts, variants = summary.counts, summary.variants
         augmented = f"x {variants:,} = {counts.augmented * variants:,} files"
+        if balance is not None:
+            augmented = f"to {counts.outputs - counts.copied:,} files, balanced"
         rows = [
             ("augmented", counts.augmented, augmented),
             ("copied unchanged", counts.copied, "validation and test images"),
