@@ -123,13 +123,15 @@ def augment(
     else:
         counts, variants = summary.counts, summary.variants
         augmented = f"x {variants:,} = {counts.augmented * variants:,} files"
+        skipped = "not images"
         if balance is not None:
             augmented = f"to {counts.outputs - counts.copied:,} files, balanced"
+            skipped = "not images, or of a class with results enough"
         rows = [
             ("augmented", counts.augmented, augmented),
             ("copied unchanged", counts.copied, "validation and test images"),
             (summaries.QUARANTINE, counts.quarantined, summaries.UNREADABLE),
-            ("skipped", counts.skipped, "not images"),
+            ("skipped", counts.skipped, skipped),
         ]
         summaries.show_summary(summary, figures, rows, what="files")
         if counts.identical:

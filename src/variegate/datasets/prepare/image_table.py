@@ -154,6 +154,9 @@ class ImageTable:
         self.crossing, self.examples = 0, []
         for _, group in groupby(self._rows(), key=lambda row: row.group):
             rows = list(group)
+            if len(rows) == 1:
+                yield Portion(rows, rows[0].old or rows[0].near)
+                continue
             known = Counter(row.old for row in rows if row.old is not None)
             if len(known) > 1:
                 self.crossing += 1
