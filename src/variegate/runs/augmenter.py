@@ -13,6 +13,7 @@ from variegate.formats import Item, Source
 from variegate.runs.job import Job
 from variegate.runs.render import Rendered, Renderer
 from variegate.runs.rows import Row
+from variegate.runs.variant_choice import variants_of
 from variegate.runs.worker import Result, Worker, worker_of
 from variegate.storage import key_to_text
 from variegate.transforms.base import Draw
@@ -27,7 +28,8 @@ class Augmenter(Worker):
             yield self._copied(source, data)
             return
         file_format = self._format(source, data)
-        for done in self.renderer.variants(source, data, file_format):
+        only = variants_of(self.options, self.recipe, source)
+        for done in self.renderer.variants(source, data, file_format, only=only):
             yield self._made(source, done, file_format)
 
     def result_again(self, source: Source, data: bytes, row: Row) -> Result:
@@ -58,7 +60,8 @@ class Augmenter(Worker):
         self, source: Source, data: bytes, *, only: int | None = None
     ) -> Iterator[Rendered]:
         """Yield variants, encoded, each as soon as it can be had; nothing is written."""
-        yield from self.renderer.variants(source, data, self._format(source, data), only=only)
+        chosen = None if only is None else (only,)
+        yield from self.renderer.variants(source, data, self._format(source, data), only=chosen)
 
     def targets_as_written(self, source: Source, done: Rendered) -> Targets | None:
         """Return what will be known of a result to whoever reads its annotation."""

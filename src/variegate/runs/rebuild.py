@@ -103,7 +103,8 @@ def _source(inputs: Storage, row: Row, record: dict[str, Any]) -> Source:
             if one.key == row.key or one.key in parents:
                 found[one.key] = one
     partners = tuple(found[key] for key in sorted(parents) if key in found)
-    return replace(found[row.key], partners=partners)
+    # A split that was chosen is written nowhere else.
+    return replace(found[row.key], partners=partners, split=row.split)
 
 
 def _remedy(source: str | Path | None) -> str:

@@ -1,6 +1,6 @@
 """From one source to its results, in memory: decode, plan, execute, encode; labels along."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -62,7 +62,12 @@ class Renderer:
     objects: bool = False
 
     def variants(
-        self, source: Source, data: bytes, file_format: str, *, only: int | None = None
+        self,
+        source: Source,
+        data: bytes,
+        file_format: str,
+        *,
+        only: Collection[int] | None = None,
     ) -> Iterator[Rendered]:
         """Yield variants, encoded, each as soon as it can be had.
 
@@ -70,10 +75,10 @@ class Renderer:
             source: whose.
             data: its file.
             file_format: of the results.
-            only: this one alone.
+            only: these alone; None for all.
         """
         rendering = _Rendering(self, source, data, file_format)
-        planned = [variant for variant in rendering.plan() if only in (None, variant.index)]
+        planned = [one for one in rendering.plan() if only is None or one.index in only]
         yield from rendering.encoded(planned)
 
     def again(

@@ -26,6 +26,7 @@ from variegate.runs.annotate import mirror_notes
 from variegate.runs.backends import Backend, make_backend
 from variegate.runs.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.runs.backends.local import default_workers
+from variegate.runs.balance import check_balance, plan_balance
 from variegate.runs.changes import check_unchanged
 from variegate.runs.failures import FirstFailures
 from variegate.runs.file_notes import file_notes
@@ -131,6 +132,8 @@ class Options:
         update: make a finished output of the same recipe follow its input: make what is new or
             changed, keep the rest.
         prune: with `update`: delete the results of inputs that are gone.
+        balance: variants by class: "even", a number of results of each class, or "cap:N"; None
+            for all variants of every image.
         silence_limit_s: a worker process that finishes no result for so long is taken to hang.
         backend: where it is run: the name of a back end.
         backend_options: those of that back end, by name.
@@ -148,6 +151,7 @@ class Options:
     strict: bool = False
     update: bool = False
     prune: bool = False
+    balance: str | None = None
     silence_limit_s: float = SILENCE_LIMIT_S
     backend: str = "local"
     backend_options: Mapping[str, object] = field(default_factory=dict)
@@ -175,6 +179,7 @@ class Prepared:
         fresh: writes the results in another format; None for that of the input.
         kind, options: of the job; see `Job`.
         raw_labels: see `Options`.
+        balanced: how many results there will be, where classes are balanced.
     """
 
     recipe: Recipe
@@ -186,6 +191,7 @@ class Prepared:
     kind: str = "augment"
     options: Mapping[str, Any] = field(default_factory=dict)
     raw_labels: bool = False
+    balanced: int | None = None
 
     @property
     def writer(self) -> Writer:
@@ -208,7 +214,8 @@ class Prepared:
         if self.dataset_format.splits and not self.fresh:
             others = ((s, n) for s, n in self.dataset_format.images.items() if s != "train")
             copied = sum(min(number, self.listing.splits[split]) for split, number in others)
-        return self.augmented * self.recipe.count() + copied
+        made = self.augmented * self.recipe.count() if self.balanced is None else self.balanced
+        return made + copied
 
     def job(
         self, options: Options, output: str | None = None, *, plugins: tuple[Plugin, ...] = ()
@@ -285,14 +292,21 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
         if objects:
             notes = (*dataset_format.notes, *border_notes(recipe.policy))
             dataset_format = replace(dataset_format, notes=notes)
+        more: dict[str, Any] = {"objects": True} if objects else {}
+        plan = None
+        if options.balance is not None:
+            plan = plan_balance(listing, dataset_format, recipe, options.balance)
+            more |= plan.options
+            dataset_format = replace(dataset_format, notes=(*dataset_format.notes, *plan.notes))
         yield Prepared(
             recipe,
             storage,
             dataset_format,
             listing,
             workers_of(options),
-            options={"objects": True} if objects else {},
+            options=more,
             raw_labels=options.raw_labels,
+            balanced=None if plan is None else plan.outputs,
         )
 
 
@@ -306,6 +320,13 @@ def check_options(options: Options) -> None:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise RecipeError(f"{name}: expected at least 1, got {value}")
+    if options.balance is not None:
+        check_balance(options.balance)
+        if options.update:
+            raise RecipeError(
+                "--balance and --update: expected one of them; what balances the classes depends "
+                "on all images, so write to a new output"
+            )
     chosen_backend(options)
 
 

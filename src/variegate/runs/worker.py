@@ -50,6 +50,9 @@ _HEAD_BYTES = 1 << 20
 # A file that is away is looked for again after so long, at the end of its shard.
 _PAUSES_S = (0.2, 0.8, 2.0)
 
+# Of a source of which no result is wanted.
+_LEFT_OUT = "its class has results enough (--balance)"
+
 _INSUFFICIENT_MEMORY = -4  # cv2.error.code
 
 #: Kinds of jobs: where the class of each is, "module:Class". It is imported when a job of the kind
@@ -178,6 +181,8 @@ class Worker(ABC):
                 seen.add(made)
                 rows.append(self._written(row, done))
                 tell(Counts(outputs=1, bytes=len(done.content)))
+            if not rows:
+                return [without_output(number, source, "skipped", _LEFT_OUT)]
             rows.sort(key=lambda row: row.variant or 0)
             return [replace(rows[0], identical=identical), *rows[1:]] if identical else rows
         except (ImageError, InputError, KeyRefusedError) as error:

@@ -38,6 +38,12 @@ group by original, label order by original
 """
 
 
+def original_of(key: str) -> str | None:
+    """Return the name of the original of which a tool has made an image, if its name tells."""
+    export = _EXPORT.fullmatch(key[key.rfind("/") + 1 :])
+    return export["stem"] if export else None
+
+
 class _Copy(NamedTuple):
     size: int
     head: bytes
@@ -61,7 +67,7 @@ class CopyFinder:
 
     def add(self, source: Source, head: bytes) -> None:
         """Take an image, with the digest of its beginning."""
-        export = _EXPORT.fullmatch(source.key[source.key.rfind("/") + 1 :])
+        original = original_of(source.key)
         self._database.execute(
             "insert into file values (?, ?, ?, ?, ?, ?)",
             (
@@ -70,7 +76,7 @@ class CopyFinder:
                 head,
                 source.split or "",
                 _raw(", ".join(sorted(source.shares))),
-                _raw(export["stem"]) if export else None,
+                _raw(original) if original else None,
             ),
         )
 

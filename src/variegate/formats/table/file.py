@@ -12,7 +12,7 @@ from variegate.formats.scan import NOTHING_SAID, SPLITS, Said, canonical_split, 
 from variegate.storage import Storage, printable
 
 # The usual names, the most telling first: names of classes before their numbers.
-_FILE_NAMES = (
+FILE_NAMES = (
     *("file", "filename", "file_name", "filepath", "file_path", "path"),
     *("image", "image_name", "image_file", "image_path", "img", "picture", "photo"),
     *("image_id", "id"),
@@ -69,14 +69,14 @@ def find_columns(head: Head) -> Columns | NotThisFormat:
     Where no name is a usual one, a column is taken that alone can be it: of file names, by their
     extensions; of labels, by values that repeat.
     """
-    file_at, split_at = head.find("file", _FILE_NAMES), head.find("split", SPLIT_COLUMNS)
+    file_at, split_at = head.find("file", FILE_NAMES), head.find("split", SPLIT_COLUMNS)
     if _BOX_NAMES & set(head.names):
         return NotThisFormat("it holds boxes, which csv-boxes may read")
     if file_at is None:
         files = [place for place in range(len(head.cells)) if _holds_files(head, place)]
         if len(files) != 1:
             return NotThisFormat(
-                f"it has no column for the file, such as '{_FILE_NAMES[0]}'; say which it is, "
+                f"it has no column for the file, such as '{FILE_NAMES[0]}'; say which it is, "
                 "such as --columns file=NAME"
             )
         (file_at,) = files

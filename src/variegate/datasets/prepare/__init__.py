@@ -1,0 +1,1 @@
+"""From a raw collection to a dataset: what belongs together, splits, statistics, leaks."""
