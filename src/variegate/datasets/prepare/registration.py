@@ -30,7 +30,7 @@ _TEXTURE = 4.0
 _ALIKE = 0.85
 _LEAST_BLOCKS = 6
 _LEAST_OVERLAP = 0.05
-_BLUR = 1.0
+_BLUR, _EDGE = 1.0, 7
 # From such an agreement on there is nothing to refine, and below the other no hope.
 _GOOD, _HOPELESS = 0.97, 0.3
 _ECC = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 1e-4)
@@ -237,6 +237,8 @@ def _compared(
     inliers: int,
 ) -> Match | None:
     full = inside > 0.999
+    # Not where blurring brings in what lies outside.
+    sure = cv2.erode(full.astype(np.uint8), np.ones((_EDGE, _EDGE), np.uint8)) > 0
     covered = float(full.mean())
     area = abs(float(np.linalg.det(matrix[:, :2]))) * second.gray.size
     overlap = min(1.0, float(full.sum()) / area)
@@ -244,7 +246,7 @@ def _compared(
         return None
     one = cv2.GaussianBlur(first.gray, (0, 0), _BLUR)
     other = cv2.GaussianBlur(laid, (0, 0), _BLUR)
-    blocks = _Blocks.of(one, other, full)
+    blocks = _Blocks.of(one, other, sure)
     if blocks.textured.sum() < _LEAST_BLOCKS:
         return None
     gain, offset = _tone(one[full], other[full])
