@@ -13,8 +13,8 @@ from variegate.errors import ImageError, InputError
 from variegate.storage import Storage
 
 _LEAST_SIDE = 400
-# Frames that are kept, 1 MB each with their features.
-_KEPT = 192
+# Frames that are kept, half a megabyte each with their features.
+_KEPT = 768
 
 
 class Frames:

@@ -8,12 +8,16 @@ chain: a crop of the left and one of the right half are both of the whole, and i
 they are no group.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from variegate.datasets.prepare.relations import Relation
+
+# Of pairs between two sets that turned out to be unrelated, after which the rest is not tried.
+_REFUSALS = 3
 
 Judge = Callable[[Sequence[tuple[int, int]]], Iterable[Relation | None]]
 
@@ -110,18 +114,23 @@ class Grouper:
     def _rounds(self, pairs: np.ndarray, joined: _Sets) -> Iterator[tuple[int, int]]:
         """Yield pairs of one exposure as they are found, and connect no two that are connected."""
         left = [(int(one), int(other)) for one, other in pairs]
+        refused = Counter[tuple[int, int]]()
         while left:
             now: list[tuple[int, int]] = []
             later: list[tuple[int, int]] = []
             busy = set[int]()
             for one, other in left:
-                if joined.of(one) == joined.of(other):
+                first, second = sorted((joined.of(one), joined.of(other)))
+                if first == second or refused[first, second] >= _REFUSALS:
                     continue
                 (later if other in busy else now).append((one, other))
                 busy.add(other)
             for pair, relation in zip(now, self._relations(now), strict=True):
                 if relation is not None and relation.grade != "again":
                     yield pair
+                else:
+                    one, other = sorted(map(joined.of, pair))
+                    refused[one, other] += 1
             left = later
 
     def _relations(self, pairs: Sequence[tuple[int, int]]) -> list[Relation | None]:

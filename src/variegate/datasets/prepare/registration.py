@@ -42,7 +42,6 @@ class Frame:
 
     Attributes:
         size: (height, width) of the image itself.
-        gray: float32, of a size to work on.
     """
 
     def __init__(self, gray: np.ndarray, size: tuple[int, int]) -> None:
@@ -52,13 +51,27 @@ class Frame:
         height, width = (max(8, round(one * side / longest)) for one in gray.shape)
         way = cv2.INTER_AREA if side < longest else cv2.INTER_CUBIC
         self._bytes = cv2.resize(gray, (width, height), interpolation=way)
-        self.gray = self._bytes.astype(np.float32)
+
+    @property
+    def gray(self) -> np.ndarray:
+        """(H, W) float32. Not kept: many frames wait in memory."""
+        return self._bytes.astype(np.float32)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of `gray`."""
+        return (self._bytes.shape[0], self._bytes.shape[1])
 
     @property
     def to_image(self) -> np.ndarray:
         """(3, 3) matrix from pixels of `gray` to pixels of the image, corners on corners."""
-        height, width = self.gray.shape
+        height, width = self.shape
         return np.diag([self.size[1] / width, self.size[0] / height, 1.0])
+
+    @cached_property
+    def thumbnail(self) -> np.ndarray:
+        """(32, 32) float32."""
+        return cv2.resize(self.gray, (32, 32), interpolation=cv2.INTER_AREA)
 
     @cached_property
     def features(self) -> tuple[np.ndarray, np.ndarray]:
@@ -123,20 +136,20 @@ def _best(found: list[Match | None]) -> Match | None:
 
 def _whole_maps(first: Frame, second: Frame) -> list[np.ndarray]:
     """Return the maps of the whole second image onto the whole first that fit its thumbnail."""
-    small = [cv2.resize(one.gray, (32, 32), interpolation=cv2.INTER_AREA) for one in (first, second)]
+    small = [one.thumbnail for one in (first, second)]
     maps = []
     for transposed, across, down in ORIENTATIONS:
         shown = small[1].T if transposed else small[1]
         shown = shown[:: -1 if down else 1, :: -1 if across else 1]
         if _correlation(small[0], shown) > 0.8:
-            height, width = second.gray.shape
+            height, width = second.shape
             corners = np.array([(0, 0), (width, 0), (0, height)], np.float32)
             unit = corners / (width, height)
             unit = unit[:, ::-1] if transposed else unit
             unit = np.stack(
                 [1 - unit[:, 0] if across else unit[:, 0], 1 - unit[:, 1] if down else unit[:, 1]], 1
             )
-            target = unit * (first.gray.shape[1], first.gray.shape[0])
+            target = unit * np.array(first.shape[::-1])
             maps.append(cv2.getAffineTransform(corners, target.astype(np.float32)))
     return maps
 
@@ -155,13 +168,15 @@ def _feature_map(first: Frame, second: Frame, *, mirror: bool) -> tuple[np.ndarr
     if mirror:
         asked = mirrored(asked)
     alike = asked @ known.T
-    order = np.argsort(-alike, axis=1)[:, :2]
     rows = np.arange(len(asked))
-    near = np.sqrt(np.maximum(0, 2 - 2 * alike[rows[:, None], order]))
+    best = alike.argmax(axis=1)
+    first_best = alike[rows, best].copy()
+    alike[rows, best] = -1
+    near = np.sqrt(np.maximum(0, 2 - 2 * np.stack([first_best, alike.max(axis=1)], axis=1)))
     good = near[:, 0] < _RATIO * near[:, 1]
     if good.sum() < _LEAST_INLIERS:
         return None
-    source, target = others[good], places[order[good, 0]]
+    source, target = others[good], places[best[good]]
     matrix, inside = cv2.estimateAffine2D(
         source, target, method=cv2.RANSAC, ransacReprojThreshold=_REACH, maxIters=2000
     )
@@ -189,7 +204,7 @@ def _judged(first: Frame, second: Frame, matrix: np.ndarray, inliers: int) -> Ma
         back = _judged(second, first, cv2.invertAffineTransform(matrix), inliers)
         return None if back is None else _turned(back)
     sharp = _softened(second.gray, scale)
-    height, width = first.gray.shape
+    height, width = first.shape
     # OpenCV's coordinates have 0 at the middle of the first pixel.
     centred = _shifted(matrix)
     laid = cv2.warpAffine(sharp, centred, (width, height), flags=cv2.INTER_LINEAR)
@@ -240,7 +255,7 @@ def _compared(
     # Not where blurring brings in what lies outside.
     sure = cv2.erode(full.astype(np.uint8), np.ones((_EDGE, _EDGE), np.uint8)) > 0
     covered = float(full.mean())
-    area = abs(float(np.linalg.det(matrix[:, :2]))) * second.gray.size
+    area = abs(float(np.linalg.det(matrix[:, :2]))) * second.shape[0] * second.shape[1]
     overlap = min(1.0, float(full.sum()) / area)
     if max(covered, overlap) < _LEAST_OVERLAP or full.sum() < _LEAST_BLOCKS * _BLOCK**2:
         return None

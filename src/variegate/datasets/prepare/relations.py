@@ -63,7 +63,9 @@ class Relation:
             return f"{second} shows what {first} shows, photographed again"
         what = f"the part {self.part} of {first}" if self.part else first
         about = " ".join(self.words[:1]) + "".join(f", {one}" for one in self.words[1:])
-        return f"{second} is {what} {about}".rstrip() if about else f"{second} is a copy of {what}"
+        if about or self.part:
+            return f"{second} is {what} {about}".rstrip()
+        return f"{second} is a copy of {what}"
 
 
 def grade_of(match: Match) -> Grade | None:
