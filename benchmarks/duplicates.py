@@ -18,10 +18,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
 from harness import Claim, Result, number
 from memory import peak
 from photos import _paths, data
-
 from variegate.datasets.prepare.audit import GROUPS, audit
 from variegate.datasets.prepare.candidates import hash_pairs, word_pairs
 from variegate.datasets.prepare.words import FEATURES, TABLES
@@ -33,8 +33,8 @@ METHOD = f"""
 *Found:* {PHOTOS} photos of the test data and 15 files made of each, {PHOTOS * 16:,} images in one
 folder, by `variegate audit`. A pair is found when its two images are in one group; a pair of two
 different photos in a group is false. Then the sets of look-alikes, components (96 x 96), hands
-(100 x 100) and blood cells, each image beside a copy of JPEG quality 60, its mirror image and a crop
-of 70% of each side.
+(100 x 100) and blood cells, each image beside a copy of JPEG quality 60, its mirror image and a
+crop of 70% of each side.
 
 *Many:* synthetic hashes and words, 1% of them of copies: time and peak memory of the search for
 candidates, which is all that grows with the heap; registration takes about 25 ms for each
@@ -141,8 +141,14 @@ def run(*, quick: bool) -> Result:
     for size in (10_000,) if quick else MANY:
         one = measured(size)
         memory = one["peak"] / 2**20
-        rows.append((f"{size:,} synthetic images", f"{one['found']:.3f}", "",
-                     f"{number(one['seconds'])} s, {memory:,.0f} MB"))
+        rows.append(
+            (
+                f"{size:,} synthetic images",
+                f"{one['found']:.3f}",
+                "",
+                f"{number(one['seconds'])} s, {memory:,.0f} MB",
+            )
+        )
         limits = {100_000: (300, 1_000), 1_000_000: (900, 4_000)}.get(size)
         if limits:
             claims.append(Claim.at_most(f"{size:,} images, s", limits[0], one["seconds"]))

@@ -47,9 +47,7 @@ def audit(
     """
     from variegate.datasets.prepare.audit import audit as run
 
-    options = inputs.options(
-        strict=strict, backend=backend.backend, backend_options=backend.chosen
-    )
+    options = inputs.options(strict=strict, backend=backend.backend, backend_options=backend.chosen)
     with ExitStack() as stack:
         shown = {"files": stack.enter_context(counting("files"))}
 

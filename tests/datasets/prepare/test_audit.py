@@ -128,7 +128,9 @@ def test_exif_is_kept_only_on_request(data_dir, tmp_path):
     hands = data_dir / "sign_digits"
     options = Options(workers=0, limit=5)
     audit(hands, tmp_path / "without", options=options)
-    assert not any("camera" in one or "taken" in one for one in _lines(tmp_path / "without", IMAGES))
+    assert not any(
+        "camera" in one or "taken" in one for one in _lines(tmp_path / "without", IMAGES)
+    )
     audit(hands, tmp_path / "with", keep_exif=True, options=options)
     assert any("taken" in one for one in _lines(tmp_path / "with", IMAGES))
 

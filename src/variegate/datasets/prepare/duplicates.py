@@ -48,7 +48,8 @@ class Collection:
         self._areas.append(one.height * one.width)
         self._sizes.append(one.size)
         self._bytes.append(bytes.fromhex(one.bytes_digest))
-        self._pixels.append(one.pixels_digest and bytes.fromhex(one.pixels_digest))
+        pixels = one.pixels_digest
+        self._pixels.append(None if pixels is None else bytes.fromhex(pixels))
         self._plain.append(one.contrast < _LEAST_CONTRAST)
         self.qualities.append(one.quality)
 
@@ -61,7 +62,7 @@ class Collection:
         return np.frombuffer(self._hashes, np.uint8).reshape(-1, 32)
 
     def ranks(self) -> np.ndarray:
-        """Return the place of each among all: larger images first, then larger files, then names."""
+        """Return the place of each: larger images first, then larger files, then by name."""
         order = sorted(
             range(len(self)), key=lambda n: (-self._areas[n], -self._sizes[n], self.keys[n])
         )
@@ -137,7 +138,5 @@ def find_duplicates(
 
     frames = Frames(storage, limits)
     identical = collection.identical(ranks, candidates, frames.digest)
-    judge = Comparison(
-        frames, collection.keys, collection.qualities, threads=threads, on_pair=tell
-    )
+    judge = Comparison(frames, collection.keys, collection.qualities, threads=threads, on_pair=tell)
     return Grouper(ranks, identical, judge).found(candidates)

@@ -45,7 +45,7 @@ class Thresholds:
         Raises:
             RecipeError: there is none of that name, or its value is no number.
         """
-        known = {one.name: type(one.default) for one in fields(cls)}
+        known = {one.name: int if one.type in (int, "int") else float for one in fields(cls)}
         values: dict[str, float] = {}
         for name, text in given.items():
             if name not in known:

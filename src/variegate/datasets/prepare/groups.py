@@ -100,9 +100,7 @@ class Grouper:
         for one, other in self._rounds(pairs, joined):
             joined.join(one, other)
             seen |= {one, other}
-        groups = [
-            group for some in joined.members(sorted(seen)) for group in self._stars(some)
-        ]
+        groups = [group for some in joined.members(sorted(seen)) for group in self._stars(some)]
         whole = [self._with_identical(group) for group in groups]
         again = self._again(groups)
         return Found(

@@ -24,7 +24,7 @@ def dct_hash(gray: np.ndarray) -> bytes:
         gray: (H, W) uint8.
 
     Returns:
-        32 bytes; bit v * 16 + u, the highest of each byte first, tells the sign of frequency (u, v).
+        32 bytes; bit v * 16 + u, the highest of each byte first: the sign of frequency (u, v).
     """
     small = cv2.resize(gray, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     low = cv2.dct(small)[:_LOW, :_LOW]

@@ -161,7 +161,7 @@ def pixels_digest(image: np.ndarray) -> str:
     if image.ndim == 3 and not _has_color(image):
         image = np.ascontiguousarray(image[..., 0])
     digest = hashlib.blake2b(str(image.shape).encode(), digest_size=_DIGEST_BYTES)
-    digest.update(image)
+    digest.update(image.data)
     return digest.hexdigest()
 
 
@@ -189,7 +189,7 @@ def _colors(image: np.ndarray) -> int:
 
 def _figures(gray: np.ndarray) -> dict[str, float]:
     counts = np.bincount(gray.ravel(), minlength=256)
-    shares = counts / gray.size
+    shares: np.ndarray = counts / gray.size
     values = np.arange(256) / 255
     mean = float(shares @ values)
     below = np.cumsum(shares)
@@ -202,8 +202,8 @@ def _figures(gray: np.ndarray) -> dict[str, float]:
         flat = float(((same == small[1:, :-1]) & (same == small[:-1, 1:])).mean())
     figures = {
         "brightness": mean,
-        "dark": float(values[np.searchsorted(below, _DARK)]),
-        "bright": float(values[min(255, np.searchsorted(below, _BRIGHT))]),
+        "dark": float(values[int(np.searchsorted(below, _DARK))]),
+        "bright": float(values[min(255, int(np.searchsorted(below, _BRIGHT)))]),
         "contrast": float(np.sqrt(max(0.0, shares @ values**2 - mean**2))),
         "sharpness": float(cv2.Laplacian(small, cv2.CV_32F).var()),
         "entropy": max(0.0, float(-(seen * np.log2(seen)).sum())),

@@ -3,8 +3,8 @@
 Candidates are only candidates. Here the features of two images are matched, the affine map that
 most of them agree on is found (RANSAC), one image is warped onto the other, and what remains is
 measured where it can be told: in blocks with texture. Brightness and contrast may differ from block
-to block, so light and tone do not count. Where nearly all blocks agree, both come of one exposure: a
-copy or an edit. Where the features agree and the blocks do not, the same thing was photographed
+to block, so light and tone do not count. Where nearly all blocks agree, both come of one exposure:
+a copy or an edit. Where the features agree and the blocks do not, the same thing was photographed
 again: another noise, another shadow, another angle.
 """
 
@@ -76,7 +76,7 @@ class Frame:
     @cached_property
     def features(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions, (N, 2), corner of the first pixel at 0, and rooted descriptors, (N, 128)."""
-        sift = cv2.SIFT_create(nfeatures=_FEATURES, contrastThreshold=_CONTRAST)
+        sift = cv2.SIFT.create(nfeatures=_FEATURES, contrastThreshold=_CONTRAST)
         points, found = sift.detectAndCompute(self._bytes, None)
         if found is None:
             return np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32)
@@ -146,9 +146,7 @@ def _whole_maps(first: Frame, second: Frame) -> list[np.ndarray]:
             corners = np.array([(0, 0), (width, 0), (0, height)], np.float32)
             unit = corners / (width, height)
             unit = unit[:, ::-1] if transposed else unit
-            unit = np.stack(
-                [1 - unit[:, 0] if across else unit[:, 0], 1 - unit[:, 1] if down else unit[:, 1]], 1
-            )
+            unit = np.where(np.array([across, down]), 1 - unit, unit)
             target = unit * np.array(first.shape[::-1])
             maps.append(cv2.getAffineTransform(corners, target.astype(np.float32)))
     return maps
@@ -208,9 +206,7 @@ def _judged(first: Frame, second: Frame, matrix: np.ndarray, inliers: int) -> Ma
     # OpenCV's coordinates have 0 at the middle of the first pixel.
     centred = _shifted(matrix)
     laid = cv2.warpAffine(sharp, centred, (width, height), flags=cv2.INTER_LINEAR)
-    inside = cv2.warpAffine(
-        np.ones_like(sharp), centred, (width, height), flags=cv2.INTER_LINEAR
-    )
+    inside = cv2.warpAffine(np.ones_like(sharp), centred, (width, height), flags=cv2.INTER_LINEAR)
     return _compared(first, second, laid, inside, matrix, inliers)
 
 

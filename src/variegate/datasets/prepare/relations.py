@@ -15,9 +15,9 @@ from variegate.datasets.prepare.registration import Match
 Grade = Literal["bytes", "pixels", "copy", "edit", "again"]
 GRADES: tuple[Grade, ...] = ("bytes", "pixels", "copy", "edit", "again")
 
-# Measured on the sets in benchmarks/duplicates.py. Where the whole of one image lies on the whole of
-# another, re-shots stay below .81 (components) and .945 with an agreement of .64 (hands); blur and
-# strong compression of 96 x 96 pixels come down to .89 with .72.
+# Measured on the sets in benchmarks/duplicates.py. Where the whole of one image lies on the whole
+# of another, re-shots stay below .81 (components) and .945 with an agreement of .64 (hands); blur
+# and strong compression of 96 x 96 pixels come down to .89 with .72.
 _WHOLE = ((0.955, 0.5), (0.88, 0.72))
 # Where features had to bring them together, re-shots reach .988, lossless edits .994 and more.
 _PART = ((0.9895, 0.55),)
@@ -103,11 +103,15 @@ def relation_of(
         return None
     scale, turn, mirrored = _pose(match.matrix)
     part = _part(match, first_size, second_size)
-    words = () if grade == "again" else (
-        *_geometry(scale, turn, mirrored=mirrored),
-        *_surroundings(match),
-        *_tone(match),
-        *_compression(first_quality, second_quality),
+    words = (
+        ()
+        if grade == "again"
+        else (
+            *_geometry(scale, turn, mirrored=mirrored),
+            *_surroundings(match),
+            *_tone(match),
+            *_compression(first_quality, second_quality),
+        )
     )
     return Relation(
         grade=grade,
@@ -170,9 +174,11 @@ def _geometry(scale: float, turn: float, *, mirrored: bool) -> list[str]:
 def _surroundings(match: Match) -> list[str]:
     words = []
     if match.overlap < _WHOLE_SHARE:
-        words.append(f"with a margin of other content, {1 - match.overlap:.0%} of it"
-                     if match.covered < _WHOLE_SHARE
-                     else f"padded, by {1 - match.overlap:.0%} of its area")
+        words.append(
+            f"with a margin of other content, {1 - match.overlap:.0%} of it"
+            if match.covered < _WHOLE_SHARE
+            else f"padded, by {1 - match.overlap:.0%} of its area"
+        )
     if match.agreement < _CAPTIONED:
         words.append(f"changed in {1 - match.agreement:.0%} of its details")
     return words

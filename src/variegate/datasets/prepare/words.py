@@ -82,4 +82,4 @@ def _projection() -> np.ndarray:
 
 @cache
 def _detector() -> cv2.SIFT:
-    return cv2.SIFT_create(nfeatures=FEATURES, contrastThreshold=_CONTRAST)
+    return cv2.SIFT.create(nfeatures=FEATURES, contrastThreshold=_CONTRAST)
