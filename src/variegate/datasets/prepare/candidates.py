@@ -116,15 +116,16 @@ def word_pairs(words: np.ndarray, owners: np.ndarray, total: int) -> np.ndarray:
         (P, 2) int64, the smaller number first, each pair once, in order.
     """
     least = _LEAST_VOTES if total < _MANY else _LEAST_VOTES_OF_MANY
-    columns = [_distinct(words[:, table], owners) for table in range(words.shape[1])]
-    tables = [_Index.of(*column) for column in columns]
+    tables = [_Index(*_distinct(column, owners)) for column in words.T]
     found = [np.zeros(0, np.int64)]
     for start in range(0, total, _BLOCK):
+        first, stop = np.searchsorted(owners, (start, start + _BLOCK))
         votes = [np.zeros(0, np.int64)]
-        for index, (keys, images) in zip(tables, columns, strict=True):
-            first, stop = np.searchsorted(images, (start, start + _BLOCK))
-            asked, other = index.met(keys[first:stop], _SAME_WORD)
-            owner, other = images[first:stop][asked].astype(np.int64), other.astype(np.int64)
+        for table, index in enumerate(tables):
+            # In order of the words, too: neighbors in the index are neighbors in memory.
+            keys, images = _distinct(words[first:stop, table], owners[first:stop])
+            asked, other = index.met(keys, _SAME_WORD)
+            owner, other = images[asked].astype(np.int64), other.astype(np.int64)
             votes.append((owner * total + other)[other < owner])
         found.append(_elected(np.concatenate(votes), total, least))
     codes = np.concatenate(found)
@@ -132,9 +133,14 @@ def word_pairs(words: np.ndarray, owners: np.ndarray, total: int) -> np.ndarray:
 
 
 def _distinct(words: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return every word of an image once, with its image, ordered by image."""
-    both = np.unique(owners.astype(np.uint64) << np.uint64(32) | words)
-    return both.astype(np.uint32), (both >> np.uint64(32)).astype(np.uint32)
+    """Return every word of an image once, with its image, ordered by word."""
+    both = words.astype(np.uint64)
+    both <<= np.uint64(32)
+    both |= owners.astype(np.uint32)
+    both.sort()
+    if len(both):
+        both = both[np.concatenate([[True], both[1:] != both[:-1]])]
+    return (both >> np.uint64(32)).astype(np.uint32), both.astype(np.uint32)
 
 
 def _elected(votes: np.ndarray, total: int, least: int) -> np.ndarray:
