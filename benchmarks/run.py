@@ -21,7 +21,7 @@ from harness import ENVIRONMENTS, HERE, WORK, Result, version_of
 
 NAMES = (
     *("transform_only", "new_pixels", "whole_job", "power_set", "memory", "labels", "start"),
-    *("kernels", "storage", "cluster", "serverless"),
+    *("kernels", "storage", "cluster", "serverless", "duplicates"),
 )
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 RESULTS = WORK / "results"
