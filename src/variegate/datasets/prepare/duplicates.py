@@ -75,7 +75,8 @@ class Collection:
         compared = np.flatnonzero(~np.array(self._plain, bool))
         close = compared[hash_pairs(self.hashes[compared])]
         words = np.frombuffer(self._words, np.uint32).reshape(-1, TABLES)
-        owners = np.repeat(np.arange(len(self), dtype=np.uint32), np.frombuffer(self._counts, np.uint32))
+        counts = np.frombuffer(self._counts, np.uint32)
+        owners = np.repeat(np.arange(len(self), dtype=np.uint32), counts)
         alike = word_pairs(words, owners, len(self))
         return np.unique(np.concatenate([close, alike]), axis=0)
 

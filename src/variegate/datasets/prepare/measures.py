@@ -166,7 +166,10 @@ def pixels_digest(image: np.ndarray) -> str:
 
 
 def jpeg_quality(data: bytes) -> int | None:
-    """Estimate a JPEG file's quality, 1 to 100, as libjpeg counts, from its luminance table."""
+    """Estimate a JPEG file's quality, 1 to 100, as libjpeg counts, from its luminance table.
+
+    Below 20 it says too much: the largest steps are cut off at 255.
+    """
     found = compression_of(data)
     if found is None or 0 not in found.tables:
         return None
@@ -192,10 +195,11 @@ def _figures(gray: np.ndarray) -> dict[str, float]:
     shares: np.ndarray = counts / gray.size
     values = np.arange(256) / 255
     mean = float(shares @ values)
-    below = np.cumsum(shares)
+    below: np.ndarray = np.cumsum(shares)
     seen = shares[shares > 0]
     scale = min(1.0, _GRAY_SIDE / max(gray.shape))
-    small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    height, width = (max(1, round(side * scale)) for side in gray.shape)
+    small = cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA)
     flat = 0.0
     if min(small.shape) > 1:
         same = small[:-1, :-1]
@@ -204,7 +208,7 @@ def _figures(gray: np.ndarray) -> dict[str, float]:
         "brightness": mean,
         "dark": float(values[int(np.searchsorted(below, _DARK))]),
         "bright": float(values[min(255, int(np.searchsorted(below, _BRIGHT)))]),
-        "contrast": float(np.sqrt(max(0.0, shares @ values**2 - mean**2))),
+        "contrast": max(0.0, float(shares @ values**2) - mean**2) ** 0.5,
         "sharpness": float(cv2.Laplacian(small, cv2.CV_32F).var()),
         "entropy": max(0.0, float(-(seen * np.log2(seen)).sum())),
         "flat": flat,
