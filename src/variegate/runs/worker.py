@@ -61,6 +61,7 @@ _INSUFFICIENT_MEMORY = -4  # cv2.error.code
 KINDS = {
     "augment": "variegate.runs.augmenter:Augmenter",
     "convert": "variegate.runs.converter:Converter",
+    "audit": "variegate.datasets.prepare.auditor:Auditor",
 }
 
 
@@ -70,13 +71,13 @@ class Result:
 
     Attributes:
         item: as a writer sees it.
-        content: of its file.
+        content: of its file; None where the row alone is the result.
         sidecars: key and content of the files that belong to it.
         status, columns: of its row in the manifest, and what else the row says of this kind.
     """
 
     item: Item
-    content: bytes
+    content: bytes | None
     sidecars: Iterable[tuple[str, bytes]]
     status: Status = "copied"
     columns: Mapping[str, Any] = field(default_factory=dict)
@@ -180,7 +181,8 @@ class Worker(ABC):
                     continue
                 seen.add(made)
                 rows.append(self._written(row, done))
-                tell(Counts(outputs=1, bytes=len(done.content)))
+                if done.content is not None:
+                    tell(Counts(outputs=1, bytes=len(done.content)))
             if not rows:
                 return [without_output(number, source, "skipped", _LEFT_OUT)]
             rows.sort(key=lambda row: row.variant or 0)
@@ -196,7 +198,8 @@ class Worker(ABC):
         self.discard(source)
         for row in rows:
             self.annotations.delete_sidecars(row.sidecar_digests)
-        tell(Counts(outputs=-len(rows), bytes=-sum(row.bytes or 0 for row in rows)))
+        written = [row.bytes for row in rows if row.bytes is not None]
+        tell(Counts(outputs=-len(written), bytes=-sum(written)))
         row = without_output(number, source, "quarantined", reason)
         return [replace(row, transient=transient)]
 
@@ -235,7 +238,8 @@ class Worker(ABC):
 
     def _written(self, row: Row, done: Result) -> Row:
         """Write one result with what belongs to it; return its row with the files' digests."""
-        self.output.write_later(done.item.key, done.content)
+        if done.content is not None:
+            self.output.write_later(done.item.key, done.content)
         digests = self.annotations.write_sidecars(done.sidecars)
         return replace(row, sidecars=json.dumps(digests)) if digests else row
 
@@ -324,7 +328,8 @@ def remake(job: Job, source: Source, row: Row) -> dict[str, bytes]:
     worker = worker_of(job)
     data = worker.input.read(source.key, limit=worker.limits.max_bytes)
     done = worker.result_again(source, data, row)
-    return {done.item.key: done.content, **dict(done.sidecars)}
+    files = {} if done.content is None else {done.item.key: done.content}
+    return {**files, **dict(done.sidecars)}
 
 
 def worker_of(job: Job) -> Worker:
@@ -383,13 +388,16 @@ def _row_of(origin: Mapping[str, Any], done: Result) -> Row:
         "split": item.split,
         "label": item.label,
         "annotation": dumped(item.annotation).decode() if item.annotation else None,
-        "output": item.key,
-        "sha256": hashlib.sha256(done.content).hexdigest(),
-        "bytes": len(done.content),
         "height": item.size[0],
         "width": item.size[1],
         "objects_written": len(item.annotation.objects) if item.annotation else None,
     }
+    if done.content is not None:
+        made |= {
+            "output": item.key,
+            "sha256": hashlib.sha256(done.content).hexdigest(),
+            "bytes": len(done.content),
+        }
     return Row(**{**origin, **made, **done.columns})
 
 

@@ -1,1 +1,1 @@
-"""From a raw collection to a dataset: what belongs together, splits, statistics, leaks."""
+"""From a raw heap of files to a dataset: audit, duplicates, splits, statistics, leaks."""

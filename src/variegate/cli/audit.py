@@ -1,0 +1,121 @@
+"""variegate audit: what is in a heap of images, and what is in it twice."""
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
+
+from variegate.cli.application import command
+from variegate.cli.console import note, show, show_json, table, time_text
+from variegate.cli.options import AsJson, BackendChoice, In, Out, RunInput, Strict, option, pairs
+from variegate.cli.progress import counting
+
+if TYPE_CHECKING:
+    from variegate.datasets.prepare.audit import Audit
+
+_REASONS_SHOWN = 8
+
+
+@command(
+    "audit",
+    "variegate audit heap/ audited/",
+    "variegate audit heap.zip audited/ --threshold blurred=40 --threshold dark=0.2 --json",
+)
+def audit(
+    source: In,
+    output: Out,
+    *,
+    inputs: RunInput,
+    threshold: Annotated[
+        list[str] | None,
+        option(
+            "--threshold",
+            "Set a threshold of a flag; they are listed with the flags. May be repeated.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
+    keep_exif: Annotated[
+        bool, option("--keep-exif", "Keep camera and time of EXIF. Default: not kept.")
+    ] = False,
+    strict: Strict = False,
+    backend: BackendChoice,
+    as_json: AsJson = False,
+) -> None:
+    """Measure every image of IN, flag what is odd, and group what shows the same.
+
+    IN is never changed, and nothing is removed. OUT gets images.jsonl, one line an image, and
+    groups.jsonl, one line a group with the relation of each member. If an audit is interrupted, run
+    the same command again to resume; other thresholds do not measure again.
+    """
+    from variegate.datasets.prepare.audit import audit as run
+
+    options = inputs.options(strict=strict, backend=backend.backend, backend_options=backend.chosen)
+    with ExitStack() as stack:
+        shown = {"files": stack.enter_context(counting("files"))}
+
+        def on_pairs(done: int, total: int) -> None:
+            if "pairs" not in shown:
+                # One bar at a time.
+                stack.close()
+                shown["pairs"] = stack.enter_context(counting("pairs"))
+            shown["pairs"](done, total)
+
+        found = run(
+            source,
+            output,
+            thresholds=pairs(threshold, "--threshold"),
+            keep_exif=keep_exif,
+            options=options,
+            on_progress=lambda one: shown["files"](one.counts.sources, one.total),
+            on_pairs=on_pairs,
+        )
+    if as_json:
+        show_json(found.to_json())
+        return
+    show(f"{source}: {found.description}")
+    for one in found.notes:
+        show(f"note: {one}")
+    show("")
+    _show_figures(found)
+    _show_flags(found)
+    _show_duplicates(found)
+    note(f"{output}: images.jsonl, groups.jsonl, audit.json; {time_text(found.elapsed_s)}")
+
+
+def _show_figures(found: "Audit") -> None:
+    grid = table("", "", header=False)
+    grid.add_row("images", f"{found.images:,}")
+    grid.add_row("quarantined", f"{found.quarantined:,}")
+    for reason, count in list(found.reasons.items())[:_REASONS_SHOWN]:
+        grid.add_row("", f"{count:,} x {reason}")
+    grid.add_row("skipped", f"{found.skipped:,} (not images)")
+    grid.add_row("kinds", ", ".join(f"{name} {count:,}" for name, count in found.kinds.items()))
+    grid.add_row("colors", ", ".join(f"{name} {count:,}" for name, count in found.modes.items()))
+    if found.turned:
+        grid.add_row("EXIF", f"{found.turned:,} stored turned or mirrored")
+    show(grid)
+
+
+def _show_flags(found: "Audit") -> None:
+    from variegate.datasets.prepare.flags import FLAGS
+
+    show("")
+    grid = table("flag", "images", "thresholds", right=(1,))
+    for name, count in found.flags.items():
+        levels = ", ".join(f"{one}={found.thresholds[one]:g}" for one in FLAGS[name])
+        grid.add_row(name, f"{count:,}", levels)
+    show(grid)
+
+
+def _show_duplicates(found: "Audit") -> None:
+    names = {
+        "bytes": "identical bytes",
+        "pixels": "identical pixels",
+        "copy": "copies",
+        "edit": "edits",
+        "again": "photographed again",
+    }
+    show("")
+    show(f"duplicates: {found.groups:,} groups, and {found.again:,} of what was photographed again")
+    for grade, one in found.duplicates.items():
+        show(f"  {one.images:,} x {names[grade]}")
+        for sentence in one.examples:
+            show(f"      {sentence}")

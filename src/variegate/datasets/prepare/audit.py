@@ -1,0 +1,308 @@
+"""From a heap of files to what is in it: measures, flags, and groups of duplicates.
+
+Measuring is a run as every other. What it leaves is read again at the end, and each time that the
+same command is given: flags and groups follow from the measures, so other thresholds cost no
+second look at the pixels.
+"""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from variegate.datasets.prepare.auditor import measures_of
+from variegate.datasets.prepare.duplicates import Collection, find_duplicates
+from variegate.datasets.prepare.flags import FLAGS, Thresholds, flags_of
+from variegate.datasets.prepare.groups import Found, Group
+from variegate.datasets.prepare.relations import GRADES
+from variegate.errors import OutputError
+from variegate.formats import detect
+from variegate.formats.plain import PlainWriter
+from variegate.recipes.recipe import Recipe
+from variegate.runs import manifest
+from variegate.runs.run import (
+    Options,
+    Prepared,
+    Progress,
+    check_options,
+    check_problems,
+    run,
+    workers_of,
+)
+from variegate.runs.sources import spool
+from variegate.storage import Snapshot, Storage, check_apart, key_to_text, open_storage, printable
+from variegate.storage.json import dumped
+from variegate.storage.local import LocalStorage
+
+IMAGES, GROUPS, SUMMARY = "images.jsonl", "groups.jsonl", "audit.json"
+_EXAMPLES = 3
+_MOST_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradeCount:
+    """How many images are duplicates of one grade.
+
+    Attributes:
+        images: beside those that represent them.
+        examples: in words.
+    """
+
+    images: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What is in a heap.
+
+    Attributes:
+        place, output: the heap, and where the tables are.
+        description: its format, as far as it has one.
+        images, quarantined, skipped: files; their sum is all of them.
+        reasons: why files were quarantined, with counts.
+        kinds, modes: of images, with counts.
+        turned: images whose EXIF orientation is not upright.
+        flags: images by flag.
+        thresholds: that decided.
+        groups, again: groups of duplicates; of what was photographed again.
+        duplicates: by grade.
+        judged: pairs that were registered.
+        notes: what should be known.
+        elapsed_s: seconds, of this command.
+    """
+
+    place: str
+    output: str
+    description: str
+    images: int
+    quarantined: int
+    skipped: int
+    reasons: dict[str, int]
+    kinds: dict[str, int]
+    modes: dict[str, int]
+    turned: int
+    flags: dict[str, int]
+    thresholds: dict[str, float]
+    groups: int
+    again: int
+    duplicates: dict[str, GradeCount]
+    judged: int
+    notes: tuple[str, ...] = ()
+    elapsed_s: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return asdict(self)
+
+
+def audit(
+    source: str | Path,
+    output: str | Path,
+    *,
+    thresholds: Mapping[str, str] | None = None,
+    keep_exif: bool = False,
+    options: Options | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_pairs: Callable[[int, int], None] | None = None,
+) -> Audit:
+    """Measure every image of a heap, flag what is odd, and group what shows the same.
+
+    Args:
+        source: a folder, zip or tar file, or bucket. Nothing in it is changed.
+        output: a folder or bucket that is new, empty, or the same audit's. It gets `images.jsonl`,
+            one line an image, `groups.jsonl`, one line a group, and `audit.json`.
+        thresholds: of flags, by name; see `Thresholds`.
+        keep_exif: also keep camera and time of EXIF.
+        options: how to read and run.
+        on_progress: told of the progress of measuring, some times a second.
+        on_pairs: told how many candidates of at most how many were registered.
+
+    Raises:
+        UsageError: input, output or an option is not right.
+    """
+    begun, options = time.monotonic(), options or Options()
+    levels = Thresholds.of(thresholds or {})
+    check_options(options)
+    check_apart(source, output)
+    if str(output).lower().endswith((".zip", ".tar")):
+        raise OutputError(f"{output}: an audit writes tables; name a folder or a bucket")
+    storage = open_storage(source)
+    with Snapshot(storage) as seen:
+        found = detect(
+            seen, name=options.format, label_pattern=options.label_pattern, hints=options.hints
+        )
+        recipe = Recipe.from_data({"variants": "source"})
+        listed = spool(seen, found, recipe, limit=options.limit)
+    with listed as listing:
+        check_problems(listing, found, options)
+        prepared = Prepared(
+            recipe,
+            storage,
+            found,
+            listing,
+            workers_of(options),
+            fresh=PlainWriter(),
+            kind="audit",
+            options={"keep_exif": True} if keep_exif else {},
+        )
+        summary = run(prepared, output, options, on_progress=on_progress)
+    made = _Evaluation(storage, open_storage(output), levels, options)
+    result = made.result(on_pairs)
+    result = replace(result, description=summary.format, notes=(*summary.notes, *result.notes))
+    open_storage(output).write(SUMMARY, dumped(result.to_json()) + b"\n")
+    return replace(result, elapsed_s=time.monotonic() - begun)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts of images, and what flags need to know of all of them."""
+
+    counts: dict[str, Counter[str]] = field(
+        default_factory=lambda: {
+            name: Counter() for name in ("status", "reason", "kind", "mode", "flag")
+        }
+    )
+    turned: int = 0
+
+
+class _Evaluation:
+    """What follows from the measures."""
+
+    def __init__(
+        self, source: Storage, output: Storage, thresholds: Thresholds, options: Options
+    ) -> None:
+        self._source = source
+        self._output = output
+        self._thresholds = thresholds
+        self._options = options
+        self._collection = Collection()
+        self._tally = _Tally()
+
+    def result(self, on_pairs: Callable[[int, int], None] | None) -> Audit:
+        """Read the measures, find groups, write the tables."""
+        usual = self._read()
+        local = type(self._source) is LocalStorage
+        threads = min(_MOST_THREADS, os.cpu_count() or 1) if local else 1
+        found = find_duplicates(
+            self._collection,
+            self._source,
+            self._options.hints.decoding(self._options.limits),
+            threads=threads,
+            on_progress=on_pairs,
+        )
+        self._write_images(found, usual)
+        self._write_groups(found)
+        counts = self._tally.counts
+        return Audit(
+            place=self._source.url,
+            output=self._output.url,
+            description="",
+            images=len(self._collection),
+            quarantined=counts["status"]["quarantined"],
+            skipped=counts["status"]["skipped"],
+            reasons=_ordered(counts["reason"]),
+            kinds=_ordered(counts["kind"]),
+            modes=_ordered(counts["mode"]),
+            turned=self._tally.turned,
+            flags={name: counts["flag"][name] for name in FLAGS},
+            thresholds=self._thresholds.to_json(),
+            groups=len(found.groups),
+            again=len(found.again),
+            duplicates=self._grades(found),
+            judged=found.judged,
+        )
+
+    def _read(self) -> float:
+        """Take all measures; return the usual longest side."""
+        sides: list[int] = []
+        counts = self._tally.counts
+        for row in manifest.rows(self._output):
+            one = measures_of(row)
+            if one is None:
+                counts["status"][row.status] += 1
+                if row.status == "quarantined":
+                    counts["reason"][_kind_of_reason(row.reason or "")] += 1
+                continue
+            self._collection.add(row.key, one)
+            sides.append(max(one.height, one.width))
+            counts["kind"][one.kind] += 1
+            counts["mode"][one.mode] += 1
+            self._tally.turned += one.orientation != 1
+        return float(np.median(sides)) if sides else 1.0
+
+    def _write_images(self, found: Found, usual: float) -> None:
+        """Write one line an image, or a file that is none, in the order of the listing."""
+        groups = {n: g for g in found.groups for n in (g.representative, *g.members)}
+        again = {n: g for g in found.again for n in (g.representative, *g.members)}
+        keys, number = self._collection.keys, 0
+        with self._output.open_write(IMAGES) as file:
+            for row in manifest.rows(self._output):
+                line: dict[str, Any] = {"key": key_to_text(row.key), "status": row.status}
+                one = measures_of(row)
+                if one is None:
+                    line["reason"] = row.reason
+                else:
+                    flags = flags_of(one, self._thresholds, usual)
+                    self._tally.counts["flag"].update(flags)
+                    line |= {"status": "image", "label": row.label, "split": row.split}
+                    line |= {"flags": flags, **one.to_json()}
+                    line.pop("words")
+                    for name, by_number in (("group", groups), ("again", again)):
+                        if number in by_number:
+                            best = by_number[number].representative
+                            line[name] = key_to_text(keys[best])
+                    number += 1
+                shown = {name: value for name, value in line.items() if value is not None}
+                file.write(dumped(shown) + b"\n")
+
+    def _write_groups(self, found: Found) -> None:
+        keys = self._collection.keys
+        with self._output.open_write(GROUPS) as file:
+            for what, groups in (("same", found.groups), ("again", found.again)):
+                for group in groups:
+                    best = keys[group.representative]
+                    members = [
+                        {
+                            "key": key_to_text(keys[number]),
+                            **asdict(relation),
+                            "sentence": relation.sentence(printable(best), printable(keys[number])),
+                        }
+                        for number, relation in group.members.items()
+                    ]
+                    line = {"group": what, "representative": key_to_text(best), "members": members}
+                    file.write(dumped(line) + b"\n")
+
+    def _grades(self, found: Found) -> dict[str, GradeCount]:
+        sentences: dict[str, list[str]] = {grade: [] for grade in GRADES}
+        counts = Counter[str]()
+        for group, number in _members((*found.groups, *found.again)):
+            relation = group.members[number]
+            counts[relation.grade] += 1
+            if len(sentences[relation.grade]) < _EXAMPLES:
+                names = (self._collection.keys[one] for one in (group.representative, number))
+                sentences[relation.grade].append(relation.sentence(*map(printable, names)))
+        return {
+            grade: GradeCount(images=counts[grade], examples=tuple(sentences[grade]))
+            for grade in GRADES
+        }
+
+
+def _members(groups: Iterable[Group]) -> Iterator[tuple[Group, int]]:
+    for group in groups:
+        for number in group.members:
+            yield group, number
+
+
+def _ordered(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _kind_of_reason(reason: str) -> str:
+    """Return a reason without what differs from file to file."""
+    return reason.partition(" (")[0].partition(":")[0]

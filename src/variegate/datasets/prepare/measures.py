@@ -1,0 +1,232 @@
+"""What is measured of an image, once: all that flags and the search for duplicates need."""
+
+import base64
+import hashlib
+import io
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import cv2
+import msgspec
+import numpy as np
+from PIL import Image
+
+from variegate.codecs import Header, Limits, compression_of, decode, probe
+from variegate.datasets.prepare.hashes import dct_hash
+from variegate.datasets.prepare.words import TABLES, image_words
+from variegate.formats.conversion.filenames import KNOWN_EXTENSIONS, own_extension
+
+# Of images that can be decoded at a fraction of their size the longer side may become so small.
+_LEAST_REDUCED = 640
+_GRAY_SIDE = 512
+_DIGEST_BYTES = 16
+_DARK, _BRIGHT = 0.01, 0.99
+# Luminance tables of the JPEG standard (ITU-T T.81, table K.1), summed: quality 50.
+_SUM_AT_50 = 3_688
+_CAMERA, _TIME, _EXIF_BLOCK, _TAKEN = (0x010F, 0x0110), 0x0132, 0x8769, 0x9003
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """An image in figures.
+
+    Attributes:
+        kind: of file, told by its content.
+        extension_fits: whether its name says the same kind.
+        size: of the file, bytes.
+        height, width: pixels, upright.
+        orientation: EXIF's, 1 to 8.
+        frames: of an animation, or pages.
+        bits: of a sample.
+        mode: gray or color, as far as pixels tell: an RGB file without a color is gray.
+        brightness: mean gray value, 0 to 1.
+        dark, bright: gray values of which 1% are darker, and 1% brighter.
+        contrast: deviation of the gray values, 0 to 1.
+        sharpness: variance of the Laplacian of the gray image, longest side at most 512.
+        entropy: of the gray values, bits, 0 to 8.
+        flat: share of pixels that equal their neighbors right and below.
+        colors: distinct colors of 4,096 pixels, in 4,096 steps.
+        quality: estimate of a JPEG file's; None for other files.
+        bytes_digest: of the file, 16 bytes in hexadecimal digits.
+        pixels_digest: of size and pixels, decoded; None if they were decoded at a reduced size.
+        hash: `dct_hash`, hexadecimal digits.
+        words: `image_words`, big endian, Base64.
+        camera, taken: of EXIF; only if asked for.
+    """
+
+    kind: str
+    extension_fits: bool
+    size: int
+    height: int
+    width: int
+    orientation: int
+    frames: int
+    bits: int
+    mode: str
+    brightness: float
+    dark: float
+    bright: float
+    contrast: float
+    sharpness: float
+    entropy: float
+    flat: float
+    colors: int
+    quality: int | None
+    bytes_digest: str
+    pixels_digest: str | None
+    hash: str
+    words: str
+    camera: str | None = None
+    taken: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values from which `from_json` makes an equal one."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Make one from what `to_json` gave."""
+        return msgspec.convert(data, cls)
+
+    @property
+    def hash_bytes(self) -> np.ndarray:
+        """(32,) uint8."""
+        return np.frombuffer(bytes.fromhex(self.hash), np.uint8)
+
+    @property
+    def word_array(self) -> np.ndarray:
+        """(N, TABLES) uint32."""
+        read = np.frombuffer(base64.b64decode(self.words), ">u4")
+        return read.astype(np.uint32).reshape(-1, TABLES)
+
+
+def measure(data: bytes, key: str, limits: Limits, *, keep_exif: bool = False) -> Measures:
+    """Measure an image.
+
+    Args:
+        data: its file.
+        key: of the file; only the extension counts.
+        limits: as for `decode`.
+        keep_exif: keep camera and time.
+
+    Raises:
+        ImageError: it cannot be decoded.
+    """
+    header = probe(data, limits)
+    reduce = reduction(header, _LEAST_REDUCED)
+    image = decode(data, limits=limits, reduce=reduce)
+    gray = gray_of(image)
+    figures = _figures(gray)
+    camera, taken = _exif(data) if keep_exif else (None, None)
+    return Measures(
+        kind=header.kind,
+        extension_fits=_extension_fits(key, header.kind),
+        size=len(data),
+        height=header.height,
+        width=header.width,
+        orientation=header.orientation,
+        frames=header.frames,
+        bits=header.bits,
+        mode="color" if image.ndim == 3 and _has_color(image) else "gray",
+        colors=_colors(image),
+        quality=jpeg_quality(data) if header.kind == "jpeg" else None,
+        bytes_digest=hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest(),
+        pixels_digest=pixels_digest(image) if reduce == 1 else None,
+        hash=dct_hash(gray).hex(),
+        words=base64.b64encode(image_words(gray).astype(">u4").tobytes()).decode(),
+        camera=camera,
+        taken=taken,
+        **figures,
+    )
+
+
+def reduction(header: Header, least: int) -> int:
+    """Return how far an image may be reduced while it is decoded: its longer side stays `least`."""
+    if not header.reducible:
+        return 1
+    longest = max(header.height, header.width)
+    return max(one for one in (1, 2, 4, 8) if one == 1 or longest >= one * least)
+
+
+def gray_of(image: np.ndarray) -> np.ndarray:
+    """Return a decoded image in gray, (H, W) uint8."""
+    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+
+
+def pixels_digest(image: np.ndarray) -> str:
+    """Return a digest of size and pixels: equal for equal images, whatever their files.
+
+    An RGB image without a color has that of the gray one.
+    """
+    if image.ndim == 3 and not _has_color(image):
+        image = np.ascontiguousarray(image[..., 0])
+    digest = hashlib.blake2b(str(image.shape).encode(), digest_size=_DIGEST_BYTES)
+    digest.update(image.data)
+    return digest.hexdigest()
+
+
+def jpeg_quality(data: bytes) -> int | None:
+    """Estimate a JPEG file's quality, 1 to 100, as libjpeg counts, from its luminance table.
+
+    Below 20 it says too much: the largest steps are cut off at 255.
+    """
+    found = compression_of(data)
+    if found is None or 0 not in found.tables:
+        return None
+    # libjpeg: each step is (step at 50 * scale + 50) / 100, scale 5000 / q below 50, else 200 - 2q.
+    scale = 100 * sum(found.tables[0]) / _SUM_AT_50
+    quality = 5_000 / scale if scale > 100 else (200 - scale) / 2
+    return int(np.clip(round(quality), 1, 100))
+
+
+def _has_color(image: np.ndarray) -> bool:
+    return bool((image[..., 0] != image[..., 1]).any() or (image[..., 1] != image[..., 2]).any())
+
+
+def _colors(image: np.ndarray) -> int:
+    step = max(1, int((image.shape[0] * image.shape[1] / 4_096) ** 0.5))
+    seen = image[::step, ::step].astype(np.uint16) >> 4
+    codes = seen if seen.ndim == 2 else (seen[..., 0] << 8) | (seen[..., 1] << 4) | seen[..., 2]
+    return len(np.unique(codes))
+
+
+def _figures(gray: np.ndarray) -> dict[str, float]:
+    counts = np.bincount(gray.ravel(), minlength=256)
+    shares: np.ndarray = counts / gray.size
+    values = np.arange(256) / 255
+    mean = float(shares @ values)
+    below: np.ndarray = np.cumsum(shares)
+    seen = shares[shares > 0]
+    scale = min(1.0, _GRAY_SIDE / max(gray.shape))
+    height, width = (max(1, round(side * scale)) for side in gray.shape)
+    small = cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA)
+    flat = 0.0
+    if min(small.shape) > 1:
+        same = small[:-1, :-1]
+        flat = float(((same == small[1:, :-1]) & (same == small[:-1, 1:])).mean())
+    figures = {
+        "brightness": mean,
+        "dark": float(values[int(np.searchsorted(below, _DARK))]),
+        "bright": float(values[min(255, int(np.searchsorted(below, _BRIGHT)))]),
+        "contrast": max(0.0, float(shares @ values**2) - mean**2) ** 0.5,
+        "sharpness": float(cv2.Laplacian(small, cv2.CV_32F).var()),
+        "entropy": max(0.0, float(-(seen * np.log2(seen)).sum())),
+        "flat": flat,
+    }
+    return {name: round(value, 6) for name, value in figures.items()}
+
+
+def _extension_fits(key: str, kind: str) -> bool:
+    return own_extension(key).lower() in KNOWN_EXTENSIONS.get(kind, ())
+
+
+def _exif(data: bytes) -> tuple[str | None, str | None]:
+    """Return camera and time of EXIF, where they can be read."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            tags = image.getexif()
+            camera = " ".join(str(tags[tag]).strip("\0 ") for tag in _CAMERA if tag in tags)
+            taken = tags.get_ifd(_EXIF_BLOCK).get(_TAKEN) or tags.get(_TIME)
+    except Exception:  # noqa: BLE001 - whatever is wrong with a block that only adds
+        return None, None
+    return camera or None, str(taken).strip("\0 ") if taken else None
