@@ -11,9 +11,12 @@ CANVAS = (60, 80)
 
 
 def star(corners, centre, radius, seed):
-    """Return a ring of (corners, 2) points around a centre, of uneven radius."""
+    """Return a ring of (corners, 2) points around a centre, of uneven radius.
+
+    No two neighbours are half a turn apart: the ring would cross itself.
+    """
     rng = np.random.default_rng(seed)
-    turns = np.sort(rng.uniform(0, 2 * np.pi, corners))
+    turns = 2 * np.pi * (np.arange(corners) + rng.uniform(0, 0.45, corners)) / corners
     radii = radius * rng.uniform(0.3, 1, corners)
     return centre + np.stack([np.cos(turns) * radii, np.sin(turns) * radii], axis=1)
 
