@@ -3,7 +3,7 @@
     python benchmarks/run.py [--quick] [NAME ...]
 
 Without names all are run. What each found is kept in `.work/results`, so that one can be run anew;
-the page is written once all have been run, and never from quick runs.
+the page names those that have not been run, and is never written from quick runs.
 """
 
 import argparse
@@ -63,15 +63,15 @@ def main() -> None:
 def _write_page() -> None:
     present = [name for name in NAMES if importlib.util.find_spec(name)]
     files = [RESULTS / f"{name}.json" for name in present]
-    if missing := [file.stem for file in files if not file.exists()]:
-        print(f"the page is not written before these have run, too: {', '.join(missing)}")
-        return
-    kept = [json.loads(file.read_text()) for file in files]
+    missing = [file.stem for file in files if not file.exists()]
+    kept = [json.loads(file.read_text()) for file in files if file.exists()]
     dates = sorted({one["date"] for one in kept})
     parts = [
         INTRODUCTION.strip(),
         f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}. {_machine()}",
     ]
+    if missing:
+        parts.append(f"Not measured on this machine: {', '.join(missing)}.")
     PAGE.write_text("\n\n".join([*parts, *(one["text"].strip() for one in kept)]) + "\n")
     print(f"written: {PAGE.relative_to(HERE.parent)}")
 

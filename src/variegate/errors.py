@@ -7,7 +7,8 @@ VariegateError
 │   ├── InputError          the dataset that was named
 │   │   └── UnavailableError  one of its files, just now: it may be there again
 │   ├── OutputError         the place where results should go
-│   │   └── KeyRefusedError one name that it does not take, while others may be written
+│   │   ├── KeyRefusedError one name that it does not take, while others may be written
+│   │   └── LateRefusalError the same, of a file that was written behind others
 │   └── StoreError          an object store as a whole: it denies, cannot be reached, or fails
 ├── ShapeError              an array or argument of the wrong shape or kind (a caller's mistake)
 └── ImageError              one image; the run goes on without it
@@ -62,6 +63,10 @@ class UnavailableError(InputError):
 
 class KeyRefusedError(OutputError):
     """No file of this name can be written there; others can."""
+
+
+class LateRefusalError(OutputError):
+    """A file that was to be written later has a name that is not taken; which is not known here."""
 
 
 class StoreError(UsageError):

@@ -220,6 +220,38 @@ def test_a_store_that_throttles_resets_and_cuts_short_costs_nothing_but_time(
     assert download(s3, more) == local(tmp_path / "out")
 
 
+@pytest.mark.parametrize("code", ["KeyTooLongError", "XMinioInvalidObjectName"])
+def test_a_name_that_a_store_refuses_costs_its_image_alone(faulty, tmp_path, code):
+    raw, more, s3, proxy = faulty
+    source = jobs.draw_set(tmp_path / "in", 6)
+    refused = sorted(path.relative_to(source) for path in source.rglob("*.*"))[2]
+    upload(s3, raw, source)
+
+    def refuse(handler):
+        # Not the first of its results: others of it are there already.
+        if handler.command != "PUT" or f"{refused.stem}-v01" not in handler.path:
+            return False
+        handler.answer(400, code)
+        return True
+
+    proxy.faults.append(refuse)
+    told = []
+    summary = augment(
+        f"s3://{raw}",
+        f"s3://{more}",
+        recipe=jobs.recipe(jobs.TWO),
+        options=Options(workers=0),
+        on_progress=lambda progress: told.append(progress.counts.sources),
+    )
+    assert (summary.counts.augmented, summary.counts.quarantined) == (5, 1)
+    (row,) = read_manifest(f"s3://{more}", where={"status": ["quarantined"]}).to_pylist()
+    assert row["reason"].endswith(f"the store takes no such name ({code})")
+    assert row["key"].endswith(refused.name)
+    assert not [key for key in download(s3, more) if refused.stem in key]
+    assert told[-1] == 6
+    assert verify(f"s3://{more}").ok
+
+
 def test_annotations_in_a_store_that_cuts_short_are_read_whole(faulty, data_dir, tmp_path):
     raw, more, s3, proxy = faulty
     source = data_dir / "annotation_formats/coco_dataset/coco_instances"

@@ -23,11 +23,14 @@ class ResultStorage(PassingStorage):
 
     Attributes:
         records: the output as it is, for those who write them.
+        at_once: nothing is written behind other work, so that a name that the store does not take
+            is told where it belongs.
     """
 
     def __init__(self, inner: Storage) -> None:
         super().__init__(inner)
         self.records = inner
+        self.at_once = False
 
     def write(self, key: str, data: bytes) -> None:
         self._check(key)
@@ -35,7 +38,10 @@ class ResultStorage(PassingStorage):
 
     def write_later(self, key: str, data: bytes) -> None:
         self._check(key)
-        super().write_later(key, data)
+        if self.at_once:
+            super().write(key, data)
+        else:
+            super().write_later(key, data)
 
     def create(self, key: str, data: bytes) -> bool:
         self._check(key)

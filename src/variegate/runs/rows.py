@@ -145,6 +145,10 @@ class Counts:
         for name in _COUNTED:
             self._count(name, getattr(other, name))
 
+    def negative(self) -> "Counts":
+        """Return what takes these counts back."""
+        return Counts(**{name: -getattr(self, name) for name in _COUNTED})
+
     def without_outputs(self) -> "Counts":
         """Return the counts of the inputs alone."""
         return replace(self, outputs=0, bytes=0)

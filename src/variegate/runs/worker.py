@@ -12,6 +12,7 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import entry_points
@@ -24,6 +25,7 @@ from variegate.errors import (
     ImageError,
     InputError,
     KeyRefusedError,
+    LateRefusalError,
     RecipeError,
     UnavailableError,
     UsageError,
@@ -263,12 +265,39 @@ def run_shard(
         InputError: the input as a whole cannot be read.
         OutputError: results cannot be written.
     """
-    worker = worker_of(job)
+    worker, told = worker_of(job), Counts()
+
+    def tell(counts: Counts) -> None:
+        told.add(counts)
+        if on_progress:
+            on_progress(counts)
+
+    try:
+        rows = _made(worker, shard, on_source, tell)
+    except LateRefusalError:
+        # To which image the name belongs is seen when each file is written by itself.
+        with suppress(LateRefusalError):
+            worker.output.flush()
+        tell(told.negative())
+        worker.output.at_once = True
+        try:
+            rows = _made(worker, shard, on_source, tell)
+        finally:
+            worker.output.at_once = False
+    return _reported(worker, shard, rows)
+
+
+def _made(
+    worker: Worker,
+    shard: Shard,
+    on_source: Callable[[int], None] | None,
+    tell: Callable[[Counts], None],
+) -> list[Row]:
+    """Make all results of a shard's sources; return their rows once all is written."""
     made: dict[int, list[Row]] = {}
     usable = [s for s in shard.sources if s.skip is None and s.unusable is None]
     ahead = [Entry(source.key, source.size) for source in usable]
-    worker.input.read_ahead(ahead, limit=job.limits.max_bytes)
-    tell = on_progress or (lambda _: None)
+    worker.input.read_ahead(ahead, limit=worker.limits.max_bytes)
     waiting = dict(enumerate(shard.sources, shard.start))
     for pause_s in (0.0, *_PAUSES_S):
         if waiting and pause_s:
@@ -283,7 +312,7 @@ def run_shard(
         waiting = {n: source for n, source in waiting.items() if made[n][0].transient}
     # A part says that all its files are there.
     worker.output.flush()
-    return _reported(worker, shard, [row for number in sorted(made) for row in made[number]])
+    return [row for number in sorted(made) for row in made[number]]
 
 
 def finished_report(job: Job, shard: Shard) -> Report | None:

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from variegate.errors import (
     InputError,
     KeyRefusedError,
+    LateRefusalError,
     StoreError,
     UnavailableError,
     UsageError,
@@ -214,7 +215,14 @@ class ObjectStorage(Storage):
 
     def write_later(self, key: str, data: bytes) -> None:
         self._check_writable(key)
-        self._flow().later(lambda: self._put(key, data), len(data))
+        self._flow().later(lambda: self._put_behind(key, data), len(data))
+
+    def _put_behind(self, key: str, data: bytes) -> None:
+        try:
+            self._put(key, data)
+        except KeyRefusedError as error:
+            # It is told while something else is written.
+            raise LateRefusalError(str(error)) from None
 
     def flush(self) -> None:
         self._flow().flush()
@@ -313,6 +321,8 @@ class ObjectStorage(Storage):
                 "no credentials were found; set them in the environment, "
                 "such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
             )
+        elif doing == "write" and code in _REFUSED_NAMES:
+            return KeyRefusedError(f"{self.place(key)}: the store takes no such name ({code})")
         elif "redirect without LOCATION" in text or status in _MOVED or code in _ELSEWHERE:
             why = "the bucket is in another region; set AWS_REGION to the bucket's"
         elif status == 403 or kind == "PermissionDeniedError":
@@ -388,6 +398,14 @@ _CREDENTIALS = frozenset(
         *("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"),
         *("TokenRefreshRequired", "AuthFailure", "AuthorizationHeaderMalformed"),
         *("InvalidClientTokenId", "UnrecognizedClientException", "RequestExpired"),
+    )
+)
+# What stores answer, each in its own words, where they do not take a name.
+_REFUSED_NAMES = frozenset(
+    (
+        *("KeyTooLongError", "KeyTooLong", "InvalidObjectName", "InvalidKey", "InvalidURI"),
+        *("XMinioInvalidObjectName", "XMinioObjectExistsAsDirectory", "ParentIsObject"),
+        *("InvalidResourceName", "InvalidUri", "InvalidBlobName"),
     )
 )
 _ELSEWHERE = frozenset(
