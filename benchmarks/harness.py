@@ -22,7 +22,9 @@ WORK = HERE / ".work"
 
 #: What each peer's environment holds; imgaug is no longer kept up and needs its contemporaries.
 ENVIRONMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "albumentations": (("albumentations==2.0.8", "opencv-python-headless", "simplejpeg"),),
+    "albumentations": (
+        ("albumentations==2.0.8", "opencv-python-headless", "simplejpeg", "Pillow"),
+    ),
     "imgaug": (
         (
             "numpy==1.23.5",
@@ -40,6 +42,21 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("--no-deps", "imgaug==0.4.0"),
     ),
     "augmentor": (("Augmentor==0.2.12", "opencv-python-headless", "simplejpeg"),),
+    # Its own torch first: what torchvision would ask for may bring another.
+    "torchvision": (("torch==2.13.0",), ("torchvision==0.28.0", "numpy")),
+    # Its last release is of 2020: it needs older packages, and setuptools' pkg_resources.
+    "imagecorruptions": (
+        (
+            "numpy==1.23.5",
+            "scipy==1.10.1",
+            "scikit-image==0.20.0",
+            "opencv-python-headless==4.7.0.72",
+            "Pillow<11",
+            "numba==0.58.1",
+            "setuptools<81",
+        ),
+        ("--no-deps", "imagecorruptions==1.1.2"),
+    ),
 }
 
 _NOTHING_KEPT = "PYTHONDONTWRITEBYTECODE"

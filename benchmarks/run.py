@@ -20,8 +20,8 @@ from pathlib import Path
 from harness import ENVIRONMENTS, HERE, WORK, Result, version_of
 
 NAMES = (
-    *("transform_only", "new_pixels", "whole_job", "power_set", "memory", "labels", "start"),
-    *("kernels", "storage", "cluster", "serverless"),
+    *("transform_only", "new_pixels", "new_geometry", "whole_job", "power_set", "memory", "labels"),
+    *("start", "kernels", "storage", "cluster", "serverless", "fidelity", "corruptions"),
 )
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 RESULTS = WORK / "results"
@@ -81,7 +81,9 @@ def _machine() -> str:
     peers = ", ".join(
         f"{package} {version_of(peer, package)}"
         for peer, package in zip(
-            ENVIRONMENTS, ("albumentations", "imgaug", "Augmentor"), strict=True
+            ENVIRONMENTS,
+            ("albumentations", "imgaug", "Augmentor", "torchvision", "imagecorruptions"),
+            strict=True,
         )
     )
     return (

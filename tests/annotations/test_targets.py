@@ -14,7 +14,8 @@ from variegate.annotations.sample import Sample
 from variegate.annotations.targets import in_bytes, whole
 from variegate.codecs import decode, probe
 from variegate.ops import Warp
-from variegate.ops.mixing import CopyPaste, Cutmix, Mixup, Mosaic, alike, like
+from variegate.ops.copy_paste import CopyPaste
+from variegate.ops.mixing import Cutmix, Mixup, Mosaic, alike, like
 from variegate.ops.occlusion import Cutout, GridDropout, PixelDropout
 from variegate.recipes.plan import draw_variants, execute, fuse
 from variegate.recipes.recipe import Recipe

@@ -24,7 +24,10 @@ LESSER = {
 }
 #: IPP resizes floats its own way; an OpenCV built without it, unlike PyPI's, differs there. What
 #: uses such a resize: a wide blur, blotches, clouds of light, drops.
-FLOAT_RESIZES = {"gaussian_blur", "iso_noise", "shadow", "spatter", "corruptions"}
+FLOAT_RESIZES = {
+    *("gaussian_blur", "iso_noise", "shadow", "spatter", "frost", "corruptions"),
+    *("plasma_brightness", "plasma_shadow"),
+}
 
 _FEATURES = """
 import cv2

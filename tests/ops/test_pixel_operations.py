@@ -7,6 +7,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from variegate.ops import adaptive, blur, occlusion, resolution, weather
+from variegate.ops.superpixels import Superpixels
 from variegate.seeding import generator
 
 
@@ -130,13 +131,13 @@ def test_grid_dropout_hides_the_square_of_its_ratio():
     assert 1 - grid.visible((500, 500)).mean() == pytest.approx(0.36, abs=0.02)
 
 
-def test_superpixels_are_the_means_of_nearest_seed_cells(photo):
-    everything = occlusion.Superpixels(1.0, 20.0, 3).apply_image(photo)
+def test_superpixels_are_the_means_of_their_cells(photo):
+    everything = Superpixels(1.0, 20.0, 3).apply_image(photo)
     colors = np.unique(everything.reshape(-1, 3), axis=0)
     cells = (photo.shape[0] // 20) * (photo.shape[1] // 20)
     assert 0.8 * cells < len(colors) <= cells
     np.testing.assert_allclose(everything.mean(axis=(0, 1)), photo.mean(axis=(0, 1)), atol=0.3)
-    half = occlusion.Superpixels(0.5, 20.0, 3).apply_image(photo)
+    half = Superpixels(0.5, 20.0, 3).apply_image(photo)
     same = (half == photo).all(axis=-1) | (half == everything).all(axis=-1)
     assert same.all()
 

@@ -11,8 +11,10 @@ from pydantic import ValidationError
 
 from variegate.recipes.plan import draw_variants
 from variegate.recipes.policies import (
-    STANDARD,
     Along,
+    AugMix,
+    AutoAugment,
+    Axes,
     Each,
     OneOf,
     Original,
@@ -38,7 +40,9 @@ TRANSFORMS = (FLIP, ROTATE, GAMMA, HUE, NOISE)
 
 def singles():
     """Nodes of one variant."""
-    leaves = st.sampled_from([*TRANSFORMS, Along(axis="fog"), Original(), Rand(k=2), Trivial()])
+    leaves = st.sampled_from(
+        [*TRANSFORMS, Along(axis="fog"), Original(), Rand(k=2), Trivial(), AugMix()]
+    )
 
     def grow(inner):
         lists = st.lists(inner, min_size=1, max_size=3).map(tuple)
@@ -153,9 +157,12 @@ def test_a_variant_does_not_depend_on_its_siblings():
         lambda n: SampleOf(n=n, steps=TRANSFORMS, k_max=3),
         lambda n: Trivial(n=n),
         lambda n: Rand(n=n, k=3),
+        lambda n: AutoAugment(n=n),
+        lambda n: AugMix(n=n),
+        lambda n: Axes(n=n, k=2, transforms=("rotate", "fog", "source")),
         lambda n: Sequence(steps=(ROTATE, SampleOf(n=n, steps=TRANSFORMS))),
     ],
-    ids=["sample", "trivial", "rand", "nested"],
+    ids=["sample", "trivial", "rand", "auto_augment", "aug_mix", "axes", "nested"],
 )
 def test_asking_for_more_keeps_the_first_ones(policy):
     few, many = drawn(policy(4)), drawn(policy(20))
@@ -225,45 +232,34 @@ def test_p_is_the_share_of_variants_that_are_changed(share):
         assert np.mean(changed) / size == pytest.approx(share, abs=0.035)
 
 
-def test_standard_operations_are_the_fourteen_of_the_papers():
-    # Identity, AutoContrast, Equalize, Rotate, Solarize, Color, Posterize, Contrast, Brightness,
-    # Sharpness, ShearX, ShearY, TranslateX, TranslateY.
-    assert len(STANDARD) == len(set(STANDARD)) == 14
-    axes = Trivial().axes()
-    assert sorted(map(len, axes)) == [0, *[1] * 5, *[2] * 8]
+def test_axes_takes_any_of_them_at_any_strength():
+    made = drawn(Axes(n=400, transforms=("brightness",)))
+    amounts = [one[0]["amount"] for one in made.values()]
+    for axis, sign in (("brightness+", 1), ("brightness-", -1)):
+        end = abs(all_axes()[axis][1].end)
+        own = [abs(amount) for amount in amounts if amount * sign > 0]
+        assert np.mean(own) == pytest.approx(end / 2, abs=0.05 * end)
+        assert max(own) > 0.97 * end
+    assert np.mean(np.sign(amounts)) == pytest.approx(0, abs=0.15)
 
 
-def test_trivial_takes_one_operation_at_any_strength():
-    node = Trivial(n=6000)
-    made = chains(node)
-    assert {len(chain.steps) for chain in made} == {0, 1}
-    chosen = Counter(chain.steps[0].source.axis if chain.steps else "source" for chain in made)
-    for entry, names_ in zip(STANDARD, node.axes(), strict=True):
-        times = sum(chosen[name] for name in names_ or ["source"])
-        assert times / 6000 == pytest.approx(1 / 14, abs=0.015), entry
-    # Uniform strength: brightness goes up to 1 along its axis.
-    amounts = [
-        abs(one[0]["amount"]) for one in drawn(Trivial(n=400, transforms=("brightness",))).values()
-    ]
-    assert np.mean(amounts) == pytest.approx(0.5, abs=0.05)
-    assert max(amounts) > 0.97
-
-
-def test_rand_takes_k_operations_with_replacement_at_one_strength():
-    made = drawn(Rand(n=400, k=3, strength=0.4, transforms=("brightness", "gamma+")))
+def test_axes_takes_k_of_them_with_replacement():
+    made = drawn(Axes(n=400, k=3, strength=0.4, transforms=("brightness+", "gamma+")))
     assert {len(one) for one in made.values()} == {3}
-    gamma = all_axes()["gamma+"][1].value(0.4)
+    gamma, brightness = (all_axes()[name][1].value(0.4) for name in ("gamma+", "brightness+"))
     for one in itertools.chain(*made.values()):
         value = one["exponent"] if one["transform"] == "gamma" else abs(one["amount"])
-        assert value == pytest.approx(gamma if one["transform"] == "gamma" else 0.4)
+        assert value == pytest.approx(gamma if one["transform"] == "gamma" else brightness)
     repeated = [len({step["transform"] for step in one}) == 1 for one in made.values()]
     assert np.mean(repeated) == pytest.approx(0.25, abs=0.08)
 
 
-def test_entries_of_rand_are_transforms_axes_or_both_directions():
-    node = Rand(transforms=("shear", "shear_x", "shear_x+", "source"))
+def test_entries_of_axes_are_transforms_axes_or_both_directions():
+    node = Axes(transforms=("shear", "shear_x", "shear_x+", "source"))
     pair = ["shear_x+", "shear_x-"]
     assert node.axes() == [[*pair, "shear_y+", "shear_y-"], pair, ["shear_x+"], []]
+    unchanged = [not one for one in drawn(node.model_copy(update={"n": 400})).values()]
+    assert np.mean(unchanged) == pytest.approx(0.25, abs=0.08)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +276,10 @@ def test_entries_of_rand_are_transforms_axes_or_both_directions():
         (lambda: SampleOf(n=1, steps=(FLIP,), groups=(("flop",),)), "did you mean 'flip'"),
         (lambda: SampleOf(n=1, steps=(FLIP,), groups=(("flip", "flip"),)), "more than one place"),
         (lambda: SampleOf(n=1, steps=(FLIP, HUE), weights=(1,)), "one for each of 2 steps, got 1"),
-        (lambda: Trivial(transforms=("flip",)), "no transform with a strength axis"),
+        (lambda: Axes(transforms=("flip",)), "no transform with a strength axis"),
+        (lambda: Trivial(transforms=("rotate",)), "use axes: {transforms"),
+        (lambda: Rand(strength=0.5), "strength: rand has .* its paper"),
+        (lambda: Rand(magnitude=31), "magnitude: expected 0 to 30, one of 31 bins, got 31"),
         (lambda: Along(axis="hue"), "did you mean 'hue"),
         (lambda: Sequence(steps=()), "at least 1"),
         (lambda: Sequence(steps=("flip",)), "instance of Transform"),
@@ -293,8 +292,9 @@ def test_impossible_policies_are_refused(make, told):
 
 
 def test_every_policy_is_tried_here():
-    tried = {Sequence, Subsets, Each, SampleOf, OneOf, Trivial, Rand, Original}
-    concrete = {kind for kind in _subclasses(Policy) if not kind.__name__.startswith("_")}
+    tried = {Sequence, Subsets, Each, SampleOf, OneOf, Original}
+    tried |= {Axes, Trivial, Rand, AutoAugment, AugMix}
+    concrete = {kind for kind in _subclasses(Policy) if hasattr(kind, "name")}
     assert concrete == tried
 
 

@@ -15,6 +15,7 @@ from variegate.transforms.base import Draw
         (Draw("rotate", {"angle_degrees": -12.34, "border": "reflect"}), "rotate -12.3°"),
         (Draw("rotate", {"angle_degrees": 180.0, "fit": "keep"}), "rotate +180°"),
         (Draw("flip", {"axis": "horizontal"}), "flip horizontal"),
+        (Draw("translate", {"x": 0.0, "x_pixels": -17.0, "whole": True}), "translate -17 px"),
         (Draw("contrast", {"factor": 1.162}), "contrast x1.16"),
         (Draw("brightness", {"amount": 0.0555}), "brightness +0.056"),
         (Draw("gaussian_noise", {"sigma": 0.0386, "noise_key": 50910}), "gaussian noise 0.039"),

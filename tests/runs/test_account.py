@@ -36,6 +36,19 @@ def labelme_objects(folder: Path) -> int:
     return sum(len(json.loads(path.read_text())["shapes"]) for path in folder.rglob("*.json"))
 
 
+def lines_of_numbers(folder: Path) -> int:
+    """Return how many lines of text files hold a class and a box, or eight corners."""
+    lines = (
+        line.split() for path in folder.rglob("*.txt") for line in path.read_text().splitlines()
+    )
+    return sum(len(words) > 4 and words[1].replace(".", "").isdigit() for words in lines)
+
+
+def segments(folder: Path) -> int:
+    files = [json.loads(path.read_text()) for path in folder.rglob("panoptic*.json")]
+    return sum(len(one["segments_info"]) for data in files for one in data["annotations"])
+
+
 def csv_objects(folder: Path) -> int:
     texts = (path.read_text().splitlines() for path in folder.rglob("*.csv"))
     return sum(len(list(csv.DictReader(text))) for text in texts)
@@ -51,6 +64,22 @@ def csv_objects(folder: Path) -> int:
         ("annotation_formats/roboflow_dataset/coco", "coco", coco_objects),
         ("annotation_formats/roboflow_dataset/voc", "voc", voc_objects),
         ("annotation_formats/coco_dataset/mmdet_coco", "coco", coco_objects),
+        ("annotation_formats/coco_dataset/coco_instances", "coco", coco_objects),
+        ("annotation_formats/coco_dataset/coco_person_keypoints", "coco", coco_objects),
+        ("annotation_formats/coco_dataset/coco_roboflow", "coco", coco_objects),
+        ("annotation_formats/coco_dataset/coco_stuff", "coco", coco_objects),
+        ("annotation_formats/coco_dataset/coco_panoptic", "coco", segments),
+        ("annotation_formats/kaggle_dataset/relaxed_coco", "coco", coco_objects),
+        ("annotation_formats/kaggle_dataset/relaxed_voc1", "voc", voc_objects),
+        ("annotation_formats/kaggle_dataset/relaxed_voc2", "voc", voc_objects),
+        ("annotation_formats/voc_dataset/voc_dataset3", "voc", voc_objects),
+        ("annotation_formats/dota_dataset", "yolo", lines_of_numbers),
+        ("annotation_formats/kaggle_dataset/relaxed_yolo", "yolo", lines_of_numbers),
+        ("annotation_formats/roboflow_dataset/yolo", "yolo", lines_of_numbers),
+        ("annotation_formats/roboflow_dataset/yolo_obb", "yolo", lines_of_numbers),
+        ("annotation_formats/yolo_dataset/annotations", "yolo", lines_of_numbers),
+        ("annotation_formats/yolo_dataset/labels", "yolo", lines_of_numbers),
+        ("annotation_formats/yolo_dataset/strict", "yolo", lines_of_numbers),
         ("annotation_formats/vott_csv_dataset/dataset", "csv-boxes", csv_objects),
         ("field_cases/flat-segmentation", "coco", coco_objects),
         ("field_cases/labelme-rotation", "labelme", labelme_objects),
@@ -77,6 +106,26 @@ def test_objects_add_up(place, name, count, data_dir, tmp_path):
     assert len({row.source for row in rows}) == counts.sources
     written = sum(len(json.loads(row.annotation or "{}").get("objects", ())) for row in outputs)
     assert counts.objects_written == written
+
+
+def test_every_file_of_every_set_is_accounted_for(data_dir, tmp_path):
+    root, tried = data_dir / "annotation_formats", 0
+    for number, folder in enumerate(sorted(path for path in root.glob("*/*") if path.is_dir())):
+        output = tmp_path / str(number)
+        try:
+            counts = augment(
+                folder, output, recipe=jobs.recipe(jobs.TWO), options=Options(workers=0)
+            ).counts
+        except InputError:
+            continue  # no images, or a question to the user
+        tried += 1
+        files = sum(path.is_file() for path in folder.rglob("*"))
+        total = counts.augmented + counts.copied + counts.quarantined + counts.skipped
+        assert total == counts.sources == files, folder
+        rows = read_manifest(output).to_pylist()
+        assert len({row["source"] for row in rows}) == files, folder
+        assert verify(output).ok
+    assert tried > 40
 
 
 def test_objects_of_quarantined_images_are_counted(data_dir, tmp_path):

@@ -11,6 +11,7 @@ from variegate import Options, augment, rebuild
 from variegate.annotations.rules import LabelRule
 from variegate.codecs import decode, encode
 from variegate.recipes.recipe import Recipe, presets
+from variegate.reports import preview
 from variegate.runs import manifest
 from variegate.runs.run import prepare
 from variegate.storage import open_storage
@@ -55,8 +56,10 @@ def copies(output):
 
 
 def recipe_of(preset, changes=""):
-    text = Recipe.load(preset).model_copy(update={"labels": ALL_LABELLED}).to_data()
-    return Recipe.parse(json.dumps(text).replace('"affine": {', f'"affine": {{{changes}'))
+    data = Recipe.load(preset).model_copy(update={"labels": ALL_LABELLED}).to_data()
+    # The mean color of an image of red objects is reddish.
+    text = json.dumps(data).replace('"fill": "mean"', '"fill": "constant"')
+    return Recipe.parse(text.replace('"affine": {', f'"affine": {{{changes}'))
 
 
 @pytest.fixture
@@ -69,6 +72,92 @@ def test_no_preset_shows_an_unlabelled_copy_of_an_object(near_border, tmp_path, 
     augment(near_border, tmp_path / "out", recipe=recipe_of(preset), seed=3, options=ALONE)
     assert copies(tmp_path / "out") == 0
     assert not borders(tmp_path / "out") & {"reflect", "wrap", "auto"}
+
+
+@pytest.fixture(scope="module")
+def painted(data_dir, tmp_path_factory):
+    """Photos of coco_mini at a quarter, gray but for their objects, whose boxes are red."""
+    folder, known = tmp_path_factory.mktemp("painted"), data_dir / "coco_mini"
+    (folder / "images").mkdir()
+    (folder / "labels").mkdir()
+    (folder / "data.yaml").write_text(f"names: {[str(number) for number in range(80)]}\n")
+    for name in ("000000000885", "000000001993", "000000007281", "000000008762"):
+        photo = decode((known / f"images/val2017/{name}.jpg").read_bytes())
+        image = np.array(cv2.resize(photo, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA))
+        image[:] = image.mean(axis=2, keepdims=True)
+        rows = (known / f"object_detection/labels/val2017/{name}.txt").read_text()
+        size = np.array(image.shape[1::-1])
+        for row in rows.splitlines():
+            middle, sides = np.array(row.split()[1:], float).reshape(2, 2) * size
+            (x1, y1), (x2, y2) = np.round([middle - sides / 2, middle + sides / 2]).astype(int)
+            image[y1:y2, x1:x2] = (200, 10, 10)
+        (folder / f"images/{name}.png").write_bytes(encode(image, format="png"))
+        (folder / f"labels/{name}.txt").write_text(rows)
+    return folder
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_no_preset_shows_an_unlabelled_copy_in_photos(painted, tmp_path, preset):
+    augment(painted, tmp_path / "out", recipe=recipe_of(preset), seed=3, options=ALONE)
+    assert copies(tmp_path / "out") == 0
+    assert not borders(tmp_path / "out") & {"reflect", "wrap", "auto"}
+
+
+def test_reflections_of_photos_would_be_counted(painted, tmp_path):
+    text = TURNS.replace("rotate, translate", "{translate: {x: 0.4, y: 0.3, border: reflect}}")
+    insisting = jobs.recipe(text, labels=ALL_LABELLED)
+    augment(painted, tmp_path / "out", recipe=insisting, options=ALONE)
+    assert copies(tmp_path / "out") > 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nuclei_instances",
+        "coco_mini/keypoints",
+        "annotation_formats/coco_dataset",
+        "field_cases/keypoints-l-r",
+    ],
+)
+def test_masks_polygons_and_keypoints_are_objects(data_dir, tmp_path, name):
+    options = Options(workers=0, limit=1)
+    augment(data_dir / name, tmp_path / "out", recipe=jobs.recipe(TURNS), options=options)
+    assert borders(tmp_path / "out") == {"constant"}
+
+
+def test_objects_that_cannot_be_used_are_objects(tmp_path):
+    image = np.full((60, 80, 3), 90, np.uint8)
+    (tmp_path / "in/images").mkdir(parents=True)
+    (tmp_path / "in/labels").mkdir()
+    (tmp_path / "in/data.yaml").write_text("names: [red]\n")
+    (tmp_path / "in/images/a.png").write_bytes(encode(image, format="png"))
+    (tmp_path / "in/labels/a.txt").write_text("0 0.5 0.5 0 0\n")
+    augment(tmp_path / "in", tmp_path / "out", recipe=jobs.recipe(TURNS), options=ALONE)
+    assert borders(tmp_path / "out") == {"constant"}
+
+
+def test_previews_show_the_border_of_the_run(near_border):
+    explicit = TURNS.replace("rotate, translate", "{rotate: {BORDER}}, {translate: {BORDER}}")
+    explicit = explicit.replace(", {along: {axis: shear_x+}}", "")
+    gray = explicit.replace("BORDER", "border: constant, fill: [114, 114, 114]")
+    mirrored, auto = (explicit.replace("BORDER", f"border: {b}") for b in ("reflect", "auto"))
+    shown = [
+        preview(near_border, recipe=jobs.recipe(text), images=2, variants=4, options=ALONE)
+        for text in (auto, gray, mirrored)
+    ]
+    assert np.array_equal(shown[0], shown[1])
+    assert not np.array_equal(shown[0], shown[2])
+
+
+def test_training_items_have_the_border_of_the_run(near_border, tmp_path):
+    torch = pytest.importorskip("variegate.datasets.torch")
+    augment(near_border, tmp_path / "out", recipe=recipe_of("light"), options=ALONE)
+    found = torch.dataset(near_border, recipe=recipe_of("light"))
+    keys = {found.name(index): index for index in range(len(found))}
+    for row in rows(tmp_path / "out"):
+        image, _ = found[keys[row.key, row.variant]]
+        written = decode((tmp_path / "out" / row.output).read_bytes())
+        assert np.array_equal(np.round(255 * image.numpy()).transpose(1, 2, 0), written)
 
 
 def test_a_recipe_that_insists_shows_them_and_is_told(near_border, tmp_path):

@@ -19,7 +19,10 @@ from variegate.transforms import Axis, Transform, all_transforms
 TENTHS = [step / 10 for step in range(11)]
 
 #: Their grain is of pixels, not a fraction of the image: enlarged, only the amount is alike.
-GRAINY = {"gaussian_noise", "iso_noise", "pixel_dropout", "poisson_noise", "salt_pepper", "speckle"}
+GRAINY = {
+    *("gaussian_noise", "iso_noise", "pixel_dropout", "poisson_noise", "salt_pepper", "speckle"),
+    "random_erasing",
+}
 
 
 def pixel_axes() -> list[tuple[type[Transform], Axis]]:
@@ -78,7 +81,7 @@ def test_the_catalogue_is_complete():
     assert {kind.name for kind in KINDS} >= {
         *("autocontrast", "equalize", "clahe"),
         *("gaussian_blur", "motion_blur", "defocus", "zoom_blur", "glass_blur", "median_blur"),
-        *("sharpen", "downscale", "jpeg"),
+        *("sharpen", "sharpness", "downscale", "jpeg"),
         *("gaussian_noise", "poisson_noise", "speckle", "salt_pepper", "iso_noise"),
         *("pixel_dropout", "cutout", "grid_dropout", "superpixels"),
         *("shadow", "fog", "rain", "snow", "sun_flare", "spatter"),
@@ -162,7 +165,7 @@ def test_memory_layout_makes_no_difference(kind, images):
 
 @every_kind
 def test_operations_are_values(kind):
-    one, two, other = (kind().draw(generator(seed), (60, 80)) for seed in (1, 1, 2))
+    one, two, other = (kind().draw(generator(seed), (600, 800)) for seed in (1, 1, 2))
     assert one == two
     assert hash(one) == hash(two)
     assert pickle.loads(pickle.dumps(one)) == one
@@ -172,8 +175,11 @@ def test_operations_are_values(kind):
 
 @every_axis
 def test_enlarged_image_changes_alike(kind, axis, images):
-    if kind.name in {"jpeg", "downscale", "ringing", "webp", "video_compression"}:
+    by_nature = {"jpeg", "downscale", "ringing", "sharpness", "webp", "video_compression"}
+    if kind.name in by_nature:
         pytest.skip("about pixels by their nature")
+    if kind.name == "autocontrast":
+        pytest.skip("one pixel decides, and enlarging makes some that are darker and brighter")
     image = cv2.resize(images[1], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     double = cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     changed = at(kind, axis.name, 0.5, image).apply_image(image)
@@ -217,16 +223,16 @@ def test_what_is_visible_is_the_source_and_shrinks_with_intensity(kind, images):
         assert visible.dtype == np.bool_
         assert not (visible & ~last).any()
         last = visible
-        if kind.name != "spatter":  # its edges are soft
+        if kind.name not in {"spatter", "text_overlay"}:  # their edges are soft
             changed = operation.apply_image(image)
             np.testing.assert_array_equal(changed[visible], image[visible])
-            assert (changed[~visible] == 0).all()
-    assert last.mean() < 0.7
+            assert kind.name == "random_erasing" or (changed[~visible] == 0).all()
+    assert last.mean() < (0.98 if kind.name == "text_overlay" else 0.7)
 
 
 def test_the_expected_transforms_hide_things():
     assert {kind.name for kind in OCCLUDERS} == {
-        *("pixel_dropout", "cutout", "grid_dropout", "spatter"),
+        *("pixel_dropout", "cutout", "grid_dropout", "spatter", "random_erasing", "text_overlay"),
     }
 
 

@@ -87,6 +87,22 @@ class Keypoints:
             np.concatenate([self.partners, other.partners + len(self.points)]),
         )
 
+    def only(self, numbers: Indices) -> "Keypoints":
+        """Return those of some objects, in turn."""
+        lengths = np.diff(self.starts)[numbers]
+        starts = np.concatenate(([0], np.cumsum(lengths))).astype(np.intp)
+        # Where each was, and by how much the points of its object have moved up.
+        moved_up = np.repeat(self.starts[:-1][numbers] - starts[:-1], lengths)
+        old = np.arange(starts[-1]) + moved_up
+        return Keypoints(
+            self.points[old], self.visibility[old], starts, self.partners[old] - moved_up
+        )
+
+    def shifted(self, x: float, y: float) -> "Keypoints":
+        """Return them at another place; those that are not labelled have none."""
+        labelled = (self.visibility > 0)[:, np.newaxis]
+        return replace(self, points=np.where(labelled, np.array([x, y]) + self.points, self.points))
+
     def moved(self, move: Callable[[Points], Points], *, mirrored: bool, size: Size) -> "Keypoints":
         """Return them where `move` takes them; those off the canvas are not labelled any more."""
         if not len(self.points):
@@ -150,6 +166,33 @@ class Targets:
         """Return (H, W) where an object is, or None if it has no mask."""
         layer = self.layer_of[number]
         return None if layer < 0 else np.asarray(self.layers[layer].values == number + 1)
+
+    def only(self, numbers: Sequence[int]) -> "Targets":
+        """Return the targets of some objects alone, numbered anew in that order, ascending."""
+        chosen = np.array(numbers, np.intp)
+        renumbered = np.zeros(self.count + 1, np.uint16)
+        renumbered[chosen + 1] = np.arange(1, len(chosen) + 1)
+        rings = [
+            (new, ring) for new, old in enumerate(numbers) for ring in self.outlines.of_object(old)
+        ]
+        layers = tuple(
+            replace(one, values=renumbered[one.values]) if one.role == "objects" else one
+            for one in self.layers
+        )
+        ends = np.cumsum([count for _, count in self.origins])
+        counts = np.bincount(np.searchsorted(ends, chosen, side="right"), minlength=len(ends))
+        return replace(
+            self,
+            objects=tuple(self.objects[number] for number in numbers),
+            boxes=self.boxes[chosen],
+            outlines=Outlines.of(rings),
+            keypoints=self.keypoints.only(chosen),
+            beside=self.beside.only(chosen),
+            visible=self.visible[chosen],
+            layers=layers,
+            layer_of=tuple(self.layer_of[number] for number in numbers),
+            origins=tuple((key, int(counts[image])) for image, (key, _) in enumerate(self.origins)),
+        )
 
     def moved(
         self,

@@ -111,7 +111,9 @@ def augment(
         show_json(summaries.as_data(summary))
     else:
         counts, variants = summary.counts, summary.variants
-        augmented = f"x {variants:,} = {counts.augmented * variants:,} files"
+        left_out = counts.identical if loaded.distinct else 0
+        less = f" - {left_out:,} equal" if left_out else ""
+        augmented = f"x {variants:,}{less} = {counts.augmented * variants - left_out:,} files"
         rows = [
             ("augmented", counts.augmented, augmented),
             ("copied unchanged", counts.copied, "validation and test images"),

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations.sample import Image
-from variegate.ops.base import Graded
+from variegate.ops.base import Graded, Pixels
 from variegate.ops.color import round_to_bytes
 from variegate.ops.grain import looked_up
 
@@ -31,7 +31,7 @@ class _Table(Graded):
         return cv2.merge([self._changed(channel) for channel in cv2.split(image)])
 
     def _changed(self, channel: Image) -> Image:
-        mixed = _LEVELS + self.mix * (self._table(_histogram(channel)) - _LEVELS)
+        mixed = _LEVELS + self.mix * (self._table(histogram(channel)) - _LEVELS)
         return looked_up(channel, round_to_bytes(mixed))
 
     @abstractmethod
@@ -59,13 +59,50 @@ class Autocontrast(_Table):
 
 @dataclass(frozen=True)
 class Equalize(_Table):
-    """Spread every channel so that all levels are about equally frequent."""
+    """Spread every channel so that all levels are about equally frequent.
+
+    Attributes:
+        steps: a level becomes the number of pixels below it, in steps of a 255th of those that do
+            not have the highest level, in whole numbers; otherwise the share of pixels up to it.
+    """
+
+    steps: bool = False
 
     def _table(self, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         below = np.cumsum(counts)
+        if self.steps:
+            last = int(counts[np.flatnonzero(counts)[-1]])
+            step = (int(below[-1]) - last) // 255
+            return _LEVELS if step == 0 else ((below - counts + step // 2) // step).astype(float)
         first = int(counts[np.argmax(counts > 0)])
         spread = int(below[-1]) - first
         return _LEVELS if spread == 0 else (below - first).astype(np.float64) * (255 / spread)
+
+
+@dataclass(frozen=True)
+class MeanContrast(Pixels):
+    """Stretch or shrink the distance of every value from the image's mean.
+
+    Attributes:
+        factor: 1 is the identity, 0 leaves the mean.
+        per_channel: each channel keeps its own mean; otherwise the mean of luminance is kept.
+    """
+
+    factor: float
+    per_channel: bool
+
+    @property
+    def is_identity(self) -> bool:
+        return self.factor == 1
+
+    def _act_on_colors(self, image: Image) -> Image:
+        if image.ndim == 3 and self.per_channel:
+            return cv2.merge([self._about(one, _mean(one)) for one in cv2.split(image)])
+        luminance = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        return self._about(image, _mean(luminance))
+
+    def _about(self, values: Image, mean: float) -> Image:
+        return looked_up(values, round_to_bytes(mean + self.factor * (_LEVELS - mean)))
 
 
 @dataclass(frozen=True)
@@ -95,7 +132,11 @@ class Clahe(Graded):
         return cv2.subtract(cv2.add(image, brighter), darker)
 
 
-def _histogram(channel: Image) -> npt.NDArray[np.int64]:
+def _mean(channel: Image) -> float:
+    return int(np.sum(channel, dtype=np.int64)) / channel.size
+
+
+def histogram(channel: Image) -> npt.NDArray[np.int64]:
     """Return how often each of the 256 levels occurs."""
     counts = np.zeros(256, np.int64)
     # cv2 counts in float32: exact up to 2**24.

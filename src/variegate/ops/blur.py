@@ -108,17 +108,19 @@ class ZoomBlur(Graded):
 
 @dataclass(frozen=True)
 class GlassBlur(Graded):
-    """Show the image through frosted glass.
+    """Show the image through frosted glass: blur, shift every point by chance, blur again.
 
     Attributes:
         amount: standard deviation of the shifts, pixels; 0 is the identity.
         grain: distance between independent shifts, pixels.
         noise_key: the key of the shifts.
+        sigma: standard deviation of each of the two blurs, pixels.
     """
 
     amount: float
     grain: float
     noise_key: int
+    sigma: float = 0.0
 
     def _act_on_colors(self, image: Image) -> Image:
         height, width = image.shape[:2]
@@ -129,7 +131,9 @@ class GlassBlur(Graded):
         shifts = shifts[:height, :width]
         across = shifts[..., 0] + np.arange(width, dtype=np.float32)
         down = shifts[..., 1] + np.arange(height, dtype=np.float32)[:, np.newaxis]
-        return cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=_BORDER)
+        blurred = gaussian_blurred(image, self.sigma)
+        shifted = cv2.remap(blurred, across, down, cv2.INTER_LINEAR, borderMode=_BORDER)
+        return gaussian_blurred(shifted, self.sigma)
 
 
 @dataclass(frozen=True)

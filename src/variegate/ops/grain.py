@@ -9,7 +9,10 @@ values in common.
 """
 
 import functools
+from collections.abc import Callable
+from typing import TypeVar
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import stringzilla
@@ -17,6 +20,7 @@ import stringzilla
 from variegate.seeding import generator, noise_generator
 
 Bytes = npt.NDArray[np.uint8]
+_Number = TypeVar("_Number", np.uint8, np.uint16)
 
 #: Values in a table; both tables are 4 MB.
 TABLE_LENGTH = 2**22
@@ -42,6 +46,29 @@ def even_bytes(key: int, shape: tuple[int, ...], *path: int | str) -> Bytes:
 def even_words(key: int, shape: tuple[int, ...], *path: int | str) -> npt.NDArray[np.uint16]:
     """Return independent 16-bit numbers of this shape, every value as likely."""
     return even_bytes(key, (*shape[:-1], 2 * shape[-1]), *path).view("<u2")
+
+
+def in_grains(
+    drawn: Callable[..., npt.NDArray[_Number]],
+    key: int,
+    shape: tuple[int, ...],
+    side: int,
+    *path: int | str,
+) -> npt.NDArray[_Number]:
+    """Return what `drawn` (one of the above) draws, the same all over squares of `side` pixels."""
+    if side == 1:
+        return drawn(key, shape, *path)
+    rows, columns = -(-shape[0] // side), -(-shape[1] // side)
+    grains = drawn(key, (rows, columns, *shape[2:]), *path)
+    # By a whole factor and without mixing: every processor repeats the same values.
+    size = columns * side, rows * side
+    covered = cv2.resize(grains, size, interpolation=cv2.INTER_NEAREST)
+    return np.ascontiguousarray(covered[: shape[0], : shape[1]])
+
+
+def grain_side(grain: float) -> int:
+    """Return the side of a grain of about `grain` pixels: whole, and at least one."""
+    return max(1, round(grain))
 
 
 def looked_up(values: Bytes, table: Bytes | bytes) -> Bytes:

@@ -1,4 +1,4 @@
-"""Operations that make one image of several: `Mixup`, `Cutmix`, `Mosaic`, `CopyPaste`.
+"""Operations that make one image of several: `Mixup`, `Cutmix`, `Mosaic`.
 
 Their partners are named by key; whoever executes them finds the images. A partner comes as it
 was photographed, and is brought to the canvas here.
@@ -12,9 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from variegate.annotations.polygons import Outlines, rasterised
 from variegate.annotations.sample import Image, Sample, Size
-from variegate.annotations.targets import Keypoints, Mask, Targets, in_bytes, whole
+from variegate.annotations.targets import Mask, Targets, in_bytes, whole
 from variegate.errors import ShapeError
 from variegate.ops.base import Operation
 from variegate.ops.matrices import scaling, translation
@@ -100,7 +99,7 @@ class Cutmix(Combination):
             covered = np.zeros(sample.size, bool)
             covered[top:bottom, left:right] = True
             placed = shifted(piece.targets, self.region, sample.size)
-            targets = _pasted_over(targets, placed, covered).joined(placed)
+            targets = pasted_over(targets, placed, covered).joined(placed)
         labels = mixed_labels([(sample.labels, 1 - share), (piece.labels, share)])
         return Sample(image, labels, targets)
 
@@ -146,44 +145,6 @@ class Mosaic(Combination):
         if targets is not None and classes is not None:
             targets = _with_classes(targets, classes)
         return Sample(image, mixed_labels(shares), targets)
-
-
-@dataclass(frozen=True)
-class CopyPaste(Combination):
-    """Objects of another image on top of this one.
-
-    Source: Ghiasi et al., Simple Copy-Paste, CVPR 2021.
-
-    Attributes:
-        chosen: for each object of the partner, in turn, whether it is taken; repeated as needed.
-    """
-
-    chosen: tuple[bool, ...]
-
-    @property
-    def is_identity(self) -> bool:
-        return not any(self.chosen)
-
-    def combine(self, sample: Sample, partners: tuple[Sample, ...]) -> Sample:
-        other = covering(partners[0], sample)
-        if sample.targets is None or other.targets is None:
-            return sample
-        taken = [
-            number
-            for number in range(other.targets.count)
-            if self.chosen[number % len(self.chosen)]
-        ]
-        shape = np.zeros(sample.size, bool)
-        for number in taken:
-            mask = other.targets.mask_of(number)
-            if mask is None:
-                rings = other.targets.outlines.of_object(number)
-                mask = rasterised(rings, sample.size) > 0
-            shape |= mask
-        image = sample.image.copy()
-        image[shape] = other.image[shape]
-        below = _pasted_over(sample.targets, other.targets, shape)
-        return replace(sample, image=image, targets=below.joined(_only(other.targets, set(taken))))
 
 
 def covering(sample: Sample, canvas: Sample) -> Sample:
@@ -256,7 +217,7 @@ def _joined(one: Targets | None, two: Targets | None) -> Targets | None:
     return one if two is None else two if one is None else one.joined(two)
 
 
-def _pasted_over(targets: Targets, above: Targets, covered: npt.NDArray[np.bool_]) -> Targets:
+def pasted_over(targets: Targets, above: Targets, covered: npt.NDArray[np.bool_]) -> Targets:
     """Return the targets of an image that is covered by another in some pixels, (H, W).
 
     They leave the masks of its objects; its semantic mask has the classes of the other there.
@@ -281,27 +242,3 @@ def _with_classes(targets: Targets, classes: Mask) -> Targets:
         one if one.role == "objects" else replace(one, values=classes) for one in targets.layers
     )
     return replace(targets, layers=layers)
-
-
-def _only(targets: Targets, numbers: set[int]) -> Targets:
-    """Return the targets with all objects but some out of sight."""
-    rings = [
-        (owner, targets.outlines.ring(index))
-        for index, owner in enumerate(targets.outlines.owners.tolist())
-        if owner in numbers
-    ]
-    gone = np.array([number not in numbers for number in range(targets.count)], bool)
-    return replace(
-        targets,
-        outlines=Outlines.of(rings),
-        visible=np.where(gone, -1.0, targets.visible),
-        keypoints=_unlabelled(targets.keypoints, gone),
-        beside=_unlabelled(targets.beside, gone),
-    )
-
-
-def _unlabelled(keypoints: Keypoints, gone: npt.NDArray[np.bool_]) -> Keypoints:
-    """Return keypoints of which those of some objects are not labelled."""
-    owners = np.repeat(np.arange(len(gone)), np.diff(keypoints.starts))
-    labelled = np.where(gone[owners], 0, keypoints.visibility).astype(np.uint8)
-    return replace(keypoints, visibility=labelled)

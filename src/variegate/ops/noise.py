@@ -11,7 +11,15 @@ import numpy.typing as npt
 from variegate.annotations.sample import Image
 from variegate.ops.base import Graded, Pixels
 from variegate.ops.color import round_to_bytes
-from variegate.ops.grain import NORMALS, Bytes, even_words, looked_up, normal_bytes
+from variegate.ops.grain import (
+    NORMALS,
+    Bytes,
+    even_words,
+    grain_side,
+    in_grains,
+    looked_up,
+    normal_bytes,
+)
 
 _LEVELS = np.arange(256, dtype=np.float64)
 
@@ -29,18 +37,20 @@ class _NormalNoise(Graded):
         sigma: standard deviation, in levels of 255 or of a factor; 0 is the identity.
         per_channel: each channel has its own noise; otherwise all have the same.
         noise_key: the key of the pattern.
+        grain: side of its grains, pixels; rounded, and at least one.
     """
 
     sigma: float
     per_channel: bool
     noise_key: int
+    grain: float = 1.0
 
 
 class GaussianNoise(_NormalNoise):
     """Add normal noise."""
 
     def _act_on_colors(self, image: Image) -> Image:
-        noise = _pattern(self.noise_key, image, per_channel=self.per_channel)
+        noise = _pattern(self.noise_key, image, self.grain, per_channel=self.per_channel)
         change = self.sigma * NORMALS
         # Two tables and two saturating sums: 110 us for 512 x 512 x 3; floats take four times that.
         brighter = looked_up(noise, round_to_bytes(change))
@@ -54,7 +64,7 @@ class Speckle(_NormalNoise):
     """Multiply by normal noise about 1."""
 
     def _act_on_colors(self, image: Image) -> Image:
-        noise = _pattern(self.noise_key, image, per_channel=self.per_channel)
+        noise = _pattern(self.noise_key, image, self.grain, per_channel=self.per_channel)
         return mapped(image, noise, _products(_LEVELS, 1 + self.sigma * NORMALS))
 
 
@@ -69,10 +79,12 @@ class PoissonNoise(Pixels):
         photons: how many make white; the noise has 1 / sqrt(photons) of full scale there. From
             1e8 the identity.
         noise_key: the key of the pattern.
+        grain: side of its grains, pixels; rounded, and at least one.
     """
 
     photons: float
     noise_key: int
+    grain: float = 1.0
 
     @property
     def is_identity(self) -> bool:
@@ -80,7 +92,7 @@ class PoissonNoise(Pixels):
         return self.photons >= 1e8
 
     def _act_on_colors(self, image: Image) -> Image:
-        noise = _pattern(self.noise_key, image, per_channel=True)
+        noise = _pattern(self.noise_key, image, self.grain, per_channel=True)
         if self.photons < _COUNTED:
             return mapped(image, noise, _counts(self.photons) * (255 / self.photons))
         spread = np.sqrt(_LEVELS * (255 / self.photons))
@@ -94,17 +106,22 @@ class SaltPepper(Graded):
     Attributes:
         fraction: share of the pixels that change; 0 is the identity.
         noise_key: the key of the pattern.
+        color: each channel of a pixel changes by itself.
+        grain: side of what changes, pixels; rounded, and at least one.
     """
 
     fraction: float
     noise_key: int
+    color: bool = False
+    grain: float = 1.0
 
     def _act_on_colors(self, image: Image) -> Image:
-        chance = even_words(self.noise_key, image.shape[:2])
+        shape = image.shape if self.color else image.shape[:2]
+        chance = in_grains(even_words, self.noise_key, shape, grain_side(self.grain))
         each = round(self.fraction * 2**15)
         salt = (chance < each).view(np.uint8) * np.uint8(255)
         pepper = (chance >= 2**16 - each).view(np.uint8) * np.uint8(255)
-        if image.ndim == 3:
+        if salt.ndim < image.ndim:
             salt, pepper = cv2.merge([salt] * 3), cv2.merge([pepper] * 3)
         return cv2.subtract(cv2.add(image, salt), pepper)
 
@@ -113,27 +130,38 @@ class SaltPepper(Graded):
 class IsoNoise(Graded):
     """Noise of a camera at high sensitivity: fine in luminance, blotchy in color, worst in shadows.
 
+    It is never more than a level's own share, so that it hardly ever saturates: black stays black,
+    as cameras keep it.
+
     Attributes:
-        sigma: standard deviation of the luminance noise in black, in levels of 255; white has half
-            of it; 0 is the identity.
+        sigma: standard deviation of the luminance noise in shadows, in levels of 255; white has
+            half of it; 0 is the identity.
         color: standard deviation of the color noise as a share of that.
         blotch: size of the color blotches, pixels, at least 1.
         noise_key: the key of the pattern.
+        grain: side of the luminance noise's grains, pixels; rounded, and at least one.
     """
 
     sigma: float
     color: float
     blotch: float
     noise_key: int
+    grain: float = 1.0
+
+    #: Greatest deviation as a share of the level itself.
+    _most = 0.6
 
     def _act_on_colors(self, image: Image) -> Image:
-        noise = normal_bytes(self.noise_key, image.shape[:2], "luminance")
+        side = grain_side(self.grain)
+        noise = in_grains(normal_bytes, self.noise_key, image.shape[:2], side, "luminance")
         spread = self.sigma
         if image.ndim == 3:
             # Both kinds in one byte: half the steps leave room for their sum.
             noise = self._with_color(noise)
             spread *= 2
-        weights = 1 - 0.5 * _LEVELS / 255
+        fade, most = 1 - 0.5 * _LEVELS / 255, self._most * _LEVELS / self.sigma
+        # The smaller of the two, smoothly; neither is 0 beside the other.
+        weights = fade * most / np.sqrt(fade * fade + most * most)
         return mapped(image, noise, _LEVELS[:, np.newaxis] + _products(weights, spread * NORMALS))
 
     def _with_color(self, luminance: Bytes) -> Bytes:
@@ -172,8 +200,9 @@ def mapped(image: Image, noise: Bytes, table: npt.NDArray[np.floating[Any]]) -> 
     return changed.reshape(image.shape)
 
 
-def _pattern(key: int, image: Image, *, per_channel: bool) -> Bytes:
-    return normal_bytes(key, image.shape if per_channel else image.shape[:2])
+def _pattern(key: int, image: Image, grain: float, *, per_channel: bool) -> Bytes:
+    shape = image.shape if per_channel else image.shape[:2]
+    return in_grains(normal_bytes, key, shape, grain_side(grain))
 
 
 def _counts(photons: float) -> npt.NDArray[np.float64]:

@@ -1,6 +1,5 @@
 """Operations that hide parts of an image. What is hidden only grows with their strength."""
 
-import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Literal
@@ -10,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations.sample import Image, Size
-from variegate.ops.base import Graded, Pixels
+from variegate.ops.base import Pixels
 from variegate.ops.blur import gaussian_blurred
-from variegate.ops.grain import even_bytes, even_words
-from variegate.seeding import noise_generator
+from variegate.ops.grain import even_bytes, even_words, grain_side, in_grains
 
 Mask = npt.NDArray[np.bool_]
 
@@ -22,9 +20,6 @@ Mask = npt.NDArray[np.bool_]
 Fill = Literal["constant", "mean", "noise", "blur"]
 
 _REC_601 = (299, 587, 114)
-
-#: Cells are numbered in 16 bits; very long images get larger ones.
-_MOST_CELLS = 60_000
 
 
 @dataclass(frozen=True)
@@ -72,14 +67,17 @@ class PixelDropout(Occluder):
 
     Attributes:
         fraction: share of the pixels; 0 is the identity.
+        grain: side of what is hidden, pixels; rounded, and at least one.
     """
 
     strength_field = "fraction"
 
     fraction: float
+    grain: float = 1.0
 
     def _hidden(self, size: Size) -> Mask:
-        return even_words(self.noise_key, size) < round(self.fraction * 2**16)
+        chance = in_grains(even_words, self.noise_key, size, grain_side(self.grain))
+        return chance < round(self.fraction * 2**16)
 
 
 @dataclass(frozen=True)
@@ -134,83 +132,6 @@ class GridDropout(Occluder):
         place = (np.arange(length) + 0.5 - origin) / self.cell
         from_centre = np.abs(place - np.floor(place) - 0.5)
         return (2 * from_centre < self.ratio) | (self.ratio == 1)
-
-
-@dataclass(frozen=True)
-class Superpixels(Graded):
-    """Replace irregular cells by their mean color. The cells are those of the nearest seed.
-
-    Attributes:
-        fraction: share of the cells; 0 is the identity.
-        cell: mean side of a cell, pixels.
-        noise_key: the key of the seeds, and of which cells are replaced first.
-    """
-
-    fraction: float
-    cell: float
-    noise_key: int
-
-    def _act_on_colors(self, image: Image) -> Image:
-        seeds = self._seeds((image.shape[0], image.shape[1]))
-        cells, numbers = _nearest(seeds, (image.shape[0], image.shape[1]))
-        means = _means(image, cells, numbers.size)
-        ranks = noise_generator(self.noise_key, "ranks").permutation(len(seeds))[numbers]
-        hidden = _looked_up(cells, np.where(ranks < round(self.fraction * len(seeds)), 255, 0))
-        changed = [
-            cv2.copyTo(_looked_up(cells, mean), hidden, plane.copy())
-            for mean, plane in zip(means, cv2.split(image), strict=True)
-        ]
-        return changed[0] if image.ndim == 2 else cv2.merge(changed)
-
-    def _seeds(self, size: Size) -> npt.NDArray[np.intp]:
-        """Return (y, x) of a pixel in each square of a grid, (N, 2)."""
-        cell = max(self.cell, math.sqrt(size[0] * size[1] / _MOST_CELLS))
-        rows, columns = (max(1, int(side / cell)) for side in size)
-        jitter = noise_generator(self.noise_key, "seeds").random((rows, columns, 2))
-        down = (jitter[..., 0] + np.arange(rows)[:, np.newaxis]) * (size[0] / rows)
-        across = (jitter[..., 1] + np.arange(columns)) * (size[1] / columns)
-        return np.stack([down.ravel(), across.ravel()], axis=-1).astype(np.intp)
-
-
-def _nearest(
-    seeds: npt.NDArray[np.intp], size: Size
-) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.intp]]:
-    """Return the label of the seed nearest to each pixel, and the number of each label's seed."""
-    elsewhere = np.full(size, 255, np.uint8)
-    elsewhere[seeds[:, 0], seeds[:, 1]] = 0
-    _, labels = cv2.distanceTransformWithLabels(
-        elsewhere, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    labels -= 1
-    # Labels count pixels row by row; the seeds keep their own order whatever the image's size.
-    own = labels[seeds[:, 0], seeds[:, 1]]
-    numbers = np.zeros(int(own.max()) + 1, np.intp)
-    numbers[own] = np.arange(len(seeds))
-    return labels.astype(np.uint16), numbers
-
-
-def _looked_up(cells: npt.NDArray[np.uint16], values: npt.NDArray[np.intp]) -> Image:
-    """Return the value (0 ... 255) of each pixel's cell."""
-    table = np.zeros((1, 2**16), np.uint8)
-    table[0, : values.size] = values
-    return cv2.LUT(cells, table)
-
-
-def _means(image: Image, cells: npt.NDArray[np.uint16], count: int) -> npt.NDArray[np.intp]:
-    """Return the mean of each channel in each cell, (C, count)."""
-    planes = cv2.split(image)
-    sizes = np.zeros(count, np.intp)
-    sums = np.zeros((len(planes), count))
-    # By bands of rows: the counting takes eight bytes a pixel.
-    rows = max(1, 2**19 // image.shape[1])
-    for start in range(0, image.shape[0], rows):
-        band = slice(start, start + rows)
-        places = cells[band].astype(np.intp).ravel()
-        sizes += np.bincount(places, minlength=count)
-        for total, plane in zip(sums, planes, strict=True):
-            # Floats hold these sums exactly, so that their order makes no difference.
-            total += np.bincount(places, weights=plane[band].ravel(), minlength=count)
-    return (2 * sums.astype(np.intp) + sizes) // (2 * sizes)
 
 
 def _mean_color(image: Image) -> tuple[int, int, int]:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from variegate.annotations.sample import Image, Size
 from variegate.ops.base import Graded
-from variegate.ops.grain import NORMALS, normal_bytes
+from variegate.ops.color import round_to_bytes
+from variegate.ops.grain import NORMALS, looked_up, normal_bytes
 from variegate.seeding import noise_generator
 
 Floats = npt.NDArray[np.float32]
@@ -65,21 +66,36 @@ class Shadow(Graded):
 class Fog(Graded):
     """Veil the image with fog, thicker at the top, where things are usually farther away.
 
+    Light fades with the distance as exp(-distance), and what takes its place is the scene's own
+    (`airlight`): fog at night is dark.
+
     Attributes:
-        strength: 0 is the identity; 1 hides nearly everything.
+        strength: 0 is the identity; 1 hides nearly everything but what is near.
         noise_key: the key of its clouds.
+        patches: how uneven it is: deviation of its thickness, as a share of that.
     """
 
     strength: float
     noise_key: int
+    patches: float = 0.15
+
+    #: Fog between the lens and things at distance 1, at strength 1; as an exponent.
+    _thickness = 3.2
 
     def _act_on_colors(self, image: Image) -> Image:
         size = image.shape[0], image.shape[1]
         _, y = _places(size)
-        height = y * (min(size) / size[0])
-        clouds = cloud(self.noise_key, size, y.shape, 3, octaves=4)
-        density = np.clip(0.78 + 0.11 * clouds + 0.24 * (0.5 - height), 0.2, 0.97)
-        return blended(image, _enlarged(density * (255 * self.strength), size), (219, 223, 228))
+        up = 1 - y * np.float32(min(size) / size[0])
+        # The more uneven, the more ragged: even fog is smooth, patches are torn.
+        roughness = 0.5 + 0.3 * self.patches
+        clouds = cloud(self.noise_key, size, y.shape, 3, octaves=6, roughness=roughness)
+        distance = (0.35 + 1.65 * up * up) * (1 + np.float32(self.patches) * clouds)
+        # math, by a table of bytes: numpy's exponentials differ between processors.
+        steps = cv2.convertScaleAbs(np.clip(distance, 0.05, 2.5), alpha=100)
+        thickness = self._thickness * self.strength / 100
+        hidden = [255 * (1 - math.exp(-thickness * step)) for step in range(256)]
+        share = _enlarged_bytes(looked_up(steps, round_to_bytes(hidden)), size)
+        return blended(image, share, airlight(image))
 
 
 @dataclass(frozen=True)
@@ -139,7 +155,9 @@ def _ring(across: Floats, down: Floats, radius: float) -> Floats:
     return _smooth((1 - distance) * 6) * (0.5 + 0.5 * np.minimum(distance, 1) ** 2)
 
 
-def cloud(key: int, size: Size, shape: Size, cells: float, octaves: int = 3) -> Floats:
+def cloud(
+    key: int, size: Size, shape: Size, cells: float, octaves: int = 3, roughness: float = 0.5
+) -> Floats:
     """Return a smooth random texture, about standard normal, as (H, W) of `shape`.
 
     Args:
@@ -147,7 +165,8 @@ def cloud(key: int, size: Size, shape: Size, cells: float, octaves: int = 3) -> 
         size: the image's (height, width): only its proportions count.
         shape: (height, width) of what is returned.
         cells: independent values along the `unit` of the size, in the coarsest octave.
-        octaves: how often detail of half the size and half the height is added.
+        octaves: how often detail of half the size is added.
+        roughness: height of an octave, as a share of the one before.
     """
     texture = np.zeros(shape, np.float32)
     for octave in range(octaves):
@@ -155,9 +174,9 @@ def cloud(key: int, size: Size, shape: Size, cells: float, octaves: int = 3) -> 
         nodes = tuple(max(2, round(many * side / unit(size))) for side in size)
         values = NORMALS.astype(np.float32)[normal_bytes(key, nodes, "cloud", octave)]
         wide = cv2.resize(values, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-        texture += wide * np.float32(0.5**octave)
+        texture += wide * np.float32(roughness**octave)
     # Interpolation leaves 6 / 7 of the deviation; the octaves add up as squares.
-    spread = 6 / 7 * math.sqrt(sum(0.25**octave for octave in range(octaves)))
+    spread = 6 / 7 * math.sqrt(sum(roughness ** (2 * octave) for octave in range(octaves)))
     return texture / np.float32(spread)
 
 
@@ -167,6 +186,34 @@ def unit(size: Size) -> float:
     So that a strip of 1 x 10,000 pixels has not 10,000 times the drops of a square.
     """
     return max(min(size), max(size) / 4)
+
+
+def airlight(image: Image) -> tuple[int, int, int]:
+    """Return the RGB color of what is lit best in the image: of haze, of snow, of ice before it.
+
+    The mean of the brightest twentieth, half as colorful.
+    """
+    step = max(1, min(image.shape[:2]) // _PAINTED)
+    few = np.ascontiguousarray(image[::step, ::step])
+    luminance = few if few.ndim == 2 else cv2.cvtColor(few, cv2.COLOR_RGB2GRAY)
+    counts = np.bincount(luminance.ravel(), minlength=256)
+    brighter = np.cumsum(counts[::-1])[::-1]
+    threshold = int(np.flatnonzero(20 * brighter >= luminance.size)[-1])
+    lit = luminance >= threshold
+    # Whole numbers: their sums are the same in any order.
+    gray = int(luminance[lit].sum(dtype=np.int64)) // int(lit.sum())
+    if few.ndim == 2:
+        return gray, gray, gray
+    r, g, b = (int(one) // int(lit.sum()) for one in few[lit].sum(axis=0, dtype=np.int64))
+    return (r + gray) // 2, (g + gray) // 2, (b + gray) // 2
+
+
+def mixed(image: Image, other: Image, share: Image) -> Image:
+    """Return `image` with as much of `other` as `share` (H, W), 0 ... 255, says."""
+    if image.ndim == 3:
+        share = cv2.merge([share] * 3)
+    kept = cv2.multiply(image, cv2.bitwise_not(share), scale=1 / 255)
+    return cv2.add(kept, cv2.multiply(other, share, scale=1 / 255))
 
 
 def blended(image: Image, share: Image, color: tuple[int, int, int]) -> Image:
@@ -196,7 +243,10 @@ def _places(size: Size) -> tuple[Floats, Floats]:
 def _enlarged(painted: Floats, size: Size) -> Image:
     """Return what was painted as bytes of the image's size."""
     # Enlarged as bytes: half the time, and integer arithmetic is the same everywhere.
-    levels = cv2.convertScaleAbs(painted)
+    return _enlarged_bytes(cv2.convertScaleAbs(painted), size)
+
+
+def _enlarged_bytes(levels: Image, size: Size) -> Image:
     return cv2.resize(levels, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
 
 

@@ -1,6 +1,8 @@
-"""What a recipe asks for that shows copies of objects without labels: borders that mirror."""
+"""What a recipe asks for that shows copies of objects without labels: borders that mirror, and
+mixtures with moved copies of the image."""
 
 from variegate.recipes.policies import Node, steps_of
+from variegate.transforms.chain_mix import ChainMix
 from variegate.transforms.geometry import Viewed
 
 _COPYING = ("reflect", "wrap")
@@ -9,13 +11,22 @@ _COPYING_MODES = (2, 3, 4)
 
 
 def border_notes(policy: Node) -> tuple[str, ...]:
-    """Return what the user of a dataset with objects should know of a recipe's borders."""
-    insisting = dict.fromkeys(name for step in steps_of(policy) if (name := _insisting(step)))
-    note = (
-        "the recipe asks for borders that show copies of objects without labels: "
-        f"{', '.join(insisting)}; leave border out, or use constant or edge"
-    )
-    return (note,) if insisting else ()
+    """Return what the user of a dataset with objects should know of a recipe's borders, and of
+    its mixtures."""
+    steps = list(steps_of(policy))
+    insisting = dict.fromkeys(name for step in steps if (name := _insisting(step)))
+    notes = []
+    if insisting:
+        notes.append(
+            "the recipe asks for borders that show copies of objects without labels: "
+            f"{', '.join(insisting)}; leave border out, or use constant or edge"
+        )
+    if any(isinstance(step, ChainMix) and step.geometry == "always" for step in steps):
+        notes.append(
+            "the recipe mixes images with moved copies of themselves, whose objects have no "
+            "labels (geometry: always); use geometry: auto, which leaves the moves out"
+        )
+    return tuple(notes)
 
 
 def _insisting(step: object) -> str | None:

@@ -17,8 +17,8 @@ The rules of `fuse`, for pointwise P, geometric G and anything A:
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -32,6 +32,7 @@ from variegate.recipes.steps import applied, naming
 from variegate.seeding import Path
 from variegate.transforms import find_transform
 from variegate.transforms.base import Draw
+from variegate.transforms.chain_mix import ChainMix
 from variegate.transforms.geometry import with_border
 
 
@@ -71,7 +72,9 @@ def draw_variants(
     finish: tuple[Draw, ...] = (),
     fused: bool = True,
     pool: Sequence[str] = (),
+    bare: Collection[str] = (),
     objects: bool = False,
+    placed: bool = False,
     mirrors: bool = True,
 ) -> list[Variant]:
     """Draw all variants of one image.
@@ -84,14 +87,16 @@ def draw_variants(
         finish: what is done to every variant at its end.
         fused: bring the operations into normal form; without it every step is done by itself.
         pool: keys of the images from which partners are chosen, for transforms of several.
+        bare: keys of those that have no objects.
         objects: whether the dataset has objects, of which no border may show copies.
+        placed: whether it is known where things are in the image, which no mixture may move.
         mirrors: without it what makes a mirror image is left out.
 
     Raises:
         ImageError: a transform of several images was drawn, and there is no other.
     """
     place = Place(seed, key)
-    draws = _Draws(place, pool, objects=objects)
+    draws = _Draws(place, pool, bare=bare, objects=objects, placed=placed)
     made = []
     for index, chain in enumerate(chains(policy, place)):
         drawn = (*draws.of(chain), *finish)
@@ -140,7 +145,9 @@ class _Draws:
 
     place: Place
     pool: Sequence[str] = ()
+    bare: Collection[str] = ()
     objects: bool = False
+    placed: bool = False
     made: dict[Path, Draw | None] = field(default_factory=dict)
 
     def of(self, chain: Chain) -> list[Draw]:
@@ -153,18 +160,23 @@ class _Draws:
         return drawn
 
     def _drawn(self, step: Step) -> Draw | None:
-        drawn = step.source.drawn(self.place.rng(step.path))
+        source = step.source
+        if self.placed and isinstance(source, ChainMix):
+            source = source.still()
+        drawn = source.drawn(self.place.rng(step.path))
         if drawn is None:
             return None
         if "partners" not in drawn.parameters:
             return with_border(drawn, objects=self.objects)
         others = [key for key in self.pool if key != self.place.key]
+        if find_transform(drawn.transform).partners_have_objects:
+            others = [key for key in others if key not in self.bare] or others
         if not others:
             raise ImageError(
                 f"{drawn.transform} needs another image of the same split, and there is none"
             )
         chosen = [others[int(share * len(others))] for share in drawn.parameters["partners"]]
-        return Draw(drawn.transform, {**drawn.parameters, "partners": chosen})
+        return replace(drawn, parameters={**drawn.parameters, "partners": chosen})
 
 
 def fuse(operations: Iterable[Operation]) -> tuple[Operation, ...]:

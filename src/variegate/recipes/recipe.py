@@ -15,13 +15,13 @@ A recipe is data: nothing in it is evaluated, and what it does not know is an er
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from variegate.annotations.rules import LabelRule
 from variegate.annotations.sample import Image, Sample, check_image
@@ -59,6 +59,18 @@ class Output(Spec):
     """(height, width) to which every result is brought at the end, or one number for both."""
     alpha: Literal["keep", "white"] = "keep"
     """Keep transparency where the format can, or lay the image over white."""
+
+    @field_validator("quality", mode="before")
+    @classmethod
+    def _quality(cls, value: Any) -> Any:
+        if value == "same":
+            return value
+        if type(value) not in (int, float) or value % 1:
+            raise ValueError(f"expected a whole number or same, got {shown(value)}")
+        if not 1 <= value <= 100:
+            bound = "at least 1" if value < 1 else "at most 100"
+            raise ValueError(f"expected {bound}, got {value}")
+        return value
 
 
 class Recipe(Spec):
@@ -194,7 +206,9 @@ class Recipe(Spec):
         key: str,
         size: tuple[int, int],
         pool: Sequence[str] = (),
+        bare: Collection[str] = (),
         objects: bool = False,
+        placed: bool = False,
         mirrors: bool = True,
     ) -> list[Variant]:
         """Draw the variants of the image `key` of (height, width) `size`.
@@ -202,7 +216,9 @@ class Recipe(Spec):
         Args:
             key, size: of the image.
             pool: keys of others of which results may be made together with it.
+            bare: keys of those that have no objects.
             objects: whether its dataset has objects, of which no border may show copies.
+            placed: whether it is known where things are in it, which no mixture may move.
             mirrors: without it what makes a mirror image is left out.
 
         Raises:
@@ -215,7 +231,9 @@ class Recipe(Spec):
             size=size,
             finish=self.finish,
             pool=pool,
+            bare=bare,
             objects=objects,
+            placed=placed,
             mirrors=mirrors,
         )
 

@@ -12,11 +12,11 @@ import numpy as np
 from variegate.annotations.sample import Image, Sample
 from variegate.errors import RecipeError
 from variegate.ops import Combination
-from variegate.recipes.policies import Along, find_axis, steps_of
+from variegate.recipes.policies import Along, Drawable, Settled, find_axis, steps_of
 from variegate.recipes.recipe import Recipe
 from variegate.recipes.steps import fault
 from variegate.seeding import generator
-from variegate.transforms import Transform, find_transform
+from variegate.transforms import find_transform
 from variegate.transforms.base import Draw
 
 # The others are for steps that need more pixels than the first has, such as a crop.
@@ -56,9 +56,11 @@ def _fault_on(drawn: Draw, channels: tuple[int, ...]) -> str | None:
     return None
 
 
-def _drawn(step: Transform | Along, seed: int, number: int) -> Draw:
+def _drawn(step: Drawable, seed: int, number: int) -> Draw:
     """Draw, whatever the step's own probability; other images are blank as well."""
     rng = generator(seed, "trial", number)
+    if isinstance(step, Settled):
+        return step.draw
     if isinstance(step, Along):
         kind, axis = find_axis(step.axis)
         drawn = Draw(kind.name, kind.at(axis.name, step.intensity[1], rng))

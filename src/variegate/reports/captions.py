@@ -28,6 +28,8 @@ def value_text(name: str, value: float) -> str:
     if name.endswith("degrees"):
         whole = abs(value) >= 99.5 or float(value).is_integer()
         return f"{value:.0f}°" if whole else f"{value:.1f}°"
+    if name.endswith("_pixels"):
+        return f"{_short(value)} px"
     if name == "factor":
         return f"x{_short(value)}"
     return _short(value)
@@ -41,7 +43,9 @@ def _values(drawn: Draw) -> Iterator[str]:
     main = {axis.parameter for axis in kind.axes} if kind else set()
     shown = {name: value for name, value in drawn.parameters.items() if _telling(value)}
     # A transform's axes say which of its parameters matter; without axes, all do.
-    chosen = {name: value for name, value in shown.items() if name in main} or shown
+    # Amounts in pixels stand beside those that axes have.
+    counts = {name: one for name, one in shown.items() if name in main or name.endswith("_pixels")}
+    chosen = counts or shown
     for name, value in chosen.items():
         if _is_given(kind, name, value):
             yield _signed(kind, name, value) if isinstance(value, int | float) else _word(value)

@@ -132,11 +132,14 @@ class _Rendering:
         recipe = self._renderer.recipe
         while True:
             pool = list(self._readable)
+            bare = {key for key, one in self._readable.items() if not _has_objects(one)}
             planned = recipe.plan(
                 key=self._source.key,
                 size=self.size,
                 pool=pool,
+                bare=bare,
                 objects=self._renderer.objects,
+                placed=self._renderer.objects or _has_mask(self._source),
                 mirrors=self._renderer.annotation_writer.mirrors,
             )
             wanted = {key for variant in planned for key in variant.parents}
@@ -231,6 +234,14 @@ class _Rendering:
         except (ImageError, InputError):
             return False
         return True
+
+
+def _has_mask(source: Source) -> bool:
+    return source.annotation is not None and source.annotation.mask_file is not None
+
+
+def _has_objects(source: Source) -> bool:
+    return source.annotation is not None and bool(source.annotation.objects)
 
 
 def _reduced(targets: Targets, size: Size, reduced: Size) -> Targets:

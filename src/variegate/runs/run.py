@@ -280,7 +280,9 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
         listed = spool(seen, dataset_format, recipe, limit=options.limit)
     with listed as listing:
         check_problems(listing, dataset_format, options)
-        if listing.objects:
+        # Those that cannot be used are there to be seen, too.
+        objects = listing.objects + listing.objects_left_out > 0
+        if objects:
             notes = (*dataset_format.notes, *border_notes(recipe.policy))
             dataset_format = replace(dataset_format, notes=notes)
         yield Prepared(
@@ -289,7 +291,7 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
             dataset_format,
             listing,
             workers_of(options),
-            options={"objects": True} if listing.objects else {},
+            options={"objects": True} if objects else {},
             raw_labels=options.raw_labels,
         )
 

@@ -47,6 +47,11 @@ def applied(operation: Operation, image: Image) -> Image:
     ).image
 
 
+def contrast(image: Image) -> float:
+    """Return the largest standard deviation of a channel: how much an image shows, in levels."""
+    return float(np.std(image, axis=(0, 1)).max())
+
+
 def drawn(kind: type[Transform], seed: int, size: tuple[int, int]) -> Operation:
     """Return one operation that the transform draws with its defaults."""
     return kind().draw(generator(seed, kind.name), size)

@@ -2,8 +2,10 @@
 
 from typing import Annotated, ClassVar
 
+import numpy as np
+
 from variegate.ops import adaptive as ops
-from variegate.transforms.base import Axis, Bounds, Range
+from variegate.transforms.base import Axis, Bounds, Parameters, Range
 from variegate.transforms.color import Mixed
 
 
@@ -14,8 +16,8 @@ class Autocontrast(Mixed):
     axes: ClassVar = (Axis("autocontrast", "mix", 0.0, 1.0),)
     acts: ClassVar = ops.Autocontrast
 
-    cutoff: Annotated[Range, Bounds(0, 0.4)] = (0.01, 0.01)
-    """Share of the pixels that may saturate at each end."""
+    cutoff: Annotated[Range, Bounds(0, 0.4)] = (0.0, 0.0)
+    """Share of the pixels that may saturate at each end; none unless told."""
 
 
 class Equalize(Mixed):
@@ -24,6 +26,13 @@ class Equalize(Mixed):
     name: ClassVar = "equalize"
     axes: ClassVar = (Axis("equalize", "mix", 0.0, 1.0),)
     acts: ClassVar = ops.Equalize
+    undrawn: ClassVar = Mixed.undrawn | {"steps"}
+
+    steps: bool = False
+    """Count pixels by whole steps, as Pillow does: a level becomes the share of darker pixels."""
+
+    def further(self, rng: np.random.Generator) -> Parameters:
+        return {"steps": True} if self.steps else {}
 
 
 class Clahe(Mixed):

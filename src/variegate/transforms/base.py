@@ -28,6 +28,9 @@ Parameters = Mapping[str, Any]
 #: Bounds (low, high) from which a number is drawn; in a recipe one number stands for both.
 Range = tuple[float, float]
 
+#: Side of a grain of noise, as a fraction of the shorter side.
+GrainSize = Annotated[float, Field(ge=0, le=0.5)]
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -107,6 +110,9 @@ def _shortest(value: Range) -> float | list[float]:
     return value[0] if value[0] == value[1] else list(value)
 
 
+_ALONG = ("axis", "version")
+
+
 @dataclass(frozen=True, slots=True)
 class Draw:
     """What was drawn: enough to repeat it, and to read it.
@@ -114,19 +120,27 @@ class Draw:
     Attributes:
         transform: its name.
         parameters: exact and relative to the image's size; JSON values.
+        along: name and version of the axis that gave them; None where none did.
     """
 
     transform: str
     parameters: Parameters
+    along: tuple[str, int] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return {"transform": name, parameter: value, ...}."""
-        return {"transform": self.transform, **self.parameters}
+        """Return {"transform": name, parameter: value, ...}.
+
+        With an axis it has "along": {"axis": name, "version": number}, too.
+        """
+        data = {"transform": self.transform, **self.parameters}
+        return data | {"along": dict(zip(_ALONG, self.along, strict=True))} if self.along else data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Draw":
         """Make one from what `to_json` gave, before or after it was text."""
-        return cls(data["transform"], {k: v for k, v in data.items() if k != "transform"})
+        along = tuple(data["along"][name] for name in _ALONG) if "along" in data else None
+        parameters = {k: v for k, v in data.items() if k not in ("transform", "along")}
+        return cls(data["transform"], parameters, along)
 
 
 @dataclass(frozen=True)
@@ -138,16 +152,19 @@ class Axis:
         parameter: the parameter that moves along.
         start: its value at intensity 0, where the transform changes nothing.
         end: its value at intensity 1, the strongest sensible one.
-        scale: "linear"; "log" for factors; "bits" where the change goes with 2**-value.
+        scale: "linear"; "log" for factors.
         fixed: other parameters, where the axis needs them to have a certain value.
+        version: counts changes of what an intensity means. Manifests record it, so that results
+            of two versions are not taken for the same.
     """
 
     name: str
     parameter: str
     start: float
     end: float
-    scale: Literal["linear", "log", "bits"] = "linear"
+    scale: Literal["linear", "log"] = "linear"
     fixed: tuple[tuple[str, Any], ...] = ()
+    version: int = 1
 
     def value(self, intensity: float) -> float:
         """Return the parameter's value at an intensity from 0 to 1.
@@ -159,8 +176,6 @@ class Axis:
             raise RecipeError(f"{self.name}: intensity: expected 0 to 1, got {intensity:g}")
         if self.scale == "log":
             return self.start * (self.end / self.start) ** intensity
-        if self.scale == "bits":
-            return -math.log2(2**-self.start + (2**-self.end - 2**-self.start) * intensity)
         return self.start + (self.end - self.start) * intensity
 
 
@@ -173,11 +188,12 @@ def both_ways(
     down: float,
     scale: Literal["linear", "log"] = "linear",
     fixed: tuple[tuple[str, Any], ...] = (),
+    version: int = 1,
 ) -> tuple[Axis, ...]:
     """Return the axes `name+` and `name-`."""
     return (
-        Axis(f"{name}+", parameter, start, up, scale, fixed),
-        Axis(f"{name}-", parameter, start, down, scale, fixed),
+        Axis(f"{name}+", parameter, start, up, scale, fixed, version),
+        Axis(f"{name}-", parameter, start, down, scale, fixed, version),
     )
 
 
@@ -201,6 +217,8 @@ class Transform(Spec):
     axes: ClassVar[tuple[Axis, ...]] = ()
     partners: ClassVar[int] = 0
     """How many other images it needs."""
+    partners_have_objects: ClassVar[bool] = False
+    """Whether it can make nothing of other images without objects."""
     acts: ClassVar[Callable[..., Operation] | None] = None
     """What makes the operation of the drawn parameters, each by its name; lists are tuples."""
     of_shorter_side: ClassVar[tuple[str, ...]] = ()
@@ -249,7 +267,8 @@ class Transform(Spec):
         It depends on nothing else, so that a manifest's row is enough to repeat it.
         """
         assert cls.acts is not None
-        pixels = {name: parameters[name] * min(size) for name in cls.of_shorter_side}
+        fractions = (name for name in cls.of_shorter_side if name in parameters)
+        pixels = {name: parameters[name] * min(size) for name in fractions}
         values = {**parameters, **pixels}.items()
         return cls.acts(
             **{name: tuple(one) if isinstance(one, list) else one for name, one in values}

@@ -8,16 +8,22 @@ from variegate.ops import blur as ops
 from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform
 
 
+def _visible(length: float, *, least: float) -> float:
+    """Return a length in pixels, at least one that can be seen (36 to 41 dB), or none at all."""
+    return max(least, length) if length else 0.0
+
+
 class GaussianBlur(Transform):
     """Blur evenly in all directions, with a normal kernel."""
 
     name: ClassVar = "gaussian_blur"
     axes: ClassVar = (Axis("gaussian_blur", "sigma", 0.0, 0.05),)
-    acts: ClassVar = ops.GaussianBlur
+    acts: ClassVar = lambda sigma: ops.GaussianBlur(_visible(sigma, least=0.5))
     of_shorter_side: ClassVar = ("sigma",)
 
     sigma: Annotated[Range, Bounds(0, 0.5)] = (0.001, 0.008)
-    """Standard deviation, as a fraction of the shorter side; 0 is the identity."""
+    """Standard deviation, as a fraction of the shorter side, but at least half a pixel; 0 is the
+    identity."""
 
 
 class MotionBlur(Transform):
@@ -25,11 +31,14 @@ class MotionBlur(Transform):
 
     name: ClassVar = "motion_blur"
     axes: ClassVar = (Axis("motion_blur", "length", 0.0, 0.2),)
-    acts: ClassVar = ops.MotionBlur
+    acts: ClassVar = lambda length, angle_degrees: ops.MotionBlur(
+        _visible(length, least=1.0), angle_degrees
+    )
     of_shorter_side: ClassVar = ("length",)
 
     length: Annotated[Range, Bounds(0, 1)] = (0.005, 0.04)
-    """Length of the line, as a fraction of the shorter side; 0 is the identity."""
+    """Length of the line, as a fraction of the shorter side, but at least a pixel; 0 is the
+    identity."""
 
     angle_degrees: Annotated[Range, Bounds(-360, 360)] = (0.0, 180.0)
     """Direction of the line, degrees: 0 along a row, 90 along a column."""
@@ -40,11 +49,12 @@ class Defocus(Transform):
 
     name: ClassVar = "defocus"
     axes: ClassVar = (Axis("defocus", "radius", 0.0, 0.08),)
-    acts: ClassVar = ops.Defocus
+    acts: ClassVar = lambda radius: ops.Defocus(_visible(radius, least=0.7))
     of_shorter_side: ClassVar = ("radius",)
 
     radius: Annotated[Range, Bounds(0, 0.5)] = (0.002, 0.015)
-    """Radius of the disk, as a fraction of the shorter side; 0 is the identity."""
+    """Radius of the disk, as a fraction of the shorter side, but at least 0.7 pixels; 0 is the
+    identity."""
 
 
 class ZoomBlur(Transform):
@@ -68,12 +78,16 @@ class GlassBlur(Transform):
     amount: Annotated[Range, Bounds(0, 0.2)] = (0.001, 0.006)
     """Standard deviation of the shifts, as a fraction of the shorter side; 0 is the identity."""
 
+    blur: Annotated[Range, Bounds(0, 4)] = (0.5, 0.5)
+    """Standard deviation of the blur before and after the shifts, as a share of theirs."""
+
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         shorter = min(size)
-        return ops.GlassBlur(
-            parameters["amount"] * shorter, max(1.0, shorter / 120), parameters["noise_key"]
-        )
+        amount = parameters["amount"] * shorter
+        # Rows drawn before there was a blur have none.
+        sigma = parameters.get("blur", 0.0) * amount
+        return ops.GlassBlur(amount, max(1.0, shorter / 120), parameters["noise_key"], sigma)
 
 
 class MedianBlur(Transform):
@@ -81,12 +95,12 @@ class MedianBlur(Transform):
 
     name: ClassVar = "median_blur"
     axes: ClassVar = (Axis("median_blur", "size", 0.0, 0.08),)
-    acts: ClassVar = lambda size: ops.MedianBlur(1 + size)
+    acts: ClassVar = lambda size: ops.MedianBlur(1 + _visible(size, least=0.5))
     of_shorter_side: ClassVar = ("size",)
 
     size: Annotated[Range, Bounds(0, 0.5)] = (0.003, 0.02)
-    """Side of the square less one pixel, as a fraction of the image's shorter side; 0 is the
-    identity."""
+    """Side of the square less one pixel, as a fraction of the image's shorter side, but at least
+    half a pixel; 0 is the identity."""
 
 
 class Sharpen(Transform):

@@ -1,26 +1,32 @@
 """Transforms of color that act on each pixel alone."""
 
 import math
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from variegate.annotations.sample import Size
 from variegate.ops import ColorMatrix, Lut, Operation
+from variegate.ops.adaptive import MeanContrast
 from variegate.ops.color import LUMINANCE
 from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform, both_ways
 
 _LEVELS = np.arange(256, dtype=np.float64)
+_TO_NEGATIVE = 255 - 2 * _LEVELS
 _TO_GRAY = np.tile(LUMINANCE, (3, 1))
 _SEPIA = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]])
+
+
+# Where an axis of light or contrast ends is measured (benchmarks/axes.py): one step further, and
+# photos, bright or dark or of a microscope, show hardly anything any more.
 
 
 class Brightness(Transform):
     """Add an amount to every channel."""
 
     name: ClassVar = "brightness"
-    axes: ClassVar = both_ways("brightness", "amount", 0.0, up=1.0, down=-1.0)
+    axes: ClassVar = both_ways("brightness", "amount", 0.0, up=0.35, down=-0.5, version=2)
     acts: ClassVar = lambda amount: Lut.of(_LEVELS + 255 * amount)
 
     amount: Annotated[Range, Bounds(-1, 1)] = (-0.25, 0.25)
@@ -31,7 +37,10 @@ class Exposure(Transform):
     """Expose longer or shorter: multiply the light, not the stored values (sRGB transfer curve)."""
 
     name: ClassVar = "exposure"
-    axes: ClassVar = both_ways("exposure", "stops", 0.0, up=3.0, down=-3.0)
+    axes: ClassVar = (
+        Axis("exposure+", "stops", 0.0, 1.5, version=2),
+        Axis("exposure-", "stops", 0.0, -3.0),
+    )
     acts: ClassVar = lambda stops: Lut.of(255 * _to_srgb(_to_light(_LEVELS / 255) * 2.0**stops))
 
     stops: Annotated[Range, Bounds(-8, 8)] = (-1.0, 1.0)
@@ -39,17 +48,25 @@ class Exposure(Transform):
 
 
 class Contrast(Transform):
-    """Stretch or shrink the distance of every value from mid gray."""
+    """Stretch or shrink the distance of every value from mid gray, or from the image's mean."""
 
     name: ClassVar = "contrast"
     axes: ClassVar = (
         Axis("contrast+", "factor", 1.0, 4.0, "log"),
-        Axis("contrast-", "factor", 1.0, 0.0),
+        Axis("contrast-", "factor", 1.0, 0.35, version=2),
     )
-    acts: ClassVar = lambda factor: Lut.of(127.5 + factor * (_LEVELS - 127.5))
+    acts: ClassVar = lambda factor, about="gray": (
+        Lut.of(127.5 + factor * (_LEVELS - 127.5))
+        if about == "gray"
+        else MeanContrast(factor, per_channel=about == "channels")
+    )
 
     factor: Annotated[Range, Bounds(0, 100, log=True)] = (0.7, 1.4)
-    """Factor on the distance from mid gray; 1 is the identity, 0 plain gray."""
+    """Factor on the distance; 1 is the identity, 0 leaves one plain color."""
+
+    about: Literal["gray", "mean", "channels"] = "gray"
+    """What stays as it is: mid gray (`gray`), the mean of the image's luminance (`mean`), or the
+    mean of each channel (`channels`)."""
 
 
 class Gamma(Transform):
@@ -82,7 +99,10 @@ class Red(_Channel):
     """Add an amount to the red channel."""
 
     name: ClassVar = "red"
-    axes: ClassVar = both_ways("red", "amount", 0.0, up=1.0, down=-1.0)
+    axes: ClassVar = (
+        Axis("red+", "amount", 0.0, 0.5, version=2),
+        Axis("red-", "amount", 0.0, -1.0),
+    )
     channel: ClassVar = 0
 
 
@@ -90,7 +110,10 @@ class Green(_Channel):
     """Add an amount to the green channel."""
 
     name: ClassVar = "green"
-    axes: ClassVar = both_ways("green", "amount", 0.0, up=1.0, down=-1.0)
+    axes: ClassVar = (
+        Axis("green+", "amount", 0.0, 0.5, version=2),
+        Axis("green-", "amount", 0.0, -1.0),
+    )
     channel: ClassVar = 1
 
 
@@ -98,7 +121,10 @@ class Blue(_Channel):
     """Add an amount to the blue channel."""
 
     name: ClassVar = "blue"
-    axes: ClassVar = both_ways("blue", "amount", 0.0, up=1.0, down=-1.0)
+    axes: ClassVar = (
+        Axis("blue+", "amount", 0.0, 0.5, version=2),
+        Axis("blue-", "amount", 0.0, -1.0),
+    )
     channel: ClassVar = 2
 
 
@@ -106,13 +132,23 @@ class Posterize(Transform):
     """Keep fewer levels of each channel, evenly spread from black to white."""
 
     name: ClassVar = "posterize"
-    axes: ClassVar = (Axis("posterize", "bits", 8.0, 1.0, "bits"),)
+    axes: ClassVar = (Axis("posterize", "bits", 8.0, 1.0, version=2),)
+    undrawn: ClassVar = Transform.undrawn | {"cut"}
 
     bits: Annotated[Range, Bounds(1, 8)] = (3.0, 6.0)
     """Bits a channel: 2**bits levels, rounded; 8 is the identity."""
+    cut: bool = False
+    """Only cut the lower bits off, as Pillow does: the levels are multiples, and white gets
+    darker."""
+
+    def further(self, rng: np.random.Generator) -> Parameters:
+        return {"cut": True} if self.cut else {}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
+        if parameters.get("cut", False):
+            step = 256 / round(2 ** parameters["bits"])
+            return Lut.of(np.floor(np.floor(_LEVELS / step) * step))
         levels = round(2 ** parameters["bits"])
         return Lut.of(np.floor(_LEVELS * levels / 256) * 255 / (levels - 1))
 
@@ -121,7 +157,7 @@ class Solarize(Transform):
     """Invert what is at least as bright as a threshold."""
 
     name: ClassVar = "solarize"
-    axes: ClassVar = (Axis("solarize", "threshold", 1.0, 0.0),)
+    axes: ClassVar = (Axis("solarize", "threshold", 1.0, 0.25, version=2),)
     acts: ClassVar = lambda threshold: Lut.of(
         np.where(256 * threshold <= _LEVELS, 255 - _LEVELS, _LEVELS)
     )
@@ -141,8 +177,14 @@ class Invert(Mixed):
     """Turn the image into its negative."""
 
     name: ClassVar = "invert"
-    axes: ClassVar = (Axis("invert", "mix", 0.0, 1.0),)
-    acts: ClassVar = lambda mix: Lut.of(_LEVELS + mix * (255 - 2 * _LEVELS))
+    # Not along the mix: half an image and half its negative are plain gray.
+    axes: ClassVar = (Axis("invert", "share", 0.0, 1.0, version=2),)
+    acts: ClassVar = lambda mix, share=1.0: Lut.of(
+        np.where(np.abs(_TO_NEGATIVE) <= 255 * share, _LEVELS + mix * _TO_NEGATIVE, _LEVELS)
+    )
+
+    share: Annotated[Range, Bounds(0, 1)] = (1.0, 1.0)
+    """Share of the levels, from mid gray outwards, that are inverted; 0 is the identity."""
 
 
 class Saturation(Transform):
@@ -152,7 +194,7 @@ class Saturation(Transform):
     axes: ClassVar = both_ways("saturation", "factor", 1.0, up=3.0, down=0.0)
     acts: ClassVar = lambda factor: ColorMatrix.of(factor * np.eye(3) + (1 - factor) * _TO_GRAY)
 
-    factor: Annotated[Range, Bounds(0, 100, log=True)] = (0.7, 1.4)
+    factor: Annotated[Range, Bounds(0, 100, log=True)] = (0.4, 1.8)
     """Factor on the distance from gray; 1 is the identity, 0 a gray image."""
 
 
@@ -162,7 +204,7 @@ class Hue(Transform):
     name: ClassVar = "hue"
     axes: ClassVar = both_ways("hue", "angle_degrees", 0.0, up=180.0, down=-180.0)
 
-    angle_degrees: Annotated[Range, Bounds(-180, 180)] = (-15.0, 15.0)
+    angle_degrees: Annotated[Range, Bounds(-180, 180)] = (-36.0, 36.0)
     """Angle on the color wheel, degrees; 120 takes red to green; 0 is the identity."""
 
     @classmethod

@@ -1,6 +1,7 @@
 """Transforms that draw one `Warp` and keep the canvas, or give it the size of what they show."""
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -66,7 +67,7 @@ def with_border(drawn: Draw, *, objects: bool) -> Draw:
         return drawn
     settled: dict[str, Any] = {**drawn.parameters, "border": "constant" if objects else "reflect"}
     fill = settled.pop("fill", OBJECTS_FILL)
-    return Draw(drawn.transform, {**settled, "fill": list(fill)} if objects else settled)
+    return replace(drawn, parameters={**settled, "fill": list(fill)} if objects else settled)
 
 
 def view(parameters: Parameters) -> View:
@@ -218,36 +219,62 @@ class Translate(Viewed):
         *both_ways("translate_x", "x", 0.0, up=0.5, down=-0.5, fixed=(("y", 0.0),)),
         *both_ways("translate_y", "y", 0.0, up=0.5, down=-0.5, fixed=(("x", 0.0),)),
     )
+    undrawn: ClassVar = Viewed.undrawn | {"x_pixels", "y_pixels", "whole"}
 
     x: Annotated[Range, Bounds(-1, 1)] = (-0.1, 0.1)
     """To the right, as a fraction of the width."""
     y: Annotated[Range, Bounds(-1, 1)] = (-0.1, 0.1)
     """Down, as a fraction of the height."""
+    x_pixels: Annotated[Range, Bounds(-65_500, 65_500)] = (0.0, 0.0)
+    """To the right, in pixels; added to x."""
+    y_pixels: Annotated[Range, Bounds(-65_500, 65_500)] = (0.0, 0.0)
+    """Down, in pixels; added to y."""
+    whole: bool = False
+    """Move by whole pixels: what is drawn beyond one is left out."""
+
+    def further(self, rng: np.random.Generator) -> Parameters:
+        drawn: dict[str, Any] = {}
+        for name in ("x_pixels", "y_pixels"):
+            if (bounds := getattr(self, name)) != (0, 0):
+                drawn[name] = draw_from(rng, bounds)
+        return {**drawn, **({"whole": True} if self.whole else {}), **super().further(rng)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        matrix = translation(parameters["x"] * size[1], parameters["y"] * size[0])
-        return Warp.of(matrix, size, view(parameters))
+        x = parameters["x"] * size[1] + parameters.get("x_pixels", 0.0)
+        y = parameters["y"] * size[0] + parameters.get("y_pixels", 0.0)
+        if parameters.get("whole", False):
+            x, y = _truncated(x), _truncated(y)
+        return Warp.of(translation(x, y), size, view(parameters))
 
 
 class Shear(Viewed):
-    """Slant the image about its middle."""
+    """Slant the image about its middle, or about its top left corner."""
 
     name: ClassVar = "shear"
     axes: ClassVar = (
         *both_ways("shear_x", "x_degrees", 0.0, up=45.0, down=-45.0, fixed=(("y_degrees", 0.0),)),
         *both_ways("shear_y", "y_degrees", 0.0, up=45.0, down=-45.0, fixed=(("x_degrees", 0.0),)),
     )
+    undrawn: ClassVar = Viewed.undrawn | {"about"}
 
     x_degrees: Annotated[Range, Bounds(-60, 60)] = (-10.0, 10.0)
     """Slant of vertical lines, degrees."""
     y_degrees: Annotated[Range, Bounds(-60, 60)] = (0.0, 0.0)
     """Slant of horizontal lines, degrees."""
+    about: Literal["middle", "corner"] = "middle"
+    """The point that stays: the middle, or the top left corner."""
+
+    def further(self, rng: np.random.Generator) -> Parameters:
+        about = {} if self.about == "middle" else {"about": self.about}
+        return {**about, **super().further(rng)}
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
         matrix = _shear(parameters["x_degrees"], parameters["y_degrees"])
-        return Warp.of(centred(matrix, size), size, view(parameters))
+        if parameters.get("about", "middle") == "middle":
+            matrix = centred(matrix, size)
+        return Warp.of(matrix, size, view(parameters))
 
 
 class Perspective(Viewed):
@@ -394,6 +421,11 @@ def _window(
     left = parameters["x"] * (size[1] - window[1])
     matrix = scaling(canvas[1] / window[1], canvas[0] / window[0]) @ translation(-left, -top)
     return Warp.of(matrix, canvas, inner_view(parameters))
+
+
+def _truncated(pixels: float) -> float:
+    # A millionth more, so that a product that should be whole loses no pixel to rounding.
+    return float(math.trunc(pixels + math.copysign(1e-6, pixels)))
 
 
 def _rotation(degrees: float) -> Matrix:

@@ -10,7 +10,9 @@ import numpy as np
 
 from variegate.annotations.sample import Size
 from variegate.ops import Operation
-from variegate.ops.mixing import CopyPaste, Cutmix, Mixup, Mosaic
+from variegate.ops.copy_paste import CopyPaste
+from variegate.ops.mixing import Cutmix, Mixup, Mosaic
+from variegate.seeding import noise_key
 from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform, draw_from
 
 
@@ -72,14 +74,25 @@ class MosaicTransform(Transform):
 
 
 class CopyPasteTransform(Transform):
-    """Paste objects of another image, cut out along their masks, polygons or boxes."""
+    """Paste objects of another image, cut out along their masks, polygons or boxes.
+
+    Each is scaled and moved by itself, and softened at its edge. The other image is one that has
+    objects, as long as there are any.
+    """
 
     name: ClassVar = "copy_paste"
     axes: ClassVar = (Axis("copy_paste", "fraction", 0.0, 1.0),)
     partners: ClassVar = 1
+    partners_have_objects: ClassVar = True
 
     fraction: Annotated[Range, Bounds(0, 1)] = (0.3, 0.8)
-    """Fraction of the other image's objects that are pasted; 0 is the identity."""
+    """Fraction of the other image's objects that are pasted, one at least; 0 is the identity."""
+    scale: Annotated[Range, Bounds(high=10, above=0, log=True)] = (0.7, 1.4)
+    """Factor of each object's size, beside what fits its image to this one; 1 keeps it."""
+    shift: Annotated[Range, Bounds(0, 1)] = (0.2, 0.2)
+    """How far an object is moved at most, as a fraction of the sides; 0 keeps its place."""
+    feather: Annotated[Range, Bounds(0, 0.1)] = (0.002, 0.002)
+    """Sigma by which edges are softened, as a fraction of the shorter side; 0 keeps them hard."""
 
     #: Choices that are drawn; more objects than these repeat them.
     _choices: ClassVar = 64
@@ -89,9 +102,28 @@ class CopyPasteTransform(Transform):
         drawn = rng.random(self._choices)
         # Nested: what a smaller fraction takes, a larger one takes, too.
         chosen = "".join("1" if value < fraction else "0" for value in drawn)
-        return {"fraction": fraction, "chosen": chosen, **self.further(rng)}
+        # So that no small fraction means that nothing is ever pasted.
+        if fraction > 0 and "1" not in chosen:
+            place = int(drawn.argmin())
+            chosen = f"{chosen[:place]}1{chosen[place + 1 :]}"
+        return {
+            "fraction": fraction,
+            "chosen": chosen,
+            "scale": list(self.scale),
+            "shift": draw_from(rng, self.shift),
+            "feather": draw_from(rng, self.feather),
+            "noise_key": noise_key(rng),
+            **self.further(rng),
+        }
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
-        chosen = tuple(mark == "1" for mark in parameters["chosen"])
-        return CopyPaste(tuple(parameters["partners"]), chosen)
+        low, high = parameters["scale"]
+        return CopyPaste(
+            tuple(parameters["partners"]),
+            tuple(mark == "1" for mark in parameters["chosen"]),
+            scale=(low, high),
+            shift=parameters["shift"],
+            feather=parameters["feather"] * min(size),
+            noise_key=parameters["noise_key"],
+        )

@@ -8,9 +8,11 @@ from pydantic import Field
 from variegate.annotations.sample import Size
 from variegate.ops import Operation
 from variegate.ops import occlusion as ops
+from variegate.ops.superpixels import Superpixels as SuperpixelsOperation
 from variegate.transforms.base import (
     Axis,
     Bounds,
+    GrainSize,
     Parameters,
     Range,
     Transform,
@@ -47,11 +49,16 @@ class PixelDropout(_Occluder):
     """Hide single pixels."""
 
     name: ClassVar = "pixel_dropout"
-    axes: ClassVar = (Axis("pixel_dropout", "fraction", 0.0, 1.0),)
+    axes: ClassVar = (Axis("pixel_dropout", "fraction", 0.0, 0.5, version=2),)
     acts: ClassVar = ops.PixelDropout
+    of_shorter_side: ClassVar = ("grain",)
 
     fraction: Annotated[Range, Bounds(0, 1)] = (0.005, 0.08)
     """Share of the pixels that are hidden; 0 is the identity."""
+
+    grain: GrainSize = 0.001
+    """Side of what is hidden, as a fraction of the shorter side, in whole pixels; at least one,
+    which it is below 1,500 pixels."""
 
 
 class Cutout(_Occluder):
@@ -80,7 +87,7 @@ class GridDropout(_Occluder):
     """Hide a square in every cell of a regular grid (GridMask, Chen et al. 2020)."""
 
     name: ClassVar = "grid_dropout"
-    axes: ClassVar = (Axis("grid_dropout", "ratio", 0.0, 1.0),)
+    axes: ClassVar = (Axis("grid_dropout", "ratio", 0.0, 0.8, version=2),)
 
     ratio: Annotated[Range, Bounds(0, 1)] = (0.3, 0.6)
     """Side of the square as a share of the cell's; 0 is the identity, 1 hides everything."""
@@ -102,11 +109,11 @@ class GridDropout(_Occluder):
 
 
 class Superpixels(Transform):
-    """Replace irregular cells by their mean color: detail goes, coarse shapes stay."""
+    """Replace cells that follow edges by their mean color: detail goes, coarse shapes stay."""
 
     name: ClassVar = "superpixels"
     axes: ClassVar = (Axis("superpixels", "fraction", 0.0, 1.0),)
-    acts: ClassVar = ops.Superpixels
+    acts: ClassVar = SuperpixelsOperation
     of_shorter_side: ClassVar = ("cell",)
     noisy: ClassVar = True
 

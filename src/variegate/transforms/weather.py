@@ -1,10 +1,11 @@
 """Transforms of light, air and weather."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
 from variegate.ops import precipitation, weather
+from variegate.ops.frost import Frost as FrostOperation
 from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform, draw_from
 
 
@@ -29,7 +30,7 @@ class Shadow(Transform):
 
 
 class Fog(Transform):
-    """Veil the image with fog, thicker at the top."""
+    """Veil the image with fog of the scene's own light, thicker at the top."""
 
     name: ClassVar = "fog"
     axes: ClassVar = (Axis("fog", "strength", 0.0, 1.0),)
@@ -37,7 +38,10 @@ class Fog(Transform):
     noisy: ClassVar = True
 
     strength: Annotated[Range, Bounds(0, 1)] = (0.2, 0.6)
-    """Density; 0 is the identity, 1 hides nearly everything."""
+    """Density; 0 is the identity, 1 hides nearly everything but what is near, at the bottom."""
+
+    patches: Annotated[Range, Bounds(0, 1)] = (0.05, 0.25)
+    """How uneven it is: 0 for an even veil, 1 for torn patches."""
 
 
 class SunFlare(Transform):
@@ -72,7 +76,7 @@ class Rain(Transform):
 
 
 class Snow(Transform):
-    """Let it snow: flakes at three distances and a white veil."""
+    """Let it snow: translucent flakes of many sizes, streaked, and a veil of the scene's light."""
 
     name: ClassVar = "snow"
     axes: ClassVar = (Axis("snow", "strength", 0.0, 1.0),)
@@ -86,13 +90,30 @@ class Snow(Transform):
     """Direction of the fall from the vertical, degrees; above 0 it falls to the right."""
 
 
+class Frost(Transform):
+    """Let feathers of ice grow over a pane before the lens."""
+
+    name: ClassVar = "frost"
+    axes: ClassVar = (Axis("frost", "strength", 0.0, 1.0),)
+    acts: ClassVar = FrostOperation
+    noisy: ClassVar = True
+
+    strength: Annotated[Range, Bounds(0, 1)] = (0.2, 0.7)
+    """How much of the ice is seen; 0 is the identity."""
+
+
 class Spatter(Transform):
-    """Throw mud at the lens."""
+    """Throw mud or water at the lens, out of focus."""
 
     name: ClassVar = "spatter"
     axes: ClassVar = (Axis("spatter", "strength", 0.0, 1.0),)
-    acts: ClassVar = precipitation.Spatter
+    acts: ClassVar = lambda strength, noise_key, kind="mud": precipitation.Spatter(
+        strength, noise_key, kind == "water"
+    )
     noisy: ClassVar = True
 
     strength: Annotated[Range, Bounds(0, 1)] = (0.1, 0.4)
     """0 is the identity, 1 covers two fifths of the image."""
+
+    kind: Literal["mud", "water"] = "mud"
+    """Mud takes light away and hides what is behind it; water bends the light and hides nothing."""

@@ -87,7 +87,7 @@ def dataset(
     if not sources:
         which = f"of the split {split!r} " if found.splits else ""
         raise InputError(f"{storage.url}: no images {which}there")
-    objects = any(one.objects for one in every)
+    objects = any(one.objects or one.objects_left_out for one in every)
     for note in (
         *mirror_notes(made.labels, found.skeletons, mirrors=made.mirrors),
         *(border_notes(made.policy) if objects else ()),
