@@ -58,7 +58,10 @@ class Browser:
         self._process = subprocess.Popen(
             [sys.executable, "-c", _START, *map(str, inner), *command],
             pass_fds=inner,
-            env={**os.environ, **({"LD_LIBRARY_PATH": str(libraries)} if libraries.is_dir() else {})},
+            env={
+                **os.environ,
+                **({"LD_LIBRARY_PATH": str(libraries)} if libraries.is_dir() else {}),
+            },
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -95,9 +98,12 @@ class Browser:
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
         self.ask(
             "Emulation.setDeviceMetricsOverride",
-            **{"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=width < 600,
         )
-        self.ask("Page.navigate", url=path.as_uri())
+        self.ask("Page.navigate", url=path.resolve().as_uri())
         while not self._loaded:
             self._next()
 

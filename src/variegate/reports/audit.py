@@ -19,6 +19,7 @@ from variegate.storage import open_storage
 PAGE = "audit.html"
 
 MOST_FLAGGED, MOST_LISTED, MOST_GROUPS, MOST_MEMBERS = 24, 2_000, 20, 26
+MOST_THUMBNAILS, MOST_BYTES = 800, 12 * 2**20
 _MOST_BARS = 40
 
 
@@ -56,7 +57,11 @@ def write_audit_page(
             on_progress(made, max(made, total))
 
     thumbnails = Thumbnails(
-        open_storage(source), options.hints.decoding(options.limits), on_made=on_made
+        open_storage(source),
+        options.hints.decoding(options.limits),
+        most=MOST_THUMBNAILS,
+        most_bytes=MOST_BYTES,
+        on_made=on_made,
     )
     with storage.open_write(PAGE) as file:
         for piece in audit_page(found, shown, thumbnails):
@@ -68,7 +73,8 @@ def audit_page(found: Audit, shown: Findings, thumbnails: Thumbnails) -> Iterato
     sections = [Section("account", "What came in", _account(found, shown))]
     if found.quarantined or found.skipped:
         intro = "Files of which no image can be read. Nothing was changed or removed."
-        sections.append(Section("quarantine", "Quarantined", _left(found, shown), intro))
+        title = "Quarantined" if found.quarantined else "Skipped"
+        sections.append(Section("quarantine", title, _left(found, shown), intro))
     intro = (
         "Each group is around one image that represents it, the largest; the others are "
         "related to it directly. A frame marks the part that another image shows."
@@ -92,7 +98,7 @@ def _account(found: Audit, shown: Findings) -> Iterator[Html]:
         ("flagged", shown.flagged, "warn"),
         ("duplicates of another image", shown.duplicates, "other"),
         ("quarantined", found.quarantined, "bad"),
-        ("skipped, as they are not images", found.skipped, "quiet"),
+        ("skipped: not images", found.skipped, "quiet"),
     ]
     total = found.images + found.quarantined + found.skipped
     rows = []
@@ -102,10 +108,10 @@ def _account(found: Audit, shown: Findings) -> Iterator[Html]:
         rows.append(_row(joined((swatch, name)), f"{count:,}", share))
     rows.append(_row("files", f"{total:,}", "100%" if total else "", class_="sum"))
     about = ", ".join(f"{name}: {count:,}" for name, count, _ in parts)
+    flagged = f"{shown.flagged:,} of them flagged" if shown.flagged else "none of them flagged"
     usable = (
         f"{found.images:,} of {total:,} files are images that can be read. With one image of each "
-        f"group of duplicates, {found.images - shown.duplicates:,} remain; of these "
-        f"{shown.flagged:,} are flagged."
+        f"group of duplicates, {found.images - shown.duplicates:,} remain, {flagged}."
     )
     yield tag(
         "div",
@@ -162,13 +168,14 @@ def _flags(found: Audit, shown: Findings, thumbnails: Thumbnails) -> Iterator[Ht
         measure, lines = FLAG_MEASURES[name], shown.flags[name].lines()
         levels = ", ".join(f"{one}={found.thresholds[one]:g}" for one in FLAGS[name])
         grid = f"flag-{number}"
-        about = f"sorted by {measure.name}" + (f"; threshold {levels}" if levels else "")
+        about = f"by {measure.name}" + (f"; threshold {levels}" if levels else "")
+        order = _sorts(name, grid) if len(lines) > 1 else Html("")
         heading = tag("h3", name, " ", tag("span", f"{count:,}", class_="count"))
         cards = (_flag_card(name, one, thumbnails) for one in lines)
         more = " of them; the strongest and those next to the threshold are shown"
         yield tag(
             "div",
-            tag("div", heading, tag("p", about, class_="note"), _sorts(name, grid), class_="title"),
+            tag("div", heading, tag("p", about, class_="note"), order, class_="title"),
             tag("div", *cards, class_="grid", id=grid),
             and_more(count - len(lines), more),
             class_="block panel",
@@ -206,13 +213,11 @@ def _flag_card(flag: str, line: Line, thumbnails: Thumbnails) -> Html:
 
 
 def _files(found: Audit, shown: Findings) -> Iterator[Html]:
-    kinds = tag(
-        "div", tag("h3", "File types"), bars(found.kinds.items(), found.images), class_="panel"
-    )
     modes = dict(found.modes)
     if found.turned:
         modes["stored turned or mirrored (EXIF)"] = found.turned
-    colors = tag("div", tag("h3", "Colors"), bars(modes.items(), found.images), class_="panel")
+    types, colors = (bars(one.items(), found.images) for one in (found.kinds, modes))
+    kinds = tag("div", tag("h3", "File types"), types, tag("h3", "Colors"), colors, class_="panel")
     sizes = shown.distributions
     charts = [
         chart(sizes["longest"].trimmed(), "Longer side, pixels", text=_whole),
@@ -220,8 +225,8 @@ def _files(found: Audit, shown: Findings) -> Iterator[Html]:
         chart(sizes["size"].trimmed(), "File size", text=size_text),
     ]
     if sizes["quality"].total:
-        charts.append(chart(sizes["quality"], "JPEG quality, estimated"))
-    yield tag("div", kinds, colors, *charts, class_="panels")
+        charts.append(chart(sizes["quality"], "JPEG quality", text="{:.0f}".format))
+    yield tag("div", kinds, *charts, class_="panels")
 
 
 def _classes(found: Audit, shown: Findings) -> Iterator[Html]:

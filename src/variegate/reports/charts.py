@@ -145,16 +145,10 @@ def _mark(shown: Histogram, name: str, value: float, step: float) -> Html:
     share = (value - edges[number]) / (edges[number + 1] - edges[number])
     x = _LEFT + (number + share) * step
     left = x > _WIDTH / 2
+    ends = {"x1": f"{x:.1f}", "x2": f"{x:.1f}", "y1": _TOP - 4, "y2": _HEIGHT - _BOTTOM}
     return joined(
         (
-            tag(
-                "line",
-                class_="mark",
-                x1=f"{x:.1f}",
-                x2=f"{x:.1f}",
-                y1=_TOP - 4,
-                y2=_HEIGHT - _BOTTOM,
-            ),
+            tag("line", class_="mark", **ends),
             tag(
                 "text",
                 name,

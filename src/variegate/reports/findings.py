@@ -68,13 +68,9 @@ FLAG_MEASURES = {
     "blurred": FlagMeasure(
         name="sharpness", value=lambda one: one["sharpness"], text="{:.3g}".format, low=True
     ),
-    "odd size": FlagMeasure(
-        name="longer side", value=longest, text="{:,.0f} pixels".format, low=True
-    ),
+    "odd size": FlagMeasure(name="longer side", value=longest, text="{:,.0f} px".format, low=True),
     "odd aspect": FlagMeasure(name="longer over shorter side", value=aspect, text="{:.1f}".format),
-    "icon-like": FlagMeasure(
-        name="longer side", value=longest, text="{:,.0f} pixels".format, low=True
-    ),
+    "icon-like": FlagMeasure(name="longer side", value=longest, text="{:,.0f} px".format, low=True),
     "screenshot-like": FlagMeasure(name="flat", value=lambda one: one["flat"], text=_percent),
     "text banner": FlagMeasure(name="longer over shorter side", value=aspect, text="{:.1f}".format),
     "wrong extension": FlagMeasure(

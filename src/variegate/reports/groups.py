@@ -6,13 +6,21 @@ from variegate.datasets.prepare.audit import Audit
 from variegate.datasets.prepare.relations import GRADES, Grade, Relation
 from variegate.reports.charts import bars
 from variegate.reports.findings import Findings, Line
-from variegate.reports.markup import Html, tag
-from variegate.reports.shots import Part, base_name, caption, shot, shown_key
+from variegate.reports.markup import Html, joined, tag
+from variegate.reports.shots import Frame, base_name, caption, shot, shown_key
 from variegate.reports.thumbnails import Thumbnails
 
 #: Of a group that have a thumbnail; the others are listed.
 MOST_SHOTS = 6
 
+# Of the longer side by which edges of a part may differ and be drawn as one.
+_SAME_PART = 0.02
+
+_PHRASES = {
+    "bytes": "the same bytes",
+    "pixels": "the same pixels",
+    "again": "",
+}
 GRADE_NAMES: dict[Grade, str] = {
     "bytes": "identical bytes",
     "pixels": "identical pixels",
@@ -24,9 +32,9 @@ _INTROS: dict[Grade, str] = {
     "bytes": "The same file, more than once.",
     "pixels": "The same pixels in different files.",
     "copy": "All of an image, at another size, compressed again, brightened or blurred.",
-    "edit": "A part of an image; or turned, mirrored, padded, captioned.",
-    "again": "The same object or scene in another photo: no reason to remove one, but they "
-    "belong on one side of a split.",
+    "edit": "Groups with a part of an image, or one that is turned, mirrored, padded, captioned.",
+    "again": "The same thing in another photo: no reason to remove one, but keep them on one side "
+    "of a split.",
 }
 
 
@@ -46,7 +54,7 @@ def group_blocks(found: Audit, shown: Findings, thumbnails: Thumbnails) -> Itera
         lines = groups.lines()
         heading = tag(
             "h3",
-            f"Groups with {GRADE_NAMES[grade]}",
+            GRADE_NAMES[grade].capitalize(),
             " ",
             tag("span", f"{groups.seen:,}", class_="count"),
         )
@@ -62,34 +70,39 @@ def group_blocks(found: Audit, shown: Findings, thumbnails: Thumbnails) -> Itera
 
 
 def pictured(line: Line) -> list[Line]:
-    """Return the members of a group that have a thumbnail: what has the same pixels looks the same."""
-    return [one for one in line["members"] if one["grade"] not in ("bytes", "pixels")][:MOST_SHOTS]
+    """Return the members of a group that have a thumbnail, the strongest edits first.
+
+    What has the same pixels looks the same.
+    """
+    different = [one for one in line["members"] if one["grade"] not in ("bytes", "pixels")]
+    different.sort(key=lambda one: (-GRADES.index(one["grade"]), one["part"] is None))
+    return different[:MOST_SHOTS]
 
 
 def _group(name: str, line: Line, shown: Findings, thumbnails: Thumbnails) -> Html:
     """Return a group: the image that represents it, and the others."""
-    best = line["representative"]
-    members: list[Line] = line["members"]
-    shots = pictured(line)
+    best, members, shots = line["representative"], line["members"], pictured(line)
     listed = [one for one in members if one not in shots]
-    parts: list[Part] = []
-    figures = []
-    for one in shots:
-        part = one["part"] and f"part-{name}-{len(parts) + 1}"
-        if part:
-            parts.append((part, tuple(one["part"])))
-        figures.append(_member(best, one, part, len(parts), shown, thumbnails))
     known = shown.members.get(best)
     size = (known["height"], known["width"]) if known else (1, 1)
-    words = tag("span", "representative", class_="badge")
-    about = caption(known) if known else tag("div", base_name(best), class_="name")
+    frames = _frames(name, shots, size) if known else []
+    where = {number: frame.name for frame in frames for number in frame.numbers}
+    figures = (
+        _member(best, number, one, where.get(number), shown, thumbnails)
+        for number, one in enumerate(shots, 1)
+    )
+    badge = tag("span", "representative", class_="badge")
     first = tag(
         "figure",
-        shot(best, thumbnails, size=size, parts=parts if known else ()),
-        tag("figcaption", words, *_differences(best, members, shown), about, _label(best, shown)),
+        shot(best, thumbnails, size=size, frames=frames),
+        tag(
+            "figcaption",
+            tag("div", badge, *_differences(best, members, shown)),
+            _about(best, shown),
+        ),
     )
     others = [
-        tag("ol", *figures) if figures else Html(""),
+        tag("ol", *figures) if shots else Html(""),
         tag("ul", *(_listed(best, one, shown) for one in listed)) if listed else Html(""),
     ]
     if line["count"] > len(members):
@@ -97,38 +110,74 @@ def _group(name: str, line: Line, shown: Findings, thumbnails: Thumbnails) -> Ht
     return tag("article", first, tag("div", *others), class_="group panel")
 
 
+def _frames(name: str, shots: list[Line], size: tuple[int, int]) -> list[Frame]:
+    """Return the parts that members show; one frame for those that are nearly the same."""
+    frames: list[Frame] = []
+    slack = _SAME_PART * max(size)
+    for number, one in enumerate(shots, 1):
+        if not one["part"]:
+            continue
+        part = tuple(one["part"])
+        for frame in frames:
+            if all(abs(a - b) <= slack for a, b in zip(frame.part, part, strict=True)):
+                frame.numbers.append(number)
+                break
+        else:
+            frames.append(Frame(f"part-{name}-{number}", part, [number]))
+    return frames
+
+
 def _member(
-    best: str, one: Line, part: str | None, number: int, shown: Findings, thumbnails: Thumbnails
+    best: str,
+    number: int,
+    one: Line,
+    frame: str | None,
+    shown: Findings,
+    thumbnails: Thumbnails,
 ) -> Html:
     """Return an image of a group beside the one that represents it."""
-    key, known = one["key"], shown.members.get(one["key"])
-    badge = tag("span", f"part {number}", class_="badge") if part else Html("")
-    about = caption(known) if known else tag("div", base_name(key), class_="name")
+    badge = tag("span", number, class_="badge") if frame else Html("")
+    told = tag("div", badge, _phrase(one), class_="value", title=_sentence(best, one))
     figure = tag(
         "figure",
-        shot(key, thumbnails),
-        tag("figcaption", badge, about, _label(key, shown), tag("div", _sentence(best, one))),
+        shot(one["key"], thumbnails),
+        tag("figcaption", told, _about(one["key"], shown)),
     )
-    return tag("li", figure, data_part=part, tabindex=0 if part else None)
+    return tag("li", figure, data_part=frame, tabindex=0 if frame else None)
 
 
 def _listed(best: str, one: Line, shown: Findings) -> Html:
-    label = _label(one["key"], shown)
-    return tag("li", tag("span", _sentence(best, one), title=shown_key(one["key"])), label)
+    name = tag("span", base_name(one["key"]), title=_sentence(best, one))
+    phrase = _phrase(one)
+    return tag("li", name, phrase and f": {phrase}", _label(one["key"], shown))
+
+
+def _phrase(one: Line) -> str:
+    """Return the relation in words, without names."""
+    if one["grade"] in _PHRASES:
+        return _PHRASES[one["grade"]]
+    words = list(one["words"])
+    if one["part"]:
+        x, y, width, height = one["part"]
+        words.insert(0, f"the part of {width:,} × {height:,} at ({x:,}, {y:,})")
+    return ", ".join(words) or "a copy"
 
 
 def _sentence(best: str, one: Line) -> str:
-    """Return the relation in words, without folders where the names differ."""
-    names = base_name(best), base_name(one["key"])
-    if names[0] == names[1]:
-        names = shown_key(best), shown_key(one["key"])
+    """Return the relation in words with both names, for those who point at it."""
     part = one["part"] and tuple(one["part"])
     relation = Relation(grade=one["grade"], words=tuple(one["words"]), part=part)
-    return relation.sentence(*names)
+    return relation.sentence(shown_key(best), shown_key(one["key"]))
+
+
+def _about(key: str, shown: Findings) -> Html:
+    """Return name, size, class and split of an image, as far as they are known."""
+    known = shown.members.get(key)
+    about = caption(known) if known else tag("div", base_name(key), class_="name")
+    return joined((about, _label(key, shown)))
 
 
 def _label(key: str, shown: Findings) -> Html:
-    """Return class and split of an image, where they are known."""
     known = shown.members.get(key, {})
     told = [known[name] for name in ("label", "split") if known.get(name) is not None]
     return tag("div", ", ".join(told), class_="faint") if told else Html("")

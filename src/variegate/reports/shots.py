@@ -2,13 +2,27 @@
 
 import posixpath
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from variegate.reports.findings import Line
 from variegate.reports.markup import Html, joined, tag
 from variegate.reports.thumbnails import Thumbnails
 from variegate.storage import key_from_text
 
-Part = tuple[str, tuple[int, int, int, int]]
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A part of an image that is marked.
+
+    Attributes:
+        name: identifier in the page.
+        part: x, y, width, height, pixels.
+        numbers: what is written into it.
+    """
+
+    name: str
+    part: tuple[int, ...]
+    numbers: list[int]
 
 
 def shown_key(text: str) -> str:
@@ -37,7 +51,7 @@ def shot(
     thumbnails: Thumbnails,
     *,
     size: tuple[int, int] = (1, 1),
-    parts: Sequence[Part] = (),
+    frames: Sequence[Frame] = (),
 ) -> Html:
     """Return the thumbnail of an image, perhaps with parts of it marked.
 
@@ -45,19 +59,21 @@ def shot(
         text: its key, as in a table.
         thumbnails: makes them.
         size: (height, width) of the image, pixels.
-        parts: identifier and x, y, width, height of each, numbered from 1.
+        frames: parts to mark.
     """
     image = thumbnails.image(shown_key(text), base_name(text))
-    if not parts or not image.startswith("<img"):
+    if not frames or not image.startswith("<img"):
         return tag("div", image, class_="shot")
-    marks = (_mark(number, part, size) for number, part in enumerate(parts, 1))
+    marks = (_mark(one, size, corner) for corner, one in enumerate(frames))
     drawn = tag("svg", *marks, viewBox=f"0 0 {size[1]} {size[0]}", aria_hidden="true")
-    return tag("div", tag("span", image, drawn, class_="frame"), class_="shot")
+    return tag("div", tag("span", image, drawn, class_="frame"), class_="shot framed")
 
 
-def _mark(number: int, part: Part, size: tuple[int, int]) -> Html:
-    name, (x, y, width, height) = part
-    letters = max(size) / 11
+def _mark(frame: Frame, size: tuple[int, int], corner: int) -> Html:
+    """Draw a frame. Each has its numbers in another corner, as many parts share one."""
+    x, y, width, height = frame.part
+    letters = max(size) / 13
+    right, low = corner % 4 in (1, 3), corner % 4 in (1, 2)
     place = {"x": x, "y": y, "width": width, "height": height}
     return tag(
         "g",
@@ -65,12 +81,13 @@ def _mark(number: int, part: Part, size: tuple[int, int]) -> Html:
         tag("rect", **place),
         tag(
             "text",
-            number,
-            x=f"{x + letters * 0.35:.1f}",
-            y=f"{y + letters * 1.05:.1f}",
+            " ".join(map(str, frame.numbers)),
+            x=f"{x + (width - letters * 0.3 if right else letters * 0.3):.1f}",
+            y=f"{y + (height - letters * 0.3 if low else letters):.1f}",
+            text_anchor="end" if right else "start",
             font_size=f"{letters:.1f}",
         ),
-        id=name,
+        id=frame.name,
     )
 
 

@@ -33,8 +33,8 @@ class Thumbnails:
         storage: Storage,
         limits: Limits,
         *,
-        most: int = 800,
-        most_bytes: int = 12 * 2**20,
+        most: int,
+        most_bytes: int,
         on_made: Callable[[int], None] | None = None,
     ) -> None:
         self._storage = storage
@@ -62,15 +62,12 @@ class Thumbnails:
             self._on_made(self.made)
         self._bytes_left -= len(address)
         height, width = size
-        small = max(size) <= _SMALL
-        # Images of a few pixels would be specks.
-        times = max(1, 96 // max(size)) if small else 1
         return tag(
             "img",
-            class_="pixels" if small else None,
+            class_="pixels" if max(size) <= _SMALL else None,
             src=Html(address),
-            width=width * times,
-            height=height * times,
+            width=width,
+            height=height,
             alt=name,
             decoding="async",
         )
