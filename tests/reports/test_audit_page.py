@@ -7,10 +7,10 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from browser import browser
-from reports.test_page import Reader
 from typer.testing import CliRunner
 
+from browser import browser
+from markup_reader import Reader
 from variegate import Options
 from variegate.cli import app
 from variegate.datasets.prepare.audit import audit
@@ -152,8 +152,7 @@ def test_the_command_writes_the_page_or_leaves_none(heap, audited, tmp_path):
     (copied / PAGE).write_text("old")
     run = CliRunner().invoke(app, ["audit", str(heap), str(copied), "--workers", "0"])
     assert run.exit_code == 0, run.output
-    written = (copied / PAGE).read_bytes()
-    assert len(written) == (output / PAGE).stat().st_size or b"Audit of" in written
+    assert b"Audit of" in (copied / PAGE).read_bytes()
     run = CliRunner().invoke(
         app, ["audit", str(heap), str(copied), "--workers", "0", "--no-report"]
     )
@@ -177,18 +176,17 @@ def test_a_browser_shows_it_without_an_error_or_a_request(chromium, audited, wid
     assert [one for one in chromium.requests if not one.startswith("data:")] == [page.as_uri()]
     assert chromium.value("document.documentElement.scrollWidth") <= width
     assert chromium.value("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
-    color = chromium.value("getComputedStyle(document.body).backgroundColor")
-    shade = np.mean([int(number) for number in re.findall(r"\d+", color)])
-    assert shade < 60 if dark else shade > 200
-    text, ground = (
-        chromium.value(f"getComputedStyle(document.querySelector('main p')).{name}") or color
-        for name in ("color", "nothing")
+    ground, text = (
+        chromium.value(f"getComputedStyle(document.{name}).{value}")
+        for name, value in (("body", "backgroundColor"), ("querySelector('main p')", "color"))
     )
-    contrast = abs(
-        np.mean([int(number) for number in re.findall(r"\d+", text)])
-        - np.mean([int(number) for number in re.findall(r"\d+", ground)])
-    )
-    assert contrast > 80
+    assert shade(ground) < 60 if dark else shade(ground) > 200
+    assert abs(shade(text) - shade(ground)) > 80
+
+
+def shade(color):
+    """Return the mean of red, green and blue of rgb(...)."""
+    return np.mean([int(number) for number in re.findall(r"\d+", color)[:3]])
 
 
 def test_images_of_a_flag_can_be_sorted(chromium, audited):
@@ -213,8 +211,7 @@ def test_the_theme_is_set_by_keyboard(chromium, audited):
     chromium.key("Enter")
     chromium.key("Enter")
     assert chromium.value("document.documentElement.dataset.theme") == "dark"
-    dark = chromium.value("getComputedStyle(document.body).backgroundColor")
-    assert max(int(number) for number in re.findall(r"\d+", dark)) < 60
+    assert shade(chromium.value("getComputedStyle(document.body).backgroundColor")) < 60
     chromium.key("Enter")
     assert chromium.value("document.documentElement.dataset.theme") is None
     assert chromium.console == []

@@ -1,41 +1,16 @@
 """The parts that pages are made of: markup, charts, the document."""
 
-from html.parser import HTMLParser
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from markup_reader import Reader
 from variegate.reports.charts import Histogram, bars, chart, linear, powers, stacked
 from variegate.reports.markup import Html, plain, tag
 from variegate.reports.page import Section, page
-
-VOID = {"br", "img", "input", "link", "meta"}
-
-
-class Reader(HTMLParser):
-    """Reads a page as the standard library understands it: elements, attributes, text."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.waiting, self.elements, self.texts = [], [], []
-        self.feed(text)
-        self.close()
-        assert self.waiting == [], "elements that are not closed"
-
-    def handle_starttag(self, name, attributes):
-        self.elements.append((name, dict(attributes)))
-        if name not in VOID:
-            self.waiting.append(name)
-
-    def handle_endtag(self, name):
-        assert self.waiting, f"</{name}> closes nothing"
-        assert self.waiting.pop() == name
-
-    def handle_data(self, data):
-        self.texts.append(data)
 
 
 @given(st.text(), st.text())
@@ -86,7 +61,7 @@ def test_trimming_keeps_edges_and_counts_together():
 
 def test_a_chart_draws_a_bar_for_every_bin_that_is_not_empty_in_proportion():
     shown = Histogram(linear(0, 1, 4), [2, 0, 8, 4])
-    drawn = ElementTree.fromstring(chart(shown, "Values", marks={"limit": 0.5}))
+    drawn = ET.fromstring(chart(shown, "Values", marks={"limit": 0.5}))
     heights = [float(one.get("height")) for one in drawn.iter("rect") if one.get("class")[0] == "f"]
     assert np.allclose(np.array(heights) / max(heights), [0.25, 1, 0.5], atol=0.01)
     titles = [one.text for one in drawn.iter("title")]
@@ -96,10 +71,10 @@ def test_a_chart_draws_a_bar_for_every_bin_that_is_not_empty_in_proportion():
 
 
 def test_bars_and_parts_are_as_long_as_their_share():
-    table = ElementTree.fromstring(bars([("<a>", 30), ("b", 10)], 60))
+    table = ET.fromstring(bars([("<a>", 30), ("b", 10)], 60))
     assert [one.get("width") for one in table.iter("rect")] == ["100.00", "33.33"]
     assert [one.text for one in table.iter("th")] == ["<a>", "b"]
-    line = ElementTree.fromstring(stacked([("a", 1, "good"), ("b", 3, "bad")], "both"))
+    line = ET.fromstring(stacked([("a", 1, "good"), ("b", 3, "bad")], "both"))
     assert [one.get("x") for one in line.iter("rect")] == ["0.000", "25.000"]
     assert sum(float(one.get("width")) for one in line.iter("rect")) == pytest.approx(100)
 

@@ -72,8 +72,11 @@ def audit_page(found: Audit, shown: Findings, thumbnails: Thumbnails) -> Iterato
     """Yield the page in pieces."""
     sections = [Section("account", "What came in", _account(found, shown))]
     if found.quarantined or found.skipped:
-        intro = "Files of which no image can be read. Nothing was changed or removed."
-        title = "Quarantined" if found.quarantined else "Skipped"
+        title, intro = (
+            ("Quarantined", "Files of which no image can be read. Nothing was changed or removed.")
+            if found.quarantined
+            else ("Skipped", "Files that are not images.")
+        )
         sections.append(Section("quarantine", title, _left(found, shown), intro))
     intro = (
         "Each group is around one image that represents it, the largest; the others are "
@@ -130,9 +133,12 @@ def _row(name: object, *cells: str, class_: str | None = None) -> Html:
 
 
 def _left(found: Audit, shown: Findings) -> Iterator[Html]:
-    reasons = found.reasons.items()
+    reasons = list(found.reasons.items())
     if found.quarantined:
-        yield tag("div", bars(reasons, found.quarantined, color="bad"), class_="panel")
+        rest = and_more(len(reasons) - _MOST_BARS, " reasons")
+        yield tag(
+            "div", bars(reasons[:_MOST_BARS], found.quarantined, color="bad"), rest, class_="panel"
+        )
     for status, total in (("quarantined", found.quarantined), ("skipped", found.skipped)):
         if not total:
             continue

@@ -91,6 +91,7 @@ def chart(
         "div",
         tag("h3", name, " ", tag("span", about, class_="count")),
         _svg(shown, f"{name}: {shown.total:,} {unit}, {about}", text, marks or {}, unit),
+        _figures(shown, text, unit),
         class_="panel",
     )
 
@@ -124,8 +125,8 @@ def _svg(
     every = max(1, -(-bins // _TICKS))
     for number in range(0, bins + 1, every):
         anchor = "start" if number == 0 else "end" if number == bins else "middle"
-        x = f"{_LEFT + number * step:.1f}"
-        parts.append(tag("text", text(shown.edges[number]), x=x, y=base + 13, text_anchor=anchor))
+        at = {"x": f"{_LEFT + number * step:.1f}", "y": base + 13}
+        parts.append(tag("text", text(shown.edges[number]), text_anchor=anchor, **at))
     parts += (_mark(shown, name, value, step) for name, value in marks.items())
     return tag(
         "svg",
@@ -135,6 +136,24 @@ def _svg(
         role="img",
         aria_label=about,
     )
+
+
+def _figures(shown: Histogram, text: Callable[[float], str], unit: str) -> Html:
+    """Return what the chart shows on hover as a table, for those who do not point."""
+    rows = (
+        tag(
+            "tr",
+            tag("th", f"{text(low)} to {text(high)}", scope="row"),
+            tag("td", f"{count:,}", class_="number"),
+        )
+        for low, high, count in zip(shown.edges, shown.edges[1:], shown.counts, strict=False)
+        if count
+    )
+    head = tag(
+        "tr", tag("th", "from, to", scope="col"), tag("th", unit, class_="number", scope="col")
+    )
+    table = tag("table", tag("thead", head), tag("tbody", *rows))
+    return tag("details", tag("summary", "Figures"), table, class_="figures")
 
 
 def _mark(shown: Histogram, name: str, value: float, step: float) -> Html:

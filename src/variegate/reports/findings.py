@@ -125,7 +125,7 @@ class Findings:
         clean, flagged, duplicates: images that are neither; that are flagged, and no duplicate; and
             that are a duplicate of another that represents them.
         flags: images of each.
-        left: quarantined and skipped files, by status; at most so many as were asked for.
+        left: quarantined and skipped files, by status, the first of them.
         labels, splits: images by class and split; classes by split.
         labels_cut: there are more classes than are counted.
         distributions: by measure.

@@ -7,7 +7,7 @@ from variegate.datasets.prepare.relations import GRADES, Grade, Relation
 from variegate.reports.charts import bars
 from variegate.reports.findings import Findings, Line
 from variegate.reports.markup import Html, joined, tag
-from variegate.reports.shots import Frame, base_name, caption, shot, shown_key
+from variegate.reports.shots import MarkedPart, base_name, caption, shot, shown_key
 from variegate.reports.thumbnails import Thumbnails
 
 #: Of a group that have a thumbnail; the others are listed.
@@ -110,9 +110,9 @@ def _group(name: str, line: Line, shown: Findings, thumbnails: Thumbnails) -> Ht
     return tag("article", first, tag("div", *others), class_="group panel")
 
 
-def _frames(name: str, shots: list[Line], size: tuple[int, int]) -> list[Frame]:
+def _frames(name: str, shots: list[Line], size: tuple[int, int]) -> list[MarkedPart]:
     """Return the parts that members show; one frame for those that are nearly the same."""
-    frames: list[Frame] = []
+    frames: list[MarkedPart] = []
     slack = _SAME_PART * max(size)
     for number, one in enumerate(shots, 1):
         if not one["part"]:
@@ -123,7 +123,7 @@ def _frames(name: str, shots: list[Line], size: tuple[int, int]) -> list[Frame]:
                 frame.numbers.append(number)
                 break
         else:
-            frames.append(Frame(f"part-{name}-{number}", part, [number]))
+            frames.append(MarkedPart(f"part-{name}-{number}", part, [number]))
     return frames
 
 
@@ -143,7 +143,7 @@ def _member(
         shot(one["key"], thumbnails),
         tag("figcaption", told, _about(one["key"], shown)),
     )
-    return tag("li", figure, data_part=frame, tabindex=0 if frame else None)
+    return tag("li", figure, data_part=frame)
 
 
 def _listed(best: str, one: Line, shown: Findings) -> Html:

@@ -32,11 +32,11 @@ for (const select of document.querySelectorAll("select[data-sorts]")) {
 // A member of a group shows which part of the representative it is.
 for (const member of document.querySelectorAll("[data-part]")) {
   const part = document.getElementById(member.dataset.part);
-  for (const [event, on] of [["mouseenter", true], ["mouseleave", false], ["focusin", true],
-    ["focusout", false]]) member.addEventListener(event, () => part.classList.toggle("on", on));
+  for (const [event, on] of [["mouseenter", true], ["mouseleave", false]])
+    member.addEventListener(event, () => part.classList.toggle("on", on));
 }
 
 // On paper nothing can be opened.
 addEventListener("beforeprint", () => {
-  for (const one of document.querySelectorAll("details")) one.open = true;
+  for (const one of document.querySelectorAll("details.panel")) one.open = true;
 });

@@ -11,7 +11,7 @@ from variegate.storage import key_from_text
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class MarkedPart:
     """A part of an image that is marked.
 
     Attributes:
@@ -51,7 +51,7 @@ def shot(
     thumbnails: Thumbnails,
     *,
     size: tuple[int, int] = (1, 1),
-    frames: Sequence[Frame] = (),
+    frames: Sequence[MarkedPart] = (),
 ) -> Html:
     """Return the thumbnail of an image, perhaps with parts of it marked.
 
@@ -69,7 +69,7 @@ def shot(
     return tag("div", tag("span", image, drawn, class_="frame"), class_="shot framed")
 
 
-def _mark(frame: Frame, size: tuple[int, int], corner: int) -> Html:
+def _mark(frame: MarkedPart, size: tuple[int, int], corner: int) -> Html:
     """Draw a frame. Each has its numbers in another corner, as many parts share one."""
     x, y, width, height = frame.part
     letters = max(size) / 13
