@@ -1,5 +1,6 @@
 """Charts as inline SVG: histograms and bars, with the figures on hover."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,16 +21,20 @@ class Histogram:
     Attributes:
         edges: ascending; one more than there are bins.
         counts: by bin.
+        least, most: of the values, exactly.
     """
 
     edges: Sequence[float]
     counts: list[int] = field(default_factory=list)
+    least: float = math.inf
+    most: float = -math.inf
 
     def __post_init__(self) -> None:
         self.counts = self.counts or [0] * (len(self.edges) - 1)
 
     def add(self, value: float) -> None:
         """Count a value."""
+        self.least, self.most = min(self.least, value), max(self.most, value)
         self.counts[min(max(bisect_right(self.edges, value) - 1, 0), len(self.counts) - 1)] += 1
 
     @property
@@ -45,13 +50,15 @@ class Histogram:
         spare = max(0, least - (used[-1] - used[0] + 1))
         first = max(0, used[0] - (spare + 1) // 2)
         last = min(len(self.counts), max(used[-1] + 1 + spare // 2, first + least))
-        return Histogram(self.edges[first : last + 1], self.counts[first:last])
+        edges, counts = self.edges[first : last + 1], self.counts[first:last]
+        return Histogram(edges, counts, self.least, self.most)
 
     def median(self) -> float:
-        """Return the median as far as the bins tell: the middle of its bin."""
+        """Return the median as far as the bins tell: the middle of its bin, but for the ends."""
         sums = list(accumulate(self.counts))
         number = bisect_right(sums, (sums[-1] - 1) // 2)
-        return (self.edges[number] + self.edges[number + 1]) / 2
+        low, high = max(self.edges[number], self.least), min(self.edges[number + 1], self.most)
+        return (low + high) / 2
 
 
 def linear(low: float, high: float, bins: int) -> list[float]:
@@ -75,7 +82,7 @@ def chart(
     marks: Mapping[str, float] | None = None,
     unit: str = "images",
 ) -> Html:
-    """Draw a histogram with its median in words.
+    """Draw a histogram with its range and median in words.
 
     Args:
         shown: what to draw.
@@ -86,7 +93,8 @@ def chart(
     """
     if not shown.total:
         return tag("div", tag("h3", name), tag("p", "none", class_="note"), class_="panel")
-    about = f"median about {text(shown.median())}"
+    low, high = text(shown.least), text(shown.most)
+    about = f"all {low}" if low == high else f"{low} to {high}, about {text(shown.median())}"
     return tag(
         "div",
         tag("h3", name, " ", tag("span", about, class_="count")),

@@ -37,13 +37,12 @@ def base_name(text: str) -> str:
 
 def size_text(count: float) -> str:
     """Return a number of bytes in words."""
-    for unit in ("bytes", "kB", "MB"):
+    unit = "B"
+    for larger in ("kB", "MB", "GB"):
         if count < 1024:
-            return (
-                f"{count:.0f} {unit}" if count >= 10 or unit == "bytes" else f"{count:.1f} {unit}"
-            )
-        count /= 1024
-    return f"{count:.1f} GB"
+            break
+        count, unit = count / 1024, larger
+    return f"{count:.0f} {unit}" if count >= 10 or count == int(count) else f"{count:.1f} {unit}"
 
 
 def shot(
