@@ -63,7 +63,7 @@ $(VENV)/.stores: | $(BIN)/python
 
 # A headless Chromium, packed for npm; tests of pages skip where there is neither it nor another.
 $(VENV)/.browser: | $(BIN)/python
-	if command -v npm > /dev/null; then \
+	if command -v npm > /dev/null && [ "$$(uname -sm)" = "Linux x86_64" ]; then \
 	  npm install --silent --no-audit --no-fund --prefix $(VENV)/browser @sparticuz/chromium@153.0.0 && \
 	  node tests/unpack_browser.cjs $(VENV)/browser; fi
 	touch $@

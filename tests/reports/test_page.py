@@ -78,7 +78,7 @@ def test_a_chart_says_in_words_what_it_shows():
     shown.add(96)
     assert "all 96" in chart(shown, "Size")
     shown.add(640)
-    assert "96 to 640, about 112" in chart(shown, "Size")
+    assert "96 to 640, median about 112" in chart(shown, "Size")
     assert "none" in chart(Histogram(linear(0, 1, 2)), "Size")
 
 

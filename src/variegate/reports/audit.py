@@ -223,7 +223,9 @@ def _files(found: Audit, shown: Findings) -> Iterator[Html]:
     if found.turned:
         modes["stored turned or mirrored (EXIF)"] = found.turned
     types, colors = (bars(one.items(), found.images) for one in (found.kinds, modes))
-    kinds = tag("div", tag("h3", "File types"), types, tag("h3", "Colors"), colors, class_="panel")
+    kinds = tag(
+        "div", tag("h3", "File types"), types, tag("h3", "Colors"), colors, class_="panel tall"
+    )
     sizes = shown.distributions
     charts = [
         chart(sizes["longest"].trimmed(), "Longer side, pixels", text=_whole),

@@ -94,10 +94,11 @@ def chart(
     if not shown.total:
         return tag("div", tag("h3", name), tag("p", "none", class_="note"), class_="panel")
     low, high = text(shown.least), text(shown.most)
-    about = f"all {low}" if low == high else f"{low} to {high}, about {text(shown.median())}"
+    about = f"all {low}" if low == high else f"{low} to {high}, median about {text(shown.median())}"
     return tag(
         "div",
-        tag("h3", name, " ", tag("span", about, class_="count")),
+        tag("h3", name),
+        tag("div", about, class_="faint"),
         _svg(shown, f"{name}: {shown.total:,} {unit}, {about}", text, marks or {}, unit),
         _figures(shown, text, unit),
         class_="panel",

@@ -74,7 +74,7 @@ FLAG_MEASURES = {
     "screenshot-like": FlagMeasure(name="flat", value=lambda one: one["flat"], text=_percent),
     "text banner": FlagMeasure(name="longer over shorter side", value=aspect, text="{:.1f}".format),
     "wrong extension": FlagMeasure(
-        name="file", value=lambda one: one["size"], text="{:,.0f} bytes".format
+        name="size of the file", value=lambda one: one["size"], text="{:,.0f} bytes".format
     ),
 }
 
@@ -107,9 +107,9 @@ class Extremes:
 
 def _distributions() -> dict[str, Histogram]:
     return {
-        "longest": Histogram(powers(8, 65_536, 2**0.5)),
-        "aspect": Histogram(powers(0.125, 8, 2**0.25)),
-        "size": Histogram(powers(256, 2**30, 2)),
+        "longest": Histogram(powers(1, 65_536, 2**0.5)),
+        "aspect": Histogram(powers(1 / 16, 16, 2**0.25)),
+        "size": Histogram(powers(16, 2**30, 2)),
         "brightness": Histogram(linear(0, 1, 40)),
         "contrast": Histogram(linear(0, 0.5, 40)),
         "sharpness": Histogram(powers(1, 100_000, 10**0.125)),
