@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.core
 	$(BIN)/python -m variegate.cli.demo demo
 
-test: $(VENV)/.dev $(VENV)/.stores .venv-aws/.ready .venv-lambda/.ready
+test: $(VENV)/.dev $(VENV)/.stores $(VENV)/.browser .venv-aws/.ready .venv-lambda/.ready
 	$(BIN)/pytest -n auto --dist loadgroup
 
 lint: $(VENV)/.dev
@@ -59,6 +59,13 @@ $(VENV)/.core: pyproject.toml | $(BIN)/python
 $(VENV)/.stores: | $(BIN)/python
 	if command -v npm > /dev/null; then \
 	  npm install --silent --no-audit --no-fund --prefix $(VENV)/stores s3rver@3.7.1 azurite@3.35.0; fi
+	touch $@
+
+# A headless Chromium, packed for npm; tests of pages skip where there is neither it nor another.
+$(VENV)/.browser: | $(BIN)/python
+	if command -v npm > /dev/null && [ "$$(uname -sm)" = "Linux x86_64" ]; then \
+	  npm install --silent --no-audit --no-fund --prefix $(VENV)/browser @sparticuz/chromium@153.0.0 && \
+	  node tests/unpack_browser.cjs $(VENV)/browser; fi
 	touch $@
 
 # sam pins much of what others need in newer versions: it has an environment of its own.

@@ -35,17 +35,24 @@ def audit(
     keep_exif: Annotated[
         bool, option("--keep-exif", "Keep camera and time of EXIF. Default: not kept.")
     ] = False,
+    report: Annotated[
+        bool,
+        option("--report/--no-report", "Write audit.html: what was found, with thumbnails."),
+    ] = True,
     strict: Strict = False,
     backend: BackendChoice,
     as_json: AsJson = False,
 ) -> None:
     """Measure every image of IN, flag what is odd, and group what shows the same.
 
-    IN is never changed, and nothing is removed. OUT gets images.jsonl, one line an image, and
-    groups.jsonl, one line a group with the relation of each member. If an audit is interrupted, run
+    IN is never changed, and nothing is removed. OUT gets images.jsonl, one line an image,
+    groups.jsonl, one line a group with the relation of each member, and audit.html, a page that
+    shows all of it and works offline. If an audit is interrupted, run
     the same command again to resume; other thresholds do not measure again.
     """
     from variegate.datasets.prepare.audit import audit as run
+    from variegate.reports.audit import PAGE, write_audit_page
+    from variegate.storage import open_storage
 
     options = inputs.options(strict=strict, backend=backend.backend, backend_options=backend.chosen)
     with ExitStack() as stack:
@@ -67,6 +74,13 @@ def audit(
             on_progress=lambda one: shown["files"](one.counts.sources, one.total),
             on_pairs=on_pairs,
         )
+        if report:
+            stack.close()
+            shots = stack.enter_context(counting("thumbnails"))
+            write_audit_page(found, source, output, options=options, on_progress=shots)
+        else:
+            # What an earlier audit left may say something else.
+            open_storage(output).delete(PAGE)
     if as_json:
         show_json(found.to_json())
         return
@@ -77,7 +91,9 @@ def audit(
     _show_figures(found)
     _show_flags(found)
     _show_duplicates(found)
-    note(f"{output}: images.jsonl, groups.jsonl, audit.json; {time_text(found.elapsed_s)}")
+    tables = "images.jsonl, groups.jsonl, audit.json"
+    written = f"audit.html, {tables}" if report else tables
+    note(f"{output}: {written}; {time_text(found.elapsed_s)}")
 
 
 def _show_figures(found: "Audit") -> None:

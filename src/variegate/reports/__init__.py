@@ -1,4 +1,4 @@
-"""Images for people: contact sheets and strips."""
+"""Images and pages for people: contact sheets, strips, the page of an audit."""
 
 from variegate.reports.captions import caption
 from variegate.reports.preview import preview, preview_output
