@@ -4,7 +4,7 @@
 | --- | --- |
 | file | of the heap |
 | group | the file that represents those that show the same; empty where nothing else does |
-| grade | bytes, pixels, copy, edit or again; empty for the representative |
+| grade | bytes, pixels, copy, edit or again; of the first four, empty for the representative |
 | relation | to the representative, in words |
 | flags | what is odd about it |
 | class | as the heap has it |
@@ -28,8 +28,8 @@ from variegate.storage import key_to_text, open_storage, printable
 
 DECISIONS = "decisions.csv"
 WORDS = ("keep", "remove", "quarantine")
-#: Grades of which one image stays.
-DUPLICATES = ("bytes", "pixels", "copy", "edit")
+#: How the reason begins where a flag is one.
+FLAGGED = "flagged: "
 _NEEDED = ("file", "decision")
 
 
@@ -46,6 +46,12 @@ class Decision:
     decision: str = "keep"
     class_decided: str = ""
     reason: str = ""
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether another file shows the same, and that is why it is removed."""
+        of_same = bool(self.group) and self.grade != "again"
+        return of_same and not self.reason.startswith(FLAGGED)
 
 
 COLUMNS = tuple("class" if one.name == "label" else one.name for one in fields(Decision))
@@ -76,7 +82,7 @@ class DecisionTable:
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute(
             "create table decision (file text primary key, line integer, word text, label text, "
-            "reason text, grade text, asked integer) without rowid"
+            "reason text, grade text, shared text, asked integer) without rowid"
         )
         try:
             self._fill(str(path))
@@ -94,14 +100,19 @@ class DecisionTable:
         """Return the line and the decision about a file, which counts as asked for then."""
         found = self._database.execute(
             "update decision set asked = 1 where file = ? returning line, word, label, reason, "
-            "grade",
+            "grade, shared",
             (key_to_text(key),),
         ).fetchall()
         if not found:
             return None
-        line, word, label, reason, grade = found[0]
+        line, word, label, reason, grade, group = found[0]
         return line, Decision(
-            file=key, decision=word, class_decided=label, reason=reason, grade=grade
+            file=key,
+            group=group,
+            grade=grade,
+            decision=word,
+            class_decided=label,
+            reason=reason,
         )
 
     def check_all_asked(self, names: Iterable[str], heap: str) -> None:
@@ -137,9 +148,12 @@ class DecisionTable:
     def _fill(self, path: str) -> None:
         self._database.execute("begin")
         for line, one in _read(path, self.place):
-            values = (one.file, line, one.decision, one.class_decided, one.reason, one.grade)
+            values = (one.file, line, one.decision, one.class_decided)
+            values += (one.reason, one.grade, one.group)
             try:
-                self._database.execute("insert into decision values (?, ?, ?, ?, ?, ?, 0)", values)
+                self._database.execute(
+                    "insert into decision values (?, ?, ?, ?, ?, ?, ?, 0)", values
+                )
             except sqlite3.IntegrityError:
                 query = "select line from decision where file = ?"
                 first = self._database.execute(query, (one.file,)).fetchone()[0]
@@ -180,7 +194,8 @@ def _read(path: str, place: str) -> Iterator[tuple[int, Decision]]:
         yield (
             line,
             Decision(
-                file=row["file"],
+                file=row.get("file", ""),
+                group=row.get("group", ""),
                 decision=word,
                 class_decided=row.get("class_decided", "").strip(),
                 reason=row.get("reason", "").strip(),

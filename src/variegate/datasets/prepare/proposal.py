@@ -3,7 +3,8 @@
 Of a group that shows the same (bytes, pixels, copy, edit) one image stays, in the class that more
 than half of them have: one with annotations before one without, one of the test set before one for
 training, so that no test set changes; then the largest, the least compressed, the largest file, the
-first by name. Where no class has more than half, all of them are quarantined: which is right is for
+first by name. Of files with the same pixels it is the one whose name says its kind, and the smallest.
+Where no class has more than half, all of them are quarantined: which is right is for
 a person to say. What was photographed again stays. Flagged images stay, but for the flags that are
 to be dropped. What cannot be read is quarantined.
 """
@@ -14,12 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from variegate.datasets.prepare.audit import GROUPS, IMAGES
-from variegate.datasets.prepare.decisions import Decision
+from variegate.datasets.prepare.decisions import FLAGGED, Decision
 from variegate.datasets.prepare.flags import FLAGS
 from variegate.errors import RecipeError, did_you_mean
 from variegate.runs import manifest
 from variegate.runs.rows import Row
-from variegate.storage import Storage, key_from_text, printable
+from variegate.storage import Storage, key_from_text, key_to_text, printable
 from variegate.storage.json import loaded
 
 _SPLITS = ("test", "val", None, "train")
@@ -62,6 +63,8 @@ class _Member(NamedTuple):
     label: str | None
     dropped: str
     rank: tuple[Any, ...]
+    is_twin: bool
+    rank_of_twins: tuple[Any, ...]
 
 
 class _Verdict(NamedTuple):
@@ -84,7 +87,8 @@ class _Groups:
                 group = loaded(line)
                 relations = found.same if group["group"] == "same" else found.again
                 best = group["representative"]
-                relations[best] = _Relation(best, "", "")
+                grade = "again" if group["group"] == "again" else ""
+                relations[best] = _Relation(best, grade, "")
                 for one in group["members"]:
                     relations[one["key"]] = _Relation(best, one["grade"], one["sentence"])
         return found
@@ -101,7 +105,7 @@ def proposed(audited: Storage, drop: Collection[str]) -> Iterator[Decision]:
     members: dict[str, list[_Member]] = {}
     for row, line in _table(audited):
         if (relation := groups.same.get(line["key"])) and "kind" in line:
-            members.setdefault(relation.group, []).append(_member(row, line, drop))
+            members.setdefault(relation.group, []).append(_member(row, line, relation, drop))
     verdicts: dict[str, _Verdict] = {}
     for group in members.values():
         verdicts.update(_verdicts(group))
@@ -124,7 +128,7 @@ def _decision(
     verdicts: dict[str, _Verdict],
     drop: Collection[str],
 ) -> Decision:
-    key, label = line["key"], row.label or ""
+    key, label = line["key"], key_to_text(row.label or "")
     relation = groups.same.get(key) or groups.again.get(key)
     if row.status == "quarantined":
         verdict = _Verdict("quarantine", row.reason or "")
@@ -149,20 +153,25 @@ def _decision(
 
 def _dropped(line: dict[str, Any], drop: Collection[str]) -> str:
     found = [flag for flag in line.get("flags", ()) if flag in drop]
-    return f"flagged: {', '.join(found)}" if found else ""
+    return f"{FLAGGED}{', '.join(found)}" if found else ""
 
 
-def _member(row: Row, line: dict[str, Any], drop: Collection[str]) -> _Member:
+def _member(
+    row: Row, line: dict[str, Any], relation: _Relation, drop: Collection[str]
+) -> _Member:
     quality = line.get("quality")
+    first = (not row.objects, _SPLITS.index(row.split) if row.split in _SPLITS else len(_SPLITS))
     rank = (
-        not row.objects,
-        _SPLITS.index(row.split) if row.split in _SPLITS else len(_SPLITS),
+        *first,
         -line["height"] * line["width"],
         -(_LOSSLESS if quality is None else quality),
         -line["size"],
         line["key"],
     )
-    return _Member(line["key"], row.label, _dropped(line, drop), rank)
+    # Of the same pixels as the representative, whatever the file says of its compression.
+    is_twin = relation.grade in ("", "bytes", "pixels")
+    of_twins = (*first, not line["extension_fits"], line["size"], line["key"])
+    return _Member(line["key"], row.label, _dropped(line, drop), rank, is_twin, of_twins)
 
 
 def _verdicts(group: list[_Member]) -> Iterator[tuple[str, _Verdict]]:
@@ -182,6 +191,9 @@ def _verdicts(group: list[_Member]) -> Iterator[tuple[str, _Verdict]]:
     if not candidates:
         return
     best = min(candidates, key=lambda one: one.rank)
+    if best.is_twin:
+        twins = (one for one in candidates if one.is_twin)
+        best = min(twins, key=lambda one: one.rank_of_twins)
     agreed = f"; class {printable(winner)} by {most:,} of {votes.total():,}" if winner else ""
     for one in left:
         if one is best:

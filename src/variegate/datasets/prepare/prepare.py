@@ -1,0 +1,399 @@
+"""From a heap to a clean dataset: audited, decided, written normally, and accounted for."""
+
+import hashlib
+import io
+import json
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+from variegate.datasets.prepare.audit import SUMMARY, audit
+from variegate.datasets.prepare.cleaner import KINDS_WRITTEN
+from variegate.datasets.prepare.decisions import DECISIONS, DecisionTable, write_decisions
+from variegate.datasets.prepare.flags import Thresholds
+from variegate.datasets.prepare.names import check_scheme
+from variegate.datasets.prepare.proposal import dropped_flags, proposed
+from variegate.datasets.prepare.selection import DUPLICATE, LEFT_OUT, Selection
+from variegate.errors import InputError, OutputError, RecipeError, did_you_mean
+from variegate.formats import detect
+from variegate.formats.base import counted, named
+from variegate.recipes.recipe import Recipe
+from variegate.runs import manifest
+from variegate.runs.identity import JOB, differences, read_record, record_of
+from variegate.runs.rows import Row
+from variegate.runs.run import (
+    Options,
+    Prepared,
+    Progress,
+    Summary,
+    check_options,
+    check_problems,
+    run,
+    workers_of,
+)
+from variegate.runs.sources import Listing, spool
+from variegate.runs.update import PREVIOUS
+from variegate.storage import Snapshot, Storage, check_apart, open_storage, printable
+from variegate.storage.json import dumped
+
+#: What the folder of an audit holds of a preparation, beside the decisions.
+REPORT = "prepare.json"
+# The decisions as they were proposed last: others were edited.
+_PROPOSAL = f"{manifest.FOLDER}/proposal.csv"
+_AUDIT = ".audit"
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleaning:
+    """How a clean dataset is written.
+
+    Attributes:
+        kind: of its files: "jpeg", "png", or "auto", which keeps these two and makes JPEG files of
+            what usually was compressed with loss already, PNG files of the rest.
+        names: scheme: "keep", "numbered" or "digest".
+        longest_side: larger images are reduced to it; None for any.
+        quality: of JPEG files that are encoded.
+        keep_metadata: EXIF stays, and in files that are not encoded anew everything else, too.
+    """
+
+    kind: str = "auto"
+    names: str = "keep"
+    longest_side: int | None = None
+    quality: int = 95
+    keep_metadata: bool = False
+
+    def recipe(self) -> Recipe:
+        """Return what is made of every image.
+
+        Raises:
+            RecipeError: a value is not right.
+        """
+        if self.kind not in KINDS_WRITTEN:
+            raise RecipeError(
+                f"--to {self.kind}: expected {', '.join(KINDS_WRITTEN[:-1])} or "
+                f"{KINDS_WRITTEN[-1]}{did_you_mean(self.kind, list(KINDS_WRITTEN))}"
+            )
+        if self.longest_side is not None and self.longest_side < 1:
+            raise RecipeError(f"longest_side: expected at least 1, got {self.longest_side}")
+        output = {"quality": self.quality, "subsampling": "same"}
+        return Recipe.from_data({"variants": "source", "output": output})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the options of the job."""
+        return {
+            "kind": self.kind,
+            "longest_side": self.longest_side or 0,
+            "keep_metadata": self.keep_metadata,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassCount:
+    """Images of a class in the heap, and of those that are kept."""
+
+    found: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What became of every file of a heap.
+
+    Attributes:
+        place, output: the heap, the clean dataset.
+        decisions: where they stand that were applied.
+        inputs: files; the sum of the next five.
+        kept: images of the clean dataset.
+        duplicates: removed, because another file shows the same.
+        left_out: removed for other reasons: by a flag, by hand.
+        quarantined: cannot be read, or set aside.
+        skipped: not images.
+        as_they_were: of those kept, files whose pixels were not encoded anew.
+        reasons: of the quarantine, with counts.
+        classes: counts by class; of those decided, in the clean dataset.
+        notes: what should be known.
+        digest: of the clean dataset.
+        bytes: of its images.
+        elapsed_s: seconds, of this command.
+    """
+
+    place: str
+    output: str
+    decisions: str
+    inputs: int
+    kept: int
+    duplicates: int
+    left_out: int
+    quarantined: int
+    skipped: int
+    as_they_were: int
+    reasons: dict[str, int]
+    classes: dict[str, ClassCount]
+    notes: tuple[str, ...]
+    digest: str
+    bytes: int
+    elapsed_s: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listeners:
+    """Who is told how far it is.
+
+    Attributes:
+        on_measured: of the progress of measuring.
+        on_pairs: how many candidates of at most how many were registered.
+        on_written: of the progress of writing.
+    """
+
+    on_measured: Callable[[Progress], None] | None = None
+    on_pairs: Callable[[int, int], None] | None = None
+    on_written: Callable[[Progress], None] | None = None
+
+
+def prepare_dataset(
+    source: str | Path,
+    output: str | Path,
+    *,
+    cleaning: Cleaning | None = None,
+    audit_folder: str | Path | None = None,
+    decisions: str | Path | None = None,
+    drop: str = "",
+    thresholds: Mapping[str, str] | None = None,
+    options: Options | None = None,
+    listeners: Listeners | None = None,
+) -> Account:
+    """Make a clean dataset of a heap.
+
+    Args:
+        source: a folder, zip or tar file, or bucket. Nothing in it is changed.
+        output: a folder that is new, empty, or the same preparation's, which then follows the
+            decisions as they are now; a bucket; or a zip file to be written.
+        cleaning: how it is written.
+        audit_folder: for the tables of the audit, and the decisions; beside the output by default,
+            its name with ".audit" behind it. An audit that is there is gone on with, or used.
+        decisions: a table of decisions, edited perhaps; None to apply what is proposed.
+        drop: flags, with commas between them; what has one is removed, in what is proposed.
+        thresholds: of flags, by name; see `Thresholds`.
+        options: how to read and run.
+        listeners: told of the progress.
+
+    Raises:
+        UsageError: input, output, decisions or an option is not right.
+    """
+    begun, options = time.monotonic(), options or Options()
+    cleaning, listeners = cleaning or Cleaning(), listeners or Listeners()
+    recipe, scheme = cleaning.recipe(), check_scheme(cleaning.names)
+    flags = dropped_flags(drop)
+    if flags and decisions is not None:
+        raise RecipeError("--drop: it proposes decisions, and --decisions brings those to apply")
+    check_options(options)
+    check_apart(source, output)
+    folder = str(audit_folder or f"{str(output).rstrip('/')}{_AUDIT}")
+    check_apart(source, folder)
+    check_apart(output, folder)
+    audited = _audited(source, folder, thresholds or {}, options, listeners)
+    if decisions is None:
+        _propose(audited, flags)
+        decisions = f"{folder}/{DECISIONS}"
+    storage = open_storage(source)
+    with ExitStack() as stack:
+        table = stack.enter_context(DecisionTable(decisions))
+        seen = stack.enter_context(Snapshot(storage))
+        found = detect(
+            seen, name=options.format, label_pattern=options.label_pattern, hints=options.hints
+        )
+        chosen = Selection(audited, table, found, scheme, storage.url)
+        listing = stack.enter_context(
+            spool(
+                seen, found, recipe, limit=options.limit, on_source=lambda _: None, change=chosen
+            )
+        )
+        _check_same(audited, listing, chosen)
+        chosen.check_names()
+        check_problems(listing, found, options)
+        prepared = Prepared(
+            recipe,
+            storage,
+            found,
+            listing,
+            workers_of(options),
+            kind="prepare",
+            options=cleaning.to_json(),
+            raw_labels=options.raw_labels,
+        )
+        follows = _is_other(prepared, output, options)
+        options = replace(options, update=follows, prune=follows)
+        summary = run(prepared, output, options, on_progress=listeners.on_written)
+    account = _account(storage.url, str(decisions), audited, summary)
+    audited.write(REPORT, dumped(account.to_json()) + b"\n")
+    return replace(account, elapsed_s=time.monotonic() - begun)
+
+
+def _audited(
+    source: str | Path,
+    folder: str,
+    thresholds: Mapping[str, str],
+    options: Options,
+    listeners: Listeners,
+) -> Storage:
+    """Return the tables of the audit, made now or before."""
+    levels = json.loads(dumped(Thresholds.of(thresholds).to_json()))
+    there = None
+    try:
+        tables = open_storage(folder)
+        there = json.loads(tables.read(SUMMARY)) if tables.exists(SUMMARY) else None
+    except InputError:
+        pass
+    except ValueError:
+        # It is written anew.
+        pass
+    if there is None or there.get("thresholds") != levels:
+        audit(
+            source,
+            folder,
+            thresholds=thresholds,
+            options=options,
+            on_progress=listeners.on_measured,
+            on_pairs=listeners.on_pairs,
+        )
+    return open_storage(folder)
+
+
+def _propose(audited: Storage, flags: Collection[str]) -> None:
+    """Write the proposed decisions, unless a person has edited those that are there.
+
+    Raises:
+        OutputError: somebody has.
+    """
+    with tempfile.TemporaryFile() as binary:
+        text = io.TextIOWrapper(binary, "utf-8", newline="")
+        write_decisions(text, proposed(audited, flags))
+        text.flush()
+        if audited.exists(DECISIONS):
+            there, last = _digest(audited, DECISIONS), _digest(audited, _PROPOSAL)
+            binary.seek(0)
+            if there not in (last, hashlib.file_digest(binary, "sha256").digest()):
+                place = printable(audited.place(DECISIONS))
+                raise OutputError(
+                    f"{place}: was edited since it was proposed; apply it with --decisions {place}, "
+                    "or delete it to propose anew"
+                )
+        for key in (DECISIONS, _PROPOSAL):
+            binary.seek(0)
+            with audited.open_write(key) as file:
+                shutil.copyfileobj(binary, file)
+        text.detach()
+
+
+def _digest(storage: Storage, key: str) -> bytes:
+    if not storage.exists(key):
+        return b""
+    with storage.open_read(key) as file:
+        return hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type]
+
+
+def _check_same(audited: Storage, listing: Listing, chosen: Selection) -> None:
+    """Make sure that the files listed are those that were audited.
+
+    Raises:
+        InputError: their number, names, sizes or times are others.
+    """
+    record = read_record(audited.read(JOB), audited.url)
+    there = record["input_files"] or {}
+    if any(there.get(name) != listing.identity[name] for name in ("files", "names", "sizes")):
+        raise chosen.changed()
+
+
+def _is_other(prepared: Prepared, output: str | Path, options: Options) -> bool:
+    """Say whether an output is finished that followed other decisions."""
+    try:
+        there = open_storage(output)
+        if not there.exists(JOB):
+            return False
+        record = read_record(there.read(JOB), there.url)
+    except InputError:
+        return False
+    if there.exists(PREVIOUS):
+        return True
+    now = record_of(
+        prepared.job(options, str(output)),
+        format=prepared.dataset_format.option,
+        label_pattern=options.label_pattern,
+        hints=options.hints,
+        input_files=prepared.listing.identity,
+    )
+    return there.exists(manifest.MANIFEST) and bool(differences(record, now))
+
+
+def _account(place: str, decisions: str, audited: Storage, summary: Summary) -> Account:
+    counts = Counter[str]()
+    reasons, found, kept = Counter[str](), Counter[str](), Counter[str]()
+    changed: list[str] = []
+    for before, row in _pairs(audited, open_storage(summary.output)):
+        what = _what(row)
+        counts[what] += 1
+        counts["as they were"] += row.status == "copied"
+        if what == "quarantined":
+            reasons[(row.reason or "").partition(" (")[0].partition(":")[0]] += 1
+        if before.status != "skipped" and before.label is not None:
+            found[before.label] += 1
+        if what == "kept" and row.label is not None:
+            kept[row.label] += 1
+        if row.source_sha256 and before.source_sha256 not in (None, row.source_sha256):
+            changed.append(row.key)
+    return Account(
+        place=place,
+        output=summary.output,
+        decisions=decisions,
+        inputs=summary.counts.sources,
+        kept=counts["kept"],
+        duplicates=counts[DUPLICATE],
+        left_out=counts[LEFT_OUT],
+        quarantined=counts["quarantined"],
+        skipped=counts["skipped"],
+        as_they_were=counts["as they were"],
+        reasons=dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
+        classes={
+            name: ClassCount(found=found[name], kept=kept[name]) for name in sorted(found | kept)
+        },
+        notes=(*_notes(found, kept, changed), *summary.notes, *summary.file_notes),
+        digest=summary.digest,
+        bytes=summary.counts.bytes,
+    )
+
+
+def _pairs(audited: Storage, output: Storage) -> Iterator[tuple[Row, Row]]:
+    """Yield the row of each file in the audit with that in the clean dataset."""
+    return zip(manifest.rows(audited), manifest.rows(output), strict=True)
+
+
+def _what(row: Row) -> str:
+    if row.status in ("output", "copied"):
+        return "kept"
+    if row.status == "skipped" and row.reason:
+        return next((what for what in (DUPLICATE, LEFT_OUT) if row.reason.startswith(what)), "skipped")
+    return row.status
+
+
+def _notes(found: Counter[str], kept: Counter[str], changed: list[str]) -> Iterator[str]:
+    empty = [printable(name) for name in sorted(found) if not kept[name]]
+    if empty:
+        classes = counted(len(empty), "class is", "classes are")
+        yield f"{classes} left with nothing: {named(empty, _SHOWN)}; see the decisions"
+    if changed:
+        files = counted(len(changed), "file has", "files have")
+        yield (
+            f"{files} changed since the audit, and were written as they are now: "
+            f"{named([printable(key) for key in changed], _SHOWN)}"
+        )
