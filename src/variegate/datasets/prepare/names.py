@@ -79,6 +79,8 @@ class TargetNames:
         self._numbers[folder] += 1
         number = f"{self._numbers[folder]:0{_DIGITS}d}"
         name = digest[:_DIGEST_LETTERS] if self._scheme == "digest" else number
+        if not self._format.bare:
+            return f"{folder}{slash}{name}"
         wanted = self._format.label(key)
         for begin in ("", f"{wanted}.", f"{wanted}_"):
             target = f"{folder}{slash}{begin}{name}"
@@ -96,10 +98,10 @@ class TargetNames:
             InputError: its format has no place for that class.
         """
         key, old = source.key, source.label
-        if label == old or (old is not None and self._format.label(key) is None):
+        if label == old or (old is not None and not self._format.bare):
             # What stands in files is written there anew.
             return key
-        for other in _replaced(key, old, label or ""):
+        for other in _replaced(key, old, label or "") if self._format.bare else ():
             if self._format.label(other) == label and self._format.split(other) == source.split:
                 return other
         raise InputError(

@@ -40,7 +40,9 @@ from variegate.runs.run import (
 from variegate.runs.sources import Listing, spool
 from variegate.runs.update import PREVIOUS
 from variegate.storage import Snapshot, Storage, check_apart, open_storage, printable
+from variegate.storage.archive import ArchiveStorage
 from variegate.storage.json import dumped
+from variegate.storage.sharded import ShardedTarStorage
 
 #: What the folder of an audit holds of a preparation, beside the decisions.
 REPORT = "prepare.json"
@@ -316,7 +318,11 @@ def _check_same(audited: Storage, listing: Listing, chosen: Selection) -> None:
 
 
 def _is_other(prepared: Prepared, output: str | Path, options: Options) -> bool:
-    """Say whether an output is finished that followed other decisions."""
+    """Say whether an output is finished that followed other decisions.
+
+    Raises:
+        OutputError: it cannot be changed.
+    """
     try:
         there = open_storage(output)
         if not there.exists(JOB):
@@ -333,7 +339,14 @@ def _is_other(prepared: Prepared, output: str | Path, options: Options) -> bool:
         hints=options.hints,
         input_files=prepared.listing.identity,
     )
-    return there.exists(manifest.MANIFEST) and bool(differences(record, now))
+    if not there.exists(manifest.MANIFEST) or not differences(record, now):
+        return False
+    if isinstance(there, ArchiveStorage | ShardedTarStorage):
+        raise OutputError(
+            f"{printable(there.url)}: holds the results of other decisions or options, and what is "
+            "packed cannot follow; choose another output, or delete this one"
+        )
+    return True
 
 
 def _account(place: str, decisions: str, audited: Storage, summary: Summary) -> Account:

@@ -81,7 +81,10 @@ class Selection:
         digest = measures.bytes_digest if measures else ""
         target = self._names.target(source, label, digest)
         self._targets.append(fingerprint(target))
-        return replace(source, label=label, target=target)
+        annotation = source.annotation
+        if annotation is not None and annotation.labels and label != source.label:
+            annotation = annotation.changed(labels={label: 1.0})
+        return replace(source, label=label, target=target, annotation=annotation)
 
     def changed(self) -> InputError:
         """Return the error about a heap that is not as it was audited."""
