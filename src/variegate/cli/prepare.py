@@ -22,6 +22,8 @@ from variegate.cli.options import (
 from variegate.cli.progress import counting, run_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from variegate.datasets.prepare.prepare import Account
     from variegate.runs.run import Progress
 
@@ -159,8 +161,8 @@ class _Stages:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._name = ""
-        self._count = lambda done, total: None  # noqa: ARG005
-        self._run = lambda one: None  # noqa: ARG005
+        self._count: Callable[[int, int], None] | None = None
+        self._run: Callable[[Progress], None] | None = None
 
     def __enter__(self) -> "_Stages":
         return self
@@ -169,25 +171,23 @@ class _Stages:
         self._stack.close()
 
     def on_measured(self, one: "Progress") -> None:
-        self._begin_count("files")
-        self._count(one.counts.sources, one.total)
+        self._show_count("files", one.counts.sources, one.total)
 
     def on_pairs(self, done: int, total: int) -> None:
-        self._begin_count("pairs")
-        self._count(done, total)
+        self._show_count("pairs", done, total)
 
     def on_written(self, one: "Progress") -> None:
-        if self._name != "written":
+        if self._run is None:
             self._stack.close()
-            self._name = "written"
             _, self._run = self._stack.enter_context(run_progress())
         self._run(one)
 
-    def _begin_count(self, name: str) -> None:
-        if self._name != name:
+    def _show_count(self, name: str, done: int, total: int) -> None:
+        if self._count is None or self._name != name:
             self._stack.close()
             self._name = name
             self._count = self._stack.enter_context(counting(name))
+        self._count(done, total)
 
 
 def _show_account(found: "Account") -> None:
@@ -207,8 +207,8 @@ def _show_account(found: "Account") -> None:
     if found.classes:
         show("")
         classes = table("class", "in", "kept", right=(1, 2))
-        for name, one in list(found.classes.items())[:_CLASSES_SHOWN]:
-            classes.add_row(name, f"{one.found:,}", f"{one.kept:,}")
+        for name, count_of in list(found.classes.items())[:_CLASSES_SHOWN]:
+            classes.add_row(name, f"{count_of.found:,}", f"{count_of.kept:,}")
         show(classes)
         if (more := len(found.classes) - _CLASSES_SHOWN) > 0:
             show(f"... and {more:,} more classes; --json lists them all")

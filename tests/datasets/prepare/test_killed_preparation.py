@@ -1,15 +1,15 @@
 """A preparation that is killed, at random moments, and continued: the same bytes."""
 
-import random
 import subprocess
 import sys
 import time
 
-import heaps
 import pytest
 
+import heaps
 from variegate import Options, verify
 from variegate.datasets.prepare.prepare import prepare_dataset
+from variegate.seeding import generator
 
 
 def _state(folder):
@@ -34,7 +34,7 @@ def test_killed_at_ten_moments_and_continued_it_is_the_same(heap, tmp_path):
     (tmp_path / "two").mkdir()
     output = tmp_path / "two" / "clean"
     command = [sys.executable, "-m", "variegate", "prepare", str(heap), str(output), "-w", "0"]
-    rng, killed = random.Random(11), 0
+    rng, killed = generator(11, "kills"), 0
     for _ in range(10):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:

@@ -5,11 +5,11 @@ import json
 import shutil
 from dataclasses import replace
 
-import heaps
 import numpy as np
 import pytest
 from PIL import Image
 
+import heaps
 from variegate import Options, verify
 from variegate.codecs import decode, is_plain, probe
 from variegate.datasets.prepare.prepare import Cleaning, prepare_dataset
@@ -111,10 +111,16 @@ def test_pixels_are_those_of_the_heap(heap, prepared):
     for name in ("dress/placed.jpg", "coat/photo0.jpg", "dress/photo1.jpg", "coat/photo2.jpg"):
         with Image.open(heap / name) as before, Image.open(output / name) as after:
             assert np.array_equal(np.asarray(before), np.asarray(after)), name
-    with Image.open(heap / "dress/clear.png") as before, Image.open(output / "dress/clear.png") as after:
+    with (
+        Image.open(heap / "dress/clear.png") as before,
+        Image.open(output / "dress/clear.png") as after,
+    ):
         assert after.mode == "RGBA"
         assert np.array_equal(np.asarray(before), np.asarray(after))
-    with Image.open(heap / "dress/turned.jpg") as before, Image.open(output / "dress/turned.jpg") as after:
+    with (
+        Image.open(heap / "dress/turned.jpg") as before,
+        Image.open(output / "dress/turned.jpg") as after,
+    ):
         # EXIF's 6 is shown turned by a quarter to the right.
         upright = np.rot90(np.asarray(before), -1).astype(int)
         assert after.size == (240, 320)
@@ -157,7 +163,9 @@ def test_edited_decisions_are_applied_in_place(heap, again):
     assert not (output / "dress/photo5.jpg").exists()
     assert not (output / "dress/web.jpg").exists()
     assert verify(output).ok
-    assert rebuild(output, "coat/photo5.jpg", write=False) == (output / "coat/photo5.jpg").read_bytes()
+    assert (
+        rebuild(output, "coat/photo5.jpg", write=False) == (output / "coat/photo5.jpg").read_bytes()
+    )
     fresh = output.with_name("fresh")
     assert prepare_dataset(heap, fresh, decisions=edited, options=INLINE).digest == found.digest
     assert _files(fresh) == _files(output)
@@ -176,10 +184,22 @@ def test_edited_decisions_are_not_overwritten(heap, again):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("coat/inks.jpg", "file", "coat/ink.jpg"), r"line 4: 'coat/ink.jpg' is no image .* did you mean 'coat/inks.jpg'"),
-        (("coat/inks.jpg", "decision", "kepe"), r"line 4: decision 'kepe': expected keep, remove or quarantine; did you mean 'keep'"),
-        (("coat/inks.jpg", "class_decided", "dres"), r"line 4: class_decided 'dres': no class of .* did you mean 'dress'"),
-        (("coat/inks.jpg", "file", "coat/cut.jpg"), r"line 4: 'coat/cut.jpg' stands in line 3 already"),
+        (
+            ("coat/inks.jpg", "file", "coat/ink.jpg"),
+            r"line 4: 'coat/ink.jpg' is no image .* did you mean 'coat/inks.jpg'",
+        ),
+        (
+            ("coat/inks.jpg", "decision", "kepe"),
+            r"line 4: decision 'kepe': expected keep, remove or quarantine; did you mean 'keep'",
+        ),
+        (
+            ("coat/inks.jpg", "class_decided", "dres"),
+            r"line 4: class_decided 'dres': no class of .* did you mean 'dress'",
+        ),
+        (
+            ("coat/inks.jpg", "file", "coat/cut.jpg"),
+            r"line 4: 'coat/cut.jpg' stands in line 3 already",
+        ),
     ],
 )
 def test_what_is_not_known_is_refused_with_its_line(heap, again, change, message):
@@ -201,7 +221,7 @@ def test_an_image_without_a_line_is_asked_for(heap, again):
     del rows["coat/inks.jpg"]
     edited = audit / "edited.csv"
     _write(edited, rows.values())
-    with pytest.raises(InputError, match="1 image has no line, such as 'coat/inks.jpg'"):
+    with pytest.raises(InputError, match=r"1 image has no line, such as 'coat/inks.jpg'"):
         prepare_dataset(heap, output, decisions=edited, options=INLINE)
 
 

@@ -174,5 +174,5 @@ def test_a_class_for_images_that_have_none_is_refused_with_its_line(drawn, tmp_p
     category = next(o.category for one in _sources(drawn) for o in one.annotation.objects)
     lines[1] = lines[1].replace(",keep,,", f",keep,{category},")
     table.write_text("\n".join(lines))
-    with pytest.raises(InputError, match="line 2: .*cannot give it to this image"):
+    with pytest.raises(InputError, match=r"line 2: .*cannot give it to this image"):
         prepare_dataset(drawn, tmp_path / "clean", decisions=table, options=INLINE)

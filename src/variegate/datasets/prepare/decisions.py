@@ -148,8 +148,8 @@ class DecisionTable:
     def _fill(self, path: str) -> None:
         self._database.execute("begin")
         for line, one in _read(path, self.place):
-            values = (one.file, line, one.decision, one.class_decided)
-            values += (one.reason, one.grade, one.group)
+            told = (one.decision, one.class_decided, one.reason, one.grade, one.group)
+            values = (one.file, line, *told)
             try:
                 self._database.execute(
                     "insert into decision values (?, ?, ?, ?, ?, ?, ?, 0)", values
@@ -181,9 +181,7 @@ def _read(path: str, place: str) -> Iterator[tuple[int, Decision]]:
                 f"{place}: line 1: no column {needed!r}; expected {', '.join(COLUMNS)}"
                 f"{did_you_mean(needed, names)}"
             )
-    for line, cells in body_rows(
-        storage, name, delimiter=head.delimiter, encoding=head.encoding
-    ):
+    for line, cells in body_rows(storage, name, delimiter=head.delimiter, encoding=head.encoding):
         row = dict(zip(names, cells, strict=False))
         word = row.get("decision", "").strip().lower()
         if word not in WORDS:

@@ -5,10 +5,9 @@ or under another word of its name.
 """
 
 import hashlib
-from array import array
 from collections import Counter
 from collections.abc import Iterator
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -17,6 +16,9 @@ from variegate.errors import InputError, RecipeError, did_you_mean
 from variegate.formats import DatasetFormat, Source
 from variegate.formats.conversion.filenames import own_extension
 from variegate.storage import key_to_text, printable
+
+if TYPE_CHECKING:
+    from array import array
 
 Scheme = Literal["keep", "numbered", "digest"]
 _DIGITS = 6
@@ -105,9 +107,9 @@ class TargetNames:
             if self._format.label(other) == label and self._format.split(other) == source.split:
                 return other
         raise InputError(
-            f"{printable(key)}: class {printable(label or '')!r} was decided, but this heap is read "
-            f"as {self._format.name}, which cannot give it to this image; leave class_decided as "
-            "it was"
+            f"{printable(key)}: class {printable(label or '')!r} was decided, but this heap is "
+            f"read as {self._format.name}, which cannot give it to this image; leave class_decided "
+            "as it was"
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from variegate.datasets.prepare.audit import SUMMARY, audit
 from variegate.datasets.prepare.cleaner import KINDS_WRITTEN
@@ -97,7 +97,7 @@ class Cleaning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassCount:
+class ClassAccount:
     """Images of a class in the heap, and of those that are kept."""
 
     found: int
@@ -137,7 +137,7 @@ class Account:
     skipped: int
     as_they_were: int
     reasons: dict[str, int]
-    classes: dict[str, ClassCount]
+    classes: dict[str, ClassAccount]
     notes: tuple[str, ...]
     digest: str
     bytes: int
@@ -201,7 +201,8 @@ def prepare_dataset(
         raise RecipeError("--drop: it proposes decisions, and --decisions brings those to apply")
     check_options(options)
     check_apart(source, output)
-    folder = str(audit_folder or f"{str(output).rstrip('/')}{_AUDIT}")
+    beside = f"{str(output).rstrip('/')}{_AUDIT}"
+    folder = str(audit_folder or beside).rstrip("/")
     check_apart(source, folder)
     check_apart(output, folder)
     audited = _audited(source, folder, thresholds or {}, options, listeners)
@@ -217,9 +218,7 @@ def prepare_dataset(
         )
         chosen = Selection(audited, table, found, scheme, storage.url)
         listing = stack.enter_context(
-            spool(
-                seen, found, recipe, limit=options.limit, on_source=lambda _: None, change=chosen
-            )
+            spool(seen, found, recipe, limit=options.limit, on_source=lambda _: None, change=chosen)
         )
         _check_same(audited, listing, chosen)
         chosen.check_names()
@@ -288,8 +287,8 @@ def _propose(audited: Storage, flags: Collection[str]) -> None:
             if there not in (last, hashlib.file_digest(binary, "sha256").digest()):
                 place = printable(audited.place(DECISIONS))
                 raise OutputError(
-                    f"{place}: was edited since it was proposed; apply it with --decisions {place}, "
-                    "or delete it to propose anew"
+                    f"{place}: was edited since it was proposed; apply it with --decisions "
+                    f"{place}, or delete it to propose anew"
                 )
         for key in (DECISIONS, _PROPOSAL):
             binary.seek(0)
@@ -378,7 +377,7 @@ def _account(place: str, decisions: str, audited: Storage, summary: Summary) -> 
         as_they_were=counts["as they were"],
         reasons=dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
         classes={
-            name: ClassCount(found=found[name], kept=kept[name]) for name in sorted(found | kept)
+            name: ClassAccount(found=found[name], kept=kept[name]) for name in sorted(found | kept)
         },
         notes=(*_notes(found, kept, changed), *summary.notes, *summary.file_notes),
         digest=summary.digest,
@@ -395,7 +394,9 @@ def _what(row: Row) -> str:
     if row.status in ("output", "copied"):
         return "kept"
     if row.status == "skipped" and row.reason:
-        return next((what for what in (DUPLICATE, LEFT_OUT) if row.reason.startswith(what)), "skipped")
+        return next(
+            (what for what in (DUPLICATE, LEFT_OUT) if row.reason.startswith(what)), "skipped"
+        )
     return row.status
 
 

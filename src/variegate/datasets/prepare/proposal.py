@@ -3,10 +3,10 @@
 Of a group that shows the same (bytes, pixels, copy, edit) one image stays, in the class that more
 than half of them have: one with annotations before one without, one of the test set before one for
 training, so that no test set changes; then the largest, the least compressed, the largest file, the
-first by name. Of files with the same pixels it is the one whose name says its kind, and the smallest.
-Where no class has more than half, all of them are quarantined: which is right is for
-a person to say. What was photographed again stays. Flagged images stay, but for the flags that are
-to be dropped. What cannot be read is quarantined.
+first by name. Of files with the same pixels it is one whose name says its kind, and the smallest.
+Where no class has more than half, all of them are quarantined: which is right is for a person to
+say. What was photographed again stays. Flagged images stay, but for the flags that are to be
+dropped. What cannot be read is quarantined.
 """
 
 from collections import Counter
@@ -156,9 +156,7 @@ def _dropped(line: dict[str, Any], drop: Collection[str]) -> str:
     return f"{FLAGGED}{', '.join(found)}" if found else ""
 
 
-def _member(
-    row: Row, line: dict[str, Any], relation: _Relation, drop: Collection[str]
-) -> _Member:
+def _member(row: Row, line: dict[str, Any], relation: _Relation, drop: Collection[str]) -> _Member:
     quality = line.get("quality")
     first = (not row.objects, _SPLITS.index(row.split) if row.split in _SPLITS else len(_SPLITS))
     rank = (
@@ -205,5 +203,3 @@ def _verdicts(group: list[_Member]) -> Iterator[tuple[str, _Verdict]]:
         outvoted = one.label is not None and one.label != winner
         reason = f"shows what {shown} shows, which is kept" + (agreed if outvoted else "")
         yield one.key, _Verdict("remove", reason)
-
-
