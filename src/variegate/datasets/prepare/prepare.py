@@ -250,16 +250,7 @@ def _audited(
 ) -> Storage:
     """Return the tables of the audit, made now or before."""
     levels = json.loads(dumped(Thresholds.of(thresholds).to_json()))
-    there = None
-    try:
-        tables = open_storage(folder)
-        there = json.loads(tables.read(SUMMARY)) if tables.exists(SUMMARY) else None
-    except InputError:
-        pass
-    except ValueError:
-        # It is written anew.
-        pass
-    if there is None or there.get("thresholds") != levels:
+    if not _is_audited(folder, levels):
         audit(
             source,
             folder,
@@ -269,6 +260,19 @@ def _audited(
             on_pairs=listeners.on_pairs,
         )
     return open_storage(folder)
+
+
+def _is_audited(folder: str, levels: dict[str, float]) -> bool:
+    """Say whether an audit with these thresholds is finished, and nothing is to be tried again."""
+    try:
+        tables = open_storage(folder)
+        if not tables.exists(SUMMARY) or not tables.exists(manifest.MANIFEST):
+            return False
+        same = json.loads(tables.read(SUMMARY)).get("thresholds") == levels
+        return same and not manifest.totals(tables).transient
+    except (InputError, ValueError, AttributeError):
+        # Not there yet, or damaged: it is made, or made anew.
+        return False
 
 
 def _propose(audited: Storage, flags: Collection[str]) -> None:
