@@ -24,7 +24,7 @@ from variegate.cli.progress import counting, run_progress
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from variegate.datasets.prepare.prepare import Account
+    from variegate.datasets.prepare.account import Account
     from variegate.runs.run import Progress
 
 _REASONS_SHOWN = 8
