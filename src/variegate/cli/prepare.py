@@ -1,12 +1,23 @@
 """variegate prepare: a clean dataset of a heap of images."""
 
+import shlex
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from variegate.cli.application import QUARANTINED, command
-from variegate.cli.console import note, show, show_json, size_text, table, tell, time_text
+from variegate.cli.console import (
+    Interrupted,
+    note,
+    show,
+    show_json,
+    size_text,
+    table,
+    tell,
+    time_text,
+)
 from variegate.cli.options import (
     AsJson,
     BackendChoice,
@@ -132,21 +143,27 @@ def prepare(
         quality=quality,
         keep_metadata=keep_metadata,
     )
-    with _Stages() as stages:
-        listeners = Listeners(
-            on_measured=stages.on_measured, on_pairs=stages.on_pairs, on_written=stages.on_written
-        )
-        found = prepare_dataset(
-            source,
-            output,
-            cleaning=cleaning,
-            audit_folder=audit,
-            decisions=decisions,
-            drop=drop,
-            thresholds=pairs(threshold, "--threshold"),
-            options=options,
-            listeners=listeners,
-        )
+    try:
+        with _Stages() as stages:
+            listeners = Listeners(
+                on_measured=stages.on_measured,
+                on_pairs=stages.on_pairs,
+                on_written=stages.on_written,
+            )
+            found = prepare_dataset(
+                source,
+                output,
+                cleaning=cleaning,
+                audit_folder=audit,
+                decisions=decisions,
+                drop=drop,
+                thresholds=pairs(threshold, "--threshold"),
+                options=options,
+                listeners=listeners,
+            )
+    except KeyboardInterrupt:
+        again = shlex.join(["variegate", *sys.argv[1:]])
+        raise Interrupted(f"interrupted; run the same command again to resume: {again}") from None
     if as_json:
         show_json(found.to_json())
     else:

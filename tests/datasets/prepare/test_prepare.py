@@ -3,6 +3,8 @@
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -335,3 +337,15 @@ def test_options_that_are_none_are_named(heap, tmp_path):
     ):
         with pytest.raises(RecipeError, match=message):
             prepare_dataset(heap, tmp_path / "out", options=INLINE, **given)
+
+
+def test_the_command_prints_the_account(heap, again):
+    output, _ = again
+    command = [sys.executable, "-m", "variegate", "prepare", str(heap), str(output), "-w", "0"]
+    told = json.loads(subprocess.run([*command, "--json"], check=True, capture_output=True).stdout)
+    assert {name: told[name] for name in heaps.EXPECTED} == heaps.EXPECTED
+    shown = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "9 not compressed again, 3 encoded" in shown.stdout
+    assert "1 class is left with nothing: 'hat'" in shown.stderr
+    strict = subprocess.run([*command, "--strict"], capture_output=True, text=True, check=False)
+    assert strict.returncode == 3
