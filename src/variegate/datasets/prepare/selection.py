@@ -1,8 +1,8 @@
 """Decisions applied to the listing of a heap: what is left out, what is called how."""
 
 from array import array
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 
 from variegate.datasets.prepare.auditor import measures_of
 from variegate.datasets.prepare.decisions import DecisionTable
@@ -116,7 +116,6 @@ class Selection:
             InputError: a file or a class is not known, or something is not decided.
         """
         names = TargetNames(self._format, scheme)
-        classes = {*self._format.classes, *self._labels()}
         stems = array("Q")
         missing, first = 0, ""
         for row in manifest.rows(self._audited):
@@ -128,8 +127,8 @@ class Selection:
                 continue
             line, decision = found
             decided = key_from_text(decision.class_decided)
-            if decided and decided not in classes:
-                shown = [printable(name) for name in sorted(classes)]
+            if decided and decided != row.label and decided not in self._classes:
+                shown = [printable(name) for name in sorted(self._classes)]
                 raise InputError(
                     f"{self._table.place}: line {line:,}: class_decided {printable(decided)!r}: "
                     f"no class of {printable(self._heap)}{did_you_mean(printable(decided), shown)}"
@@ -150,8 +149,10 @@ class Selection:
     def _label(self, row: Row, decided: str) -> str | None:
         return key_from_text(decided) if decided else row.label
 
-    def _labels(self) -> Iterator[str]:
-        return (row.label for row in manifest.rows(self._audited) if row.label is not None)
+    @cached_property
+    def _classes(self) -> frozenset[str]:
+        rows = manifest.rows(self._audited)
+        return frozenset((*self._format.classes, *(row.label for row in rows if row.label)))
 
     def _keys(self) -> list[str]:
         """Return some keys, of which one may be meant."""
