@@ -12,6 +12,7 @@ from variegate.codecs.decode import Header, decode, faults_of, is_plain, probe
 from variegate.codecs.encode import encode
 from variegate.codecs.limits import Depth, Limits
 from variegate.codecs.masks import MASK_EXTENSION, decode_mask, encode_mask
+from variegate.codecs.metadata import with_exif, without_metadata
 from variegate.codecs.pixels import upright
 from variegate.codecs.png import read_palette
 from variegate.codecs.quantisation import compression_of
@@ -35,4 +36,6 @@ __all__ = [
     "probe",
     "read_palette",
     "upright",
+    "with_exif",
+    "without_metadata",
 ]

@@ -29,6 +29,7 @@ class Source:
         unusable: why the image cannot be used at all with this annotation, or None.
         partners: sources of the same split of which images may be made together with this one.
         skip: why the file is not an image of the set ("a mask", "a label file"), or None.
+        target: key of its result without an extension, where the run says what it is called.
     """
 
     key: str
@@ -39,6 +40,7 @@ class Source:
     problems: tuple[str, ...] = ()
     unusable: str | None = None
     skip: str | None = None
+    target: str | None = None
     partners: tuple["Source", ...] = ()
 
     def __post_init__(self) -> None:

@@ -98,6 +98,8 @@ def source_to_json(source: Source) -> dict[str, Any]:
     for name in ("split", "label", "problems", "unusable", "skip"):
         if (value := getattr(source, name)) not in (None, ()):
             data[name] = value
+    if source.target is not None:
+        data["target"] = key_to_text(source.target)
     if source.annotation is not None:
         data["annotation"] = source.annotation
     if source.partners:
@@ -113,11 +115,12 @@ def labels_digest(source: Source) -> str:
 
 def source_from_json(data: dict[str, Any]) -> Source:
     """Make a source from what `source_to_json` gave."""
-    annotation = data.get("annotation")
+    annotation, target = data.get("annotation"), data.get("target")
     read = {
         "key": key_from_text(data["key"]),
         "annotation": None if annotation is None else Annotation.from_json(annotation),
         "problems": tuple(data.get("problems", ())),
+        "target": None if target is None else key_from_text(target),
         "partners": tuple(map(source_from_json, data.get("partners", ()))),
     }
     return Source(**data | read)

@@ -116,6 +116,7 @@ def spool(
     *,
     limit: int | None = None,
     on_source: Callable[[Source], str | None] | None = None,
+    change: Callable[[Source], Source] | None = None,
 ) -> Listing:
     """List the sources of a run.
 
@@ -126,6 +127,7 @@ def spool(
         limit: process at most this many images, sampled evenly.
         on_source: told of each; sees to the names of the results, too, which are not compared then.
             What it answers is why the source is quarantined unread.
+        change: returns what is listed in the place of each.
 
     Raises:
         OutputError: two sources would share an output's name.
@@ -134,7 +136,7 @@ def spool(
     try:
         listing.seed = recipe.seed if recipe.mixes else None
         look = on_source or _name_check(storage, dataset_format, recipe)
-        _fill(listing, storage, dataset_format, limit, look)
+        _fill(listing, storage, dataset_format, limit, look, change)
     except BaseException:
         listing.file.close()
         raise
@@ -147,10 +149,13 @@ def _fill(
     dataset_format: DatasetFormat,
     limit: int | None,
     look: Callable[[Source], str | None],
+    change: Callable[[Source], Source] | None,
 ) -> None:
     names, sizes, labels = (hashlib.sha256() for _ in range(3))
     size = 0
     for source, refused in _thinned(storage, dataset_format, limit):
+        if change is not None:
+            source = change(source)
         if not refused and (why := look(source)) is not None and source.seems_usable:
             source = replace(source, unusable=why)
         data = source_to_json(source)

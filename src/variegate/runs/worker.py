@@ -64,6 +64,7 @@ KINDS = {
     "augment": "variegate.runs.augmenter:Augmenter",
     "convert": "variegate.runs.converter:Converter",
     "audit": "variegate.datasets.prepare.auditor:Auditor",
+    "prepare": "variegate.datasets.prepare.cleaner:Cleaner",
 }
 
 

@@ -138,7 +138,8 @@ def audit(
             seen, name=options.format, label_pattern=options.label_pattern, hints=options.hints
         )
         recipe = Recipe.from_data({"variants": "source"})
-        listed = spool(seen, found, recipe, limit=options.limit)
+        # No result takes a name that another may want.
+        listed = spool(seen, found, recipe, limit=options.limit, on_source=lambda _: None)
     with listed as listing:
         check_problems(listing, found, options)
         prepared = Prepared(
