@@ -83,7 +83,10 @@ def _machine() -> str:
         f"{package} {version_of(peer, package)}"
         for peer, package in zip(
             ENVIRONMENTS,
-            ("albumentations", "imgaug", "Augmentor", "torchvision", "imagecorruptions"),
+            (
+                *("albumentations", "imgaug", "scikit-learn", "Augmentor", "torchvision"),
+                "imagecorruptions",
+            ),
             strict=True,
         )
     )
