@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import jobs
-from variegate import Options, augment, verify
+from variegate import Options, augment, convert, verify
 from variegate.errors import OutputError, RecipeError
 from variegate.runs import run as runs
 from variegate.runs.augmenter import Augmenter
@@ -157,3 +157,15 @@ def test_the_command_says_what_it_found(grown):
         check=True,
     )
     assert json.loads(done.stdout)["updated"]["kept"] == 190
+
+
+def test_an_output_inside_tar_files_is_not_updated_in_silence(tmp_path):
+    for number in range(4):
+        jobs.draw_noise(tmp_path / f"raw/{'ab'[number % 2]}/{number}.png")
+    convert(tmp_path / "raw", tmp_path / "in", to="webdataset", options=Options(workers=0))
+    recipe = jobs.recipe(jobs.TWO)
+    augment(tmp_path / "in", tmp_path / "out", recipe=recipe, options=UPDATE)
+    before = jobs.tree(tmp_path / "out")
+    with pytest.raises(OutputError, match="inside tar files, which an update cannot change"):
+        augment(tmp_path / "in", tmp_path / "out", recipe=recipe, options=UPDATE)
+    assert jobs.tree(tmp_path / "out") == before

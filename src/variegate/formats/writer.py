@@ -100,6 +100,8 @@ class Writer(ABC):
     """What the format can express; `convert` says what of a dataset it cannot."""
     one_shape: ClassVar[bool] = False
     """Of an object with an outline and a box, only the outline is written."""
+    folds: ClassVar[bool] = False
+    """Results end up inside archives: a finished output cannot be changed in place."""
     one_class: ClassVar[bool] = False
     """All objects are of one class."""
     names_empty: ClassVar[bool] = True

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from variegate.errors import InputError, OutputError
 from variegate.formats import Source
+from variegate.formats.writer import WRITERS
 from variegate.runs import manifest
 from variegate.runs.identity import JOB, differences, read_record
 from variegate.runs.job import labels_digest
@@ -70,10 +71,16 @@ def begin_update(
         prune: delete the files that were made of inputs that are gone.
 
     Raises:
-        OutputError: the output is another job's, or is not finished.
+        OutputError: the output is another job's, or is not finished, or its files are inside
+            archives.
     """
     if not target.exists(JOB):
         return UpdateCounts(made=sum(one.skip is None for one in listing.sources()))
+    if WRITERS[record["writer"]["name"]].folds:
+        raise OutputError(
+            f"{printable(target.url)}: its images are inside tar files, which an update cannot "
+            "change; make the whole output anew, in another folder"
+        )
     there = read_record(target.read(JOB), target.url)
     listed = {name: record[name] for name in ("input_files", "writer")}
     check_record(target.url, json.dumps(there | listed).encode(), record)

@@ -52,6 +52,7 @@ class WebDatasetWriter(Writer):
             *("semantic masks", "soft masks", "keypoints", "captions", "other fields"),
         )
     )
+    folds: ClassVar = True
     kinds: ClassVar = frozenset(("jpeg", "png", "webp", "ppm"))
     captions: ClassVar = CAPTION
     own_fields: ClassVar = frozenset((MEMBERS,))
