@@ -6,6 +6,7 @@ second look at the pixels.
 """
 
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -305,5 +306,5 @@ def _ordered(counts: Counter[str]) -> dict[str, int]:
 
 
 def _kind_of_reason(reason: str) -> str:
-    """Return a reason without what differs from file to file."""
-    return reason.partition(" (")[0].partition(":")[0]
+    """Return a reason without what differs from file to file, and without the remedy."""
+    return re.split(r" \(|; |:", reason, maxsplit=1)[0]

@@ -64,7 +64,8 @@ class Relation:
         what = f"the part {self.part} of {first}" if self.part else first
         about = " ".join(self.words[:1]) + "".join(f", {one}" for one in self.words[1:])
         if about or self.part:
-            return f"{second} is {what} {about}".rstrip()
+            joint = ", " if about.startswith("JPEG") else " "
+            return f"{second} is {what}{joint}{about}".rstrip()
         return f"{second} is a copy of {what}"
 
 
