@@ -8,9 +8,9 @@ import typer
 
 from variegate.cli.application import FAILED, command
 from variegate.cli.console import note, show, show_json, tell
-from variegate.cli.options import AsJson, LimitedInput, option, whole
+from variegate.cli.options import AsJson, LimitedInput, option
 from variegate.cli.progress import counting
-from variegate.cli.stats import FoldChoice, SplitsFile
+from variegate.cli.stats import FoldChoice, SplitsFile, Threads
 
 if TYPE_CHECKING:
     from variegate.datasets.prepare.leaks import Leak, LeakReport
@@ -51,16 +51,7 @@ def leaks(
     inputs: LimitedInput,
     splits: SplitsFile = None,
     fold: FoldChoice = None,
-    workers: Annotated[
-        int | None,
-        option(
-            "--workers -w",
-            "Threads; 0 works in the main one. Default: one per CPU.",
-            "Run",
-            "N",
-            parser=whole(),
-        ),
-    ] = None,
+    workers: Threads = None,
     as_json: AsJson = False,
 ) -> None:
     """Find what stands on two sides of the splits of SET, by grade, and exit with code 1 if any.

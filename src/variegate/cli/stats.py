@@ -35,6 +35,17 @@ FoldChoice = Annotated[
     option("--fold", "Of folds in --splits, the one that is val.", "Input", "N", parser=whole(1)),
 ]
 
+Threads = Annotated[
+    int | None,
+    option(
+        "--workers -w",
+        "Threads; 0 works in the main one. Default: one per CPU.",
+        "Run",
+        "N",
+        parser=whole(),
+    ),
+]
+
 
 @command("stats", "variegate stats photos/", "variegate stats coco.zip --json > figures.json")
 def stats(
@@ -43,16 +54,7 @@ def stats(
     inputs: LimitedInput,
     splits: SplitsFile = None,
     fold: FoldChoice = None,
-    workers: Annotated[
-        int | None,
-        option(
-            "--workers -w",
-            "Threads; 0 works in the main one. Default: one per CPU.",
-            "Run",
-            "N",
-            parser=whole(),
-        ),
-    ] = None,
+    workers: Threads = None,
     strict: Annotated[
         bool, option("--strict", "Exit with code 3 if any image cannot be used.")
     ] = False,
