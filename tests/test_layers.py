@@ -30,6 +30,7 @@ ONLY_IN = {
     "obstore": {"storage/object_store.py"},
     "watchfiles": {"runs/watch.py"},
     "rich": {"cli"},
+    "onnxruntime": {"models/predictors/onnx.py"},
     "boto3": {"deploy", "runs/backends/aws_lambda.py"},
     "botocore": {"deploy", "runs/backends/aws_lambda.py"},
     "typer": {"cli"},
@@ -41,6 +42,7 @@ ONLY_IN = {
 }
 # These are imported when they are needed, but never because something of variegate is.
 LATE = (
+    "onnxruntime",
     "watchfiles",
     "obstore",
     "ray",
@@ -54,7 +56,6 @@ LATE = (
     "rich",
 )
 NOWHERE = (
-    "onnxruntime",
     "onnx",
     "fastapi",
     "scipy",

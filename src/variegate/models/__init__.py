@@ -1,0 +1,1 @@
+"""Models: what they are given, what they answer, and how right that is."""

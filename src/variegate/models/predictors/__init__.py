@@ -1,0 +1,1 @@
+"""What can be asked about images: ONNX files, functions, servers, other programs."""
