@@ -91,6 +91,8 @@ class CenterCrop(_Sized):
     """Cut the middle out; where the image is smaller, the border shows."""
 
     name: ClassVar = "center_crop"
+    border: BorderChoice = "constant"
+    """What shows beyond the source: constant color, edge, mirror image, or a repeat."""
 
     @classmethod
     def operation(cls, parameters: Parameters, size: Size) -> Operation:
