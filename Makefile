@@ -32,10 +32,11 @@ oracles: $(VENV)/.dev .venv-oracles/.ready
 	  supervision==0.31.2 datumaro==1.13.12 datasets==5.2.0
 	touch $@
 
+# All benchmarks, or some: make bench ONLY="whole_job labels"
 bench: $(VENV)/.core $(VENV)/.stores .venv-lambda/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,ray]' 'moto[server,s3]>=5.2' \
 	  azure-storage-blob pytest
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py $(ONLY)
 
 # The wheel and the source archive, tried in empty environments of the Pythons that are here.
 wheel: | $(BIN)/python

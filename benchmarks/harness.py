@@ -60,6 +60,11 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
 }
 
+# What a peer is called as a package, where that is not its name.
+_PACKAGES = {"sklearn": "scikit-learn", "augmentor": "Augmentor"}
+
+_ASKED: set[str] = set()
+
 _NOTHING_KEPT = "PYTHONDONTWRITEBYTECODE"
 
 Times = Mapping[str, Sequence[float]]
@@ -69,6 +74,7 @@ def python_of(peer: str) -> str:
     """Return the interpreter of a peer's environment, which is made if it is not there."""
     if peer == "variegate":
         return sys.executable
+    _ASKED.add(peer)
     folder = HERE / ".venvs" / peer
     interpreter, made = folder / "bin" / "python", folder / ".made"
     if not made.exists():
@@ -81,11 +87,18 @@ def python_of(peer: str) -> str:
     return str(interpreter)
 
 
-def version_of(peer: str, package: str) -> str:
-    """Return the version of a package in a peer's environment."""
-    code = f"from importlib.metadata import version; print(version({package!r}))"
-    asked = subprocess.run([python_of(peer), "-c", code], capture_output=True, check=True)
-    return asked.stdout.decode().strip()
+def peer_versions() -> dict[str, str]:
+    """Return package and version of every peer that was asked since the last call."""
+    asked = sorted(_ASKED)
+    _ASKED.clear()
+    return {_PACKAGES.get(one, one): _version(one) for one in asked}
+
+
+def _version(peer: str) -> str:
+    code = "import sys; from importlib.metadata import version; print(version(sys.argv[1]))"
+    interpreter = HERE / ".venvs" / peer / "bin" / "python"
+    command = [str(interpreter), "-c", code, _PACKAGES.get(peer, peer)]
+    return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
 
 
 class Served:
