@@ -29,6 +29,8 @@ ONLY_IN = {
     "ray": {"runs/backends/ray.py"},
     "obstore": {"storage/object_store.py"},
     "watchfiles": {"runs/watch.py"},
+    "httpx": {"datasets/upload/edge_impulse.py"},
+    "huggingface_hub": {"datasets/upload/hugging_face.py"},
     "rich": {"cli"},
     "boto3": {"deploy", "runs/backends/aws_lambda.py"},
     "botocore": {"deploy", "runs/backends/aws_lambda.py"},
@@ -42,6 +44,8 @@ ONLY_IN = {
 # These are imported when they are needed, but never because something of variegate is.
 LATE = (
     "watchfiles",
+    "httpx",
+    "huggingface_hub",
     "obstore",
     "ray",
     "pyarrow",
