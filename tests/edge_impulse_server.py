@@ -4,8 +4,8 @@
 
 What it can be told to do, each to every n-th request that uploads: `busy_every` (429 with
 Retry-After), `down_every` (503), `lose_every` (cut the connection, nothing stored), `cut_every`
-(store, then cut the connection), `refuse_every` (one file fails inside HTTP 200, the first time that
-it is seen). And `drop_boxes`: the project's labeling method is another one.
+(store, then cut the connection), `refuse_every` (a file fails inside HTTP 200, the first time it is
+seen). And `drop_boxes`: the project's labeling method is another one.
 `GET /state` tells all samples and what was asked for.
 """
 
@@ -101,7 +101,9 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(431, {"success": False, "error": "Request header fields too large"})
         elif headers.get("x-api-key") != KEY:
             # As the service does: the failure is inside an answer that says 200.
-            self.answer(200, {"success": False, "error": f"Invalid API key ({headers['x-api-key']})"})
+            self.answer(
+                200, {"success": False, "error": f"Invalid API key ({headers['x-api-key']})"}
+            )
         else:
             self.upload(found[1], headers, body)
 

@@ -11,11 +11,18 @@ from collections import Counter
 
 import cv2
 import numpy as np
+
 from edge_impulse import KEY, Service, edge_impulse
 
 COUNT = 1_000
 LABELS = ("cat", "dog", "größe 50%")
-FAULTS = {"busy_every": 29, "down_every": 41, "lose_every": 37, "cut_every": 23, "refuse_every": 101}
+FAULTS = {
+    "busy_every": 29,
+    "down_every": 41,
+    "lose_every": 37,
+    "cut_every": 23,
+    "refuse_every": 101,
+}
 
 
 def small(number: int) -> np.ndarray:

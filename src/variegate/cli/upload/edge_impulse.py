@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from variegate.datasets.upload.edge_impulse import ApiKey
-    from variegate.datasets.upload.selection import Selection
+    from variegate.datasets.upload.selection import UploadSelection
     from variegate.datasets.upload.tally import UploadSummary
 
 _KEY = "EI_API_KEY"
@@ -31,7 +31,7 @@ class Category(StrEnum):
 
     training = "training"
     testing = "testing"
-    split = "split"
+    by_service = "split"
 
 
 class ValCategory(StrEnum):
@@ -162,7 +162,7 @@ def _key() -> "ApiKey":
     return ApiKey(text)
 
 
-def _tell_selection(selection: "Selection") -> None:
+def _tell_selection(selection: "UploadSelection") -> None:
     note(f"input:  {selection.storage.url}: {selection.dataset_format.description}")
     if selection.made:
         note("        an output of variegate: what each image was made of is told with it")

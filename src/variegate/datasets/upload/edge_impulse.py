@@ -342,9 +342,7 @@ class EdgeImpulse:
     def _said(self, body: Mapping[str, Any]) -> str:
         return printable(self._key.hidden(str(body.get("error") or "no reason given")))[:500]
 
-    def _answered(
-        self, method: str, url: str, **request: Any
-    ) -> "tuple[httpx.Response, int]":
+    def _answered(self, method: str, url: str, **request: Any) -> "tuple[httpx.Response, int]":
         """Send a request until it is answered with more than "later"; say how often."""
         last = ""
         for tries in range(1, _TRIES + 1):

@@ -25,7 +25,7 @@ SENDING = "sending"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogEntry:
     """What the log says of some bytes.
 
     Attributes:
@@ -102,14 +102,14 @@ class UploadLog:
                     self._put(digest, line["state"], line["as"], here=False)
             self._database.execute("commit")
 
-    def find(self, digest: bytes) -> Entry | None:
+    def find(self, digest: bytes) -> LogEntry | None:
         """Return what is known of some bytes."""
         with self._lock:
             query = "select state, meaning, here from entry where digest = ?"
             found = self._database.execute(query, (digest,)).fetchone()
-        return None if found is None else Entry(found[0], found[1], bool(found[2]))
+        return None if found is None else LogEntry(found[0], found[1], bool(found[2]))
 
-    def mark(self, digest: bytes, entry: Entry) -> None:
+    def mark(self, digest: bytes, entry: LogEntry) -> None:
         """Note, for this command alone, that some bytes were dealt with."""
         with self._lock:
             self._put(digest, entry.state, entry.meaning, here=True)

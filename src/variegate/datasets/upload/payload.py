@@ -11,7 +11,7 @@ from urllib.parse import quote
 from variegate.annotations.annotation import Object
 from variegate.annotations.boxes import around
 from variegate.codecs import Limits, decode, encode, is_plain, probe
-from variegate.datasets.upload.selection import Part
+from variegate.datasets.upload.selection import UploadImage
 from variegate.errors import ImageError
 from variegate.storage import key_to_text
 
@@ -41,7 +41,7 @@ class Payload:
         converted: why it was encoded anew; None where the file is sent as it is.
     """
 
-    part: Part
+    part: UploadImage
     name: str
     data: bytes
     content_type: str
@@ -67,7 +67,7 @@ class Payload:
         return self.part.category, self.part.label, json.dumps(dict(self.part.metadata))
 
 
-def prepared(part: Part, data: bytes, limits: Limits, notes: Counter[str]) -> Payload:
+def prepared(part: UploadImage, data: bytes, limits: Limits, notes: Counter[str]) -> Payload:
     """Return what is sent for an image.
 
     Args:

@@ -18,6 +18,7 @@ from variegate.formats.scan import seems_image
 from variegate.runs import manifest
 from variegate.runs.identity import JOB
 from variegate.runs.output import is_output, open_output
+from variegate.runs.rows import Row
 from variegate.storage import Snapshot, Storage, key_to_text, open_storage
 
 CATEGORIES = ("training", "testing", "split")
@@ -27,7 +28,7 @@ _MOST_OPERATIONS = 3_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class UploadImage:
     """One image to be uploaded.
 
     Attributes:
@@ -73,7 +74,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class UploadSelection:
     """The images of one dataset.
 
     Attributes:
@@ -90,13 +91,13 @@ class Selection:
     _choice: Choice
     _origins: "_Origins"
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[UploadImage]:
         """Yield every image, in the order of the listing."""
         for source in self.dataset_format.sources(self.storage):
             if source.skip is None and seems_image(source.key):
                 yield self._part(source)
 
-    def _part(self, source: Source) -> Part:
+    def _part(self, source: Source) -> UploadImage:
         annotation = source.annotation
         labels = source.shares
         fault = source.unusable
@@ -104,7 +105,7 @@ class Selection:
             named = ", ".join(f"{name} {share:.2g}" for name, share in labels.items())
             fault = f"has {len(labels)} labels ({named}); the service takes one"
         boxed = annotation is not None and (annotation.objects or not labels)
-        return Part(
+        return UploadImage(
             key=source.key,
             size=source.size,
             category=self._category(source.split),
@@ -126,7 +127,7 @@ class Selection:
 
 
 @contextmanager
-def selected(place: str, choice: Choice) -> Iterator[Selection]:
+def selected(place: str, choice: Choice) -> Iterator[UploadSelection]:
     """Open a dataset, and find out where its images go.
 
     Raises:
@@ -144,7 +145,7 @@ def selected(place: str, choice: Choice) -> Iterator[Selection]:
         made = is_output(inner)
         if made:
             origins.take(place, each=choice.each)
-        yield Selection(storage, found, sum(found.images.values()), made, choice, origins)
+        yield UploadSelection(storage, found, sum(found.images.values()), made, choice, origins)
 
 
 def _question(place: str, split: str | None) -> InputError:
@@ -198,14 +199,12 @@ class _Origins:
 
 
 def _recipe_of(storage: Storage) -> dict[str, str]:
-    from variegate import errors
-
     told = {"made_by": "variegate"}
     if not storage.exists(JOB):
         return told
     try:
         record: dict[str, Any] = json.loads(storage.read(JOB))
-    except (ValueError, errors.InputError):
+    except (ValueError, InputError):
         return told
     recipe = record.get("recipe")
     if isinstance(recipe, dict):
@@ -216,7 +215,7 @@ def _recipe_of(storage: Storage) -> dict[str, str]:
     return told
 
 
-def _told(row: manifest.Row) -> dict[str, str]:
+def _told(row: Row) -> dict[str, str]:
     told = {"source": key_to_text(row.key)}
     if row.source_sha256:
         told["source_sha256"] = row.source_sha256

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from variegate.datasets.upload.selection import Part
+from variegate.datasets.upload.selection import UploadImage
 
 UPLOADED, PRESENT = "uploaded", "present"
 DUPLICATE, CONFLICT = "duplicate", "conflict"
@@ -23,7 +23,7 @@ _EXAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Group:
+class UploadGroup:
     """Images that go to one place with one label.
 
     Attributes:
@@ -60,7 +60,7 @@ class UploadSummary:
     endpoint: str
     project: str | None = None
     dry_run: bool = False
-    groups: dict[Group, Counter[str]] = field(default_factory=dict)
+    groups: dict[UploadGroup, Counter[str]] = field(default_factory=dict)
     boxes: int = 0
     sent_bytes: int = 0
     requests: int = 0
@@ -69,9 +69,9 @@ class UploadSummary:
     log: str | None = None
     elapsed_s: float = 0.0
 
-    def count(self, part: Part, state: str, example: str | None = None) -> None:
+    def count(self, part: UploadImage, state: str, example: str | None = None) -> None:
         """Count an image."""
-        group = Group(part.category, part.split or "", part.label or "")
+        group = UploadGroup(part.category, part.split or "", part.label or "")
         self.groups.setdefault(group, Counter())[state] += 1
         if example is not None:
             shown = self.examples.setdefault(state, [])
@@ -97,7 +97,7 @@ class UploadSummary:
         totals = self.totals
         return not (totals[UNUSABLE] or totals[FAILED] or totals[CONFLICT])
 
-    def rows(self) -> Iterator[tuple[Group, Counter[str]]]:
+    def rows(self) -> Iterator[tuple[UploadGroup, Counter[str]]]:
         """Yield the figures of each group, in order."""
         yield from sorted(self.groups.items())
 

@@ -24,9 +24,9 @@ from variegate.datasets.upload.edge_impulse import (
     NotAnswered,
     Pace,
 )
-from variegate.datasets.upload.log import SENDING, Entry, UploadLog
+from variegate.datasets.upload.log import SENDING, LogEntry, UploadLog
 from variegate.datasets.upload.payload import MOST_FILES, Payload, prepared
-from variegate.datasets.upload.selection import Choice, Part, Selection, selected
+from variegate.datasets.upload.selection import Choice, UploadImage, UploadSelection, selected
 from variegate.datasets.upload.tally import (
     CONFLICT,
     DUPLICATE,
@@ -49,7 +49,7 @@ _OPEN_BYTES = 32 << 20
 _FLYING_BYTES = 64 << 20
 # So often in a row, and nothing goes through: the service is not well.
 _MOST_FAILURES = 20
-_SENT = frozenset((SENDING, "failed"))
+_SENT = frozenset((SENDING, "failed", "stored"))
 _LOOKS, _LOOK_PAUSE_S = 20, 0.5
 _FAR = 1.0
 
@@ -84,7 +84,7 @@ def upload(
     endpoints: Endpoints,
     options: UploadOptions | None = None,
     *,
-    on_selection: Callable[[Selection], None] | None = None,
+    on_selection: Callable[[UploadSelection], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> UploadSummary:
     """Upload a dataset to the project of a key.
@@ -138,7 +138,7 @@ def default_log(place: str) -> Path:
 class _Looked:
     """An image that was read: its payload, or why there is none."""
 
-    part: Part
+    part: UploadImage
     payload: Payload | None
     fault: str | None
     notes: Counter[str]
@@ -168,7 +168,7 @@ class _Transfer:
         self._on_progress: Callable[[int, int], None] | None = None
 
     def run(
-        self, selection: Selection, on_progress: Callable[[int, int], None] | None = None
+        self, selection: UploadSelection, on_progress: Callable[[int, int], None] | None = None
     ) -> None:
         """Deal with every image."""
         self._total, self._on_progress = selection.total, on_progress
@@ -187,10 +187,10 @@ class _Transfer:
         for note, count in sorted(self._notes.items()):
             self._summary.notes.append(f"{count:,} x {note}")
 
-    def _looked(self, selection: Selection) -> Iterator[_Looked]:
+    def _looked(self, selection: UploadSelection) -> Iterator[_Looked]:
         workers = _REMOTE_READERS if "://" in selection.storage.url else _READERS
 
-        def look(storage: Storage, part: Part) -> _Looked:
+        def look(storage: Storage, part: UploadImage) -> _Looked:
             return _look(part, storage, self._options.limits)
 
         for _, looked in worked_on(selection.parts(), self._summary.place, look, workers=workers):
@@ -222,11 +222,13 @@ class _Transfer:
         digest, meaning = payload.digest, payload.meaning
         entry = self._log.find(digest)
         if entry is None:
-            self._log.mark(digest, Entry("waiting", meaning, here=True))
+            self._log.mark(digest, LogEntry("waiting", meaning, here=True))
             return None
         if entry.here:
             return DUPLICATE if entry.meaning == meaning else CONFLICT
-        if entry.state in ("stored", "present"):
+        # Whether the project kept its boxes was not seen: it is sent again, to be told its number.
+        unseen = bool(payload.boxes) and not self._log.boxes_seen
+        if entry.state in ("stored", "present") and not unseen:
             self._log.mark(digest, replace(entry, here=True))
             if entry.meaning != meaning:
                 self._notes[
@@ -308,9 +310,7 @@ class _Transfer:
         for payload, answer in zip(payloads, answers, strict=True):
             if answer.state == "failed":
                 self._failures += 1
-                self._count(
-                    payload.part, FAILED, f"{printable(payload.part.key)}: {answer.reason}"
-                )
+                self._count(payload.part, FAILED, f"{printable(payload.part.key)}: {answer.reason}")
                 if self._failures >= _MOST_FAILURES:
                     raise StoreError(
                         f"{self._summary.endpoint}: refused {self._failures} images one after the "
@@ -329,7 +329,7 @@ class _Transfer:
         self._summary.sent_bytes += len(payload.data)
         self._summary.boxes += len(payload.boxes or ())
 
-    def _count(self, part: Part, state: str, example: str | None = None) -> None:
+    def _count(self, part: UploadImage, state: str, example: str | None = None) -> None:
         self._summary.count(part, state, example)
         self._done += 1
         if self._on_progress:
@@ -370,7 +370,7 @@ class _Transfer:
         self._log.see_boxes()
 
 
-def _look(part: Part, storage: Storage, limits: Limits) -> _Looked:
+def _look(part: UploadImage, storage: Storage, limits: Limits) -> _Looked:
     notes: Counter[str] = Counter()
     if part.fault is not None:
         return _Looked(part, None, part.fault, notes)
