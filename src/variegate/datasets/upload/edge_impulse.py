@@ -12,7 +12,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 INGESTION, STUDIO = "https://ingestion.edgeimpulse.com", "https://studio.edgeimpulse.com/v1"
 
 _TRIES = 8
+# Samples that the studio is asked for at a time.
+_PAGE = 200
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 _LONGEST_ASKED_S = 600.0
 _TIMEOUT_S, _CONNECT_S = 300.0, 15.0
@@ -248,6 +250,36 @@ class EdgeImpulse:
         if found.get("isProcessing") is True:
             return None
         return list(found.get("boundingBoxes") or ())
+
+    def samples(self, project: str, category: str) -> Iterator[dict[str, Any]]:
+        """Yield what the project tells of each sample of a category.
+
+        Raises:
+            OutputError: it does not tell.
+        """
+        start = 0
+        while True:
+            query = f"category={category}&limit={_PAGE}&offset={start}&excludeSensors=true"
+            body = self._studio("GET", f"/api/{project}/raw-data?{query}")
+            some = body.get("samples")
+            if body.get("success") is not True or not isinstance(some, list):
+                raise OutputError(f"the samples of project {project}: {self._said(body)}")
+            yield from some
+            start += len(some)
+            if not some:
+                return
+
+    def image(self, project: str, sample: int) -> bytes:
+        """Return the file of a sample.
+
+        Raises:
+            OutputError: it cannot be had.
+        """
+        url = f"{self._endpoints.studio}/api/{project}/raw-data/{sample}/image"
+        response, _ = self._answered("GET", url, headers={"x-api-key": self._key.reveal()})
+        if response.status_code != 200:
+            raise OutputError(f"sample {sample} cannot be had: HTTP {response.status_code}")
+        return response.content
 
     @property
     def has_studio(self) -> bool:
