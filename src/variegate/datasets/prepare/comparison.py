@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
+from typing import Protocol
 
 from variegate.codecs import Limits, decode, probe
 from variegate.datasets.prepare.measures import gray_of, pixels_digest, reduction
@@ -15,6 +16,13 @@ from variegate.storage import Storage
 _LEAST_SIDE = 400
 # Frames that are kept, half a megabyte each with their features.
 _KEPT = 768
+
+
+class FrameSource(Protocol):
+    """Where images come from that are laid over others."""
+
+    def of(self, key: str) -> Frame | None:
+        """Return an image; None where it cannot be read any more."""
 
 
 class Frames:
@@ -70,7 +78,7 @@ class Comparison:
 
     def __init__(
         self,
-        frames: Frames,
+        frames: FrameSource,
         keys: Sequence[str],
         qualities: Sequence[int | None],
         *,

@@ -24,6 +24,8 @@ class Thresholds:
         screenshot: share of pixels that equal their neighbors from which it is like a screenshot.
         banner: longer side over shorter one from which a flat image is a text banner.
         banner_flat: share of pixels that equal their neighbors that a text banner has.
+        tiny_object: shorter side, pixels, below which an object is tiny.
+        doubled: overlap (IoU) from which two objects of one class lie on each other.
     """
 
     blank: float = 1.0
@@ -37,6 +39,8 @@ class Thresholds:
     screenshot: float = 0.5
     banner: float = 2.5
     banner_flat: float = 0.35
+    tiny_object: float = 4.0
+    doubled: float = 0.9
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> Self:
