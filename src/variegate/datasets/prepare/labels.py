@@ -101,7 +101,7 @@ class LabelCounter:
             found.with_objects += 1
         elif source.shares or masked:
             found.with_class += 1
-        elif annotation is not None:
+        elif annotation is not None and not annotation.extra.get("no_file"):
             found.empty += 1
             count_fault(self._without, "images with an empty annotation", name)
         else:
