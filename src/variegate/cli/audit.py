@@ -1,6 +1,5 @@
 """variegate audit: what is in a heap of images, and what is in it twice."""
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,8 @@ from variegate.cli.options import AsJson, BackendChoice, In, Out, RunInput, Stri
 from variegate.cli.progress import counting
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from variegate.datasets.prepare.audit import AgainstCount, Audit, GradeCount
     from variegate.datasets.prepare.labels import LabelAudit
 

@@ -1,11 +1,10 @@
-"""The page of a preparation: what came in, what went out, what was set aside, and what it is now."""
+"""The page of a preparation: what came in, went out and was set aside, and what it is now."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from variegate.datasets.prepare.account import Account
-from variegate.datasets.prepare.channel_sums import ChannelFigures
 from variegate.datasets.prepare.decisions import DECISIONS
 from variegate.datasets.prepare.leaks import Leak, LeakOptions, LeakReport, leaks
 from variegate.datasets.prepare.selection import LEFT_OUT
@@ -148,7 +147,9 @@ def preparation_page(made: Preparation, thumbnails: Thumbnails) -> Iterator[str]
     if made.leaks is not None:
         sections.append(Section("leaks", "Leaks", _leaks(made.leaks)))
     footer = f"Made by variegate prepare. Digest of the dataset: {account.digest}"
-    return page(f"Preparation of {account.place}", f"into {account.output}", sections, footer=footer)
+    return page(
+        f"Preparation of {account.place}", f"into {account.output}", sections, footer=footer
+    )
 
 
 def _account(found: Account) -> Iterator[Html]:
@@ -231,11 +232,9 @@ def _splits(account: Account, figures: DatasetStatistics) -> Iterator[Html]:
 
 
 def _channels(figures: DatasetStatistics) -> Iterator[Html]:
-    shown: list[tuple[str, ChannelFigures | None]] = [("all", figures.channels)]
-    shown += figures.by_split.items()
     rows = [
         [name, f"{one.images:,}", f"{one.pixels:,}", _numbers(one.mean), _numbers(one.std)]
-        for name, one in shown
+        for name, one in (("all", figures.channels), *figures.by_split.items())
         if one is not None
     ]
     told = tag("p", tag("code", figures.normalize or ""), class_="note")
@@ -277,7 +276,11 @@ def _files(leak: Leak) -> str:
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
-    head = tag("tr", *(tag("th", one, scope="col", class_="number") for one in titles))
+    head = tag(
+        "tr",
+        tag("th", titles[0], scope="col"),
+        *(tag("th", one, scope="col", class_="number") for one in titles[1:]),
+    )
     body = (
         tag(
             "tr",
@@ -288,4 +291,6 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
     )
     table = tag("table", tag("thead", head), tag("tbody", *body))
     # What scrolls must be reached by keyboard.
-    return tag("div", table, tabindex=0, role="region", aria_label=titles[0] or "figures")
+    return tag(
+        "div", table, class_="scroll", tabindex=0, role="region", aria_label=titles[0] or "figures"
+    )

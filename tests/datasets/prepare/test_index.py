@@ -58,7 +58,11 @@ def test_every_planted_one_is_found_by_its_grade_and_no_stranger(known):
         "part.jpg": ("4.jpg", "edit"),
     }
     assert {grade: one.images for grade, one in found.against.found.items()} == {
-        **{"bytes": 1, "pixels": 1, "copy": 1, "edit": 2, "again": 0}
+        "bytes": 1,
+        "pixels": 1,
+        "copy": 1,
+        "edit": 2,
+        "again": 0,
     }
     assert found.against.images == PHOTOS
 

@@ -149,8 +149,8 @@ def audit(
     Args:
         source: a folder, zip or tar file, or bucket. Nothing in it is changed.
         output: a folder or bucket that is new, empty, or the same audit's. It gets `images.jsonl`,
-            one line an image, `groups.jsonl`, one line a group, `audit.json`, and `prepare.index`, by which
-            these images are recognised again without their files.
+            one line an image, `groups.jsonl`, one line a group, `audit.json`, and `prepare.index`,
+            by which these images are recognised again without their files.
         thresholds: of flags, by name; see `Thresholds`.
         keep_exif: also keep camera and time of EXIF.
         against: `prepare.index` of another audit, or its folder: images that are known there are

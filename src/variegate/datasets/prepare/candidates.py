@@ -104,9 +104,7 @@ def _unpacked(codes: np.ndarray, total: int) -> np.ndarray:
     return np.stack([codes // total, codes % total], axis=1)
 
 
-def word_pairs(
-    words: np.ndarray, owners: np.ndarray, total: int, *, first: int = 0
-) -> np.ndarray:
+def word_pairs(words: np.ndarray, owners: np.ndarray, total: int, *, first: int = 0) -> np.ndarray:
     """Return pairs of images with several words in common.
 
     Args:

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Protocol
 
+import numpy as np
+
 from variegate.codecs import Limits, decode, probe
 from variegate.datasets.prepare.measures import gray_of, pixels_digest, reduction
 from variegate.datasets.prepare.registration import Frame, register
@@ -53,6 +55,14 @@ class Frames:
         try:
             data = self._storage.read(key, limit=self._limits.max_bytes)
             return bytes.fromhex(pixels_digest(decode(data, limits=self._limits)))
+        except (ImageError, InputError):
+            return None
+
+    def whole(self, key: str) -> np.ndarray | None:
+        """Return an image in gray at its full size; None where it cannot be read any more."""
+        try:
+            data = self._storage.read(key, limit=self._limits.max_bytes)
+            return gray_of(decode(data, limits=self._limits))
         except (ImageError, InputError):
             return None
 

@@ -9,6 +9,7 @@ import numpy as np
 from variegate.codecs import Limits
 from variegate.datasets.prepare.candidates import hash_pairs, word_pairs
 from variegate.datasets.prepare.comparison import Comparison, Frames
+from variegate.datasets.prepare.detail import is_enlarged_or_padded
 from variegate.datasets.prepare.groups import Found, Group, Grouper
 from variegate.datasets.prepare.measures import Measures
 from variegate.datasets.prepare.relations import Relation
@@ -150,4 +151,8 @@ def find_duplicates(
     frames = Frames(storage, limits)
     identical = collection.identical(ranks, candidates, frames.digest)
     judge = Comparison(frames, collection.keys, collection.qualities, threads=threads, on_pair=tell)
-    return Grouper(ranks, identical, judge).found(candidates)
+
+    def made_of(one: int, other: int, relation: Relation) -> bool:
+        return is_enlarged_or_padded(frames, collection.keys[one], relation)
+
+    return Grouper(ranks, identical, judge, made_of).found(candidates)

