@@ -81,7 +81,8 @@ def audit_page(found: Audit, shown: Findings, thumbnails: Thumbnails) -> Iterato
         sections.append(Section("quarantine", title, _left(found, shown), intro))
     intro = (
         "Each group is around one image that represents it, the largest that is not another one "
-        "enlarged or padded; the others are related to it directly. A frame marks the part that another image shows."
+        "enlarged or padded; the others are related to it directly. A frame marks the part that "
+        "another image shows."
     )
     sections.append(
         Section("duplicates", "Duplicates", group_blocks(found, shown, thumbnails), intro)

@@ -153,6 +153,6 @@ def find_duplicates(
     judge = Comparison(frames, collection.keys, collection.qualities, threads=threads, on_pair=tell)
 
     def made_of(one: int, other: int, relation: Relation) -> bool:
-        return is_enlarged_or_padded(frames, collection.keys[one], relation)
+        return is_enlarged_or_padded(frames, collection.keys[one], collection.keys[other], relation)
 
     return Grouper(ranks, identical, judge, made_of).found(candidates)
