@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import variegate
+from browser import browser
 from variegate.cli import app
 from variegate.reports.prepare import PAGE
 
@@ -80,3 +81,14 @@ def test_the_page_is_the_same_again_and_goes_where_it_is_not_wanted(prepared):
     run([*arguments, "--no-report"])
     assert not (folder / "clean.audit" / PAGE).exists()
     (folder / "clean.audit" / PAGE).write_text(before)
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_browser_shows_it_without_an_error_or_a_request(prepared, tmp_path, width):
+    place = prepared[0] / "clean.audit" / PAGE
+    with browser(tmp_path) as chromium:
+        chromium.open(place, width=width)
+        assert chromium.console == []
+        asked = [one for one in chromium.requests if not one.startswith("data:")]
+        assert asked == [place.as_uri()]
+        assert chromium.value("document.documentElement.scrollWidth") <= width
