@@ -284,7 +284,7 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
     body = (
         tag(
             "tr",
-            tag("th", row[0], scope="row"),
+            tag("th", row[0], scope="row", style="min-width: 6rem"),
             *(tag("td", cell, class_="number") for cell in row[1:]),
         )
         for row in rows

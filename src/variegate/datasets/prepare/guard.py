@@ -2,8 +2,8 @@
 
 A quick look, not the whole search of `variegate.datasets.prepare.leaks`: names of exports, which
 cost nothing, and bytes of files of one size, of which the beginnings are read first. Sizes that few
-files share come first, and so many files are read at most: where a million files are all of one
-size, what was not compared is said.
+files share come first, and the number of files that are read is limited: where a million files are all of
+one size, what was not compared is said.
 """
 
 import hashlib
@@ -105,7 +105,7 @@ def without_leaks(prepared: Prepared, *, allow: bool = False) -> Prepared:
     if found.not_compared:
         files = counted(found.not_compared, "image was", "images were")
         notes.append(
-            f"{files} not compared between the splits, for so many are of one size; variegate "
+            f"{files} not compared between the splits, for too many have the same size; variegate "
             "leaks compares all"
         )
     dataset_format = prepared.dataset_format
