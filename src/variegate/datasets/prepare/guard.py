@@ -2,8 +2,8 @@
 
 A quick look, not the whole search of `variegate.datasets.prepare.leaks`: names of exports, which
 cost nothing, and bytes of files of one size, of which the beginnings are read first. Sizes that few
-files share come first, and the number of files that are read is limited: where a million files are all of
-one size, what was not compared is said.
+files share come first, and the number of files that are read is limited: where a million files are
+all of one size, what was not compared is said.
 """
 
 import hashlib

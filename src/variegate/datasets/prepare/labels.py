@@ -109,8 +109,8 @@ class LabelCounter:
             count_fault(self._without, "images without an annotation", name)
         self._counts[min(len(objects), MOST_COUNTED)] += 1
         found.objects += len(objects)
-        for one in {*source.shares, *(one.category for one in objects)}:
-            self._class(one).images += 1
+        for category in {*source.shares, *(one.category for one in objects)}:
+            self._class(category).images += 1
         boxes = [_box(one) for one in objects]
         for one, box in zip(objects, boxes, strict=True):
             self._class(one.category).objects += 1
@@ -162,8 +162,8 @@ class LabelCounter:
                 by_class.setdefault(one.category, []).append(box)
         for category, same in by_class.items():
             # Of a crowd only the first are compared with each other.
-            for one, other in combinations(same[:_MOST_PAIRED], 2):
-                shared = overlap(one, other)
+            for first, second in combinations(same[:_MOST_PAIRED], 2):
+                shared = overlap(first, second)
                 if shared >= self._thresholds.doubled:
                     self._found.doubled += 1
                     what = f"{name}: two {printable(category)}, overlap {shared:.0%}"
