@@ -353,6 +353,7 @@ def augment(
     recipe: Recipe | str | Path | None = None,
     seed: int | None = None,
     options: Options | None = None,
+    check: Callable[[Prepared], Prepared] | None = None,
     on_start: Callable[[Prepared], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Summary:
@@ -364,6 +365,7 @@ def augment(
         recipe: a recipe, its file, or a preset's name; None for the preset "light".
         seed: instead of the recipe's.
         options: how to read and run.
+        check: refuses the job by raising, or returns it with further notes.
         on_start: told of the checked job before anything is written.
         on_progress: told of the progress, some times a second.
 
@@ -376,6 +378,8 @@ def augment(
     check_apart(source, output)
     begun = time.monotonic()
     with prepare(source, loaded, options) as prepared:
+        if check:
+            prepared = check(prepared)
         summary = run(
             prepared, output, options, plugins=plugins, on_start=on_start, on_progress=on_progress
         )
