@@ -17,6 +17,7 @@ from variegate.codecs import Limits
 from variegate.errors import InputError, OutputError, RecipeError
 from variegate.formats import NO_HINTS, DatasetFormat, Hints, Writer, detect, writer_to_json
 from variegate.formats.base import counted
+from variegate.formats.notes import stops_strict
 from variegate.recipes.borders import border_notes
 from variegate.recipes.plugins import Plugin, load_plugins
 from variegate.recipes.recipe import Recipe
@@ -127,8 +128,8 @@ class Options:
         limits: larger images are quarantined.
         raw_labels: write labels into CSV files as they are, though a spreadsheet may take them for
             formulas.
-        strict: stop at the first fault in an annotation, or note about the dataset, before
-            anything is made.
+        strict: stop before anything is made at the first fault in an annotation, or note that
+            one is lost, changed or guessed.
         update: make a finished output of the same recipe follow its input: make what is new or
             changed, keep the rest.
         prune: with `update`: delete the results of inputs that are gone.
@@ -331,13 +332,13 @@ def check_options(options: Options) -> None:
 
 
 def check_problems(listing: Listing, dataset_format: DatasetFormat, options: Options) -> None:
-    """Stop at the first fault in an annotation, or note about the dataset, if that is wanted.
+    """Stop at the first fault in an annotation, or note of what one costs, if that is wanted.
 
     Raises:
         InputError: there is one.
     """
     if options.strict:
-        for one in (*listing.first_problems, *dataset_format.notes):
+        for one in (*listing.first_problems, *filter(stops_strict, dataset_format.notes)):
             raise InputError(f"--strict: {one}")
 
 

@@ -37,6 +37,7 @@ from variegate.formats.coco.path_ends import inside_folder
 from variegate.formats.coco.places import Located, Places, inside, locate
 from variegate.formats.delimited import Head, body_rows, chosen_tables, class_name, read_head
 from variegate.formats.hints import Hints
+from variegate.formats.notes import Information
 from variegate.formats.scan import (
     Said,
     Survey,
@@ -265,7 +266,7 @@ def _notes(tables: list[_Table], unlisted: int) -> Iterator[str]:
             yield f"{count} of {key} without a file, the first in line {table.unnamed[0]:,}"
     if unlisted:
         count = counted(unlisted, "image is", "images are")
-        yield f"{count} not listed in any table of boxes and left out"
+        yield Information(f"{count} not listed in any table of boxes and left out")
 
 
 def _own_split(table: _Table, key: str, said: Said) -> str | None:

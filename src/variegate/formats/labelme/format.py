@@ -26,7 +26,7 @@ from variegate.formats.labelme.groups import (
     with_keypoints,
 )
 from variegate.formats.labelme.shapes import read_shape, without_split_pieces, write_shapes
-from variegate.formats.paired import BrokenFileError, PairedFormat, PairedWriter
+from variegate.formats.paired import BrokenFileError, PairedFormat, PairedWriter, folder_said
 from variegate.formats.pairing import Listed, find_pairs, parts_of
 from variegate.formats.scan import Survey, split_below
 from variegate.formats.writer import Content, Item
@@ -79,9 +79,11 @@ class LabelMe(PairedFormat):
     """See `variegate.formats.labelme.shapes` for what is read and written."""
 
     name: ClassVar[str] = "labelme"
-    takes: ClassVar[frozenset[str]] = frozenset(("pairs",))
+    takes: ClassVar[frozenset[str]] = frozenset(("encoding", "images", "pairs"))
     heading: ClassVar[str] = "LabelMe"
     kind: ClassVar[str] = "JSON file"
+
+    encoding: str | None = None
 
     @classmethod
     def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
@@ -89,15 +91,19 @@ class LabelMe(PairedFormat):
             old = bool(survey.others[".xml"])
             also = ", and .xml files of the old web tool are not supported" if old else ""
             return NotThisFormat(f"there are no .json files{also}")
-        listed = Listed.of(storage, extension=".json", keep=lambda _: False)
-        pairs = find_pairs(listed, ".json")
+        within = folder_said(survey.hints)
+        listed = Listed.of(storage, extension=".json", keep=lambda _: False, within=within)
+        pairs = find_pairs(listed, ".json", within=within)
         if not pairs.folders:
-            return NotThisFormat("no .json file has the name of an image")
+            where = "" if within is None else f" in {printable(within)!r}"
+            return NotThisFormat(f"no .json file has the name of an image{where}")
         if not chosen and (reason := pairs.doubt(listed)):
             return NotThisFormat(reason)
-        if not any(True for _ in _shapes(storage, islice(pairs.present(listed), _LOOKED_AT))):
+        encoding = survey.hints.encoding
+        some = islice(pairs.present(listed), _LOOKED_AT)
+        if not any(True for _ in _shapes(storage, some, encoding)):
             return NotThisFormat("the .json files beside the images have no shapes")
-        labels, points = point_names(_shapes(storage, pairs.present(listed)))
+        labels, points = point_names(_shapes(storage, pairs.present(listed), encoding))
         if survey.hints.pairs:
             survey.hints.check_pairs(all_names(points))
         skeletons = keypoint_skeletons(points, survey.hints.pairs)
@@ -108,6 +114,7 @@ class LabelMe(PairedFormat):
             classes=classes,
             skeletons=skeletons,
             pairs=pairs,
+            encoding=encoding,
             template=LabelMeWriter(classes=classes, skeletons=skeletons, folders=pairs.folders),
         )
         return dataset_format.with_counts(listed, dataset_format.unpaired(listed))
@@ -115,7 +122,7 @@ class LabelMe(PairedFormat):
     def read(self, storage: Storage, image: str, where: str, problems: Problems) -> Annotation:
         if not storage.exists(where):
             return Annotation(extra={"no_file": True})
-        data, text = read_file(storage, where)
+        data, text = read_file(storage, where, self.encoding)
         _check_path(data.get("imagePath"), problems)
         size = self.settled(
             storage, image, _size(data, problems), lambda problem: problems.add(1, problem)
@@ -124,7 +131,7 @@ class LabelMe(PairedFormat):
         return self._annotation(data, text, size, real, problems)
 
     def unsized(self, storage: Storage, image: str, where: str) -> Annotation:
-        data, text = read_file(storage, where)
+        data, text = read_file(storage, where, self.encoding)
         unheard = Problems(where)
         return self._annotation(data, text, _size(data, unheard), None, unheard)
 
@@ -156,25 +163,31 @@ class LabelMe(PairedFormat):
         return Annotation(size=size, labels=_labels(data.get("flags")), objects=kept, extra=extra)
 
 
-def _shapes(storage: Storage, keys: Iterable[str]) -> Iterator[list[Any]]:
+def _shapes(storage: Storage, keys: Iterable[str], encoding: str | None) -> Iterator[list[Any]]:
     """Yield the shapes of the files that can be used."""
     for key in keys:
         with suppress(BrokenFileError):
-            yield read_file(storage, key)[0]["shapes"]
+            yield read_file(storage, key, encoding)[0]["shapes"]
 
 
-def read_file(storage: Storage, key: str) -> tuple[dict[str, Any], str]:
+def read_file(
+    storage: Storage, key: str, encoding: str | None = None
+) -> tuple[dict[str, Any], str]:
     """Return the content of a LabelMe file, as values and as text.
 
     Raises:
         BrokenFileError: it is none.
     """
     try:
-        text = storage.read(key, limit=_LIMIT).decode("utf-8-sig")
-        data = json.loads(text)
+        text = storage.read(key, limit=_LIMIT).decode(encoding or "utf-8-sig")
+        data = json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
         raise BrokenFileError(error.lineno, f"broken JSON ({error.msg})") from error
-    except (LimitError, InputError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except UnicodeDecodeError as error:
+        reason = f"not in {encoding}" if encoding else "not in UTF-8"
+        remedy = "check --encoding" if encoding else "say its encoding, such as --encoding gbk"
+        raise BrokenFileError(1, f"{reason}; {remedy}") from error
+    except (LimitError, InputError, RecursionError, ValueError) as error:
         raise BrokenFileError(1, f"cannot be read ({error})") from error
     if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
         raise BrokenFileError(1, 'expected "shapes", a list; not a file of LabelMe')

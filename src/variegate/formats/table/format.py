@@ -10,6 +10,7 @@ from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, about, named
 from variegate.formats.delimited import Head, chosen_tables, read_head
 from variegate.formats.hints import Hints
+from variegate.formats.notes import information
 from variegate.formats.scan import Survey, leave_unsaid
 from variegate.formats.table.file import Columns, Place, Table, describe, find_columns, read_table
 from variegate.formats.table.writer import CsvTableWriter
@@ -113,9 +114,10 @@ class CsvTable(DatasetFormat):
         yield from about(self.table.outside, "file lies", "files lie", outside)
         yield from about(sorted(missing), "file is", "files are", f"listed in {key} but missing")
         unsaid = f"not listed in {key} and without a label"
-        yield from about(unlisted, "image is", "images are", unsaid)
+        yield from information(about(unlisted, "image is", "images are", unsaid))
         empty = [name for name, (label, _) in self.table.rows.items() if label is None]
-        yield from about(empty, "file has", "files have", f"an empty label in {key}")
+        said = f"an empty label in {key}"
+        yield from information(about(empty, "file has", "files have", said))
 
     @property
     def heading(self) -> str:

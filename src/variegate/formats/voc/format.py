@@ -5,15 +5,17 @@
 ``train/7.xml`` beside ``train/7.jpg``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.checks import Problems, without_duplicates
 from variegate.formats.base import NotThisFormat, Recognised, about, counted
+from variegate.formats.encodings import decode_text
+from variegate.formats.hints import Hints
 from variegate.formats.image_size import image_size
-from variegate.formats.paired import PairedFormat
+from variegate.formats.paired import PairedFormat, folder_said
 from variegate.formats.pairing import (
     Listed,
     Pairs,
@@ -54,6 +56,7 @@ class PascalVoc(PairedFormat):
     """
 
     name: ClassVar[str] = "voc"
+    takes: ClassVar[frozenset[str]] = frozenset(("encoding", "images"))
     heading: ClassVar[str] = "Pascal VOC"
     kind: ClassVar[str] = "XML file"
 
@@ -65,17 +68,19 @@ class PascalVoc(PairedFormat):
     def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         if not survey.others[".xml"] and not any(map(_of_masks, survey.tally.folders)):
             return NotThisFormat("there are no .xml files")
-        listed = Listed.of(storage, extension=".xml", keep=_is_kept)
+        within = folder_said(survey.hints)
+        listed = Listed.of(storage, extension=".xml", keep=_is_kept, within=within)
         masks = frozenset(key for key in listed.others if in_mask_folder(key))
-        pairs = find_pairs(listed, ".xml")
+        pairs = find_pairs(listed, ".xml", within=within)
         if not pairs.folders:
             pairs = _pairs_by_masks(listed, masks)
         if not pairs.folders:
-            return NotThisFormat("no .xml file has the name of an image")
+            where = "" if within is None else f" in {printable(within)!r}"
+            return NotThisFormat(f"no .xml file has the name of an image{where}")
         reason = pairs.doubt(listed) or other_format(storage, pairs, listed)
         if reason and not chosen:
             return NotThisFormat(reason, noteworthy=True)
-        return cls._of(storage, listed, pairs, masks, said=survey.hints.splits)
+        return cls._of(storage, listed, pairs, masks, hints=survey.hints)
 
     @classmethod
     def _of(
@@ -85,20 +90,21 @@ class PascalVoc(PairedFormat):
         pairs: Pairs,
         masks: frozenset[str],
         *,
-        said: Mapping[str, str],
+        hints: Hints,
     ) -> Self:
         stems = {stem for found in listed.images.values() for stem in found}
         lists = [key for key in listed.others if is_list(key)]
         sets = read_sets(storage, lists, lambda name: name.rpartition("/")[2] in stems)
         maps = [key for key in listed.others if key.rpartition("/")[2] == _LABELMAP]
-        text = None
+        text, guesses = None, list[str]()
         if maps:
-            text = storage.read(maps[0], limit=_TEXT_LIMIT).decode("utf-8", "surrogateescape")
+            data = storage.read(maps[0], limit=_TEXT_LIMIT)
+            text = decode_text(data, printable(maps[0]), hints.encoding, guesses)
         names, origin = examine(storage, pairs.present(listed))
         classes = class_order(names, text)
         dataset_format = cls(
             root=pairs.root(*listed.others),
-            said=said,
+            said=hints.splits,
             classes=classes,
             pairs=pairs,
             sets=sets,
@@ -113,7 +119,7 @@ class PascalVoc(PairedFormat):
                 mask_classes=mask_classes(text, names) if masks else (),
             ),
         )
-        return dataset_format.with_counts(listed, dataset_format._notes(listed))
+        return dataset_format.with_counts(listed, (*guesses, *dataset_format._notes(listed)))
 
     def _notes(self, listed: Listed) -> Iterator[str]:
         if not self.template.origin:

@@ -10,6 +10,7 @@ import yaml
 from variegate.annotations.splits import canonical_split
 from variegate.errors import InputError
 from variegate.formats.encodings import decode_text
+from variegate.formats.notes import Information
 from variegate.formats.pairing import parts_of
 from variegate.formats.yolo.classes import class_lines, is_class_file, unique
 from variegate.storage import Storage, printable
@@ -159,7 +160,8 @@ def _extra(values: Mapping[Any, Any], key: str, problems: list[str]) -> dict[str
             if name not in _OWN_KEYS and not canonical_split(str(name))
         }
     except (OverflowError, RecursionError):
-        problems.append(f"{key}: more than {_MOST_VALUES:,} other values; they are not kept")
+        said = f"{key}: more than {_MOST_VALUES:,} other values; they are not kept"
+        problems.append(Information(said))
         return {}
 
 
