@@ -31,6 +31,16 @@ class BrokenFileError(Exception):
         self.reason = reason
 
 
+class UndecodedFileError(BrokenFileError):
+    """An annotation file is not in the encoding that is said."""
+
+    def __init__(self, tried: str, said: str | None) -> None:
+        """Take the encoding that was tried, and the one that the user says."""
+        remedy = "check --encoding" if said else "say its encoding, such as --encoding gbk"
+        name = "UTF-8" if tried.lower() in ("utf-8", "utf-8-sig") else tried
+        super().__init__(1, f"not in {name}; {remedy}")
+
+
 class PairedWriter(Writer):
     """Writes an annotation file for each image.
 

@@ -8,6 +8,7 @@ that LabelMe embeds (`imageData`) is ignored, since the file is there, and dropp
 import json
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from itertools import islice
 from typing import Any, ClassVar, TypeGuard
 
 from variegate.annotations.annotation import Annotation, Object
+from variegate.annotations.body_parts import is_unknown_place
 from variegate.annotations.checks import Problems, Size, without_duplicates
 from variegate.errors import InputError, LimitError
 from variegate.formats.base import NotThisFormat, Recognised
@@ -26,7 +28,13 @@ from variegate.formats.labelme.groups import (
     with_keypoints,
 )
 from variegate.formats.labelme.shapes import read_shape, without_split_pieces, write_shapes
-from variegate.formats.paired import BrokenFileError, PairedFormat, PairedWriter, folder_said
+from variegate.formats.paired import (
+    BrokenFileError,
+    PairedFormat,
+    PairedWriter,
+    UndecodedFileError,
+    folder_said,
+)
 from variegate.formats.pairing import Listed, find_pairs, parts_of
 from variegate.formats.scan import Survey, split_below
 from variegate.formats.writer import Content, Item
@@ -35,6 +43,7 @@ from variegate.storage import Storage, key_to_text, printable
 _LIMIT = 1 << 28
 _LOOKED_AT = 20
 _OWN = ("shapes", "imageData", "imagePath", "imageHeight", "imageWidth")
+_OF_SHAPES = frozenset(("points", "label", "shape_type", "group_id", "flags", "mask"))
 _SHAPES = re.compile(r'"shapes"\s*:\s*\[')
 _VERSION = "5.5.0"
 
@@ -102,6 +111,8 @@ class LabelMe(PairedFormat):
         encoding = survey.hints.encoding
         some = islice(pairs.present(listed), _LOOKED_AT)
         if not any(True for _ in _shapes(storage, some, encoding)):
+            if undecoded := _undecoded(storage, pairs.present(listed), encoding):
+                return NotThisFormat(undecoded, noteworthy=True, annotated=True)
             return NotThisFormat("the .json files beside the images have no shapes")
         labels, points = point_names(_shapes(storage, pairs.present(listed), encoding))
         if survey.hints.pairs:
@@ -117,7 +128,16 @@ class LabelMe(PairedFormat):
             encoding=encoding,
             template=LabelMeWriter(classes=classes, skeletons=skeletons, folders=pairs.folders),
         )
-        return dataset_format.with_counts(listed, dataset_format.unpaired(listed))
+        places = Counter(
+            name
+            for shapes in _shapes(storage, pairs.present(listed), encoding)
+            for shape in shapes
+            if isinstance(shape, dict)
+            for name in shape.keys() - _OF_SHAPES
+            if is_unknown_place(name, shape[name])
+        )
+        notes = (*_about_places(places), *dataset_format.unpaired(listed))
+        return dataset_format.with_counts(listed, notes)
 
     def read(self, storage: Storage, image: str, where: str, problems: Problems) -> Annotation:
         if not storage.exists(where):
@@ -170,6 +190,26 @@ def _shapes(storage: Storage, keys: Iterable[str], encoding: str | None) -> Iter
             yield read_file(storage, key, encoding)[0]["shapes"]
 
 
+def _about_places(places: Mapping[str, int]) -> Iterator[str]:
+    for name, count in sorted(places.items()):
+        yield (
+            f"field {name!r} of shapes ({count:,} times) is a list of numbers whose meaning is not "
+            "known; it is left out of images that are moved"
+        )
+
+
+def _undecoded(storage: Storage, keys: Iterable[str], encoding: str | None) -> str | None:
+    """Say so where a file is in another encoding, and may have shapes."""
+    for key in islice(keys, _LOOKED_AT):
+        try:
+            read_file(storage, key, encoding)
+        except UndecodedFileError as error:
+            return f"{printable(key)}: {error.reason}"
+        except BrokenFileError:
+            continue
+    return None
+
+
 def read_file(
     storage: Storage, key: str, encoding: str | None = None
 ) -> tuple[dict[str, Any], str]:
@@ -184,9 +224,7 @@ def read_file(
     except json.JSONDecodeError as error:
         raise BrokenFileError(error.lineno, f"broken JSON ({error.msg})") from error
     except UnicodeDecodeError as error:
-        reason = f"not in {encoding}" if encoding else "not in UTF-8"
-        remedy = "check --encoding" if encoding else "say its encoding, such as --encoding gbk"
-        raise BrokenFileError(1, f"{reason}; {remedy}") from error
+        raise UndecodedFileError(encoding or "utf-8", encoding) from error
     except (LimitError, InputError, RecursionError, ValueError) as error:
         raise BrokenFileError(1, f"cannot be read ({error})") from error
     if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):

@@ -126,6 +126,7 @@ class Yolo(PairedFormat):
                 config.lists,
                 pairs.folders,
                 config=(config.key or "", config.names),
+                others=config.others,
                 said=hints.classes,
                 encoding=hints.encoding,
             )
@@ -248,4 +249,5 @@ def _files(config: Config, splits: Splits) -> dict[str, str]:
     files = dict.fromkeys(splits.lists, "a list of images")
     if config.key:
         files[config.key] = "the description of the dataset"
+    files |= dict.fromkeys(config.others, "a description of a part of the dataset")
     return {**files, **dict.fromkeys(config.lists, "a list of classes")}
