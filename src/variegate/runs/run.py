@@ -31,6 +31,7 @@ from variegate.runs.balance import check_balance, plan_balance
 from variegate.runs.changes import check_unchanged
 from variegate.runs.failures import FirstFailures
 from variegate.runs.file_notes import file_notes
+from variegate.runs.forbidden_steps import forbid_notes
 from variegate.runs.identity import record_of
 from variegate.runs.job import Job
 from variegate.runs.lock import BucketLock, OutputLock, lock_of
@@ -38,7 +39,7 @@ from variegate.runs.rows import Counts, Row
 from variegate.runs.sources import Listing, spool
 from variegate.runs.update import UpdateCounts, begin_update, end_update
 from variegate.seeding import check_seed
-from variegate.storage import Snapshot, Storage, check_apart, open_storage
+from variegate.storage import Snapshot, Storage, check_apart, open_storage, printable
 
 __all__ = [
     "Options",
@@ -294,6 +295,9 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
             notes = (*dataset_format.notes, *border_notes(recipe.policy))
             dataset_format = replace(dataset_format, notes=notes)
         more: dict[str, Any] = {"objects": True} if objects else {}
+        if recipe.forbid:
+            said = forbid_notes(listing, dataset_format, recipe, printable(storage.url))
+            dataset_format = replace(dataset_format, notes=(*dataset_format.notes, *said))
         plan = None
         if options.balance is not None:
             plan = plan_balance(listing, dataset_format, recipe, options.balance)
