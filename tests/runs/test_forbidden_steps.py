@@ -75,12 +75,12 @@ def test_what_is_mixed_with_an_image_counts(source, tmp_path):
     mixed = {"sequence": ["mixup", "flip"]}
     shown = set()
     for seed in range(4):
-        made = Recipe.from_data({"variants": mixed, "seed": seed, "forbid": {"flip": ["6", "9"]}})
+        made = Recipe.from_data({"variants": mixed, "seed": seed, "forbid": {"flip": ["6"]}})
         augment(source, tmp_path / f"out{seed}", recipe=made, options=HERE)
         for row in read_manifest(tmp_path / f"out{seed}").to_pylist():
             (mixup, *_) = json.loads(row["operations"])
             folders = {key.split("/")[0] for key in (row["key"], *mixup["partners"])}
-            shown.add((row["name"], folders == {"dot"}))
+            shown.add((row["name"], "6" not in folders))
     assert shown == {("mixup", False), ("mixup+flip", True)}
 
 

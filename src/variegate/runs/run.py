@@ -296,8 +296,8 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
             dataset_format = replace(dataset_format, notes=notes)
         more: dict[str, Any] = {"objects": True} if objects else {}
         if recipe.forbid:
-            said = forbid_notes(listing, dataset_format, recipe, printable(storage.url))
-            dataset_format = replace(dataset_format, notes=(*dataset_format.notes, *said))
+            forbidden = forbid_notes(listing, dataset_format, recipe, printable(storage.url))
+            dataset_format = replace(dataset_format, notes=(*dataset_format.notes, *forbidden))
         plan = None
         if options.balance is not None:
             plan = plan_balance(listing, dataset_format, recipe, options.balance)

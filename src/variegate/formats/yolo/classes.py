@@ -77,7 +77,7 @@ def read_classes(
     found = {key: names for key, names in found.items() if names}
     key, names = config
     if names and any(other != names for other in others.values()):
-        found = {key: names, **others, **found}
+        found = {key: dict(names), **{at: dict(one) for at, one in others.items()}, **found}
     elif names:
         for one, other in found.items():
             _compare((key, names), (one, other), problems)
