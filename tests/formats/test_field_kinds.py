@@ -114,6 +114,15 @@ def test_a_name_that_several_folders_have_is_told(draw):
     assert categories(root, images="y").keys() == {"y/1.png"}
 
 
+def test_masks_of_the_same_names_are_no_other_images(draw):
+    root = draw("images/1.png", "images/2.png", "masks/1.png", "labels/2.png")
+    (root / "b.csv").write_text(
+        "filename,xmin,ymin,xmax,ymax,class\n1.png,1,2,9,9,cat\n2.png,1,2,9,9,cat\n"
+    )
+    notes = detect(open_storage(root)).notes
+    assert not any("may mean several images" in note for note in notes)
+
+
 @pytest.mark.parametrize("extension", ["jpg", "bmp"])
 def test_masks_of_voc_that_are_no_png_are_told(extension, draw):
     root = draw("JPEGImages/1.png", f"SegmentationClass/1.{extension}")

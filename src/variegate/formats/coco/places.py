@@ -9,6 +9,7 @@ from typing import Self
 from variegate.errors import InputError
 from variegate.formats.base import about, counted, named
 from variegate.formats.coco.path_ends import FOREIGN, alike_longest, foreign_path, is_foreign
+from variegate.formats.pairing import holds_annotations
 from variegate.formats.scan import Survey, leave_unsaid, relative_name, split_below
 from variegate.storage import Storage, printable
 
@@ -185,7 +186,11 @@ def _rival(
     if not name or "/" in name:
         return None
     home = posixpath.dirname(posixpath.dirname(key))
-    beside = (one for one in folders if posixpath.dirname(one.rstrip("/")) == home)
+    beside = (
+        one
+        for one in folders
+        if posixpath.dirname(one.rstrip("/")) == home and not holds_annotations(one)
+    )
     others = (one + name for one in beside if split is None or split_below(one) == split)
     return next((one for one in others if one != key and places.holds(one)), None)
 
