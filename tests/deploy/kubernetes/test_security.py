@@ -4,7 +4,6 @@ import copy
 
 import pytest
 
-import kube
 import pod_security
 from variegate.deploy.kubernetes.deployment import Deployment
 

@@ -2,6 +2,7 @@
 
 import shlex
 from enum import StrEnum
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,9 +93,9 @@ def kubernetes(
         int,
         option(
             "--start-within",
-            "Give up if the cluster is not there after so many minutes.",
+            "Give up when the cluster is not ready within N minutes.",
             _PODS,
-            "MINUTES",
+            "N",
             parser=whole(1),
         ),
     ] = 60,
@@ -102,9 +103,9 @@ def kubernetes(
         int,
         option(
             "--end-within",
-            "Give up if the run is not done after so many hours.",
+            "Give up when the run is not done within N hours.",
             _PODS,
-            "HOURS",
+            "N",
             parser=whole(1, 24 * 365),
         ),
     ] = 168,
@@ -145,9 +146,7 @@ def kubernetes(
     ] = "variegate-credentials",
     pull_secrets: Annotated[
         list[str] | None,
-        option(
-            "--pull-secret", "Secret to fetch the image with. Repeatable.", _SECURITY, "NAME"
-        ),
+        option("--pull-secret", "Secret to fetch the image with. Repeatable.", _SECURITY, "NAME"),
     ] = None,
     recipe: PluginRecipe,
     passed: PassedOptions,
@@ -235,8 +234,8 @@ def _words(made: "Deployment", context: str) -> str:
         f"{what} called {made.called} with {made.workers:,} workers ({made.image}), in namespace "
         f"{made.namespace} of {context}: {made.source} to {made.output}\n"
         f"with all of its {made.most_workers:,} workers it takes {most['pods']:,.0f} pods, "
-        f"{most['cpu']:,.1f} CPUs, {most['memory']:,.0f} GiB of memory and "
-        f"{most['ephemeral-storage']:,.0f} GiB of disk"
+        f"{most['cpu']:,.1f} CPUs, {ceil(most['memory']):,} GiB of memory and "
+        f"{ceil(most['ephemeral-storage']):,} GiB of disk"
     )
 
 
@@ -244,18 +243,19 @@ def _next_steps(made: "Deployment") -> list[str]:
     """Return commands that the user will want."""
     kubectl = f"kubectl -n {made.namespace}"
     progress = f"progress:  variegate status {shlex.quote(made.output)} --watch"
+    instance = f"app.kubernetes.io/instance={made.called}"
+    delete = f"delete:    {kubectl} delete {{}},cm,sa,netpol,pdb -l {instance}"
     if made.kind == "job":
         return [
             progress,
             f"log:       {kubectl} logs -f -l job-name={made.called}",
             f"record:    {kubectl} describe rayjob {made.called}",
-            f"delete:    {kubectl} delete rayjob,cm,sa,netpol,pdb "
-            f"-l app.kubernetes.io/instance={made.called}",
+            delete.format("rayjob"),
         ]
+    head = f"svc/{made.called}-head-svc -c ray-head"
+    submit = f"ray job submit --address http://localhost:8265 -- {shlex.join(made.command)}"
     return [
-        f"run:       {kubectl} exec svc/{made.called}-head-svc -c ray-head -- "
-        f"ray job submit --address http://localhost:8265 -- {shlex.join(made.command)}",
+        f"run:       {kubectl} exec {head} -- {submit}",
         progress,
-        f"delete:    {kubectl} delete raycluster,cm,sa,netpol,pdb "
-        f"-l app.kubernetes.io/instance={made.called}",
+        delete.format("raycluster"),
     ]

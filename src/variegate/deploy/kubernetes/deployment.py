@@ -22,7 +22,7 @@ FOLDER = "/etc/variegate"
 
 RECIPE_FILE = "recipe.yaml"
 
-SECRET = "variegate-credentials"  # noqa: S105 - its name
+SECRET = "variegate-credentials"
 
 # From here on the overlay for many workers is the one to start from.
 _MANY = 50
@@ -173,13 +173,13 @@ class Deployment:
             raise UsageError(
                 f"namespace: expected lower-case letters, digits and dashes, got {self.namespace!r}"
             )
-        others = {
-            "service_account": self.service_account,
-            "priority_class": self.priority_class,
-            "secret": self.secret,
-            **{"pull_secret": one for one in self.pull_secrets if not _OBJECT.fullmatch(one)},
-        }
-        for what, name in others.items():
+        others = [
+            ("service_account", self.service_account),
+            ("priority_class", self.priority_class),
+            ("secret", self.secret),
+            *(("pull_secret", one) for one in self.pull_secrets),
+        ]
+        for what, name in others:
             if name is not None and not _OBJECT.fullmatch(name):
                 raise UsageError(
                     f"{what}: expected lower-case letters, digits, dots and dashes, got {name!r}"
