@@ -50,7 +50,7 @@ def check_operator() -> None:
             "of what is applied; bring the definitions (CRDs) and the operator up to date: "
             "docs/ray_and_kubernetes.md"
         )
-    if "couldn't find resource" in refused or "have a resource type" in refused:
+    if "couldn't find resource" in refused.lower() or "have a resource type" in refused:
         raise UsageError(
             f"the cluster has no KubeRay operator, which is needed ({KUBERAY} or later): {_INSTALL}"
         )
