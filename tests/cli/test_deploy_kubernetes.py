@@ -242,10 +242,8 @@ def test_two_runs_in_a_namespace_have_nothing_in_common(run, definitions):
             kube.check(one, definitions)
         named = {(one["kind"], one["metadata"]["name"]) for one in resources}
         assert len(named) == len(resources)
-        # A cluster and a job of the same images differ by their kind alone.
-        if "cluster" not in call:
-            assert not named & seen
-            seen |= named
+        assert not named & seen
+        seen |= named
         instance = resources[0]["metadata"]["labels"]["app.kubernetes.io/instance"]
         for one in resources:
             assert one["metadata"]["labels"]["app.kubernetes.io/instance"] == instance

@@ -109,8 +109,8 @@ class Deployment:
 
     @property
     def digest(self) -> str:
-        """What tells this run from others: its command and its files."""
-        told = json.dumps([self.command, self.recipe, dict(self.files)]).encode()
+        """What tells this run from others: its kind, its command and its files."""
+        told = json.dumps([self.kind, self.command, self.recipe, dict(self.files)]).encode()
         return hashlib.sha256(told).hexdigest()[:8]
 
     @property
