@@ -146,13 +146,13 @@ def _show(found: "Evaluation") -> None:
 def _figures(models: "list[ModelEvaluation]") -> "Table":
     grid = table("", *(one.name for one in models), right=range(1, len(models) + 1))
     for name in models[0].figures:
-        cells = [_text(name, one.figures.get(name)) for one in models]
+        cells = [_text(one.figures.get(name)) for one in models]
         if any(cells):
             grid.add_row(name.replace("_", " "), *cells)
     return grid
 
 
-def _text(name: str, value: Any) -> str:
+def _text(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
@@ -166,7 +166,7 @@ def _classes(model: "ModelEvaluation") -> "Table":
         right=range(1, len(names) + 1),
     )
     for one in model.classes[:_CLASSES_SHOWN]:
-        grid.add_row(str(one["class"]), *(_text(name, one[name]) for name in names))
+        grid.add_row(str(one["class"]), *(_text(one[name]) for name in names))
     if (more := len(model.classes) - _CLASSES_SHOWN) > 0:
         grid.add_row(f"and {more:,} more; --json names all")
     return grid

@@ -9,12 +9,15 @@ from variegate.errors import InputError, UsageError, did_you_mean
 
 _NAMED = 5
 # What Pascal VOC, Darknet's list of COCO and COCO itself call the same thing.
-_SAME = (
-    *(("motorbike", "motorcycle"), ("aeroplane", "airplane"), ("sofa", "couch")),
-    *(("pottedplant", "potted plant"), ("diningtable", "dining table")),
-    *(("tvmonitor", "tv"), ("tv monitor", "tv")),
-)
-_OTHER_NAMES = dict(_SAME) | {b: a for a, b in _SAME}
+_COCO_NAMES = {
+    "motorbike": "motorcycle",
+    "aeroplane": "airplane",
+    "sofa": "couch",
+    "pottedplant": "potted plant",
+    "diningtable": "dining table",
+    "tvmonitor": "tv",
+    "tv monitor": "tv",
+}
 
 
 def read_class_names(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -194,20 +197,22 @@ class _Index:
 
     def __init__(self, model: Sequence[str]) -> None:
         self._model = model
-        self._tables: tuple[dict[str, list[int]], ...] = ({}, {}, {})
+        self._tables: tuple[dict[str, list[int]], ...] = ({}, {}, {}, {})
         for number, name in enumerate(model):
-            exact, folded, parts = self._tables
+            exact, folded, parts, renamed = self._tables
+            plain = _folded(name)
             exact.setdefault(name, []).append(number)
-            folded.setdefault(_folded(name), []).append(number)
+            folded.setdefault(plain, []).append(number)
+            renamed.setdefault(_COCO_NAMES.get(plain, plain), []).append(number)
             for part in dict.fromkeys(map(_folded, _synonyms(name))):
                 parts.setdefault(part, []).append(number)
 
     def several(self, name: str) -> list[int]:
         """Return the classes that a name may mean: the best kind of match that there is."""
-        exact, folded, parts = self._tables
+        exact, folded, parts, renamed = self._tables
         plain = _folded(name)
         found = exact.get(name) or folded.get(plain) or parts.get(plain)
-        return found or folded.get(_OTHER_NAMES.get(plain, plain)) or []
+        return found or renamed.get(_COCO_NAMES.get(plain, plain)) or []
 
     def one(self, text: str, name: str) -> int:
         """Return the class that the user names, by name, synonym or number."""

@@ -367,7 +367,8 @@ def _run(
 def _usable(coming: Iterator[Example], found: Evaluation) -> Iterator[Example]:
     for one in coming:
         if one.fault is None:
-            yield one
+            if one.image is not None:
+                yield one
             continue
         found.unusable += 1
         if len(found.unusable_examples) < _EXAMPLES_SHOWN:

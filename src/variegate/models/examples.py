@@ -14,7 +14,7 @@ from typing import Literal, Self
 from variegate.annotations.rules import LabelRule
 from variegate.annotations.sample import Image, Size
 from variegate.annotations.targets import Targets
-from variegate.codecs import Limits, decode, probe
+from variegate.codecs import Limits, decode, kind_of, probe
 from variegate.errors import ImageError, InputError
 from variegate.formats import NO_HINTS, Hints, Source, detect
 from variegate.runs.annotate import AnnotationWriter
@@ -29,10 +29,10 @@ class Example:
 
     Attributes:
         key: in the dataset.
-        image: decoded, upright.
+        image: decoded, upright; None where there is none.
         labels: classes of the image as a whole, each with its share.
         targets: its objects and masks, or None.
-        fault: why it cannot be used; the image is then empty.
+        fault: why it cannot be used.
     """
 
     key: str
@@ -178,6 +178,9 @@ class _Loader:
         """Return an example, or why there is none."""
         try:
             data = self._storage.read(source.key, limit=self._limits.max_bytes)
+            if "." not in source.key.rpartition("/")[2] and kind_of(data) is None:
+                # Nobody said that it is an image.
+                return Example(source.key)
             image = decode(data, limits=self._limits)
             size, turn = (image.shape[0], image.shape[1]), probe(data, self._limits).orientation
             targets = self._annotations.targets(source, size, turn)
