@@ -26,7 +26,7 @@ names = [str(path.relative_to(SRC)) for path in PACKAGES]
 # A transform draws, an operation of the same name acts.
 PAIRED = {"ops", "transforms"}
 # Words that end like gerunds and are nouns of the field.
-NOUNS = {"mixing", "pairing", "preprocessing", "preprocessing", "training", "serving", "testing", "seeding"}
+NOUNS = {"mixing", "pairing", "preprocessing", "training", "serving", "testing", "seeding"}
 
 
 def test_few_files_stand_at_the_root():
