@@ -72,28 +72,33 @@ class TestUrl(PredictorSuite):
             yield one
 
 
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """Two programs that stay for all tests: one that is sent pixels, one that is sent paths."""
+    folder = tmp_path_factory.mktemp("program")
+    (folder / "model.py").write_text(PROGRAM)
+    command = [sys.executable, str(folder / "model.py"), "", ""]
+    with (
+        CommandPredictor(command, classes=CLASSES, batch=4) as pixels,
+        CommandPredictor(command, classes=CLASSES, sends="path") as paths,
+    ):
+        yield {"png": pixels, "path": paths}
+
+
 class TestCommand(PredictorSuite):
     """Another program."""
 
-    @pytest.fixture(scope="class")
-    def predictor(self, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("program")
-        (folder / "model.py").write_text(PROGRAM)
-        command = [sys.executable, str(folder / "model.py"), "", ""]
-        with CommandPredictor(command, classes=CLASSES, batch=4) as one:
-            yield one
+    @pytest.fixture
+    def predictor(self, programs):
+        return programs["png"]
 
 
-class TestCommandOfPaths(TestCommand):
+class TestCommandOfPaths(PredictorSuite):
     """Another program that wants files."""
 
-    @pytest.fixture(scope="class")
-    def predictor(self, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("program")
-        (folder / "model.py").write_text(PROGRAM)
-        command = [sys.executable, str(folder / "model.py"), "", ""]
-        with CommandPredictor(command, classes=CLASSES, sends="path") as one:
-            yield one
+    @pytest.fixture
+    def predictor(self, programs):
+        return programs["path"]
 
 
 class TestSimilarity(PredictorSuite):

@@ -25,7 +25,7 @@ def scene(number, classes=3):
     rng = generator(5, "scene", number)
     count = int(rng.integers(0, 7))
     low = rng.uniform(0, 150, (count, 2))
-    boxes = np.concatenate([low, low + rng.uniform(5, 120, (count, 2))], axis=1)
+    boxes = np.concatenate([low, low + rng.uniform(25, 120, (count, 2))], axis=1)
     labels = rng.integers(0, classes, count)
     kept = rng.random(count) < 0.8
     near = boxes[kept] + rng.normal(0, 4, (int(kept.sum()), 4))

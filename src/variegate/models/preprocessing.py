@@ -107,13 +107,11 @@ class Preprocessing(Spec):
         return values
 
     def _in_channels(self, image: Image) -> Image:
-        image = image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image
-        if image.ndim == 3 and image.shape[2] == 4:
-            image = _over_white(image)
         if self.channels == "gray":
-            return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        if image.ndim == 2:
-            return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+            if image.ndim == 2 or image.shape[2] == 1:
+                return image.reshape(image.shape[:2])
+            return cv2.cvtColor(as_rgb(image), cv2.COLOR_RGB2GRAY)
+        image = as_rgb(image)
         return image if self.channels == "rgb" else np.ascontiguousarray(image[:, :, ::-1])
 
     def _fitted(self, image: Image) -> Image:
@@ -151,6 +149,14 @@ class Preprocessing(Spec):
             cv2.BORDER_CONSTANT,
             value=(self.fill,) * 3,
         )
+
+
+def as_rgb(image: Image) -> Image:
+    """Return an image of any kind as (H, W, 3) RGB; what is transparent is white."""
+    image = image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image
+    if image.ndim == 2:
+        return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+    return _over_white(image) if image.shape[2] == 4 else image
 
 
 def _sides(

@@ -26,6 +26,7 @@ from variegate.models.card import Task
 from variegate.models.predictors.answers import AnswerReader
 from variegate.models.predictors.base import Prediction, PredictionError, Predictor
 from variegate.models.predictors.checks import checked
+from variegate.models.preprocessing import as_rgb
 from variegate.validation import shown
 
 # A program that dies of a batch is started again, and asked again, this often.
@@ -97,12 +98,12 @@ class CommandPredictor(Predictor):
 
     def _answers(self, images: Sequence[Image]) -> Any:
         if self._sends == "png":
-            encoded = [base64.b64encode(encode(one, format="png")).decode() for one in images]
-            return self._reply([{"png": one} for one in encoded])
+            files = [encode(as_rgb(one), format="png") for one in images]
+            return self._reply([{"png": base64.b64encode(one).decode()} for one in files])
         with tempfile.TemporaryDirectory(prefix="variegate-") as folder:
             paths = [Path(folder) / f"{number}.png" for number in range(len(images))]
             for path, image in zip(paths, images, strict=True):
-                path.write_bytes(encode(image, format="png"))
+                path.write_bytes(encode(as_rgb(image), format="png"))
             return self._reply([{"path": str(path)} for path in paths])
 
     def _reply(self, images: list[dict[str, str]]) -> Any:

@@ -17,6 +17,7 @@ from variegate.models.card import Task
 from variegate.models.predictors.answers import AnswerReader
 from variegate.models.predictors.base import Prediction, PredictionError, Predictor
 from variegate.models.predictors.checks import checked
+from variegate.models.preprocessing import as_rgb
 
 Takes = Literal["arrays", "path"]
 
@@ -39,9 +40,10 @@ class FunctionPredictor(Predictor):
         """Take a function.
 
         Args:
-            function: is given a list of images, (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, uint8,
-                and returns a list of answers (see `answers`); or with `takes` "path" the path of a
-                PNG file, as text, and returns one.
+            function: is given a list of images, (H, W, 3) RGB, uint8, of any sizes (gray ones have
+                three equal channels, what is transparent is white), and returns a list of answers
+                (see `answers`); or with `takes` "path" the path of a PNG file of one, as text, and
+                returns one.
             task: None: what the function says, or classification.
             classes: of its answers; none: what the function says.
             takes: what it is given.
@@ -59,7 +61,10 @@ class FunctionPredictor(Predictor):
         if not images:
             return []
         sizes = [(one.shape[0], one.shape[1]) for one in images]
-        answers = self._by_path(images) if self._takes == "path" else self._asked(list(images))
+        if self._takes == "path":
+            answers = self._by_path(images)
+        else:
+            answers = self._asked([as_rgb(one) for one in images])
         return checked(self._reader.all(answers, sizes), images, self)
 
     def _by_path(self, images: Sequence[Image]) -> list[Any]:
@@ -67,7 +72,7 @@ class FunctionPredictor(Predictor):
             answers = []
             for number, image in enumerate(images):
                 path = Path(folder) / f"{number}.png"
-                path.write_bytes(encode(image, format="png"))
+                path.write_bytes(encode(as_rgb(image), format="png"))
                 answers.append(self._asked(str(path)))
             return answers
 

@@ -24,6 +24,7 @@ from variegate.models.card import Task
 from variegate.models.predictors.answers import AnswerReader
 from variegate.models.predictors.base import Prediction, PredictionError, Predictor
 from variegate.models.predictors.checks import checked
+from variegate.models.preprocessing import as_rgb
 
 # Worth asking again: too many requests, and what a server says that starts or is overloaded.
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
@@ -90,7 +91,7 @@ class UrlPredictor(Predictor):
         return {**super().to_json(), "url": self._place}
 
     def _asked(self, images: Sequence[Image]) -> Any:
-        encoded = [base64.b64encode(encode(one, format="png")).decode() for one in images]
+        encoded = [base64.b64encode(encode(as_rgb(one), format="png")).decode() for one in images]
         body = json.dumps({"instances": [{"b64": one} for one in encoded]}).encode()
         reply = self._reply(body)
         try:
