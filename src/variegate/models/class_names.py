@@ -204,7 +204,9 @@ class _Index:
             exact.setdefault(name, []).append(number)
             folded.setdefault(plain, []).append(number)
             renamed.setdefault(_COCO_NAMES.get(plain, plain), []).append(number)
-            for part in dict.fromkeys(map(_folded, _synonyms(name))):
+            # "crane (134)" is one of two that the model calls "crane".
+            own = name.removesuffix(f" ({number})")
+            for part in dict.fromkeys(map(_folded, _synonyms(own))):
                 parts.setdefault(part, []).append(number)
 
     def several(self, name: str) -> list[int]:

@@ -20,6 +20,7 @@ from variegate.models.predictors.checks import Failure
 
 # A confusion of more classes is read by nobody, and a million numbers in a file.
 MOST_IN_CONFUSION = 200
+_LONG_NAME = 24
 
 
 class Scorer(ABC):
@@ -136,7 +137,7 @@ class _ClassScorer(Scorer):
         if isinstance(answer, Failure):
             return super().text(answer)
         best = int(answer.probabilities.argmax())
-        return f"{self.classes[best]} {answer.probabilities[best]:.0%}"
+        return f"{_first(self.classes[best])} {answer.probabilities[best]:.0%}"
 
 
 def confusion_table(confusion: Confusion, scorer: Scorer) -> dict[str, Any] | None:
@@ -280,6 +281,11 @@ SCORERS: dict[Task, type[Scorer]] = {
     "instances": _ObjectScorer,
     "keypoints": _PointScorer,
 }
+
+
+def _first(name: str) -> str:
+    """Return the first of the synonyms that are a class's name."""
+    return name.partition(",")[0] if len(name) > _LONG_NAME else name
 
 
 def _counted(answer: Any, classes: tuple[str, ...]) -> str:

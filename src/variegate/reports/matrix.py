@@ -7,7 +7,9 @@ from variegate.reports.markup import Html, tag
 
 #: Larger ones are shown as a list of what is confused most.
 MOST_CLASSES = 40
-_CELL, _NAMES = 30, 130
+_CELL = 30
+# Of a letter of a name, and of what a slanted name needs on its right.
+_LETTER, _SLANT = 6.2, 0.64
 _SIDE, _MARGIN = 260, 30
 _LONGEST_NAME = 18
 
@@ -20,29 +22,40 @@ def heat_map(names: Sequence[str], columns: Sequence[str], counts: Sequence[Sequ
         columns: of the columns.
         counts: by row and column.
     """
-    width, height = _NAMES + _CELL * len(columns) + 4, _NAMES + _CELL * len(names) + 4
+    longest = _LETTER * max(len(_short(one)) for one in (*names, *columns)) + 16
+    right = _SLANT * _LETTER * max(len(_short(one)) for one in columns)
+    width = longest + _CELL * len(columns) + right
+    height = longest + _CELL * len(names) + 4
     parts: list[Html] = []
     for number, name in enumerate(columns):
-        x = _NAMES + _CELL * (number + 0.5)
-        place = f"rotate(-50 {x:.0f} {_NAMES - 6})"
-        parts.append(tag("text", _short(name), x=f"{x:.0f}", y=_NAMES - 6, transform=place))
+        x = longest + _CELL * (number + 0.5)
+        place = f"rotate(-50 {x:.0f} {longest - 6:.0f})"
+        parts.append(
+            tag("text", _short(name), x=f"{x:.0f}", y=f"{longest - 6:.0f}", transform=place)
+        )
     for row, name in enumerate(names):
         total = sum(counts[row])
-        y = _NAMES + _CELL * row
+        y = longest + _CELL * row
         parts.append(
-            tag("text", _short(name), x=_NAMES - 8, y=f"{y + _CELL * 0.63:.0f}", text_anchor="end")
+            tag(
+                "text",
+                _short(name),
+                x=f"{longest - 8:.0f}",
+                y=f"{y + _CELL * 0.63:.0f}",
+                text_anchor="end",
+            )
         )
         for column, other in enumerate(columns):
             count = counts[row][column]
-            parts += _cell(name, other, count, total, (_NAMES + _CELL * column, y))
+            parts += _cell(name, other, count, total, (longest + _CELL * column, y))
     about = f"confusion of {len(names)} classes; the figures are in the table below"
     drawn = tag(
         "svg",
         *parts,
         class_="chart matrix",
-        viewBox=f"0 0 {width} {height}",
-        width=width,
-        height=height,
+        viewBox=f"0 0 {width:.0f} {height:.0f}",
+        width=f"{width:.0f}",
+        height=f"{height:.0f}",
         role="img",
         aria_label=about,
     )
@@ -58,8 +71,8 @@ def _cell(
     yield tag(
         "rect",
         told,
-        x=x + 1,
-        y=y + 1,
+        x=f"{x + 1:.0f}",
+        y=f"{y + 1:.0f}",
         width=_CELL - 2,
         height=_CELL - 2,
         rx=3,
