@@ -58,7 +58,7 @@ class ModelCard(Spec):
     output: ModelOutput = ModelOutput()
     classes: tuple[str, ...] = ()
     description: str = ""
-    made_with: Annotated[dict[str, Any], Field(default_factory=dict)]
+    made_with: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

@@ -105,7 +105,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class PreprocessingTrial:
     """A preprocessing that was tried.
 
     Attributes:
@@ -135,7 +135,7 @@ class Guess:
         chance: share of right answers that blind guessing would have.
     """
 
-    trials: tuple[Trial, ...]
+    trials: tuple[PreprocessingTrial, ...]
     decided: bool
     chance: float
 
@@ -178,7 +178,7 @@ class Guess:
             f"labelled images (about {self._wanted(others[0]):,})"
         )
 
-    def _wanted(self, other: Trial) -> int:
+    def _wanted(self, other: PreprocessingTrial) -> int:
         """Return about how many images would tell the best from another one."""
         best = self.trials[0]
         # p falls by about a power of ten for so many more images; more than this is a guess, too.
@@ -368,11 +368,13 @@ def _p(best: _Answers, other: _Answers, count: int) -> float:
     return min(1.0, mcnemar(int((one < two).sum()), int((two < one).sum())) * max(1, count - 1))
 
 
-def _trial(best: _Answers, one: _Answers, count: int) -> Trial:
+def _trial(best: _Answers, one: _Answers, count: int) -> PreprocessingTrial:
     common = min(len(best.said), len(one.said))
     same = float((best.said[:common] == one.said[:common]).mean())
     p = 1.0 if one is best else _p(best, one, count)
-    return Trial(one.card, one.name, int((one.places == 0).sum()), len(one.places), p, same)
+    return PreprocessingTrial(
+        one.card, one.name, int((one.places == 0).sum()), len(one.places), p, same
+    )
 
 
 def _are_probabilities(values: Floats) -> bool:

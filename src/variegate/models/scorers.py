@@ -209,8 +209,8 @@ class _ObjectScorer(Scorer):
     def add(self, expected: Any, predicted: Any) -> None:
         if isinstance(predicted, Failure):
             self.failed += 1
-            none = np.zeros(0, np.int64)
-            self._scores.add(expected.classes, none, none, np.zeros((len(expected.classes), 0)))
+            none, scores = np.zeros(0, np.int64), np.zeros(0)
+            self._scores.add(expected.classes, none, scores, np.zeros((len(expected.classes), 0)))
             return
         if isinstance(expected, DetectedBoxes):
             overlaps = box_iou(expected.boxes, predicted.boxes)

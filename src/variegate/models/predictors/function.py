@@ -52,7 +52,8 @@ class FunctionPredictor(Predictor):
         self._function = function
         self._takes = takes
         self._name = name or getattr(function, "__qualname__", type(function).__name__)
-        self.task = task or getattr(function, "task", "classification")
+        said: Task = getattr(function, "task", "classification")
+        self.task = task or said
         self.classes = tuple(classes) or tuple(getattr(function, "classes", ()))
         self.identity = _identity(function, self._name, self.task, self.classes)
         self._reader = AnswerReader(self.task, self.classes)
