@@ -320,8 +320,9 @@ def _judge(
     given: NamedModel | Predictor, examples: Examples, error: str | None, stack: ExitStack
 ) -> _Judge:
     classes = examples.format.classes
+    notes: tuple[str, ...] = ()
     if isinstance(given, Predictor):
-        predictor, notes, name = given, (), type(given).__name__
+        predictor, name = given, type(given).__name__
     else:
         opened = open_predictor(
             given, dataset_classes=classes, labelled=lambda most: labelled_images(examples, most)

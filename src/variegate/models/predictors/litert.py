@@ -82,7 +82,7 @@ def interpreter(path: Path, *, threads: int = 1) -> Any:
         UsageError: LiteRT is not installed.
     """
     try:
-        from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
+        from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
         raise UsageError("TFLite models need LiteRT: pip install 'variegate[litert]'") from error
     try:
