@@ -88,7 +88,7 @@ class ClassMatch:
 
     @property
     def plain(self) -> bool:
-        """Whether the model's classes are the dataset's, in the same order."""
+        """Whether the numbers of the model's classes stay; their names may still differ."""
         return self.numbers == tuple(range(len(self.classes)))
 
 

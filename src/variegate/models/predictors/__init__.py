@@ -137,7 +137,7 @@ def open_predictor(
     except UsageError as error:
         predictor.close()
         raise UsageError(f"{named.name}: {error}") from error
-    if match.plain:
+    if match.classes == predictor.classes and match.plain:
         return OpenedModel(predictor, (*notes, *match.notes), guess)
     return OpenedModel(AlignedPredictor(predictor, match), (*notes, *match.notes), guess)
 
