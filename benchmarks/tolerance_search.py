@@ -52,14 +52,16 @@ def errors(breakpoints: np.ndarray, wiggle: float, rng: np.random.Generator) -> 
 
 
 def with_drop(failed: np.ndarray, drop: float, rng: np.random.Generator) -> np.ndarray:
-    """Let a share of the images recover in a range of levels in which most of them fail."""
+    """Let the failure rate fall by `drop` in a range of levels, below what it was before."""
     rates = failed.mean(axis=0)
-    start = int(np.argmax(rates > drop + 0.2))
-    width = int(rng.integers(15, 30))
-    start = min(start + int(rng.integers(0, 10)), LEVELS - width)
-    made = failed.copy()
-    chosen = rng.permutation(np.flatnonzero(made[:, start + width // 2] > 0))
-    made[chosen[: round(drop * len(made))], start : start + width] = 0
+    width = int(rng.integers(15, 31))
+    start = min(int(np.argmax(rates > drop + 0.1)) + int(rng.integers(10, 25)), LEVELS - width)
+    made, keys = failed.copy(), rng.random(len(failed))
+    for level in range(start, start + width):
+        # The same images recover at every level, as far as they had failed.
+        failing = np.flatnonzero(made[:, level] > 0)
+        recovered = len(failing) - round((rates[start - 1] - drop) * len(made))
+        made[failing[np.argsort(keys[failing])[: max(recovered, 0)]], level] = 0
     return made
 
 

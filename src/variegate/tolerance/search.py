@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from variegate.seeding import generator
 from variegate.tolerance.answers import LEVELS, TAU, Answers, Ask, Cell
@@ -34,9 +35,13 @@ from variegate.tolerance.statistics import (
 
 SCREENED = 24
 SCREEN_LEVELS = (12, 25, 37, 50, 62, 75, 87, 100)
-_DROP = 0.08
+_DROP = 0.08 - 1e-9
+# As many of the screened images that pass above a level they failed are a hint, too: where the
+# peak lies between the screen's levels, hardly any fall of the mean is seen.
+_RECOVERING = 3
 _CONFIRMED = 64
 _CONFIRM_P = 0.01
+_HOPELESS = 0.3
 _FIRST = 64
 _AUDITED = 24
 _AUDIT_P = 0.05
@@ -50,7 +55,7 @@ _COARSE = 3
 # Calls an image beyond which no interval is made narrower.
 _MOST_CALLS = 4
 # Without implication a level costs every image: with this share of them it costs no more in all.
-_SHARE_WITHOUT = 0.4
+_SHARE_WITHOUT, _LEAST_WITHOUT = 0.32, 64
 
 ONSET, CRITICAL = 0.05, 0.49
 
@@ -210,7 +215,7 @@ class _Search:
     def __post_init__(self) -> None:
         self.most = min(self.images, self.settings.n_max)
         # The screen's images and those that confirm it need not be among those that race.
-        held = min(self.images, max(self.most, SCREENED + _CONFIRMED))
+        held = min(self.images, max(self.most, SCREENED + 2 * _CONFIRMED))
         self.answers = Answers(self.ask, held, tau=self.settings.tau)
         self.n = self.most
         self.levels = range(1, LEVELS + 1)
@@ -229,25 +234,38 @@ class _Search:
 
     def _screen(self) -> tuple[Drop | None, bool]:
         """Return a confirmed drop, and whether there is one that could not be confirmed."""
-        n = min(SCREENED, self.images, self.most)
-        self.answers.ask([(image, level) for level in SCREEN_LEVELS for image in range(n)])
-        rates = [float(self.answers.given[:n, level].mean()) for level in SCREEN_LEVELS]
-        peaks = np.maximum.accumulate(rates)
-        falls = peaks - np.asarray(rates)
-        place = int(falls.argmax())
-        if falls[place] < _DROP - 1e-9:
+        n = min(SCREENED, self.most)
+        levels = list(SCREEN_LEVELS)
+        given = self._asked(range(n), levels)
+        recovering = (np.maximum.accumulate(given, axis=1) > given).sum(axis=0)
+        if _greatest_fall(given, levels)[2] < _DROP and recovering.max() < _RECOVERING:
             return None, False
-        dip = SCREEN_LEVELS[place]
-        peak = SCREEN_LEVELS[rates.index(peaks[place])]
-        fresh = range(n, min(n + _CONFIRMED, len(self.answers.passed)))
-        self.answers.ask([(image, level) for level in (peak, dip) for image in fresh])
-        at = self.answers.given[n : n + len(fresh)]
-        recovered = int(((at[:, peak] == 1) & (at[:, dip] == 0)).sum())
-        lost = int(((at[:, peak] == 0) & (at[:, dip] == 1)).sum())
-        p = sign_test(recovered, lost)
-        if p < _CONFIRM_P:
-            rate = at[:, [peak, dip]].mean(axis=0)
-            return Drop(peak, dip, float(rate[0]), float(rate[1]), p), False
+        # The peak may lie between two of the levels.
+        peak, dip, fall = _greatest_fall(given, levels)
+        place = levels.index(dip) if fall >= _DROP else int(recovering.argmax())
+        gaps = {place - 1, levels.index(peak)} if fall >= _DROP else {place - 1}
+        for low, high in [(levels[gap], levels[gap + 1]) for gap in gaps]:
+            levels += [low + (high - low) // 3, high - (high - low) // 3]
+        levels.sort()
+        peak, dip, fall = _greatest_fall(self._asked(range(n), levels), levels)
+        return self._confirm(n, peak, dip) if fall >= _DROP else (None, False)
+
+    def _asked(self, images: range, levels: Sequence[int]) -> npt.NDArray[np.int8]:
+        """Return (images, levels): 1 where one fails, 0 where it passes."""
+        self.answers.ask([(image, level) for level in levels for image in images])
+        return self.answers.given[images.start : images.stop, levels]
+
+    def _confirm(self, n: int, peak: int, dip: int) -> tuple[Drop | None, bool]:
+        """Test a fall on fresh images, and on as many more where it is not clear."""
+        for size in (_CONFIRMED, 2 * _CONFIRMED):
+            fresh = range(n, min(n + size, len(self.answers.passed)))
+            at = self._asked(fresh, (peak, dip))
+            recovered, lost = (int((at[:, 0] - at[:, 1] == sign).sum()) for sign in (1, -1))
+            if (p := sign_test(recovered, lost)) < _CONFIRM_P:
+                rates = at.mean(axis=0)
+                return Drop(peak, dip, float(rates[0]), float(rates[1]), p), False
+            if p > _HOPELESS:
+                break
         return None, len(fresh) < _CONFIRMED
 
     # Racing
@@ -297,15 +315,19 @@ class _Search:
         The upper one is LEVELS + 1 where it never does. It looks where the curve is thought to
         cross, then a little further, then bisects, until no more than `slack` levels are between.
         """
-        bounds, looks = self._sure(rank), 0
+        bounds, ups, downs = self._sure(rank), 0, 0
         while bounds.high - bounds.low > 1 + slack:
-            at = self._estimate(rank) if looks < _GUESSES else (bounds.low + bounds.high) // 2
-            if at >= bounds.high:
-                at = max(bounds.low + 1, bounds.high - 1 - slack)
-            elif at <= bounds.low:
-                at = min(bounds.high - 1, bounds.low + 1 + slack)
-            self._look(rank, at, bounds)
-            looks += 1
+            at = self._estimate(rank)
+            if ups + downs > _GUESSES:
+                at = (bounds.low + bounds.high) // 2
+            elif at >= bounds.high:
+                at = bounds.high - 1 - max(slack, (1 << downs) - 1)
+            else:
+                # Too low is dear, as every image is asked: from there on with growing steps.
+                at = max(at, bounds.low + 1 + max(slack, (1 << ups) - 1) if ups else at)
+            before = bounds.low
+            self._look(rank, min(max(at, bounds.low + 1), bounds.high - 1), bounds)
+            ups, downs = ups + (bounds.low > before), downs + (bounds.low <= before)
         return bounds
 
     def _at_most(self, rank: int) -> int:
@@ -466,8 +488,7 @@ class _Search:
         """Search from the left: the first of the screen's levels that crosses, then bisect."""
         answers = self.answers
         answers.implies = False
-        least = min(self.images, self.most, SCREENED + _CONFIRMED)
-        self.n = max(least, min(self.most, int(_SHARE_WITHOUT * self.settings.n_max)))
+        self.n = min(self.most, max(_LEAST_WITHOUT, int(_SHARE_WITHOUT * self.settings.n_max)))
         rates = [answers.rate(level, self.n) for level in SCREEN_LEVELS]
         found = [self._left_first(share) for share in self.settings.quantiles]
         return replace(
@@ -480,34 +501,39 @@ class _Search:
         return "images" if self.n == self.images else "n_max"
 
     def _left_first(self, share: float) -> Threshold:
+        at = self._first_from_left(_rank(share, self.n), narrow=True)
         low, high = self._ranks(share, 1)
-        level = self._first_from_left(_rank(share, self.n))
-        least = self._first_from_left(low) if low >= 1 else 1
-        most = self._first_from_left(high) if high <= self.n else LEVELS + 1
+        least = self._first_from_left(low).low if low >= 1 else 0
+        most = self._first_from_left(high).high if high <= self.n else LEVELS + 1
         return Threshold(
             share,
-            None if level > LEVELS else level - 0.5,
-            float(least - 1),
-            None if most > LEVELS else float(most),
-            self._pair(min(level, LEVELS)),
+            None if at.high > LEVELS else (at.low + at.high) / 2,
+            float(min(least, at.low)),
+            None if most > LEVELS else float(max(most, at.high)),
+            self._pair(min(at.high, LEVELS)),
         )
 
-    def _first_from_left(self, rank: int) -> int:
-        """Return the first level at which `rank` images fail; LEVELS + 1 where it is never."""
+    def _first_from_left(self, rank: int, *, narrow: bool = False) -> _Bounds:
+        """Return between which levels `rank` images fail for the first time.
+
+        Args:
+            rank: how many.
+            narrow: whatever it costs; otherwise as long as it is affordable.
+        """
         low = 0
         for high in SCREEN_LEVELS:
             if self._reaches(rank, high):
                 break
             low = high
         else:
-            return LEVELS + 1
-        while high - low > 1:
+            return _Bounds(LEVELS, LEVELS + 1)
+        while high - low > 1 and (narrow or self._affordable()):
             middle = (low + high) // 2
             if self._reaches(rank, middle):
                 high = middle
             else:
                 low = middle
-        return high
+        return _Bounds(low, high)
 
     # The result
 
@@ -543,6 +569,16 @@ class _Search:
         whole = [level for level in self.levels if (given[:, level] >= 0).all()]
         rates = [float(given[:, level].mean()) for level in whole]
         return np.interp(np.arange(LEVELS + 1), [0, *whole], [0.0, *rates])
+
+
+def _greatest_fall(
+    given: npt.NDArray[np.int8], levels: Sequence[int]
+) -> tuple[int, int, float]:
+    """Return the levels between which the failure rate falls most, and by how much."""
+    rates = given.mean(axis=0)
+    falls = np.maximum.accumulate(rates) - rates
+    dip = int(falls.argmax())
+    return levels[int(rates[: dip + 1].argmax())], levels[dip], float(falls[dip])
 
 
 def _rank(share: float, n: int) -> int:
