@@ -143,6 +143,7 @@ def in_units(axis: str, intensity: float) -> Quantity:
 
 def _rounded(value: float, unit: _Unit) -> str:
     """Return a value with three significant digits at most."""
+    value += 0.0  # no "-0"
     whole = len(str(int(abs(value))))
     digits = max(0, min(unit.digits, 3 - whole))
     text = f"{value:+.{digits}f}" if unit.signed else f"{value:.{digits}f}"
