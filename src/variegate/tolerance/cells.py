@@ -49,6 +49,10 @@ class Sources:
         """Make them of samples that are in memory."""
         return cls(len(samples), samples.__getitem__, memory=0)
 
+    def restricted(self, numbers: Sequence[int]) -> "Sources":
+        """Return some of them, numbered anew; what is in memory is shared."""
+        return Sources(len(numbers), lambda number: self[numbers[number]], memory=0)
+
     def __len__(self) -> int:
         return self._count
 

@@ -254,7 +254,7 @@ class Tolerance(Spec):
         except ValueError as error:
             raise InputError(f"{path}: not a JSON file ({error})") from error
         try:
-            found = cls.model_validate(_tuples(data))
+            found = cls.model_validate(data)
         except ValidationError as error:
             raise InputError(f"{path}: {sentence(error, cls)}") from error
         found.check(model, where=str(path))
@@ -358,7 +358,7 @@ class Tolerance(Spec):
         }
         if composite is not None:
             values["composite"] = [one.strain for one in composite.levels]
-        policy = parse_node({Realistic.name: _tuples(values)}, "recipe")
+        policy = parse_node({Realistic.name: values}, "recipe")
         return Recipe(
             policy=policy,
             seed=seed,
@@ -399,11 +399,3 @@ def _called(model: Mapping[str, Any]) -> str:
     identity = str(model.get("identity", ""))[:12]
     return f"{model['name']}, {identity}" if "name" in model else identity or "unknown"
 
-
-def _tuples(value: Any) -> Any:
-    """Return JSON values with lists as tuples, as `Spec` has them."""
-    if isinstance(value, list | tuple):
-        return tuple(map(_tuples, value))
-    if isinstance(value, dict):
-        return {key: _tuples(one) for key, one in value.items()}
-    return value

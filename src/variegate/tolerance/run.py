@@ -20,7 +20,13 @@ from variegate.tolerance.axes import axis_result, unchanged_axis
 from variegate.tolerance.cells import AxisPlan, LevelPlan, changes_something
 from variegate.tolerance.question import Examiner, Expectation, expected_class
 from variegate.tolerance.realism import Composition, calibrate
-from variegate.tolerance.result import AxisTolerance, CleanResult, Interval, Tolerance
+from variegate.tolerance.result import (
+    AxisTolerance,
+    CleanResult,
+    CompositeTolerance,
+    Interval,
+    Tolerance,
+)
 from variegate.tolerance.search import (
     CRITICAL,
     ONSET,
@@ -371,7 +377,7 @@ class _Run:
 
     # Variants of several transforms
 
-    def _composite(self, found: Tolerance):  # type: ignore[no-untyped-def]
+    def _composite(self, found: Tolerance) -> CompositeTolerance | None:
         self.stage = "realism"
         strains = found.strains()
         if self.options.composition is None or not strains:
