@@ -53,7 +53,7 @@ _ROUNDS = 20
 # While more images are to come, this is close enough, levels.
 _COARSE = 3
 # Calls an image beyond which no interval is made narrower.
-_MOST_CALLS = 4
+_MOST_CALLS = 5
 # Without implication a level costs every image: with this share of them it costs no more in all.
 _SHARE_WITHOUT, _LEAST_WITHOUT = 0.32, 64
 
@@ -335,7 +335,10 @@ class _Search:
         bounds, step = self._sure(rank), 0
         while bounds.high - bounds.low > 1 + self.settings.slack and self._affordable():
             estimate = self._estimate(rank)
-            if bounds.high - estimate <= self.settings.slack or bounds.low == LEVELS:
+            if estimate > LEVELS:
+                # The curve knows little of where nothing was asked.
+                estimate = (bounds.low + LEVELS + 1) // 2
+            elif bounds.high - estimate <= self.settings.slack:
                 break
             self._look(rank, min(max(estimate, bounds.low + 1 + step), bounds.high - 1), bounds)
             step += 1

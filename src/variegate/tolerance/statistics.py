@@ -47,7 +47,9 @@ def wilson(wrong: int, n: int, alpha: float = 0.05) -> tuple[float, float]:
     share, extra = wrong / n, z * z / n
     middle = (share + extra / 2) / (1 + extra)
     half = z * math.sqrt(share * (1 - share) / n + extra / (4 * n)) / (1 + extra)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # Rounding must not leave a trace of nothing.
+    low = 0.0 if wrong == 0 else max(0.0, middle - half)
+    return low, 1.0 if wrong == n else min(1.0, middle + half)
 
 
 @cache
@@ -87,12 +89,14 @@ def failure_curve(passed: Whole, failed: Whole, levels: int, rounds: int = 60) -
     Returns:
         (levels + 1,): the share at level 0, which is 0, to the last.
     """
+    ends = np.maximum(failed, passed + 1)
+    brackets, counts = np.unique(passed * (levels + 2) + ends, return_counts=True)
     inside = np.arange(1, levels + 2)
-    possible = (inside > passed[:, None]) & (inside <= np.maximum(failed, passed + 1)[:, None])
-    mass = np.full(levels + 1, 1 / (levels + 1))
+    above, upto = brackets // (levels + 2), brackets % (levels + 2)
+    possible = ((inside > above[:, None]) & (inside <= upto[:, None])).astype(np.float64)
+    mass, shares = np.full(levels + 1, 1 / (levels + 1)), counts / counts.sum()
     for _ in range(rounds):
-        shares = possible * mass
-        mass = (shares / shares.sum(axis=1, keepdims=True)).mean(axis=0)
+        mass = mass * (possible.T @ (shares / (possible @ mass)))
         # What died out would never come back, and divide by nothing.
         mass = np.maximum(mass, 1e-12)
     return np.concatenate([[0.0], np.cumsum(mass)[:levels]])
