@@ -53,7 +53,9 @@ _ROUNDS = 20
 # While more images are to come, this is close enough, levels.
 _COARSE = 3
 # Calls an image beyond which no interval is made narrower.
-_MOST_CALLS = 5
+_MOST_CALLS = 4.75
+# Levels that may be left between both sides of a crossing when they are spent.
+_LAST_GAP = 10
 # Without implication a level costs every image: with this share of them it costs no more in all.
 _SHARE_WITHOUT, _LEAST_WITHOUT = 0.32, 64
 
@@ -317,6 +319,8 @@ class _Search:
         """
         bounds, ups, downs = self._sure(rank), 0, 0
         while bounds.high - bounds.low > 1 + slack:
+            if bounds.high - bounds.low <= _LAST_GAP and not self._affordable():
+                break
             at = self._estimate(rank)
             if ups + downs > _GUESSES:
                 at = (bounds.low + bounds.high) // 2
