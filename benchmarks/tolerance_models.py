@@ -51,22 +51,27 @@ def features(images: list[Image], side: int) -> np.ndarray:
     return flat - flat.mean(axis=1, keepdims=True) * 0.5
 
 
+def distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return squared distances of every row of one to every row of the other."""
+    return (one**2).sum(1)[:, None] + (other**2).sum(1) - 2 * one @ other.T
+
+
 def models(images: list[Image], labels: list[str]) -> dict[str, PlainFunction]:
     """Fit both models."""
     classes = sorted(set(labels))
     wanted = np.eye(len(classes))[[classes.index(one) for one in labels]]
     inner = features(images, 16)
-    kernel = np.exp(-8 * ((inner[:, None] - inner[None]) ** 2).mean(axis=2) * 10)
+    kernel = np.exp(-80 * distances(inner, inner) / inner.shape[1])
     weights = np.linalg.solve(kernel + 0.02 * np.eye(len(images)), wanted)
 
     def kernel_machine(given: list[Image]) -> np.ndarray:
-        far = ((features(given, 16)[:, None] - inner[None]) ** 2).mean(axis=2)
-        return np.exp(-80 * far) @ weights
+        far = distances(features(given, 16), inner)
+        return np.exp(-80 * far / inner.shape[1]) @ weights
 
     thumbs = features(images, 8)
 
     def nearest(given: list[Image]) -> np.ndarray:
-        far = ((features(given, 8)[:, None] - thumbs[None]) ** 2).sum(axis=2)
+        far = distances(features(given, 8), thumbs)
         return np.stack([-far[:, wanted[:, n] > 0].min(axis=1) for n in range(len(classes))], 1)
 
     return {
@@ -114,8 +119,18 @@ def main() -> None:
                 answers = [int(np.argmax(one.probabilities)) for one in model.predict(made)]
                 wrong, asked = wrong + sum(a != classes[number] for a in answers), asked + len(made)
             reached = "" if level.reached else " (not reached)"
-            realism.append([name, f"{level.realism:g}", f"{level.lost:.0%}{reached}", f"{wrong / asked:.1%}"])
-    head = ["model", "axis", "calls", "of a 5% grid", "onset: error (5% grid)", "critical", "monotone"]
+            realism.append(
+                [name, f"{level.realism:g}", f"{level.lost:.0%}{reached}", f"{wrong / asked:.1%}"]
+            )
+    head = [
+        "model",
+        "axis",
+        "calls",
+        "of a 5% grid",
+        "onset: error (5% grid)",
+        "critical",
+        "monotone",
+    ]
     print(table(head, rows))
     print()
     print(table(["model", "realism", "calibrated", "on fresh variants"], realism))

@@ -88,6 +88,10 @@ def run(failed: np.ndarray, settings: SearchSettings) -> Found:
     return search(lambda cells: [failed[cell] for cell in cells], len(failed), settings)
 
 
+def _off(level: float | None, exact: float) -> float:
+    return np.nan if level is None else abs(level - exact)
+
+
 def monotone(draw: Draw, n: int, settings: SearchSettings, runs: int, wiggle: float) -> list[str]:
     """Return a row of figures of one shape."""
     pool = errors(draw(np.random.default_rng(1), 50_000), wiggle, np.random.default_rng(2))
@@ -102,11 +106,19 @@ def monotone(draw: Draw, n: int, settings: SearchSettings, runs: int, wiggle: fl
         flagged += found.drop is not None
         exact = [crossing(rates, share) for share in settings.quantiles]
         off.append(
-            [np.nan if t.level is None else abs(t.level - e) for t, e in zip(found.thresholds, exact)]
+            [
+                np.nan if t.level is None else abs(t.level - e)
+                for t, e in zip(found.thresholds, exact, strict=False)
+            ]
         )
-        grid.append([abs(midpoint(rates, s) - e) for s, e in zip(settings.quantiles, exact)])
+        grid.append(
+            [abs(midpoint(rates, s) - e) for s, e in zip(settings.quantiles, exact, strict=False)]
+        )
         covered.append(
-            [t.low <= one <= (t.high or np.inf) for t, one in zip(found.thresholds, truth)]
+            [
+                t.low <= one <= (t.high or np.inf)
+                for t, one in zip(found.thresholds, truth, strict=False)
+            ]
         )
     share = np.mean(calls) / (20 * n)
     return [

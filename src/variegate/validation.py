@@ -144,7 +144,9 @@ def sentence(error: ValidationError, model: type[BaseModel]) -> str:
             # A name that is no field is a key of a mapping.
             if (field := model.model_fields.get(str(part))) is not None:
                 inner = [field.annotation, *get_args(field.annotation)]
-                kinds = (one for one in inner if isinstance(one, type) and issubclass(one, BaseModel))
+                kinds = (
+                    one for one in inner if isinstance(one, type) and issubclass(one, BaseModel)
+                )
                 model = next(kinds, model)
         return unknown_parameter(str(first["loc"][-1]), model)
     if first["type"] == "missing":

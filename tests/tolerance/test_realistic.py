@@ -90,8 +90,10 @@ def test_strain_is_drawn_from_its_upper_half_and_from_zero_where_nothing_was_rea
     found = drawn(policy, 1000)
     jpeg = [one["jpeg"] for one in found if "jpeg" in one]
     rotate = [one["rotate+"] for one in found if "rotate+" in one]
-    assert 0.1 <= min(jpeg) < 0.11 and 0.19 < max(jpeg) <= 0.2
-    assert min(rotate) < 0.05 and max(rotate) > 0.95
+    assert 0.1 <= min(jpeg) < 0.11
+    assert 0.19 < max(jpeg) <= 0.2
+    assert min(rotate) < 0.05
+    assert max(rotate) > 0.95
 
 
 def test_the_same_variant_gets_stronger_with_less_realism():
@@ -114,7 +116,7 @@ def test_realism_follows_what_was_calibrated():
 def test_a_recipe_round_trips_and_its_digest_knows_every_intensity():
     def recipe(onset):
         return Recipe.parse(
-            "variants: {realistic: {axes: {jpeg: {onset: %s, critical: 0.6}}}}" % onset
+            f"variants: {{realistic: {{axes: {{jpeg: {{onset: {onset}, critical: 0.6}}}}}}}}"
         )
 
     one = recipe(0.2)

@@ -65,14 +65,16 @@ def test_what_is_found_is_where_the_mean_crosses(found):
     assert 125.5 - max(means) - 3 <= onset.value <= 125.5 - np.quantile(means, 0.5)
     assert onset.unit == "levels of 255"
     classes = found.axis("brightness+").classes
-    assert classes["bright"].half_lost is None and classes["dark"].half_lost is not None
+    assert classes["bright"].half_lost is None
+    assert classes["dark"].half_lost is not None
 
 
 def test_the_last_success_and_the_first_failure_are_real(found):
-    made, labels = images()
+    _made, labels = images()
     for one in found.axis("brightness+").thresholds:
         success, failure = one.last_success, one.first_failure
-        assert success.image == failure.image and success.intensity < failure.intensity
+        assert success.image == failure.image
+        assert success.intensity < failure.intensity
         assert success.says.startswith(success.expected)
         assert not failure.says.startswith(failure.expected)
         assert labels[int(success.image.split()[1])] == success.expected
@@ -173,7 +175,8 @@ def test_a_model_that_changes_its_mind_is_noticed_and_intervals_are_wider():
     assert found.clean.changed > 0
     assert any("not deterministic" in note for note in found.notes)
     assert found.axes[0].instability > 0
-    assert calm.clean.changed == 0 and calm.axes[0].instability == 0
+    assert calm.clean.changed == 0
+    assert calm.axes[0].instability == 0
 
 
 def test_answers_that_are_no_numbers_count_as_errors_and_are_said():
@@ -275,7 +278,9 @@ def test_a_file_of_another_model_is_refused_by_name(found, tmp_path):
 def test_the_recipe_holds_what_was_found_and_what_is_wanted(found):
     recipe = found.recipe(realism=0.25, n=3, axes={"contrast-": {"max": 0.4}}, seed=5)
     policy = recipe.policy
-    assert isinstance(policy, Realistic) and recipe.seed == 5 and recipe.count() == 3
+    assert isinstance(policy, Realistic)
+    assert recipe.seed == 5
+    assert recipe.count() == 3
     assert policy.axes["brightness+"].onset == pytest.approx(found.axis("brightness+").onset)
     assert policy.axes["contrast-"].max == 0.4
     assert policy.composite == tuple(one.strain for one in found.composite.levels)

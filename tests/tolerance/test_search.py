@@ -53,10 +53,10 @@ def test_thresholds_are_the_quantiles_of_the_breakpoints(seed):
 
 
 def test_intervals_hold_in_at_least_95_percent():
-    # The truth is the quantile of the distribution: 200 samples of it, 2 thresholds each.
+    # The truth is the quantile of the distribution: 100 samples of it, 2 thresholds each.
     pool = failing(breakpoints(99, 40_000)).mean(axis=0)
     held = []
-    for seed in range(200):
+    for seed in range(100):
         found, _ = run(failing(breakpoints(seed, 120)))
         for one in found.thresholds:
             truth = int(np.argmax(pool > one.quantile))
@@ -152,7 +152,8 @@ def test_a_width_stops_early_and_its_looks_share_alpha():
     table = failing(np.random.default_rng(5).normal(40, 3, 4000))
     narrow, _ = run(table, n_max=4000, width=0.15)
     every, _ = run(table, n_max=4000)
-    assert narrow.stopped == "width" and narrow.n < every.n
+    assert narrow.stopped == "width"
+    assert narrow.n < every.n
     assert all(one.width <= 15 for one in narrow.thresholds)
 
 
@@ -175,8 +176,12 @@ def test_the_witnesses_were_really_asked():
     asked = set(itertools.chain(*oracle.asked))
     for one in found.thresholds:
         success, failure = one.pair
-        assert success in asked and failure in asked and success[0] == failure[0]
-        assert table[success] == 0 and table[failure] == 1 and success[1] < failure[1]
+        assert success in asked
+        assert failure in asked
+        assert success[0] == failure[0]
+        assert table[success] == 0
+        assert table[failure] == 1
+        assert success[1] < failure[1]
 
 
 # Statistics, against sums and published values

@@ -32,12 +32,14 @@ def tolerance(
         option("--model", "ONNX file of the model; its card is beside it.", metavar="FILE"),
     ],
     inputs: FormatChoice,
-    output: Annotated[
-        Path, option("--output -o", "File of the result.", metavar="FILE")
-    ] = Path("tolerance.json"),
+    output: Annotated[Path, option("--output -o", "File of the result.", metavar="FILE")] = Path(
+        "tolerance.json"
+    ),
     axes: Annotated[
         str | None,
-        option("--axes", "Only these axes. Default: the 24 of the preset tolerance.", _SEARCH, "A,B"),
+        option(
+            "--axes", "Only these axes. Default: the 24 of the preset tolerance.", _SEARCH, "A,B"
+        ),
     ] = None,
     n_max: Annotated[
         int,
@@ -72,7 +74,9 @@ def tolerance(
     ] = None,
     limit: Annotated[
         int,
-        option("--limit", "Use at most N images, chosen at random.", "Input", "N", parser=whole(24)),
+        option(
+            "--limit", "Use at most N images, chosen at random.", "Input", "N", parser=whole(24)
+        ),
     ] = 2000,
     metamorphic: Annotated[
         bool,
@@ -109,20 +113,20 @@ def tolerance(
     choice = ImageChoice(
         inputs.format, inputs.label_pattern, inputs.hints, part, limit, metamorphic
     )
-    with OnnxPredictor(model, ModelCard.load(card_path(model))) as predictor:
-        with counting("model calls") as on_progress:
+    predictor = OnnxPredictor(model, ModelCard.load(card_path(model)))
+    with predictor, counting("model calls") as on_progress:
 
-            def told(progress: "SearchProgress") -> None:
-                on_progress(progress.calls, progress.expected)
+        def told(progress: "SearchProgress") -> None:
+            on_progress(progress.calls, progress.expected)
 
-            found = search_dataset(
-                source,
-                predictor,
-                choice=choice,
-                options=options,
-                log=log_path(output),
-                on_progress=told,
-            )
+        found = search_dataset(
+            source,
+            predictor,
+            choice=choice,
+            options=options,
+            log=log_path(output),
+            on_progress=told,
+        )
     found.save(output)
     if as_json:
         show_json(found.model_dump(mode="json"))
@@ -183,7 +187,7 @@ def _threshold(one: "ThresholdResult") -> str:
 
 
 def _number(text: str) -> str:
-    return text.split(" ")[0]
+    return "none" if text.startswith("no ") else text.split(" ")[0]
 
 
 def _remark(one: "AxisTolerance") -> str:

@@ -19,7 +19,7 @@ from variegate.tolerance.result import (
     ThresholdResult,
     Witness,
 )
-from variegate.tolerance.search import Found, SearchSettings, Threshold
+from variegate.tolerance.search import Drop, Found, SearchSettings, Threshold
 from variegate.tolerance.statistics import failure_curve, quantile_ranks
 from variegate.tolerance.units import in_units
 
@@ -57,26 +57,23 @@ def axis_result(
         available: images there are.
         instability: share of answers that changed when asked again.
     """
-    drop = found.drop
     return AxisTolerance(
         axis=axis,
         version=find_axis(axis)[1].version,
-        monotone=drop is None,
-        drop=drop
-        and DropResult(
-            peak=drop.peak / LEVELS,
-            dip=drop.dip / LEVELS,
-            lost_at_peak=drop.peak_rate,
-            lost_at_dip=drop.dip_rate,
-            p=drop.p,
-        ),
+        monotone=found.drop is None,
+        drop=_drop(found.drop),
         unconfirmed=found.unconfirmed,
         reentry=tuple((low / LEVELS, high / LEVELS) for low, high in found.reentry),
         thresholds=tuple(_threshold(axis, one, witness) for one in found.thresholds),
         curve=tuple(
             CurvePoint(intensity=n / LEVELS, lost=min(1.0, rate), low=low, high=high)
             for n, (rate, low, high) in enumerate(
-                zip(map(float, found.curve), map(float, found.low), map(float, found.high), strict=True)
+                zip(
+                    map(float, found.curve),
+                    map(float, found.low),
+                    map(float, found.high),
+                    strict=True,
+                )
             )
         ),
         points=tuple(
@@ -96,6 +93,18 @@ def axis_result(
         instability=instability,
         stopped=found.stopped,
         more=_more(found, settings, available),
+    )
+
+
+def _drop(drop: Drop | None) -> DropResult | None:
+    if drop is None:
+        return None
+    return DropResult(
+        peak=drop.peak / LEVELS,
+        dip=drop.dip / LEVELS,
+        lost_at_peak=drop.peak_rate,
+        lost_at_dip=drop.dip_rate,
+        p=drop.p,
     )
 
 

@@ -50,7 +50,7 @@ def search_dataset(
     source: str | Path,
     predictor: Predictor,
     *,
-    choice: ImageChoice = ImageChoice(),  # noqa: B008 - frozen
+    choice: ImageChoice = ImageChoice(),
     options: SearchOptions = SearchOptions(),  # noqa: B008 - frozen
     error: ErrorFunction | None = None,
     log: Path | None = None,
@@ -77,7 +77,10 @@ def search_dataset(
     with Snapshot(open_storage(source)) as storage, AnswerLog(log) as answers:
         listed, notes = _listed(storage, choice, options.seed)
         every = Sources(
-            len(listed), lambda n: Sample(decode(storage.read(listed[n].key, limit=limits.max_bytes), limits=limits))
+            len(listed),
+            lambda n: Sample(
+                decode(storage.read(listed[n].key, limit=limits.max_bytes), limits=limits)
+            ),
         )
         numbers = _usable(every, listed, notes)
         usable = [listed[number] for number in numbers]

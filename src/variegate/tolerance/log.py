@@ -72,10 +72,13 @@ class AnswerLog:
             self._file = path.open("a+b")
             _lock(self._file, path)
             self._read(self._file, path)
+        except OutputError:
+            self.close()
+            raise
         except OSError as error:
+            self.close()
             raise OutputError(
-                f"{path}: the log of answers cannot be used ({error.strerror}); "
-                "give another place"
+                f"{path}: the log of answers cannot be used ({error.strerror}); give another place"
             ) from error
 
     def __len__(self) -> int:

@@ -49,7 +49,9 @@ class PlainFunction(Predictor):
             answer = np.asarray(self._predict(list(images)))
         except Exception as error:
             reason = " ".join(str(error).split())
-            raise PredictionError(f"the function failed: {type(error).__name__}: {reason}") from error
+            raise PredictionError(
+                f"the function failed: {type(error).__name__}: {reason}"
+            ) from error
         if answer.ndim == 0 or answer.ndim > 2:
             raise UsageError(
                 f"the function answered an array of shape {answer.shape}; expected (N,) classes, or "

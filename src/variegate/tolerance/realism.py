@@ -2,8 +2,8 @@
 
 Three transforms, each at the onset of its own axis, are together far beyond it. So one common
 strain of all is searched on variants as the policy `realistic` draws them: at realism 0.75, 0.5,
-0.25 and 0 this model fails on 2, 5, 20 and 50% of them. How strain becomes intensity, what wins over
-what, weights and groups are the policy's: `recipes/policies/realistic.py`.
+0.25 and 0 this model fails on 2, 5, 20 and 50% of them. How strain becomes intensity, what has
+precedence, weights and groups are the policy's: `recipes/policies/realistic.py`.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,6 +33,9 @@ class Composition:
     k_min: int = 1
     k_max: int = 3
     groups: tuple[tuple[str, ...], ...] = CONTRADICTIONS
+
+
+DEFAULT_COMPOSITION = Composition()
 
 
 def calibrate(

@@ -16,8 +16,9 @@ from variegate.validation import Spec, sentence
 if TYPE_CHECKING:
     from variegate.models.predictors.base import Predictor
 
-VERSION = 1
 _ID = "urn:variegate:tolerance"
+
+Mode = Literal["correctness preserved", "prediction preserved"]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -144,7 +145,7 @@ class AxisTolerance(Spec):
     thresholds: tuple[ThresholdResult, ...] = ()
     curve: tuple[CurvePoint, ...] = ()
     points: tuple[EvaluatedPoint, ...] = ()
-    classes: dict[str, ClassTolerance] = {}
+    classes: Annotated[dict[str, ClassTolerance], Field(default_factory=dict)]
     images: int = 0
     calls: int = 0
     audit: AuditResult | None = None
@@ -199,12 +200,12 @@ class CompositeTolerance(Spec):
 class Tolerance(Spec):
     """How much of each transformation a model takes."""
 
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     """Of this format."""
     model: dict[str, Any]
     """What the model says of itself; its `identity` tells it from others."""
     dataset: str = ""
-    mode: Literal["correctness preserved", "prediction preserved"]
+    mode: Mode
     """Whether errors are against labels, or against what the model says to the image as it is."""
     error: str
     """How errors are measured."""
@@ -336,7 +337,7 @@ class Tolerance(Spec):
         """
         self.check()
         strains = self.strains()
-        wanted = axes if isinstance(axes, Mapping) else dict.fromkeys(axes or (), {})
+        wanted = axes if isinstance(axes, Mapping) else {key: {} for key in axes or ()}
         for name in wanted:
             if name not in strains:
                 changes = "changes nothing on these images" if name in self._still() else ""
@@ -398,4 +399,3 @@ def _called(model: Mapping[str, Any]) -> str:
     """Return what a message calls a model: its name, and how its identity begins."""
     identity = str(model.get("identity", ""))[:12]
     return f"{model['name']}, {identity}" if "name" in model else identity or "unknown"
-

@@ -19,12 +19,13 @@ from variegate.tolerance.answers import TAU, Ask, Cell
 from variegate.tolerance.axes import axis_result, unchanged_axis
 from variegate.tolerance.cells import AxisPlan, LevelPlan, changes_something
 from variegate.tolerance.question import Examiner, Expectation, expected_class
-from variegate.tolerance.realism import Composition, calibrate
+from variegate.tolerance.realism import DEFAULT_COMPOSITION, Composition, calibrate
 from variegate.tolerance.result import (
     AxisTolerance,
     CleanResult,
     CompositeTolerance,
     Interval,
+    Mode,
     Tolerance,
 )
 from variegate.tolerance.search import (
@@ -46,7 +47,7 @@ _REPEATED = 32
 _ROUNDING = 1e-3
 _STILL = 8
 # Calls of an axis: below it nothing can be said, and what it takes at `n_max` images.
-_LEAST_CALLS, _CALLS_AN_IMAGE = 400, 6
+_LEAST_CALLS, _CALLS_AN_IMAGE = 400, 5
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class SearchOptions:
     tau: float = TAU
     seed: int = 0
     budget: int | None = None
-    composition: Composition | None = Composition()
+    composition: Composition | None = DEFAULT_COMPOSITION
 
     def chosen(self) -> tuple[str, ...]:
         """Return the names of the axes.
@@ -201,7 +202,7 @@ class _Run:
         last = {"composite": composite, "calls": self.spent, "notes": tuple(self.notes)}
         return found.model_copy(update=last)
 
-    def _mode(self) -> str:
+    def _mode(self) -> Mode:
         labelled = self.subjects.expected is not None
         return "correctness preserved" if labelled else "prediction preserved"
 
@@ -221,7 +222,7 @@ class _Run:
 
     def _forecast(self, axes: int, units: int) -> None:
         searches = axes + (2 if self.options.composition else 0)
-        each = _CALLS_AN_IMAGE * min(units, self.options.n_max)
+        each = SCREENED * len(SCREEN_LEVELS) + _CALLS_AN_IMAGE * min(units, self.options.n_max)
         whole = len(self.subjects.keys) + _TWICE + searches * each
         budget = self.options.budget
         self.expected_calls = whole if budget is None else min(whole, budget)

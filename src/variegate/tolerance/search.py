@@ -480,7 +480,9 @@ class _Search:
             ]
             chosen = rng.permutation(len(cells))[:_AUDITED]
             audited = [cells[index] for index in sorted(chosen)]
-            told = [bool(self.answers.known(level, self.n).failed[image]) for image, level in audited]
+            told = [
+                bool(self.answers.known(level, self.n).failed[image]) for image, level in audited
+            ]
             really = self.answers.ask(audited, brackets=False)
             asked += len(audited)
             failed_instead += sum(a and not b for a, b in zip(really, told, strict=True))
@@ -578,9 +580,7 @@ class _Search:
         return np.interp(np.arange(LEVELS + 1), [0, *whole], [0.0, *rates])
 
 
-def _greatest_fall(
-    given: npt.NDArray[np.int8], levels: Sequence[int]
-) -> tuple[int, int, float]:
+def _greatest_fall(given: npt.NDArray[np.int8], levels: Sequence[int]) -> tuple[int, int, float]:
     """Return the levels between which the failure rate falls most, and by how much."""
     rates = given.mean(axis=0)
     falls = np.maximum.accumulate(rates) - rates

@@ -23,20 +23,23 @@ Strength = Annotated[float, Field(ge=0, le=1)]
 Strain = Annotated[float, Field(ge=0, le=3)]
 
 #: Axes, without their directions, that would undo or repeat each other: one of each at most.
-CONTRADICTIONS: tuple[tuple[str, ...], ...] = (
-    ("brightness", "exposure", "gain", "gamma", "illumination", "shadow")
-    + ("plasma_brightness", "plasma_shadow", "vignette"),
-    ("contrast", "autocontrast", "equalize", "clahe", "tone_curve", "histogram_match"),
-    ("hue", "saturation", "grayscale", "sepia", "color_jitter", "invert", "solarize", "posterize"),
-    ("red", "green", "blue", "temperature", "channel_shuffle", "stain_jitter"),
-    ("gaussian_blur", "motion_blur", "defocus", "zoom_blur", "glass_blur", "median_blur")
-    + ("sharpen", "sharpness", "downscale", "superpixels"),
-    ("gaussian_noise", "speckle", "poisson_noise", "salt_pepper", "iso_noise", "pixel_dropout"),
-    ("scale", "zoom", "random_crop", "safe_crop"),
-    ("cutout", "random_erasing", "grid_dropout", "grid_shuffle"),
-    ("elastic", "grid_distort", "wave", "lens", "thin_plate", "piecewise_affine", "perspective"),
-    ("jpeg", "webp", "video_compression"),
-    ("fog", "rain", "snow", "frost", "spatter", "sun_flare"),
+CONTRADICTIONS: tuple[tuple[str, ...], ...] = tuple(
+    tuple(line.split())
+    for line in (
+        "brightness exposure gain gamma illumination shadow plasma_brightness plasma_shadow "
+        "vignette",
+        "contrast autocontrast equalize clahe tone_curve histogram_match",
+        "hue saturation grayscale sepia color_jitter invert solarize posterize",
+        "red green blue temperature channel_shuffle stain_jitter",
+        "gaussian_blur motion_blur defocus zoom_blur glass_blur median_blur sharpen sharpness "
+        "downscale superpixels",
+        "gaussian_noise speckle poisson_noise salt_pepper iso_noise pixel_dropout",
+        "scale zoom random_crop safe_crop",
+        "cutout random_erasing grid_dropout grid_shuffle",
+        "elastic grid_distort wave lens thin_plate piecewise_affine perspective",
+        "jpeg webp video_compression",
+        "fog rain snow frost spatter sun_flare",
+    )
 )
 
 #: Where the strain of a variant is known: realism, and what share of variants fails there.
@@ -191,7 +194,7 @@ class Realistic(Policy):
         wanted = int(rng.integers(self.k_min, most + 1))
         directions = [base(name) for name in names]
         weights = [self.axes[n].weight / directions.count(base(n)) for n in names]
-        chosen = []
+        chosen = list[int]()
         while len(chosen) < wanted:
             index = choose(rng, weights)
             chosen.append(index)
