@@ -13,7 +13,7 @@ import numpy as np
 
 from harness import table
 from variegate.tolerance.answers import LEVELS
-from variegate.tolerance.search import Found, SearchSettings, search
+from variegate.tolerance.search import SearchOutcome, SearchSettings, search
 from variegate.tolerance.statistics import isotonic
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
@@ -83,7 +83,7 @@ def midpoint(rates: np.ndarray, share: float) -> float:
     return float(at[place] - 2.5) if place else np.nan
 
 
-def run(failed: np.ndarray, settings: SearchSettings) -> Found:
+def run(failed: np.ndarray, settings: SearchSettings) -> SearchOutcome:
     """Search on known errors."""
     return search(lambda cells: [failed[cell] for cell in cells], len(failed), settings)
 

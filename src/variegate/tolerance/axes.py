@@ -19,7 +19,7 @@ from variegate.tolerance.result import (
     ThresholdResult,
     Witness,
 )
-from variegate.tolerance.search import Drop, Found, SearchSettings, Threshold
+from variegate.tolerance.search import Drop, SearchOutcome, SearchSettings, Threshold
 from variegate.tolerance.statistics import failure_curve, quantile_ranks
 from variegate.tolerance.units import in_units
 
@@ -33,12 +33,13 @@ WitnessOf = Callable[[Cell], tuple[str, str, str]]
 
 def unchanged_axis(axis: str) -> AxisTolerance:
     """Return what is said of an axis that changes nothing."""
-    return AxisTolerance(axis=axis, version=find_axis(axis)[1].version, unchanged=True)
+    version = find_axis(axis)[1].version
+    return AxisTolerance(axis=axis, version=version, unchanged=True, classes={})
 
 
 def axis_result(
     axis: str,
-    found: Found,
+    found: SearchOutcome,
     settings: SearchSettings,
     *,
     names: Sequence[str],
@@ -133,7 +134,7 @@ def _witness(cell: Cell, witness: WitnessOf) -> Witness:
     return Witness(image=key, expected=expected, intensity=cell[1] / LEVELS, says=says)
 
 
-def _classes(found: Found, names: Sequence[str]) -> dict[str, ClassTolerance]:
+def _classes(found: SearchOutcome, names: Sequence[str]) -> dict[str, ClassTolerance]:
     """Return where half of each class is lost, by its images' brackets."""
     members = defaultdict[str, list[int]](list)
     for image in range(found.n):
@@ -141,7 +142,7 @@ def _classes(found: Found, names: Sequence[str]) -> dict[str, ClassTolerance]:
     return {name: _class(found, members[name]) for name in sorted(members)}
 
 
-def _class(found: Found, images: Sequence[int]) -> ClassTolerance:
+def _class(found: SearchOutcome, images: Sequence[int]) -> ClassTolerance:
     passed = np.array([found.passed[n] for n in images])
     failed = np.array([max(found.failed[n], found.passed[n] + 1) for n in images])
     curve = failure_curve(passed, failed, LEVELS)
@@ -158,7 +159,7 @@ def _class(found: Found, images: Sequence[int]) -> ClassTolerance:
     )
 
 
-def _more(found: Found, settings: SearchSettings, available: int) -> str:
+def _more(found: SearchOutcome, settings: SearchSettings, available: int) -> str:
     """Return what more images would buy: half widths shrink as the root of their number."""
     widest = max(found.thresholds, key=lambda one: one.width)
     half = widest.width / 2

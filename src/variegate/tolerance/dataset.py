@@ -34,7 +34,7 @@ class ImageChoice:
     Attributes:
         format, label_pattern, hints: as for `inspect`.
         split: only this one; None for all.
-        limit: at most so many, chosen at random.
+        limit: at most this number, chosen at random.
         metamorphic: compare with what the model says to the image as it is, without labels.
     """
 

@@ -54,7 +54,7 @@ class PlainFunction(Predictor):
             ) from error
         if answer.ndim == 0 or answer.ndim > 2:
             raise UsageError(
-                f"the function answered an array of shape {answer.shape}; expected (N,) classes, or "
+                f"the function answered an array of shape {answer.shape}; expected (N,) classes or "
                 "(N, C) numbers"
             )
         if answer.ndim == 2:

@@ -18,7 +18,7 @@ from variegate.recipes.policies.realistic import (
 from variegate.tolerance.answers import LEVELS, Ask
 from variegate.tolerance.cells import CompositePlan, strain_of
 from variegate.tolerance.result import CompositeLevel, CompositeTolerance
-from variegate.tolerance.search import Found, SearchSettings, search
+from variegate.tolerance.search import SearchOutcome, SearchSettings, search
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def calibrate(
     return _result(search(ask(plan), images, wanted), composition)
 
 
-def _result(found: Found, composition: Composition) -> CompositeTolerance:
+def _result(found: SearchOutcome, composition: Composition) -> CompositeTolerance:
     levels, least = [], 0.0
     for realism, one in zip(REALISM[1:], found.thresholds, strict=False):
         level = LEVELS if one.level is None else one.level

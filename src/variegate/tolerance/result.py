@@ -180,7 +180,7 @@ class CompositeLevel(Spec):
     low: float
     high: float
     reached: bool
-    """Whether so many are lost at all."""
+    """Whether this share is lost at all."""
 
 
 class CompositeTolerance(Spec):

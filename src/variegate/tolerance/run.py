@@ -33,7 +33,7 @@ from variegate.tolerance.search import (
     ONSET,
     SCREEN_LEVELS,
     SCREENED,
-    Found,
+    SearchOutcome,
     SearchSettings,
     search,
 )
@@ -356,7 +356,7 @@ class _Run:
         self.spent += len(cells)
         return [one.error for one in self.examiner.ask(plan, cells, attempt=attempt)]
 
-    def _instability(self, plan: LevelPlan, found: Found) -> float:
+    def _instability(self, plan: LevelPlan, found: SearchOutcome) -> float:
         """Return an upper bound of the share of answers about a threshold that change."""
         near = [int(one.level) for one in found.thresholds if one.level is not None]
         asked = [(level, count) for level, count, _ in found.points if count]

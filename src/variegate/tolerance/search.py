@@ -149,7 +149,7 @@ class AuditCount:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchOutcome:
     """What a search found.
 
     Attributes:
@@ -186,7 +186,7 @@ class Found:
     stopped: str
 
 
-def search(ask: Ask, images: int, settings: SearchSettings) -> Found:
+def search(ask: Ask, images: int, settings: SearchSettings) -> SearchOutcome:
     """Search the thresholds of one axis.
 
     Args:
@@ -222,7 +222,7 @@ class _Search:
         self.n = self.most
         self.levels = range(1, LEVELS + 1)
 
-    def run(self) -> Found:
+    def run(self) -> SearchOutcome:
         drop, unconfirmed = self._screen()
         if drop is not None:
             return self._without_implication(drop, AuditCount())
@@ -493,7 +493,7 @@ class _Search:
 
     # Without implication
 
-    def _without_implication(self, drop: Drop | None, audit: AuditCount) -> Found:
+    def _without_implication(self, drop: Drop | None, audit: AuditCount) -> SearchOutcome:
         """Search from the left: the first of the screen's levels that crosses, then bisect."""
         answers = self.answers
         answers.implies = False
@@ -548,13 +548,13 @@ class _Search:
 
     def _found(
         self, thresholds: list[Threshold], stopped: str, *, audit: AuditCount, unconfirmed: bool
-    ) -> Found:
+    ) -> SearchOutcome:
         answers, n = self.answers, self.n
         curve = self._curve() if answers.implies else self._asked_curve()
         band = [wilson(round(rate * n), n) for rate in curve]
         given = answers.given
         counts = [(level, int((given[:, level] >= 0).sum())) for level in self.levels]
-        return Found(
+        return SearchOutcome(
             thresholds=tuple(thresholds),
             n=n,
             calls=answers.calls,
