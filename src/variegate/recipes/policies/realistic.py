@@ -26,13 +26,17 @@ Strain = Annotated[float, Field(ge=0, le=3)]
 CONTRADICTIONS: tuple[tuple[str, ...], ...] = tuple(
     tuple(line.split())
     for line in (
-        "brightness exposure gain gamma illumination shadow plasma_brightness "
-        + "plasma_shadow vignette",
+        (
+            "brightness exposure gain gamma illumination shadow plasma_brightness plasma_shadow "
+            "vignette"
+        ),
         "contrast autocontrast equalize clahe tone_curve histogram_match",
         "hue saturation grayscale sepia color_jitter invert solarize posterize",
         "red green blue temperature channel_shuffle stain_jitter",
-        "gaussian_blur motion_blur defocus zoom_blur glass_blur median_blur downscale superpixels "
-        + "sharpen sharpness",
+        (
+            "gaussian_blur motion_blur defocus zoom_blur glass_blur median_blur downscale "
+            "superpixels sharpen sharpness"
+        ),
         "gaussian_noise speckle poisson_noise salt_pepper iso_noise pixel_dropout",
         "scale zoom random_crop safe_crop",
         "cutout random_erasing grid_dropout grid_shuffle",
