@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format bench oracles wheel clean
+.PHONY: demo test lint format bench bench-tolerance oracles wheel clean
 
 demo: $(VENV)/.core
 	$(BIN)/python -m variegate.cli.demo demo
@@ -36,6 +36,10 @@ bench: $(VENV)/.core $(VENV)/.stores .venv-lambda/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,ray]' 'moto[server,s3]>=5.2' \
 	  azure-storage-blob pytest
 	$(BIN)/python benchmarks/run.py
+
+bench-tolerance: $(VENV)/.core
+	$(BIN)/python benchmarks/tolerance_search.py
+	$(BIN)/python benchmarks/tolerance_models.py
 
 # The wheel and the source archive, tried in empty environments of the Pythons that are here.
 wheel: | $(BIN)/python
