@@ -31,7 +31,8 @@ ONLY_IN = {
     "watchfiles": {"runs/watch.py"},
     "rich": {"cli"},
     "onnxruntime": {"models/predictors/onnx.py"},
-    "boto3": {"deploy", "runs/backends/aws_lambda.py"},
+    **dict.fromkeys(("fastapi", "starlette", "uvicorn", "mangum"), {"serving"}),
+    "boto3": {"deploy", "runs/backends/aws_lambda.py", "serving/function.py"},
     "botocore": {"deploy", "runs/backends/aws_lambda.py"},
     "typer": {"cli"},
     "pytest": {"testing"},
@@ -43,6 +44,7 @@ ONLY_IN = {
 # These are imported when they are needed, but never because something of variegate is.
 LATE = (
     "onnxruntime",
+    *("fastapi", "starlette", "uvicorn", "mangum"),
     "watchfiles",
     "obstore",
     "ray",
@@ -57,7 +59,6 @@ LATE = (
 )
 NOWHERE = (
     "onnx",
-    "fastapi",
     "scipy",
     "pandas",
     "requests",
