@@ -28,9 +28,9 @@ at("theme").addEventListener("click", () => setTheme(themes[(themes.indexOf(them
 setTheme(theme);
 
 let key = "";
-function say(text, bad = false) {
+function say(text, kind = "") {
   at("status").textContent = text;
-  at("status").classList.toggle("bad", bad);
+  at("status").className = kind;
 }
 async function ask(path, form, signal) {
   const headers = key ? { "X-API-Key": key } : {};
@@ -46,7 +46,7 @@ async function ask(path, form, signal) {
   return answer;
 }
 function shown(error) {
-  if (error.name !== "AbortError") say("Error: " + error.message, true);
+  if (error.name !== "AbortError") say("Error: " + error.message, "bad");
 }
 
 // The image: what was chosen, and a copy of about a megapixel that the sliders send.
@@ -189,10 +189,10 @@ async function move(one) {
     at("after").src = answer.image;
     at("after").alt = "The transformed image";
     at("after-text").textContent = all.map((step) => `${spelled(step.axis)} ${step.intensity.toFixed(2)}`).join(", ");
-    const kept = was.class === first.class;
-    at("verdict").className = "verdict " + (kept ? "kept" : "changed");
-    at("verdict").textContent = all.length === 0 ? "" : kept ? `Still ${first.class}` : `Changed: ${was.class} became ${first.class}`;
-    say(at("verdict").textContent);
+    const kept = was.class === first.class, figure = percent(first.probability);
+    if (all.length === 0) say(`${first.class}, ${figure}`);
+    else if (kept) say(`Still ${first.class}, ${figure}`, "kept");
+    else say(`Changed: ${was.class} became ${first.class}, ${figure}`, "bad");
     if (one && one.input.valueAsNumber > 0) await sweep(one, all, turn);
   } catch (error) {
     shown(error);
@@ -236,8 +236,6 @@ function reset() {
     if (one.input.valueAsNumber > 0) { one.input.value = 0; label(one); }
   }
   at("after-shot").hidden = true;
-  at("verdict").textContent = "";
-  at("verdict").className = "verdict";
 }
 at("reset").addEventListener("click", () => { reset(); move(null); at("sliders").querySelector("input")?.focus(); });
 
