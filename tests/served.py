@@ -1,15 +1,20 @@
 """Models with cards for tests of what is served, and the server as a process."""
 
 import contextlib
+import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import cv2
 import numpy as np
 
 
@@ -56,15 +61,14 @@ def _linked(source: Path, folder: Path, card: dict[str, Any]) -> Path:
     return path
 
 
-def digit(number: int, size: int = 56) -> np.ndarray:
-    """Draw a white digit on black, as MNIST's are."""
-    import cv2
-
-    image = np.zeros((size, size), np.uint8)
-    cv2.putText(
-        image, str(number), (size // 4, size * 4 // 5), cv2.FONT_HERSHEY_SIMPLEX, size / 28, 255, 4
-    )
-    return image
+def digit(number: int) -> np.ndarray:
+    """Draw a white digit in the middle of black, as MNIST's are, (280, 280) uint8."""
+    image = np.zeros((280, 280), np.uint8)
+    font, scale, thick = cv2.FONT_HERSHEY_SIMPLEX, 7.0, 26
+    (width, height), _ = cv2.getTextSize(str(number), font, scale, thick)
+    place = ((280 - width) // 2, (280 + height) // 2)
+    cv2.putText(image, str(number), place, font, scale, 255, thick, cv2.LINE_AA)
+    return cv2.GaussianBlur(image, (0, 0), 5)
 
 
 @contextlib.contextmanager
@@ -89,3 +93,53 @@ def server(model: Path, *options: object, **environment: str) -> Iterator[tuple[
         except subprocess.TimeoutExpired:
             process.kill()
             raise
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def ask(
+    url: str,
+    path: str,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    method: str | None = None,
+) -> Answer:
+    """Ask with the standard library's client; an iterable body is sent in chunks."""
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection(place.hostname, place.port, timeout=60)
+    try:
+        connection.request(
+            method or ("GET" if body is None else "POST"),
+            path,
+            body,
+            dict(headers or {}),
+            encode_chunked=body is not None and not isinstance(body, bytes),
+        )
+        answer = connection.getresponse()
+        named = {name.lower(): value for name, value in answer.getheaders()}
+        return Answer(answer.status, named, answer.read())
+    finally:
+        connection.close()
+
+
+def form(*files: tuple[str, bytes], **fields: str) -> tuple[bytes, dict[str, str]]:
+    """Return a multipart body as browsers send it, and its header."""
+    boundary = f"----{uuid.uuid4().hex}"
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    for name, data in files:
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n'
+        parts.append(f"{head}Content-Type: application/octet-stream\r\n\r\n".encode() + data + b"\r\n")
+    parts.append(f"--{boundary}--\r\n".encode())
+    return b"".join(parts), {"Content-Type": f"multipart/form-data; boundary={boundary}"}

@@ -109,6 +109,8 @@ def serve(
         raise UsageError(
             f"{host}:{port}: cannot be listened on; is another server there? Choose a --port"
         ) from None
+    # Whoever is told the URL may come at once; the first answer is given a moment later.
+    bound.listen(_MOST_CONNECTIONS)
     named = f"[{host}]" if ":" in host else host
     on_start(f"http://{named}:{bound.getsockname()[1]}/")
     # uvicorn raises a signal again after its work; here it has done all that it should.
