@@ -25,7 +25,9 @@ def squeezenet(data_dir: Path, folder: Path) -> Path:
     if not names[0] or names[0].isdigit():
         names = [line.partition(",")[0] for line in lines if line]
     # Two of ImageNet's names stand for two classes each.
-    distinct = [f"{name} ({number})" if names.count(name) > 1 else name for number, name in enumerate(names)]
+    distinct = [
+        f"{name} ({number})" if names.count(name) > 1 else name for number, name in enumerate(names)
+    ]
     card = {
         "version": 1,
         "input": {
@@ -139,7 +141,11 @@ def form(*files: tuple[str, bytes], **fields: str) -> tuple[bytes, dict[str, str
         for name, value in fields.items()
     ]
     for name, data in files:
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n'
-        parts.append(f"{head}Content-Type: application/octet-stream\r\n\r\n".encode() + data + b"\r\n")
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n'
+        )
+        parts.append(
+            f"{head}Content-Type: application/octet-stream\r\n\r\n".encode() + data + b"\r\n"
+        )
     parts.append(f"--{boundary}--\r\n".encode())
     return b"".join(parts), {"Content-Type": f"multipart/form-data; boundary={boundary}"}

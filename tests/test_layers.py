@@ -31,7 +31,7 @@ ONLY_IN = {
     "watchfiles": {"runs/watch.py"},
     "rich": {"cli"},
     "onnxruntime": {"models/predictors/onnx.py"},
-    **dict.fromkeys(("fastapi", "starlette", "uvicorn", "mangum"), {"serving"}),
+    **{name: {"serving"} for name in ("fastapi", "starlette", "uvicorn", "mangum")},
     "boto3": {"deploy", "runs/backends/aws_lambda.py", "serving/function.py"},
     "botocore": {"deploy", "runs/backends/aws_lambda.py"},
     "typer": {"cli"},

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
+
 import served
 from served import ask, form
-
 from variegate.codecs import decode, encode
 from variegate.errors import ImageError
 from variegate.models.card import ModelCard, card_path
@@ -34,7 +34,9 @@ def test_answers_are_those_of_the_model_with_its_card(send, squeezenet, photos_r
 
 def test_a_form_a_body_and_several_files_get_the_same_answers(send, photos_raw):
     alone = [send("/classify?top=3", data).json["results"][0] for data in photos_raw]
-    together = send("/classify", *form(*((f"{n}.jpg", d) for n, d in enumerate(photos_raw)), top="3"))
+    together = send(
+        "/classify", *form(*((f"{n}.jpg", d) for n, d in enumerate(photos_raw)), top="3")
+    )
     assert [one["file"] for one in together.json["results"]] == [f"{n}.jpg" for n in range(12)]
     for one, many in zip(alone, together.json["results"], strict=True):
         assert (one["width"], one["height"]) == (many["width"], many["height"])
@@ -44,7 +46,9 @@ def test_a_form_a_body_and_several_files_get_the_same_answers(send, photos_raw):
 
 
 def test_one_bad_file_does_not_spoil_the_others(send, photos_raw):
-    answer = send("/classify", *form(("a.jpg", photos_raw[0]), ("b.txt", b"no image"), ("c.jpg", b"")))
+    answer = send(
+        "/classify", *form(("a.jpg", photos_raw[0]), ("b.txt", b"no image"), ("c.jpg", b""))
+    )
     assert answer.status == 200
     good, strange, empty = answer.json["results"]
     assert good["classes"]
@@ -89,11 +93,16 @@ def png_header(width, height):
     import zlib
 
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + (
-        chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 99))
+        + (chunk(b"IEND", b""))
     )
 
 
@@ -172,12 +181,14 @@ def test_metrics_are_prometheus_text(send, photos_raw):
     before = value('variegate_requests_total{method="POST",path="/classify",status="200"}')
     images = value("variegate_images_total")
     send("/classify", *form(("a", photos_raw[0]), ("b", photos_raw[1])))
-    assert value('variegate_requests_total{method="POST",path="/classify",status="200"}') == before + 1
+    assert (
+        value('variegate_requests_total{method="POST",path="/classify",status="200"}') == before + 1
+    )
     assert value("variegate_images_total") == images + 2
     assert value("variegate_held_bytes") == 0
     text = send("/metrics").body.decode()
     for line in text.splitlines():
-        assert line.startswith("# TYPE variegate_") or line.startswith("variegate_"), line
+        assert line.startswith(("# TYPE variegate_", "variegate_")), line
     buckets = [line for line in text.splitlines() if line.startswith("variegate_request_seconds_b")]
     counts = [int(line.rpartition(" ")[2]) for line in buckets]
     assert counts == sorted(counts)
@@ -196,7 +207,13 @@ def test_sliders_begin_at_the_image_itself_and_move(send, photos_raw):
     sweep = send("/sweep", *form(("a", photos_raw[0]), axis="rotate+")).json
     assert sweep["probabilities"][0] == pytest.approx(still["classes"][0]["probability"], abs=1e-3)
     assert sweep["kept"][0] is True
-    for bad in ("{}", "[1]", '[{"axis": "rotat", "intensity": 0.5}]', "[", '[{"axis": "hue+", "intensity": 2}]'):
+    for bad in (
+        "{}",
+        "[1]",
+        '[{"axis": "rotat", "intensity": 0.5}]',
+        "[",
+        '[{"axis": "hue+", "intensity": 2}]',
+    ):
         assert send("/try", *form(("a", photos_raw[0]), steps=bad)).status == 400
     assert send("/sweep", *form(("a", photos_raw[0]), axis="mixup")).status == 400
 

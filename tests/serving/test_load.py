@@ -11,6 +11,7 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
+
 import served
 from served import ask, form
 
@@ -63,6 +64,24 @@ def test_slow_and_cut_off_uploads_hold_nobody_up(mnist, photo):
             assert answer.startswith(b"HTTP/1.1 408 ")
         text = ask(url, "/metrics").body.decode()
         assert "variegate_held_bytes 0" in text
+
+
+def test_work_of_a_client_that_leaves_is_dropped(squeezenet, photo):
+    with served.server(squeezenet, "--workers", 1, "--batch", 1) as (url, _):
+        body, headers = form(*((f"{n}.jpg", photo) for n in range(16)))
+        head = f"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        with raw(url) as leaving:
+            leaving.sendall(
+                f"{head}Content-Type: {headers['Content-Type']}\r\n\r\n".encode() + body
+            )
+            while "variegate_queue_images 0" in (text := ask(url, "/metrics").body.decode()):
+                assert "variegate_images_total" not in text
+        ends = time.monotonic() + 60
+        while 'status="499"' not in text or "variegate_queue_images 0" not in text:
+            assert time.monotonic() < ends, text
+            text = ask(url, "/metrics").body.decode()
+        (line,) = [one for one in text.splitlines() if one.startswith("variegate_dropped_images ")]
+        assert int(line.split()[1]) >= 1
 
 
 def test_keys_are_asked_for_and_stay_secret(mnist, photo, tmp_path):

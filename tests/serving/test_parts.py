@@ -119,10 +119,24 @@ def test_keys_from_both_places_and_nothing_of_them_is_kept(tmp_path):
 @pytest.mark.parametrize(
     "axes",
     [
-        [{"axis": "rotate+", "onset": {"intensity": 0.2, "low": 0.1, "high": 0.3}, "critical": 0.6}],
+        [
+            {
+                "axis": "rotate+",
+                "onset": {"intensity": 0.2, "low": 0.1, "high": 0.3},
+                "critical": 0.6,
+            }
+        ],
         {"rotate+": {"onset": {"value": 0.2, "interval": [0.1, 0.3]}, "critical": {"level": 0.6}}},
-        [{"name": "rotate+", "onset": {"estimate": 0.2, "lower": 0.1, "upper": 0.3}, "critical": 0.6},
-         {"axis": "hue+", "onset": None, "critical": None}, {"axis": 3}, "odd"],
+        [
+            {
+                "name": "rotate+",
+                "onset": {"estimate": 0.2, "lower": 0.1, "upper": 0.3},
+                "critical": 0.6,
+            },
+            {"axis": "hue+", "onset": None, "critical": None},
+            {"axis": 3},
+            "odd",
+        ],
     ],
 )
 def test_marks_are_read_whatever_their_form(tmp_path, axes):

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 )
 def destroy(
     stack: Annotated[
-        str, typer.Argument(metavar="STACK", help="Name of the stack, as given to variegate deploy.")
+        str,
+        typer.Argument(metavar="STACK", help="Name of the stack, as given to variegate deploy."),
     ],
     *,
     region: Region = None,

@@ -6,8 +6,8 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import Future
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from variegate.annotations.sample import Image
@@ -16,7 +16,7 @@ from variegate.models.predictors.base import PredictionError
 from variegate.serving.batches import Batcher
 from variegate.serving.classifier import Classified, Classifier
 from variegate.serving.faults import RequestError
-from variegate.serving.gate import BodyGate, KeyGate, Observer, error_body, header
+from variegate.serving.gate import BodyGate, KeyGate, RequestObserver, error_body, header
 from variegate.serving.marks import AxisMarks
 from variegate.serving.metrics import CONTENT_TYPE, Metrics
 from variegate.serving.page import page_headers, page_text
@@ -34,7 +34,9 @@ from variegate.serving.sliders import (
 from variegate.serving.uploads import Upload, UploadedImage, read_upload
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI, Request, Response
+    from concurrent.futures import Future
+
+    from fastapi import FastAPI, Request
 
 Result = TypeVar("Result")
 
@@ -297,13 +299,11 @@ def create_app(
         from starlette.middleware.cors import CORSMiddleware
     except ImportError as error:
         raise UsageError("this needs FastAPI: pip install 'variegate[serve]'") from error
-    import variegate
-
     settings, metrics = settings or ServerSettings(), metrics or Metrics()
     service = Service(classifier, settings, metrics, marks or {})
     app = FastAPI(
         title=f"variegate: {classifier.name}",
-        version=variegate.__version__,
+        version=version("variegate"),
         description="Classes of images.",
         # Their pages come from other sites: they work neither offline nor under our policy.
         docs_url=None,
@@ -322,7 +322,7 @@ def create_app(
             allow_methods=["GET", "POST"],
             allow_headers=["X-API-Key", "Authorization", "Content-Type", "X-Request-Id"],
         )
-    app.add_middleware(partial(Observer, metrics=metrics, routes=ROUTES))
+    app.add_middleware(partial(RequestObserver, metrics=metrics, routes=ROUTES))
     return app
 
 
@@ -345,6 +345,16 @@ def _add_routes(app: "FastAPI", service: Service) -> None:
         ("/sweep", "sweep", service.sweep),
     ):
         app.post(path, name=name, responses=_ERRORS, openapi_extra=_BODY)(answers(work))
+    _add_readings(app, service)
+    if service.settings.page:
+
+        @app.get("/", include_in_schema=False)
+        async def page() -> Response:
+            return Response(page_text(), headers=page_headers())
+
+
+def _add_readings(app: "FastAPI", service: Service) -> None:
+    from fastapi import Response
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -377,12 +387,6 @@ def _add_routes(app: "FastAPI", service: Service) -> None:
     async def icon() -> Response:
         return Response(status_code=204)
 
-    if service.settings.page:
-
-        @app.get("/", include_in_schema=False)
-        async def page() -> Response:
-            return Response(page_text(), headers=page_headers())
-
 
 def _add_error_handlers(app: "FastAPI") -> None:
     from fastapi import Request
@@ -403,7 +407,7 @@ def _add_error_handlers(app: "FastAPI") -> None:
         return answer(request, error.status, str(error), headers)
 
     @app.exception_handler(PredictionError)
-    async def failed(request: Request, error: PredictionError) -> JSONResponse:
+    async def failed(request: Request, _: PredictionError) -> JSONResponse:
         service: Service = request.app.state.service
         service.metrics.count("model_failures")
         return answer(request, 500, "the model failed on this image")

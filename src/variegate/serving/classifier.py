@@ -60,7 +60,7 @@ class Classifier:
 
         Args:
             path: of the ONNX file.
-            card: of its card; beside it if None.
+            card: of its card. Default: beside it.
             version: what to call it.
             threads: that one image may use while nothing else is going on.
             limits: of images, checked before they are decoded.
@@ -80,10 +80,14 @@ class Classifier:
             )
         self.card = ModelCard.load(place)
         if self.card.task != "classification":
-            raise UsageError(f"{place}: expected a model that classifies, this is for {self.card.task}")
+            raise UsageError(
+                f"{place}: expected a model that classifies, this is for {self.card.task}"
+            )
         self._narrow: Predictor = OnnxPredictor(path, self.card)
         # Alone on the machine, one image may use all of it; with others, each has a thread.
-        self._wide = OnnxPredictor(path, self.card, threads=threads) if threads > 1 else self._narrow
+        self._wide = (
+            OnnxPredictor(path, self.card, threads=threads) if threads > 1 else self._narrow
+        )
         self._limits = limits or Limits()
         self._metrics = metrics or Metrics()
         self.name = path.stem
@@ -109,9 +113,7 @@ class Classifier:
             )
         return names
 
-    def work(
-        self, items: Sequence[bytes | Image], alone: bool
-    ) -> Sequence[Classified | Exception]:
+    def work(self, items: Sequence[bytes | Image], alone: bool) -> Sequence[Classified | Exception]:
         """Classify files, or images that are decoded already; an error for each that cannot be.
 
         Args:

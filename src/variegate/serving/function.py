@@ -35,7 +35,7 @@ def load(environment: Mapping[str, str] | None = None, folder: Path | None = Non
     """Load the model and return what answers events of API Gateway, of both versions.
 
     Args:
-        environment: variables; the process's own if None.
+        environment: variables. Default: the process's own.
         folder: where the function's files are.
 
     Raises:

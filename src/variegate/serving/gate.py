@@ -1,7 +1,8 @@
 """What every request passes before the application sees it, in ASGI itself.
 
-`Observer` counts and logs it and gives whatever fails an answer, `KeyGate` asks for the key,
-`BodyGate` takes the body: only so many bytes and seconds, whether or not its length is stated.
+`RequestObserver` counts and logs it and gives whatever fails an answer, `KeyGate` asks for the key,
+`BodyGate` takes the body: no more bytes and seconds than allowed, whether or not its length is
+stated.
 
 https://asgi.readthedocs.io/en/latest/specs/www.html
 """
@@ -83,7 +84,7 @@ async def send_error(
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-class Observer:
+class RequestObserver:
     """Counts and logs every request, and answers what fails unexpectedly.
 
     The log has no query, header or file name: keys and what belongs to clients stay out of it.

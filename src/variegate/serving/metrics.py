@@ -16,7 +16,7 @@ _IMAGES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 Labels = tuple[tuple[str, str], ...]
 
 
-class Histogram:
+class MetricHistogram:
     """Values counted by size."""
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
@@ -46,9 +46,9 @@ class Metrics:
         self._lock = threading.Lock()
         self._counts: dict[tuple[str, Labels], int] = defaultdict(int)
         self._histograms = {
-            "variegate_request_seconds": Histogram(_SECONDS),
-            "variegate_model_seconds": Histogram(_SECONDS),
-            "variegate_batch_images": Histogram(_IMAGES),
+            "variegate_request_seconds": MetricHistogram(_SECONDS),
+            "variegate_model_seconds": MetricHistogram(_SECONDS),
+            "variegate_batch_images": MetricHistogram(_IMAGES),
         }
         self._gauges: dict[str, Callable[[], float]] = {}
 

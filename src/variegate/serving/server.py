@@ -72,9 +72,7 @@ def load(
     )
 
 
-def serve(
-    loaded: LoadedModel, *, host: str, port: int, on_start: Callable[[str], None]
-) -> None:
+def serve(loaded: LoadedModel, *, host: str, port: int, on_start: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; then finish what has begun, and return.
 
     Args:

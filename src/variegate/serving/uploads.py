@@ -1,4 +1,4 @@
-"""The images of a request: a form as browsers and `curl -F` send it, or a body that is one image."""
+"""The images of a request: a form as browsers and `curl -F` send it, or a body that is one."""
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field

@@ -122,9 +122,7 @@ def _carry_out(
     from variegate.deploy.aws.classify import write_classify_project
     from variegate.deploy.aws.stack import sam
 
-    template = write_classify_project(
-        place, model, tolerance=tolerance, python=python, image=image
-    )
+    template = write_classify_project(place, model, tolerance=tolerance, python=python, image=image)
     if not only_print:
         for arguments in commands:
             sam(*arguments, folder=place)

@@ -33,18 +33,23 @@ _LIBRARIES = (
 )
 
 # onnxruntime brings a second copy of itself for programs in C, and tools for making models. OpenCV
-# is linked with decoders of video and AVIF, which nothing here calls (Pillow reads AVIF).
+# is linked with decoders of video and AVIF, which nothing here calls (Pillow reads AVIF; but OpenCV
+# asks libavif about every PNG). Nothing draws text through Pillow, or has Fortran wrapped.
 _NEEDLESS = (
     "delete onnxruntime/capi/libonnxruntime.so*",
-    *(f"delete onnxruntime/{name}" for name in ("transformers", "quantization", "tools", "datasets")),
+    *(
+        f"delete onnxruntime/{name}"
+        for name in ("transformers", "quantization", "tools", "datasets")
+    ),
+    *(f"delete {name}" for name in ("PIL/_imagingft*", "PIL/_imagingtk*", "numpy/f2py")),
     *(
         f"hollow opencv_python_headless.libs/lib{name}-*"
-        for name in ("avcodec", "avformat", "avutil", "swscale", "avif")
+        for name in ("avcodec", "avformat", "avutil", "swscale", "aom")
     ),
 )
 
 _SNAPSHOT = """\
-      # A snapshot of the loaded model begins in less than a second; each published version keeps one.
+      # A snapshot of the loaded model starts in less than a second; each published version has one.
       AutoPublishAlias: live
       SnapStart: {ApplyOn: PublishedVersions}
 """
@@ -79,7 +84,7 @@ def find_model(location: str, card: Path | None, folder: Path) -> DeployedModel:
 
     Args:
         location: path of an ONNX file, or s3://bucket/name.onnx.
-        card: of a model on this machine; beside it if None.
+        card: of a model on this machine. Default: beside it.
         folder: for copies.
 
     Raises:
@@ -204,4 +209,3 @@ def classify_bill(
         usd = kept * price("snapshot_gb_second")
         items.append(CostItem("snapshot", "one version, each month", usd, monthly=True))
     return items
-

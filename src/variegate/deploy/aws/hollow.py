@@ -1,6 +1,6 @@
 """Shared libraries without what they do: for those that are loaded, and never called.
 
-OpenCV's wheel is linked with 40 MB of video decoders. Its own library is not loaded without them,
+OpenCV's wheel is linked with 40 MB of video codecs. Its own library is not loaded without them,
 and nothing of variegate ever calls one. `hollow` keeps of such a library what the loader looks at
 (names, versions and addresses of its symbols) and leaves out code, constants and relocations, so
 that a call into it ends the process, and nothing else notices. `drop_unneeded` deletes libraries
@@ -124,14 +124,14 @@ def _write_entries(
 def drop_unneeded(folder: Path) -> None:
     """Delete libraries of "*.libs" folders, which wheels bring, that nobody is linked with."""
     while True:
-        found = [path for path in folder.rglob("*.so*") if path.is_file() and is_shared_library(path)]
+        found = [
+            path for path in folder.rglob("*.so*") if path.is_file() and is_shared_library(path)
+        ]
         needed = {
             name for path in found for name in SharedLibrary(path.read_bytes()).names(_NEEDED)
         }
         doomed = [
-            path
-            for path in found
-            if path.parent.suffix == ".libs" and path.name not in needed
+            path for path in found if path.parent.suffix == ".libs" and path.name not in needed
         ]
         for path in doomed:
             path.unlink()

@@ -44,7 +44,9 @@ def pack(source: Path, target: Path) -> int:
     """
     runtime = (source / RUNTIME).read_text().strip()
     _install(source / REQUIREMENTS, target, runtime)
-    needless = shutil.ignore_patterns(*_NEEDLESS_FOLDERS, "Makefile", "Dockerfile", RUNTIME, NEEDLESS)
+    needless = shutil.ignore_patterns(
+        *_NEEDLESS_FOLDERS, "Makefile", "Dockerfile", RUNTIME, NEEDLESS
+    )
     shutil.copytree(source, target, dirs_exist_ok=True, ignore=needless)
     if (source / NEEDLESS).is_file():
         _leave_out(target, (source / NEEDLESS).read_text().splitlines())
