@@ -22,7 +22,7 @@ from harness import ENVIRONMENTS, HERE, WORK, Result, version_of
 NAMES = (
     *("transform_only", "new_pixels", "new_geometry", "whole_job", "power_set", "memory", "labels"),
     *("start", "kernels", "storage", "cluster", "serverless", "fidelity", "corruptions", "splits"),
-    "duplicates",
+    *("duplicates", "serving"),
 )
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 RESULTS = WORK / "results"

@@ -5,9 +5,12 @@ import http.client
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import tempfile
 import uuid
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,28 +76,52 @@ def digit(number: int) -> np.ndarray:
     return cv2.GaussianBlur(image, (0, 0), 5)
 
 
+class ServerProcess(subprocess.Popen):
+    """`variegate serve` as a process; what it logs goes into a file, which never fills up."""
+
+    def __init__(self, model: Path, *options: object, **environment: str) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
+        command = [sys.executable, "-m", "variegate", "serve", str(model), "--port", "0"]
+        super().__init__(
+            [*command, *map(str, options)],
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env={**os.environ, **environment},
+        )
+
+    def log(self) -> str:
+        """Return what it has written to standard error."""
+        self._log.seek(0)
+        return self._log.read().decode()
+
+    def end(self) -> str:
+        """Ask it to stop, wait for that, and return its log."""
+        if self.poll() is None:
+            self.send_signal(signal.SIGTERM)
+        try:
+            self.wait(60)
+        finally:
+            self.kill()
+        return self.log()
+
+    def close(self) -> None:
+        self.end()
+        self.stdout.close()
+        self._log.close()
+
+
 @contextlib.contextmanager
-def server(model: Path, *options: object, **environment: str) -> Iterator[tuple[str, Any]]:
+def server(
+    model: Path, *options: object, **environment: str
+) -> Iterator[tuple[str, ServerProcess]]:
     """Run `variegate serve` until the block ends; yield its URL and the process."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "variegate", "serve", str(model), "--port", "0", *map(str, options)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment},
-    )
+    process = ServerProcess(model, *options, **environment)
     try:
-        line = process.stdout.readline()
-        assert " at http://" in line, process.stderr.read()
+        line = process.stdout.readline().decode()
+        assert " at http://" in line, process.log()
         yield line.rpartition(" at ")[2].strip(), process
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        try:
-            process.communicate(timeout=60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
+        process.close()
 
 
 @dataclass(frozen=True)
@@ -149,3 +176,15 @@ def form(*files: tuple[str, bytes], **fields: str) -> tuple[bytes, dict[str, str
         )
     parts.append(f"--{boundary}--\r\n".encode())
     return b"".join(parts), {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+
+
+def claiming(width: int, height: int) -> bytes:
+    """Return a PNG that claims a size and has no pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checked = kind + data
+        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = chunk(b"IDAT", zlib.compress(b"\0" * 99))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + pixels + chunk(b"IEND", b"")

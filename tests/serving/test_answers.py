@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import served
-from served import ask, form
+from served import ask, claiming, form
 from variegate.codecs import decode, encode
 from variegate.errors import ImageError
 from variegate.models.card import ModelCard, card_path
@@ -87,25 +87,6 @@ def test_images_are_seen_as_everywhere_in_variegate(send, squeezenet, data_dir):
     assert send("/health").json == {"status": "alive"}
 
 
-def png_header(width, height):
-    """Return a PNG that claims a size and has no pixels."""
-    import struct
-    import zlib
-
-    def chunk(kind, data):
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(b"\0" * 99))
-        + (chunk(b"IEND", b""))
-    )
-
-
 def chunks(count):
     for _ in range(count):
         yield b"\0" * (1 << 20)
@@ -117,7 +98,7 @@ def chunks(count):
         (b"", {}, 400, "empty"),
         (b"hello", {}, 415, "not an image"),
         (b"\xff\xd8\xff\xe0" + b"\0" * 50, {}, 400, "JPEG"),
-        (png_header(20_000, 10_000), {}, 413, "20,000 x 10,000"),
+        (claiming(20_000, 10_000), {}, 413, "20,000 x 10,000"),
         (b"\0" * (21 << 20), {}, 413, "the limit is 20,971,520 bytes"),
         (chunks(40), {}, 413, "the limit is 20,971,520 bytes"),
         (*form(top="3"), 400, "no file"),

@@ -112,7 +112,10 @@ class Service:
         self.classifier, self.settings, self.metrics = classifier, settings, metrics
         self.marks = marks
         self.batcher: Batcher[bytes | Image, Classified] = Batcher(
-            classifier.work, workers=settings.workers, batch=settings.batch, limit=settings.queue
+            classifier.work,
+            workers=settings.workers,
+            batch=classifier.most_at_a_time or settings.batch,
+            limit=settings.queue,
         )
         self._playing = asyncio.Semaphore(settings.workers)
         metrics.gauge("queue_images", lambda: self.batcher.depth)

@@ -44,6 +44,7 @@ class Classifier:
         name: of the model.
         version: of the model: as given, else the beginning of the digest of all that decides its
             answers.
+        most_at_a_time: images that are worth asking about at a time; None: any number.
     """
 
     def __init__(
@@ -83,11 +84,12 @@ class Classifier:
             raise UsageError(
                 f"{place}: expected a model that classifies, this is for {self.card.task}"
             )
-        self._narrow: Predictor = OnnxPredictor(path, self.card)
+        self._narrow = OnnxPredictor(path, self.card)
         # Alone on the machine, one image may use all of it; with others, each has a thread.
         self._wide = (
             OnnxPredictor(path, self.card, threads=threads) if threads > 1 else self._narrow
         )
+        self.most_at_a_time = 1 if self._wide.takes_one else None
         self._limits = limits or Limits()
         self._metrics = metrics or Metrics()
         self.name = path.stem

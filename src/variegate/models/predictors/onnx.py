@@ -40,6 +40,11 @@ class OnnxPredictor(Predictor):
         digest.update(card.model_dump_json(exclude={"made_with", "description"}).encode())
         self.identity = digest.hexdigest()
 
+    @property
+    def takes_one(self) -> bool:
+        """Whether the model takes one image at a time, so that a batch saves nothing."""
+        return bool(self._session.get_inputs()[0].shape[:1] == [1])
+
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         answer = self.run(self.card.input.apply(images))
         return list(map(Classification, _probabilities(answer, self.card.output.kind)))
