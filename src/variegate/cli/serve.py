@@ -114,7 +114,7 @@ def serve(
         upload_timeout_s=upload_timeout,
         workers=workers or processors(),
         batch=batch,
-        queue=max(queue, max_files),
+        queue=queue,
         keys=KeyRing.read(os.environ, keys),
         origins=tuple(origins or ()),
         page=page,
