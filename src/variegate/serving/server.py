@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from variegate.errors import UsageError
-from variegate.serving.app import Service, create_app
+from variegate.serving.app import create_app
 from variegate.serving.classifier import Classifier
 from variegate.serving.marks import AxisMarks, read_marks
 from variegate.serving.metrics import Metrics
+from variegate.serving.service import Service
 from variegate.serving.settings import ServerSettings
 
 if TYPE_CHECKING:
