@@ -34,7 +34,8 @@ ONLY_IN = {
     "rich": {"cli"},
     "onnxruntime": {"models/predictors/onnx.py"},
     "ai_edge_litert": {"models/predictors/litert.py"},
-    "boto3": {"deploy", "runs/backends/aws_lambda.py"},
+    **{name: {"serving"} for name in ("fastapi", "starlette", "uvicorn", "mangum")},
+    "boto3": {"deploy", "runs/backends/aws_lambda.py", "serving/function.py"},
     "botocore": {"deploy", "runs/backends/aws_lambda.py"},
     "typer": {"cli"},
     "pytest": {"testing"},
@@ -47,6 +48,7 @@ ONLY_IN = {
 LATE = (
     "onnxruntime",
     "ai_edge_litert",
+    *("fastapi", "starlette", "uvicorn", "mangum"),
     "watchfiles",
     "httpx",
     "huggingface_hub",
@@ -63,7 +65,6 @@ LATE = (
 )
 NOWHERE = (
     "onnx",
-    "fastapi",
     "scipy",
     "pandas",
     "requests",
