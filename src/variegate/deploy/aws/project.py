@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from variegate.deploy.aws.package import REQUIREMENTS, RUNTIME, RUNTIMES
+from variegate.deploy.aws.package import NEEDLESS, REQUIREMENTS, RUNTIME, RUNTIMES
 from variegate.deploy.aws.settings import PACKED_PLUGINS, PACKED_RECIPE
 from variegate.deploy.files import PACKAGE, deployment_files
 from variegate.errors import OutputError, RecipeError
@@ -24,6 +24,12 @@ _LIBRARIES = (
 )
 # For kinds of files that not everybody has. HEIF's brings 27 MB, for which a zip file has no room.
 _OPTIONAL = {"resvg-py": "zip", "pillow-heif": "image"}
+# OpenCV is linked with decoders of video, 31 MB with what these are linked with, and nothing here
+# calls them. That of AVIF must stay, though Pillow reads AVIF: OpenCV asks it about every file.
+_NEEDLESS = tuple(
+    f"hollow opencv_python_headless.libs/lib{name}-*"
+    for name in ("avcodec", "avformat", "avutil", "swscale")
+)
 # Amazon Linux 2 cannot load the newer ones.
 _OLDER = {"3.11": {"numpy": "<2.3", "pillow": "<13"}}
 
@@ -81,6 +87,7 @@ def write_project(
     (code / REQUIREMENTS).write_text(
         "".join(f"{one}\n" for one in requirements(python, image=image))
     )
+    (code / NEEDLESS).write_text("".join(f"{one}\n" for one in _NEEDLESS))
     (code / PACKED_RECIPE).write_text(
         yaml.safe_dump(json.loads(json.dumps(recipe.to_data())), sort_keys=False)
     )
