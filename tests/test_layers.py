@@ -22,7 +22,13 @@ ORDER = (
 
 # Packages that are not always installed, or that are dear to import, and the files that may.
 ONLY_IN = {
-    "torch": {f"datasets/torch/{name}.py" for name in ("collation", "tensors", "variants")},
+    "torch": {
+        "training",
+        *(f"datasets/torch/{name}.py" for name in ("collation", "tensors", "variants")),
+    },
+    "torchvision": {"training/backbones.py"},
+    "onnx": {"training/export.py"},
+    "tensorboard": {"training/boards.py"},
     "albumentations": {"ops/albumentations.py"},
     "pillow_heif": {"codecs/heif.py"},
     "resvg_py": {"codecs/svg_process.py"},
@@ -30,7 +36,7 @@ ONLY_IN = {
     "obstore": {"storage/object_store.py"},
     "watchfiles": {"runs/watch.py"},
     "rich": {"cli"},
-    "onnxruntime": {"models/predictors/onnx.py"},
+    "onnxruntime": {"models/predictors/onnx.py", "training/export.py"},
     "boto3": {"deploy", "runs/backends/aws_lambda.py"},
     "botocore": {"deploy", "runs/backends/aws_lambda.py"},
     "typer": {"cli"},
@@ -48,6 +54,8 @@ LATE = (
     "ray",
     "pyarrow",
     "torch",
+    "torchvision",
+    "tensorboard",
     "albumentations",
     "pillow_heif",
     "resvg_py",
@@ -56,11 +64,16 @@ LATE = (
     "rich",
 )
 NOWHERE = (
-    "onnx",
     "fastapi",
     "scipy",
     "pandas",
     "requests",
+)
+
+# What is learned is torch's; options, images, order and figures are not.
+TRAINS = tuple(
+    f"variegate.training.{name}"
+    for name in ("backbones", "boards", "checkpoint", "export", "items", "loop", "train", "weights")
 )
 
 FILES = sorted(ROOT.rglob("*.py"))
@@ -193,9 +206,8 @@ def test_importing_does_nothing_but_import():
     names = [module(path) for path in FILES]
     # Torch's dataset is a subclass of torch's, the command line is typer's, reports read tables.
     own = ("cli", "__main__", "reports")
-    names = [
-        n for n in names if layered(n) not in own and not n.startswith("variegate.datasets.torch")
-    ]
+    torchs = ("variegate.datasets.torch", *TRAINS)
+    names = [n for n in names if layered(n) not in own and not n.startswith(torchs)]
     program = IMPORTING % (LATE,)
     result = subprocess.run(
         [sys.executable, "-c", program, *names], capture_output=True, text=True, check=False

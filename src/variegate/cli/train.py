@@ -273,6 +273,9 @@ def train(
             parser=number,
         ),
     ] = None,
+    export: Annotated[
+        bool, option("--export/--no-export", "Write model.onnx, checked against PyTorch.", _RUN)
+    ] = True,
     int8: Annotated[
         bool,
         option("--int8", "Write a quantized model, too, and say what it costs in accuracy.", _RUN),
@@ -310,6 +313,7 @@ def train(
         device=device,
         workers=workers,
         checkpoint_s=600.0 if checkpoint_minutes is None else 60 * checkpoint_minutes,
+        export=export,
         int8=int8,
         tensorboard=tensorboard,
         restart=restart,
@@ -336,7 +340,8 @@ def train(
         show_json(done.to_json())
         return
     _show(done)
-    files = ["model.onnx", "model.card.json", "weights.pt", "training.json"]
+    files = ["model.onnx", "model.card.json"] if export else []
+    files += ["weights.pt", "training.json"]
     files += ["training.html"] if report else []
     files += ["events/"] if tensorboard else []
     note(f"{output}: {', '.join(files)}; {time_text(done.elapsed_s)}")

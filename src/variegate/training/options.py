@@ -174,7 +174,8 @@ class TrainingRun:
         device: "cpu", "cuda", "mps", or such as "cuda:1".
         workers: processes that load images; 0 for none but this one, None for one a processor.
         checkpoint_s: seconds between checkpoints within an epoch; one is written after each.
-        int8: write a quantized model, too.
+        export: write a model in an ONNX file.
+        int8: write a quantized one, too.
         tensorboard: write event files.
         restart: forget what is in the output.
     """
@@ -189,6 +190,7 @@ class TrainingRun:
     device: str = "cpu"
     workers: int | None = None
     checkpoint_s: float = 600.0
+    export: bool = True
     int8: bool = False
     tensorboard: bool = True
     restart: bool = False

@@ -70,8 +70,8 @@ class Training:
         stopped_early: before all epochs were done.
         held_out: the split that the figures are of.
         scores: on it.
-        exported: the ONNX file.
-        int8: the quantized one.
+        exported: the ONNX file, or None.
+        int8: the quantized one, or None.
         elapsed_s: of this run.
         resumed: whether some was done before.
     """
@@ -91,7 +91,7 @@ class Training:
     stopped_early: bool
     held_out: str
     scores: HeldOutScores
-    exported: Exported
+    exported: Exported | None = None
     int8: Exported | None = None
     elapsed_s: float = 0.0
     resumed: bool = False
@@ -104,7 +104,7 @@ class Training:
             "left_out": {kind: asdict(one) for kind, one in self.left_out.items()},
             "history": [asdict(one) for one in self.history],
             "scores": asdict(self.scores),
-            "exported": asdict(self.exported),
+            "exported": None if self.exported is None else asdict(self.exported),
             "int8": None if self.int8 is None else asdict(self.int8),
         }
         return data
@@ -231,10 +231,12 @@ def train(
     save_checkpoint(
         folder / WEIGHTS, {"state": learned.state, "classes": list(images.classes)}
     )
-    if on_stage:
-        on_stage("exporting to ONNX, and comparing")
-    card = _card(images, input_, chosen, made, scores, begun_from)
-    exported, int8 = _exported(model, card, folder, images, input_, limits, int8=run.int8)
+    exported = int8 = None
+    if run.export:
+        if on_stage:
+            on_stage("exporting to ONNX, and comparing")
+        card = _card(images, input_, chosen, made, scores, begun_from)
+        exported, int8 = _exported(model, card, folder, images, input_, limits, int8=run.int8)
     done = Training(
         output=str(output),
         place=str(source),
