@@ -153,7 +153,7 @@ def quantize(
             f"quantizing needs {error.name}: pip install 'variegate[train]'"
         ) from error
 
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
+    class CalibrationImages(CalibrationDataReader):  # type: ignore[misc]
         """Hands out images one by one."""
 
         def __init__(self) -> None:
@@ -170,7 +170,7 @@ def quantize(
         quantize_static(
             prepared,
             part,
-            Reader(),
+            CalibrationImages(),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,

@@ -78,7 +78,7 @@ class TrainingProgress:
     seconds_left: float
 
 
-class Watcher(Protocol):
+class TrainingWatcher(Protocol):
     """Is told of what happens."""
 
     def step(self, number: int, loss: float) -> None:
@@ -164,7 +164,7 @@ class Trainer:
 
     def train(
         self,
-        watcher: Watcher | None = None,
+        watcher: TrainingWatcher | None = None,
         on_progress: Callable[[TrainingProgress], None] | None = None,
     ) -> Learned:
         """Train to the end, from where a checkpoint stands.
