@@ -17,7 +17,7 @@ import torch
 from sets import usual
 
 from variegate.codecs import decode
-from variegate.errors import OutputError, RecipeError, UsageError
+from variegate.errors import OutputError, UsageError
 from variegate.models.card import ModelCard
 from variegate.models.predictors.onnx import OnnxPredictor
 from variegate.recipes.recipe import Recipe
@@ -27,7 +27,9 @@ from variegate.training.train import train
 
 FAST = {"backbone": "small", "size": 12, "epochs": 3, "batch": 6, "optimizer": "adamw"}
 RUN = TrainingRun(workers=0, tensorboard=False, export=False)
-RECIPE = Recipe.from_data({"variants": {"sequence": ["flip", {"rotate": {"angle_degrees": [-9, 9]}}]}})
+RECIPE = Recipe.from_data(
+    {"variants": {"sequence": ["flip", {"rotate": {"angle_degrees": [-9, 9]}}]}}
+)
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +80,10 @@ def test_the_file_answers_as_the_model_does(done, images):
     files = sorted(images.glob("test/*/*.png"))
     decoded = [decode(one.read_bytes()) for one in files]
     answers = OnnxPredictor(output / "model.onnx", card).predict(decoded)
-    right = [card.classes[a.probabilities.argmax()] == f.parent.name for a, f in
-             zip(answers, files, strict=True)]
+    right = [
+        card.classes[a.probabilities.argmax()] == f.parent.name
+        for a, f in zip(answers, files, strict=True)
+    ]
     assert np.mean(right) == found.scores.accuracy
     # No second file with the weights: it loads from anywhere, at any number of images.
     session = onnxruntime.InferenceSession((output / "model.onnx").read_bytes())
@@ -149,7 +153,7 @@ def headed(images, tmp_path_factory):
 def test_a_training_stopped_at_any_step_goes_on_to_the_same_weights(
     images, tmp_path, step, headed, monkeypatch
 ):
-    class Stop(Exception):
+    class Stop(Exception):  # noqa: N818
         pass
 
     seen = 0

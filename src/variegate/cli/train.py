@@ -133,7 +133,9 @@ class LearningChoice:
 
     epochs: Annotated[
         int | None,
-        option("--epochs", "How often it sees each image. Default: 20.", _LEARN, "N", parser=whole(1)),
+        option(
+            "--epochs", "How often it sees each image. Default: 20.", _LEARN, "N", parser=whole(1)
+        ),
     ] = None
     schedule: Annotated[
         str | None,
@@ -182,9 +184,7 @@ class LearningChoice:
     ] = None
     decay: Annotated[
         str | None,
-        option(
-            "--decay", "How the rate falls: cosine or none. Default: cosine.", _LEARN, "NAME"
-        ),
+        option("--decay", "How the rate falls: cosine or none. Default: cosine.", _LEARN, "NAME"),
     ] = None
     class_weights: Annotated[
         bool, option("--class-weights", "Weigh errors by how rare the class is.", _LEARN)
@@ -286,9 +286,7 @@ def train(
     report: Annotated[
         bool, option("--report/--no-report", "Write training.html: figures and images.", _RUN)
     ] = True,
-    restart: Annotated[
-        bool, option("--restart", "Train anew, whatever OUT has.", _RUN)
-    ] = False,
+    restart: Annotated[bool, option("--restart", "Train anew, whatever OUT has.", _RUN)] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a classifier on the dataset SET, with augmentation on the fly, and export it.

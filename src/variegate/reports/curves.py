@@ -35,7 +35,9 @@ def lines(
     count = max(len(line) for _, line, _ in series)
 
     def x(number: float) -> float:
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (number / max(1, count - 1) if count > 1 else 0.5)
+        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (
+            number / max(1, count - 1) if count > 1 else 0.5
+        )
 
     def y(value: float) -> float:
         share = (min(max(value, bottom), top) - bottom) / (top - bottom)
@@ -47,9 +49,7 @@ def lines(
         at = f"{y(value):.1f}"
         parts.append(tag("line", class_="axis", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=at, y2=at))
         label = text.format(value)
-        parts.append(
-            tag("text", label, x=_LEFT - 4, y=f"{y(value) + 3:.1f}", text_anchor="end")
-        )
+        parts.append(tag("text", label, x=_LEFT - 4, y=f"{y(value) + 3:.1f}", text_anchor="end"))
     if mark is not None:
         at = f"{x(mark):.1f}"
         parts.append(tag("line", class_="mark", x1=at, x2=at, y1=_TOP, y2=_HEIGHT - _BOTTOM))
@@ -89,9 +89,7 @@ def lines(
         tag("span", tag("span", class_="swatch", style=f"background:var(--{color})"), f"{title}  ")
         for title, _, color in series
     )
-    return tag(
-        "div", tag("h3", name), tag("div", *keys, class_="faint"), drawn, class_="panel"
-    )
+    return tag("div", tag("h3", name), tag("div", *keys, class_="faint"), drawn, class_="panel")
 
 
 def matrix(names: Sequence[str], counts: Sequence[Sequence[int]]) -> Html:
@@ -112,12 +110,20 @@ def matrix(names: Sequence[str], counts: Sequence[Sequence[int]]) -> Html:
             color = "good" if other == name else "bad"
             part = round(70 * count / total)
             style = (
-                f"background:color-mix(in srgb,var(--{color}) {part}%,transparent)" if count else None
+                f"background:color-mix(in srgb,var(--{color}) {part}%,transparent)"
+                if count
+                else None
             )
             title = f"{name} taken for {other}: {count:,} of {sum(row):,}"
             shown = f"{count:,}" if count else ""
             cells.append(tag("td", shown, class_="number", style=style, title=title))
         rows.append(tag("tr", tag("th", name, scope="row"), *cells))
     table = tag("table", tag("thead", head), tag("tbody", *rows), class_="listed")
-    return tag("div", table, class_="scroll panel", tabindex="0", role="region",
-               aria_label="Confusion matrix")
+    return tag(
+        "div",
+        table,
+        class_="scroll panel",
+        tabindex="0",
+        role="region",
+        aria_label="Confusion matrix",
+    )

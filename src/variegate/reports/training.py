@@ -176,7 +176,8 @@ def _wrong(scores: HeldOutScores, thumbnails: Thumbnails) -> Iterator[Html]:
         listed = list(found)
         shown = listed[:MOST_OF_CLASS]
         title = tag(
-            "div", tag("h3", name, " ", tag("span", f"{len(listed):,}", class_="count")),
+            "div",
+            tag("h3", name, " ", tag("span", f"{len(listed):,}", class_="count")),
             class_="title",
         )
         figures = (_figure(one, thumbnails) for one in shown)

@@ -26,7 +26,7 @@ class SmallNetwork(nn.Module):
             nn.MaxPool2d(2, ceil_mode=True),
             nn.Flatten(),
         )
-        quarter = -(-(-(-side // 2)) // 2)
+        quarter = (side + 3) // 4
         self.classifier = nn.Sequential(nn.Dropout(0.25), nn.Linear(32 * quarter**2, classes))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

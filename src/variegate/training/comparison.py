@@ -69,7 +69,9 @@ class RightAnswers:
 
     def pairs(self) -> Floats:
         """Return the difference of each pair of runs, fold by fold and seed by seed."""
-        by_fold = [self.differences[self.folds == one].mean(axis=0) for one in np.unique(self.folds)]
+        by_fold = [
+            self.differences[self.folds == one].mean(axis=0) for one in np.unique(self.folds)
+        ]
         return np.concatenate(by_fold)
 
     def of_class(self, number: int) -> "RightAnswers":
@@ -304,9 +306,7 @@ def sentence(verdict: Verdict) -> str:
     return f"{verdict.name}: no difference found: {told}; {more}"
 
 
-def _class_difference(
-    right: RightAnswers, name: str, classes: int, seed: int
-) -> ClassDifference:
+def _class_difference(right: RightAnswers, name: str, classes: int, seed: int) -> ClassDifference:
     interval, outcome = None, "no difference found"
     if len(np.unique(right.groups)) >= _LEAST_GROUPS:
         interval = bca(right, level=LEVEL / classes, seed=seed)

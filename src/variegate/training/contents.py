@@ -98,9 +98,7 @@ def training_images(
     place = str(source)
     limits = run.hints.decoding(run.limits)
     with Snapshot(open_storage(source)) as seen:
-        detected = detect(
-            seen, name=run.format, label_pattern=run.label_pattern, hints=run.hints
-        )
+        detected = detect(seen, name=run.format, label_pattern=run.label_pattern, hints=run.hints)
         with placed(detected, run.splits, run.fold) as dataset_format:
             _check_splits(place, dataset_format)
             # Before anything is decoded for the figures: a leak ends it all.
@@ -167,9 +165,7 @@ class _Taken:
         return False
 
     def _leave_out(self, source: Source, reason: str) -> None:
-        count_fault(
-            self._left_out, kind_of_problem(reason), f"{printable(source.key)}: {reason}"
-        )
+        count_fault(self._left_out, kind_of_problem(reason), f"{printable(source.key)}: {reason}")
 
     def add(self, source: Source, found: _Look) -> None:
         if found.fault is not None:
@@ -229,12 +225,12 @@ class _Taken:
         if empty:
             which = "class" if len(empty) == 1 else "classes"
             notes.append(f"{which} {named(empty)}: no image, left out of the model")
-        for name in classes:
-            if counts[TRAIN][name] < _FEW:
-                notes.append(
-                    f"class {name!r}: a single image in train, which is too few to learn it; add "
-                    "images, or leave the class out"
-                )
+        notes += (
+            f"class {name!r}: a single image in train, which is too few to learn it; add images, "
+            "or leave the class out"
+            for name in classes
+            if counts[TRAIN][name] < _FEW
+        )
         unseen = [name for name in classes if not counts[VALIDATION][name]]
         if unseen:
             notes.append(f"no image in val of {named(unseen)}: what is learned of it is not seen")

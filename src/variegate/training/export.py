@@ -102,9 +102,7 @@ def export_onnx(
             "name another folder"
         ) from error
     except ImportError as error:
-        raise UsageError(
-            f"exporting needs {error.name}: pip install 'variegate[train]'"
-        ) from error
+        raise UsageError(f"exporting needs {error.name}: pip install 'variegate[train]'") from error
     card.save(card_path(path))
     found = compared(model, card, path, images, labels)
     if found.difference > _LARGEST_DIFFERENCE:
@@ -187,9 +185,7 @@ def compared(
 ) -> Exported:
     """Ask a file and the model that it was made of about the same images."""
     with torch.no_grad():
-        wanted = np.concatenate(
-            [model(torch.from_numpy(one)).numpy() for one in _batches(images)]
-        )
+        wanted = np.concatenate([model(torch.from_numpy(one)).numpy() for one in _batches(images)])
     with OnnxPredictor(path, card) as predictor:
         given = np.concatenate([predictor.run(one) for one in _batches(images)])
     right = wanted.argmax(axis=1) == labels

@@ -11,7 +11,6 @@ from variegate.annotations.sample import Sample
 from variegate.codecs import Limits, decode
 from variegate.datasets.torch import VariantDataset
 from variegate.datasets.torch.options import ItemOptions
-from variegate.errors import RecipeError
 from variegate.formats import Source
 from variegate.models.preprocessing import Preprocessing
 from variegate.recipes.recipe import Output, Recipe
@@ -70,9 +69,7 @@ class AugmentedItems(VariantDataset):
         rng = generator(self.recipe.seed, "training partners", self.epoch, source.key)
         count = min(_PARTNERS, len(self.sources))
         chosen = sorted(rng.choice(len(self.sources), size=count, replace=False).tolist())
-        return tuple(
-            self.sources[one] for one in chosen if self.sources[one].key != source.key
-        )
+        return tuple(self.sources[one] for one in chosen if self.sources[one].key != source.key)
 
     def _label(self, source: Source, sample: Sample) -> torch.Tensor:
         shares = torch.zeros(len(self.numbers))
@@ -117,9 +114,7 @@ def sized(recipe: Recipe, size: tuple[int, int]) -> Recipe:
     Raises:
         RecipeError: it changes labels, or its steps do not return images.
     """
-    output = Output.model_validate(
-        {**recipe.output.model_dump(), "size": size, "alpha": "white"}
-    )
+    output = Output.model_validate({**recipe.output.model_dump(), "size": size, "alpha": "white"})
     made = recipe.model_copy(update={"output": output})
     try_recipe(made)
     return made

@@ -174,21 +174,21 @@ class Trainer:
             OutputError: a checkpoint cannot be written.
         """
         self.model.to(self.device)
-        begin, step, sums = self._resume()
+        begin, step, before = self._resume()
         for epoch in range(begin, self._chosen.epochs):
             if self._is_over():
                 break
             self._enter(epoch)
-            begun = time.monotonic()
-            for sums in self._epoch(epoch, step, sums):
+            begun, sums = time.monotonic(), before
+            for sums in self._epoch(epoch, step, before):
                 number = epoch * self._batches.steps + sums.steps - 1
                 if watcher:
                     watcher.step(number, sums.last_loss)
                 if on_progress and (sums.told or sums.steps == self._batches.steps):
                     on_progress(self._progress(epoch, sums))
             figures = self._judged(epoch, sums, time.monotonic() - begun)
-            step, sums = 0, _Sums()
-            self._save(epoch + 1, step, sums)
+            step, before = 0, _Sums()
+            self._save(epoch + 1, step, before)
             if watcher:
                 watcher.epoch(figures)
         self.model.load_state_dict(self.learned.state)

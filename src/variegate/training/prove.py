@@ -163,9 +163,7 @@ def prove_quickly(
         raise OutputError(
             f"{printable(str(output))}: no folder can be made there ({error.strerror})"
         ) from error
-    proof = Proof(
-        place=str(source), images=0, groups=0, classes=(), design=design, expected=0.0
-    )
+    proof = Proof(place=str(source), images=0, groups=0, classes=(), design=design, expected=0.0)
     images = _read(source, folder, design, run, proof)
     sizes = np.bincount(np.unique(images.groups, return_inverse=True)[1]).tolist()
     proof.images, proof.groups, proof.classes = len(images.sources), len(sizes), images.classes
@@ -369,7 +367,7 @@ class _Runs:
         return np.concatenate(made)
 
     def _variants(self, recipe: Recipe, image: np.ndarray, key: str) -> list[np.ndarray]:
-        """Return as many variants as every arm gets; the recipe is drawn again where it has fewer."""
+        """Return as many variants as every arm gets, of several draws if need be."""
         found: list[np.ndarray] = []
         for again in range(self._design.draws):
             drawn = recipe.model_copy(update={"seed": recipe.seed + 1_000_003 * again})

@@ -123,9 +123,7 @@ def held_out_scores(
     right = answered == labels
     sure = probabilities[np.arange(len(labels)), answered]
     bins = _bins(sure, right)
-    wrong = sorted(
-        (int(labels[n]), -float(sure[n]), n) for n in np.flatnonzero(~right).tolist()
-    )
+    wrong = sorted((int(labels[n]), -float(sure[n]), n) for n in np.flatnonzero(~right).tolist())
     own = probabilities[np.arange(len(labels)), labels]
     seen = [one for one in each if one.support]
     worst = sorted(seen, key=lambda one: (one.recall or 0.0, one.name))

@@ -171,9 +171,7 @@ def train(
     input_ = input_of(images, chosen)
     # Of what torch draws: the head's first weights.
     torch.manual_seed(chosen.seed)
-    model = make_model(
-        chosen.backbone, len(images.classes), gray=chosen.gray, side=chosen.side
-    )
+    model = make_model(chosen.backbone, len(images.classes), gray=chosen.gray, side=chosen.side)
     begun_from, digest = load_weights(
         model,
         chosen.starts_from,
@@ -228,9 +226,7 @@ def train(
         if watchers.files:
             watchers.files.confusion(np.array(scores.confusion), len(learned.history))
     model.cpu()
-    save_checkpoint(
-        folder / WEIGHTS, {"state": learned.state, "classes": list(images.classes)}
-    )
+    save_checkpoint(folder / WEIGHTS, {"state": learned.state, "classes": list(images.classes)})
     exported = int8 = None
     if run.export:
         if on_stage:
@@ -297,7 +293,12 @@ def class_weights(images: TrainingImages) -> np.ndarray:
 
 
 def plain(
-    images: TrainingImages, part: str, input_: Preprocessing, *, limits: Any, most: int | None = None
+    images: TrainingImages,
+    part: str,
+    input_: Preprocessing,
+    *,
+    limits: Any,
+    most: int | None = None,
 ) -> PlainItems:
     """Return the images of a split as they are; at most some of them, evenly spread."""
     found: Sequence[Any] = images.sources[part]
