@@ -13,7 +13,7 @@ from variegate.training import prove as module
 from variegate.training.options import TrainingRun
 from variegate.training.prove import ProofDesign, prove_quickly
 
-DESIGN = ProofDesign(folds=5, seeds=2, draws=2, model="small", size=16, tune=True)
+DESIGN = ProofDesign(folds=5, seeds=2, draws=1, model="small", size=16, tune=True)
 ARMS = {"flip": Recipe.from_data({"variants": "flip"})}
 # Two images of one number are two shots of one thing.
 RUN = TrainingRun(group=(r"(/[ab]/\w*?\d)\d?\.png",))

@@ -99,7 +99,7 @@ def prove(
             "RECIPE",
         ),
     ] = None,
-    plugins: PluginFiles = None,
+    plugins: PluginFiles = None,  # noqa: ARG001 - its callback loads them
     quick: Annotated[
         bool,
         option(

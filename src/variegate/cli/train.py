@@ -254,7 +254,7 @@ def train(
             "RECIPE",
         ),
     ] = None,
-    plugins: PluginFiles = None,
+    plugins: PluginFiles = None,  # noqa: ARG001 - its callback loads them
     model: ModelChoice,
     learning: LearningChoice,
     inputs: LimitedInput,
@@ -379,7 +379,8 @@ class TrainingBars:
         head = ", head only" if one.head_only else ""
         note(
             f"epoch {one.epoch + 1}: loss {one.loss:.3f}, accuracy {one.accuracy:.1%}; val loss "
-            f"{one.val_loss:.3f}, val accuracy {one.val_accuracy:.1%}; {time_text(one.seconds)}{head}"
+            f"{one.val_loss:.3f}, val accuracy {one.val_accuracy:.1%}; {time_text(one.seconds)}"
+            f"{head}"
         )
 
     def stage(self, what: str) -> None:

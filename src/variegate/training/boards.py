@@ -42,9 +42,7 @@ class EventFiles:
             ) from error
         self._place = output / EVENTS
         try:
-            self._writer: Any = SummaryWriter(  # type: ignore[no-untyped-call]
-                str(self._place), purge_step=first_step or None
-            )
+            self._writer: Any = SummaryWriter(str(self._place), purge_step=first_step or None)
         except OSError as error:
             raise self._refused(error) from error
 

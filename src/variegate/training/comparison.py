@@ -207,7 +207,7 @@ class _Groups:
     @classmethod
     def of(cls, right: RightAnswers) -> "_Groups":
         numbers = np.unique(right.groups, return_inverse=True)[1]
-        sums = np.bincount(numbers, right.differences.mean(axis=1))
+        sums = np.bincount(numbers, right.differences.mean(axis=1)).astype(np.float64)
         return cls(sums, np.bincount(numbers).astype(np.float64))
 
     def estimate(self) -> float:

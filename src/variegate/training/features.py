@@ -133,7 +133,7 @@ class LogisticHead:
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
 
-        optimizer.step(closure)  # type: ignore[arg-type]
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
 
     def answers(self, features: Floats) -> npt.NDArray[np.int64]:
         """Return (N,) numbers of classes."""

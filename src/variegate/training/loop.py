@@ -159,7 +159,7 @@ class Trainer:
         self._mixed = chosen.precision == "mixed"
         if self._mixed and self.device.type != "cuda":
             raise UsageError("--precision mixed: it needs a GPU; name it with --device cuda")
-        self._scaler = torch.amp.GradScaler(enabled=self._mixed)  # type: ignore[attr-defined]
+        self._scaler = torch.amp.GradScaler(enabled=self._mixed)
         self._saved_at = time.monotonic()
 
     def train(
@@ -268,7 +268,7 @@ class Trainer:
             logits.float(), shares, self._class_weights, self._chosen.label_smoothing
         )
         if self._mixed:
-            self._scaler.scale(loss).backward()
+            self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             self._scaler.step(optimizer)
             self._scaler.update()
         else:
