@@ -99,7 +99,7 @@ def matrix(names: Sequence[str], counts: Sequence[Sequence[int]]) -> Html:
         return tag("p", text, class_="note")
     head = tag(
         "tr",
-        tag("th", "is \\ taken for", scope="col"),
+        tag("th", "is \\ taken for", scope="col", style="min-width:7rem"),
         *(tag("th", name, class_="number", scope="col") for name in names),
     )
     rows = []

@@ -18,6 +18,8 @@ from variegate.training.train import Training
 
 #: Beside the model.
 PAGE = "training.html"
+# On a phone the table is scrolled, and no name broken into letters.
+_NAME = "min-width:7rem"
 MOST_THUMBNAILS, MOST_BYTES, MOST_OF_CLASS = 400, 8 * 2**20, 24
 
 
@@ -95,7 +97,10 @@ def _exported(one: Exported) -> tuple[str, str]:
 
 
 def _pairs(rows: list[tuple[str, str]]) -> Html:
-    body = (tag("tr", tag("th", name, scope="row"), tag("td", value)) for name, value in rows)
+    body = (
+        tag("tr", tag("th", name, scope="row", style=_NAME), tag("td", value))
+        for name, value in rows
+    )
     return tag("div", tag("table", tag("tbody", *body), class_="listed"), class_="panel")
 
 
@@ -115,7 +120,7 @@ def _classes(scores: HeldOutScores) -> Iterator[Html]:
             f"{one.support:,}",
         )
         row = (tag("td", cell, class_="number") for cell in cells)
-        rows.append(tag("tr", tag("th", one.name, scope="row"), *row))
+        rows.append(tag("tr", tag("th", one.name, scope="row", style=_NAME), *row))
     table = tag("table", tag("thead", head), tag("tbody", *rows), class_="listed")
     yield tag(
         "div", table, class_="panel scroll", tabindex="0", role="region", aria_label="Classes"
