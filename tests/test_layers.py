@@ -73,7 +73,10 @@ NOWHERE = (
 # What is learned is torch's; options, images, order and figures are not.
 TRAINS = tuple(
     f"variegate.training.{name}"
-    for name in ("backbones", "boards", "checkpoint", "export", "items", "loop", "train", "weights")
+    for name in (
+        *("backbones", "boards", "checkpoint", "export", "features", "items", "loop", "prove"),
+        *("train", "weights"),
+    )
 )
 
 FILES = sorted(ROOT.rglob("*.py"))
