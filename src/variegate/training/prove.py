@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from variegate.annotations.sample import Sample
 from variegate.codecs import decode
 from variegate.datasets.inspection.figures import Faults, count_fault, kind_of_problem
 from variegate.datasets.prepare.audit import GROUPS
@@ -24,6 +25,7 @@ from variegate.datasets.prepare.split import SplitChoice, split
 from variegate.datasets.prepare.split_table import SplitTable
 from variegate.errors import ImageError, InputError, OutputError, UsageError
 from variegate.formats import Source, detect
+from variegate.recipes.plan import Variant, execute
 from variegate.recipes.recipe import Recipe
 from variegate.runs.run import Options
 from variegate.storage import Snapshot, open_storage, printable
@@ -155,6 +157,11 @@ def prove_quickly(
         arms[TRIVIAL] = Recipe.load(TRIVIAL)
     if BASELINE in recipes:
         raise UsageError(f"--recipe {BASELINE}: it is always an arm; name a recipe")
+    if mixed := [name for name, one in arms.items() if one.mixes]:
+        raise UsageError(
+            f"--recipe {mixed[0]}: it makes images of several, whose features have no single label; "
+            "name a recipe without mixup, cutmix and mosaic"
+        )
     check_pairs(design.folds * design.seeds, len(arms))
     folder = Path(output)
     try:
@@ -368,15 +375,23 @@ class _Runs:
 
     def _variants(self, recipe: Recipe, image: np.ndarray, key: str) -> list[np.ndarray]:
         """Return as many variants as every arm gets, of several draws if need be."""
-        found: list[np.ndarray] = []
-        for again in range(self._design.draws):
+        sample, draws = Sample(image), self._design.draws
+        planned: list[Variant] = []
+        for again in range(draws):
             drawn = recipe.model_copy(update={"seed": recipe.seed + 1_000_003 * again})
-            every = [one for variant, one in drawn.variants(image, key=key) if variant.operations]
-            found += every or [image]
-            if len(found) >= self._design.draws:
+            every = drawn.plan(key=key, size=sample.size)
+            planned += [one for one in every if one.operations]
+            if len(planned) >= draws:
                 break
-        places = np.linspace(0, len(found) - 1, self._design.draws).round().astype(int)
-        return [found[place] for place in places]
+        if not planned:
+            return [image] * draws
+        # A recipe of many variants is drawn whole, and only these are made.
+        places = np.linspace(0, len(planned) - 1, draws).round().astype(int).tolist()
+        made = {}
+        for place in set(places):
+            found = execute([planned[place]], lambda _: sample, size=sample.size, reducible=False)
+            made[place] = next(iter(found))[1].image.copy()
+        return [made[place] for place in places]
 
     def _identity(self, name: str, fold: int, seed: int, decay: float) -> str:
         recipe, design = self._arms[name], self._design
