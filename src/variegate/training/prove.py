@@ -159,7 +159,7 @@ def prove_quickly(
         raise UsageError(f"--recipe {BASELINE}: it is always an arm; name a recipe")
     if mixed := [name for name, one in arms.items() if one.mixes]:
         raise UsageError(
-            f"--recipe {mixed[0]}: it makes images of several, whose features have no single label; "
+            f"--recipe {mixed[0]}: it makes images of several, which have no single label; "
             "name a recipe without mixup, cutmix and mosaic"
         )
     check_pairs(design.folds * design.seeds, len(arms))
