@@ -72,7 +72,7 @@ def number(given: object) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelChoice:
+class BackboneChoice:
     """What is trained, and what it takes."""
 
     backbone: Annotated[
@@ -221,7 +221,7 @@ class LearningChoice:
     ] = None
 
 
-def hyperparameters(model: ModelChoice, learning: LearningChoice) -> "Hyperparameters":
+def hyperparameters(model: BackboneChoice, learning: LearningChoice) -> "Hyperparameters":
     """Return what both say.
 
     Raises:
@@ -255,7 +255,7 @@ def train(
         ),
     ] = None,
     plugins: PluginFiles = None,  # noqa: ARG001 - its callback loads them
-    model: ModelChoice,
+    model: BackboneChoice,
     learning: LearningChoice,
     inputs: LimitedInput,
     splits: SplitsFile = None,

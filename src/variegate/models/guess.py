@@ -90,7 +90,7 @@ class Graph:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownScaling:
     """What the user says of a model; None and empty for what is to be guessed."""
 
     task: Task | None = None
@@ -186,7 +186,7 @@ class Guess:
         return int(best.total * min(10.0, max(2.0, lacking)))
 
 
-def candidates(graph: Graph, known: Known) -> list[tuple[str, ModelCard]]:
+def candidates(graph: Graph, known: KnownScaling) -> list[tuple[str, ModelCard]]:
     """Return the plausible cards of a model, each with a name.
 
     Raises:
@@ -234,7 +234,7 @@ def _task(graph: Graph) -> Task:
     )
 
 
-def _input(graph: Graph, known: Known) -> tuple[str, int, tuple[int, int]]:
+def _input(graph: Graph, known: KnownScaling) -> tuple[str, int, tuple[int, int]]:
     shape = graph.shape
     if len(shape) != 4:
         raise UsageError(f"expected a model that takes images, got input {_shape_text(shape)}")
@@ -255,13 +255,13 @@ def _input(graph: Graph, known: Known) -> tuple[str, int, tuple[int, int]]:
     return order, channels, (height, width)
 
 
-def _ways(channels: int, known: Known) -> Sequence[str]:
+def _ways(channels: int, known: KnownScaling) -> Sequence[str]:
     if channels == 1:
         return ("gray",)
     return (known.channels,) if known.channels else ("rgb", "bgr")
 
 
-def _families(channels: int, known: Known, graph: Graph) -> Sequence[Family]:
+def _families(channels: int, known: KnownScaling, graph: Graph) -> Sequence[Family]:
     if graph.dtype == "uint8":
         return (Family("0 to 255", _BYTES),)
     if known.mean or known.std or known.scale is not None:

@@ -87,7 +87,7 @@ class RightAnswers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassDifference:
+class RecallDifference:
     """The recall of a class.
 
     Attributes:
@@ -138,7 +138,7 @@ class Verdict:
     pairs: int
     detectable: float
     more_images: int
-    classes: tuple[ClassDifference, ...] = ()
+    classes: tuple[RecallDifference, ...] = ()
     got_worse: tuple[str, ...] = ()
 
 
@@ -306,12 +306,12 @@ def sentence(verdict: Verdict) -> str:
     return f"{verdict.name}: no difference found: {told}; {more}"
 
 
-def _class_difference(right: RightAnswers, name: str, classes: int, seed: int) -> ClassDifference:
+def _class_difference(right: RightAnswers, name: str, classes: int, seed: int) -> RecallDifference:
     interval, outcome = None, "no difference found"
     if len(np.unique(right.groups)) >= _LEAST_GROUPS:
         interval = bca(right, level=LEVEL / classes, seed=seed)
         outcome = "better" if interval[0] > 0 else "worse" if interval[1] < 0 else outcome
-    return ClassDifference(
+    return RecallDifference(
         name=name,
         images=len(right.labels),
         baseline=float(right.baseline.mean()),

@@ -111,7 +111,7 @@ def _checked(name: str, url: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServiceAnswer:
     """What became of one file.
 
     Attributes:
@@ -299,7 +299,7 @@ class EdgeImpulse:
             return {"success": False, "error": f"HTTP {response.status_code}"}
         return _json(response)
 
-    def send(self, payloads: Sequence[Payload]) -> list[Answer]:
+    def send(self, payloads: Sequence[Payload]) -> list[ServiceAnswer]:
         """Send images that share category, label and metadata, or one with boxes.
 
         Returns:
@@ -347,7 +347,7 @@ class EdgeImpulse:
             headers["x-synthetic-data-job-id"] = self._job
         return headers
 
-    def _answers(self, body: dict[str, Any], status: int, count: int) -> list[Answer]:
+    def _answers(self, body: dict[str, Any], status: int, count: int) -> list[ServiceAnswer]:
         found = body.get("files")
         items = [
             one
@@ -357,19 +357,19 @@ class EdgeImpulse:
         if len(items) != count:
             reason = self._said(body) if body else f"HTTP {status}, and no answer for its files"
             if _EXISTS.search(reason) and count == 1:
-                return [Answer("present", _sample_in(reason))]
+                return [ServiceAnswer("present", _sample_in(reason))]
             raise NotAnswered(reason)
         return [self._answer(one) for one in items]
 
-    def _answer(self, item: dict[str, Any]) -> Answer:
+    def _answer(self, item: dict[str, Any]) -> ServiceAnswer:
         sample = item.get("sampleId")
         number = sample if isinstance(sample, int) else None
         if item.get("success") is True:
-            return Answer("stored", number)
+            return ServiceAnswer("stored", number)
         reason = self._said(item)
         if _EXISTS.search(reason):
-            return Answer("present", number or _sample_in(reason))
-        return Answer("failed", None, reason)
+            return ServiceAnswer("present", number or _sample_in(reason))
+        return ServiceAnswer("failed", None, reason)
 
     def _said(self, body: Mapping[str, Any]) -> str:
         return printable(self._key.hidden(str(body.get("error") or "no reason given")))[:500]

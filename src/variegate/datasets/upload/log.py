@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from variegate.datasets.upload.edge_impulse import Answer
+from variegate.datasets.upload.edge_impulse import ServiceAnswer
 from variegate.datasets.upload.payload import Payload
 from variegate.errors import OutputError
 from variegate.storage import key_to_text
@@ -118,7 +118,7 @@ class UploadLog:
         """Write down that images are about to be sent."""
         self._record([(one, SENDING, {}) for one in payloads])
 
-    def answered(self, payloads: Iterable[Payload], answers: Iterable[Answer]) -> None:
+    def answered(self, payloads: Iterable[Payload], answers: Iterable[ServiceAnswer]) -> None:
         """Write down what became of images."""
         told = []
         for one, answer in zip(payloads, answers, strict=True):

@@ -17,12 +17,12 @@ from pathlib import Path
 from variegate.codecs import Limits
 from variegate.datasets.prepare.threads import worked_on
 from variegate.datasets.upload.edge_impulse import (
-    Answer,
     ApiKey,
     EdgeImpulse,
     Endpoints,
     NotAnswered,
     Pace,
+    ServiceAnswer,
 )
 from variegate.datasets.upload.log import SENDING, LogEntry, UploadLog
 from variegate.datasets.upload.payload import MOST_FILES, Payload, prepared
@@ -161,7 +161,7 @@ class _Transfer:
         self._notes: Counter[str] = Counter()
         self._open: dict[tuple[str, str | None, str], list[Payload]] = {}
         self._open_bytes = 0
-        self._flying: dict[Future[list[Answer]], list[Payload]] = {}
+        self._flying: dict[Future[list[ServiceAnswer]], list[Payload]] = {}
         self._failures = 0
         self._done = 0
         self._total = 0
@@ -276,7 +276,7 @@ class _Transfer:
     def _flying_bytes(self) -> int:
         return sum(len(one.data) for some in self._flying.values() for one in some)
 
-    def _send(self, payloads: list[Payload]) -> list[Answer]:
+    def _send(self, payloads: list[Payload]) -> list[ServiceAnswer]:
         """Send a batch, in a thread; where it fails as a whole, its images one by one."""
         assert self._service is not None
         before = [self._log.find(one.digest) for one in payloads]
@@ -286,7 +286,7 @@ class _Transfer:
         except NotAnswered as error:
             if len(payloads) > 1:
                 return [answer for one in payloads for answer in self._send([one])]
-            answers = [Answer("failed", None, str(error))]
+            answers = [ServiceAnswer("failed", None, str(error))]
         answers = [
             # Sent by an earlier command, whose connection was cut or which was killed.
             replace(answer, state="stored")
@@ -305,7 +305,7 @@ class _Transfer:
                 payloads = self._flying.pop(future)
                 self._answered(payloads, future.result())
 
-    def _answered(self, payloads: Iterable[Payload], answers: Iterable[Answer]) -> None:
+    def _answered(self, payloads: Iterable[Payload], answers: Iterable[ServiceAnswer]) -> None:
         self._summary.requests += 1
         for payload, answer in zip(payloads, answers, strict=True):
             if answer.state == "failed":
@@ -335,7 +335,7 @@ class _Transfer:
         if self._on_progress:
             self._on_progress(min(self._done, self._total), self._total)
 
-    def _see_boxes(self, payload: Payload, answer: Answer) -> None:
+    def _see_boxes(self, payload: Payload, answer: ServiceAnswer) -> None:
         """Read a sample back: a project of another labeling method drops boxes without a word.
 
         Raises:
