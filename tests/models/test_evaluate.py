@@ -13,7 +13,7 @@ from variegate.cli import app
 from variegate.errors import UsageError
 from variegate.models.card import ModelCard, ModelOutput
 from variegate.models.evaluate import evaluate
-from variegate.models.guess import Graph, Known, candidates, choose
+from variegate.models.guess import Graph, KnownScaling, candidates, choose
 from variegate.models.predictors import NamedModel
 from variegate.models.predictors.function import FunctionPredictor
 from variegate.models.preprocessing import Preprocessing
@@ -173,7 +173,7 @@ def test_mnist_wants_0_to_255_or_the_guess_is_undecided(data_dir, digits, tmp_pa
     else:
         assert found.figures["accuracy"] > 0.7
         assert any("guessed: gray, 0 to 255" in one for one in found.notes)
-    known = Known(scale=1.0)
+    known = KnownScaling(scale=1.0)
     found = evaluate(digits, [NamedModel(model=model, known=known)]).models[0]
     assert found.figures["accuracy"] > 0.7
 
@@ -200,7 +200,7 @@ def asked(accuracy):
     return ask
 
 
-CARDS = candidates(GRAPH, Known())
+CARDS = candidates(GRAPH, KnownScaling())
 
 
 def tried(accuracy, count):
@@ -239,10 +239,14 @@ def test_too_few_images_are_refused():
 @pytest.mark.parametrize(
     ("graph", "known", "told"),
     [
-        (Graph("x", (1, 3, None, None), "float32", ((1, 4),)), Known(), "--input-size"),
-        (Graph("x", (1, 7, 8, 8), "float32", ((1, 4),)), Known(), "how many channels"),
-        (Graph("x", (1, 3, 8, 8), "float32", ((1, 84, 900),)), Known(), "--task and --output"),
-        (Graph("x", (1, 10), "float32", ((1, 4),)), Known(), "takes images"),
+        (Graph("x", (1, 3, None, None), "float32", ((1, 4),)), KnownScaling(), "--input-size"),
+        (Graph("x", (1, 7, 8, 8), "float32", ((1, 4),)), KnownScaling(), "how many channels"),
+        (
+            Graph("x", (1, 3, 8, 8), "float32", ((1, 84, 900),)),
+            KnownScaling(),
+            "--task and --output",
+        ),
+        (Graph("x", (1, 10), "float32", ((1, 4),)), KnownScaling(), "takes images"),
     ],
 )
 def test_what_the_graph_does_not_tell_is_asked(graph, known, told):

@@ -176,7 +176,7 @@ class ModelChoice:
         return found
 
     def _more(self) -> dict[str, Any]:
-        from variegate.models.guess import Known
+        from variegate.models.guess import KnownScaling
 
         mapped: dict[str, list[str]] = {}
         for text in self.map_class or ():
@@ -199,7 +199,7 @@ class ModelChoice:
             "map_class": mapped,
             "version": self.model_version,
             "paths": self.paths,
-            "known": Known(**known),
+            "known": KnownScaling(**known),
             "threads": self.threads,
             "timeout_s": self.timeout_s,
         }

@@ -10,7 +10,7 @@ from variegate.annotations.sample import Image
 from variegate.errors import InputError, UsageError
 from variegate.models.card import ModelCard, card_path
 from variegate.models.class_names import distinct, matched, read_class_names
-from variegate.models.guess import Graph, Guess, Known, candidates, choose
+from variegate.models.guess import Graph, Guess, KnownScaling, candidates, choose
 from variegate.models.predictors.aligned import AlignedPredictor
 from variegate.models.predictors.arrays import ArrayPredictor
 from variegate.models.predictors.base import Floats, Predictor
@@ -51,7 +51,7 @@ class NamedModel:
     map_class: Mapping[str, Sequence[str]] = field(default_factory=dict)
     version: str = ""
     paths: bool = False
-    known: Known = field(default_factory=Known)
+    known: KnownScaling = field(default_factory=KnownScaling)
     threads: int = 1
     timeout_s: float | None = None
 
