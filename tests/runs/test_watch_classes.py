@@ -35,11 +35,9 @@ def watcher(inbox, made, naming=CLASSES):
 )
 def test_results_are_those_of_a_run(more, inbox, tmp_path):
     made, stop = recipe(**more), threading.Event()
-    seen = 0
     watching = watcher(inbox, made)
-    for _ in watching.outcomes(stop, settle_s=0.0):
-        seen += 1
-        if seen == 3:
+    for number, _ in enumerate(watching.outcomes(stop, settle_s=0.0)):
+        if number == 2:
             stop.set()
     assert watching.notes == ()
     augment(inbox, tmp_path / "whole", recipe=made, options=Options(workers=0))
@@ -84,5 +82,5 @@ def test_classes_of_a_split(tmp_path):
 
 
 def test_images_without_classes_are_an_error(inbox):
-    with pytest.raises(RecipeError, match="images have none.*--classes"):
+    with pytest.raises(RecipeError, match=r"images have none.*--classes"):
         watcher(inbox, recipe(forbid={"flip": ["6"]}), Naming())

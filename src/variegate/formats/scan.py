@@ -22,11 +22,13 @@ _PAPERS = {
     *("authors", "changelog", "contributing", "copying", "dockerfile", "licence", "license"),
     *("makefile", "notice", "readme", "version"),
 }
-# Hidden files and folders, and what archives (__MACOSX), network drives (@eaDir, #recycle) and
-# Windows keep beside the user's own files.
+# Hidden files and folders, and what archives (__MACOSX), network drives (@eaDir, #recycle),
+# Windows and programs (~$ while a file is open, _vti_cnf, __pycache__) keep beside the user's own
+# files.
 _HIDDEN = re.compile(
-    r"(?:^|/)(?:\.|(?i:__MACOSX|@eaDir|@Recycle|@Recently-Snapshot|\#recycle|\#snapshot"
-    r"|\$RECYCLE\.BIN|System\ Volume\ Information|lost\+found)/)"
+    r"(?:^|/)(?:\.|~\$|(?i:__MACOSX|@eaDir|@Recycle|@Recently-Snapshot|\#recycle|\#snapshot"
+    r"|\$RECYCLE\.BIN|System\ Volume\ Information|lost\+found"
+    r"|__pycache__|_vti_cnf|_vti_pvt)/)"
 )
 # Folders of images that are to be labelled by a model: they belong to no split.
 _UNLABELLED = re.compile(
