@@ -39,7 +39,7 @@ _UNLABELLED = re.compile(
 _LISTS = re.compile(
     r"(?:.*[\W_])?(?:class|classes|classnames|label|labels|labelmap|categor(?:y|ies)|species|names"
     r"|annotations?|targets?|truth|groundtruth|gt|answers?|train|val|valid|test|list|index)"
-    r"(?:[\W_].*)?\.(?:txt|names|list|lst|data|dat|ya?ml|pbtxt|cls|label|md|log|ini|cfg|out)"
+    r"(?:[\W_].*)?\.(?:txt|names|list|lst|data|dat|ya?ml|pbtxt)|data(?:set)?\.ya?ml|.*\.(?:names|labels?|cls|classes)"
 )
 _MOST_LISTS = 20
 _TABLE_EXTENSIONS = frozenset({".csv", ".tsv"})

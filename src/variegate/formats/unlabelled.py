@@ -54,9 +54,8 @@ def _notes(survey: Survey) -> tuple[str, ...]:
     ]
     lists = [key for key in survey.lists if posixpath.splitext(key)[1].lower() not in counts]
     if lists:
-        files = f"{named(map(printable, lists))}: by {'its name' if len(lists) == 1 else 'their names'}"
         said.append(
-            f"{files}, labels or classes, which this version does not read there; write a table of "
-            "files and labels (CSV), or a folder for each class"
+            f"{named(map(printable, lists))} may hold labels or classes, and this version does not "
+            "read them there; write a table of files and labels (CSV), or a folder for each class"
         )
     return tuple(said)
