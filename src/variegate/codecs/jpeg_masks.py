@@ -67,7 +67,10 @@ def _levels(values: Array, what: str) -> Array:
 def _black_and_white(values: Array, what: str) -> Array:
     """Return 0 and 255, where they are all: WebP's range of brightness keeps no others exactly."""
     dark, light = int(values.min()) <= _SLACK, int(values.max()) >= 255 - _SLACK
-    if not (dark and light) and int(np.ptp(values)) > _SLACK or not (dark or light):
+    inner = _flat_values(values, 4)
+    grays = ((inner > _NEAR) & (inner < 255 - _NEAR)).any()
+    one_level = int(np.ptp(values)) <= _SLACK
+    if grays or not (dark or light) or not (one_level or (dark and light)):
         raise UnsupportedError(_REFUSED.format(what))
     return np.array([level for level, there in ((0, dark), (255, light)) if there], np.uint8)
 
