@@ -41,12 +41,12 @@ def by_class(output):
         (
             {"variants_by_class": {6: 1, "dot": 3}},
             {("6", "output"): 3, ("9", "output"): 8, ("dot", "output"): 6},
-            "variants by class: 6 3, 9 8, dot 6 of 7 images",
+            "7 images with variants, by class: 6 3, 9 8, dot 6",
         ),
         (
             {"classes": ["6", "9"], "variants_by_class": {"6": 2}},
             {("6", "output"): 6, ("9", "output"): 8, ("dot", "copied"): 2},
-            "variants by class: 6 6, 9 8 of 5 images",
+            "5 images with variants, by class: 6 6, 9 8",
         ),
     ],
 )

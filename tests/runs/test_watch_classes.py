@@ -53,8 +53,14 @@ def test_results_are_those_of_a_run(more, inbox, tmp_path):
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        ({"forbid": {"flip": ["Dot"]}}, "forbid: flip: .*no class 'Dot'; did you mean 'dot'"),
-        ({"classes": ["7"]}, "classes: .*no class '7'.*make its folder first"),
+        (
+            {"forbid": {"flip": ["Dot"]}},
+            "forbid: flip: .*no folder of a class 'Dot'; did you mean 'dot'",
+        ),
+        (
+            {"classes": ["7"]},
+            "classes: .*no folder of a class '7'; it has '6', '9', 'dot'; .*make its folder first",
+        ),
     ],
 )
 def test_classes_without_a_folder_are_an_error(more, sentence, inbox):
@@ -77,7 +83,7 @@ def test_classes_of_a_split(tmp_path):
     (tmp_path / "inbox/train/6").mkdir(parents=True)
     naming = Naming("classes", splits=True)
     assert watcher(tmp_path / "inbox", recipe(classes=["6"]), naming).notes == ()
-    with pytest.raises(RecipeError, match="no class '9'"):
+    with pytest.raises(RecipeError, match="a class '9'"):
         watcher(tmp_path / "inbox", recipe(classes=["9"]), naming)
 
 

@@ -123,7 +123,8 @@ def plan_classes(
         images.update(classes)
         made.update(dict.fromkeys(classes, number))
     copied = _copied(listing, dataset_format, recipe)
-    notes = [f"variants by class: {named_counts(made)} of {counted(augmented, 'image', 'images')}"]
+    of_images = counted(augmented, "image", "images")
+    notes = [f"{of_images} with variants, by class: {_named_counts(made)}"]
     if several:
         notes.append(
             f"{counted(several, 'image', 'images')} of several classes in variants_by_class: the "
@@ -137,7 +138,7 @@ def plan_classes(
     return BalancePlan({}, augmented, outputs, copied, tuple(information(notes)))
 
 
-def named_counts(made: Mapping[str, int]) -> str:
+def _named_counts(made: Mapping[str, int]) -> str:
     """Return how many results some classes have, the first of them by name."""
     shown = ", ".join(f"{printable(name)} {made[name]:,}" for name in sorted(made)[:_SHOWN])
     return f"{shown} and {len(made) - _SHOWN:,} more" if len(made) > _SHOWN else shown

@@ -33,9 +33,8 @@ def check_class_names(
     known = set(dataset_format.classes).union(*map(classes_of, sources))
     for where, name in unknown_classes(recipe, known):
         listed = f"it has {named(sorted(known))}" if known else "it has no classes"
-        raise RecipeError(
-            f"{where}: {place} has no class {name!r}{did_you_mean(name, sorted(known))}; {listed}"
-        )
+        close = did_you_mean(name, sorted(known)) or f"; {listed}"
+        raise RecipeError(f"{where}: {place} has no class {name!r}{close}")
 
 
 def unknown_classes(recipe: Recipe, known: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -115,10 +115,10 @@ class Watcher:
         known = _class_folders(Path(self._storage.root), naming)
         for where, name in unknown_classes(recipe, known):
             if known:
+                close = did_you_mean(name, sorted(known)) or f"; it has {named(sorted(known))}"
                 raise RecipeError(
-                    f"{where}: {printable(self._storage.url)} has no class {name!r}"
-                    f"{did_you_mean(name, sorted(known))}; it has {named(sorted(known))}; if "
-                    "images of it are to come, make its folder first"
+                    f"{where}: {printable(self._storage.url)} has no folder of a class "
+                    f"{name!r}{close}; if images of it are to come, make its folder first"
                 )
             yield f"{where}: whether there will be a class {name!r} is not known yet"
 
