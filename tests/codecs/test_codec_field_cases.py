@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, TiffImagePlugin
 
-from variegate.codecs import decode, faults_of, probe
+from variegate.codecs import decode, decode_mask, faults_of, is_plain, probe
 from variegate.errors import DecodeError, UnsupportedError
 
 CLOSE = 1.0
@@ -142,6 +142,45 @@ def test_a_progressive_jpeg_cut_between_two_scans_has_lost_pixels(scene: np.ndar
     inner = b"Exif\0\0" + exif.tobytes()[6:] + written(Image.fromarray(scene[:8, :8]), "JPEG")
     with pytest.raises(DecodeError, match="truncated JPEG"):
         decode(with_segment(data, inner, 0xE1)[: -len(data) // 3])
+
+
+# PNG without its end mark
+
+
+@pytest.mark.parametrize("kind", ["RGB", "gray", "palette"])
+def test_only_the_end_mark_of_a_png_may_be_missing(kind: str, scene: np.ndarray) -> None:
+    image = Image.fromarray(scene)
+    image = image.convert({"RGB": "RGB", "gray": "L", "palette": "P"}[kind])
+    data = written(image, "PNG")
+    whole = decode(data)
+    for missing in (1, 4, 8, 11, 12):
+        np.testing.assert_array_equal(decode(data[:-missing]), whole)
+        assert faults_of(data[:-missing]) == ("its end mark is missing",)
+        assert not is_plain(data[:-missing])
+        np.testing.assert_array_equal(decode_mask(data[:-missing]), decode_mask(data))
+    assert not faults_of(data)
+    for missing in (13, 16, 20, 40, len(data) // 2):
+        with pytest.raises(DecodeError, match="truncated PNG"):
+            decode(data[:-missing])
+    # Other bytes in its place are no cut.
+    with pytest.raises(DecodeError):
+        decode(data[:-12] + bytes(12))
+
+
+def test_a_png_cut_between_two_chunks_of_pixels_has_lost_some(scene: np.ndarray) -> None:
+    data = written(Image.fromarray(scene), "PNG")
+    at = data.index(b"IDAT") - 4
+    length = int.from_bytes(data[at : at + 4], "big")
+    packed = data[at + 8 : at + 8 + length]
+    halves = [packed[: length // 2], packed[length // 2 :]]
+    bodies = (b"IDAT" + half for half in halves)
+    chunks = [
+        struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+        for body in bodies
+    ]
+    np.testing.assert_array_equal(decode(data[:at] + b"".join(chunks)), decode(data))
+    with pytest.raises(DecodeError, match="truncated PNG"):
+        decode(data[:at] + chunks[0])
 
 
 # TGA

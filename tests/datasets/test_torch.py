@@ -9,6 +9,7 @@ import variegate  # noqa: E402
 from variegate.codecs import decode, encode  # noqa: E402
 from variegate.datasets import samples  # noqa: E402
 from variegate.datasets.torch import IMAGENET, dataset, normalize, to_tensor  # noqa: E402
+from variegate.errors import RecipeError  # noqa: E402
 from variegate.recipes.recipe import Recipe  # noqa: E402
 from variegate.runs.manifest import rows  # noqa: E402
 from variegate.storage import open_storage  # noqa: E402
@@ -102,3 +103,31 @@ def test_objects_come_as_detectors_take_them(data_dir):
 def test_no_images_of_a_split_is_said(parts, tmp_path):
     with pytest.raises(variegate.VariegateError, match="on the fly"):
         dataset(parts, recipe=Recipe.parse("variants: mixup"))
+
+
+def test_steps_are_forbidden_by_class_as_in_files(parts, tmp_path):
+    (first, *_) = sorted(path.name for path in parts.iterdir())
+    forbid = {"rotate": [first], "mirror": [first]}
+    recipe = Recipe.from_data({"variants": {"each": ["flip", "rotate"]}, "forbid": forbid})
+    variegate.augment(parts, tmp_path / "out", recipe=recipe)
+    made, whole = dataset(parts, recipe=recipe), dataset(parts)
+    for row in rows(open_storage(tmp_path / "out")):
+        index = next(i for i in range(len(made)) if made.name(i) == (row.key, row.variant))
+        written = decode((tmp_path / "out" / row.output).read_bytes()).transpose(2, 0, 1) / 255
+        np.testing.assert_allclose(made[index][0].numpy(), written, atol=1e-6)
+        source = next(i for i in range(len(whole)) if whole.name(i)[0] == row.key)
+        kept = bool((made[index][0] == whole[source][0]).all())
+        assert kept == row.key.startswith(f"{first}/")
+
+
+def test_classes_that_the_dataset_does_not_have_are_an_error(parts):
+    (first, *_) = sorted(path.name for path in parts.iterdir())
+    recipe = Recipe.from_data({"variants": "flip", "forbid": {"flip": [first + "s"]}})
+    with pytest.raises(RecipeError, match=f"has no class '{first}s'; did you mean '{first}'"):
+        dataset(parts, recipe=recipe)
+
+
+@pytest.mark.parametrize("more", [{"classes": ["a"]}, {"variants_by_class": {"a": 1}}])
+def test_fewer_variants_for_some_classes_are_refused(more, parts):
+    with pytest.raises(RecipeError, match="WeightedRandomSampler"):
+        dataset(parts, recipe=Recipe.from_data({"variants": "flip", **more}))

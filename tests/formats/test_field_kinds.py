@@ -140,3 +140,59 @@ def test_files_that_may_hold_the_labels_of_images_without_any_are_told(name, dra
     (root / name).write_bytes(b"")
     (note,) = detect(open_storage(root)).notes
     assert "may hold labels: this version does not read them" in note
+
+
+@pytest.mark.parametrize(
+    "name", ["labels.txt", "classes.txt", "meta/Image_Labels.txt", "obj.names", "train.txt"]
+)
+def test_lists_of_labels_beside_images_without_any_are_told(name, draw):
+    root = draw("images/1.png", "images/2.png", "images/3.png", "images/4.png")
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).write_text("cat\ndog\n")
+    (note,) = detect(open_storage(root)).notes
+    assert repr(name) in note
+    assert "may hold labels or classes" in note
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "README.txt", "camera.yaml", "relabelled.pdf"])
+def test_other_files_beside_images_are_not(name, draw):
+    root = draw("images/1.png", "images/2.png", "images/3.png")
+    (root / name).write_text("cat\ndog\n")
+    assert detect(open_storage(root)).notes == ()
+
+
+def table_notes(draw, *labels):
+    root = draw(*(f"{number}.png" for number in range(len(labels))))
+    lines = "".join(f'{number}.png,"{label}"\n' for number, label in enumerate(labels))
+    (root / "labels.csv").write_text("file,label\n" + lines)
+    found = detect(open_storage(root), name="csv")
+    assert found.classes == tuple(sorted({*labels}))
+    return found.notes
+
+
+@pytest.mark.parametrize(
+    ("labels", "joined"),
+    [
+        (["scab", "rust", "scab rust", "healthy"], "'scab rust'"),
+        (["scab", "rust", "rust/scab", "healthy"], "'rust/scab'"),
+        (["cat;dog", "cat", "emu"], "'cat;dog'"),
+        (["cat|dog", "dog|emu"], "'cat|dog', 'dog|emu'"),
+        (["a, b", "b, c", "d"], "'a, b', 'b, c'"),
+    ],
+)
+def test_several_labels_in_one_cell_are_told(labels, joined, draw):
+    (note,) = table_notes(draw, *labels)
+    assert f"several labels in one cell, such as {joined}" in note
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["golden retriever", "retriever", "beagle"],
+        ["Smith, John", "Miller, Ann"],
+        ["R&B", "C++", "jazz"],
+        ["traffic light", "street light", "street"],
+    ],
+)
+def test_names_of_several_words_are_one_label(labels, draw):
+    assert table_notes(draw, *labels) == ()

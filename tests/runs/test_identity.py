@@ -41,6 +41,8 @@ RECIPES = {
     "distinct": {"distinct": True},
     "hints": {"hints": {"encoding": "gbk"}},
     "forbid": {"forbid": {"flip": ["6"]}},
+    "classes": {"classes": ["6"]},
+    "variants_by_class": {"variants_by_class": {"6": 1}},
 }
 JOBS = {
     "recipe": {"variants": "grayscale"},

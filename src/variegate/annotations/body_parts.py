@@ -27,6 +27,8 @@ _POINTS = ("foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
 _BOXES = ("face_box", "lefthand_box", "righthand_box")
 _OTHER_HAND = {"lefthand": "righthand", "righthand": "lefthand"}
 PART_FIELDS = frozenset((*_POINTS, *_BOXES))
+# Deeper inside of a field nobody looks for places.
+_DEEPEST = 8
 
 # The 68 points of a face (300-W): which of them a mirror exchanges.
 _FACE_SUMS = (
@@ -135,6 +137,18 @@ def without_places(extra: Mapping[str, Any]) -> dict[str, Any]:
 def is_unknown_place(name: str, value: Any) -> bool:
     """Say whether another field of an object is a list of numbers that nobody can move."""
     return name not in PART_FIELDS and _is_numeric(value)
+
+
+def numeric_places(name: str, value: Any, *, deep: int = _DEEPEST) -> Iterator[str]:
+    """Yield the lists of numbers in a field, and in what is nested in it: "attributes.center"."""
+    if _is_numeric(value):
+        yield name
+    elif isinstance(value, dict) and deep:
+        for inner, one in value.items():
+            yield from numeric_places(f"{name}.{inner}", one, deep=deep - 1)
+    elif isinstance(value, list) and deep:
+        inside = (numeric_places(name, one, deep=deep - 1) for one in value)
+        yield from sorted({place for places in inside for place in places})
 
 
 def _in_every_file(

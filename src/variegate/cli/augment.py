@@ -134,13 +134,17 @@ def augment(
         left_out = counts.identical if loaded.distinct else 0
         less = f" - {left_out:,} equal" if left_out else ""
         augmented = f"x {variants:,}{less} = {counts.augmented * variants - left_out:,} files"
-        skipped = "not images"
+        skipped, copied = "not images", "validation and test images"
+        if loaded.classes is not None:
+            copied += ", images of other classes"
+        if loaded.variants_by_class:
+            augmented = f"to {counts.outputs - counts.copied:,} files, by class"
         if balance is not None:
             augmented = f"to {counts.outputs - counts.copied:,} files, balanced"
             skipped = "not images, or of a class with results enough"
         rows = [
             ("augmented", counts.augmented, augmented),
-            ("copied unchanged", counts.copied, "validation and test images"),
+            ("copied unchanged", counts.copied, copied),
             (summaries.QUARANTINE, counts.quarantined, summaries.UNREADABLE),
             ("skipped", counts.skipped, skipped),
         ]

@@ -44,9 +44,12 @@ def plan(
 
 
 def _lines(found: "Estimate") -> list[str]:
-    copied = found.outputs - found.augmented * found.variants
-    also = f" + {copied:,} copied unchanged" if copied else ""
-    lines = [f"files    {found.outputs:,} ({found.augmented:,} x {found.variants:,}{also})"]
+    made = found.outputs - found.copied
+    also = f" + {found.copied:,} copied unchanged" if found.copied else ""
+    each = f"x {found.variants:,}"
+    if made != found.augmented * found.variants:
+        each = f"to {made:,}, by class"
+    lines = [f"files    {found.outputs:,} ({found.augmented:,} {each}{also})"]
     if not found.tried:
         why = f" ({found.why_unreadable})" if found.why_unreadable else ""
         tried = found.unreadable

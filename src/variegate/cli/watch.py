@@ -57,6 +57,8 @@ def watch(
     stop = threading.Event()
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, lambda *_: stop.set())
+    for text in watcher.notes:
+        note(text)
     note(f"watching {source}; press Ctrl-C to stop")
     known = 0
     for outcome in watcher.outcomes(

@@ -11,7 +11,7 @@ A format is one file here, with `parse(data, limits)`.
 from variegate.codecs.decode import Header, decode, faults_of, is_plain, probe
 from variegate.codecs.encode import encode
 from variegate.codecs.limits import Depth, Limits
-from variegate.codecs.masks import MASK_EXTENSION, decode_mask, encode_mask
+from variegate.codecs.masks import MASK_EXTENSION, decode_mask, encode_mask, lossy_mask
 from variegate.codecs.metadata import with_exif, without_metadata
 from variegate.codecs.pixels import upright
 from variegate.codecs.png import read_palette
@@ -33,6 +33,7 @@ __all__ = [
     "faults_of",
     "is_plain",
     "kind_of",
+    "lossy_mask",
     "probe",
     "read_palette",
     "upright",

@@ -1,4 +1,4 @@
-"""Masks that were saved as JPEG, which changes values around every edge.
+"""Masks that were saved as JPEG or lossy WebP, which changes values around every edge.
 
 JPEG codes blocks of 8 x 8 pixels by themselves, so a block without an edge keeps its one value, or
 all but: what the flat blocks hold are the values that the mask had. Where these lie far apart,
@@ -20,14 +20,15 @@ _NEAR, _MOST_FAR = 32, 0.1
 # Black and white come out as something close to them.
 _SLACK = 3
 _GRAY_SPREAD = 8
-_REFUSED = "JPEG has changed the values of this mask beyond repair; save masks as PNG"
+_REFUSED = "{} has changed the values of this mask beyond repair; save masks as PNG"
 
 
-def restored(values: Array) -> Array:
-    """Return a mask with the values that it had before it was saved as JPEG.
+def restored(values: Array, what: str) -> Array:
+    """Return a mask with the values that it had before it was saved with losses.
 
     Args:
         values: (H, W) or (H, W, 3) uint8, as decoded.
+        what: the format, for messages.
 
     Returns:
         (H, W) uint8.
@@ -37,17 +38,17 @@ def restored(values: Array) -> Array:
     """
     if values.ndim == 3:
         if int((values.max(axis=-1) - values.min(axis=-1)).max()) > _GRAY_SPREAD:
-            raise UnsupportedError(_REFUSED)
+            raise UnsupportedError(_REFUSED.format(what))
         values = values[..., 1]
-    levels = _levels(values)
+    levels = _levels(values, what) if what == "JPEG" else _black_and_white(values, what)
     middles = (levels[1:].astype(int) + levels[:-1]) / 2
     nearest = np.searchsorted(middles, values)
     if np.mean(np.abs(values.astype(np.int16) - levels[nearest]) > _NEAR) > _MOST_FAR:
-        raise UnsupportedError(_REFUSED)
+        raise UnsupportedError(_REFUSED.format(what))
     return _snapped(levels)[nearest]
 
 
-def _levels(values: Array) -> Array:
+def _levels(values: Array, what: str) -> Array:
     """Return the values of the mask, ascending."""
     found = np.unique(values)
     if len(found) == 1:
@@ -59,8 +60,19 @@ def _levels(values: Array) -> Array:
     if len(flat) < 2 and found[0] <= _SLACK and found[-1] >= 255 - 4 * _SLACK:
         flat = np.array([0, 255], np.uint8)
     if len(flat) < 2 or int(np.diff(flat.astype(int)).min()) < _LEAST_GAP:
-        raise UnsupportedError(_REFUSED)
+        raise UnsupportedError(_REFUSED.format(what))
     return flat
+
+
+def _black_and_white(values: Array, what: str) -> Array:
+    """Return 0 and 255, where they are all: WebP's range of brightness keeps no others exactly."""
+    dark, light = int(values.min()) <= _SLACK, int(values.max()) >= 255 - _SLACK
+    inner = _flat_values(values, 4)
+    grays = ((inner > _NEAR) & (inner < 255 - _NEAR)).any()
+    one_level = int(np.ptp(values)) <= _SLACK
+    if grays or not (dark or light) or not (one_level or (dark and light)):
+        raise UnsupportedError(_REFUSED.format(what))
+    return np.array([level for level, there in ((0, dark), (255, light)) if there], np.uint8)
 
 
 def _flat_values(values: Array, side: int) -> Array:

@@ -51,8 +51,8 @@ def decode_mask(data: bytes, limits: Limits = _DEFAULT_LIMITS, *, soft: bool = F
     Args:
         data: the file's content: PNG, or BMP, TIFF, GIF, WebP, JPEG.
         limits: checked on the header, before any pixel is decoded.
-        soft: its values are shares, which what JPEG does to them leaves nearly as they were;
-            all others are restored.
+        soft: its values are shares, which what JPEG and lossy WebP do to them leaves nearly as
+            they were; all others are restored.
 
     Returns:
         (H, W), C-contiguous: uint8 for 1 to 8 bits gray and for palettes (the indices); uint16 for
@@ -61,7 +61,8 @@ def decode_mask(data: bytes, limits: Limits = _DEFAULT_LIMITS, *, soft: bool = F
     Raises:
         DecodeError: the bytes are no image, or broken, or not all there.
         LimitError: it is larger than the limits.
-        UnsupportedError: it is of a kind that holds no such values, or a JPEG that has lost them.
+        UnsupportedError: it is of a kind that holds no such values, or with losses that have
+            cost them.
     """
     limits.check_bytes(len(data))
     kind = kind_of(data)
@@ -73,9 +74,20 @@ def decode_mask(data: bytes, limits: Limits = _DEFAULT_LIMITS, *, soft: bool = F
     with faults_named(f"{NAMES[kind]} mask"):
         parsed = parse(data, limits)
         values = _load(data, kind, opener, parsed)
-        if kind == "jpeg" and not soft:
-            values = jpeg_masks.restored(values)
+        if (lossy := lossy_mask(data)) and not soft:
+            values = jpeg_masks.restored(values, lossy)
     return _joined(upright(values, parsed.orientation))
+
+
+def lossy_mask(data: bytes) -> str | None:
+    """Return what a mask's file has changed its values by: "JPEG", "lossy WebP"; None if nothing.
+
+    The beginning of a file, up to its pixels, is enough.
+    """
+    kind = kind_of(data)
+    if kind == "webp" and pillow.is_lossy_webp(data):
+        return "lossy WebP"
+    return "JPEG" if kind == "jpeg" else None
 
 
 def encode_mask(mask: np.ndarray, palette: bytes | None = None) -> bytes:

@@ -211,6 +211,17 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     return height & 0x3FFF, width & 0x3FFF
 
 
+def is_lossy_webp(data: bytes) -> bool:
+    """Say whether a WebP holds pixels coded as VP8, which changes them."""
+    at = 12
+    while at + 8 <= len(data):
+        if data[at : at + 4] in (b"VP8 ", b"VP8L"):
+            return data[at : at + 4] == b"VP8 "
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + length + length % 2
+    return False
+
+
 def _parse_avif(data: bytes, limits: Limits) -> Parsed:
     """An animation counts as its still image; the boxes are read for what Pillow does not tell."""
     container = read_container(data, limits, "AVIF")

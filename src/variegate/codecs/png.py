@@ -29,6 +29,8 @@ _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _RAW_PROFILES = (b"Raw profile type exif\0", b"Raw profile type APP1\0")
 # EXIF data have 64 kB at most where they come from, and two digits a byte.
 _MAX_TEXT_BYTES = 2**18
+_END = b"\0\0\0\0IEND\xaeB`\x82"
+_BLOCK_BYTES = 1 << 12
 # OpenCV's own limit.
 _LARGEST_SIDE = 2**20
 
@@ -41,6 +43,8 @@ class _Header:
     color: int = 0
     # (type, offset of the chunk, its whole length)
     chunks: list[tuple[bytes, int, int]] = field(default_factory=list)
+    # Its end chunk is there; without one, all pixels are.
+    ended: bool = False
     complete: bool = False
     frames: int = 1
 
@@ -66,6 +70,7 @@ def parse(data: bytes, limits: Limits) -> Parsed:
         orientation=orientation_of(_exif(data, header)),
         profile=functools.partial(_profile, data, header),
         bits=header.depth,
+        faults=("its end mark is missing",) if header.complete and not header.ended else (),
     )
 
 
@@ -102,7 +107,24 @@ def _read(data: bytes) -> _Header:
     if header.depth not in _DEPTHS.get(header.color, ()):
         raise DecodeError(f"corrupt PNG: color type {header.color} with {header.depth} bits")
     _walk(data, header)
+    header.complete = header.ended or _has_all_pixels(data, header)
     return header
+
+
+def _has_all_pixels(data: bytes, header: _Header) -> bool:
+    """Say whether only the end chunk lacks: all compressed pixels are there, checksum included."""
+    _, at, length = header.chunks[-1]
+    if not _END.startswith(data[at + length :]):
+        return False
+    inflate = zlib.decompressobj()
+    try:
+        for body in _bodies(data, header, b"IDAT"):
+            # A block at a time, and forgotten: it may swell.
+            for start in range(0, len(body), _BLOCK_BYTES):
+                inflate.decompress(body[start : start + _BLOCK_BYTES])
+    except zlib.error:
+        return False
+    return inflate.eof
 
 
 def _walk(data: bytes, header: _Header) -> None:
@@ -118,7 +140,7 @@ def _walk(data: bytes, header: _Header) -> None:
         if kind == b"acTL" and length >= 16 and _intact(data, at, length):
             header.frames = max(1, int.from_bytes(data[at + 8 : at + 12], "big"))
         elif kind == b"IEND":
-            header.complete = True
+            header.ended = True
             break
         at += length
 
@@ -231,10 +253,10 @@ def _clean(data: bytes, header: _Header) -> bytes:
         for kind, at, length in header.chunks
         if kind in wanted and (kind != b"tRNS" or _intact(data, at, length))
     ]
-    if len(kept) == len(header.chunks):
+    if len(kept) == len(header.chunks) and header.ended:
         return data
-    view = memoryview(data)
-    return b"".join((view[:8], *(view[at : at + length] for at, length in kept)))
+    view, end = memoryview(data), b"" if header.ended else _END
+    return b"".join((view[:8], *(view[at : at + length] for at, length in kept), end))
 
 
 def _check_plausible(data: bytes, header: _Header) -> None:

@@ -22,17 +22,26 @@ _PAPERS = {
     *("authors", "changelog", "contributing", "copying", "dockerfile", "licence", "license"),
     *("makefile", "notice", "readme", "version"),
 }
-# Hidden files and folders, and what archives (__MACOSX), network drives (@eaDir, #recycle) and
-# Windows keep beside the user's own files.
+# Hidden files and folders, and what archives (__MACOSX), network drives (@eaDir, #recycle),
+# Windows and programs (~$ while a file is open, _vti_cnf, __pycache__) keep beside the user's own
+# files.
 _HIDDEN = re.compile(
-    r"(?:^|/)(?:\.|(?i:__MACOSX|@eaDir|@Recycle|@Recently-Snapshot|\#recycle|\#snapshot"
-    r"|\$RECYCLE\.BIN|System\ Volume\ Information|lost\+found)/)"
+    r"(?:^|/)(?:\.|~\$|(?i:__MACOSX|@eaDir|@Recycle|@Recently-Snapshot|\#recycle|\#snapshot"
+    r"|\$RECYCLE\.BIN|System\ Volume\ Information|lost\+found"
+    r"|__pycache__|_vti_cnf|_vti_pvt)/)"
 )
 # Folders of images that are to be labelled by a model: they belong to no split.
 _UNLABELLED = re.compile(
     r"(?:.*[\W_])?(?:pred|preds|predict|prediction|predictions|inference|unlabell?ed)",
     re.IGNORECASE,
 )
+# Files beside images that by their names list labels or classes, or the images with them.
+_LISTS = re.compile(
+    r"(?:.*[\W_])?(?:class|classes|classnames|label|labels|labelmap|categor(?:y|ies)|species|names"
+    r"|annotations?|targets?|truth|groundtruth|gt|answers?|train|val|valid|test|list|index)"
+    r"(?:[\W_].*)?\.(?:txt|names|list|lst|data|dat|ya?ml|pbtxt)|data(?:set)?\.ya?ml|.*\.(?:names|labels?|cls|classes)"
+)
+_MOST_LISTS = 20
 _TABLE_EXTENSIONS = frozenset({".csv", ".tsv"})
 
 # Two folders around it all, a split and a class: deeper folders decide nothing.
@@ -183,6 +192,7 @@ class Survey:
             without any extension.
         tables: the keys of the first tables (CSV) that stand at most two folders deep.
         others: files that are no images, by extension.
+        lists: the keys of the first files that by their names list labels.
         rules: how labels were looked for in names.
         bare: the images are the files without an extension.
         labels: the folder to take labels from, where the user names one.
@@ -194,6 +204,7 @@ class Survey:
     tally: Tally
     tables: tuple[str, ...]
     others: Counter[str]
+    lists: tuple[str, ...]
     rules: Mapping[str, LabelRule]
     bare: bool
     labels: str | None = None
@@ -308,6 +319,7 @@ def survey(storage: Storage, rules: Mapping[str, LabelRule]) -> Survey:
     """List the storage once and count."""
     named, bare, others = Tally(), Tally(), Counter[str]()
     tables: list[str] = []
+    lists: list[str] = []
     files = 0
     for entry in storage.list(on_skip=leave_unsaid):
         files += 1
@@ -323,12 +335,15 @@ def survey(storage: Storage, rules: Mapping[str, LabelRule]) -> Survey:
         near = entry.key.count("/") <= _ROOT_DEPTH and len(tables) < _MOST_TABLES
         if extension in _TABLE_EXTENSIONS and near:
             tables.append(entry.key)
+        if len(lists) < _MOST_LISTS and _LISTS.fullmatch(entry.key.rpartition("/")[2].lower()):
+            lists.append(entry.key)
     return Survey(
         url=storage.url,
         files=files,
         tally=named if named.count else bare,
         tables=tuple(tables),
         others=others,
+        lists=tuple(lists),
         rules=rules,
         bare=not named.count,
     )

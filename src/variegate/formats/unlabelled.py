@@ -1,12 +1,13 @@
 """A bunch of images without labels."""
 
+import posixpath
 from dataclasses import dataclass
 from typing import ClassVar
 
-from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, counted
+from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, counted, named
 from variegate.formats.plain import UnlabelledWriter
 from variegate.formats.scan import Survey
-from variegate.storage import Storage
+from variegate.storage import Storage, printable
 
 _MAY_LABEL = (
     *(".json", ".xml", ".jsonl", ".ndjson", ".geojson", ".parquet", ".xls", ".xlsx", ".ods"),
@@ -46,8 +47,15 @@ def _notes(survey: Survey) -> tuple[str, ...]:
         for extension, n in least.items()
         if survey.others[extension] >= n
     }
-    return tuple(
+    said = [
         f"{counted(count, f'{extension} file', f'{extension} files')} may hold labels: "
         "this version does not read them"
         for extension, count in counts.items()
-    )
+    ]
+    lists = [key for key in survey.lists if posixpath.splitext(key)[1].lower() not in counts]
+    if lists:
+        said.append(
+            f"{named(map(printable, lists))} may hold labels or classes, and this version does not "
+            "read them there; write a table of files and labels (CSV), or a folder for each class"
+        )
+    return tuple(said)

@@ -94,21 +94,27 @@ class Recipe(Spec):
     forbid: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Step -> classes whose images do not get it: a transform's name; mirror for all that mirrors;
     flip.horizontal or flip.vertical."""
+    classes: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Only images of these classes, or that show one of them, get variants; others are copied."""
+    variants_by_class: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Class -> how many of the variants its images get; those of other classes get all. An image of
+    several of these classes gets the most that one of them does."""
     hints: Hints = NO_HINTS
     """What cannot be told from the files of the dataset."""
 
     @field_validator("forbid", mode="before")
     @classmethod
-    def _classes(cls, forbid: Any) -> Any:
+    def _forbidden_classes(cls, forbid: Any) -> Any:
         if not isinstance(forbid, Mapping):
             return forbid
-        # YAML takes 6 for a number; as a class it is a name.
-        return {
-            step: [str(one) if type(one) is int else one for one in names]
-            if isinstance(names, list | tuple)
-            else names
-            for step, names in forbid.items()
-        }
+        return {step: _as_names(names) for step, names in forbid.items()}
+
+    @field_validator("variants_by_class", mode="before")
+    @classmethod
+    def _numbers_by_class(cls, numbers: Any) -> Any:
+        if not isinstance(numbers, Mapping):
+            return numbers
+        return dict(zip(_as_names([*numbers]), numbers.values(), strict=True))
 
     @model_validator(mode="after")
     def _forbidden_steps(self) -> Self:
@@ -129,6 +135,18 @@ class Recipe(Spec):
                 f"got {f'{variants:,}' if variants < 10**15 else 'far more'}; "
                 "draw some of them with sample"
             )
+        for name, number in self.variants_by_class.items():
+            if number > variants:
+                raise ValueError(
+                    f"variants_by_class: {shown(name)}: expected at most {variants:,}, as many as "
+                    f"the recipe makes of an image, got {number:,}; the n of sample, for example, "
+                    "makes more"
+                )
+            if self.classes is not None and name not in self.classes:
+                raise ValueError(
+                    f"variants_by_class: {shown(name)}: its images are copied, since it is not "
+                    "among the classes; name it there, too, or leave it out"
+                )
         return self
 
     @classmethod
@@ -188,6 +206,8 @@ class Recipe(Spec):
         fields = dict(data)
         if "variants" in fields:
             fields["variants"] = parse_node(fields["variants"], f"{where}: variants")
+        if "classes" in fields:
+            fields["classes"] = _as_names(fields["classes"])
         return _validated(cls, fields, where)
 
     def to_data(self) -> dict[str, Any]:
@@ -204,6 +224,8 @@ class Recipe(Spec):
             "labels": self.labels.model_dump(mode="json"),
             **({"distinct": True} if self.distinct else {}),
             **({"forbid": self.forbid} if self.forbid else {}),
+            **({"classes": self.classes} if self.classes else {}),
+            **({"by_class": self.variants_by_class} if self.variants_by_class else {}),
         }
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -344,6 +366,13 @@ def parse_node(data: object, where: str) -> Node:
     if value is not None and not isinstance(value, Mapping):
         raise RecipeError(f"{where}: {name}: expected parameters, got {shown(value)}")
     return _validated(kind, dict(value or {}), f"{where}: {name}")
+
+
+def _as_names(classes: Any) -> Any:
+    """Return classes by their names: YAML takes 6 for a number."""
+    if not isinstance(classes, list | tuple):
+        return classes
+    return [str(one) if type(one) is int else one for one in classes]
 
 
 def _named(data: object, where: str) -> tuple[str, object]:

@@ -14,7 +14,7 @@ from variegate.recipes.forbidden import steps_for
 from variegate.runs.job import Job
 from variegate.runs.render import Rendered, Renderer
 from variegate.runs.rows import Row
-from variegate.runs.variant_choice import classes_of, variants_of
+from variegate.runs.variant_choice import classes_of, is_chosen, variants_of
 from variegate.runs.worker import Result, Worker, worker_of
 from variegate.storage import key_to_text
 from variegate.transforms.base import Draw
@@ -22,7 +22,7 @@ from variegate.transforms.base import Draw
 
 @dataclass(frozen=True, slots=True)
 class Augmenter(Worker):
-    """Makes the variants of every training image; others are copied as they are."""
+    """Makes the variants of every training image, or of some classes; others are copied."""
 
     def _notes(self, source: Source, data: bytes) -> Iterator[str]:
         yield from Worker._notes(self, source, data)
@@ -67,7 +67,7 @@ class Augmenter(Worker):
         self, source: Source, data: bytes, *, only: int | None = None
     ) -> Iterator[Rendered]:
         """Yield variants, encoded, each as soon as it can be had; nothing is written."""
-        chosen = None if only is None else (only,)
+        chosen = variants_of(self.options, self.recipe, source) if only is None else (only,)
         yield from self.renderer.variants(source, data, self._format(source, data), only=chosen)
 
     def targets_as_written(self, source: Source, done: Rendered) -> Targets | None:
@@ -83,7 +83,7 @@ class Augmenter(Worker):
         return Renderer(self.recipe, self.input, self.limits, self.annotations, objects)
 
     def _is_copied(self, source: Source) -> bool:
-        return self.splits and source.split != "train"
+        return (self.splits and source.split != "train") or not is_chosen(self.recipe, source)
 
     def _copied(self, source: Source, data: bytes) -> Result:
         header = probe(data, self.limits)
@@ -146,7 +146,7 @@ class Augmenter(Worker):
         if file_format == format_by_name(self.recipe.output.format, key):
             return
         others = [key + EXTENSIONS[file_format][0]]
-        if self.splits:
+        if self.splits or self.recipe.classes:
             count = range(self.recipe.count())
             others += [self._key(key, index, file_format) for index in count]
         for other in others:

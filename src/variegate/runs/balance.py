@@ -18,11 +18,19 @@ import numpy as np
 
 from variegate.errors import RecipeError, UsageError
 from variegate.formats import DatasetFormat, Source
-from variegate.formats.base import counted
+from variegate.formats.base import counted, named
 from variegate.formats.notes import information
 from variegate.recipes.recipe import Recipe
 from variegate.runs.sources import Listing, seems_augmented
-from variegate.runs.variant_choice import OPTION, classes_of, draw_of, mean_rate, number_of
+from variegate.runs.variant_choice import (
+    OPTION,
+    asked_number,
+    classes_of,
+    draw_of,
+    is_chosen,
+    mean_rate,
+    number_of,
+)
 from variegate.storage import printable
 
 _ROUNDS = 12
@@ -36,12 +44,16 @@ class BalancePlan:
 
     Attributes:
         options: for the job.
-        outputs: how many results there will be, if all sources are images.
+        augmented: how many sources get variants, if all are images.
+        outputs: how many variants there will be.
+        copied: how many sources are copied, because of their class.
         notes: what the user should know: by class, and the weights that would do instead.
     """
 
     options: dict[str, Any]
+    augmented: int
     outputs: int
+    copied: int
     notes: tuple[str, ...]
 
 
@@ -71,7 +83,7 @@ def plan_balance(
         UsageError: there are no classes, or the recipe has too few variants.
     """
     images, several, unlabelled = Counter[str](), False, 0
-    for source in _augmented(listing, dataset_format):
+    for source in _augmented(listing, dataset_format, recipe):
         classes = classes_of(source)
         images.update(classes)
         several = several or len(classes) > 1
@@ -84,17 +96,68 @@ def plan_balance(
         decided: dict[str, Any] = {"rates": rates}
     else:
         decided = {"counts": _counts(listing, dataset_format, recipe, images, targets)}
-    made, outputs = Counter[str](), 0
-    for source in _augmented(listing, dataset_format):
+    made, augmented, outputs = Counter[str](), 0, 0
+    for source in _augmented(listing, dataset_format, recipe):
         number = number_of(decided, recipe, source)
+        augmented += 1
         outputs += number
         made.update(dict.fromkeys(classes_of(source), number))
+    copied = _copied(listing, dataset_format, recipe)
     notes = tuple(information(_notes(images, targets, made, unlabelled)))
-    return BalancePlan({OPTION: decided}, outputs, notes)
+    return BalancePlan({OPTION: decided}, augmented, outputs, copied, notes)
 
 
-def _augmented(listing: Listing, dataset_format: DatasetFormat) -> Iterable[Source]:
-    return (one for one in listing.sources() if seems_augmented(one, dataset_format))
+def plan_classes(
+    listing: Listing, dataset_format: DatasetFormat, recipe: Recipe
+) -> BalancePlan | None:
+    """Find out what a recipe's `classes` and `variants_by_class` come to; None if it has none."""
+    if recipe.classes is None and not recipe.variants_by_class:
+        return None
+    images, made = Counter[str](), Counter[str]()
+    augmented = outputs = several = 0
+    for source in _augmented(listing, dataset_format, recipe):
+        number, classes = asked_number(recipe, source), classes_of(source)
+        augmented += 1
+        outputs += number
+        several += len(recipe.variants_by_class.keys() & classes) > 1
+        images.update(classes)
+        made.update(dict.fromkeys(classes, number))
+    copied = _copied(listing, dataset_format, recipe)
+    of_images = counted(augmented, "image", "images")
+    notes = [f"{of_images} with variants, by class: {_named_counts(made)}"]
+    if several:
+        notes.append(
+            f"{counted(several, 'image', 'images')} of several classes in variants_by_class: the "
+            "largest of their numbers counts"
+        )
+    if recipe.classes is not None:
+        notes.append(
+            f"{counted(copied, 'training image', 'training images')} of none of the recipe's "
+            f"classes ({named(recipe.classes)}): copied unchanged"
+        )
+    return BalancePlan({}, augmented, outputs, copied, tuple(information(notes)))
+
+
+def _named_counts(made: Mapping[str, int]) -> str:
+    """Return how many results some classes have, the first of them by name."""
+    shown = ", ".join(f"{printable(name)} {made[name]:,}" for name in sorted(made)[:_SHOWN])
+    return f"{shown} and {len(made) - _SHOWN:,} more" if len(made) > _SHOWN else shown
+
+
+def _augmented(listing: Listing, dataset_format: DatasetFormat, recipe: Recipe) -> Iterable[Source]:
+    return (
+        one
+        for one in listing.sources()
+        if seems_augmented(one, dataset_format) and is_chosen(recipe, one)
+    )
+
+
+def _copied(listing: Listing, dataset_format: DatasetFormat, recipe: Recipe) -> int:
+    """Return how many training images are copied for their class."""
+    return sum(
+        seems_augmented(one, dataset_format) and not is_chosen(recipe, one)
+        for one in listing.sources()
+    )
 
 
 def _targets(images: Mapping[str, int], variants: int, text: str) -> dict[str, int]:
@@ -131,7 +194,7 @@ def _counts(
 ) -> dict[str, tuple[int, int]]:
     """Return for each class how many variants a source gets, and below which draw one more."""
     draws: dict[str, array[int]] = {name: array("q") for name in images}
-    for source in _augmented(listing, dataset_format):
+    for source in _augmented(listing, dataset_format, recipe):
         for name in classes_of(source):
             draws[name].append(draw_of(recipe, source))
     found = {}
@@ -150,7 +213,9 @@ def _rates(
 ) -> dict[str, float]:
     """Return for each class how many variants its sources need, where they have several classes."""
     # Sources with the same classes get the same: there are few such sets.
-    sets = Counter(frozenset(classes_of(one)) for one in _augmented(listing, dataset_format))
+    sets = Counter(
+        frozenset(classes_of(one)) for one in _augmented(listing, dataset_format, recipe)
+    )
     sets.pop(frozenset(), None)
     totals = Counter[str]()
     for names, count in sets.items():

@@ -17,6 +17,7 @@ from variegate.recipes.recipe import Recipe
 from variegate.runs.augmenter import make_variants
 from variegate.runs.run import Options, Prepared, load_recipe, prepare
 from variegate.runs.sources import seems_augmented
+from variegate.runs.variant_choice import is_chosen
 from variegate.storage import printable
 
 # Sources that are tried: at most this number, and no more of them after this time.
@@ -61,6 +62,7 @@ class Estimate:
         inputs: files in all.
         augmented: inputs that get variants, if they are images.
         variants: of each.
+        copied: inputs that are copied unchanged.
         outputs: files that will be written.
         bytes: of those files.
         seconds: for the whole run, on this machine as busy as it is now.
@@ -75,6 +77,7 @@ class Estimate:
     inputs: int
     augmented: int
     variants: int
+    copied: int
     outputs: int
     bytes: Span
     seconds: Span
@@ -128,7 +131,7 @@ def spread(prepared: Prepared, count: int) -> Iterator[Source]:
     numbers = (
         number
         for number, one in enumerate(prepared.listing.sources())
-        if seems_augmented(one, prepared.dataset_format)
+        if seems_augmented(one, prepared.dataset_format) and is_chosen(prepared.recipe, one)
     )
     seen = -1
     for place in evenly(count, prepared.augmented):
@@ -164,6 +167,7 @@ def _extrapolated(
         inputs=prepared.listing.total,
         augmented=prepared.augmented,
         variants=prepared.recipe.count(),
+        copied=prepared.copied,
         outputs=prepared.outputs,
         bytes=Span(low=sizes.low + copied, middle=sizes.middle + copied, high=sizes.high + copied),
         seconds=Span(
@@ -179,9 +183,12 @@ def _extrapolated(
 
 
 def _copied_bytes(prepared: Prepared) -> int:
-    if not prepared.dataset_format.splits:
-        return 0
-    return sum(one.size for one in prepared.listing.sources() if one.split != "train")
+    splits, recipe = prepared.dataset_format.splits, prepared.recipe
+    return sum(
+        one.size
+        for one in prepared.listing.sources()
+        if (splits and one.split != "train") or not is_chosen(recipe, one)
+    )
 
 
 def total(tried: Sequence[float], count: float) -> Span:

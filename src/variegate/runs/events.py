@@ -23,6 +23,7 @@ from variegate.formats import Source, is_hidden, writer_to_json
 from variegate.formats.plain import ClassFoldersWriter, UnlabelledWriter
 from variegate.formats.scan import canonical_split
 from variegate.recipes.recipe import Recipe
+from variegate.runs.class_names import names_classes
 from variegate.runs.event_manifest import EventPart, read_event_part, write_event_part
 from variegate.runs.identity import JOB, digest_of, record_of
 from variegate.runs.job import Job, Shard
@@ -100,7 +101,7 @@ class EventWorker:
         naming: what keys say.
 
     Raises:
-        RecipeError: the recipe needs several images at a time.
+        RecipeError: the recipe needs several images at a time, or classes that no key tells.
     """
 
     def __init__(self, job: Job, naming: Naming) -> None:
@@ -109,6 +110,11 @@ class EventWorker:
             raise RecipeError(
                 "the recipe makes results of several images, and here they come one by one; "
                 "use `variegate augment`, or a recipe without such transforms"
+            )
+        if names_classes(recipe) and naming.format == "unlabelled":
+            raise RecipeError(
+                "the recipe names classes, and here images have none; say that the first folder is "
+                "the class (watch --classes; the format classes)"
             )
         self.job = replace(
             job,

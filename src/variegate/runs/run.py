@@ -27,8 +27,9 @@ from variegate.runs.annotate import mirror_notes
 from variegate.runs.backends import Backend, make_backend
 from variegate.runs.backends.base import SILENCE_LIMIT_S, Opened
 from variegate.runs.backends.local import default_workers
-from variegate.runs.balance import check_balance, plan_balance
+from variegate.runs.balance import BalancePlan, check_balance, plan_balance, plan_classes
 from variegate.runs.changes import check_unchanged
+from variegate.runs.class_names import check_class_names
 from variegate.runs.failures import FirstFailures
 from variegate.runs.file_notes import file_notes
 from variegate.runs.forbidden_steps import forbid_notes
@@ -181,7 +182,7 @@ class Prepared:
         fresh: writes the results in another format; None for that of the input.
         kind, options: of the job; see `Job`.
         raw_labels: see `Options`.
-        balanced: how many results there will be, where classes are balanced.
+        chosen: how many variants there will be, where that depends on classes.
     """
 
     recipe: Recipe
@@ -193,7 +194,7 @@ class Prepared:
     kind: str = "augment"
     options: Mapping[str, Any] = field(default_factory=dict)
     raw_labels: bool = False
-    balanced: int | None = None
+    chosen: BalancePlan | None = None
 
     @property
     def writer(self) -> Writer:
@@ -204,20 +205,28 @@ class Prepared:
     @property
     def augmented(self) -> int:
         """How many sources get variants, if all that seem to be images are."""
+        if self.chosen is not None:
+            return self.chosen.augmented
         images = self.dataset_format.images
         if self.fresh or not self.dataset_format.splits:
             return min(sum(images.values()), self.listing.total)
         return min(images.get("train", 0), self.listing.splits["train"])
 
     @property
-    def outputs(self) -> int:
-        """How many files will come out, if all that seem to be images are."""
-        copied = 0
+    def copied(self) -> int:
+        """How many sources are copied unchanged, if all that seem to be images are."""
+        copied = 0 if self.chosen is None else self.chosen.copied
         if self.dataset_format.splits and not self.fresh:
             others = ((s, n) for s, n in self.dataset_format.images.items() if s != "train")
-            copied = sum(min(number, self.listing.splits[split]) for split, number in others)
-        made = self.augmented * self.recipe.count() if self.balanced is None else self.balanced
-        return made + copied
+            copied += sum(min(number, self.listing.splits[split]) for split, number in others)
+        return copied
+
+    @property
+    def outputs(self) -> int:
+        """How many files will come out, if all that seem to be images are."""
+        if self.chosen is not None:
+            return self.chosen.outputs + self.copied
+        return self.augmented * self.recipe.count() + self.copied
 
     def job(
         self, options: Options, output: str | None = None, *, plugins: tuple[Plugin, ...] = ()
@@ -271,6 +280,11 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
         RecipeError: an option is out of range, or a step does not return images.
     """
     check_options(options)
+    if options.balance is not None and recipe.variants_by_class:
+        raise RecipeError(
+            "--balance and the recipe's variants_by_class: expected one of them; both say how many "
+            "variants images of a class get"
+        )
     try_recipe(recipe)
     storage = open_storage(source)
     with Snapshot(storage) as seen:
@@ -295,12 +309,13 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
             notes = (*dataset_format.notes, *border_notes(recipe.policy))
             dataset_format = replace(dataset_format, notes=notes)
         more: dict[str, Any] = {"objects": True} if objects else {}
-        if recipe.forbid:
-            forbidden = forbid_notes(listing, dataset_format, recipe, printable(storage.url))
-            dataset_format = replace(dataset_format, notes=(*dataset_format.notes, *forbidden))
-        plan = None
+        check_class_names(recipe, dataset_format, listing.sources(), printable(storage.url))
+        forbidden = forbid_notes(listing, dataset_format, recipe)
+        dataset_format = replace(dataset_format, notes=(*dataset_format.notes, *forbidden))
+        plan = plan_classes(listing, dataset_format, recipe)
         if options.balance is not None:
             plan = plan_balance(listing, dataset_format, recipe, options.balance)
+        if plan is not None:
             more |= plan.options
             dataset_format = replace(dataset_format, notes=(*dataset_format.notes, *plan.notes))
         yield Prepared(
@@ -311,7 +326,7 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
             workers_of(options),
             options=more,
             raw_labels=options.raw_labels,
-            balanced=None if plan is None else plan.outputs,
+            chosen=plan,
         )
 
 

@@ -236,7 +236,7 @@ def _name_check(
     name says is looked at again when it is made (see `variegate.runs.worker`).
     """
     suffixes = {variant_suffix(index, recipe.count()) for index in range(recipe.count())}
-    if dataset_format.splits:
+    if dataset_format.splits or recipe.classes:
         suffixes.add("")
     checks = {
         name: CollisionCheck(

@@ -1,6 +1,7 @@
-"""Which variants of a source are made, where classes are balanced (`variegate.runs.balance`).
+"""Which variants of a source are made, where its classes decide it.
 
-What is decided for a class stands in the job's options; the rest follows from the source alone.
+What balancing decides for a class (`variegate.runs.balance`) stands in the job's options, what the
+user decides in the recipe; the rest follows from the source alone.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,9 +19,11 @@ def variants_of(
     options: Mapping[str, Any], recipe: Recipe, source: Source
 ) -> frozenset[int] | None:
     """Return the numbers of the variants that a source gets; None for all."""
-    if OPTION not in options:
-        return None
-    number, all_of_them = number_of(options[OPTION], recipe, source), recipe.count()
+    all_of_them = recipe.count()
+    if OPTION in options:
+        number = number_of(options[OPTION], recipe, source)
+    else:
+        number = asked_number(recipe, source)
     if number == all_of_them:
         return None
     # Drawn, not the first: those of frequent and of rare classes shall be of the same kinds.
@@ -32,6 +35,19 @@ def classes_of(source: Source) -> set[str]:
     """Return the classes that an image is of, or shows."""
     objects = source.annotation.objects if source.annotation else ()
     return {*source.shares, *(one.category for one in objects)}
+
+
+def is_chosen(recipe: Recipe, source: Source) -> bool:
+    """Say whether a recipe's `classes` let an image get variants."""
+    return recipe.classes is None or not classes_of(source).isdisjoint(recipe.classes)
+
+
+def asked_number(recipe: Recipe, source: Source) -> int:
+    """Return how many variants a source gets by a recipe's `variants_by_class`."""
+    numbers = recipe.variants_by_class
+    # Asked before the classes are looked up: most recipes name none.
+    named = numbers.keys() & classes_of(source) if numbers else ()
+    return max((numbers[name] for name in named), default=recipe.count())
 
 
 def draw_of(recipe: Recipe, source: Source) -> int:

@@ -10,12 +10,16 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
-from variegate.errors import InputError, UsageError
+from variegate.errors import InputError, RecipeError, UsageError, did_you_mean
+from variegate.formats import is_hidden
+from variegate.formats.base import named
 from variegate.recipes.plugins import load_plugins
 from variegate.recipes.recipe import Recipe
 from variegate.recipes.trial import try_recipe
+from variegate.runs.class_names import unknown_classes
 from variegate.runs.events import EventOutcome, EventWorker, Naming
 from variegate.runs.job import Job
 from variegate.runs.rows import Counts
@@ -38,6 +42,14 @@ class _Waiting:
 
     seen: tuple[int, int]
     since: float
+
+
+def _class_folders(root: Path, naming: Naming) -> set[str]:
+    """Return the classes for which there are folders, with images or not yet."""
+    inner = "*/*/" if naming.splits else "*/"
+    below = chain(root.glob("*/"), root.glob(inner))
+    keys = (f"{folder.relative_to(root).as_posix()}/." for folder in below if folder.is_dir())
+    return {label for key in keys if (label := naming.source(key).label) and not is_hidden(label)}
 
 
 class Watcher:
@@ -85,12 +97,30 @@ class Watcher:
             output=str(output),
             plugins=loaded_plugins,
         )
-        self._event_worker = EventWorker(job, naming or Naming())
+        naming = naming or Naming()
+        self._event_worker = EventWorker(job, naming)
         if isinstance(target := open_storage(output, create=True), LocalStorage):
             # Another program may be writing there now, but takes no minute for a file.
             target.delete_leftovers(older_than_s=60)
         self._waiting: dict[str, _Waiting] = {}
         self.counts = Counts()
+        self.notes = tuple(self._class_notes(loaded, naming))
+
+    def _class_notes(self, recipe: Recipe, naming: Naming) -> Iterator[str]:
+        """Yield which of the recipe's classes nobody can know yet.
+
+        Raises:
+            RecipeError: there are folders of classes, and one is not among them.
+        """
+        known = _class_folders(Path(self._storage.root), naming)
+        for where, name in unknown_classes(recipe, known):
+            if known:
+                close = did_you_mean(name, sorted(known)) or f"; it has {named(sorted(known))}"
+                raise RecipeError(
+                    f"{where}: {printable(self._storage.url)} has no folder of a class "
+                    f"{name!r}{close}; if images of it are to come, make its folder first"
+                )
+            yield f"{where}: whether there will be a class {name!r} is not known yet"
 
     def outcomes(
         self,

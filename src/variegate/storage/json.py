@@ -9,7 +9,7 @@ import codecs
 import json
 import re
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import msgspec
 
@@ -23,6 +23,12 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _scan: Callable[[str, int], tuple[Any, int]] = vars(json.JSONDecoder())["scan_once"]
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
+
+
+class Readable(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 def dumped(value: Any) -> bytes:
@@ -51,13 +57,16 @@ def loaded(text: bytes | str) -> Any:
         return json.loads(text)
 
 
-def parts(file: BinaryIO, place: str, *, lists: Collection[str]) -> Iterator[tuple[str, Any, bool]]:
+def parts(
+    file: Readable, place: str, *, lists: Collection[str], encoding: str = "utf-8"
+) -> Iterator[tuple[str, Any, bool]]:
     """Yield what one large JSON object holds, in its order; it is never in memory as a whole.
 
     Args:
-        file: the JSON text, in UTF-8.
+        file: the JSON text.
         place: its name, for messages.
         lists: keys whose values, if they are lists, are given element by element.
+        encoding: of the text.
 
     Yields:
         A key; its value, or one element of it; whether it is an element.
@@ -65,7 +74,7 @@ def parts(file: BinaryIO, place: str, *, lists: Collection[str]) -> Iterator[tup
     Raises:
         InputError: it is not JSON, or it ends too early; with line and column.
     """
-    text = _Text(file, place)
+    text = _Text(file, place, encoding)
     text.expect("{", "an object ('{')")
     if text.take("}"):
         return
@@ -91,10 +100,12 @@ def parts(file: BinaryIO, place: str, *, lists: Collection[str]) -> Iterator[tup
 class _Text:
     """A window onto the text, moving forward."""
 
-    def __init__(self, file: BinaryIO, place: str) -> None:
+    def __init__(self, file: Readable, place: str, encoding: str) -> None:
         self._file = file
         self._place = place
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        self._encoding = encoding
+        named = "utf-8-sig" if encoding == "utf-8" else encoding
+        self._decoder = codecs.getincrementaldecoder(named)()
         self._buffer = ""
         self._at = 0
         self._ended = False
@@ -170,7 +181,8 @@ class _Text:
         try:
             text = self._decoder.decode(data, final=self._ended)
         except UnicodeDecodeError:
-            raise self.error("not in UTF-8") from None
+            why = f"not in {self._encoding.upper()}; say in which encoding it is with --encoding"
+            raise self.error(why) from None
         done = self._buffer[: self._at]
         if lines := done.count("\n"):
             self._lines += lines

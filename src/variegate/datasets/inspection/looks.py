@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from variegate.annotations.boxes import Box
-from variegate.codecs import Header, Limits, decode, decode_mask, faults_of, kind_of, probe
+from variegate.codecs import Header, Limits, decode, decode_mask, faults_of, lossy_mask, probe
 from variegate.datasets.inspection.pixel_format import PixelFormat, pixel_format_of
 from variegate.errors import ImageError, InputError
 from variegate.formats import Source
@@ -49,13 +49,13 @@ class MaskLook:
     Attributes:
         pixels: by value.
         colored: its values are colors, R + 256 G + 65536 B.
-        lossy: it is a JPEG, which does not keep values.
+        lossy: what does not keep its values, such as "JPEG".
         fault: why it cannot be read.
     """
 
     pixels: dict[int, int] = field(default_factory=dict)
     colored: bool = False
-    lossy: bool = False
+    lossy: str | None = None
     fault: str | None = None
 
 
@@ -102,7 +102,7 @@ class Looker:
         """Look at a mask."""
         try:
             data = self.storage.read(source.key, limit=self.limits.max_bytes)
-            lossy = kind_of(data) == "jpeg"
+            lossy = lossy_mask(data)
             mask = _stored(data, self.limits) if lossy else decode_mask(data, self.limits)
         except (ImageError, InputError) as error:
             return MaskLook(fault=str(error))
@@ -193,7 +193,7 @@ def looked_at(
 
 
 def _stored(data: bytes, limits: Limits) -> np.ndarray:
-    """Return the values of a JPEG as they are, whatever a run makes of them."""
+    """Return the values of a mask with losses as they are, whatever a run makes of them."""
     image = decode(data, limits=limits)
     if image.ndim == 2:
         return image

@@ -29,7 +29,8 @@ class MaskCounter:
             return
         if look.lossy:
             values = counted(len(look.pixels), "value", "values")
-            count_fault(findings, "masks saved as JPEG, which changes values", f"{place}: {values}")
+            kind = f"masks saved as {look.lossy}, which changes values"
+            count_fault(findings, kind, f"{place}: {values}")
         self.masks += 1
         self._colored += look.colored
         for value, pixels in look.pixels.items():

@@ -13,6 +13,8 @@ _MAY_ANNOTATE = frozenset(
         *(".geojson", ".tfrecord", ".db", ".sqlite", ".lst", ".cls", ".label", ".names"),
     }
 )
+# Shadows of files on a Mac, and of those that are open in Office.
+_MARKS = ("._", "~$")
 _PAPERS = ("readme", "license", "licence", "changelog", "requirements", "notice", "copying")
 
 
@@ -33,9 +35,9 @@ def count_stray(source: Source, found: Inspection) -> None:
 
 
 def _hidden_by(key: str) -> str:
-    """Return the outermost folder, or the name, that hides a file: "._*" for a Mac's shadows."""
+    """Return the outermost folder, or the name, that hides a file."""
     folders, name = key.split("/")[:-1], key[key.rfind("/") + 1 :]
     for folder in folders:
-        if folder.startswith(".") or folder == "__MACOSX":
+        if is_hidden(f"{folder}/"):
             return f"{printable(folder)}/"
-    return "._*" if name.startswith("._") else printable(name)
+    return next((f"{mark}*" for mark in _MARKS if name.startswith(mark)), printable(name))

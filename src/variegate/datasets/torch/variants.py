@@ -30,6 +30,7 @@ from variegate.recipes.borders import border_notes
 from variegate.recipes.recipe import Output, Recipe
 from variegate.recipes.trial import try_recipe
 from variegate.runs.annotate import AnnotationWriter, mirror_notes
+from variegate.runs.class_names import check_class_names
 from variegate.runs.render import Renderer
 from variegate.runs.run import load_recipe
 from variegate.seeding import generator
@@ -87,6 +88,7 @@ def dataset(
     if not sources:
         which = f"of the split {split!r} " if found.splits else ""
         raise InputError(f"{storage.url}: no images {which}there")
+    check_class_names(made, found, every, printable(storage.url))
     objects = any(one.objects or one.objects_left_out for one in every)
     for note in (
         *mirror_notes(made.labels, found.skeletons, mirrors=made.mirrors),
@@ -269,6 +271,12 @@ def _recipe(
     """
     loaded = Recipe.from_data({"variants": "source"}) if recipe is None else recipe
     made = load_recipe(loaded, seed)
+    if made.classes is not None or made.variants_by_class:
+        raise RecipeError(
+            "classes and variants_by_class cannot be used on the fly, where every image has as "
+            "many variants as any other; write the results with variegate.augment first, or draw "
+            "items with torch.utils.data.WeightedRandomSampler"
+        )
     if made.mixes:
         raise InputError(
             "a recipe that makes images of several cannot be used on the fly; "

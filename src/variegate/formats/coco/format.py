@@ -41,7 +41,7 @@ class Coco(DatasetFormat):
     """What the files say has been read when the format is known, and waits on disk."""
 
     name: ClassVar[str] = "coco"
-    takes: ClassVar[frozenset[str]] = frozenset(("images", "pairs"))
+    takes: ClassVar[frozenset[str]] = frozenset(("encoding", "images", "pairs"))
 
     found: CocoImages = field(compare=False, repr=False)
     sizes: SizeEvidence = field(default_factory=SizeEvidence, compare=False, repr=False)
@@ -51,10 +51,11 @@ class Coco(DatasetFormat):
     def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         if not survey.others[".json"]:
             return NotThisFormat("there is no .json file")
-        keys = [key for key in _candidates(storage) if is_coco(storage, key)]
+        encoding = survey.hints.encoding
+        keys = [key for key in _candidates(storage) if is_coco(storage, key, encoding)]
         if not keys:
             return NotThisFormat("no .json file is a COCO file")
-        files = [read(storage, key, survey.hints.splits) for key in sorted(keys)]
+        files = [read(storage, key, survey.hints.splits, encoding) for key in sorted(keys)]
         found = locate_files(storage, survey, files)
         if not found.images:
             names = named(file.key for file in files)

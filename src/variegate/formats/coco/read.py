@@ -1,6 +1,7 @@
 """One COCO file, read once, part by part, and kept on disk by image."""
 
 import io
+import posixpath
 import re
 from array import array
 from collections import Counter
@@ -12,10 +13,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from variegate.annotations.body_parts import is_unknown_place
+from variegate.annotations.body_parts import PART_FIELDS, is_unknown_place, numeric_places
 from variegate.annotations.checks import shown
 from variegate.errors import InputError
 from variegate.formats.base import counted
+from variegate.formats.encodings import UnknownEncodingError, encoding_of, guess_note
 from variegate.formats.scan import NOTHING_SAID, Said, split_of
 from variegate.formats.spooled import Spooled
 from variegate.storage import Storage, printable
@@ -27,9 +29,12 @@ _TELLING = GEOMETRY | {"caption", "segments_info"}
 _LISTS = frozenset(("images", "annotations"))
 # Enough for licences and a thousand categories to come first.
 _SNIFFED = 4 << 20
-_BEGINNING = re.compile(rb'"(?:images|annotations)"\s*:\s*\[')
+_BEGINNING = re.compile(r'"(?:images|annotations)"\s*:\s*\[')
 _LARGEST_ID = 1 << 62
 _ID_NUMBER = re.compile(r"0*([1-9][0-9]*)(?:\.0+)?|0*(0)(?:\.0+)?", re.ASCII)
+_IMAGE_FIELDS = frozenset(("id", "width", "height", "file_name", "license"))
+# Of fields that nobody can move, so many are named.
+_MOST_NAMED = 20
 _FIELDS = frozenset((*STANDARD, "id", "image_id", "category_id", "caption", "segments_info"))
 
 
@@ -95,35 +100,62 @@ class CocoFile:
         return any(map(self.annotations.count, (slot, *self.same.get(slot, ()))))
 
 
-def is_coco(storage: Storage, key: str) -> bool:
+def is_coco(storage: Storage, key: str, encoding: str | None = None) -> bool:
     """Say whether a JSON file begins like a COCO file; a small part of it is read."""
     with storage.open_read(key) as file:
         data = file.read(_SNIFFED)
-    if not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+    # In which encoding names are is asked by the full reading.
+    with suppress(UnknownEncodingError):
+        encoding = encoding_of(data, encoding, cut=len(data) == _SNIFFED)
+    text = data.decode(encoding or "utf-8", errors="replace").lstrip("\ufeff \t\r\n")
+    if not text.startswith("{"):
         return False
     # Cut off, here or on disk: the full reading will say where.
     with suppress(InputError):
-        for section, value, is_element in parts(io.BytesIO(data), key, lists=_LISTS):
+        for section, value, is_element in parts(io.BytesIO(text.encode()), key, lists=_LISTS):
             if is_element:
                 telling = "file_name" if section == "images" else "image_id"
                 return isinstance(value, dict) and telling in value
             if section == "images":
                 return False
-    return _BEGINNING.search(data) is not None
+    return _BEGINNING.search(text) is not None
 
 
-def read(storage: Storage, key: str, said: Said = NOTHING_SAID) -> CocoFile:
+def read(
+    storage: Storage, key: str, said: Said = NOTHING_SAID, encoding: str | None = None
+) -> CocoFile:
     """Read a file, once.
 
     Args:
         storage, key: of the file.
         said: what the user says of the splits of folders.
+        encoding: of the file, as the user says.
 
     Raises:
-        InputError: it is not JSON, or its parts are not what COCO says they are.
+        InputError: it is not JSON, its parts are not what COCO says they are, or there is no
+            telling in which encoding it is.
     """
+    place, file = storage.place(key), CocoFile(key, split_of(key, said))
     with storage.open_read(key) as stream:
-        return _Reading(CocoFile(key, split_of(key, said)), storage.place(key)).run(stream)
+        whole = _Begun(stream)
+        try:
+            found = encoding_of(whole.head, encoding, cut=len(whole.head) == _SNIFFED)
+        except UnknownEncodingError as error:
+            raise InputError(f"{place}: {error}") from error
+        file.problems += guess_note(printable(key), found, encoding)
+        return _Reading(file, place).run(whole, found)
+
+
+class _Begun:
+    """A stream of which the beginning was looked at."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.head = stream.read(_SNIFFED)
+        self._first = io.BytesIO(self.head)
+        self._rest = stream
+
+    def read(self, size: int) -> bytes:
+        return self._first.read(size) or self._rest.read(size)
 
 
 @dataclass(slots=True)
@@ -137,10 +169,13 @@ class _Reading:
     repeated: dict[Any, int] = field(default_factory=dict)
     categories: dict[Any, int] = field(default_factory=dict)
     places: Counter[str] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
 
-    def run(self, stream: BinaryIO) -> CocoFile:
+    def run(self, stream: _Begun, encoding: str) -> CocoFile:
         file = self.file
-        for section, value, is_element in parts(stream, self.place, lists=_LISTS):
+        for section, value, is_element in parts(
+            stream, self.place, lists=_LISTS, encoding=encoding
+        ):
             if not is_element:
                 file.head[section] = value
             elif section == "images":
@@ -166,6 +201,9 @@ class _Reading:
         file = self.file
         name = value.get("file_name") if isinstance(value, dict) else None
         slot = self._slot(value, "id")
+        for other in value.keys() - _IMAGE_FIELDS if isinstance(value, dict) else ():
+            places = numeric_places(other, value[other])
+            self.kept.update(f"images: {place}" for place in places)
         if not isinstance(name, str) or not name or slot is None:
             where = f"{file.key}: images[{len(file.files)}]"
             file.problems.append(f"{where}: no id or no file_name; left out")
@@ -203,7 +241,10 @@ class _Reading:
             if isinstance(points := value.get("keypoints"), list):
                 self.file.points.setdefault(category, len(points) // 3)
         for name in value.keys() - _FIELDS:
-            self.places[name] += is_unknown_place(name, value[name])
+            if is_unknown_place(name, value[name]):
+                self.places[name] += 1
+            elif name not in PART_FIELDS:
+                self.kept.update(numeric_places(name, value[name]))
 
     def _take_id(self, identity: Any, number: int) -> None:
         if isinstance(identity, int) and abs(identity) < _LARGEST_ID:
@@ -245,9 +286,32 @@ class _Reading:
             file.same.setdefault(owned[own], []).append(file.slots[identity])
         count = sum(file.annotations.count(file.slots[identity]) for identity in images)
         self._note_matches("image_id", "id of its image", images, count)
+        self._match_names(owned, file.slots.keys() - owned.keys() - images.keys())
         file.respelled = matching(file.names, self.categories.keys() - file.names.keys())
         count = sum(self.categories[identity] for identity in file.respelled)
         self._note_matches("category_id", "id of its category", file.respelled, count)
+
+    def _match_names(self, owned: Mapping[Any, int], strange: Iterable[Any]) -> None:
+        """Find images that annotations call by their files: "a.jpg", or "a"."""
+        wanted = {one for one in strange if isinstance(one, str)}
+        if not wanted:
+            return
+        file, slots = self.file, dict[str, set[int]]()
+        for name, owner in zip(file.files, file.owners, strict=True):
+            for spelling in wanted.intersection(_names_of(name or "")):
+                slots.setdefault(spelling, set()).add(owner)
+        ids = {slot: identity for identity, slot in owned.items()}
+        meant = {name: ids[next(iter(found))] for name, found in slots.items() if len(found) == 1}
+        for name, identity in meant.items():
+            file.same.setdefault(owned[identity], []).append(file.slots[name])
+        count = sum(file.annotations.count(file.slots[name]) for name in meant)
+        if count:
+            (first, own), *_ = sorted(meant.items())
+            plural = "annotation has a file name" if count == 1 else "annotations have file names"
+            file.problems.append(
+                f"{printable(file.key)}: {count:,} {plural} as image_id: {shown(first)} is taken "
+                f"as the image of id {shown(own)}"
+            )
 
     def _note_matches(self, name: str, what: str, found: Mapping[Any, Any], count: int) -> None:
         if found and count:
@@ -259,7 +323,7 @@ class _Reading:
             )
 
     def _note_places(self) -> None:
-        """Say which fields are left out of images that are moved."""
+        """Say which fields nobody can move."""
         for name, count in sorted(self.places.items()):
             if count:
                 self.file.problems.append(
@@ -267,6 +331,12 @@ class _Reading:
                     "list of numbers whose meaning is not known; it is left out of images that are "
                     "moved"
                 )
+
+        for name, count in sorted(self.kept.items())[:_MOST_NAMED]:
+            self.file.problems.append(
+                f"{printable(self.file.key)}: field {name!r} ({count:,} times) holds numbers "
+                "that may be places in the image; it stays as it is where images are moved"
+            )
 
     def _note_strangers(self) -> None:
         """Say which annotations are about images that the file does not list."""
@@ -280,6 +350,12 @@ class _Reading:
                 f"{printable(file.key)}: annotations[{number}] is the first about an image that "
                 f"it does not list; {counted(count, 'object', 'objects')} left out"
             )
+
+
+def _names_of(name: str) -> set[str]:
+    """Return by what an image's file may be called: with and without folders and extension."""
+    last = re.split(r"[\\/]", name)[-1]
+    return {one for whole in (name, last) for one in (whole, posixpath.splitext(whole)[0]) if one}
 
 
 def named_categories(head: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from variegate.annotations.annotation import Annotation
-from variegate.codecs import EXTENSIONS
+from variegate.codecs import EXTENSIONS, lossy_mask
 from variegate.errors import ImageError, InputError
 from variegate.formats.base import (
     DatasetFormat,
@@ -25,6 +25,7 @@ from variegate.formats.base import (
     mask_source,
     named,
 )
+from variegate.formats.blends import blend_notes
 from variegate.formats.image_size import image_size, mask_palette, measure, size_problem
 from variegate.formats.mask_pairs.classes import class_names, is_class_file, read_class_files
 from variegate.formats.mask_pairs.pairs import Pairing, split_key
@@ -44,6 +45,12 @@ from variegate.formats.scan import Survey, leave_unsaid, split_below
 from variegate.storage import Entry, Storage, printable
 
 _MOST_EXTENSIONS = 12
+_LOSSY_EXTENSIONS = (*EXTENSIONS["jpeg"], *EXTENSIONS["webp"])
+_LIMIT = 1 << 28
+_BLENDS = (
+    "each is taken for a class of its own; save masks without smoothing, or say --masks soft if "
+    "they are amounts, --masks classes if they are classes"
+)
 # Masks that are looked at to tell what their values are.
 _SAMPLE = 30
 # Folders whose masks are known to number objects: PennFudan's, and those that say so.
@@ -107,7 +114,9 @@ class MaskPairs(DatasetFormat):
             classes = (object_class(classes),)
         if survey.hints.masks is None:
             notes += _about_values(meaning, classes)
-        notes += _about_jpeg(storage, seen, meaning)
+        notes += _about_losses(storage, seen, meaning)
+        if meaning == "classes" and survey.hints.masks is None:
+            notes += blend_notes(storage, seen.masks, _BLENDS)
         return cls(
             classes=classes,
             said=survey.hints.splits,
@@ -238,27 +247,39 @@ def _about_values(meaning: Meaning, classes: tuple[str, ...]) -> Iterator[str]:
         )
 
 
-def _about_jpeg(storage: Storage, seen: _Seen, meaning: Meaning) -> Iterator[str]:
-    """Yield what is said of masks that are JPEG by their names.
+def _about_losses(storage: Storage, seen: _Seen, meaning: Meaning) -> Iterator[str]:
+    """Yield what is said of masks that are JPEG or lossy WebP.
 
     Raises:
         InputError: nothing is left of what they held.
     """
-    jpegs = [key for key in seen.masks if split_key(key)[2].lower() in EXTENSIONS["jpeg"]]
-    if not jpegs or meaning == "soft":
+    known = {key: _losses(storage, key) for key in seen.masks} if meaning != "soft" else {}
+    lossy = [key for key, losses in known.items() if losses]
+    if not lossy:
         return
-    levels = {int(value) for key in jpegs for value in values_of(storage, key)}
+    what = known[lossy[0]]
+    levels = {int(value) for key in lossy for value in values_of(storage, key)}
     if len(levels) == 1:
         raise InputError(
-            f"{printable(storage.url)}: the masks are JPEG, such as {printable(jpegs[0])!r}, and "
+            f"{printable(storage.url)}: the masks are {what}, such as {printable(lossy[0])!r}, and "
             f"hold nothing but {levels.pop()}: their values are lost; save them as PNG"
         )
     yield (
-        "the masks are JPEG, which changes values: they are rounded to those that they had "
+        f"the masks are {what}, which changes values: they are rounded to those that they had "
         f"({', '.join(map(str, sorted(levels)))})"
         if levels
-        else "the masks are JPEG, which has changed their values beyond repair; save them as PNG"
+        else f"the masks are {what}, which has changed their values beyond repair; save them as PNG"
     )
+
+
+def _losses(storage: Storage, key: str) -> str | None:
+    """Return in which format with losses a mask is, if it may be by its name."""
+    if split_key(key)[2].lower() not in _LOSSY_EXTENSIONS:
+        return None
+    try:
+        return lossy_mask(storage.read(key, limit=_LIMIT))
+    except InputError:
+        return None
 
 
 def _is_above(key: str, other: str) -> bool:

@@ -16,6 +16,7 @@ from variegate.annotations.annotation import Annotation, Object
 from variegate.codecs import IMAGE_EXTENSIONS, decode_mask
 from variegate.errors import ImageError, InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, mask_source
+from variegate.formats.blends import blend_notes, loss_notes
 from variegate.formats.image_size import image_size, mask_problem
 from variegate.formats.mask_pairs.pairs import split_key
 from variegate.formats.object_masks.writer import OBJECT, Case, ObjectMasksWriter
@@ -28,6 +29,9 @@ _MASKS = ("masks", "mask", "instances", "objects", "labels")
 _NO_CLASSES = {"mask", "masks", "object", "obj", "instance", "inst", "label", "seg", "img", "image"}
 _NUMBERED = re.compile(r"([^\W\d_][^\W\d]*?)[ _-]?\d+")
 _MOST_CLASSES = 100
+# Masks that are looked at.
+_SAMPLE = 10
+_BLENDS = "all of them but 0 are taken for the object; save masks without smoothing"
 # This share of the images must be alone in a folder that has a folder of masks beside it.
 _ALONE = 0.5
 
@@ -67,7 +71,7 @@ class ObjectMasks(DatasetFormat):
         """Look through the listing: images by split, classes, the value of objects."""
         images: Counter[str] = Counter()
         classes: Counter[tuple[str, str]] = Counter()
-        masks, first = 0, None
+        some: list[str] = []
         for entry in storage.list(on_skip=leave_unsaid):
             case = self._case(entry.key)
             if case is None:
@@ -75,7 +79,7 @@ class ObjectMasks(DatasetFormat):
             if case.part == self.images_folder:
                 images[self.split(entry.key) or ""] += 1
                 continue
-            masks, first = masks + 1, first or entry.key
+            some += [entry.key] if len(some) < _SAMPLE else []
             folder, stem, _ = split_key(case.rest)
             word = _NUMBERED.fullmatch(stem)
             if len(classes) <= 2 * _MOST_CLASSES:
@@ -89,7 +93,8 @@ class ObjectMasks(DatasetFormat):
             classes=tuple(sorted(by_folder or by_name or [OBJECT])),
             by_folder=bool(by_folder),
             by_name=bool(by_name),
-            value=_value(storage, first),
+            value=_value(storage, some[0] if some else None),
+            notes=(*loss_notes(storage, some), *blend_notes(storage, some, _BLENDS)),
         )
 
     def split(self, key: str) -> str | None:

@@ -13,6 +13,7 @@ from variegate.formats.hints import Hints
 from variegate.formats.notes import information
 from variegate.formats.scan import Survey, leave_unsaid
 from variegate.formats.table.file import Columns, Place, Table, describe, find_columns, read_table
+from variegate.formats.table.several import several_labels
 from variegate.formats.table.writer import CsvTableWriter
 from variegate.storage import Storage, printable
 
@@ -70,7 +71,11 @@ class CsvTable(DatasetFormat):
             split_folders=survey.split_folders,
             classes=tuple(dict.fromkeys((*(hints.classes or ()), *sorted(labels)))),
             labels_from=survey.labels,
-            notes=(*head.notes, *(_about_guess(key, columns) if guessed else ())),
+            notes=(
+                *head.notes,
+                *(_about_guess(key, columns) if guessed else ()),
+                *several_labels(table, printable(key)),
+            ),
             key=key,
             columns=columns,
             table=table,

@@ -13,6 +13,7 @@ from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.checks import Problems, without_duplicates
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.formats.base import NotThisFormat, Recognised, about, counted
+from variegate.formats.blends import blend_notes
 from variegate.formats.encodings import decode_text
 from variegate.formats.hints import Hints
 from variegate.formats.image_size import image_size
@@ -43,6 +44,7 @@ from variegate.storage import Storage, printable
 
 _LABELMAP = "labelmap.txt"
 _TEXT_LIMIT = 1 << 20
+_BLENDS = "each is taken for a value of its own; save masks without smoothing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,9 @@ class PascalVoc(PairedFormat):
                 mask_classes=mask_classes(text, names) if masks else (),
             ),
         )
-        return dataset_format.with_counts(listed, (*guesses, *dataset_format._notes(listed)))
+        blends = blend_notes(storage, sorted(masks), _BLENDS)
+        notes = (*guesses, *dataset_format._notes(listed), *blends)
+        return dataset_format.with_counts(listed, notes)
 
     def _notes(self, listed: Listed) -> Iterator[str]:
         if not self.template.origin:
