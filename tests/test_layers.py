@@ -29,6 +29,8 @@ ONLY_IN = {
     "ray": {"runs/backends/ray.py"},
     "obstore": {"storage/object_store.py"},
     "watchfiles": {"runs/watch.py"},
+    "httpx": {"datasets/upload/edge_impulse.py"},
+    "huggingface_hub": {"datasets/upload/hugging_face.py"},
     "rich": {"cli"},
     "onnxruntime": {"models/predictors/onnx.py"},
     "boto3": {"deploy", "runs/backends/aws_lambda.py"},
@@ -44,6 +46,8 @@ ONLY_IN = {
 LATE = (
     "onnxruntime",
     "watchfiles",
+    "httpx",
+    "huggingface_hub",
     "obstore",
     "ray",
     "pyarrow",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from variegate.annotations.sample import Sample
+    from variegate.datasets.augment import augment
     from variegate.datasets.convert import convert
     from variegate.datasets.prepare.leaks import leaks
     from variegate.datasets.prepare.split import split
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from variegate.runs.estimate import Estimate, estimate
     from variegate.runs.output import read_manifest
     from variegate.runs.rebuild import rebuild
-    from variegate.runs.run import Options, Summary, augment
+    from variegate.runs.run import Options, Summary
     from variegate.runs.status import Status, status
     from variegate.runs.verify import Verification, verify
 
@@ -43,7 +44,7 @@ _HOMES = {
     "Summary": "runs.run",
     "VariegateError": "errors",
     "Verification": "runs.verify",
-    "augment": "runs.run",
+    "augment": "datasets.augment",
     "convert": "datasets.convert",
     "estimate": "runs.estimate",
     "inspect": "datasets.inspect",

@@ -5,6 +5,7 @@ import pytest
 
 from variegate import Options, Recipe, augment, convert
 from variegate.codecs import decode, encode
+from variegate.datasets.inspect import inspect
 from variegate.errors import InputError
 from variegate.formats import detect
 from variegate.formats.hints import Hints
@@ -132,6 +133,18 @@ def test_a_table_that_gathers_others_is_not_taken_a_second_time(project):
     found = detect(open_storage(root))
     assert [table.key for table in found.tables] == [TABLE]
     assert any("training-datasets/it0/CollectedData_Bea.csv names only" in n for n in found.notes)
+
+
+def test_a_copy_beside_a_table_is_told_and_does_not_stop_a_strict_run(project, tmp_path):
+    root = project()
+    (root / TABLE).with_suffix(".h5").write_bytes(b"")
+    (root / "labeled-data/other.h5").write_bytes(b"")
+    found = detect(open_storage(root))
+    (note,) = found.notes
+    assert note.startswith("1 .h5 file is not read (DeepLabCut has the same")
+    options = Options(workers=0, strict=True)
+    assert augment(root, tmp_path / "out", options=options).counts.augmented
+    assert inspect(root).side_files[".h5"].examples == ["labeled-data/other.h5"]
 
 
 def test_body_parts_that_tables_have_in_other_orders_are_told_by_name(project, tmp_path):

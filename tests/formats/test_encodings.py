@@ -38,6 +38,9 @@ def test_what_can_be_told_is_read_rightly(text, encoding):
         ("안전모", "cp949"),
         ("каска", "koi8_r"),
         ("°", "cp1252"),
+        # As letters of GBK they are all common, too.
+        ("自動車\n歩行者", "euc_jp"),
+        ("犬\n猫", "euc_jp"),
     ],
 )
 def test_what_cannot_be_told_is_asked_for(text, encoding):

@@ -229,7 +229,7 @@ def test_a_box_may_be_drawn_from_any_corner_and_is_clipped(read):
         ("[1]", '7.json:1: expected "shapes", a list'),
         ('{"shapes": 7}', '7.json:1: expected "shapes", a list'),
         ("[" * 100_000, "7.json:1: cannot be read"),
-        (b'{"shapes": ["\xff"]}', "7.json:1: cannot be read"),
+        (b'{"shapes": ["\xff"]}', "7.json:1: not in UTF-8; say its encoding"),
         ('{"shapes": [' + "9" * 5000 + "]}", "7.json:1: cannot be read"),
     ],
 )

@@ -108,7 +108,7 @@ def test_what_does_not_match_is_counted_and_named(make):
     storage = make("file,label\n" + "\n".join(rows), "1.jpg", "2.jpg", "3.jpg", "new.jpg")
     dataset_format = detect(storage)
     assert dataset_format.notes == (
-        r"3 files lie outside the dataset, says labels.csv: '/x.jpg', '../../y.jpg', 'C:\\z.jpg'",
+        r"3 files lie outside the dataset, says labels.csv: '../../y.jpg', '/x.jpg', 'C:\\z.jpg'",
         "1 file is listed in labels.csv but missing: 'gone.jpg'",
         "1 image is not listed in labels.csv and without a label: 'new.jpg'",
         "1 file has an empty label in labels.csv: '3.jpg'",
@@ -141,7 +141,6 @@ def test_broken_tables_are_told_with_their_line(make, table, sentence):
         ("label\ncat\n", "no column for the file"),
         ("", "no column for the file"),
         ("image,label,xmin,ymin\n1.jpg,cat,1,2\n", "boxes"),
-        ("file,label\nother.jpg,cat\n", "lists 0 of 3 images"),
         ("file,label\n1.jpg,cat\n", "lists 1 of 3 images"),
     ],
 )
@@ -287,3 +286,29 @@ def test_tables_of_boxes_take_columns_and_choices_too(make):
     again = detect(storage, name="csv-boxes:other.csv", hints=hints)
     boxes_read = [s.annotation.objects[0].box for s in again.sources(storage) if s.annotation]
     assert boxes_read == [(1, 1, 9, 9)] * 2
+
+
+# ---- tables that would be lost without a word
+
+
+def test_names_on_another_computer_are_matched_by_their_last_part(make):
+    table = "path,label\n" + "".join(f"C:\\me\\{n}.jpg,{'ab'[n % 2]}\n" for n in range(4))
+    storage = make(table, *(f"imgs/{n}.jpg" for n in range(4)))
+    assert labels(storage)["imgs/1.jpg"] == "b"
+    assert "4 names lead out of the dataset" in detect(storage).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ("file,label\nother.jpg,cat\n", r"lists 0 of 2 images \(it has 'other.jpg'\)"),
+        ("image_id,label\n0001,cat\n0002,dog\n", r"lists 0 of 2 images \(it has '0001'\)"),
+        ("1.jpg,cat\n2.jpg,cat\n", "'1.jpg', is no header; write one above it"),
+        ("image,mel,nev\n1,1.0,0.0\n2,0.0,1.0\n", "it has no column for the label"),
+    ],
+)
+def test_a_table_of_labels_that_cannot_be_used_is_never_passed_over(make, table, sentence):
+    storage = make(table, "1.jpg", "2.jpg")
+    with pytest.raises(InputError, match=sentence):
+        detect(storage)
+    assert detect(storage, name="unlabelled").classes == ()

@@ -169,7 +169,7 @@ PARAMETER = """<!DOCTYPE annotation [<!ENTITY % p SYSTEM "file:///etc/passwd"> %
             '<?xml version="1.0" encoding="no-such"?><annotation/>',
             "Annotations/7.xml:1: ",
         ),
-        (b"<annotation><a>\xff\xfe</a></annotation>", "Annotations/7.xml:1: not well-formed XML"),
+        (b"<annotation><a>\xff\xfe</a></annotation>", "Annotations/7.xml:1: not in UTF-8; say its"),
         (
             "<annotation>\n<filename>../../../etc/passwd</filename></annotation>",
             "Annotations/7.xml:2: <filename> '../../../etc/passwd' climbs out of the dataset",

@@ -40,6 +40,7 @@ RECIPES = {
     "labels": {"labels": {"box": "ellipse"}},
     "distinct": {"distinct": True},
     "hints": {"hints": {"encoding": "gbk"}},
+    "forbid": {"forbid": {"flip": ["6"]}},
 }
 JOBS = {
     "recipe": {"variants": "grayscale"},

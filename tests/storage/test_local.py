@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from variegate.errors import InputError, LimitError, OutputError
-from variegate.storage import open_storage
+from variegate.storage import open_storage, os_errors
 
 
 def listed(storage):
@@ -261,3 +261,30 @@ def test_leftovers_of_a_running_neighbour_can_be_spared(tmp_path):
         os.utime(temporary, (time.time() - 100,) * 2)
         assert storage.delete_leftovers(older_than_s=60) == 1
         temporary.touch()
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+@pytest.mark.parametrize("name", ["scandir", "stat"])
+def test_a_listing_that_fails_for_a_moment_is_read_again(name, number, tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/1.png").write_bytes(b"1")
+    (tmp_path / "a/nowhere.png").symlink_to("gone")
+    real, left, pauses, skipped = getattr(os, name), [2], [], []
+
+    def failing(path, *arguments, **options):
+        if str(path).startswith(f"{tmp_path}/a") and left[0]:
+            left[0] -= 1
+            raise OSError(number, os.strerror(number))
+        return real(path, *arguments, **options)
+
+    storage = open_storage(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, name, failing)
+        patched.setattr(os_errors.time, "sleep", pauses.append)
+        listed = storage.list("", on_skip=lambda key, _: skipped.append(key))
+        assert [entry.key for entry in listed] == ["a/1.png"]
+        assert (len(pauses), skipped) == (2, ["a/nowhere.png"])
+        left[0] = 10**6
+        with pytest.raises(InputError, match="run the same command again"):
+            list(storage.list())
+        assert sum(pauses) < 10

@@ -9,14 +9,26 @@ from variegate.cli.options import AsJson, BackendChoice, In, Out, RunInput, Stri
 from variegate.cli.progress import counting
 
 if TYPE_CHECKING:
-    from variegate.datasets.prepare.audit import Audit
+    from collections.abc import Mapping
+
+    from variegate.datasets.prepare.audit import AgainstCount, Audit, GradeCount
+    from variegate.datasets.prepare.labels import LabelAudit
 
 _REASONS_SHOWN = 8
+_KINDS_SHOWN = 12
+_GRADES = {
+    "bytes": "identical bytes",
+    "pixels": "identical pixels",
+    "copy": "copies",
+    "edit": "edits",
+    "again": "photographed again",
+}
 
 
 @command(
     "audit",
     "variegate audit heap/ audited/",
+    "variegate audit new/ audited_new/ --against audited/",
     "variegate audit heap.zip audited/ --threshold blurred=40 --threshold dark=0.2 --json",
 )
 def audit(
@@ -35,6 +47,15 @@ def audit(
     keep_exif: Annotated[
         bool, option("--keep-exif", "Keep camera and time of EXIF. Default: not kept.")
     ] = False,
+    against: Annotated[
+        str | None,
+        option(
+            "--against",
+            "prepare.index of another audit, or its folder: list what shows what is known there, "
+            "without reading its images again.",
+            metavar="INDEX",
+        ),
+    ] = None,
     report: Annotated[
         bool,
         option("--report/--no-report", "Write audit.html: what was found, with thumbnails."),
@@ -46,9 +67,10 @@ def audit(
     """Measure every image of IN, flag what is odd, and group what shows the same.
 
     IN is never changed, and nothing is removed. OUT gets images.jsonl, one line an image,
-    groups.jsonl, one line a group with the relation of each member, and audit.html, a page that
-    shows all of it and works offline. If an audit is interrupted, run
-    the same command again to resume; other thresholds do not measure again.
+    groups.jsonl, one line a group with the relation of each member, prepare.index, by which a
+    later audit recognises these images (--against), and audit.html, a page that shows all of it and
+    works offline. If an audit is interrupted, run the same command again to resume; other
+    thresholds do not measure again.
     """
     from variegate.datasets.prepare.audit import audit as run
     from variegate.reports.audit import PAGE, write_audit_page
@@ -70,6 +92,7 @@ def audit(
             output,
             thresholds=pairs(threshold, "--threshold"),
             keep_exif=keep_exif,
+            against=against,
             options=options,
             on_progress=lambda one: shown["files"](one.counts.sources, one.total),
             on_pairs=on_pairs,
@@ -91,7 +114,13 @@ def audit(
     _show_figures(found)
     _show_flags(found)
     _show_duplicates(found)
-    tables = "images.jsonl, groups.jsonl, audit.json"
+    if found.against is not None:
+        _show_against(found.against)
+    if found.labels is not None:
+        _show_labels(found.labels)
+    tables = "images.jsonl, groups.jsonl, audit.json, prepare.index"
+    if found.against is not None:
+        tables += ", against.jsonl"
     written = f"audit.html, {tables}" if report else tables
     note(f"{output}: {written}; {time_text(found.elapsed_s)}")
 
@@ -122,16 +151,44 @@ def _show_flags(found: "Audit") -> None:
 
 
 def _show_duplicates(found: "Audit") -> None:
-    names = {
-        "bytes": "identical bytes",
-        "pixels": "identical pixels",
-        "copy": "copies",
-        "edit": "edits",
-        "again": "photographed again",
-    }
     show("")
     show(f"duplicates: {found.groups:,} groups, and {found.again:,} of what was photographed again")
-    for grade, one in found.duplicates.items():
-        show(f"  {one.images:,} x {names[grade]}")
+    _show_grades(found.duplicates)
+
+
+def _show_grades(grades: "Mapping[str, GradeCount]") -> None:
+    for grade, one in grades.items():
+        show(f"  {one.images:,} x {_GRADES[grade]}")
         for sentence in one.examples:
             show(f"      {sentence}")
+
+
+def _show_against(found: "AgainstCount") -> None:
+    total = sum(one.images for one in found.found.values())
+    show("")
+    show(f"known already: {total:,} images show what one of {found.images:,} of {found.place} does")
+    _show_grades(found.found)
+
+
+def _show_labels(found: "LabelAudit") -> None:
+    show("")
+    grid = table("annotations", "images", right=(1,))
+    for name, count in (
+        ("with objects", found.with_objects),
+        ("with a class or mask", found.with_class),
+        ("empty: nothing is to be seen", found.empty),
+        ("missing", found.missing),
+    ):
+        if count:
+            grid.add_row(name, f"{count:,}")
+    show(grid)
+    if found.objects or found.objects_left_out:
+        most = max(found.objects_an_image, default=0)
+        show(
+            f"objects: {found.objects:,}, and {found.objects_left_out:,} left out; "
+            f"{min(found.objects_an_image, default=0)} to {most} an image"
+        )
+    for kind, fault in list({**found.names, **found.findings}.items())[:_KINDS_SHOWN]:
+        show(f"  {fault.count:,} x {kind}")
+        for example in fault.examples:
+            show(f"      {example}")

@@ -69,6 +69,14 @@ def augment(
             metavar="HOW",
         ),
     ] = None,
+    allow_leaks: Annotated[
+        bool,
+        option(
+            "--allow-leaks",
+            "Go on though the same image stands in two splits of IN. Default: refuse; see "
+            "variegate leaks.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Augment every training image of IN into OUT.
@@ -76,7 +84,7 @@ def augment(
     OUT is a new folder, a bucket, or a zip file to be written. If a run is interrupted, run the
     same command again to resume. IN is never changed.
     """
-    from variegate.runs.run import augment as run
+    from variegate.datasets.augment import augment as run
 
     loaded = recipe.load()
     options = inputs.options(
@@ -113,6 +121,7 @@ def augment(
             output,
             recipe=loaded,
             options=options,
+            allow_leaks=allow_leaks,
             on_start=on_start,
             on_progress=on_progress,
         )

@@ -126,8 +126,8 @@ Strict = Annotated[
     bool,
     option(
         "--strict",
-        "Stop at the first fault in an annotation or note about IN, before anything is written; "
-        "exit with code 3 if any image was quarantined.",
+        "Stop before anything is written at the first fault in an annotation, or note that one is "
+        "lost, changed or guessed; exit with code 3 if any image was quarantined.",
     ),
 ]
 RawLabels = Annotated[

@@ -115,6 +115,13 @@ def prepare(
         bool,
         option("--keep-metadata", "Keep EXIF, place and camera too. Default: removed."),
     ] = False,
+    report: Annotated[
+        bool,
+        option(
+            "--report/--no-report",
+            "Write prepare.html beside decisions.csv; for it OUT is read once more.",
+        ),
+    ] = True,
     inputs: RunInput,
     strict: Strict = False,
     raw_labels: RawLabels = False,
@@ -125,10 +132,13 @@ def prepare(
 
     IN is audited and never changed. Of images that show the same one is kept; what is broken is
     quarantined; what is kept becomes JPEG or PNG, upright, sRGB, 8 bits, without metadata. Every
-    decision stands in decisions.csv: edit it, and give it with --decisions to the same command. If
-    it is interrupted, run the same command again to resume.
+    decision stands in decisions.csv: edit it, and give it with --decisions to the same command.
+    prepare.html shows all of it on one page. If it is interrupted, run the same command again to
+    resume.
     """
-    from variegate.datasets.prepare.prepare import Cleaning, Listeners, prepare_dataset
+    from variegate.datasets.prepare.prepare import AUDIT, Cleaning, Listeners, prepare_dataset
+    from variegate.reports.prepare import PAGE, write_preparation_page
+    from variegate.storage import open_storage
 
     options = inputs.options(
         strict=strict,
@@ -161,6 +171,14 @@ def prepare(
                 options=options,
                 listeners=listeners,
             )
+            folder = audit or f"{output.rstrip('/')}{AUDIT}"
+            if report:
+                write_preparation_page(
+                    found, source, folder, options=options, on_progress=stages.on_counted
+                )
+            else:
+                # What an earlier preparation left may say something else.
+                open_storage(folder).delete(PAGE)
     except KeyboardInterrupt:
         again = shlex.join(["variegate", *sys.argv[1:]])
         raise Interrupted(f"interrupted; run the same command again to resume: {again}") from None
@@ -168,6 +186,8 @@ def prepare(
         show_json(found.to_json())
     else:
         _show_account(found)
+        if report:
+            note(f"report: {folder}/{PAGE}")
     if found.quarantined and (strict or not found.kept):
         raise typer.Exit(QUARANTINED)
 
@@ -192,6 +212,9 @@ class _Stages:
 
     def on_pairs(self, done: int, total: int) -> None:
         self._show_count("pairs", done, total)
+
+    def on_counted(self, done: int, total: int) -> None:
+        self._show_count("images", done, total)
 
     def on_written(self, one: "Progress") -> None:
         if self._run is None:

@@ -7,6 +7,6 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def deployment_files(kind: str) -> Path:
-    """Return the folder of "aws" or "kubernetes": in the package, or beside its source."""
+    """Return the folder of one kind of files: in the package, or beside its source."""
     inside = PACKAGE / "deployment" / kind
     return inside if inside.is_dir() else PACKAGE.parents[1] / "deploy" / kind

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, counted, named
+from variegate.formats.notes import information
 from variegate.formats.plain import ClassFoldersWriter
 from variegate.formats.questions import ask_for_splits, same_classes, unknown_splits
 from variegate.formats.scan import Survey, split_and_group
@@ -63,7 +64,7 @@ def _notes(survey: Survey, groups: Mapping[str, Counter[str]]) -> tuple[str, ...
     if aside:
         count = counted(aside, "image", "images")
         notes.append(f"{count} of {named(survey.aside)} in no split and without a label")
-    return tuple(notes)
+    return tuple(information(notes))
 
 
 def _problem(survey: Survey, *, chosen: bool) -> str | None:

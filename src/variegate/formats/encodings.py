@@ -121,22 +121,14 @@ def _is_kana(character: str) -> bool:
     return "\u3041" <= character <= "\u30ff"
 
 
-def _east_asian(
-    is_common: Callable[[str], bool], needed: Callable[[str], bool] | None = None
-) -> Callable[[list[str]], bool]:
-    """Return what says whether texts are written in such characters, and few of ASCII.
-
-    Args:
-        is_common: says so of a character.
-        needed: says of a character whether it is one without which no text would be.
-    """
+def _east_asian(is_common: Callable[[str], bool]) -> Callable[[list[str]], bool]:
+    """Return what says whether texts are written in such characters, and few of ASCII."""
 
     def fits(cells: list[str]) -> bool:
         others = [c for cell in cells for c in cell if not c.isascii()]
         return (
             len(others) > 1
             and all(map(is_common, others))
-            and (needed is None or any(map(needed, others)))
             and all(_latin(cell) <= len(cell) - _ascii(cell) for cell in cells)
         )
 
@@ -182,7 +174,7 @@ _CANDIDATES: dict[str, Callable[[list[str]], bool]] = {
     "big5": _east_asian(_by_bytes("big5", 0xA4, 0xC6)),
     "cp949": _east_asian(_by_bytes("euc_kr", 0xB0, 0xC8)),
     "cp932": _east_asian(lambda c: _is_kana(c) or _by_bytes("cp932", 0x88, 0x97)(c)),
-    "euc_jp": _east_asian(lambda c: _is_kana(c) or _by_bytes("euc_jp", 0xB0, 0xCF)(c), _is_kana),
+    "euc_jp": _east_asian(lambda c: _is_kana(c) or _by_bytes("euc_jp", 0xB0, 0xCF)(c)),
     "cp1252": _european,
     "cp1250": _european,
     "cp1251": _cyrillic,

@@ -12,6 +12,9 @@ from variegate.annotations.checks import Problems, Size
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.errors import InputError, LimitError
 from variegate.formats.base import DatasetFormat, Source, about
+from variegate.formats.coco.path_ends import inside_folder
+from variegate.formats.hints import Hints
+from variegate.formats.notes import information
 from variegate.formats.pairing import Listed, Pairs, counterpart, in_mask_folder, is_paper, parts_of
 from variegate.formats.scan import is_hidden, leave_unsaid, split_below
 from variegate.formats.stated_size import SettledSize, SizeEvidence, StatedSize
@@ -26,6 +29,16 @@ class BrokenFileError(Exception):
         super().__init__(reason)
         self.line = line
         self.reason = reason
+
+
+class UndecodedFileError(BrokenFileError):
+    """An annotation file is not in the encoding that is said."""
+
+    def __init__(self, tried: str, said: str | None) -> None:
+        """Take the encoding that was tried, and the one that the user says."""
+        remedy = "check --encoding" if said else "say its encoding, such as --encoding gbk"
+        name = "UTF-8" if tried.lower() in ("utf-8", "utf-8-sig") else tried
+        super().__init__(1, f"not in {name}; {remedy}")
 
 
 class PairedWriter(Writer):
@@ -63,6 +76,11 @@ class PairedWriter(Writer):
         """Return the annotation file of one image."""
 
 
+def folder_said(hints: Hints) -> str | None:
+    """Return the folder in which the user says that the images are, "" or "a/b/", if at all."""
+    return None if hints.images is None else inside_folder(hints.images)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedFormat(DatasetFormat):
     """The names of all files are held in memory while the format is recognised.
@@ -76,6 +94,8 @@ class PairedFormat(DatasetFormat):
     """What an annotation file is called."""
     without: ClassVar[str] = "nothing is known of its objects"
     """What it means for an image to have none."""
+    guesses_without: ClassVar[bool] = False
+    """Whether that is a guess: the file may as well be lost."""
 
     pairs: Pairs
     template: PairedWriter
@@ -100,7 +120,8 @@ class PairedFormat(DatasetFormat):
         missing = (key for key in self.pairs.missing(listed) if key not in known)
         yield from about(missing, f"{self.kind} has", f"{self.kind}s have", "no image")
         without = f"no {self.kind}, so {self.without}"
-        yield from about(self.pairs.unlisted(listed), "image has", "images have", without)
+        unlisted = about(self.pairs.unlisted(listed), "image has", "images have", without)
+        yield from unlisted if self.guesses_without else information(unlisted)
 
     def split(self, key: str) -> str | None:
         folder, stem, _ = parts_of(key)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from variegate.annotations.splits import canonical_split
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
+from variegate.errors import InputError
 from variegate.formats.scan import is_hidden, leave_unsaid
-from variegate.storage import Storage
+from variegate.storage import Storage, printable
 
 _IMAGE_WORDS = {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "jpegs"}
 _ANNOTATION_WORDS = {
@@ -45,13 +46,21 @@ class Listed:
     others: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, storage: Storage, *, extension: str, keep: Callable[[str], bool]) -> "Listed":
+    def of(
+        cls,
+        storage: Storage,
+        *,
+        extension: str,
+        keep: Callable[[str], bool],
+        within: str | None = None,
+    ) -> "Listed":
         """List once.
 
         Args:
             storage: the dataset.
             extension: of the annotation files, in lower case.
             keep: says which other files' keys to keep.
+            within: the folder in which the user says that the images are, "" or "a/b/".
         """
         listed = cls()
         for entry in storage.list(on_skip=leave_unsaid):
@@ -62,7 +71,9 @@ class Listed:
                 listed.others.append(entry.key)
             elif tail.lower() == extension:
                 listed._add_annotation(folder, stem, tail)
-            elif tail.lower() in IMAGE_EXTENSIONS and not in_mask_folder(folder):
+            elif tail.lower() not in IMAGE_EXTENSIONS:
+                continue
+            elif not in_mask_folder(folder) if within is None else folder.startswith(within):
                 listed.images.setdefault(folder, set()).add(stem)
         return listed
 
@@ -144,15 +155,47 @@ class Pairs:
         )
 
 
-def find_pairs(listed: Listed, extension: str) -> Pairs:
-    """Find the folder of annotation files for each folder of images that has one."""
+def find_pairs(listed: Listed, extension: str, *, within: str | None = None) -> Pairs:
+    """Find the folder of annotation files for each folder of images that has one.
+
+    Args:
+        listed: the dataset's files.
+        extension: of the annotation files.
+        within: the folder in which the user says that the images are; their annotation files may
+            then be in any folder.
+
+    Raises:
+        InputError: they may be in several.
+    """
     found = {}
     for folder, ranked in _ranked(listed):
         shared = [where for *_, where, count in ranked if count]
         exact = [where for rank, _, where, _ in ranked if rank == 1]
         if shared or exact:
             found[folder] = (shared + exact)[0]
+        elif within is not None and (anywhere := _by_stems(listed, folder)):
+            found[folder] = anywhere
     return Pairs(found, extension, listed.spelled)
+
+
+def _by_stems(listed: Listed, folder: str) -> str | None:
+    """Return the folder of annotation files with the most stems of a folder of images.
+
+    Raises:
+        InputError: several have as many.
+    """
+    stems = listed.images[folder]
+    counts = {where: len(stems & own) for where, own in listed.annotations.items()}
+    most = max(counts.values(), default=0)
+    best = sorted(where for where, count in counts.items() if count == most)
+    if not most:
+        return None
+    if len(best) > 1:
+        raise InputError(
+            f"{printable(folder)}: its annotation files may be in {best[0]!r} or {best[1]!r}; move "
+            "away those that do not belong to these images"
+        )
+    return best[0]
 
 
 def rivals(listed: Listed) -> list[str]:

@@ -8,6 +8,11 @@ from variegate.formats.plain import UnlabelledWriter
 from variegate.formats.scan import Survey
 from variegate.storage import Storage
 
+_MAY_LABEL = (
+    *(".json", ".xml", ".jsonl", ".ndjson", ".geojson", ".parquet", ".xls", ".xlsx", ".ods"),
+    *(".mat", ".npy", ".npz", ".h5", ".hdf5", ".pkl", ".pickle", ".tfrecord", ".lst", ".sqlite"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unlabelled(DatasetFormat):
@@ -35,7 +40,7 @@ class Unlabelled(DatasetFormat):
 
 def _notes(survey: Survey) -> tuple[str, ...]:
     """Say so where labels may be lost: in annotation files of unsupported formats."""
-    least = {".json": 1, ".xml": 1, ".txt": survey.images.total() // 2 + 1}
+    least = {".txt": survey.images.total() // 2 + 1, **dict.fromkeys(_MAY_LABEL, 1)}
     counts = {
         extension: survey.others[extension]
         for extension, n in least.items()

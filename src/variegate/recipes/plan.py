@@ -27,6 +27,7 @@ from variegate.annotations.sample import Sample, Size
 from variegate.errors import ImageError, StepError
 from variegate.ops import Geometric, Identity, Operation, Pointwise, Warp
 from variegate.ops.warp import shrinkage
+from variegate.recipes.forbidden import NOTHING_FORBIDDEN, Forbidden, allowed
 from variegate.recipes.policies import Chain, Node, Place, Step, chains
 from variegate.recipes.steps import applied, naming
 from variegate.seeding import Path
@@ -76,6 +77,7 @@ def draw_variants(
     objects: bool = False,
     placed: bool = False,
     mirrors: bool = True,
+    forbidden: Forbidden = NOTHING_FORBIDDEN,
 ) -> list[Variant]:
     """Draw all variants of one image.
 
@@ -91,6 +93,7 @@ def draw_variants(
         objects: whether the dataset has objects, of which no border may show copies.
         placed: whether it is known where things are in the image, which no mixture may move.
         mirrors: without it what makes a mirror image is left out.
+        forbidden: steps that this image does not get, and those that it may be mixed with.
 
     Raises:
         ImageError: a transform of several images was drawn, and there is no other.
@@ -99,8 +102,9 @@ def draw_variants(
     draws = _Draws(place, pool, bare=bare, objects=objects, placed=placed)
     made = []
     for index, chain in enumerate(chains(policy, place)):
-        drawn = (*draws.of(chain), *finish)
-        drawn = drawn if mirrors else _unmirrored(drawn, size)
+        kept, mirrored = allowed(draws.of(chain), key, forbidden)
+        drawn = (*kept, *finish)
+        drawn = drawn if mirrors and mirrored else _unmirrored(drawn, size)
         operations, end = build(drawn, size)
         made.append(Variant(index, drawn, fuse(operations) if fused else tuple(operations), end))
     return made

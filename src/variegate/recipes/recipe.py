@@ -27,6 +27,7 @@ from variegate.annotations.rules import LabelRule
 from variegate.annotations.sample import Image, Sample, check_image
 from variegate.errors import RecipeError, did_you_mean
 from variegate.formats.hints import NO_HINTS, Hints
+from variegate.recipes.forbidden import NOTHING_FORBIDDEN, Forbidden, known_steps
 from variegate.recipes.plan import Variant, draw_variants, execute
 from variegate.recipes.policies import POLICIES, Along, Node, count, to_data, transforms_of
 from variegate.seeding import check_seed
@@ -90,8 +91,35 @@ class Recipe(Spec):
     """What becomes of labels."""
     distinct: bool = False
     """Write one of several variants of an image that come out the same, byte for byte."""
+    forbid: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Step -> classes whose images do not get it: a transform's name; mirror for all that mirrors;
+    flip.horizontal or flip.vertical."""
     hints: Hints = NO_HINTS
     """What cannot be told from the files of the dataset."""
+
+    @field_validator("forbid", mode="before")
+    @classmethod
+    def _classes(cls, forbid: Any) -> Any:
+        if not isinstance(forbid, Mapping):
+            return forbid
+        # YAML takes 6 for a number; as a class it is a name.
+        return {
+            step: [str(one) if type(one) is int else one for one in names]
+            if isinstance(names, list | tuple)
+            else names
+            for step, names in forbid.items()
+        }
+
+    @model_validator(mode="after")
+    def _forbidden_steps(self) -> Self:
+        known = known_steps(self.policy) if self.forbid else []
+        for step in self.forbid:
+            if step not in known:
+                raise ValueError(
+                    f"forbid: the recipe has no step {step!r}{did_you_mean(step, known)}; "
+                    f"expected {', '.join(known)}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _countable(self) -> Self:
@@ -175,6 +203,7 @@ class Recipe(Spec):
             "output": self.output.model_dump(mode="json"),
             "labels": self.labels.model_dump(mode="json"),
             **({"distinct": True} if self.distinct else {}),
+            **({"forbid": self.forbid} if self.forbid else {}),
         }
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -210,6 +239,7 @@ class Recipe(Spec):
         objects: bool = False,
         placed: bool = False,
         mirrors: bool = True,
+        forbidden: Forbidden = NOTHING_FORBIDDEN,
     ) -> list[Variant]:
         """Draw the variants of the image `key` of (height, width) `size`.
 
@@ -220,6 +250,7 @@ class Recipe(Spec):
             objects: whether its dataset has objects, of which no border may show copies.
             placed: whether it is known where things are in it, which no mixture may move.
             mirrors: without it what makes a mirror image is left out.
+            forbidden: steps that the image does not get, and those that it may be mixed with.
 
         Raises:
             ImageError: others are needed, and there are none.
@@ -235,6 +266,7 @@ class Recipe(Spec):
             objects=objects,
             placed=placed,
             mirrors=mirrors,
+            forbidden=forbidden,
         )
 
     def variants(self, image: Image, *, key: str) -> Iterator[tuple[Variant, Image]]:

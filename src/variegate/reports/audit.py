@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from variegate.datasets.prepare.audit import IMAGES, Audit
+from variegate.datasets.prepare.audit import IMAGES, KNOWN, Audit
 from variegate.datasets.prepare.flags import FLAGS
 from variegate.reports.charts import bars, chart, stacked
 from variegate.reports.findings import FLAG_MEASURES, Findings, Line, findings
 from variegate.reports.groups import group_blocks, pictured
+from variegate.reports.labels import known_block, label_blocks
 from variegate.reports.markup import Html, joined, tag
 from variegate.reports.page import Section, page
 from variegate.reports.shots import base_name, caption, shot, shown_key, size_text
@@ -79,8 +80,9 @@ def audit_page(found: Audit, shown: Findings, thumbnails: Thumbnails) -> Iterato
         )
         sections.append(Section("quarantine", title, _left(found, shown), intro))
     intro = (
-        "Each group is around one image that represents it, the largest; the others are "
-        "related to it directly. A frame marks the part that another image shows."
+        "Each group is around one image that represents it, the largest that is not another one "
+        "enlarged or padded; the others are related to it directly. A frame marks the part that "
+        "another image shows."
     )
     sections.append(
         Section("duplicates", "Duplicates", group_blocks(found, shown, thumbnails), intro)
@@ -88,6 +90,15 @@ def audit_page(found: Audit, shown: Findings, thumbnails: Thumbnails) -> Iterato
     intro = "A flag is a hint, not a verdict. --threshold NAME=VALUE sets a threshold."
     sections.append(Section("flags", "Flags", _flags(found, shown, thumbnails), intro))
     sections.append(Section("files", "Files and sizes", _files(found, shown)))
+    if found.against is not None:
+        known = sum(one.images for one in found.against.found.values())
+        intro = (
+            f"{known:,} images show what one of {found.against.images:,} images of "
+            f"{found.against.place} shows, which were audited before. {KNOWN} has all."
+        )
+        sections.append(Section("known", "Known already", known_block(found.against), intro))
+    if found.labels is not None:
+        sections.append(Section("labels", "Annotations", label_blocks(found.labels)))
     if shown.labels or shown.splits:
         sections.append(Section("classes", "Classes", _classes(found, shown)))
     sections.append(Section("measures", "Measures", _measures(found, shown)))

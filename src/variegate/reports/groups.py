@@ -47,6 +47,11 @@ def group_blocks(found: Audit, shown: Findings, thumbnails: Thumbnails) -> Itera
     about = f"{found.groups:,} groups of duplicates, {found.again:,} of what was photographed again"
     table = bars([one for one in counts if one[1]], found.images, color="other")
     yield tag("div", tag("h3", about), table, class_="panel")
+    yield from graded_blocks(shown, thumbnails)
+
+
+def graded_blocks(shown: Findings, thumbnails: Thumbnails) -> Iterator[Html]:
+    """Yield the groups grade by grade, without their counts."""
     for grade in ("edit", "copy", "pixels", "bytes", "again"):
         groups = shown.groups[grade]
         if not groups.seen:

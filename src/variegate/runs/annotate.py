@@ -14,6 +14,7 @@ from variegate.codecs import Limits, decode_mask
 from variegate.errors import ImageError, InputError, UnavailableError
 from variegate.formats import Item, Source, Writer
 from variegate.formats.base import named
+from variegate.formats.notes import Information
 from variegate.storage import Storage, key_from_text, key_to_text
 
 
@@ -31,10 +32,11 @@ def mirror_notes(
         return
     which = f"keypoints of {named(names)}: it is not known which are left and right"
     if rule.mirror == "insist":
-        yield f"{which}, and none are exchanged in mirror images, as the recipe insists"
+        said = f"{which}, and none are exchanged in mirror images, as the recipe insists"
+        yield Information(said)
     else:
         points = named(skeletons[names[0]].names)
-        yield (
+        yield Information(
             f"{which} ({points}), so flips and other mirror images are left out; say it with "
             "--pairs LEFT=RIGHT (or flip_idx in data.yaml), or insist with mirror: insist below "
             "labels: in the recipe"

@@ -10,10 +10,11 @@ from variegate.annotations.targets import Mask, Targets
 from variegate.codecs import EXTENSIONS, Header, probe
 from variegate.errors import ImageError
 from variegate.formats import Item, Source
+from variegate.recipes.forbidden import steps_for
 from variegate.runs.job import Job
 from variegate.runs.render import Rendered, Renderer
 from variegate.runs.rows import Row
-from variegate.runs.variant_choice import variants_of
+from variegate.runs.variant_choice import classes_of, variants_of
 from variegate.runs.worker import Result, Worker, worker_of
 from variegate.storage import key_to_text
 from variegate.transforms.base import Draw
@@ -22,6 +23,12 @@ from variegate.transforms.base import Draw
 @dataclass(frozen=True, slots=True)
 class Augmenter(Worker):
     """Makes the variants of every training image; others are copied as they are."""
+
+    def _notes(self, source: Source, data: bytes) -> Iterator[str]:
+        yield from Worker._notes(self, source, data)
+        steps = steps_for(self.recipe.forbid, classes_of(source))
+        if steps and not self._is_copied(source):
+            yield f"forbidden for its classes: {', '.join(sorted(steps))}"
 
     def results(self, source: Source, data: bytes) -> Iterator[Result]:
         if self._is_copied(source):

@@ -19,6 +19,7 @@ import numpy as np
 from variegate.errors import RecipeError, UsageError
 from variegate.formats import DatasetFormat, Source
 from variegate.formats.base import counted
+from variegate.formats.notes import information
 from variegate.recipes.recipe import Recipe
 from variegate.runs.sources import Listing, seems_augmented
 from variegate.runs.variant_choice import OPTION, classes_of, draw_of, mean_rate, number_of
@@ -88,7 +89,7 @@ def plan_balance(
         number = number_of(decided, recipe, source)
         outputs += number
         made.update(dict.fromkeys(classes_of(source), number))
-    notes = tuple(_notes(images, targets, made, unlabelled))
+    notes = tuple(information(_notes(images, targets, made, unlabelled)))
     return BalancePlan({OPTION: decided}, outputs, notes)
 
 

@@ -199,7 +199,7 @@ def _compared(there: dict[str, Any], here: dict[str, Any]) -> Iterator[tuple[str
     if listed[1] == listed[2] and _format(there) == _format(here):
         yield "the writer", there.get("writer"), here["writer"]
         if _oriented(there) == _oriented(here):
-            yield "the options", there.get("options"), here["options"]
+            yield "the options", _deciding(there), _deciding(here)
     yield "the versions", there.get("versions"), here["versions"]
 
 
@@ -225,6 +225,12 @@ def _format(record: dict[str, Any]) -> str:
 
 def _oriented(record: dict[str, Any]) -> bool:
     return bool((record.get("options") or {}).get("oriented_boxes"))
+
+
+def _deciding(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that decide what is written: not that leaks were accepted."""
+    options = record.get("options") or {}
+    return {name: value for name, value in options.items() if name != "allow_leaks"}
 
 
 def _inputs(there: dict[str, Any], here: dict[str, Any]) -> tuple[str, Any, Any]:

@@ -12,9 +12,11 @@ from variegate.errors import ImageError, InputError, ShapeError
 from variegate.formats import Source
 from variegate.ops.matrices import scaling
 from variegate.ops.warp import Warp
+from variegate.recipes.forbidden import NOTHING_FORBIDDEN, steps_for
 from variegate.recipes.plan import Variant, execute, repeated
 from variegate.recipes.recipe import Recipe
 from variegate.runs.annotate import AnnotationWriter
+from variegate.runs.variant_choice import classes_of
 from variegate.storage import Storage
 from variegate.transforms.base import Draw
 
@@ -134,7 +136,12 @@ class _Rendering:
 
     def plan(self) -> list[Variant]:
         """Draw the variants."""
-        recipe = self._renderer.recipe
+        recipe, images = self._renderer.recipe, (self._source, *self._source.partners)
+        forbidden = (
+            {one.key: steps_for(recipe.forbid, classes_of(one)) for one in images}
+            if recipe.forbid
+            else NOTHING_FORBIDDEN
+        )
         while True:
             pool = list(self._readable)
             bare = {key for key, one in self._readable.items() if not _has_objects(one)}
@@ -146,6 +153,7 @@ class _Rendering:
                 objects=self._renderer.objects,
                 placed=self._renderer.objects or _has_mask(self._source),
                 mirrors=self._renderer.annotation_writer.mirrors,
+                forbidden=forbidden,
             )
             wanted = {key for variant in planned for key in variant.parents}
             broken = [key for key in sorted(wanted) if not self._can_read(key)]

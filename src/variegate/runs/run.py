@@ -17,6 +17,7 @@ from variegate.codecs import Limits
 from variegate.errors import InputError, OutputError, RecipeError
 from variegate.formats import NO_HINTS, DatasetFormat, Hints, Writer, detect, writer_to_json
 from variegate.formats.base import counted
+from variegate.formats.notes import stops_strict
 from variegate.recipes.borders import border_notes
 from variegate.recipes.plugins import Plugin, load_plugins
 from variegate.recipes.recipe import Recipe
@@ -30,6 +31,7 @@ from variegate.runs.balance import check_balance, plan_balance
 from variegate.runs.changes import check_unchanged
 from variegate.runs.failures import FirstFailures
 from variegate.runs.file_notes import file_notes
+from variegate.runs.forbidden_steps import forbid_notes
 from variegate.runs.identity import record_of
 from variegate.runs.job import Job
 from variegate.runs.lock import BucketLock, OutputLock, lock_of
@@ -37,7 +39,7 @@ from variegate.runs.rows import Counts, Row
 from variegate.runs.sources import Listing, spool
 from variegate.runs.update import UpdateCounts, begin_update, end_update
 from variegate.seeding import check_seed
-from variegate.storage import Snapshot, Storage, check_apart, open_storage
+from variegate.storage import Snapshot, Storage, check_apart, open_storage, printable
 
 __all__ = [
     "Options",
@@ -127,8 +129,8 @@ class Options:
         limits: larger images are quarantined.
         raw_labels: write labels into CSV files as they are, though a spreadsheet may take them for
             formulas.
-        strict: stop at the first fault in an annotation, or note about the dataset, before
-            anything is made.
+        strict: stop before anything is made at the first fault in an annotation, or note that
+            one is lost, changed or guessed.
         update: make a finished output of the same recipe follow its input: make what is new or
             changed, keep the rest.
         prune: with `update`: delete the results of inputs that are gone.
@@ -293,6 +295,9 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
             notes = (*dataset_format.notes, *border_notes(recipe.policy))
             dataset_format = replace(dataset_format, notes=notes)
         more: dict[str, Any] = {"objects": True} if objects else {}
+        if recipe.forbid:
+            forbidden = forbid_notes(listing, dataset_format, recipe, printable(storage.url))
+            dataset_format = replace(dataset_format, notes=(*dataset_format.notes, *forbidden))
         plan = None
         if options.balance is not None:
             plan = plan_balance(listing, dataset_format, recipe, options.balance)
@@ -331,13 +336,13 @@ def check_options(options: Options) -> None:
 
 
 def check_problems(listing: Listing, dataset_format: DatasetFormat, options: Options) -> None:
-    """Stop at the first fault in an annotation, or note about the dataset, if that is wanted.
+    """Stop at the first fault in an annotation, or note of what one costs, if that is wanted.
 
     Raises:
         InputError: there is one.
     """
     if options.strict:
-        for one in (*listing.first_problems, *dataset_format.notes):
+        for one in (*listing.first_problems, *filter(stops_strict, dataset_format.notes)):
             raise InputError(f"--strict: {one}")
 
 
@@ -353,6 +358,7 @@ def augment(
     recipe: Recipe | str | Path | None = None,
     seed: int | None = None,
     options: Options | None = None,
+    check: Callable[[Prepared], Prepared] | None = None,
     on_start: Callable[[Prepared], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Summary:
@@ -364,6 +370,7 @@ def augment(
         recipe: a recipe, its file, or a preset's name; None for the preset "light".
         seed: instead of the recipe's.
         options: how to read and run.
+        check: refuses the job by raising, or returns it with further notes.
         on_start: told of the checked job before anything is written.
         on_progress: told of the progress, some times a second.
 
@@ -376,6 +383,8 @@ def augment(
     check_apart(source, output)
     begun = time.monotonic()
     with prepare(source, loaded, options) as prepared:
+        if check:
+            prepared = check(prepared)
         summary = run(
             prepared, output, options, plugins=plugins, on_start=on_start, on_progress=on_progress
         )

@@ -5,16 +5,23 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from variegate.errors import InputError, KeyRefusedError, OutputError, UsageError
+from variegate.errors import (
+    InputError,
+    KeyRefusedError,
+    OutputError,
+    UnavailableError,
+    UsageError,
+)
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
 from variegate.storage.keys import TEMPORARY_PREFIX, check_key
-from variegate.storage.os_errors import reading, writing
+from variegate.storage.os_errors import patiently, reading, writing
 
 # What file systems without hard links answer, such as FAT and some network drives.
 _NO_LINKS = frozenset(
@@ -47,18 +54,33 @@ class LocalStorage(Storage):
         while pending:
             key = pending.pop()
             if key == "" or key.endswith("/"):
-                pending.extend(sorted(self._scan(key, on_skip), reverse=True))
+                pending.extend(reversed(self._scanned(key, on_skip)))
                 continue
             try:
-                # No Path here: it would intern the name of every file.
-                status = os.stat(f"{self.root}/{key}")  # noqa: PTH116
-            except FileNotFoundError:
+                with reading(self.place(key)):
+                    status = patiently(partial(self._stat, key))
+            except UnavailableError as error:
+                if not isinstance(error.__cause__, FileNotFoundError):
+                    raise
                 on_skip(key, "it vanished while the folder was being listed")
                 continue
             yield Entry(key, status.st_size, status.st_mtime)
 
+    def _stat(self, key: str) -> os.stat_result:
+        # No Path here: it would intern the name of every file.
+        return os.stat(f"{self.root}/{key}")  # noqa: PTH116
+
+    def _scanned(self, folder: str, on_skip: OnSkip) -> Sequence[str]:
+        """Return the keys in a folder, sorted; one that fails for a moment is read again."""
+        skipped: dict[str, str] = {}
+        with reading(self.place(folder)):
+            keys = patiently(lambda: sorted(self._scan(folder, skipped.__setitem__)))
+        for key, reason in skipped.items():
+            on_skip(key, reason)
+        return keys
+
     def _scan(self, folder: str, on_skip: OnSkip) -> Iterator[str]:
-        with reading(self.place(folder)), os.scandir(f"{self.root}/{folder}") as entries:
+        with os.scandir(f"{self.root}/{folder}") as entries:
             for entry in entries:
                 if entry.name.startswith(TEMPORARY_PREFIX):
                     continue

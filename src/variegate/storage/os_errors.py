@@ -1,10 +1,12 @@
 """What the operating system's errors mean to the user: one sentence with place and remedy."""
 
 import errno
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from variegate.errors import (
     InputError,
@@ -13,6 +15,8 @@ from variegate.errors import (
     UnavailableError,
     UsageError,
 )
+
+_T = TypeVar("_T")
 
 _FULL = "the disk is full; free some space, or choose another place, and run the same command again"
 _DENIED = "no permission; check the owner and the access rights of the file and its folders"
@@ -55,8 +59,24 @@ _OF_THE_NAME = dict.fromkeys(
     KeyRefusedError,
 )
 
+# What network file systems answer while they or their servers come back.
+_PASSING = frozenset((errno.EIO, errno.ESTALE))
+_PAUSES_S = (0.2, 0.8, 2.0)
+
 # All that is wrong with a file that was there a moment ago may pass; a name stays what it is.
 _LASTING = dict.fromkeys((errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR), InputError)
+
+
+def patiently(action: Callable[[], _T]) -> _T:
+    """Return what an action returns, which is tried again where a file system is away."""
+    for pause in _PAUSES_S:
+        try:
+            return action()
+        except OSError as error:
+            if error.errno not in _PASSING:
+                raise
+        time.sleep(pause)
+    return action()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import pytest
 import heaps
 from variegate import Options, verify
 from variegate.datasets.prepare.prepare import prepare_dataset
+from variegate.reports.prepare import PAGE, write_preparation_page
 from variegate.seeding import generator
 
 
@@ -29,8 +30,9 @@ def heap(data_dir, tmp_path_factory):
 def test_killed_at_ten_moments_and_continued_it_is_the_same(heap, tmp_path):
     begun = time.monotonic()
     (tmp_path / "one").mkdir()
-    prepare_dataset(heap, tmp_path / "one" / "clean", options=Options(workers=0))
+    account = prepare_dataset(heap, tmp_path / "one" / "clean", options=Options(workers=0))
     took = time.monotonic() - begun
+    write_preparation_page(account, heap, tmp_path / "one" / "clean.audit")
     (tmp_path / "two").mkdir()
     output = tmp_path / "two" / "clean"
     command = [sys.executable, "-m", "variegate", "prepare", str(heap), str(output), "-w", "0"]
@@ -49,7 +51,10 @@ def test_killed_at_ten_moments_and_continued_it_is_the_same(heap, tmp_path):
     assert verify(output).ok
     first, second = _state(tmp_path / "one"), _state(tmp_path / "two")
     # These tell their places and how long they took.
-    told = {"clean.audit/audit.json", "clean.audit/prepare.json"}
+    told = {f"clean.audit/{name}" for name in ("audit.json", "prepare.json", PAGE)}
+    page = first[f"clean.audit/{PAGE}"].decode()
+    place = str(tmp_path / "one" / "clean")
+    assert page.replace(place, str(output)) == second[f"clean.audit/{PAGE}"].decode()
     assert first.keys() == second.keys()
     assert {name for name in first if first[name] != second[name]} <= told
 

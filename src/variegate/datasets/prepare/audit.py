@@ -10,6 +10,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,15 @@ from variegate.datasets.prepare.auditor import measures_of
 from variegate.datasets.prepare.duplicates import Collection, find_duplicates
 from variegate.datasets.prepare.flags import FLAGS, Thresholds, flags_of
 from variegate.datasets.prepare.groups import Found, Group
+from variegate.datasets.prepare.index import (
+    INDEX,
+    ImageIndex,
+    KnownImage,
+    index_head,
+    index_line,
+    known_images,
+)
+from variegate.datasets.prepare.labels import LabelAudit, LabelCounter
 from variegate.datasets.prepare.relations import GRADES
 from variegate.errors import OutputError
 from variegate.formats import detect
@@ -35,12 +45,14 @@ from variegate.runs.run import (
     run,
     workers_of,
 )
-from variegate.runs.sources import spool
+from variegate.runs.sources import Listing, spool
 from variegate.storage import Snapshot, Storage, check_apart, key_to_text, open_storage, printable
 from variegate.storage.json import dumped
 from variegate.storage.local import LocalStorage
 
 IMAGES, GROUPS, SUMMARY = "images.jsonl", "groups.jsonl", "audit.json"
+#: One line for each image that shows what one of another audit's index shows.
+KNOWN = "against.jsonl"
 _EXAMPLES = 3
 _MOST_THREADS = 8
 
@@ -59,6 +71,21 @@ class GradeCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgainstCount:
+    """What a heap has in common with what was audited before.
+
+    Attributes:
+        place: of the images that are known, as their audit named it.
+        images: that are known.
+        found: images of the heap that show what one of them shows, by grade.
+    """
+
+    place: str
+    images: int
+    found: dict[str, GradeCount]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """What is in a heap.
 
@@ -74,6 +101,8 @@ class Audit:
         groups, again: groups of duplicates; of what was photographed again.
         duplicates: by grade.
         judged: pairs that were registered.
+        labels: what is known of the annotations; None without any.
+        against: what is in another audit's index, too; None where none was named.
         notes: what should be known.
         elapsed_s: seconds, of this command.
     """
@@ -94,6 +123,8 @@ class Audit:
     again: int
     duplicates: dict[str, GradeCount]
     judged: int
+    labels: LabelAudit | None = None
+    against: AgainstCount | None = None
     notes: tuple[str, ...] = ()
     elapsed_s: float = 0.0
 
@@ -108,6 +139,7 @@ def audit(
     *,
     thresholds: Mapping[str, str] | None = None,
     keep_exif: bool = False,
+    against: str | Path | None = None,
     options: Options | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_pairs: Callable[[int, int], None] | None = None,
@@ -117,9 +149,12 @@ def audit(
     Args:
         source: a folder, zip or tar file, or bucket. Nothing in it is changed.
         output: a folder or bucket that is new, empty, or the same audit's. It gets `images.jsonl`,
-            one line an image, `groups.jsonl`, one line a group, and `audit.json`.
+            one line an image, `groups.jsonl`, one line a group, `audit.json`, and `prepare.index`,
+            by which these images are recognised again without their files.
         thresholds: of flags, by name; see `Thresholds`.
         keep_exif: also keep camera and time of EXIF.
+        against: `prepare.index` of another audit, or its folder: images that are known there are
+            listed in `against.jsonl`.
         options: how to read and run.
         on_progress: told of the progress of measuring, some times a second.
         on_pairs: told how many candidates of at most how many were registered.
@@ -134,14 +169,16 @@ def audit(
     if str(output).lower().endswith((".zip", ".tar")):
         raise OutputError(f"{output}: an audit writes tables; name a folder or a bucket")
     storage = open_storage(source)
-    with Snapshot(storage) as seen:
+    with ExitStack() as stack:
+        index = None if against is None else stack.enter_context(ImageIndex.open(against))
+        seen = stack.enter_context(Snapshot(storage))
         found = detect(
             seen, name=options.format, label_pattern=options.label_pattern, hints=options.hints
         )
         recipe = Recipe.from_data({"variants": "source"})
         # No result takes a name that another may want.
         listed = spool(seen, found, recipe, limit=options.limit, on_source=lambda _: None)
-    with listed as listing:
+        listing = stack.enter_context(listed)
         check_problems(listing, found, options)
         prepared = Prepared(
             recipe,
@@ -154,8 +191,8 @@ def audit(
             options={"keep_exif": True} if keep_exif else {},
         )
         summary = run(prepared, output, options, on_progress=on_progress)
-    made = _Evaluation(storage, open_storage(output), levels, options)
-    result = made.result(on_pairs)
+        made = _Evaluation(storage, open_storage(output), levels, options, listing)
+        result = made.result(on_pairs, index)
     result = replace(result, description=summary.format, notes=(*summary.notes, *result.notes))
     open_storage(output).write(SUMMARY, dumped(result.to_json()) + b"\n")
     return replace(result, elapsed_s=time.monotonic() - begun)
@@ -177,7 +214,12 @@ class _Evaluation:
     """What follows from the measures."""
 
     def __init__(
-        self, source: Storage, output: Storage, thresholds: Thresholds, options: Options
+        self,
+        source: Storage,
+        output: Storage,
+        thresholds: Thresholds,
+        options: Options,
+        listing: Listing,
     ) -> None:
         self._source = source
         self._output = output
@@ -185,19 +227,35 @@ class _Evaluation:
         self._options = options
         self._collection = Collection()
         self._tally = _Tally()
+        self._listing = listing
+        self._labels = LabelCounter(thresholds)
 
-    def result(self, on_pairs: Callable[[int, int], None] | None) -> Audit:
+    def result(
+        self, on_pairs: Callable[[int, int], None] | None, index: ImageIndex | None
+    ) -> Audit:
         """Read the measures, find groups, write the tables."""
         usual = self._read()
         local = type(self._source) is LocalStorage
         threads = min(_MOST_THREADS, os.cpu_count() or 1) if local else 1
+        limits = self._options.hints.decoding(self._options.limits)
         found = find_duplicates(
-            self._collection,
-            self._source,
-            self._options.hints.decoding(self._options.limits),
-            threads=threads,
-            on_progress=on_pairs,
+            self._collection, self._source, limits, threads=threads, on_progress=on_pairs
         )
+        against = None
+        if index is None:
+            # What an earlier audit left is of another index.
+            self._output.delete(KNOWN)
+        else:
+            known = known_images(
+                index,
+                self._collection,
+                self._source,
+                limits,
+                threads=threads,
+                on_progress=on_pairs,
+            )
+            self._write_known(known)
+            against = _against(index, known)
         self._write_images(found, usual)
         self._write_groups(found)
         counts = self._tally.counts
@@ -218,20 +276,25 @@ class _Evaluation:
             again=len(found.again),
             duplicates=self._grades(found),
             judged=found.judged,
+            labels=self._labels.result(),
+            against=against,
         )
 
     def _read(self) -> float:
         """Take all measures; return the usual longest side."""
         sides: list[int] = []
         counts = self._tally.counts
-        for row in manifest.rows(self._output):
+        rows = zip(manifest.rows(self._output), self._listing.sources(), strict=True)
+        for row, listed in rows:
             one = measures_of(row)
+            self._labels.problems(listed)
             if one is None:
                 counts["status"][row.status] += 1
                 if row.status == "quarantined":
                     counts["reason"][_kind_of_reason(row.reason or "")] += 1
                 continue
             self._collection.add(row.key, one)
+            self._labels.add(listed, (one.height, one.width))
             sides.append(max(one.height, one.width))
             counts["kind"][one.kind] += 1
             counts["mode"][one.mode] += 1
@@ -243,7 +306,11 @@ class _Evaluation:
         groups = {n: g for g in found.groups for n in (g.representative, *g.members)}
         again = {n: g for g in found.again for n in (g.representative, *g.members)}
         keys, number = self._collection.keys, 0
-        with self._output.open_write(IMAGES) as file:
+        with (
+            self._output.open_write(IMAGES) as file,
+            self._output.open_write(INDEX) as index,
+        ):
+            index.write(index_head(self._source.url, len(keys)))
             for row in manifest.rows(self._output):
                 line: dict[str, Any] = {"key": key_to_text(row.key), "status": row.status}
                 one = measures_of(row)
@@ -254,7 +321,8 @@ class _Evaluation:
                     self._tally.counts["flag"].update(flags)
                     line |= {"status": "image", "label": row.label, "split": row.split}
                     line |= {"flags": flags, **one.to_json()}
-                    line.pop("words")
+                    del line["words"], line["small"]
+                    index.write(index_line(row.key, one))
                     for name, by_number in (("group", groups), ("again", again)):
                         if number in by_number:
                             best = by_number[number].representative
@@ -280,6 +348,17 @@ class _Evaluation:
                     line = {"group": what, "representative": key_to_text(best), "members": members}
                     file.write(dumped(line) + b"\n")
 
+    def _write_known(self, known: Iterable[KnownImage]) -> None:
+        with self._output.open_write(KNOWN) as file:
+            for one in known:
+                line = {
+                    "key": key_to_text(one.key),
+                    "known": key_to_text(one.known),
+                    **asdict(one.relation),
+                    "sentence": one.sentence,
+                }
+                file.write(dumped(line) + b"\n")
+
     def _grades(self, found: Found) -> dict[str, GradeCount]:
         sentences: dict[str, list[str]] = {grade: [] for grade in GRADES}
         counts = Counter[str]()
@@ -293,6 +372,22 @@ class _Evaluation:
             grade: GradeCount(images=counts[grade], examples=tuple(sentences[grade]))
             for grade in GRADES
         }
+
+
+def _against(index: ImageIndex, known: list[KnownImage]) -> AgainstCount:
+    by_grade: dict[str, list[KnownImage]] = {grade: [] for grade in GRADES}
+    for one in known:
+        by_grade[one.relation.grade].append(one)
+    return AgainstCount(
+        place=index.place,
+        images=len(index.collection),
+        found={
+            grade: GradeCount(
+                images=len(ones), examples=tuple(one.sentence for one in ones[:_EXAMPLES])
+            )
+            for grade, ones in by_grade.items()
+        },
+    )
 
 
 def _members(groups: Iterable[Group]) -> Iterator[tuple[Group, int]]:

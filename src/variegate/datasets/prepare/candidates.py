@@ -104,13 +104,14 @@ def _unpacked(codes: np.ndarray, total: int) -> np.ndarray:
     return np.stack([codes // total, codes % total], axis=1)
 
 
-def word_pairs(words: np.ndarray, owners: np.ndarray, total: int) -> np.ndarray:
+def word_pairs(words: np.ndarray, owners: np.ndarray, total: int, *, first: int = 0) -> np.ndarray:
     """Return pairs of images with several words in common.
 
     Args:
         words: (W, TABLES) uint32.
         owners: (W,) the number of the image that each row belongs to, ascending.
         total: number of images.
+        first: number of the first that is compared with those before it.
 
     Returns:
         (P, 2) int64, the smaller number first, each pair once, in order.
@@ -118,12 +119,12 @@ def word_pairs(words: np.ndarray, owners: np.ndarray, total: int) -> np.ndarray:
     least = _LEAST_VOTES if total < _MANY else _LEAST_VOTES_OF_MANY
     tables = [_Index(*_distinct(column, owners)) for column in words.T]
     found = [np.zeros(0, np.int64)]
-    for start in range(0, total, _BLOCK):
-        first, stop = np.searchsorted(owners, (start, start + _BLOCK))
+    for start in range(first, total, _BLOCK):
+        begin, stop = np.searchsorted(owners, (start, start + _BLOCK))
         votes = [np.zeros(0, np.int64)]
         for table, index in enumerate(tables):
             # In order of the words, too: neighbors in the index are neighbors in memory.
-            keys, images = _distinct(words[first:stop, table], owners[first:stop])
+            keys, images = _distinct(words[begin:stop, table], owners[begin:stop])
             asked, other = index.met(keys, _SAME_WORD)
             owner, other = images[asked].astype(np.int64), other.astype(np.int64)
             votes.append((owner * total + other)[other < owner])

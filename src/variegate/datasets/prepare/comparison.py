@@ -4,6 +4,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
+from typing import Protocol
+
+import numpy as np
 
 from variegate.codecs import Limits, decode, probe
 from variegate.datasets.prepare.measures import gray_of, pixels_digest, reduction
@@ -15,6 +18,13 @@ from variegate.storage import Storage
 _LEAST_SIDE = 400
 # Frames that are kept, half a megabyte each with their features.
 _KEPT = 768
+
+
+class FrameSource(Protocol):
+    """Where images come from that are laid over others."""
+
+    def of(self, key: str) -> Frame | None:
+        """Return an image; None where it cannot be read any more."""
 
 
 class Frames:
@@ -48,6 +58,14 @@ class Frames:
         except (ImageError, InputError):
             return None
 
+    def whole(self, key: str) -> np.ndarray | None:
+        """Return an image in gray at its full size; None where it cannot be read any more."""
+        try:
+            data = self._storage.read(key, limit=self._limits.max_bytes)
+            return gray_of(decode(data, limits=self._limits))
+        except (ImageError, InputError):
+            return None
+
     def _read(self, key: str) -> Frame | None:
         try:
             data = self._storage.read(key, limit=self._limits.max_bytes)
@@ -70,7 +88,7 @@ class Comparison:
 
     def __init__(
         self,
-        frames: Frames,
+        frames: FrameSource,
         keys: Sequence[str],
         qualities: Sequence[int | None],
         *,

@@ -2,13 +2,14 @@
 
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
 from variegate.codecs import Limits
 from variegate.datasets.prepare.candidates import hash_pairs, word_pairs
 from variegate.datasets.prepare.comparison import Comparison, Frames
+from variegate.datasets.prepare.detail import is_enlarged_or_padded
 from variegate.datasets.prepare.groups import Found, Group, Grouper
 from variegate.datasets.prepare.measures import Measures
 from variegate.datasets.prepare.relations import Relation
@@ -53,6 +54,11 @@ class Collection:
         self._plain.append(one.contrast < _LEAST_CONTRAST)
         self.qualities.append(one.quality)
 
+    def extend(self, other: "Collection") -> None:
+        """Take all images of another one behind those that are there."""
+        for name in (one.name for one in fields(self)):
+            getattr(self, name).extend(getattr(other, name))
+
     def __len__(self) -> int:
         return len(self.keys)
 
@@ -70,15 +76,20 @@ class Collection:
         ranks[order] = np.arange(len(self))
         return ranks
 
-    def candidates(self) -> np.ndarray:
-        """Return pairs that may show the same, (P, 2)."""
+    def candidates(self, first: int = 0) -> np.ndarray:
+        """Return pairs that may show the same, (P, 2); the second is numbered `first` or more."""
         compared = np.flatnonzero(~np.array(self._plain, bool))
         close = compared[hash_pairs(self.hashes[compared])]
         words = np.frombuffer(self._words, np.uint32).reshape(-1, TABLES)
         counts = np.frombuffer(self._counts, np.uint32)
         owners = np.repeat(np.arange(len(self), dtype=np.uint32), counts)
-        alike = word_pairs(words, owners, len(self))
-        return np.unique(np.concatenate([close, alike]), axis=0)
+        alike = word_pairs(words, owners, len(self), first=first)
+        found = np.unique(np.concatenate([close, alike]), axis=0)
+        return found[found[:, 1] >= first]
+
+    def digests(self, number: int) -> tuple[bytes, bytes | None]:
+        """Return the digests of an image's bytes and pixels."""
+        return self._bytes[number], self._pixels[number]
 
     def identical(
         self, ranks: np.ndarray, candidates: np.ndarray, digest: Callable[[str], bytes | None]
@@ -140,4 +151,8 @@ def find_duplicates(
     frames = Frames(storage, limits)
     identical = collection.identical(ranks, candidates, frames.digest)
     judge = Comparison(frames, collection.keys, collection.qualities, threads=threads, on_pair=tell)
-    return Grouper(ranks, identical, judge).found(candidates)
+
+    def made_of(one: int, other: int, relation: Relation) -> bool:
+        return is_enlarged_or_padded(frames, collection.keys[one], collection.keys[other], relation)
+
+    return Grouper(ranks, identical, judge, made_of).found(candidates)

@@ -22,8 +22,12 @@ class Thresholds:
         odd_aspect: longer side over shorter one from which its aspect is odd.
         icon: longest side, pixels, up to which a square image is like an icon.
         screenshot: share of pixels that equal their neighbors from which it is like a screenshot.
+        screenshot_steps: share of strong edges between areas without noise that it has, too;
+            photos before plain backgrounds stay below .015, screenshots begin at .09.
         banner: longer side over shorter one from which a flat image is a text banner.
         banner_flat: share of pixels that equal their neighbors that a text banner has.
+        tiny_object: shorter side, pixels, below which an object is tiny.
+        doubled: overlap (IoU) from which two objects of one class lie on each other.
     """
 
     blank: float = 1.0
@@ -35,8 +39,11 @@ class Thresholds:
     odd_aspect: float = 3.0
     icon: int = 64
     screenshot: float = 0.5
+    screenshot_steps: float = 0.04
     banner: float = 2.5
     banner_flat: float = 0.35
+    tiny_object: float = 4.0
+    doubled: float = 0.9
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> Self:
@@ -73,7 +80,7 @@ FLAGS = {
     "odd size": ("tiny", "odd_size"),
     "odd aspect": ("odd_aspect",),
     "icon-like": ("icon",),
-    "screenshot-like": ("screenshot",),
+    "screenshot-like": ("screenshot", "screenshot_steps"),
     "text banner": ("banner", "banner_flat"),
     "wrong extension": (),
 }
@@ -94,6 +101,12 @@ def flags_of(one: Measures, thresholds: Thresholds, usual_side: float) -> tuple[
     # Drawn, not photographed: sharp edges on areas without noise.
     drawn = not blank and one.kind in ("png", "bmp", "gif", "webp")
     banner = aspect >= thresholds.banner and one.flat >= thresholds.banner_flat
+    screenshot = (
+        drawn
+        and not square_icon
+        and one.flat >= thresholds.screenshot
+        and one.steps >= thresholds.screenshot_steps
+    )
     times = max(longest / usual_side, usual_side / longest)
     found = {
         "blank": blank,
@@ -103,7 +116,7 @@ def flags_of(one: Measures, thresholds: Thresholds, usual_side: float) -> tuple[
         "odd size": shortest < thresholds.tiny or times >= thresholds.odd_size,
         "odd aspect": aspect >= thresholds.odd_aspect,
         "icon-like": square_icon,
-        "screenshot-like": drawn and not square_icon and one.flat >= thresholds.screenshot,
+        "screenshot-like": screenshot,
         "text banner": not blank and banner,
         "wrong extension": not one.extension_fits,
     }

@@ -3,7 +3,8 @@
 Candidates are registered in rounds, each image with one other in a round, and no two that are
 connected already: a hundred copies of an image take about a hundred registrations. Among those that
 are connected, directly or by others, the best image is the first representative, and everything
-that registers with it directly joins it; of the rest again the best, and so on. So groups do not
+that registers with it directly joins it; of the rest again the best, and so on. Where the best
+turns out to be another one enlarged or padded, that other one takes its place. So groups do not
 chain: a crop of the left and one of the right half are both of the whole, and if that is missing,
 they are no group.
 """
@@ -20,6 +21,8 @@ from variegate.datasets.prepare.relations import Relation
 _REFUSALS = 3
 
 Judge = Callable[[Sequence[tuple[int, int]]], Iterable[Relation | None]]
+MadeOf = Callable[[int, int, Relation], bool]
+"""Says whether the first image has nothing that the second has not, by how the second relates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +84,20 @@ class Grouper:
         identical: lists of images with identical bytes or pixels, each image in one at most, with
             the relation of each to the first.
         judge: registers pairs; the second of each relates to the first.
+        made_of: tells enlarged and padded copies; without it the ranks alone decide.
     """
 
-    def __init__(self, ranks: np.ndarray, identical: Sequence[Group], judge: Judge) -> None:
-        self._ranks = ranks
+    def __init__(
+        self,
+        ranks: np.ndarray,
+        identical: Sequence[Group],
+        judge: Judge,
+        made_of: MadeOf = lambda _one, _other, _relation: False,
+    ) -> None:
+        # Of its own: one that takes another's place comes just before it.
+        self._ranks = ranks.astype(np.float64)
         self._judge = judge
+        self._made_of = made_of
         self._same = {group.representative: group for group in identical}
         self._stands_for = np.arange(len(ranks))
         for group in identical:
@@ -142,10 +154,17 @@ class Grouper:
     def _stars(self, some: list[int]) -> Iterator[Group]:
         """Yield groups of images that are connected: each around the best that is left."""
         left = sorted(some, key=lambda one: self._ranks[one])
+        tried = set[int]()
         while left:
             best, *others = left
             found = zip(others, self._relations([(best, one) for one in others]), strict=True)
             members = {o: r for o, r in found if r is not None and r.grade != "again"}
+            better = next((o for o, r in members.items() if self._made_of(best, o, r)), None)
+            if better is not None and better not in tried:
+                tried |= {best, better}
+                self._ranks[better] = np.nextafter(self._ranks[best], -np.inf)
+                left = sorted(left, key=lambda one: self._ranks[one])
+                continue
             yield Group(best, members)
             left = [one for one in others if one not in members]
 

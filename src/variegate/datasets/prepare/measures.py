@@ -20,6 +20,9 @@ from variegate.formats.conversion.filenames import KNOWN_EXTENSIONS, own_extensi
 _LEAST_REDUCED = 640
 _GRAY_SIDE = 512
 _DIGEST_BYTES = 16
+# Longest side and JPEG quality: about 4 kB.
+_SMALL_SIDE, _SMALL_QUALITY = 192, 75
+_STRONG_EDGE, _NOISELESS = 24, 2
 _DARK, _BRIGHT = 0.01, 0.99
 # Luminance tables of the JPEG standard (ITU-T T.81, table K.1), summed: quality 50.
 _SUM_AT_50 = 3_688
@@ -45,12 +48,17 @@ class Measures:
         sharpness: variance of the Laplacian of the gray image, longest side at most 512.
         entropy: of the gray values, bits, 0 to 8.
         flat: share of pixels that equal their neighbors right and below.
+        steps: share of the strong edges that lie between areas without noise on both sides: lines
+            and letters as they are drawn, not an object before a plain background, whose edge is
+            soft.
         colors: distinct colors of 4,096 pixels, in 4,096 steps.
         quality: estimate of a JPEG file's; None for other files.
         bytes_digest: of the file, 16 bytes in hexadecimal digits.
         pixels_digest: of size and pixels, decoded; None if they were decoded at a reduced size.
         hash: `dct_hash`, hexadecimal digits.
         words: `image_words`, big endian, Base64.
+        small: the gray image, longest side at most 192, a JPEG file in Base64: by it others can be
+            compared with this one when its file is not at hand.
         camera, taken: of EXIF; only if asked for.
     """
 
@@ -76,6 +84,8 @@ class Measures:
     pixels_digest: str | None
     hash: str
     words: str
+    small: str = ""
+    steps: float = 0.0
     camera: str | None = None
     taken: str | None = None
 
@@ -134,6 +144,8 @@ def measure(data: bytes, key: str, limits: Limits, *, keep_exif: bool = False) -
         pixels_digest=pixels_digest(image) if reduce == 1 else None,
         hash=dct_hash(gray).hex(),
         words=base64.b64encode(image_words(gray).astype(">u4").tobytes()).decode(),
+        small=_small(gray),
+        steps=round(_steps(gray), 6),
         camera=camera,
         taken=taken,
         **figures,
@@ -177,6 +189,29 @@ def jpeg_quality(data: bytes) -> int | None:
     scale = 100 * sum(found.tables[0]) / _SUM_AT_50
     quality = 5_000 / scale if scale > 100 else (200 - scale) / 2
     return int(np.clip(round(quality), 1, 100))
+
+
+def _steps(gray: np.ndarray) -> float:
+    edges = drawn = 0
+    for image in (gray, gray.T):
+        values = image.astype(np.int16)
+        if values.shape[1] < 5:
+            continue
+        # Over two pixels: letters are smoothed by one.
+        strong = np.abs(values[:, 3:-1] - values[:, 1:-3]) >= _STRONG_EDGE
+        before = np.abs(values[:, 1:-3] - values[:, :-4]) <= _NOISELESS
+        behind = np.abs(values[:, 4:] - values[:, 3:-1]) <= _NOISELESS
+        edges += int(strong.sum())
+        drawn += int((strong & before & behind).sum())
+    return drawn / edges if edges else 0.0
+
+
+def _small(gray: np.ndarray) -> str:
+    scale = min(1.0, _SMALL_SIDE / max(gray.shape))
+    height, width = (max(1, round(side * scale)) for side in gray.shape)
+    small = cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA)
+    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _SMALL_QUALITY])
+    return base64.b64encode(data.tobytes()).decode()
 
 
 def _has_color(image: np.ndarray) -> bool:

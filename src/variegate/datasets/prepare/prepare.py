@@ -45,7 +45,8 @@ from variegate.storage.sharded import ShardedTarStorage
 REPORT = "prepare.json"
 # The decisions as they were proposed last: others were edited.
 _PROPOSAL = f"{manifest.FOLDER}/proposal.csv"
-_AUDIT = ".audit"
+#: How the folder of the audit is called, behind the name of the output.
+AUDIT = ".audit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +146,7 @@ def prepare_dataset(
         raise RecipeError("--drop: it proposes decisions, and --decisions brings those to apply")
     check_options(options)
     check_apart(source, output)
-    beside = f"{str(output).rstrip('/')}{_AUDIT}"
+    beside = f"{str(output).rstrip('/')}{AUDIT}"
     folder = str(audit_folder or beside).rstrip("/")
     check_apart(source, folder)
     check_apart(output, folder)

@@ -62,6 +62,8 @@ class _Member(NamedTuple):
     key: str
     label: str | None
     dropped: str
+    pixels: int
+    represents: bool
     rank: tuple[Any, ...]
     is_twin: bool
     rank_of_twins: tuple[Any, ...]
@@ -169,7 +171,16 @@ def _member(row: Row, line: dict[str, Any], relation: _Relation, drop: Collectio
     # Of the same pixels as the representative, whatever the file says of its compression.
     is_twin = relation.grade in ("", "bytes", "pixels")
     of_twins = (*first, not line["extension_fits"], line["size"], line["key"])
-    return _Member(line["key"], row.label, _dropped(line, drop), rank, is_twin, of_twins)
+    return _Member(
+        key=line["key"],
+        label=row.label,
+        dropped=_dropped(line, drop),
+        pixels=line["height"] * line["width"],
+        represents=relation.grade == "",
+        rank=rank,
+        is_twin=is_twin,
+        rank_of_twins=of_twins,
+    )
 
 
 def _verdicts(group: list[_Member]) -> Iterator[tuple[str, _Verdict]]:
@@ -188,7 +199,9 @@ def _verdicts(group: list[_Member]) -> Iterator[tuple[str, _Verdict]]:
     candidates = [one for one in left if one.label == winner]
     if not candidates:
         return
-    best = min(candidates, key=lambda one: one.rank)
+    # Larger than the one that represents them: that one enlarged, or with a margin.
+    most_pixels = next((one.pixels for one in group if one.represents), 0)
+    best = min(candidates, key=lambda one: (*one.rank[:2], one.pixels > most_pixels, *one.rank[2:]))
     if best.is_twin:
         twins = (one for one in candidates if one.is_twin)
         best = min(twins, key=lambda one: one.rank_of_twins)

@@ -10,23 +10,23 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from variegate.formats import Source
 from variegate.storage import Storage, open_storage
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
 def worked_on(
-    sources: Iterable[Source],
+    sources: Iterable[S],
     place: str,
-    work: Callable[[Storage, Source], T],
+    work: Callable[[Storage, S], T],
     *,
     workers: int | None = None,
-) -> Iterator[tuple[Source, T]]:
+) -> Iterator[tuple[S, T]]:
     """Yield sources in their order, each with what came out.
 
     Args:
-        sources: images.
+        sources: images, in whatever form.
         place: of the dataset.
         work: what is done to one.
         workers: threads; 0 for none but this one, None for one a processor.
@@ -38,13 +38,13 @@ def worked_on(
         return
     own = threading.local()
 
-    def act(source: Source) -> T:
+    def act(source: S) -> T:
         if not hasattr(own, "storage"):
             own.storage = open_storage(place)
         return work(own.storage, source)
 
     count = workers or os.cpu_count() or 1
-    waiting = deque[tuple[Source, Future[T]]]()
+    waiting = deque[tuple[S, Future[T]]]()
     with ThreadPoolExecutor(count) as pool:
         for source in sources:
             waiting.append((source, pool.submit(act, source)))

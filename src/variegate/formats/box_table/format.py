@@ -6,6 +6,7 @@ height. Several tables are several splits, told by their names or folders. An im
 names is no part of the set.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,7 @@ from variegate.formats.coco.path_ends import inside_folder
 from variegate.formats.coco.places import Located, Places, inside, locate
 from variegate.formats.delimited import Head, body_rows, chosen_tables, class_name, read_head
 from variegate.formats.hints import Hints
+from variegate.formats.notes import Information
 from variegate.formats.scan import (
     Said,
     Survey,
@@ -50,6 +52,13 @@ from variegate.formats.spooled import Spooled
 from variegate.formats.stated_size import SettledSize, SizeEvidence, StatedSize
 from variegate.formats.writer import Writer
 from variegate.storage import Entry, Storage, printable
+
+# What people call columns of coordinates: cx, x_center, center_x, x3, left.
+_PLACE = re.compile(
+    r"(?:[xy]_?(?:c|mid|center|centre|min|max|\d)?|(?:c|mid|center|centre|min|max)_?[xy]"
+    r"|left|right|top|bottom|(?:angle|theta|rotation)(?:_degrees)?)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(slots=True)
@@ -260,12 +269,15 @@ def _notes(tables: list[_Table], unlisted: int) -> Iterator[str]:
     for table in tables:
         key = printable(table.file.key)
         yield from table.found.notes(key)
+        places = [name for name, _ in table.file.columns.others if _PLACE.fullmatch(name.strip())]
+        if places:
+            yield f"{key}: {named(places)} may be places in the image; kept as they are, not moved"
         if table.unnamed:
             count = counted(len(table.unnamed), "row", "rows")
             yield f"{count} of {key} without a file, the first in line {table.unnamed[0]:,}"
     if unlisted:
         count = counted(unlisted, "image is", "images are")
-        yield f"{count} not listed in any table of boxes and left out"
+        yield Information(f"{count} not listed in any table of boxes and left out")
 
 
 def _own_split(table: _Table, key: str, said: Said) -> str | None:

@@ -12,6 +12,7 @@ from variegate.formats.coco.objects import Reader
 from variegate.formats.coco.path_ends import inside_folder
 from variegate.formats.coco.places import Located, Places, inside, locate
 from variegate.formats.coco.read import CocoFile
+from variegate.formats.notes import Information
 from variegate.formats.scan import (
     Said,
     Survey,
@@ -92,7 +93,7 @@ class CocoImages:
             yield from one.found.notes(printable(one.file.key))
         if self.unlisted:
             count = counted(self.unlisted, "image is", "images are")
-            yield f"{count} not listed in any COCO file and left out"
+            yield Information(f"{count} not listed in any COCO file and left out")
 
 
 def locate_files(storage: Storage, survey: Survey, files: list[CocoFile]) -> CocoImages:

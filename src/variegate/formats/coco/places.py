@@ -9,6 +9,7 @@ from typing import Self
 from variegate.errors import InputError
 from variegate.formats.base import about, counted, named
 from variegate.formats.coco.path_ends import FOREIGN, alike_longest, foreign_path, is_foreign
+from variegate.formats.pairing import holds_annotations
 from variegate.formats.scan import Survey, leave_unsaid, relative_name, split_below
 from variegate.storage import Storage, printable
 
@@ -87,6 +88,7 @@ class Located:
         keys: name, as the file has it -> key.
         missing, outside: names of images that are not there, or lie outside of the dataset.
         by_end: names that are paths on another computer, of images that end like them.
+        rivals: names -> other images that they may mean, in folders with fewer of the names.
     """
 
     folder: str = ""
@@ -94,6 +96,7 @@ class Located:
     missing: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
     by_end: tuple[str, ...] = ()
+    rivals: Mapping[str, str] = field(default_factory=dict)
 
     def notes(self, file: str) -> Iterator[str]:
         """Yield what the user should know of the names in `file`."""
@@ -102,6 +105,13 @@ class Located:
             f"{note}; not read" for note in about(self.outside, "file lies", "files lie", outside)
         )
         yield from about(self.missing, "image is", "images are", f"listed in {file} but missing")
+        if self.rivals:
+            name, other = next(iter(self.rivals.items()))
+            count = counted(len(self.rivals), "name in", "names in")
+            yield (
+                f"{count} {file} may mean several images: {name!r} is taken for "
+                f"{self.keys[name]!r}, not for {other!r}; --images DIR says where they are"
+            )
         if self.by_end:
             name, one = self.by_end[0], len(self.by_end) == 1
             count = counted(len(self.by_end), "name in", "names in")
@@ -156,7 +166,33 @@ def locate(
             missing.append(name)
         else:
             keys[name] = key
-    return Located("".join(folders[:1]), keys, tuple(missing), tuple(outside), tuple(by_end))
+    rivals = {
+        name: other
+        for name, key in keys.items()
+        if within is None and (other := _rival(names[name], key, folders, own, split=split))
+    }
+    head = "".join(folders[:1])
+    return Located(head, keys, tuple(missing), tuple(outside), tuple(by_end), rivals)
+
+
+def _rival(
+    name: str | None, key: str, folders: list[str], places: Places, *, split: str | None
+) -> str | None:
+    """Return another image that a bare name may mean as well, in a folder of the same rank.
+
+    Folders beside each other hold other images of these names; one inside the other, or far
+    away, copies.
+    """
+    if not name or "/" in name:
+        return None
+    home = posixpath.dirname(posixpath.dirname(key))
+    beside = (
+        one
+        for one in folders
+        if posixpath.dirname(one.rstrip("/")) == home and not holds_annotations(one)
+    )
+    others = (one + name for one in beside if split is None or split_below(one) == split)
+    return next((one for one in others if one != key and places.holds(one)), None)
 
 
 def _find(name: str, folders: list[str], places: Places) -> str | None:

@@ -35,12 +35,14 @@ from variegate.formats.deeplabcut.file import (
 from variegate.formats.deeplabcut.writer import DeepLabCutWriter, PointTable
 from variegate.formats.delimited import csv_rows
 from variegate.formats.hints import Hints
+from variegate.formats.notes import Information, information
 from variegate.formats.scan import Survey, is_hidden, leave_unsaid, split_below
 from variegate.formats.writer import Writer
 from variegate.storage import Entry, Storage, printable
 
 _CALLED = "collecteddata"
 _HEAD = 4
+_COPY = "DeepLabCut's own copy of a table, not read"
 
 Row = tuple[int, list[str]]
 """The number of its line, and its cells."""
@@ -58,6 +60,7 @@ class DeepLabCut(DatasetFormat):
     tables: tuple[PointTable, ...]
     rows: Mapping[str, tuple[int, Row]] = field(repr=False)
     survey: Survey = field(compare=False, repr=False)
+    called: tuple[str, ...] = ()
 
     @classmethod
     def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
@@ -87,9 +90,18 @@ class DeepLabCut(DatasetFormat):
             tables=found.tables,
             rows=found.rows,
             survey=survey,
+            called=tuple(keys),
         )
         images = Counter(dataset_format.split(key) or "" for key in found.rows)
-        return replace(dataset_format, images=images, notes=(*reasons, *found.notes()))
+        copies = about(
+            filter(dataset_format._is_copy, _files(storage, ".h5")),
+            ".h5 file is",
+            ".h5 files are",
+            "not read (DeepLabCut has the same there as in the tables); after a run "
+            "deeplabcut.convertcsv2h5 makes them anew",
+        )
+        notes = (*reasons, *found.notes(), *information(copies))
+        return replace(dataset_format, images=images, notes=notes)
 
     @property
     def heading(self) -> str:
@@ -103,7 +115,8 @@ class DeepLabCut(DatasetFormat):
         key = entry.key
         if key not in self.rows:
             is_table = any(key == table.key for table in self.tables)
-            skip = "a label file" if is_table else None
+            is_copy = key.lower().endswith(".h5") and self._is_copy(key)
+            skip = "a label file" if is_table else _COPY if is_copy else None
             if self.survey.is_image(key) and not is_hidden(key):
                 skip = "not listed in DeepLabCut's tables"
             return Source(key, entry.size, skip=skip)
@@ -125,16 +138,24 @@ class DeepLabCut(DatasetFormat):
             problems=tuple(problems),
         )
 
+    def _is_copy(self, key: str) -> bool:
+        """Say whether an .h5 file stands beside a table of its name."""
+        return any(key.rpartition(".")[0] == one.rpartition(".")[0] for one in self.called)
+
     def writer(self) -> Writer:
         return DeepLabCutWriter(classes=self.classes, skeletons=self.skeletons, tables=self.tables)
 
 
 def _called_so(storage: Storage) -> list[str]:
     """Return the tables, wherever they stand; those of a project's backups included."""
+    return _files(storage, ".csv")
+
+
+def _files(storage: Storage, extension: str) -> list[str]:
     return sorted(
         entry.key
         for entry in storage.list(on_skip=leave_unsaid)
-        if entry.key.lower().endswith(".csv")
+        if entry.key.lower().endswith(extension)
         and posixpath.basename(entry.key).lower().startswith(_CALLED)
         and not is_hidden(entry.key)
     )
@@ -230,10 +251,10 @@ class _Finder:
             listed = f"listed in {printable(key)} but missing"
             yield from about(names, "image is", "images are", listed)
         said = "names only images that have a table beside them"
-        yield from (f"{printable(key)} {said}; it is not used" for key in self.others)
+        yield from (Information(f"{printable(key)} {said}; it is not used") for key in self.others)
         if self.unlisted:
             count = counted(self.unlisted, "image is", "images are")
-            yield f"{count} not listed in any table of DeepLabCut and left out"
+            yield Information(f"{count} not listed in any table of DeepLabCut and left out")
 
 
 def _located(table: str, head: PointHead, rows: list[Row], places: Places) -> Iterator[Located]:

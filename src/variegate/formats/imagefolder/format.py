@@ -27,6 +27,7 @@ from variegate.formats.imagefolder.metadata import (
 )
 from variegate.formats.imagefolder.objects import ObjectColumn
 from variegate.formats.imagefolder.writer import ImageFolderWriter
+from variegate.formats.notes import information
 from variegate.formats.scan import Survey, is_hidden, leave_unsaid, split_above
 from variegate.formats.spooled import Spooled
 from variegate.storage import Entry, Storage, printable
@@ -234,6 +235,6 @@ def _compare(
 
 def _notes(found: _Found, missing: list[str], unlisted: list[str]) -> Iterator[str]:
     yield from about(missing, "file is", "files are", "listed in the metadata but missing")
-    yield from about(unlisted, "image is", "images are", "not listed in the metadata")
+    yield from information(about(unlisted, "image is", "images are", "not listed in the metadata"))
     for key, said in found.problems.items():
         yield from about(said, "line", "lines", f"of {printable(key)} left out or repaired")

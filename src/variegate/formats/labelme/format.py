@@ -8,6 +8,7 @@ that LabelMe embeds (`imageData`) is ignored, since the file is there, and dropp
 import json
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from itertools import islice
 from typing import Any, ClassVar, TypeGuard
 
 from variegate.annotations.annotation import Annotation, Object
+from variegate.annotations.body_parts import is_unknown_place
 from variegate.annotations.checks import Problems, Size, without_duplicates
 from variegate.errors import InputError, LimitError
 from variegate.formats.base import NotThisFormat, Recognised
@@ -26,7 +28,13 @@ from variegate.formats.labelme.groups import (
     with_keypoints,
 )
 from variegate.formats.labelme.shapes import read_shape, without_split_pieces, write_shapes
-from variegate.formats.paired import BrokenFileError, PairedFormat, PairedWriter
+from variegate.formats.paired import (
+    BrokenFileError,
+    PairedFormat,
+    PairedWriter,
+    UndecodedFileError,
+    folder_said,
+)
 from variegate.formats.pairing import Listed, find_pairs, parts_of
 from variegate.formats.scan import Survey, split_below
 from variegate.formats.writer import Content, Item
@@ -35,6 +43,7 @@ from variegate.storage import Storage, key_to_text, printable
 _LIMIT = 1 << 28
 _LOOKED_AT = 20
 _OWN = ("shapes", "imageData", "imagePath", "imageHeight", "imageWidth")
+_OF_SHAPES = frozenset(("points", "label", "shape_type", "group_id", "flags", "mask"))
 _SHAPES = re.compile(r'"shapes"\s*:\s*\[')
 _VERSION = "5.5.0"
 
@@ -79,9 +88,11 @@ class LabelMe(PairedFormat):
     """See `variegate.formats.labelme.shapes` for what is read and written."""
 
     name: ClassVar[str] = "labelme"
-    takes: ClassVar[frozenset[str]] = frozenset(("pairs",))
+    takes: ClassVar[frozenset[str]] = frozenset(("encoding", "images", "pairs"))
     heading: ClassVar[str] = "LabelMe"
     kind: ClassVar[str] = "JSON file"
+
+    encoding: str | None = None
 
     @classmethod
     def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
@@ -89,15 +100,21 @@ class LabelMe(PairedFormat):
             old = bool(survey.others[".xml"])
             also = ", and .xml files of the old web tool are not supported" if old else ""
             return NotThisFormat(f"there are no .json files{also}")
-        listed = Listed.of(storage, extension=".json", keep=lambda _: False)
-        pairs = find_pairs(listed, ".json")
+        within = folder_said(survey.hints)
+        listed = Listed.of(storage, extension=".json", keep=lambda _: False, within=within)
+        pairs = find_pairs(listed, ".json", within=within)
         if not pairs.folders:
-            return NotThisFormat("no .json file has the name of an image")
+            where = "" if within is None else f" in {printable(within)!r}"
+            return NotThisFormat(f"no .json file has the name of an image{where}")
         if not chosen and (reason := pairs.doubt(listed)):
             return NotThisFormat(reason)
-        if not any(True for _ in _shapes(storage, islice(pairs.present(listed), _LOOKED_AT))):
+        encoding = survey.hints.encoding
+        some = islice(pairs.present(listed), _LOOKED_AT)
+        if not any(True for _ in _shapes(storage, some, encoding)):
+            if undecoded := _undecoded(storage, pairs.present(listed), encoding):
+                return NotThisFormat(undecoded, noteworthy=True, annotated=True)
             return NotThisFormat("the .json files beside the images have no shapes")
-        labels, points = point_names(_shapes(storage, pairs.present(listed)))
+        labels, points = point_names(_shapes(storage, pairs.present(listed), encoding))
         if survey.hints.pairs:
             survey.hints.check_pairs(all_names(points))
         skeletons = keypoint_skeletons(points, survey.hints.pairs)
@@ -108,14 +125,24 @@ class LabelMe(PairedFormat):
             classes=classes,
             skeletons=skeletons,
             pairs=pairs,
+            encoding=encoding,
             template=LabelMeWriter(classes=classes, skeletons=skeletons, folders=pairs.folders),
         )
-        return dataset_format.with_counts(listed, dataset_format.unpaired(listed))
+        places = Counter(
+            name
+            for shapes in _shapes(storage, pairs.present(listed), encoding)
+            for shape in shapes
+            if isinstance(shape, dict)
+            for name in shape.keys() - _OF_SHAPES
+            if is_unknown_place(name, shape[name])
+        )
+        notes = (*_about_places(places), *dataset_format.unpaired(listed))
+        return dataset_format.with_counts(listed, notes)
 
     def read(self, storage: Storage, image: str, where: str, problems: Problems) -> Annotation:
         if not storage.exists(where):
             return Annotation(extra={"no_file": True})
-        data, text = read_file(storage, where)
+        data, text = read_file(storage, where, self.encoding)
         _check_path(data.get("imagePath"), problems)
         size = self.settled(
             storage, image, _size(data, problems), lambda problem: problems.add(1, problem)
@@ -124,7 +151,7 @@ class LabelMe(PairedFormat):
         return self._annotation(data, text, size, real, problems)
 
     def unsized(self, storage: Storage, image: str, where: str) -> Annotation:
-        data, text = read_file(storage, where)
+        data, text = read_file(storage, where, self.encoding)
         unheard = Problems(where)
         return self._annotation(data, text, _size(data, unheard), None, unheard)
 
@@ -156,25 +183,49 @@ class LabelMe(PairedFormat):
         return Annotation(size=size, labels=_labels(data.get("flags")), objects=kept, extra=extra)
 
 
-def _shapes(storage: Storage, keys: Iterable[str]) -> Iterator[list[Any]]:
+def _shapes(storage: Storage, keys: Iterable[str], encoding: str | None) -> Iterator[list[Any]]:
     """Yield the shapes of the files that can be used."""
     for key in keys:
         with suppress(BrokenFileError):
-            yield read_file(storage, key)[0]["shapes"]
+            yield read_file(storage, key, encoding)[0]["shapes"]
 
 
-def read_file(storage: Storage, key: str) -> tuple[dict[str, Any], str]:
+def _about_places(places: Mapping[str, int]) -> Iterator[str]:
+    for name, count in sorted(places.items()):
+        yield (
+            f"field {name!r} of shapes ({count:,} times) is a list of numbers whose meaning is not "
+            "known; it is left out of images that are moved"
+        )
+
+
+def _undecoded(storage: Storage, keys: Iterable[str], encoding: str | None) -> str | None:
+    """Say so where a file is in another encoding, and may have shapes."""
+    for key in islice(keys, _LOOKED_AT):
+        try:
+            read_file(storage, key, encoding)
+        except UndecodedFileError as error:
+            return f"{printable(key)}: {error.reason}"
+        except BrokenFileError:
+            continue
+    return None
+
+
+def read_file(
+    storage: Storage, key: str, encoding: str | None = None
+) -> tuple[dict[str, Any], str]:
     """Return the content of a LabelMe file, as values and as text.
 
     Raises:
         BrokenFileError: it is none.
     """
     try:
-        text = storage.read(key, limit=_LIMIT).decode("utf-8-sig")
-        data = json.loads(text)
+        text = storage.read(key, limit=_LIMIT).decode(encoding or "utf-8-sig")
+        data = json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
         raise BrokenFileError(error.lineno, f"broken JSON ({error.msg})") from error
-    except (LimitError, InputError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except UnicodeDecodeError as error:
+        raise UndecodedFileError(encoding or "utf-8", encoding) from error
+    except (LimitError, InputError, RecursionError, ValueError) as error:
         raise BrokenFileError(1, f"cannot be read ({error})") from error
     if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
         raise BrokenFileError(1, 'expected "shapes", a list; not a file of LabelMe')

@@ -6,8 +6,9 @@ from typing import Any
 
 import yaml
 
-from variegate.errors import InputError, LimitError
-from variegate.storage import Entry, Storage
+from variegate.errors import LimitError
+from variegate.formats.encodings import decode_text
+from variegate.storage import Entry, Storage, printable
 
 _NAMES = frozenset(
     (
@@ -27,14 +28,29 @@ def is_class_file(entry: Entry) -> bool:
     return name in _NAMES and entry.size <= _SIZE_LIMIT and entry.key.count("/") <= 2
 
 
-def read_class_files(storage: Storage, keys: list[str]) -> dict[str, str]:
-    """Return the text of these files, by key, without those that are no text."""
+def read_class_files(
+    storage: Storage,
+    keys: list[str],
+    encoding: str | None = None,
+    notes: list[str] | None = None,
+) -> dict[str, str]:
+    """Return the text of these files, by key.
+
+    Args:
+        storage, keys: of the files; those that are too large are none of classes.
+        encoding: as the user says.
+        notes: where to say which was guessed.
+
+    Raises:
+        InputError: there is no telling in which encoding one is.
+    """
     texts = {}
     for key in keys[:_MOST_FILES]:
         try:
-            texts[key] = storage.read(key, limit=_SIZE_LIMIT).decode("utf-8")
-        except (InputError, LimitError, UnicodeDecodeError):
+            data = storage.read(key, limit=_SIZE_LIMIT)
+        except LimitError:
             continue
+        texts[key] = decode_text(data, printable(key), encoding, notes)
     return texts
 
 

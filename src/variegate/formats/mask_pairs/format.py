@@ -78,7 +78,7 @@ class MaskPairs(DatasetFormat):
     """
 
     name: ClassVar[str] = "masks"
-    takes: ClassVar[frozenset[str]] = frozenset(("classes", "masks"))
+    takes: ClassVar[frozenset[str]] = frozenset(("classes", "encoding", "masks"))
 
     pairing: Pairing
     palette: str = ""
@@ -96,11 +96,13 @@ class MaskPairs(DatasetFormat):
         seen = _look(survey, storage, pairing)
         # Those that stand above the masks; others are about something else.
         beside = [key for key in seen.class_files if _is_above(key, seen.first_mask or "")]
-        texts = read_class_files(storage, beside)
+        guesses: list[str] = []
+        texts = read_class_files(storage, beside, survey.hints.encoding, guesses)
         classes = survey.hints.classes or class_names(texts)
         meaning = survey.hints.masks or _meaning(storage, pairing, seen, classes)
         pairing = replace(pairing, soft=meaning == "soft")
         notes = [f"further masks are left out, in {named(others)}"] if others else []
+        notes += guesses
         if meaning == "instances":
             classes = (object_class(classes),)
         if survey.hints.masks is None:

@@ -2,11 +2,12 @@
 
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.errors import InputError
 from variegate.formats.base import NotThisFormat, named
+from variegate.formats.coco.path_ends import foreign_path, is_foreign
 from variegate.formats.delimited import SPLIT_COLUMNS, Head, body_rows, class_name, comparable
 from variegate.formats.scan import NOTHING_SAID, SPLITS, Said, canonical_split, relative_name
 from variegate.storage import Storage, printable
@@ -26,6 +27,7 @@ _LONGEST_LABEL = 100
 _REPEATED = 0.5
 # Where more columns could be that of labels, the table is about something else.
 _MOST_ASKED = 3
+_MARKS = {"0": 0, "0.0": 0, "1": 1, "1.0": 1}
 _BOX_NAMES = {"bbox", "box", "xmin", "x_min", "x1", "x", "left", "x_center", "xcenter"}
 
 Place = tuple[str | None, str | None]
@@ -56,11 +58,13 @@ class Table:
         rows: file, as the table names it, relative and with forward slashes -> label and split.
         split_names: canonical split -> the table's own word for it.
         outside: files named by an absolute path or one that climbs out of the dataset.
+        by_end: names that are paths on another computer -> their last part, as in `rows`.
     """
 
     rows: dict[str, Place]
     split_names: dict[str, str]
     outside: list[str]
+    by_end: dict[str, str] = field(default_factory=dict)
 
 
 def find_columns(head: Head) -> Columns | NotThisFormat:
@@ -69,6 +73,10 @@ def find_columns(head: Head) -> Columns | NotThisFormat:
     Where no name is a usual one, a column is taken that alone can be it: of file names, by their
     extensions; of labels, by values that repeat.
     """
+    if first := next(filter(_names_image, head.cells), None):
+        reason = f"its first line, with {printable(first)!r}, is no header"
+        remedy = "write one above it, such as file,label"
+        return NotThisFormat(f"{reason}; {remedy}", question=f"{reason}; {remedy}")
     file_at, split_at = head.find("file", FILE_NAMES), head.find("split", SPLIT_COLUMNS)
     if _BOX_NAMES & set(head.names):
         return NotThisFormat("it holds boxes, which csv-boxes may read")
@@ -89,11 +97,22 @@ def find_columns(head: Head) -> Columns | NotThisFormat:
             reason = f"it has no column for the label, {few}"
             remedy = f"say which it is, such as --columns label={names[0] if names else 'NAME'}"
             asked = f"{reason}; {remedy}, or choose --format unlabelled"
-            return NotThisFormat(
-                f"{reason}; {remedy}", question=asked if 0 < len(names) <= _MOST_ASKED else None
-            )
+            is_asked = 0 < len(names) <= _MOST_ASKED or _is_one_hot(head, file_at)
+            return NotThisFormat(f"{reason}; {remedy}", question=asked if is_asked else None)
         (label_at,) = labels
     return Columns(head.delimiter, head.cells, file_at, label_at, split_at)
+
+
+def _names_image(cell: str) -> bool:
+    return posixpath.splitext(cell)[1].lower() in IMAGE_EXTENSIONS
+
+
+def _is_one_hot(head: Head, file_at: int) -> bool:
+    """Say whether each row has one 1 among 0s: a column for each class."""
+    rows = [[cell for at, cell in enumerate(row) if at != file_at] for row in head.rows]
+    marks = [[cell for cell in row if cell in _MARKS] for row in rows]
+    ones = [sum(_MARKS[cell] for cell in row) for row in marks]
+    return bool(rows) and all(len(row) > 1 for row in marks) and {*ones} == {1}
 
 
 def _column(head: Head, place: int) -> list[str]:
@@ -102,9 +121,7 @@ def _column(head: Head, place: int) -> list[str]:
 
 def _holds_files(head: Head, place: int) -> bool:
     values = _column(head, place)
-    return bool(values) and all(
-        posixpath.splitext(value)[1].lower() in IMAGE_EXTENSIONS for value in values
-    )
+    return bool(values) and all(map(_names_image, values))
 
 
 def _label_columns(head: Head) -> Iterator[int]:
@@ -150,8 +167,12 @@ def read_table(
         name, label, split = _cells(row, columns, where)
         file = _relative(name, posixpath.dirname(key))
         if file is None:
-            table.outside.append(name)
-            continue
+            foreign = foreign_path(name) if is_foreign(name) else None
+            if foreign is None:
+                table.outside.append(name)
+                continue
+            file = posixpath.basename(foreign)
+            table.by_end[name] = file
         label = class_name(label, classes, where)
         canonical = said.get(split) or canonical_split(split)
         if split and canonical is None:

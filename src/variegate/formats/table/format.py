@@ -10,6 +10,7 @@ from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, about, named
 from variegate.formats.delimited import Head, chosen_tables, read_head
 from variegate.formats.hints import Hints
+from variegate.formats.notes import information
 from variegate.formats.scan import Survey, leave_unsaid
 from variegate.formats.table.file import Columns, Place, Table, describe, find_columns, read_table
 from variegate.formats.table.writer import CsvTableWriter
@@ -104,18 +105,28 @@ class CsvTable(DatasetFormat):
         near = listed + sum(beside[folder] for folder in folders)
         if not listed or (listed < _LISTED * near and not chosen):
             reason = f"{printable(self.key)} lists {listed:,} of {total:,} images"
-            return NotThisFormat(reason, noteworthy=True)
+            names = [*self.table.rows, *self.table.outside]
+            # One of other names is about something else only where folders tell the classes.
+            lost = not listed and bool(names) and not survey.groups
+            if lost:
+                reason += f" (it has {printable(names[0])!r}); write names as they are there"
+            return NotThisFormat(reason, noteworthy=True, annotated=lost)
         return replace(self, images=images, notes=(*self.notes, *self._notes(missing, unlisted)))
 
     def _notes(self, missing: set[str], unlisted: list[str]) -> Iterator[str]:
         key = printable(self.key)
         outside = f"outside the dataset, says {key}"
-        yield from about(self.table.outside, "file lies", "files lie", outside)
+        lost = {name: end for name, end in self.table.by_end.items() if end in missing}
+        missing = missing - {*lost.values()}
+        yield from about([*self.table.outside, *lost], "file lies", "files lie", outside)
+        ends = f"out of the dataset, says {key}; matched by its last part"
+        yield from about(sorted(self.table.by_end.keys() - lost), "name leads", "names lead", ends)
         yield from about(sorted(missing), "file is", "files are", f"listed in {key} but missing")
         unsaid = f"not listed in {key} and without a label"
-        yield from about(unlisted, "image is", "images are", unsaid)
+        yield from information(about(unlisted, "image is", "images are", unsaid))
         empty = [name for name, (label, _) in self.table.rows.items() if label is None]
-        yield from about(empty, "file has", "files have", f"an empty label in {key}")
+        said = f"an empty label in {key}"
+        yield from information(about(empty, "file has", "files have", said))
 
     @property
     def heading(self) -> str:

@@ -5,15 +5,18 @@
 ``train/7.xml`` beside ``train/7.jpg``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.checks import Problems, without_duplicates
+from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.formats.base import NotThisFormat, Recognised, about, counted
+from variegate.formats.encodings import decode_text
+from variegate.formats.hints import Hints
 from variegate.formats.image_size import image_size
-from variegate.formats.paired import PairedFormat
+from variegate.formats.paired import PairedFormat, folder_said
 from variegate.formats.pairing import (
     Listed,
     Pairs,
@@ -51,31 +54,40 @@ class PascalVoc(PairedFormat):
     Attributes:
         sets: the lists.
         masks: keys of all masks.
+        encoding: of files that do not say theirs, as the user says.
     """
 
     name: ClassVar[str] = "voc"
+    takes: ClassVar[frozenset[str]] = frozenset(("encoding", "images"))
     heading: ClassVar[str] = "Pascal VOC"
     kind: ClassVar[str] = "XML file"
 
     sets: ImageSets
     masks: frozenset[str]
     template: VocWriter
+    encoding: str | None = None
 
     @classmethod
     def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         if not survey.others[".xml"] and not any(map(_of_masks, survey.tally.folders)):
             return NotThisFormat("there are no .xml files")
-        listed = Listed.of(storage, extension=".xml", keep=_is_kept)
-        masks = frozenset(key for key in listed.others if in_mask_folder(key))
-        pairs = find_pairs(listed, ".xml")
+        within = folder_said(survey.hints)
+        listed = Listed.of(storage, extension=".xml", keep=_is_kept, within=within)
+        masks = frozenset(
+            key for key in listed.others if in_mask_folder(key) and not _is_unread_mask(key)
+        )
+        pairs = find_pairs(listed, ".xml", within=within)
         if not pairs.folders:
             pairs = _pairs_by_masks(listed, masks)
         if not pairs.folders:
-            return NotThisFormat("no .xml file has the name of an image")
-        reason = pairs.doubt(listed) or other_format(storage, pairs, listed)
-        if reason and not chosen:
-            return NotThisFormat(reason, noteworthy=True)
-        return cls._of(storage, listed, pairs, masks, said=survey.hints.splits)
+            where = "" if within is None else f" in {printable(within)!r}"
+            return NotThisFormat(f"no .xml file has the name of an image{where}")
+        if not chosen:
+            if reason := pairs.doubt(listed):
+                return NotThisFormat(reason, noteworthy=True)
+            if other := other_format(storage, pairs, listed, survey.hints.encoding):
+                return other
+        return cls._of(storage, listed, pairs, masks, hints=survey.hints)
 
     @classmethod
     def _of(
@@ -85,20 +97,22 @@ class PascalVoc(PairedFormat):
         pairs: Pairs,
         masks: frozenset[str],
         *,
-        said: Mapping[str, str],
+        hints: Hints,
     ) -> Self:
         stems = {stem for found in listed.images.values() for stem in found}
         lists = [key for key in listed.others if is_list(key)]
         sets = read_sets(storage, lists, lambda name: name.rpartition("/")[2] in stems)
         maps = [key for key in listed.others if key.rpartition("/")[2] == _LABELMAP]
-        text = None
+        text, guesses = None, list[str]()
         if maps:
-            text = storage.read(maps[0], limit=_TEXT_LIMIT).decode("utf-8", "surrogateescape")
-        names, origin = examine(storage, pairs.present(listed))
+            data = storage.read(maps[0], limit=_TEXT_LIMIT)
+            text = decode_text(data, printable(maps[0]), hints.encoding, guesses)
+        names, origin = examine(storage, pairs.present(listed), hints.encoding)
         classes = class_order(names, text)
         dataset_format = cls(
             root=pairs.root(*listed.others),
-            said=said,
+            said=hints.splits,
+            encoding=hints.encoding,
             classes=classes,
             pairs=pairs,
             sets=sets,
@@ -113,12 +127,15 @@ class PascalVoc(PairedFormat):
                 mask_classes=mask_classes(text, names) if masks else (),
             ),
         )
-        return dataset_format.with_counts(listed, dataset_format._notes(listed))
+        return dataset_format.with_counts(listed, (*guesses, *dataset_format._notes(listed)))
 
     def _notes(self, listed: Listed) -> Iterator[str]:
         if not self.template.origin:
             yield "boxes start at 0: their numbers are taken as edges, not as pixels from 1 on"
         yield from self.unpaired(listed)
+        unread = (key for key in listed.others if _is_unread_mask(key))
+        words = "not PNG and not read; save masks as PNG"
+        yield from about(unread, "mask is", "masks are", words)
         found = {
             self.sets.find(f"{folder}{stem}")
             for folder in self.pairs.folders
@@ -153,7 +170,7 @@ class PascalVoc(PairedFormat):
         return "a label file" if key.lower().endswith(".xml") else None
 
     def read(self, storage: Storage, image: str, where: str, problems: Problems) -> Annotation:
-        root = read_xml(storage, where) if storage.exists(where) else None
+        root = read_xml(storage, where, self.encoding) if storage.exists(where) else None
         if root is None or _is_about_another(storage, image, root):
             annotation = self._by_masks(storage, image, problems)
         else:
@@ -197,7 +214,7 @@ class PascalVoc(PairedFormat):
         )
 
     def unsized(self, storage: Storage, image: str, where: str) -> Annotation:
-        root, unheard = read_xml(storage, where), Problems(where)
+        root, unheard = read_xml(storage, where, self.encoding), Problems(where)
         reading = Reading(self.template.origin, None, unheard)
         objects = tuple(one for _, _, one in read_objects(root, reading, ""))
         return Annotation(size=read_size(root, unheard), objects=objects)
@@ -238,7 +255,13 @@ class PascalVoc(PairedFormat):
 
 def _is_kept(key: str) -> bool:
     mask = key.lower().endswith(".png") and _of_masks(tuple(key.split("/")[:-1]))
-    return mask or is_list(key) or key.rpartition("/")[2] == _LABELMAP
+    return mask or _is_unread_mask(key) or is_list(key) or key.rpartition("/")[2] == _LABELMAP
+
+
+def _is_unread_mask(key: str) -> bool:
+    extension = parts_of(key)[2].lower()
+    is_other = extension in IMAGE_EXTENSIONS and extension != ".png"
+    return is_other and _of_masks(tuple(key.split("/")[:-1]))
 
 
 def _of_masks(folder: Sequence[str]) -> bool:

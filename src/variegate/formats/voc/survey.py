@@ -7,8 +7,9 @@ from contextlib import suppress
 from itertools import islice
 
 from variegate.errors import InputError, LimitError
+from variegate.formats.base import NotThisFormat
 from variegate.formats.image_size import mask_palette
-from variegate.formats.paired import BrokenFileError
+from variegate.formats.paired import BrokenFileError, UndecodedFileError
 from variegate.formats.pairing import Listed, Pairs
 from variegate.formats.voc.masks import CLASSES, color_map
 from variegate.formats.voc.xml import SIZE_LIMIT, Node, parse, scan
@@ -22,14 +23,14 @@ _WANTED = {("object", "name"), ("part", "name"), ("bndbox", "xmin"), ("bndbox", 
 _FIRST = re.compile(r"0*(?:0|0?\.[0-9]+|0\.)")
 
 
-def read_xml(storage: Storage, key: str) -> Node:
+def read_xml(storage: Storage, key: str, encoding: str | None = None) -> Node:
     """Return the root of a file.
 
     Raises:
         BrokenFileError: it is no XML of this format, or refused.
     """
     try:
-        root = parse(storage.read(key, limit=SIZE_LIMIT))
+        root = parse(storage.read(key, limit=SIZE_LIMIT), encoding)
     except (LimitError, InputError) as error:
         raise BrokenFileError(1, str(error)) from error
     if root.tag != "annotation":
@@ -43,18 +44,30 @@ def read_xml(storage: Storage, key: str) -> Node:
     return root
 
 
-def other_format(storage: Storage, pairs: Pairs, listed: Listed) -> str | None:
+def other_format(
+    storage: Storage, pairs: Pairs, listed: Listed, encoding: str | None
+) -> NotThisFormat | None:
     """Say why the XML files beside the images are not of this format, or None."""
     keys, readable = list(islice(pairs.present(listed), _LOOKED_AT)), 0
+    undecoded = None
     for key in keys:
-        with suppress(BrokenFileError):
-            root = read_xml(storage, key)
+        try:
+            root = read_xml(storage, key, encoding)
+        except UndecodedFileError as error:
+            undecoded = undecoded or f"{printable(key)}: {error.reason}"
+        except BrokenFileError:
+            continue
+        else:
             if is_label_me(root):
-                return f"{printable(key)} is of the old LabelMe web tool, which is not supported"
+                web = "is of the old LabelMe web tool, which is not supported"
+                return NotThisFormat(f"{printable(key)} {web}", noteworthy=True)
             readable += 1
-    if keys and not readable:
-        return "the .xml files beside the images are broken or of another format"
-    return None
+    if readable or not keys:
+        return None
+    if undecoded:
+        return NotThisFormat(undecoded, noteworthy=True, annotated=True)
+    reason = "the .xml files beside the images are broken or of another format"
+    return NotThisFormat(reason, noteworthy=True)
 
 
 def is_label_me(root: Node) -> bool:
@@ -66,7 +79,9 @@ def is_label_me(root: Node) -> bool:
     )
 
 
-def examine(storage: Storage, keys: Iterable[str]) -> tuple[Counter[str], int]:
+def examine(
+    storage: Storage, keys: Iterable[str], encoding: str | None
+) -> tuple[Counter[str], int]:
     """Look into all these files.
 
     Returns:
@@ -76,7 +91,7 @@ def examine(storage: Storage, keys: Iterable[str]) -> tuple[Counter[str], int]:
     origin = 1
     for key in keys:
         with suppress(BrokenFileError, LimitError, InputError):
-            for tag, text in scan(storage.read(key, limit=SIZE_LIMIT), _WANTED):
+            for tag, text in scan(storage.read(key, limit=SIZE_LIMIT), _WANTED, encoding):
                 if tag == "name":
                     names[text] += 1
                 elif origin and _FIRST.fullmatch(text):

@@ -3,18 +3,23 @@
 Element trees become JSON values and back, so that fields nobody knows travel with the annotation.
 """
 
+import codecs
 import json
 import re
 from collections.abc import Container, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from xml.parsers import expat
 
-from variegate.formats.paired import BrokenFileError
+from variegate.formats.paired import BrokenFileError, UndecodedFileError
 
 # A file of 10,000 objects has 4 MB.
 SIZE_LIMIT = 1 << 24
 _DEPTH_LIMIT = 32
+_DECLARED = re.compile(
+    rb"""(?:\xef\xbb\xbf)?<\?xml[^>]{,100}?\sencoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']"""
+)
 _INTEGER = re.compile("0|-?[1-9][0-9]{0,17}")
 _NO_NAME = re.compile(r"[^\w.-]|^(?=[^A-Za-z_])", re.ASCII)
 # Not `xml.sax.saxutils.escape`: importing that brings HTTP along.
@@ -57,8 +62,12 @@ class Node:
         return {tag: found if len(found) > 1 else found[0] for tag, found in values.items()}
 
 
-def parse(data: bytes) -> Node:
+def parse(data: bytes, encoding: str | None = None) -> Node:
     """Return the root element.
+
+    Args:
+        data: the file.
+        encoding: of files that do not say theirs, as the user says.
 
     Raises:
         BrokenFileError: it is not well-formed, or contains what is refused.
@@ -82,11 +91,13 @@ def parse(data: bytes) -> Node:
     parser.StartElementHandler = start
     parser.EndElementHandler = lambda _: stack.pop()
     parser.CharacterDataHandler = text
-    _run(parser, data)
+    _run(parser, _utf8(data, encoding))
     return root.children[0]
 
 
-def scan(data: bytes, wanted: Container[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def scan(
+    data: bytes, wanted: Container[tuple[str, str]], encoding: str | None = None
+) -> Iterator[tuple[str, str]]:
     """Yield (tag, text) of the elements that are wanted by parent and tag; a fast look.
 
     Raises:
@@ -112,13 +123,14 @@ def scan(data: bytes, wanted: Container[tuple[str, str]]) -> Iterator[tuple[str,
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end
-    _run(parser, data)
+    _run(parser, _utf8(data, encoding))
     return iter(found)
 
 
 def _parser() -> expat.XMLParserType:
     """Return a parser that refuses document types, before anything that they declare is used."""
-    parser = expat.ParserCreate()
+    # Whatever the file says: it is in UTF-8 by now.
+    parser = expat.ParserCreate("utf-8")
     parser.buffer_text = True
 
     def refuse(*_: Any) -> Any:
@@ -129,6 +141,31 @@ def _parser() -> expat.XMLParserType:
     parser.EntityDeclHandler = refuse
     parser.ExternalEntityRefHandler = refuse
     return parser
+
+
+def _utf8(data: bytes, encoding: str | None) -> bytes:
+    """Return XML in UTF-8: expat knows no encodings of several bytes but Unicode's.
+
+    Raises:
+        UndecodedFileError: it is not in the encoding that it or the user says.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        said = "utf-16"
+    else:
+        declared = _DECLARED.match(data)
+        said = declared[1].decode("ascii") if declared else ""
+        if not said or said.lower().replace("-", "") == "utf8":
+            # What is not in UTF-8 is as the user says: tools declare UTF-8 whatever they write.
+            with suppress(UnicodeDecodeError):
+                data.decode("utf-8")
+                return data
+            said = encoding or "utf-8"
+    try:
+        return data.decode(said).encode()
+    except UnicodeDecodeError as error:
+        raise UndecodedFileError(said, encoding) from error
+    except (LookupError, ValueError) as error:
+        raise BrokenFileError(1, f"in an encoding that cannot be read ({error})") from error
 
 
 def _run(parser: expat.XMLParserType, data: bytes) -> None:

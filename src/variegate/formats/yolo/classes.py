@@ -6,6 +6,7 @@ classes in different orders. They are merged by name.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from variegate.errors import InputError
 from variegate.formats.base import named
@@ -18,6 +19,7 @@ _FILES = ("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt
 _REMEDY = "put them in order, or say the names with --classes FILE"
 
 Names = Mapping[int, str]
+NO_OTHERS: Mapping[str, Names] = MappingProxyType({})
 
 
 def is_class_file(key: str) -> bool:
@@ -47,6 +49,7 @@ def read_classes(
     folders: Mapping[str, str],
     *,
     config: tuple[str, Names],
+    others: Mapping[str, Names] = NO_OTHERS,
     said: Sequence[str] | None = None,
     encoding: str | None = None,
 ) -> Classes:
@@ -57,6 +60,7 @@ def read_classes(
         lists: keys of lists of classes, the likeliest first.
         folders: of images -> of their labels.
         config: key of the configuration and the names in it, if any.
+        others: keys of further configurations, and the names in them.
         said: names as the user says, which count before all others.
         encoding: of the lists, as the user says.
 
@@ -72,7 +76,9 @@ def read_classes(
     }
     found = {key: names for key, names in found.items() if names}
     key, names = config
-    if names:
+    if names and any(other != names for other in others.values()):
+        found = {key: dict(names), **{at: dict(one) for at, one in others.items()}, **found}
+    elif names:
         for one, other in found.items():
             _compare((key, names), (one, other), problems)
         return Classes(names, problems=tuple(problems))

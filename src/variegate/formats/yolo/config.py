@@ -1,8 +1,9 @@
 """What stands beside YOLO's labels: data.yaml or obj.data. Lists of classes: see `classes`."""
 
 import posixpath
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import yaml
@@ -10,11 +11,13 @@ import yaml
 from variegate.annotations.splits import canonical_split
 from variegate.errors import InputError
 from variegate.formats.encodings import decode_text
+from variegate.formats.notes import Information
 from variegate.formats.pairing import parts_of
 from variegate.formats.yolo.classes import class_lines, is_class_file, unique
 from variegate.storage import Storage, printable
 
 _LIMIT = 1 << 22
+_MOST_FILES = 64
 _MOST_VALUES = 10_000
 _MOST_CLASSES = 100_000
 _MOST_DIGITS = 18
@@ -46,6 +49,7 @@ class Config:
         task: as written.
         extra: fields that mean nothing here.
         problems: what is wrong with the files.
+        others: key -> the classes in further files of this kind.
     """
 
     key: str | None = None
@@ -59,6 +63,7 @@ class Config:
     task: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    others: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
 
 def read_config(
@@ -83,16 +88,28 @@ def read_config(
         return -near, len(folder) < 1, stem.lower() not in ("data", "dataset"), key
 
     ordered = sorted(keys, key=rank)
-    config = Config()
+    config, others = Config(), dict[str, Mapping[int, str]]()
+    yamls = (key for key in ordered if key.lower().endswith((".yaml", ".yml")))
     for key in ordered:
         if key.lower().endswith((".yaml", ".yml")):
             if (found := _read_yaml(storage, key, encoding)) is not None:
                 config = found
+                others = dict(_further_names(storage, islice(yamls, _MOST_FILES), key, encoding))
                 break
         elif key.lower().endswith(".data"):
             config = _read_darknet(storage, key, encoding)
             break
-    return replace(config, lists=tuple(filter(is_class_file, ordered)))
+    return replace(config, lists=tuple(filter(is_class_file, ordered)), others=others)
+
+
+def _further_names(
+    storage: Storage, keys: Iterable[str], taken: str, encoding: str | None
+) -> Iterator[tuple[str, Mapping[int, str]]]:
+    """Yield the classes in the other files of this kind: folders may number them in other ways."""
+    for key in keys:
+        found = None if key == taken else _read_yaml(storage, key, encoding)
+        if found is not None and found.names:
+            yield key, found.names
 
 
 def _read_darknet(storage: Storage, key: str, encoding: str | None) -> Config:
@@ -159,7 +176,8 @@ def _extra(values: Mapping[Any, Any], key: str, problems: list[str]) -> dict[str
             if name not in _OWN_KEYS and not canonical_split(str(name))
         }
     except (OverflowError, RecursionError):
-        problems.append(f"{key}: more than {_MOST_VALUES:,} other values; they are not kept")
+        said = f"{key}: more than {_MOST_VALUES:,} other values; they are not kept"
+        problems.append(Information(said))
         return {}
 
 

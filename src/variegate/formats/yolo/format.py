@@ -20,7 +20,7 @@ from variegate.errors import InputError, LimitError
 from variegate.formats.base import NotThisFormat, Recognised, named
 from variegate.formats.hints import Hints
 from variegate.formats.image_size import image_size
-from variegate.formats.paired import PairedFormat
+from variegate.formats.paired import PairedFormat, folder_said
 from variegate.formats.pairing import Listed, Pairs, find_pairs, parts_of, rivals
 from variegate.formats.scan import Survey
 from variegate.formats.yolo.classes import Classes, read_classes
@@ -28,7 +28,7 @@ from variegate.formats.yolo.config import Config, is_config, read_config
 from variegate.formats.yolo.lines import TASKS, Grammar, Task, are_scored, guess_task
 from variegate.formats.yolo.splits import Splits, read_splits
 from variegate.formats.yolo.writer import YoloWriter, flip_of
-from variegate.storage import Storage
+from variegate.storage import Storage, printable
 
 _FILE_LIMIT = 1 << 26
 # So many label files are looked at to tell what they hold; where no file names the classes, all.
@@ -56,9 +56,10 @@ class Yolo(PairedFormat):
     """
 
     name: ClassVar[str] = "yolo"
-    takes: ClassVar[frozenset[str]] = frozenset(("classes", "encoding", "pairs"))
+    takes: ClassVar[frozenset[str]] = frozenset(("classes", "encoding", "images", "pairs"))
     kind: ClassVar[str] = "label file"
     without: ClassVar[str] = "nothing to detect"
+    guesses_without: ClassVar[bool] = True
     choosable: ClassVar[bool] = True
 
     grammar: Grammar
@@ -71,7 +72,8 @@ class Yolo(PairedFormat):
     def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         if not survey.others[".txt"]:
             return NotThisFormat("there are no .txt files")
-        listed = Listed.of(storage, extension=".txt", keep=is_config)
+        within = folder_said(survey.hints)
+        listed = Listed.of(storage, extension=".txt", keep=is_config, within=within)
         found = rivals(listed) if survey.labels is None else []
         if found and not chosen:
             return NotThisFormat(
@@ -84,9 +86,10 @@ class Yolo(PairedFormat):
             top = f"{labels.strip('/')}/"
             kept = {at: stems for at, stems in listed.annotations.items() if at.startswith(top)}
             listed.annotations = kept
-        pairs = find_pairs(listed, ".txt")
+        pairs = find_pairs(listed, ".txt", within=within)
         if not pairs.folders:
-            return NotThisFormat("no .txt file has the name of an image")
+            where = "" if within is None else f" in {printable(within)!r}"
+            return NotThisFormat(f"no .txt file has the name of an image{where}")
         if not chosen and (reason := pairs.doubt(listed)):
             return NotThisFormat(reason, noteworthy=True)
         result = cls._of(storage, listed, pairs, survey.hints)
@@ -123,6 +126,7 @@ class Yolo(PairedFormat):
                 config.lists,
                 pairs.folders,
                 config=(config.key or "", config.names),
+                others=config.others,
                 said=hints.classes,
                 encoding=hints.encoding,
             )
@@ -245,4 +249,5 @@ def _files(config: Config, splits: Splits) -> dict[str, str]:
     files = dict.fromkeys(splits.lists, "a list of images")
     if config.key:
         files[config.key] = "the description of the dataset"
+    files |= dict.fromkeys(config.others, "a description of a part of the dataset")
     return {**files, **dict.fromkeys(config.lists, "a list of classes")}

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from variegate.formats.base import about, named
+from variegate.formats.notes import Information
 from variegate.formats.pairing import Listed, listed_lines, parts_of
 from variegate.formats.scan import said_depth, split_below
 from variegate.formats.yolo.config import Config, resolve
@@ -82,7 +83,8 @@ class _Reader:
                     f"{key}: {split}: {place!r} is not there; {named(by_name)} is taken"
                 )
             else:
-                self.found.notes.append(f"{key}: {split}: {place!r} is not there")
+                said = f"{key}: {split}: {place!r} is not there"
+                self.found.notes.append(Information(said))
         if written:
             self.found.places[split] = tuple(dict.fromkeys(written))
 

@@ -1,0 +1,142 @@
+"""Datasets that would be taken for something else without a word."""
+
+import json
+
+import pytest
+import yaml
+
+import jobs
+from variegate import Options, augment
+from variegate.errors import InputError
+from variegate.formats import detect
+from variegate.formats.hints import Hints
+from variegate.storage import open_storage
+
+VOC = """<annotation><size><width>40</width><height>30</height></size><object><name>安全帽</name>
+<bndbox><xmin>2</xmin><ymin>3</ymin><xmax>12</xmax><ymax>13</ymax></bndbox></object></annotation>"""
+
+
+@pytest.fixture
+def draw(tmp_path):
+    def make(*names):
+        for name in names:
+            jobs.draw_noise(tmp_path / name, size=(30, 40))
+        return tmp_path
+
+    return make
+
+
+def categories(root, **hints):
+    storage = open_storage(root)
+    found = detect(storage, hints=Hints.of(**hints))
+    return {
+        source.key: [one.category for one in source.annotation.objects]
+        for source in found.sources(storage)
+        if source.annotation is not None
+    }
+
+
+def test_several_descriptions_of_classes_each_count_for_their_folder(draw, tmp_path):
+    root = draw("in/a/images/1.png", "in/b/images/2.png") / "in"
+    for site, names in (("a", ["cat", "dog"]), ("b", ["dog", "cat"])):
+        (root / site / "labels").mkdir()
+        (root / site / f"labels/{1 if site == 'a' else 2}.txt").write_text("0 .5 .5 .2 .2\n")
+        (root / site / "data.yaml").write_text(yaml.safe_dump({"names": names}))
+    assert categories(root) == {"a/images/1.png": ["cat"], "b/images/2.png": ["dog"]}
+    augment(root, tmp_path / "out", recipe=jobs.recipe(jobs.TWO), options=Options(workers=0))
+    written = categories(tmp_path / "out")
+    assert {key[0]: one for key, one in written.items()} == {"a": ["cat"], "b": ["dog"]}
+
+
+def test_a_second_description_with_the_same_classes_changes_nothing(draw):
+    root = draw("images/1.png")
+    (root / "labels").mkdir()
+    (root / "labels/1.txt").write_text("1 .5 .5 .2 .2\n")
+    for name in ("data.yaml", "other.yaml"):
+        (root / name).write_text("names: [cat, dog]\n")
+    assert detect(open_storage(root)).notes == ()
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "gb2312", "utf-8", "utf-16"])
+def test_xml_in_the_encoding_that_it_declares(encoding, draw):
+    root = draw("1.png")
+    text = f'<?xml version="1.0" encoding="{encoding}"?>\n{VOC}'
+    (root / "1.xml").write_bytes(text.encode(encoding))
+    assert categories(root) == {"1.png": ["安全帽"]}
+
+
+@pytest.mark.parametrize("head", ["", '<?xml version="1.0" encoding="utf-8"?>'])
+def test_xml_in_an_encoding_that_it_does_not_declare_is_asked_about(head, draw):
+    root = draw("1.png")
+    (root / "1.xml").write_bytes(f"{head}{VOC}".encode("gbk"))
+    with pytest.raises(InputError, match=r"1\.xml: not in UTF-8; say its encoding"):
+        detect(open_storage(root))
+    assert categories(root, encoding="gbk") == {"1.png": ["安全帽"]}
+
+
+def test_labelme_in_another_encoding_is_never_taken_for_no_labels(draw):
+    root = draw("1.png")
+    shape = {"label": "Bär", "shape_type": "rectangle", "points": [[1, 2], [9, 9]]}
+    text = json.dumps({"shapes": [shape]}, ensure_ascii=False)
+    (root / "1.json").write_bytes(text.encode("cp1252"))
+    with pytest.raises(InputError, match=r"1\.json: not in UTF-8; say its encoding"):
+        detect(open_storage(root))
+    assert categories(root, encoding="cp1252") == {"1.png": ["Bär"]}
+
+
+def test_fields_of_labelme_that_nobody_can_move_are_told(draw):
+    root = draw("1.png")
+    shape = {"label": "a", "shape_type": "rectangle", "points": [[1, 2], [9, 9]], "center": [5, 5]}
+    (root / "1.json").write_text(json.dumps({"shapes": [shape]}))
+    (note,) = detect(open_storage(root)).notes
+    assert note.startswith("field 'center' of shapes (1 times) is a list of numbers")
+
+
+@pytest.mark.parametrize(
+    ("column", "told"), [("cx", True), ("x_center", True), ("left", True), ("score", False)]
+)
+def test_columns_of_boxes_that_may_be_places_are_told(column, told, draw):
+    root = draw("1.png")
+    (root / "b.csv").write_text(
+        f"filename,xmin,ymin,xmax,ymax,class,{column}\n1.png,1,2,9,9,cat,0.5\n"
+    )
+    notes = detect(open_storage(root)).notes
+    assert any("may be places in the image" in note for note in notes) is told
+
+
+def test_a_name_that_several_folders_have_is_told(draw):
+    root = draw("x/1.png", "x/2.png", "y/1.png")
+    (root / "b.csv").write_text(
+        "filename,xmin,ymin,xmax,ymax,class\n1.png,1,2,9,9,cat\n2.png,1,2,9,9,cat\n"
+    )
+    said = "'1.png' is taken for 'x/1.png', not for 'y/1.png'; --images DIR"
+    assert any(said in note for note in detect(open_storage(root)).notes)
+    assert categories(root, images="y").keys() == {"y/1.png"}
+
+
+def test_masks_of_the_same_names_are_no_other_images(draw):
+    root = draw("images/1.png", "images/2.png", "masks/1.png", "labels/2.png")
+    (root / "b.csv").write_text(
+        "filename,xmin,ymin,xmax,ymax,class\n1.png,1,2,9,9,cat\n2.png,1,2,9,9,cat\n"
+    )
+    notes = detect(open_storage(root)).notes
+    assert not any("may mean several images" in note for note in notes)
+
+
+@pytest.mark.parametrize("extension", ["jpg", "bmp"])
+def test_masks_of_voc_that_are_no_png_are_told(extension, draw):
+    root = draw("JPEGImages/1.png", f"SegmentationClass/1.{extension}")
+    (root / "Annotations").mkdir()
+    (root / "Annotations/1.xml").write_text(VOC)
+    notes = detect(open_storage(root)).notes
+    assert notes == (
+        f"1 mask is not PNG and not read; save masks as PNG: 'SegmentationClass/1.{extension}'",
+    )
+
+
+@pytest.mark.parametrize("name", ["labels.xlsx", "labels.mat", "labels.npy", "labels.pkl"])
+def test_files_that_may_hold_the_labels_of_images_without_any_are_told(name, draw):
+    root = draw("images/1.png")
+    (root / name).write_bytes(b"")
+    (note,) = detect(open_storage(root)).notes
+    assert "may hold labels: this version does not read them" in note
