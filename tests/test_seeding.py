@@ -74,6 +74,8 @@ def test_all_that_numpy_offers_is_there():
     assert isinstance(made, np.random.Generator)
     assert sorted(made.permutation(4)) == [0, 1, 2, 3]
     assert made.choice([5, 6], p=[0, 1]) == 6
+    assert made.uniform([0, 5], [1, 6]).shape == made.integers([0, 5], [1, 6]).shape == (2,)
+    assert made.integers(np.int64(3), np.int64(4)) == 3
     assert made.bit_generator.state["bit_generator"] == "Philox"
     assert "Philox" in repr(made)
     assert pickle.loads(pickle.dumps(generator(1))).random() == generator(1).random(1)[0]

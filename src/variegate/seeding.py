@@ -112,13 +112,13 @@ class KeyedGenerator(np.random.Generator):
 
     def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
         """Return a number from [low, high), or what numpy's generator returns for a size."""
-        if size is not None:
+        if size is not None or not (_is_single(low) and _is_single(high)):
             return self._generator().uniform(low, high, size)
         return low + (high - low) * self.random()
 
     def integers(self, low: Any, high: Any = None, *others: Any, **named: Any) -> Any:
         """Return an integer from [low, high), or what numpy's generator returns for a size."""
-        if others or named:
+        if others or named or not (_is_single(low) and (high is None or _is_single(high))):
             return self._generator().integers(low, high, *others, **named)
         first, stop = (0, low) if high is None else (low, high)
         if stop <= first:
@@ -147,6 +147,10 @@ class KeyedGenerator(np.random.Generator):
 
     def __reduce__(self) -> Any:
         return self._generator().__reduce__()
+
+
+def _is_single(value: Any) -> bool:
+    return isinstance(value, int | float)
 
 
 def _handed_on(name: str) -> Callable[..., Any]:
