@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format bench oracles wheel clean
+.PHONY: demo test lint format bench oracles lock wheel clean
 
 demo: $(VENV)/.core
 	$(BIN)/python -m variegate.cli.demo demo
@@ -37,6 +37,16 @@ bench: $(VENV)/.core $(VENV)/.stores .venv-lambda/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,ray]' 'moto[server,s3]>=5.2' \
 	  azure-storage-blob pytest
 	$(BIN)/python benchmarks/run.py $(ONLY)
+
+# What the container image holds: the newest packages that pyproject.toml allows, and their digests.
+LOCK := $(BIN)/uv --no-config pip compile --upgrade --quiet --generate-hashes --no-header --no-annotate \
+  --python-version 3.11 --python-platform x86_64-manylinux_2_28 --default-index https://pypi.org/simple \
+  --no-emit-index-url
+lock: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	cd deploy/kubernetes && \
+	  ../../$(LOCK) requirements.in ../../pyproject.toml --extra ray -o requirements.lock && \
+	  ../../$(LOCK) build-requirements.in -o build-requirements.lock
 
 # The wheel and the source archive, tried in empty environments of the Pythons that are here.
 wheel: | $(BIN)/python

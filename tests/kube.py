@@ -3,6 +3,7 @@
 import copy
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,16 @@ from variegate.cli import app
 # Kubernetes' version whose definitions the files are held against.
 VERSION = "1.31"
 
+# The definitions have 2 MB; the loader in Python takes half a minute for them.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+
+@cache
 def definitions(data_dir: Path) -> dict[str, jsonschema.Draft202012Validator]:
     """Return validators of KubeRay's kinds, which take no unknown field."""
     found = {}
     for path in (data_dir / "schemas").glob("*.yaml"):
-        definition = yaml.safe_load(path.read_text())["spec"]
+        definition = yaml.load(path.read_text(), _LOADER)["spec"]
         (schema,) = (
             one["schema"]["openAPIV3Schema"]
             for one in definition["versions"]

@@ -33,6 +33,7 @@ ONLY_IN = {
     "huggingface_hub": {"datasets/upload/hugging_face.py"},
     "rich": {"cli"},
     "onnxruntime": {"models/predictors/onnx.py"},
+    "ai_edge_litert": {"models/predictors/litert.py"},
     "boto3": {"deploy", "runs/backends/aws_lambda.py"},
     "botocore": {"deploy", "runs/backends/aws_lambda.py"},
     "typer": {"cli"},
@@ -45,6 +46,7 @@ ONLY_IN = {
 # These are imported when they are needed, but never because something of variegate is.
 LATE = (
     "onnxruntime",
+    "ai_edge_litert",
     "watchfiles",
     "httpx",
     "huggingface_hub",

@@ -38,7 +38,7 @@ def run() -> Run:
     """Call the command line; paths may be given as they are."""
     runner = CliRunner(env={"COLUMNS": "100"})
 
-    def call(*arguments: object) -> Result:
-        return runner.invoke(app, [str(one) for one in arguments])
+    def call(*arguments: object, answer: str | None = None) -> Result:
+        return runner.invoke(app, [str(one) for one in arguments], input=answer)
 
     return call

@@ -113,8 +113,13 @@ def command(
     return enter
 
 
-def _expanded(function: Command) -> Command:
-    """Return a function that takes the fields of its arguments' dataclasses one by one."""
+def expanded_parameters(
+    function: Command,
+) -> tuple[list[inspect.Parameter], dict[str, Any]]:
+    """Return a command's parameters, and its arguments that are dataclasses.
+
+    Of a dataclass, the fields are parameters.
+    """
     parameters: list[inspect.Parameter] = []
     groups: dict[str, Any] = {}
     for parameter in inspect.signature(function, eval_str=True).parameters.values():
@@ -130,6 +135,12 @@ def _expanded(function: Command) -> Command:
             )
             for one in fields(kind)
         ]
+    return parameters, groups
+
+
+def _expanded(function: Command) -> Command:
+    """Return a function that takes the fields of its arguments' dataclasses one by one."""
+    parameters, groups = expanded_parameters(function)
 
     def expanded(**given: Any) -> None:
         made = {

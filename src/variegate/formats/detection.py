@@ -36,11 +36,7 @@ def detect(
         UsageError: no such format, or an impossible pattern.
         InputError: there are no images, or no format fits.
     """
-    name, _, labels = (name or "").partition(":")
-    chosen = _chosen(formats, name or None, label_pattern)
-    if labels and not all(kind.choosable for kind in chosen):
-        names = ", ".join(kind.name for kind in formats if kind.choosable)
-        raise UsageError(f"--format {name}:{labels}: a folder or file goes with {names} only")
+    chosen, labels = asked_format(formats, name, label_pattern)
     rules = NAME_RULES if label_pattern is None else pattern_rules(label_pattern)
     seen = replace(survey(storage, rules), labels=labels or None, hints=hints)
     place = printable(storage.url)
@@ -74,6 +70,22 @@ def detect(
         f"{place}: unknown format ({'; '.join(reasons)}); "
         f"put the files in order, or say what it is with --format ({names})"
     )
+
+
+def asked_format(
+    formats: Sequence[type[DatasetFormat]], name: str | None, label_pattern: str | None
+) -> tuple[list[type[DatasetFormat]], str]:
+    """Return the one format that the user asks for, or none, and whose labels it shall take.
+
+    Raises:
+        UsageError: there is no such format, or it does not go with what else is asked for.
+    """
+    name, _, labels = (name or "").partition(":")
+    chosen = _chosen(formats, name or None, label_pattern)
+    if labels and not all(kind.choosable for kind in chosen):
+        names = ", ".join(kind.name for kind in formats if kind.choosable)
+        raise UsageError(f"--format {name}:{labels}: a folder or file goes with {names} only")
+    return chosen, labels
 
 
 def _chosen(

@@ -22,12 +22,20 @@ class ModelOutput(Spec):
 
     Attributes:
         name: of the output; None where there is one, or all are needed.
-        kind: how it is to be read. "probabilities" and "logits" are those of classes; others name
-            what decodes the raw answer, such as "fastestdet".
+        kind: how it is to be read. "probabilities" and "logits" are those of classes, of the image
+            or of each pixel; others name what decodes the raw answer, such as "fastestdet".
+        min_score: boxes and masks of a lower score are dropped; of a single mask: the probability
+            from which on a pixel belongs to it.
+        max_overlap: of two boxes of a class that overlap more (IoU) the surer one is kept, where
+            the model leaves that to others.
+        max_objects: of an image.
     """
 
     name: str | None = None
     kind: str = "logits"
+    min_score: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_overlap: Annotated[float, Field(ge=0, le=1)] = 0.45
+    max_objects: Annotated[int, Field(ge=1, le=10_000)] = 100
 
 
 class ModelCard(Spec):
@@ -50,7 +58,7 @@ class ModelCard(Spec):
     output: ModelOutput = ModelOutput()
     classes: tuple[str, ...] = ()
     description: str = ""
-    made_with: Annotated[dict[str, Any], Field(default_factory=dict)]
+    made_with: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -76,6 +84,10 @@ class ModelCard(Spec):
             return cls.model_validate(data)
         except ValidationError as error:
             raise InputError(f"{path}: {sentence(error, cls)}") from error
+
+    def changed_output(self, kind: str) -> Self:
+        """Return a card whose answers are read in another way."""
+        return self.model_copy(update={"output": self.output.model_copy(update={"kind": kind})})
 
     def save(self, path: Path) -> None:
         """Write the card as indented JSON, without what is as usual."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from variegate.annotations.sample import Image, Size, check_image
+from variegate.models.placement import Placement
 from variegate.validation import Spec
 
 Floats = npt.NDArray[np.float32]
@@ -74,6 +75,18 @@ class Preprocessing(Spec):
         """
         return np.stack([self._one(check_image(one)) for one in images])
 
+    def placement(self, size: Size) -> Placement:
+        """Return where an image of (height, width) `size` comes to lie in what the model takes."""
+        if self.fit == "stretch":
+            inner, offset = self.size, (0, 0)
+        elif self.fit == "pad":
+            inner = self._inner(size)
+            offset = ((self.size[0] - inner[0]) // 2, (self.size[1] - inner[1]) // 2)
+        else:
+            inner = self._outer(size)
+            offset = (-((inner[0] - self.size[0]) // 2), -((inner[1] - self.size[1]) // 2))
+        return Placement(image=size, input=self.size, inner=inner, offset=offset)
+
     def _one(self, image: Image) -> npt.NDArray[Any]:
         fitted = self._fitted(self._in_channels(image))
         if self.dtype == "uint8" and not self.mean and not self.std:
@@ -94,30 +107,35 @@ class Preprocessing(Spec):
         return values
 
     def _in_channels(self, image: Image) -> Image:
-        image = image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image
-        if image.ndim == 3 and image.shape[2] == 4:
-            image = _over_white(image)
         if self.channels == "gray":
-            return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        if image.ndim == 2:
-            return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+            if image.ndim == 2 or image.shape[2] == 1:
+                return image.reshape(image.shape[:2])
+            return cv2.cvtColor(as_rgb(image), cv2.COLOR_RGB2GRAY)
+        image = as_rgb(image)
         return image if self.channels == "rgb" else np.ascontiguousarray(image[:, :, ::-1])
 
     def _fitted(self, image: Image) -> Image:
-        height, width = image.shape[:2]
+        size = (image.shape[0], image.shape[1])
         if self.fit == "stretch":
             return resized(image, self.size)
         if self.fit == "pad":
-            times = min(self.size[0] / height, self.size[1] / width)
-            inner = resized(image, _sides(height, width, times, most=self.size))
-            return self._padded(inner)
-        times = (self.resize_to or min(self.size)) / min(height, width)
-        # Both sides must hold what is taken of them.
-        times = max(times, self.size[0] / height, self.size[1] / width)
-        outer = resized(image, _sides(height, width, times, least=self.size))
+            return self._padded(resized(image, self._inner(size)))
+        outer = resized(image, self._outer(size))
         top = (outer.shape[0] - self.size[0]) // 2
         left = (outer.shape[1] - self.size[1]) // 2
         return outer[top : top + self.size[0], left : left + self.size[1]]
+
+    def _inner(self, size: Size) -> Size:
+        """Return how large an image is that just fits in."""
+        times = min(self.size[0] / size[0], self.size[1] / size[1])
+        return _sides(*size, times, most=self.size)
+
+    def _outer(self, size: Size) -> Size:
+        """Return how large an image is of which the middle is taken."""
+        times = (self.resize_to or min(self.size)) / min(size)
+        # Both sides must hold what is taken of them.
+        times = max(times, self.size[0] / size[0], self.size[1] / size[1])
+        return _sides(*size, times, least=self.size)
 
     def _padded(self, image: Image) -> Image:
         rows, columns = (whole - part for whole, part in zip(self.size, image.shape, strict=False))
@@ -131,6 +149,14 @@ class Preprocessing(Spec):
             cv2.BORDER_CONSTANT,
             value=(self.fill,) * 3,
         )
+
+
+def as_rgb(image: Image) -> Image:
+    """Return an image of any kind as (H, W, 3) RGB; what is transparent is white."""
+    image = image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image
+    if image.ndim == 2:
+        return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+    return _over_white(image) if image.shape[2] == 4 else image
 
 
 def _sides(

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from variegate.cli import app
 from variegate.deploy.aws import cost
 from variegate.deploy.aws.stack import checked_parameters, known_parameters
+from variegate.deploy.files import deployment_files
 from variegate.errors import UsageError
 from variegate.recipes.recipe import Recipe
 
@@ -75,12 +76,16 @@ def recording_sam(sam, tmp_path, monkeypatch):
     return record
 
 
-def test_it_validates_builds_asks_and_deploys(run, recording_sam, tmp_path, capfd):
+def test_it_validates_builds_asks_and_deploys(
+    run, recording_sam, tmp_path, capfd, moto_url, monkeypatch
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
     arguments = ("deploy", "augment", *NAMES, "--preset", "chain", "--set", "Timeout=300")
     refused = run(*arguments, "--folder", tmp_path / "project", answer="n\n")
-    assert refused.exit_code == 1
+    assert refused.exit_code == 0, refused.output
+    assert f"nothing was deployed; the project is in {tmp_path / 'project'}" in refused.stderr
     assert not recording_sam.exists()
-    assert not (tmp_path / "project").exists()
+    assert (tmp_path / "project/template.yaml").is_file()
     agreed = run(*arguments, "--folder", tmp_path / "project", answer="y\n")
     assert agreed.exit_code == 0, agreed.output
     deployed, built = json.loads(recording_sam.read_text())
@@ -92,6 +97,27 @@ def test_it_validates_builds_asks_and_deploys(run, recording_sam, tmp_path, capf
     packed = tmp_path / "project/.aws-sam/build/AugmentFunction/recipe.yaml"
     assert Recipe.load(packed) == Recipe.load("chain")
     assert "is a valid SAM Template" in capfd.readouterr().err
+
+
+def test_a_project_is_written_without_deploying(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", "")
+    result = run("deploy", "augment", *NAMES, "--print", "--folder", tmp_path / "project")
+    assert result.exit_code == 0, result.output
+    assert "nothing was deployed; the project is in" in result.stderr
+    assert (tmp_path / "project/function/requirements.txt").is_file()
+    assert "# template.yaml" not in result.output
+
+
+def test_tags_and_an_address_for_alarms(run, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    more = ("--alarm-email", "ops@example.com", "--tag", "team=vision", "--tag", "note=two words")
+    result = run("deploy", "augment", *NAMES, *more, "--print")
+    assert "AlarmEmail=ops@example.com" in result.output
+    assert """--tags team=vision 'note="two words"' --parameter-overrides""" in result.output
+    assert "nobody is told of alarms" not in result.stderr
+    assert "nobody is told of alarms" in run("deploy", "augment", *NAMES, "--print").stderr
+    result = run("deploy", "augment", *NAMES, "--alarm-email", "ops", "--print")
+    assert "parameter AlarmEmail: expected an e-mail address, got 'ops'" in result.stderr
 
 
 def test_an_image_has_a_place_to_be_kept(run, monkeypatch):
@@ -158,6 +184,22 @@ def test_bill_against_a_calculation_by_hand():
     assert half["Lambda, time"] == pytest.approx(
         1e6 * (1.34 * 884.5 / 885 + 0.22) * 885 / 1024 * 0.0000166667, rel=0.01
     )
+
+
+def test_what_stands_is_in_the_estimate():
+    taken = cost.Trial(seconds=0.67, bytes=2_000_000, variants=4)
+
+    def found(days):
+        items = cost.standing_bill(taken, 1_000_000, old_versions_days=days)
+        assert all(one.monthly for one in items)
+        return {one.name: one.usd for one in items}
+
+    assert found(0) == pytest.approx({"SQS, waiting": 0.648 * 0.40, "alarms": 0.50})
+    # 2 TB, for half a month.
+    assert found(15)["S3, old versions"] == pytest.approx(2_000 * 0.023 / 2)
+    template = (deployment_files("aws") / "augment/template.yaml").read_text()
+    metrics = [line for line in template.splitlines() if " MetricName: " in line]
+    assert len(metrics) == cost._ALARMS
 
 
 def test_trial_makes_all_variants():

@@ -68,7 +68,7 @@ def test_template_in_the_repository_is_the_one_that_is_written(sam, tmp_path):
 
 def test_no_policy_allows_a_wildcard_action_or_all_resources(template):
     allowed = [one for one in statements(template) if one["Effect"] == "Allow"]
-    assert len(allowed) == 10
+    assert len(allowed) == 11
     for statement in allowed:
         actions = statement["Action"]
         for action in [actions] if isinstance(actions, str) else actions:
@@ -99,7 +99,9 @@ def test_function_reads_one_prefix_and_writes_another(template):
 def test_buckets_are_closed_encrypted_and_outlive_the_stack(template):
     for name in ("InputBucket", "OutputBucket"):
         bucket = template["Resources"][name]
-        assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+        # One that a failed creation made would stand in the way of the next.
+        assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert bucket["UpdateReplacePolicy"] == "Retain"
         assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
         assert "BucketEncryption" in bucket["Properties"]
         (policy,) = template["Resources"][f"{name}Policy"]["Properties"]["PolicyDocument"][
@@ -115,6 +117,55 @@ def test_queue_waits_six_times_the_functions_limit(template):
     assert template["Resources"]["Arrivals"]["Properties"]["VisibilityTimeout"] == {
         "Ref": "QueueVisibility"
     }
+
+
+def test_dead_letters_outlast_the_queue(template):
+    queues = template["Resources"]
+    kept = [
+        queues[name]["Properties"]["MessageRetentionPeriod"] for name in ("Arrivals", "DeadLetters")
+    ]
+    # Their time counts from when they came to the first queue.
+    assert kept[1] >= 2 * kept[0]
+
+
+def test_every_alarm_tells_whoever_is_named(template):
+    resources = template["Resources"]
+    alarms = {
+        name: one["Properties"]
+        for name, one in resources.items()
+        if one["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    assert {"DeadLetters", "Errors", "Throttles", "Duration", "Waiting"} == {
+        name.removesuffix("Alarm") for name in alarms
+    }
+    for alarm in alarms.values():
+        assert [one["If"][:2] for one in alarm["AlarmActions"]] == [
+            ["HasAlarmTopic", {"Ref": "AlarmTopicArn"}],
+            ["HasAlarmEmail", {"Ref": "AlarmTopic"}],
+        ]
+        assert alarm["TreatMissingData"] == "notBreaching"
+    assert resources["AlarmTopic"]["Condition"] == "HasAlarmEmail"
+    share = alarms["DurationAlarm"]["Metrics"][1]["Expression"]
+    assert share == {"Sub": "longest / (1000 * ${Timeout})"}
+
+
+def test_a_key_of_the_users_own_is_for_buckets_and_the_function(template):
+    resources = template["Resources"]
+    for name in ("InputBucket", "OutputBucket"):
+        (rule,) = resources[name]["Properties"]["BucketEncryption"][
+            "ServerSideEncryptionConfiguration"
+        ]
+        condition, own, plain = rule["If"]
+        assert condition == resources["UseKey"]["Condition"] == "HasKmsKey"
+        assert own["ServerSideEncryptionByDefault"]["KMSMasterKeyID"] == {"Ref": "KmsKeyArn"}
+        assert plain["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    (use,) = resources["UseKey"]["Properties"]["PolicyDocument"]["Statement"]
+    assert use["Resource"] == {"Ref": "KmsKeyArn"}
+
+
+def test_the_role_may_be_bounded(template):
+    bound = template["Resources"]["FunctionRole"]["Properties"]["PermissionsBoundary"]["If"]
+    assert bound[:2] == ["HasBoundary", {"Ref": "PermissionsBoundaryArn"}]
 
 
 def test_every_parameter_is_described_and_checked(template):

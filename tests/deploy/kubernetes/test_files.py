@@ -3,12 +3,15 @@
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import kube
 from variegate.deploy.files import deployment_files
@@ -31,7 +34,7 @@ def test_every_overlay_is_valid(name, definitions):
     resources = build(FOLDER / "overlays" / name)
     kind = "RayJob" if name.startswith("job") else "RayCluster"
     assert sorted(one["kind"] for one in resources) == sorted(
-        ["ConfigMap", "NetworkPolicy", kind, "ServiceAccount"]
+        ["ConfigMap", "NetworkPolicy", "PodDisruptionBudget", kind, "ServiceAccount"]
     )
     for one in resources:
         kube.check(one, definitions)
@@ -141,13 +144,43 @@ def test_one_image_and_one_version_everywhere():
         for container in pod["containers"]
     ]
     assert set(named) == {f"variegate:{wanted}"}
-    text = (FOLDER / "Dockerfile").read_text()
-    assert f"variegate:{wanted} ." in text
-    ray = re.search(r"ray\[data,default\]==([\d.]+)", text)[1]
+    assert f"variegate:{wanted} ." in (FOLDER / "Dockerfile").read_text()
+    ray = re.search(r"ray\[data,default\]==([\d.]+)", (FOLDER / "requirements.in").read_text())[1]
+    assert str(locked("requirements.lock")["ray"]) == f"ray=={ray}"
     for name in OVERLAYS:
         for cluster in kube.clusters(build(FOLDER / "overlays" / name)):
             assert cluster["rayVersion"] == ray
     assert f"ray[data]>={ray.rpartition('.')[0]}" in project
+
+
+def locked(name):
+    """Return what a lock file says of every package, without the digests."""
+    lines = (FOLDER / name).read_text().replace("\\\n", " ").splitlines()
+    found = [Requirement(re.sub(r"--hash=\S+", "", line).strip()) for line in lines]
+    assert all(line.count("--hash=sha256:") for line in lines)
+    return {canonicalize_name(one.name): one for one in found}
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "build-requirements.lock"])
+def test_a_lock_names_versions_and_digests_and_no_host(name):
+    text = (FOLDER / name).read_text()
+    assert "://" not in text
+    assert not re.search(r"^\s*--(?!hash=sha256:[0-9a-f]{64})", text, re.MULTILINE)
+    for one in locked(name).values():
+        assert re.fullmatch(r"==[^*,]+", str(one.specifier)), one
+
+
+def test_the_lock_has_all_that_the_project_needs():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"]]
+    wanted += project["project"]["optional-dependencies"]["ray"]
+    found = locked("requirements.lock")
+    for one in map(Requirement, wanted):
+        (pinned,) = found[canonicalize_name(one.name)].specifier
+        assert one.specifier.contains(pinned.version), f"{one}: locked {pinned}; run make lock"
+    (build,) = map(Requirement, project["build-system"]["requires"])
+    (pinned,) = locked("build-requirements.lock")["hatchling"].specifier
+    assert build.specifier.contains(pinned.version)
 
 
 def test_the_image_file_keeps_to_the_rules():
@@ -170,6 +203,10 @@ def test_the_image_file_keeps_to_the_rules():
         if word == "COPY" and "--from" not in rest:
             for one in rest.split()[:-1]:
                 assert (ROOT / one).exists(), one
+        if "pip install" in rest:
+            for part in rest.split("pip install")[1:]:
+                assert "--no-deps" in part
+                assert "--require-hashes" in part or "/opt/wheels" in part
         if "apt-get install" in rest:
             assert "--no-install-recommends" in rest
             assert "rm -rf /var/lib/apt/lists" in rest

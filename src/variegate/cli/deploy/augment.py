@@ -14,6 +14,8 @@ from variegate.cli.options import PluginRecipe, Region, Yes, option, pairs, whol
 from variegate.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.table import Table
 
     from variegate.deploy.aws.cost import CostItem
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     "augment",
     "variegate deploy augment --input my-photos --output my-variants --preset light --print",
     "variegate deploy augment --input my-photos --output my-variants --recipe recipe.yaml",
+    "variegate deploy augment --input a --output b --alarm-email ops@example.com --tag team=vision",
     "variegate deploy augment --input a --output b --plugin fade.py --set Concurrency=100",
     to=deploy,
 )
@@ -49,6 +52,14 @@ def augment(
             metavar="NAME=VALUE",
         ),
     ] = None,
+    alarm_email: Annotated[
+        str | None,
+        option("--alarm-email", "Address that alarms are sent to.", metavar="ADDRESS"),
+    ] = None,
+    tags: Annotated[
+        list[str] | None,
+        option("--tag", "Tag of all that is made. Repeatable.", metavar="NAME=VALUE"),
+    ] = None,
     python: Annotated[
         str, option("--python", "Python version of the function's runtime.", metavar="VERSION")
     ] = "3.13",
@@ -57,7 +68,12 @@ def augment(
     ] = False,
     folder: Annotated[
         Path | None,
-        option("--folder", "Keep the SAM project there. Default: delete it.", metavar="DIR"),
+        option(
+            "--folder",
+            "Keep the SAM project there; with --print, write it and deploy nothing. Default: "
+            "delete it.",
+            metavar="DIR",
+        ),
     ] = None,
     images: Annotated[
         int,
@@ -76,12 +92,21 @@ def augment(
     Needs sam (pip install aws-sam-cli) and AWS credentials. After you have seen the cost and
     agreed, the function is checked, built here, and deployed.
     """
-    from variegate.deploy.aws.stack import check_stack_name, checked_parameters, deploy_command
+    from variegate.deploy.aws.lookup import look_up
+    from variegate.deploy.aws.project import write_project
+    from variegate.deploy.aws.stack import (
+        check_stack_name,
+        checked_parameters,
+        deploy_command,
+        find_sam,
+        sam,
+    )
     from variegate.recipes.plugins import load_plugins
 
     loaded, files = recipe.load(), load_plugins(recipe.plugins or ())
     check_stack_name(stack)
     given = {"InputBucketName": source, "OutputBucketName": output}
+    given |= {} if alarm_email is None else {"AlarmEmail": alarm_email}
     parameters = checked_parameters(given | pairs(settings, "--set"))
     if not 0 < megapixels * 1e6 <= int(parameters["MaxPixels"]):
         raise UsageError(
@@ -91,52 +116,47 @@ def augment(
     commands = [
         ["validate", "--lint", *(("--region", region) if region else ())],
         ["build"],
-        deploy_command(stack, parameters, region, image=image),
+        deploy_command(stack, parameters, region, image=image, tags=pairs(tags, "--tag")),
     ]
-    _show_cost(loaded, files, images, megapixels, int(parameters["MemorySize"]))
+    _show_cost(loaded, files, images, megapixels, parameters)
     for one in commands:
         note(f"sam {shlex.join(one)}")
-    if not only_print and not yes:
-        typer.confirm("Build and deploy?", abort=True, err=True)
+    if not parameters["AlarmEmail"] and not parameters["AlarmTopicArn"]:
+        note("nobody is told of alarms; name an address with --alarm-email")
+    if not only_print:
+        find_sam()
+        if not look_up(stack, (source, output), region):
+            note("whether the buckets exist is not looked up: pip install 'variegate[aws]'")
     with tempfile.TemporaryDirectory() as temporary:
-        place = folder if folder is not None and not only_print else Path(temporary) / "project"
-        _carry_out(place, loaded, files, python, image, commands, only_print=only_print)
-    if not only_print:
-        show(f"put images into  s3://{source}/{parameters['InputPrefix']}")
-        show(f"variants appear in s3://{output}/{parameters['OutputPrefix']}")
-
-
-def _carry_out(
-    place: Path,
-    recipe: "Recipe",
-    plugins: "tuple[Plugin, ...]",
-    python: str,
-    image: bool,
-    commands: list[list[str]],
-    *,
-    only_print: bool,
-) -> None:
-    """Write the project; show it, or have sam build and deploy it."""
-    from variegate.deploy.aws.project import write_project
-    from variegate.deploy.aws.stack import sam
-
-    template = write_project(place, recipe, plugins=plugins, python=python, image=image)
-    if not only_print:
+        place = folder or Path(temporary) / "project"
+        template = write_project(place, loaded, plugins=files, python=python, image=image)
+        if only_print and folder is None:
+            for name in ("requirements.txt", "recipe.yaml"):
+                show_raw(f"# function/{name}\n{(place / 'function' / name).read_text()}")
+            show_raw(f"# template.yaml\n{template.read_text()}")
+        if only_print or not (yes or typer.confirm("Build and deploy?", err=True)):
+            where = "" if folder is None else f"; the project is in {folder}, for these commands"
+            note(f"nothing was deployed{where}")
+            return
         for arguments in commands:
             sam(*arguments, folder=place)
-        return
-    for name in ("requirements.txt", "recipe.yaml"):
-        show_raw(f"# function/{name}\n{(place / 'function' / name).read_text()}")
-    show_raw(f"# template.yaml\n{template.read_text()}")
+    show(f"put images into  s3://{source}/{parameters['InputPrefix']}")
+    show(f"variants appear in s3://{output}/{parameters['OutputPrefix']}")
 
 
 def _show_cost(
-    recipe: "Recipe", plugins: "tuple[Plugin, ...]", images: int, megapixels: float, memory: int
+    recipe: "Recipe",
+    plugins: "tuple[Plugin, ...]",
+    images: int,
+    megapixels: float,
+    parameters: "Mapping[str, str]",
 ) -> None:
-    from variegate.deploy.aws.cost import bill, prices, trial
+    from variegate.deploy.aws.cost import bill, prices, standing_bill, trial
 
     taken = trial(recipe, megapixels, plugins)
-    items = bill(taken, images, memory_mb=memory)
+    days = int(parameters["KeepOldVersionsDays"]) if parameters["Versioning"] == "Enabled" else 0
+    items = bill(taken, images, memory_mb=int(parameters["MemorySize"]))
+    items += standing_bill(taken, images, old_versions_days=days)
     table = prices()
     variants = images * taken.variants
     show(

@@ -117,3 +117,33 @@ def bill(taken: Trial, images: int, *, memory_mb: int) -> list[CostItem]:
         CostItem("logs", f"{log_gb:,.2f} GB", log_gb * price("logs_gb")),
         CostItem("S3, keeping", keeping, stored_gb * price("s3_gb_month"), monthly=True),
     ]
+
+
+# Metrics that the template's alarms look at: each costs as an alarm does.
+_ALARMS = 5
+
+# Lambda asks an empty queue five times every 20 seconds.
+_POLLS_MONTH = 5 * 3 * 60 * 24 * 30
+
+_MONTH_DAYS = 30
+
+
+def standing_bill(taken: Trial, images: int, *, old_versions_days: int) -> list[CostItem]:
+    """Return what costs whether images come or not, and what making them again leaves behind.
+
+    Args:
+        taken: what one image took.
+        images: how many.
+        old_versions_days: how long overwritten files are kept; 0 where they are not.
+    """
+    polls = f"{_POLLS_MONTH:,} requests, each month"
+    items = [
+        CostItem("SQS, waiting", polls, _POLLS_MONTH * price("sqs_request"), monthly=True),
+        CostItem("alarms", f"{_ALARMS}, each month", _ALARMS * price("alarm_month"), monthly=True),
+    ]
+    if old_versions_days:
+        stored_gb = images * taken.bytes / 1e9
+        amount = f"{stored_gb:,.1f} GB for {old_versions_days:,} days, if all is made again once"
+        usd = stored_gb * old_versions_days / _MONTH_DAYS * price("s3_gb_month")
+        items.append(CostItem("S3, old versions", amount, usd, monthly=True))
+    return items

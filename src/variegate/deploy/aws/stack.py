@@ -103,7 +103,12 @@ def _check_value(name: str, value: str, rule: dict[str, Any]) -> None:
 
 
 def deploy_command(
-    stack: str, parameters: Mapping[str, str], region: str | None, *, image: bool
+    stack: str,
+    parameters: Mapping[str, str],
+    region: str | None,
+    *,
+    image: bool,
+    tags: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Return the arguments of sam that make or change a stack."""
     pairs = [f"{name}={_quoted(value)}" for name, value in parameters.items()]
@@ -112,6 +117,7 @@ def deploy_command(
         *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
         *(("--resolve-image-repos",) if image else ()),
         *(("--region", region) if region else ()),
+        *(("--tags", *(f"{name}={_quoted(one)}" for name, one in tags.items())) if tags else ()),
         *("--parameter-overrides", *pairs),
     ]
 
@@ -121,11 +127,11 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"' if re.search(r"[\s\"'\\=]", value) or not value else value
 
 
-def sam(*arguments: str, folder: Path) -> None:
-    """Run sam, whose words go to standard error.
+def find_sam() -> str:
+    """Return the path of the program.
 
     Raises:
-        UsageError: there is no sam, or it fails.
+        UsageError: there is none.
     """
     program = shutil.which("sam")
     if program is None:
@@ -133,6 +139,16 @@ def sam(*arguments: str, folder: Path) -> None:
             "sam is not installed, or not on the PATH: pip install aws-sam-cli (in an environment "
             "of its own), or take what --print shows to where it is"
         )
+    return program
+
+
+def sam(*arguments: str, folder: Path) -> None:
+    """Run sam, whose words go to standard error.
+
+    Raises:
+        UsageError: there is no sam, or it fails.
+    """
+    program = find_sam()
     done = subprocess.run(
         [program, *arguments],
         cwd=folder,

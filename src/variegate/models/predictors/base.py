@@ -77,11 +77,13 @@ class DetectedKeypoints:
 
     Attributes:
         points: (N, K, 2), x and y, pixels of the image.
-        scores: (N, K), from 0 to 1.
+        scores: (N, K), from 0 to 1; of labels 0 where it is not known where the point is.
+        areas: (N,) of the objects, square pixels, where they are known.
     """
 
     points: Floats
     scores: Floats
+    areas: Floats | None = None
 
 
 Prediction = Classification | DetectedBoxes | SemanticMap | DetectedMasks | DetectedKeypoints

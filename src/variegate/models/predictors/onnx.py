@@ -1,25 +1,22 @@
 """Models in ONNX files."""
 
-import hashlib
-from collections.abc import Sequence
+import ast
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from variegate.annotations.sample import Image
 from variegate.errors import InputError, UsageError
 from variegate.models.card import ModelCard
-from variegate.models.predictors.base import (
-    Classification,
-    Floats,
-    Prediction,
-    PredictionError,
-    Predictor,
-)
+from variegate.models.guess import Graph
+from variegate.models.predictors.arrays import ArrayPredictor, Arrays, by_image
+from variegate.models.predictors.base import Floats, PredictionError
+from variegate.models.predictors.decoders import outputs_of
 
 
-class OnnxPredictor(Predictor):
+class OnnxPredictor(ArrayPredictor):
     """A model in an ONNX file, asked through onnxruntime on the processor."""
 
     def __init__(self, path: Path, card: ModelCard, *, threads: int = 1) -> None:
@@ -32,31 +29,51 @@ class OnnxPredictor(Predictor):
 
         Raises:
             InputError: it is no ONNX model that can be run.
+            UsageError: the card does not fit it.
         """
-        self.card = card
-        self.task, self.classes = card.task, card.classes
+        super().__init__(path, card)
         self._session = session(path, threads=threads)
-        digest = hashlib.sha256(path.read_bytes())
-        digest.update(card.model_dump_json(exclude={"made_with", "description"}).encode())
-        self.identity = digest.hexdigest()
+        known = {one.name for one in self._session.get_inputs()}
+        self._input = card.input.name or self._session.get_inputs()[0].name
+        if self._input not in known:
+            raise UsageError(
+                f"{path.name}: the card names input {self._input!r}, it has {', '.join(known)}"
+            )
+        names = [one.name for one in self._session.get_outputs()]
+        if card.output.name is not None and card.output.name not in names:
+            raise UsageError(
+                f"{path.name}: the card names output {card.output.name!r}, "
+                f"it has {', '.join(names)}"
+            )
+        first = [card.output.name or names[0]]
+        self._outputs = first if outputs_of(card.output.kind) == 1 else names
 
-    def predict(self, images: Sequence[Image]) -> list[Prediction]:
-        answer = self.run(self.card.input.apply(images))
-        return list(map(Classification, _probabilities(answer, self.card.output.kind)))
+    def outputs(self, batch: npt.NDArray[Any]) -> list[Arrays]:
+        kind = self.card.output.kind
+        if outputs_of(kind) is None:
+            # Found objects are as many as there are: their outputs have no axis of the batch.
+            return [self._run(batch[n : n + 1]) for n in range(len(batch))]
+        answer = self._batched(batch)
+        if len(answer) != len(batch):
+            raise PredictionError(f"expected {len(batch)} answers, got an array {answer.shape}")
+        return by_image([answer], len(batch), kind)
 
     def run(self, batch: Any) -> Floats:
-        """Return the model's answer to a batch that is ready for it, (N, ...)."""
-        inputs = self._session.get_inputs()
-        name = self.card.input.name or inputs[0].name
-        outputs = [self.card.output.name or self._session.get_outputs()[0].name]
+        """Return the model's first answer to a batch that is ready for it, (N, ...)."""
+        return np.asarray(self._batched(np.asarray(batch)), np.float32)
+
+    def _batched(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        shape = next(one.shape for one in self._session.get_inputs() if one.name == self._input)
         # Some models take one image at a time, whatever they are given.
-        single = len(batch) > 1 and inputs[0].shape[:1] == [1]
+        single = len(batch) > 1 and shape[:1] == [1]
         pieces = [batch[n : n + 1] for n in range(len(batch))] if single else [batch]
+        return np.concatenate([self._run(piece)[0] for piece in pieces])
+
+    def _run(self, batch: npt.NDArray[Any]) -> Arrays:
         try:
-            answers = [self._session.run(outputs, {name: piece})[0] for piece in pieces]
+            return list(map(np.asarray, self._session.run(self._outputs, {self._input: batch})))
         except Exception as error:
             raise PredictionError(f"the model failed: {' '.join(str(error).split())}") from error
-        return np.concatenate([np.asarray(one, np.float32) for one in answers])
 
 
 def session(path: Path, *, threads: int = 1) -> Any:
@@ -81,9 +98,41 @@ def session(path: Path, *, threads: int = 1) -> Any:
         ) from error
 
 
-def _probabilities(answer: Floats, kind: str) -> Floats:
-    flat = answer.reshape(len(answer), -1)
-    if kind == "probabilities":
-        return flat
-    shifted = np.exp(flat - flat.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), np.float32)
+# Element types of an input that an image can become.
+_DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
+
+
+def graph_of(path: Path) -> Graph:
+    """Return what a file says of its model.
+
+    Raises:
+        InputError: it is no ONNX model that can be run, or takes no images.
+    """
+    loaded = session(path)
+    first = loaded.get_inputs()[0]
+    if first.type not in _DTYPES:
+        raise InputError(f"{path}: expected an input of {', '.join(_DTYPES)}, got {first.type}")
+    return Graph(
+        first.name,
+        _plain_shape(first.shape),
+        _DTYPES[first.type],
+        tuple(_plain_shape(one.shape) for one in loaded.get_outputs()),
+        _named_classes(loaded.get_modelmeta().custom_metadata_map),
+    )
+
+
+def _plain_shape(shape: Sequence[Any]) -> tuple[int | None, ...]:
+    return tuple(one if isinstance(one, int) and one > 0 else None for one in shape)
+
+
+def _named_classes(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the class names that a program wrote into the file: "names", as Ultralytics does."""
+    try:
+        names = ast.literal_eval(metadata.get("names", ""))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return ()
+    if isinstance(names, dict) and sorted(names) == list(range(len(names))):
+        names = [names[number] for number in range(len(names))]
+    if isinstance(names, list) and all(isinstance(one, str) for one in names):
+        return tuple(names)
+    return ()
