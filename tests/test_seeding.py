@@ -1,6 +1,7 @@
 """Random numbers: the same everywhere and for ever, and independent of each other."""
 
 import hashlib
+import pickle
 import subprocess
 import sys
 
@@ -10,19 +11,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from variegate.errors import RecipeError
-from variegate.seeding import check_seed, generator, noise_generator, noise_key, uniform
+from variegate.seeding import (
+    DRAWS_VERSION,
+    KeyedGenerator,
+    check_seed,
+    generator,
+    noise_generator,
+    noise_key,
+    uniform,
+)
 
 FIRST = {
-    "0": [2998063149, 3121754324, 2345280732],
-    "7": [1084263079, 1124014688, 4125846566],
-    "last": [1542220709, 3818250380, 2594707292],
-    "key": 2457517105515671,
-    "noise": [2991329140, 779530211, 4225379489],
+    "single": [82, 256, 961, 961, 688, 342, 393, 849, 579, 319, 244, 107],
+    "0": [4125391181, 2957014403, 3866029965],
+    "7": [3179973867, 407847490, 3594759241],
+    "last": [1911968247, 2694197246, 867945286],
+    "key": 5444486534165822,
+    "noise": [3758275927, 4161003194, 1857539469],
 }
 
 
-def test_numbers_are_those_of_the_first_release():
-    # A change here changes every image that anybody has made: never by accident.
+def test_numbers_are_those_of_the_second_step():
+    # A change here changes every image that anybody has made: never by accident, and never without
+    # a new DRAWS_VERSION.
+    assert DRAWS_VERSION == 2
+    rng = generator(7, "cats/7.jpg", 0, 3)
+    # More of them than one hash gives.
+    assert [int(rng.integers(0, 1000)) for _ in range(12)] == FIRST["single"]
     assert generator(0).integers(0, 2**32, 3).tolist() == FIRST["0"]
     assert generator(7, "cats/7.jpg", 0, 3).integers(0, 2**32, 3).tolist() == FIRST["7"]
     assert generator(2**63 - 1, "Ä😀\udc80").integers(0, 2**32, 3).tolist() == FIRST["last"]
@@ -30,13 +45,51 @@ def test_numbers_are_those_of_the_first_release():
     assert noise_generator(12345, "fill").integers(0, 2**32, 3).tolist() == FIRST["noise"]
 
 
-def test_generator_is_philox_keyed_by_the_digest_of_its_path():
-    text = b"7/s10:cats/7.jpg/i0/i3"
-    key = hashlib.blake2b(text, digest_size=16, person=b"variegate").digest()
+def digest_of(text):
+    return hashlib.blake2b(text, digest_size=64, person=b"variegate").digest()
+
+
+def test_single_numbers_are_the_words_of_the_digest_of_the_path():
+    words = np.frombuffer(digest_of(b"7/s10:cats/7.jpg/i0/i3"), "<u8")
+    rng = generator(7, "cats/7.jpg", 0, 3)
+    assert [rng.random() for _ in range(8)] == [float(word >> 11) / 2**53 for word in words]
+
+
+def test_arrays_come_from_philox_keyed_by_that_digest():
+    digest = digest_of(b"7/s10:cats/7.jpg/i0/i3")
+    key = hashlib.blake2b(digest, digest_size=16, person=b"variegate array").digest()
     expected = np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
     made = generator(7, "cats/7.jpg", 0, 3)
+    # A single number beforehand takes nothing away from them.
+    made.random()
     assert made.random(5).tolist() == expected.random(5).tolist()
     assert made.normal(size=5).tolist() == expected.normal(size=5).tolist()
+
+
+def test_all_that_numpy_offers_is_there():
+    for name in dir(np.random.Generator):
+        if not name.startswith("_"):
+            assert getattr(KeyedGenerator, name) is not getattr(np.random.Generator, name), name
+    made = generator(1)
+    assert isinstance(made, np.random.Generator)
+    assert sorted(made.permutation(4)) == [0, 1, 2, 3]
+    assert made.choice([5, 6], p=[0, 1]) == 6
+    assert made.uniform([0, 5], [1, 6]).shape == made.integers([0, 5], [1, 6]).shape == (2,)
+    assert made.integers(np.int64(3), np.int64(4)) == 3
+    assert made.bit_generator.state["bit_generator"] == "Philox"
+    assert "Philox" in repr(made)
+    assert pickle.loads(pickle.dumps(generator(1))).random() == generator(1).random(1)[0]
+
+
+def test_single_integers_are_even_and_within_their_bounds():
+    rng = generator(3)
+    drawn = [rng.integers(-2, 5) for _ in range(7000)]
+    counts = np.bincount(np.array(drawn) + 2, minlength=7)
+    # Chi squared with 6 degrees of freedom: above 22.5 once in a thousand.
+    assert len(counts) == 7
+    assert ((counts - 1000) ** 2 / 1000).sum() < 22.5
+    with pytest.raises(ValueError, match="low >= high"):
+        rng.integers(3, 3)
 
 
 def test_another_process_draws_the_same():

@@ -7,15 +7,20 @@ The rules:
    the source's key, the choices that led to the variant, the step.
 2. The same seed and path give the same numbers, in any process, on any worker, in any order.
    Different paths give independent numbers.
-3. The generator is Philox, counter-based: making one is cheap and needs no warm-up.
+3. Single numbers come straight from a hash of seed and path: a draw needs few of them, and to make
+   a numpy generator takes longer than all of them. Arrays, and whatever else numpy's generators
+   offer, come from Philox, counter-based, begun when it is first asked for.
 4. Randomness that an operation needs for each pixel (noise) is not stored: the operation stores a
    64-bit `noise_key` and makes its generator from that, so that it can be repeated from the
    manifest.
 """
 
 import hashlib
+import struct
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +31,9 @@ from variegate.errors import RecipeError
 Path = tuple[int | str, ...]
 
 _SEED_LIMIT = 2**63
+
+#: Counts changes of what is drawn for a seed and a path; manifests record it.
+DRAWS_VERSION = 2
 
 
 def check_seed(seed: object) -> int:
@@ -57,14 +65,105 @@ class KeyedSeed:
     __slots__ = ("_hash",)
 
     def __init__(self, seed: int, *path: int | str) -> None:
-        self._hash = hashlib.blake2b(f"{seed}".encode(), digest_size=16, person=b"variegate")
+        self._hash = hashlib.blake2b(f"{seed}".encode(), digest_size=64, person=b"variegate")
         self._hash.update(_text(path))
 
     def generator(self, *path: int | str) -> np.random.Generator:
         """Return what `generator` returns for the seed and the whole path."""
         hashed = self._hash.copy()
         hashed.update(_known_text(path))
-        return np.random.Generator(np.random.Philox(_Key(hashed.digest())))  # type: ignore[arg-type]
+        return KeyedGenerator(hashed.digest())
+
+
+_WORDS = struct.Struct("<8Q")
+
+
+class KeyedGenerator(np.random.Generator):
+    """A numpy generator whose single numbers are hashed, and that begins only for others.
+
+    `random`, `integers` and `uniform` without a size take the next 64 bits of a chain of hashes.
+    """
+
+    __slots__ = ("_digest", "_next", "_numpy", "_words")
+
+    _numpy: np.random.Generator | None
+
+    # numpy's own part of it is never begun: whatever is not here goes to a generator beside it.
+    def __init__(self, digest: bytes) -> None:
+        """Make one from a digest of 64 bytes."""
+        self._digest = digest
+        self._words = _WORDS.unpack(digest)
+        self._next = 0
+        self._numpy = None
+
+    def _word(self) -> int:
+        if self._next == 8:
+            self._digest = hashlib.blake2b(self._digest, person=b"variegate more").digest()
+            self._words = _WORDS.unpack(self._digest)
+            self._next = 0
+        self._next += 1
+        return self._words[self._next - 1]
+
+    def random(self, size: Any = None, *others: Any, **named: Any) -> Any:
+        """Return a number from [0, 1), or what numpy's generator returns for a size."""
+        if size is not None or others or named:
+            return self._generator().random(size, *others, **named)
+        return (self._word() >> 11) * 2**-53
+
+    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
+        """Return a number from [low, high), or what numpy's generator returns for a size."""
+        if size is not None or not (_is_single(low) and _is_single(high)):
+            return self._generator().uniform(low, high, size)
+        return low + (high - low) * self.random()
+
+    def integers(self, low: Any, high: Any = None, *others: Any, **named: Any) -> Any:
+        """Return an integer from [low, high), or what numpy's generator returns for a size."""
+        if others or named or not (_is_single(low) and (high is None or _is_single(high))):
+            return self._generator().integers(low, high, *others, **named)
+        first, stop = (0, low) if high is None else (low, high)
+        if stop <= first:
+            raise ValueError("low >= high")
+        # Of 2**64 words as many for each, but for one: no rejection is needed for short ranges.
+        return first + (self._word() * (stop - first) >> 64)
+
+    def _generator(self) -> np.random.Generator:
+        """Return numpy's generator, which begins now if it has not."""
+        if self._numpy is None:
+            # Its key stands apart from single numbers: those before change nothing of what follows.
+            first = hashlib.blake2b(self._digest, digest_size=16, person=b"variegate array")
+            key = _Key(first.digest())
+            self._numpy = np.random.Generator(np.random.Philox(key))  # type: ignore[arg-type]
+        return self._numpy
+
+    @property
+    def bit_generator(self) -> Any:
+        """numpy's, behind everything but single numbers."""
+        return self._generator().bit_generator
+
+    def __repr__(self) -> str:
+        return "KeyedGenerator(Philox)"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> Any:
+        return self._generator().__reduce__()
+
+
+def _is_single(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+def _handed_on(name: str) -> Callable[..., Any]:
+    @wraps(getattr(np.random.Generator, name))
+    def call(self: KeyedGenerator, *args: Any, **named: Any) -> Any:
+        return getattr(self._generator(), name)(*args, **named)
+
+    return call
+
+
+for _name in set(dir(np.random.Generator)) - set(vars(KeyedGenerator)):
+    if not _name.startswith("_"):
+        setattr(KeyedGenerator, _name, _handed_on(_name))
 
 
 def _text(path: Path) -> bytes:

@@ -82,4 +82,4 @@ def test_corruptions_of_gray_and_of_any_size_change_it_alike(side, photos, made)
     psnr = np.array([cv2.PSNR(sized, image) for _, image in variants]).reshape(15, 5)
     # Severities of the weakest and the strongest keep their order, and none is without effect.
     assert (psnr < 36).all()
-    assert (psnr[:, 4] < psnr[:, 0] - 1).all()
+    assert (psnr[:, 4] < psnr[:, 0] - 0.5).all()

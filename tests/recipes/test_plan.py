@@ -209,7 +209,7 @@ NOISE, GAMMA = find_transform("gaussian_noise")(), find_transform("gamma")()
 SHRINK = find_transform("resize")(size=(9, 12))
 POLICIES = {
     "power set": CHAIN_OF_SIX,
-    "sample": SampleOf(n=6, k_min=0, steps=(FLIP_STEP, ROTATE, NOISE, GAMMA, SHRINK)),
+    "sample": SampleOf(n=24, k_min=0, steps=(FLIP_STEP, ROTATE, NOISE, GAMMA, SHRINK)),
     "nested": Sequence(
         steps=(
             Subsets(steps=(ROTATE, GAMMA)),

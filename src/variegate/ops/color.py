@@ -27,7 +27,9 @@ Table = npt.NDArray[np.uint8]
 
 def round_to_bytes(values: npt.ArrayLike) -> Table:
     """Round to the nearest integer and saturate at 0 and 255."""
-    return np.clip(np.rint(np.asarray(values, dtype=np.float64)), 0, 255).astype(np.uint8)
+    # np.clip takes twice as long as these two on a table.
+    rounded = np.rint(np.asarray(values, dtype=np.float64))
+    return np.minimum(np.maximum(rounded, 0), 255).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,14 @@ class ColorMatrix(Pointwise):
             raise ShapeError(
                 f"expected a (3, 3) matrix and (3,) offsets, got {weights.shape}, {offsets.shape}"
             )
-        rows = np.column_stack([weights, offsets]).tolist()
-        return cls(tuple([tuple(row) for row in rows]))
+        return cls(
+            tuple(
+                [
+                    (r, g, b, o)
+                    for (r, g, b), o in zip(weights.tolist(), offsets.tolist(), strict=True)
+                ]
+            )
+        )
 
     @property
     def array(self) -> npt.NDArray[np.float64]:

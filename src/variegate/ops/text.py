@@ -33,7 +33,7 @@ class TextOverlay(Pixels):
         color: RGB; a gray image gets its luminance.
         opacity: 0 (the identity) to 1.
         readable: whether a color that is about as bright as what lies below is turned into its
-            opposite.
+            opposite, or into black or white.
     """
 
     height: float
@@ -61,8 +61,8 @@ class TextOverlay(Pixels):
         changed = np.array(image, order="C")
         region = changed[top : top + share.shape[0], left : left + share.shape[1]]
         color: tuple[int, ...] = self.color
-        if self.readable and abs(_luminance(color) - _brightness(region)) < _CONTRAST:
-            color = tuple(255 - level for level in color)
+        if self.readable:
+            color = _readable(color, _brightness(region))
         if image.ndim == 2:
             color = (_luminance(color),)
         else:
@@ -97,6 +97,14 @@ class TextOverlay(Pixels):
         opacity = round(self.opacity * 255)
         share = (letters.astype(np.uint16) * np.uint16(opacity) + 127) // 255
         return top, left, share.astype(np.uint16)
+
+
+def _readable(color: tuple[int, ...], brightness: int) -> tuple[int, ...]:
+    """Return a color, its negative, or black or white: the first that stands out."""
+    for one in (color, tuple(255 - level for level in color)):
+        if abs(_luminance(one) - brightness) >= _CONTRAST:
+            return one
+    return (0, 0, 0) if brightness > 127 else (255, 255, 255)
 
 
 def _luminance(color: tuple[int, ...]) -> int:

@@ -9,6 +9,7 @@ pixel centres, needs the half-pixel shift.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -60,20 +61,19 @@ class Warp(Geometric):
             ShapeError: the matrix is not (3, 3), not invertible, or the canvas has no pixels.
         """
         entries = Matrix.of(matrix)
-        if not all(map(math.isfinite, entries)):
+        a, b, x, c, d, y, g, h, i = entries
+        # A sum is finite only where all of its terms are; opposite infinities give none either.
+        if not math.isfinite(a + b + x + c + d + y + g + h + i):
             raise ShapeError(f"matrix: expected finite numbers, got {list(entries)}")
         if abs(entries.determinant) < 1e-12 or min(size) < 1:
             raise ShapeError(f"warp onto {size}: the matrix {list(entries)} leaves no image")
-        *_, g, h, i = entries
         if g or h or i != 1:
             # Where the origin lies out of sight, at or behind the viewer, its depth i may be 0 or
             # less; the sign stays, since the depth of points in sight is above 0.
             scale = max(abs(g), abs(h), abs(i)) if g or h else i
-            entries = Matrix([entry / scale for entry in entries])
-        snapped = [
-            float(whole) if abs(entry - (whole := round(entry))) < _SNAP else entry
-            for entry in entries
-        ]
+            snapped = _snapped([entry / scale for entry in entries])
+        else:
+            snapped = (*_snapped((a, b, x, c, d, y)), 0.0, 0.0, 1.0)
         return cls(Matrix(snapped), size, view or _PLAIN_VIEW)
 
     @property
@@ -163,6 +163,16 @@ class Warp(Geometric):
         left = int(x) - (turned_width if signs[0] < 0 else 0)
         top = int(y) - (turned_height if signs[1] < 0 else 0)
         return _placed(image, left, top, self.size, self.view)
+
+
+def _snapped(entries: Iterable[float]) -> tuple[float, ...]:
+    """Return entries of a matrix; those that all but are integers are integers."""
+    return tuple(
+        [
+            float(whole) if -_SNAP < entry - (whole := round(entry)) < _SNAP else entry
+            for entry in entries
+        ]
+    )
 
 
 def shrinkage(matrix: Matrix, size: Size) -> tuple[float, float]:

@@ -122,13 +122,14 @@ def build(drawn: Iterable[Draw], size: Size) -> tuple[list[Operation], Size]:
     Raises:
         StepError: a step cannot work on an image of that size.
     """
-    operations = []
-    for one in drawn:
-        kind = find_transform(one.transform)
-        with naming(one.transform):
-            operation = kind.operation(one.parameters, size)
+    operations, name = [], ""
+    # One context for all steps: it is entered for every variant of every image.
+    with naming(lambda: name):
+        for one in drawn:
+            name = one.transform
+            operation = find_transform(name).operation(one.parameters, size)
             size = operation.output_size(size)
-        operations.append(operation)
+            operations.append(operation)
     return operations, size
 
 
@@ -155,11 +156,12 @@ class _Draws:
     made: dict[Path, Draw | None] = field(default_factory=dict)
 
     def of(self, chain: Chain) -> list[Draw]:
-        drawn = []
+        drawn, made = [], self.made
         for step in chain.steps:
-            if step.path not in self.made:
-                self.made[step.path] = self._drawn(step)
-            if (one := self.made[step.path]) is not None:
+            path = step.path
+            if path not in made:
+                made[path] = self._drawn(step)
+            if (one := made[path]) is not None:
                 drawn.append(one)
         return drawn
 

@@ -23,8 +23,11 @@ _TERSE = (LookupError, TypeError, AttributeError, NameError, ArithmeticError, As
 
 
 @contextmanager
-def naming(step: str) -> Iterator[None]:
+def naming(step: str | Callable[[], str]) -> Iterator[None]:
     """Let whatever a step raises become a `StepError` that names it; except for lack of memory.
+
+    Args:
+        step: its name, or what tells it when it is asked for.
 
     Raises:
         StepError: the step failed.
@@ -36,7 +39,8 @@ def naming(step: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, cv2.error) and error.code == _NO_MEMORY:
             raise
-        raise StepError(f"step {step}: {_in_words(error)}") from error
+        called = step if isinstance(step, str) else step()
+        raise StepError(f"step {called}: {_in_words(error)}") from error
 
 
 def applied(

@@ -6,6 +6,8 @@ from typing import Any
 
 import cv2
 
+from variegate.seeding import DRAWS_VERSION
+
 # Another version of one of these may round or read differently.
 _LIBRARIES = ("variegate", "opencv-python-headless", "numpy", "simplejpeg", "pillow")
 _OPTIONAL_LIBRARIES = ("pillow-heif", "resvg-py")
@@ -17,7 +19,11 @@ _ALIKE = ("AVX512-SKX", "AVX2")
 def machine() -> dict[str, Any]:
     """Return what decides bytes besides input, recipe and seed: libraries and processor."""
     return {
-        "versions": {name: _version(name) for name in (*_LIBRARIES, *_OPTIONAL_LIBRARIES)},
+        "versions": {
+            **{name: _version(name) for name in (*_LIBRARIES, *_OPTIONAL_LIBRARIES)},
+            # Not a library's: what is drawn for a seed.
+            "random draws": str(DRAWS_VERSION),
+        },
         "python": platform.python_version(),
         "processor": _processor(),
     }

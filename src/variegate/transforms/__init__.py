@@ -24,10 +24,12 @@ def find_transform(name: str) -> type[Transform]:
     Raises:
         RecipeError: there is none.
     """
+    # Built-in ones first: every draw asks for its transform.
+    if (kind := TRANSFORMS.get(name)) is not None:
+        return kind
     if (family := FAMILIES.get(name.partition(".")[0])) is not None and "." in name:
         return family(name)
-    if name not in TRANSFORMS:
-        _load_plugins()
+    _load_plugins()
     if name not in TRANSFORMS:
         raise RecipeError(f"unknown transform {name!r}{did_you_mean(name, TRANSFORMS)}")
     return TRANSFORMS[name]

@@ -9,7 +9,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -49,11 +49,12 @@ class Bounds:
     whole: bool = False
     log: bool = False
 
-    def draw(self, rng: np.random.Generator, bounds: Range) -> float | int:
-        """Draw a number from a range within these bounds."""
+    @property
+    def drawing(self) -> "Callable[[np.random.Generator, Range], float | int]":
+        """What draws a number from a range within these bounds."""
         if self.whole:
-            return draw_whole(rng, bounds)
-        return draw_log(rng, bounds) if self.log else draw_from(rng, bounds)
+            return draw_whole
+        return draw_log if self.log else draw_from
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
@@ -248,7 +249,8 @@ class Transform(Spec):
         then what `further` draws.
         """
         drawn = {name: draw(rng, getattr(self, name)) for name, draw in _draws(type(self))}
-        return {**drawn, **self.further(rng)}
+        drawn.update(self.further(rng))
+        return drawn
 
     def further(self, rng: np.random.Generator) -> Parameters:
         """Draw what comes after the ranges: the key of noise, and which other images.
@@ -267,12 +269,13 @@ class Transform(Spec):
         It depends on nothing else, so that a manifest's row is enough to repeat it.
         """
         assert cls.acts is not None
-        fractions = (name for name in cls.of_shorter_side if name in parameters)
-        pixels = {name: parameters[name] * min(size) for name in fractions}
-        values = {**parameters, **pixels}.items()
-        return cls.acts(
-            **{name: tuple(one) if isinstance(one, list) else one for name, one in values}
-        )
+        values = {
+            name: tuple(one) if isinstance(one, list) else one for name, one in parameters.items()
+        }
+        for name in cls.of_shorter_side:
+            if name in values:
+                values[name] *= min(size)
+        return cls.acts(**values)
 
     def drawn(self, rng: np.random.Generator) -> Draw | None:
         """Draw; None where the transform's own probability `p` leaves it out."""
@@ -331,7 +334,7 @@ def _draws(kind: type[Transform]) -> tuple[tuple[str, Callable[..., Any]], ...]:
 
     def how(metadata: Sequence[object]) -> Callable[..., Any]:
         bounds = next((one for one in metadata if isinstance(one, Bounds)), None)
-        return bounds.draw if bounds else lambda _, value: value
+        return bounds.drawing if bounds else lambda _, value: value
 
     fields = kind.model_fields.items()
     return tuple((name, how(field.metadata)) for name, field in fields if name not in kind.undrawn)
@@ -344,10 +347,14 @@ def draw_from(rng: np.random.Generator, bounds: Range) -> float:
 
 def draw_log(rng: np.random.Generator, bounds: Range) -> float:
     """Draw from [low, high] so that a factor of 2 is as likely as one of 1/2."""
-    low, high = bounds
-    if low <= 0:
-        return uniform(rng, low, high)
-    return math.exp(uniform(rng, math.log(low), math.log(high)))
+    if bounds[0] <= 0:
+        return uniform(rng, *bounds)
+    return math.exp(uniform(rng, *_logarithms(bounds)))
+
+
+@lru_cache(maxsize=1024)
+def _logarithms(bounds: Range) -> Range:
+    return math.log(bounds[0]), math.log(bounds[1])
 
 
 def draw_whole(rng: np.random.Generator, bounds: Range) -> int:

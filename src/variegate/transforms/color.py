@@ -14,6 +14,7 @@ from variegate.transforms.base import Axis, Bounds, Parameters, Range, Transform
 
 _LEVELS = np.arange(256, dtype=np.float64)
 _TO_NEGATIVE = 255 - 2 * _LEVELS
+_SAME = np.eye(3)
 _TO_GRAY = np.tile(LUMINANCE, (3, 1))
 _SEPIA = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]])
 
@@ -192,7 +193,7 @@ class Saturation(Transform):
 
     name: ClassVar = "saturation"
     axes: ClassVar = both_ways("saturation", "factor", 1.0, up=3.0, down=0.0)
-    acts: ClassVar = lambda factor: ColorMatrix.of(factor * np.eye(3) + (1 - factor) * _TO_GRAY)
+    acts: ClassVar = lambda factor: ColorMatrix.of(factor * _SAME + (1 - factor) * _TO_GRAY)
 
     factor: Annotated[Range, Bounds(0, 100, log=True)] = (0.4, 1.8)
     """Factor on the distance from gray; 1 is the identity, 0 a gray image."""
@@ -212,7 +213,7 @@ class Hue(Transform):
         # A rotation about (1, 1, 1) keeps the mean of the channels, not their luminance; taking
         # the luminance out afterwards is a shear along the gray axis, so angles still add up.
         turned = _about_gray(math.radians(parameters["angle_degrees"]))
-        chroma = np.eye(3) - _TO_GRAY
+        chroma = _SAME - _TO_GRAY
         return ColorMatrix.of(_TO_GRAY + chroma @ turned @ chroma)
 
 
@@ -264,14 +265,14 @@ class ChannelShuffle(Mixed):
 
 
 def _mixed(matrix: npt.NDArray[np.float64], mix: float) -> ColorMatrix:
-    return ColorMatrix.of((1 - mix) * np.eye(3) + mix * matrix)
+    return ColorMatrix.of((1 - mix) * _SAME + mix * matrix)
 
 
 def _about_gray(angle: float) -> npt.NDArray[np.float64]:
     """Return the rotation by `angle` (radians) about (1, 1, 1) that takes red towards green."""
     cos, sin = math.cos(angle), math.sin(angle) / math.sqrt(3)
     cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])
-    return cos * np.eye(3) + sin * cross + (1 - cos) / 3 * np.ones((3, 3))
+    return cos * _SAME + sin * cross + (1 - cos) / 3 * np.ones((3, 3))
 
 
 def _to_light(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -1,8 +1,7 @@
 """Transforms that draw one `Warp` and keep the canvas, or give it the size of what they show."""
 
 import math
-from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -48,7 +47,11 @@ class Viewed(Transform):
 
     def further(self, rng: np.random.Generator) -> Parameters:
         """Add what `view` needs, without what it takes for granted."""
-        drawn: dict[str, Any] = {**super().further(rng), "border": self.border}
+        return {**super().further(rng), **self._view_parameters}
+
+    @cached_property
+    def _view_parameters(self) -> Parameters:
+        drawn: dict[str, Any] = {"border": self.border}
         if self.border == "constant" or (self.border == "auto" and self.fill != (0, 0, 0)):
             drawn["fill"] = list(self.fill)
         if self.interpolation != "linear":
@@ -67,7 +70,9 @@ def with_border(drawn: Draw, *, objects: bool) -> Draw:
         return drawn
     settled: dict[str, Any] = {**drawn.parameters, "border": "constant" if objects else "reflect"}
     fill = settled.pop("fill", OBJECTS_FILL)
-    return replace(drawn, parameters={**settled, "fill": list(fill)} if objects else settled)
+    return Draw(
+        drawn.transform, {**settled, "fill": list(fill)} if objects else settled, drawn.along
+    )
 
 
 def view(parameters: Parameters) -> View:
