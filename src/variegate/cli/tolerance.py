@@ -13,6 +13,8 @@ from variegate.cli.progress import counting
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from variegate.annotations.sample import Image
+    from variegate.formats import Hints
     from variegate.tolerance.result import AxisTolerance, ThresholdResult, Tolerance
     from variegate.tolerance.run import SearchProgress
 
@@ -87,6 +89,13 @@ def tolerance(
         ),
     ] = False,
     seed: Annotated[int, option("--seed", "Random seed.", _SEARCH, "N", parser=whole(0))] = 0,
+    report: Annotated[
+        bool,
+        option(
+            "--report/--no-report",
+            "Write a page with curves and images beside the result: tolerance.html.",
+        ),
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Search how much of each transformation the model takes on the images of IN.
@@ -128,11 +137,33 @@ def tolerance(
             on_progress=told,
         )
     found.save(output)
+    page = output.with_suffix(".html")
+    if report:
+        _write_page(found, source, inputs.hints, page)
+    else:
+        # What an earlier search left may say something else.
+        page.unlink(missing_ok=True)
     if as_json:
         show_json(found.model_dump(mode="json"))
         return
     _show(found)
-    note(f"{output}: {found.calls:,} model calls")
+    written = f"{output}, {page.name}" if report else f"{output}"
+    note(f"{written}: {found.calls:,} model calls")
+
+
+def _write_page(found: "Tolerance", source: str, hints: "Hints", page: Path) -> None:
+    from variegate.codecs import Limits, decode
+    from variegate.reports.tolerance import write_tolerance_page
+    from variegate.storage import open_storage
+
+    limits = hints.decoding(Limits())
+    storage = open_storage(source)
+
+    def load(key: str) -> "Image":
+        return decode(storage.read(key, limit=limits.max_bytes), limits=limits)
+
+    with counting("images of the page") as on_made:
+        write_tolerance_page(found, page, load=load, on_progress=on_made)
 
 
 def log_path(output: Path) -> Path:
