@@ -1,4 +1,4 @@
-"""One axis of a tolerance search: its curve, what is said of it, and the images at its thresholds."""
+"""One axis of a tolerance search: its curve, what is said of it, and images at its thresholds."""
 
 from collections.abc import Iterator
 
@@ -78,10 +78,10 @@ def _facts(one: AxisTolerance, found: Tolerance) -> Iterator[str]:
         yield f"{threshold_text(each)}."
     if one.drop is not None:
         drop = one.drop
+        peak, dip = in_units(one.axis, drop.peak).text, in_units(one.axis, drop.dip).text
         yield (
-            f"Not monotone: {drop.lost_at_peak:.0%} are lost at {in_units(one.axis, drop.peak).text} "
-            f"and {drop.lost_at_dip:.0%} at {in_units(one.axis, drop.dip).text} (p = {drop.p:.2g}). "
-            "Thresholds are where the curve is crossed first."
+            f"Not monotone: {drop.lost_at_peak:.0%} are lost at {peak} and {drop.lost_at_dip:.0%} "
+            f"at {dip} (p = {drop.p:.2g}). Thresholds are where the curve is crossed first."
         )
     for low, high in one.reentry:
         first, last = in_units(one.axis, low).text, in_units(one.axis, high).text
@@ -89,7 +89,8 @@ def _facts(one: AxisTolerance, found: Tolerance) -> Iterator[str]:
     if one.unconfirmed:
         yield "A fall of the curve was seen that there were too few fresh images to confirm."
     if one.instability:
-        yield f"Up to {one.instability:.0%} of answers change when asked again; intervals are wider."
+        share = f"{one.instability:.0%}"
+        yield f"Up to {share} of answers change when asked again; intervals are wider."
     end = one.curve[-1]
     lost = f"{end.lost:.0%} are lost ({end.low:.0%} to {end.high:.0%})"
     right = (1 - found.clean.error.value) * (1 - end.lost)
@@ -151,7 +152,8 @@ def _witnesses(one: AxisTolerance, images: WitnessImages) -> Html:
 
 def _pair(axis: str, each: ThresholdResult, images: WitnessImages) -> Html:
     kept, lost = each.last_success, each.first_failure
-    assert kept is not None and lost is not None
+    assert kept is not None
+    assert lost is not None
     told = f"{each.quantile:.0%} lost: " if each.at is not None else "the nearest to being lost: "
     name = tag("p", told, tag("span", kept.image, class_="name"), class_="note")
     expected = f"expected {kept.expected}" if kept.expected else "compared with this"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from variegate.reports.markup import Html, joined, tag
 
@@ -164,7 +165,7 @@ def _hits(scale: _Scale, nodes: Sequence[CurveNode]) -> list[Html]:
     """Return what is pointed at: evaluated points all, of the others as many as can be told."""
     every = max(1, len(nodes) // _HITS)
     shown = [one for number, one in enumerate(nodes) if number % every == 0 or one.asked]
-    middles = [(one.x + after.x) / 2 for one, after in zip(shown, shown[1:], strict=False)]
+    middles = [(one.x + after.x) / 2 for one, after in pairwise(shown)]
     starts, ends = [shown[0].x, *middles], [*middles, shown[-1].x]
     return [
         tag("rect", tag("title", one.text), class_="hit", **scale.range(low, high))

@@ -52,7 +52,7 @@ def composite_panel(found: CompositeTolerance) -> Html:
         f"{found.calls:,} calls."
     )
     if not found.monotone:
-        made += " More strain is not always worse here: thresholds are where the curve is crossed first."
+        made += " More strain is not always worse here: the curve is crossed here first."
     table = tag("table", tag("thead", head), tag("tbody", *rows))
     return tag(
         "div",

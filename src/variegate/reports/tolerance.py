@@ -51,8 +51,12 @@ def write_tolerance_page(
         OutputError: it cannot be written.
     """
     total = sum(3 * len(witnessed(one)) for one in found.axes)
-    report = on_progress or (lambda made, of: None)
-    images = WitnessImages(load, found.seed, lambda made: report(made, max(made, total)))
+
+    def on_made(made: int) -> None:
+        if on_progress:
+            on_progress(made, max(made, total))
+
+    images = WitnessImages(load, found.seed, on_made)
     try:
         with Path(path).open("w", encoding="utf-8") as file:
             file.writelines(tolerance_page(found, images))
@@ -274,9 +278,9 @@ def _cost(found: Tolerance) -> Iterator[Html]:
     asked = sum(one.asked for one in audits)
     wrong = sum(one.lost_instead + one.kept_instead for one in audits)
     told = (
-        f"{found.calls:,} images were asked in all. What is not asked follows from what was: an "
-        f"image that is lost stays lost when it gets stronger. Of such answers {asked:,} were really "
-        f"asked, and {wrong:,} were different."
+        f"{found.calls:,} images were asked in all. What was not asked follows from what was: an "
+        f"image that is lost stays lost when it gets stronger. Of such answers {asked:,} were "
+        f"really asked, and {wrong:,} were different."
     )
     table = tag("table", tag("thead", head), tag("tbody", *rows), class_="listed")
     scroll = _scroll(table, "Calls of each axis")
@@ -284,7 +288,7 @@ def _cost(found: Tolerance) -> Iterator[Html]:
 
 
 def _scroll(table: Html, name: str) -> Html:
-    """Return a table that scrolls where it is too wide: what scrolls must be reached by keyboard."""
+    """Return a table that scrolls where it is too wide; a keyboard must reach what scrolls."""
     return tag("div", table, class_="wide", tabindex=0, role="region", aria_label=name)
 
 
