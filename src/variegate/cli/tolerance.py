@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from variegate.cli.application import command
+from variegate.cli.application import FAILED, command
 from variegate.cli.console import note, show, show_json, table
 from variegate.cli.options import AsJson, FormatChoice, In, option, whole
 from variegate.cli.progress import counting
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from variegate.annotations.sample import Image
     from variegate.formats import Hints
+    from variegate.tolerance.requirements import CheckedLimit, ToleranceLimits
     from variegate.tolerance.result import AxisTolerance, ThresholdResult, Tolerance
     from variegate.tolerance.run import SearchProgress
 
@@ -24,6 +25,7 @@ _SEARCH = "Search"
 @command(
     "tolerance",
     "variegate tolerance val/ --model birds.onnx",
+    "variegate tolerance val/ --model birds.onnx --require limits.yaml --junit limits.xml",
     "variegate tolerance val/ --model birds.onnx --axes rotate+,jpeg --n-max 1000 -o rotate.json",
 )
 def tolerance(
@@ -89,6 +91,20 @@ def tolerance(
         ),
     ] = False,
     seed: Annotated[int, option("--seed", "Random seed.", _SEARCH, "N", parser=whole(0))] = 0,
+    require: Annotated[
+        Path | None,
+        option(
+            "--require",
+            "YAML file of what the model must take (axes: {rotate+: 10 degrees}): exit with code 1 "
+            "if it is not shown to. Only its axes are searched, unless --axes names others.",
+            "Limits",
+            "FILE",
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None,
+        option("--junit", "Write the limits as JUnit XML to this file.", "Limits", "FILE"),
+    ] = None,
     report: Annotated[
         bool,
         option(
@@ -107,12 +123,21 @@ def tolerance(
     from variegate.models.card import ModelCard, card_path
     from variegate.models.predictors.onnx import OnnxPredictor
     from variegate.tolerance.dataset import ImageChoice, search_dataset
+    from variegate.tolerance.junit import write_junit
     from variegate.tolerance.realism import Composition
+    from variegate.tolerance.requirements import ToleranceLimits, check_limits
     from variegate.tolerance.run import SearchOptions
 
+    if junit is not None and require is None:
+        raise typer.BadParameter("--junit: give --require, whose limits are written")
+    limits = None if require is None else ToleranceLimits.load(require)
+    named = None if axes is None else tuple(one.strip() for one in axes.split(","))
+    if limits is not None:
+        named = _with_required(named, limits)
     options = SearchOptions(
-        axes=None if axes is None else tuple(one.strip() for one in axes.split(",")),
-        quantiles=_shares(quantiles),
+        axes=named,
+        quantiles=tuple(sorted({*_shares(quantiles), *(limits.quantiles() if limits else ())})),
+        alpha=round(1 - limits.confidence, 9) if limits else 0.05,
         n_max=n_max,
         width=width,
         seed=seed,
@@ -140,15 +165,37 @@ def tolerance(
     page = output.with_suffix(".html")
     if report:
         _write_page(found, source, inputs.hints, page)
-    else:
-        # What an earlier search left may say something else.
-        page.unlink(missing_ok=True)
+    checked = None if limits is None else check_limits(found, limits)
+    if junit is not None and checked is not None:
+        write_junit(junit, checked, suite=f"tolerance of {model.name} on {found.dataset}")
     if as_json:
-        show_json(found.model_dump(mode="json"))
-        return
-    _show(found)
+        whole = found.model_dump(mode="json")
+        if checked is not None:
+            whole["limits"] = [one.model_dump(mode="json") for one in checked]
+        show_json(whole)
+    else:
+        _show(found)
+        _show_limits(checked)
     written = f"{output}, {page.name}" if report else f"{output}"
-    note(f"{written}: {found.calls:,} model calls")
+    if not as_json:
+        note(f"{written}: {found.calls:,} model calls")
+    if checked is not None and not all(one.kept for one in checked):
+        raise typer.Exit(FAILED)
+
+
+def _with_required(named: tuple[str, ...] | None, limits: "ToleranceLimits") -> tuple[str, ...]:
+    """Return the axes to search: those that are named, and those that limits are of."""
+    return tuple(dict.fromkeys((*(named or ()), *limits.axes)))
+
+
+def _show_limits(checked: "list[CheckedLimit] | None") -> None:
+    if checked is None:
+        return
+    show("")
+    grid = table("limit", "", "found")
+    for one in checked:
+        grid.add_row(one.required, one.outcome, one.found)
+    show(grid)
 
 
 def _write_page(found: "Tolerance", source: str, hints: "Hints", page: Path) -> None:

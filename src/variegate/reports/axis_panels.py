@@ -8,7 +8,8 @@ from variegate.reports.witnesses import WitnessImages
 from variegate.tolerance.result import AxisTolerance, ThresholdResult, Tolerance, Witness
 from variegate.tolerance.units import in_units
 
-_TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+#: Intensities that are written below a curve.
+TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _COLORS = ("warn", "bad", "other")
 _SIGNS = {"+": "-more", "-": "-less"}
 
@@ -134,7 +135,7 @@ def _chart(one: AxisTolerance) -> Html:
         if each.at is not None
     ]
     # Only the number: the unit stands below.
-    ticks = [(at, f"{at:g}", number_of(in_units(one.axis, at).text)) for at in _TICKS]
+    ticks = [(at, f"{at:g}", number_of(in_units(one.axis, at).text)) for at in TICKS]
     unit = in_units(one.axis, 1.0).unit
     again = [(low, high, f"right again: {low:.2f} to {high:.2f}") for low, high in one.reentry]
     about = f"{one.axis}: share lost by intensity; " + "; ".join(

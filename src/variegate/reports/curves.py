@@ -58,6 +58,7 @@ def curve_chart(
     about: str,
     ticks: Sequence[tuple[float, str, str]],
     unit: str,
+    other: Sequence[CurveNode] = (),
     marks: Sequence[CurveMark] = (),
     shaded: Sequence[tuple[float, float, str]] = (),
 ) -> Html:
@@ -68,6 +69,7 @@ def curve_chart(
         about: for those who do not see it.
         ticks: places on the axis, and two lines of text below.
         unit: a third line, in the middle.
+        other: a second curve to compare with, at the same places.
         marks: places with a name.
         shaded: ranges, and what is said of them on hover.
     """
@@ -78,6 +80,7 @@ def curve_chart(
         _band(scale, nodes),
         *(_interval(scale, one) for one in marks),
         _line(scale, nodes),
+        *([_band(scale, other, "other"), _line(scale, other, "other")] if other else []),
         *_dots(scale, nodes),
         *_hits(scale, nodes),
         *(_mark(scale, one, number) for number, one in enumerate(marks)),
@@ -132,18 +135,18 @@ def _ground(scale: _Scale, ticks: Sequence[tuple[float, str, str]], unit: str) -
     return parts
 
 
-def _band(scale: _Scale, nodes: Sequence[CurveNode]) -> Html:
+def _band(scale: _Scale, nodes: Sequence[CurveNode], kind: str = "") -> Html:
     upper = [(one.x, one.high) for one in nodes if one.high is not None]
     lower = [(one.x, one.low) for one in reversed(nodes) if one.low is not None]
     if not upper or not lower:
         return Html("")
     points = " ".join(f"{scale.x(x):.1f},{scale.y(y):.1f}" for x, y in (*upper, *lower))
-    return tag("polygon", class_="band", points=points)
+    return tag("polygon", class_=f"band {kind}".strip(), points=points)
 
 
-def _line(scale: _Scale, nodes: Sequence[CurveNode]) -> Html:
+def _line(scale: _Scale, nodes: Sequence[CurveNode], kind: str = "") -> Html:
     points = " ".join(f"{scale.x(one.x):.1f},{scale.y(one.y):.1f}" for one in nodes)
-    return tag("polyline", class_="curve", points=points)
+    return tag("polyline", class_=f"curve {kind}".strip(), points=points)
 
 
 def _dots(scale: _Scale, nodes: Sequence[CurveNode]) -> list[Html]:
