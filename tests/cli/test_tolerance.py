@@ -103,3 +103,17 @@ def test_a_comparison_in_the_terminal_as_json_and_as_a_page(run, digits, model, 
     told = json.loads(run("compare", old, new, "--json").stdout)
     assert [one["verdict"] for one in told["axes"]] == ["undecided", "undecided"]
     assert run("compare", old, tmp_path / "none.json").exit_code == 2
+
+
+def test_errors_under_corruptions_are_written_beside_a_search(run, digits, model, tmp_path):
+    result = tmp_path / "corruptions.json"
+    options = ("--severity", "corruptions", "--n-max", "24", "-o", result)
+    done = run("tolerance", digits, "--model", model, *options)
+    assert done.exit_code == 0, done.output
+    assert "mean corruption error: " in done.stdout
+    told = json.loads(result.read_text())
+    assert (len(told["corruptions"]), told["images"]) == (19, 24)
+    for more in (("--axes", "rotate+"), ("--require", "limits.yaml")):
+        assert run("tolerance", digits, "--model", model, *options, *more).exit_code == 2
+    wrong = run("tolerance", digits, "--model", model, "--severity", "corruption")
+    assert "did you mean 'corruptions'" in wrong.stderr

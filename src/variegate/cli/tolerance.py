@@ -1,5 +1,6 @@
 """variegate tolerance: how much of each transformation a model takes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from variegate.cli.application import FAILED, command
 from variegate.cli.console import note, show, show_json, table
+from variegate.cli.models import one_of
 from variegate.cli.options import AsJson, FormatChoice, In, option, whole
 from variegate.cli.progress import counting
 
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
     from variegate.tolerance.run import SearchProgress
 
 _SEARCH = "Search"
+_OUTPUT = Path("tolerance.json")
 
 
 @command(
     "tolerance",
     "variegate tolerance val/ --model birds.onnx",
     "variegate tolerance val/ --model birds.onnx --require limits.yaml --junit limits.xml",
+    "variegate tolerance val/ --model birds.onnx --severity corruptions",
     "variegate tolerance val/ --model birds.onnx --axes rotate+,jpeg --n-max 1000 -o rotate.json",
 )
 def tolerance(
@@ -36,9 +40,7 @@ def tolerance(
         option("--model", "ONNX file of the model; its card is beside it.", metavar="FILE"),
     ],
     inputs: FormatChoice,
-    output: Annotated[Path, option("--output -o", "File of the result.", metavar="FILE")] = Path(
-        "tolerance.json"
-    ),
+    output: Annotated[Path, option("--output -o", "File of the result.", metavar="FILE")] = _OUTPUT,
     axes: Annotated[
         str | None,
         option(
@@ -91,6 +93,16 @@ def tolerance(
         ),
     ] = False,
     seed: Annotated[int, option("--seed", "Random seed.", _SEARCH, "N", parser=whole(0))] = 0,
+    severity: Annotated[
+        str | None,
+        option(
+            "--severity",
+            "Instead of a search, measure the error under the 15 common corruptions at five "
+            "severities each, and 4 more for validation: corruptions.",
+            _SEARCH,
+            "NAME",
+        ),
+    ] = None,
     require: Annotated[
         Path | None,
         option(
@@ -120,6 +132,7 @@ def tolerance(
     (onset), and from which 49% are (critical), with intervals. Answers are kept beside the result:
     if a search is interrupted, run the same command again to resume.
     """
+    from variegate.cli.corruptions import measure_corruptions
     from variegate.models.card import ModelCard, card_path
     from variegate.models.predictors.onnx import OnnxPredictor
     from variegate.tolerance.dataset import ImageChoice, search_dataset
@@ -128,6 +141,16 @@ def tolerance(
     from variegate.tolerance.requirements import ToleranceLimits, check_limits
     from variegate.tolerance.run import SearchOptions
 
+    choice = ImageChoice(
+        inputs.format, inputs.label_pattern, inputs.hints, part, limit, metamorphic
+    )
+    if one_of(severity, "--severity", ("corruptions",)) is not None:
+        if axes is not None or require is not None:
+            raise typer.BadParameter("--severity: corruptions have no axes, and no limits")
+        # Every image is asked about at every severity.
+        few = replace(choice, limit=min(limit, n_max))
+        measure_corruptions(source, model, few, _beside(output), seed=seed, as_json=as_json)
+        return
     if junit is not None and require is None:
         raise typer.BadParameter("--junit: give --require, whose limits are written")
     limits = None if require is None else ToleranceLimits.load(require)
@@ -143,9 +166,6 @@ def tolerance(
         seed=seed,
         budget=budget,
         composition=Composition() if realism else None,
-    )
-    choice = ImageChoice(
-        inputs.format, inputs.label_pattern, inputs.hints, part, limit, metamorphic
     )
     predictor = OnnxPredictor(model, ModelCard.load(card_path(model)))
     with predictor, counting("model calls") as on_progress:
@@ -181,6 +201,11 @@ def tolerance(
         note(f"{written}: {found.calls:,} model calls")
     if checked is not None and not all(one.kept for one in checked):
         raise typer.Exit(FAILED)
+
+
+def _beside(output: Path) -> Path:
+    """Return where errors under corruptions are written: not over a search."""
+    return output.with_name("corruptions.json") if output == _OUTPUT else output
 
 
 def _with_required(named: tuple[str, ...] | None, limits: "ToleranceLimits") -> tuple[str, ...]:
