@@ -56,7 +56,7 @@ variants:
     - gaussian_blur: {sigma: 0.0134}
     - gaussian_blur: {sigma: 0.0179}
     - gaussian_blur: {sigma: 0.0268}
-    - spatter: {strength: 0.09, kind: water}
+    - spatter: {strength: 0.07, kind: water}
     - spatter: {strength: 0.5, kind: water}
     - spatter: {strength: 1.0, kind: water}
     - spatter: {strength: 0.24, kind: mud}
