@@ -63,6 +63,7 @@ def test_its_parts_stand_in_the_order_of_the_method(written):
     assert "\u202e" not in shown
     assert "correctness preserved" in shown
     assert "not monotone" in shown
+    assert "of all images are still right" in shown
     assert "hue+: changes nothing on these images" in shown
 
 
@@ -120,7 +121,7 @@ def test_without_images_or_labels_it_says_so(found, tmp_path):
     shown = "".join(Reader(page.read_text(encoding="utf-8")).texts)
     assert "not shown: it cannot be read any more" in shown
     assert "There are no labels" in shown
-    assert "of all images are right" not in shown
+    assert "of all images are still right" not in shown
 
 
 def test_a_search_without_axes_has_a_page(found, tmp_path):

@@ -96,7 +96,7 @@ def _facts(one: AxisTolerance, found: Tolerance) -> Iterator[str]:
     lost = f"{end.lost:.0%} are lost ({end.low:.0%} to {end.high:.0%})"
     right = (1 - found.clean.error.value) * (1 - end.lost)
     labelled = found.mode == "correctness preserved"
-    still = f"; at least {right:.0%} of all images are right" if labelled else ""
+    still = f"; about {right:.0%} of all images are still right" if labelled else ""
     yield f"At the end of the axis, {in_units(one.axis, 1.0).text}: {lost}{still}."
     yield f"{one.images:,} images, {one.calls:,} calls."
 
