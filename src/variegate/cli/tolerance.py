@@ -1,27 +1,35 @@
 """variegate tolerance: how much of each transformation a model takes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from variegate.cli.application import command
+from variegate.cli.application import FAILED, command
 from variegate.cli.console import note, show, show_json, table
+from variegate.cli.models import one_of
 from variegate.cli.options import AsJson, FormatChoice, In, option, whole
 from variegate.cli.progress import counting
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from variegate.annotations.sample import Image
+    from variegate.formats import Hints
+    from variegate.tolerance.requirements import CheckedLimit, ToleranceLimits
     from variegate.tolerance.result import AxisTolerance, ThresholdResult, Tolerance
     from variegate.tolerance.run import SearchProgress
 
 _SEARCH = "Search"
+_OUTPUT = Path("tolerance.json")
 
 
 @command(
     "tolerance",
     "variegate tolerance val/ --model birds.onnx",
+    "variegate tolerance val/ --model birds.onnx --require limits.yaml --junit limits.xml",
+    "variegate tolerance val/ --model birds.onnx --severity corruptions",
     "variegate tolerance val/ --model birds.onnx --axes rotate+,jpeg --n-max 1000 -o rotate.json",
 )
 def tolerance(
@@ -32,9 +40,7 @@ def tolerance(
         option("--model", "ONNX file of the model; its card is beside it.", metavar="FILE"),
     ],
     inputs: FormatChoice,
-    output: Annotated[Path, option("--output -o", "File of the result.", metavar="FILE")] = Path(
-        "tolerance.json"
-    ),
+    output: Annotated[Path, option("--output -o", "File of the result.", metavar="FILE")] = _OUTPUT,
     axes: Annotated[
         str | None,
         option(
@@ -87,6 +93,37 @@ def tolerance(
         ),
     ] = False,
     seed: Annotated[int, option("--seed", "Random seed.", _SEARCH, "N", parser=whole(0))] = 0,
+    severity: Annotated[
+        str | None,
+        option(
+            "--severity",
+            "Instead of a search, measure the error under the 15 common corruptions at five "
+            "severities each, and 4 more for validation: corruptions.",
+            _SEARCH,
+            "NAME",
+        ),
+    ] = None,
+    require: Annotated[
+        Path | None,
+        option(
+            "--require",
+            "YAML file of what the model must take (axes: {rotate+: 10 degrees}): exit with code 1 "
+            "if it is not shown to. Only its axes are searched, unless --axes names others.",
+            "Limits",
+            "FILE",
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None,
+        option("--junit", "Write the limits as JUnit XML to this file.", "Limits", "FILE"),
+    ] = None,
+    report: Annotated[
+        bool,
+        option(
+            "--report/--no-report",
+            "Write a page with curves and images beside the result: tolerance.html.",
+        ),
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Search how much of each transformation the model takes on the images of IN.
@@ -95,23 +132,40 @@ def tolerance(
     (onset), and from which 49% are (critical), with intervals. Answers are kept beside the result:
     if a search is interrupted, run the same command again to resume.
     """
+    from variegate.cli.corruptions import measure_corruptions
     from variegate.models.card import ModelCard, card_path
     from variegate.models.predictors.onnx import OnnxPredictor
     from variegate.tolerance.dataset import ImageChoice, search_dataset
+    from variegate.tolerance.junit import write_junit
     from variegate.tolerance.realism import Composition
+    from variegate.tolerance.requirements import ToleranceLimits, check_limits
     from variegate.tolerance.run import SearchOptions
 
+    choice = ImageChoice(
+        inputs.format, inputs.label_pattern, inputs.hints, part, limit, metamorphic
+    )
+    if one_of(severity, "--severity", ("corruptions",)) is not None:
+        if axes is not None or require is not None:
+            raise typer.BadParameter("--severity: corruptions have no axes, and no limits")
+        # Every image is asked about at every severity.
+        few = replace(choice, limit=min(limit, n_max))
+        measure_corruptions(source, model, few, _beside(output), seed=seed, as_json=as_json)
+        return
+    if junit is not None and require is None:
+        raise typer.BadParameter("--junit: give --require, whose limits are written")
+    limits = None if require is None else ToleranceLimits.load(require)
+    named = None if axes is None else tuple(one.strip() for one in axes.split(","))
+    if limits is not None:
+        named = _with_required(named, limits)
     options = SearchOptions(
-        axes=None if axes is None else tuple(one.strip() for one in axes.split(",")),
-        quantiles=_shares(quantiles),
+        axes=named,
+        quantiles=tuple(sorted({*_shares(quantiles), *(limits.quantiles() if limits else ())})),
+        alpha=round(1 - limits.confidence, 9) if limits else 0.05,
         n_max=n_max,
         width=width,
         seed=seed,
         budget=budget,
         composition=Composition() if realism else None,
-    )
-    choice = ImageChoice(
-        inputs.format, inputs.label_pattern, inputs.hints, part, limit, metamorphic
     )
     predictor = OnnxPredictor(model, ModelCard.load(card_path(model)))
     with predictor, counting("model calls") as on_progress:
@@ -128,11 +182,60 @@ def tolerance(
             on_progress=told,
         )
     found.save(output)
+    page = output.with_suffix(".html")
+    if report:
+        _write_page(found, source, inputs.hints, page)
+    checked = None if limits is None else check_limits(found, limits)
+    if junit is not None and checked is not None:
+        write_junit(junit, checked, suite=f"tolerance of {model.name} on {found.dataset}")
     if as_json:
-        show_json(found.model_dump(mode="json"))
+        whole = found.model_dump(mode="json")
+        if checked is not None:
+            whole["limits"] = [one.model_dump(mode="json") for one in checked]
+        show_json(whole)
+    else:
+        _show(found)
+        _show_limits(checked)
+    written = f"{output}, {page.name}" if report else f"{output}"
+    if not as_json:
+        note(f"{written}: {found.calls:,} model calls")
+    if checked is not None and not all(one.kept for one in checked):
+        raise typer.Exit(FAILED)
+
+
+def _beside(output: Path) -> Path:
+    """Return where errors under corruptions are written: not over a search."""
+    return output.with_name("corruptions.json") if output == _OUTPUT else output
+
+
+def _with_required(named: tuple[str, ...] | None, limits: "ToleranceLimits") -> tuple[str, ...]:
+    """Return the axes to search: those that are named, and those that limits are of."""
+    return tuple(dict.fromkeys((*(named or ()), *limits.axes)))
+
+
+def _show_limits(checked: "list[CheckedLimit] | None") -> None:
+    if checked is None:
         return
-    _show(found)
-    note(f"{output}: {found.calls:,} model calls")
+    show("")
+    grid = table("limit", "", "found")
+    for one in checked:
+        grid.add_row(one.required, one.outcome, one.found)
+    show(grid)
+
+
+def _write_page(found: "Tolerance", source: str, hints: "Hints", page: Path) -> None:
+    from variegate.codecs import Limits, decode
+    from variegate.reports.tolerance import write_tolerance_page
+    from variegate.storage import open_storage
+
+    limits = hints.decoding(Limits())
+    storage = open_storage(source)
+
+    def load(key: str) -> "Image":
+        return decode(storage.read(key, limit=limits.max_bytes), limits=limits)
+
+    with counting("images of the page") as on_made:
+        write_tolerance_page(found, page, load=load, on_progress=on_made)
 
 
 def log_path(output: Path) -> Path:

@@ -175,15 +175,7 @@ class Recipe(Spec):
         Raises:
             RecipeError: it is not a valid recipe.
         """
-        try:
-            data = yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
-        except yaml.YAMLError as error:
-            raise RecipeError(f"{where}: not valid YAML: {_one_line(error)}") from error
-        except ValueError as error:
-            # What looks like a number or a date to YAML, and is none.
-            raise RecipeError(f"{where}: not valid YAML: {error}; use quotes for text") from error
-        except RecursionError as error:
-            raise RecipeError(f"{where}: nested more than {_DEEPEST} deep") from error
+        data = parse_yaml(text, where=where)
         return cls.from_data(data, where=where)
 
     @classmethod
@@ -416,6 +408,27 @@ def _check_extent(data: object, where: str) -> None:
             raise RecipeError(f"{where}: expected at most {_MOST_PARTS:,} parameters and steps")
         inner = one.values() if isinstance(one, Mapping) else one
         waiting += [(part, depth + 1) for part in inner]
+
+
+def parse_yaml(text: str, *, where: str) -> object:
+    """Return what a YAML text says; no key may stand there twice.
+
+    Args:
+        text: of the file.
+        where: what errors call it.
+
+    Raises:
+        RecipeError: it is not valid YAML.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{where}: not valid YAML: {_one_line(error)}") from error
+    except ValueError as error:
+        # What looks like a number or a date to YAML, and is none.
+        raise RecipeError(f"{where}: not valid YAML: {error}; use quotes for text") from error
+    except RecursionError as error:
+        raise RecipeError(f"{where}: nested more than {_DEEPEST} deep") from error
 
 
 class _Loader(yaml.SafeLoader):

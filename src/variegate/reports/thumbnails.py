@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import cv2
 
+from variegate.annotations.sample import Image as Pixels
 from variegate.codecs import Limits, decode, probe
 from variegate.errors import ImageError, InputError
 from variegate.reports.canvas import thumbnail
@@ -61,16 +62,7 @@ class Thumbnails:
         if self._on_made:
             self._on_made(self.made)
         self._bytes_left -= len(address)
-        height, width = size
-        return tag(
-            "img",
-            class_="pixels" if max(size) <= _SMALL else None,
-            src=Html(address),
-            width=width,
-            height=height,
-            alt=name,
-            decoding="async",
-        )
+        return _tag(address, *size, name)
 
     def _address(self, key: str) -> tuple[str, tuple[int, int]]:
         """Return a data address, and the thumbnail's size."""
@@ -78,11 +70,37 @@ class Thumbnails:
         header = probe(data, self._limits)
         longest = max(header.height, header.width)
         fits = [one for one in (2, 4, 8) if header.reducible and longest >= one * _SIDE]
-        image = thumbnail(
-            decode(data, limits=self._limits, reduce=max(fits, default=1)), (_SIDE, _SIDE)
-        )
-        quality = _LOSSLESS if max(image.shape[:2]) <= _SMALL else _QUALITY
-        pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-        _, encoded = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, quality])
-        text = base64.b64encode(encoded.tobytes()).decode()
-        return f"data:image/webp;base64,{text}", image.shape[:2]
+        return image_address(decode(data, limits=self._limits, reduce=max(fits, default=1)))
+
+
+def image_address(image: Pixels, *, side: int = _SIDE) -> tuple[str, tuple[int, int]]:
+    """Return a data address of an image, and its (height, width) there.
+
+    Args:
+        image: with or without colors.
+        side: the longer side at most, pixels.
+    """
+    small = thumbnail(image, (side, side))
+    quality = _LOSSLESS if max(small.shape[:2]) <= _SMALL else _QUALITY
+    pixels = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, quality])
+    text = base64.b64encode(encoded.tobytes()).decode()
+    return f"data:image/webp;base64,{text}", (small.shape[0], small.shape[1])
+
+
+def image_tag(image: Pixels, name: str, *, side: int = _SIDE) -> Html:
+    """Return an `img` element of an image; `name` is for those who do not see it."""
+    address, (height, width) = image_address(image, side=side)
+    return _tag(address, height, width, name)
+
+
+def _tag(address: str, height: int, width: int, name: str) -> Html:
+    return tag(
+        "img",
+        class_="pixels" if max(height, width) <= _SMALL else None,
+        src=Html(address),
+        width=width,
+        height=height,
+        alt=name,
+        decoding="async",
+    )

@@ -5,7 +5,7 @@ from itertools import groupby
 from pathlib import Path
 
 from variegate.codecs import Limits
-from variegate.reports.curves import lines, matrix
+from variegate.reports.epochs import lines, matrix
 from variegate.reports.markup import Html, tag
 from variegate.reports.page import Section, page
 from variegate.reports.shots import base_name, shown_key

@@ -1,6 +1,7 @@
 """Tolerance of a model on a dataset: its images are decoded as they are needed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,11 +72,38 @@ def search_dataset(
         InputError: there are no images that can be used.
         UsageError: labels and the model's classes do not fit together, or too few are right.
     """
+    with questions(source, predictor, choice=choice, seed=options.seed, error=error, log=log) as (
+        examiner,
+        subjects,
+        notes,
+    ):
+        found = search_tolerance(
+            examiner, subjects, options, dataset=str(source), on_progress=on_progress
+        )
+    return found.model_copy(update={"notes": (*notes, *found.notes)})
+
+
+@contextmanager
+def questions(
+    source: str | Path,
+    predictor: Predictor,
+    *,
+    choice: ImageChoice,
+    seed: int,
+    error: ErrorFunction | None = None,
+    log: Path | None = None,
+) -> Iterator[tuple[Examiner, Subjects, list[str]]]:
+    """Open a dataset for questions to a model; yields also what is to be said of its images.
+
+    Raises:
+        InputError: there are no images that can be used.
+        UsageError: labels and the model's classes do not fit together.
+    """
     if predictor.task != "classification" and error is None:
         raise UsageError(f"tolerance of a model for {predictor.task} needs an error function")
     limits = choice.hints.decoding(Limits())
     with Snapshot(open_storage(source)) as storage, AnswerLog(log) as answers:
-        listed, notes = _listed(storage, choice, options.seed)
+        listed, notes = _listed(storage, choice, seed)
         every = Sources(
             len(listed),
             lambda n: Sample(
@@ -89,14 +117,7 @@ def search_dataset(
         keys = [printable(one.key) for one in usable]
         names = ["" if choice.metamorphic else _label(one) or "" for one in usable]
         examiner = Examiner(predictor, error or ClassDifference(), sources, answers)
-        found = search_tolerance(
-            examiner,
-            Subjects(keys, expected, names),
-            options,
-            dataset=str(source),
-            on_progress=on_progress,
-        )
-    return found.model_copy(update={"notes": (*notes, *found.notes)})
+        yield examiner, Subjects(keys, expected, names), notes
 
 
 def _listed(storage: Storage, choice: ImageChoice, seed: int) -> tuple[list[Source], list[str]]:
