@@ -20,7 +20,7 @@ ALONE = Options(workers=0)
 TURNS = "variants: {each: {steps: [rotate, translate, {along: {axis: shear_x+}}], draws: 4}}"
 # Every object that shows is labelled, however little of it.
 # What goes channel by channel makes gray things red.
-BY_CHANNEL = {"autocontrast", "chain_mix", "equalize", "invert", "posterize", "solarize"}
+BY_CHANNEL = {"red", "autocontrast", "chain_mix", "equalize", "invert", "posterize", "solarize"}
 ALL_LABELLED = LabelRule(min_visible=0.0, min_side=0.0)
 
 

@@ -149,7 +149,7 @@ def test_it_stops_when_it_has_answered(squeezenet, photo):
             lambda path: path.with_suffix(".card.json").write_text(
                 '{"input": {"size": [28, 28], "channels": "gray"}, "classes": ["a", "b"]}'
             ),
-            "answers 10 numbers, its card names 2 classes",
+            "expected probabilities of 2 classes, got an array (10,)",
         ),
         (
             lambda path: path.with_suffix(".card.json").write_text(

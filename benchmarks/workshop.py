@@ -1,6 +1,6 @@
 """The workshop whole, against a server that behaves like Edge Impulse: split, augment, upload.
 
-    python benchmarks/edge_impulse.py DATA
+    python benchmarks/workshop.py DATA
 
 250 photos of electronic components from their zip, the preset `workshop` on the training part
 alone, all of it uploaded; then every figure of the summary is compared with what the server holds.
