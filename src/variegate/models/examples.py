@@ -168,16 +168,26 @@ class Examples:
 class ExampleLoader:
     """Decodes images of a dataset and reads what is known of them."""
 
-    def __init__(self, found: DatasetFormat, storage: Storage, limits: Limits) -> None:
+    def __init__(
+        self,
+        found: DatasetFormat,
+        storage: Storage,
+        limits: Limits,
+        *,
+        rule: LabelRule | None = None,
+    ) -> None:
         """Take where they are.
 
         Args:
             found: format of the dataset.
             storage: of its files.
             limits: larger images cannot be used.
+            rule: how labels are moved; None for the usual one.
         """
         self._limits, self._storage = limits, storage
-        self._annotations = AnnotationWriter(LabelRule(), found.writer(), storage, storage, limits)
+        self._annotations = AnnotationWriter(
+            rule or LabelRule(), found.writer(), storage, storage, limits
+        )
 
     def load(self, source: Source) -> Example:
         """Return an example, or why there is none."""

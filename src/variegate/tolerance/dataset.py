@@ -22,6 +22,7 @@ from variegate.seeding import generator
 from variegate.storage import Snapshot, Storage, open_storage, printable
 from variegate.tolerance.cells import Sources
 from variegate.tolerance.expectation import (
+    MOVED,
     Expectation,
     expected_class,
     expected_targets,
@@ -167,7 +168,7 @@ class _Images:
 
     @cached_property
     def _loader(self) -> ExampleLoader:
-        return ExampleLoader(self.format, self.storage, self.limits)
+        return ExampleLoader(self.format, self.storage, self.limits, rule=MOVED)
 
     def labelled(self, most: int) -> LabelledImages:
         """Return images with their classes, by which it is guessed how a model is to be asked."""

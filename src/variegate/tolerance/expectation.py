@@ -7,6 +7,7 @@ from io import BytesIO
 
 import numpy as np
 
+from variegate.annotations.rules import LabelRule
 from variegate.annotations.sample import Sample
 from variegate.annotations.targets import Targets
 from variegate.models.card import Task
@@ -21,6 +22,10 @@ from variegate.models.predictors.base import (
     SemanticMap,
 )
 from variegate.models.truths import truth
+
+#: By their corners, boxes would grow as they are turned, and a model that finds what is in them
+#: would be taken to miss it.
+MOVED = LabelRule(box="ellipse")
 
 
 @dataclass(frozen=True)

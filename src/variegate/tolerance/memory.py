@@ -22,6 +22,7 @@ from variegate.models.probabilities import softmax
 from variegate.models.truths import targets_of
 from variegate.tolerance.cells import Sources
 from variegate.tolerance.expectation import (
+    MOVED,
     Expectation,
     expected_class,
     expected_targets,
@@ -188,7 +189,9 @@ def _subjects(
     reader = AnswerReader(predictor.task, tuple(classes))
     said = [reader.one(one, s.size) for one, s in zip(labels, samples, strict=True)]
     names = tuple(classes) or tuple(map(str, range(max(map(highest_class, said), default=-1) + 1)))
-    targets = [targets_of(one, names, s.size) for one, s in zip(said, samples, strict=True)]
+    targets = [
+        targets_of(one, names, s.size, rule=MOVED) for one, s in zip(said, samples, strict=True)
+    ]
     expected = [expected_targets(predictor.task, names, one) for one in targets if one is not None]
     moved = [replace(s, targets=one) for s, one in zip(samples, targets, strict=True)]
     return Subjects(keys, expected, nothing, objects), moved

@@ -22,6 +22,7 @@ from variegate.tolerance.answers import TAU, Ask, Cell
 from variegate.tolerance.axes import axis_result, unchanged_axis
 from variegate.tolerance.cells import AxisPlan, LevelPlan, changes_something
 from variegate.tolerance.expectation import (
+    MOVED,
     Expectation,
     expected_again,
     expected_targets,
@@ -324,7 +325,7 @@ class _Run:
         plain, task = self.examiner.sources, self.examiner.predictor.task
 
         def told(number: int) -> Targets | None:
-            return targets_of(said[number](), classes, plain[number].size)
+            return targets_of(said[number](), classes, plain[number].size, rule=MOVED)
 
         for number in said:
             if (targets := told(number)) is not None:

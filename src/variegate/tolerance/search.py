@@ -290,8 +290,7 @@ class _Search:
             crossed = [self._crossing(_rank(q, n), _COARSE) for q in self.settings.quantiles]
             if not last and number == 0:
                 # Early, while a search without implication can be afforded.
-                highest = dict.fromkeys(min(one.high, LEVELS) for one in crossed)
-                audit = self._audited(list(highest))
+                audit = self._audited([one.high for one in crossed if one.high <= LEVELS])
                 if audit.biased:
                     return [], "", audit
             last = last or self._too_dear(sizes[number + 1])
