@@ -9,6 +9,7 @@ from variegate.cli.progress import counting
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from variegate.models.predictors import NamedModel
     from variegate.tolerance.corruptions import CorruptionErrors
     from variegate.tolerance.dataset import ImageChoice
     from variegate.tolerance.result import Interval
@@ -16,31 +17,34 @@ if TYPE_CHECKING:
 
 
 def measure_corruptions(
-    source: str, model: Path, choice: "ImageChoice", output: Path, *, seed: int, as_json: bool
+    source: str,
+    model: "NamedModel | None",
+    choice: "ImageChoice",
+    output: Path,
+    *,
+    seed: int,
+    as_json: bool,
 ) -> None:
     """Measure, write and show the errors; what was interrupted continues.
 
     Args:
         source: the dataset.
-        model: ONNX file; its card is beside it.
+        model: which.
         choice: which images.
         output: file of the result.
         seed: of the corruptions.
         as_json: show the result as JSON.
     """
-    from variegate.models.card import ModelCard, card_path
-    from variegate.models.predictors.onnx import OnnxPredictor
     from variegate.tolerance.corruptions import corruption_errors
 
-    predictor = OnnxPredictor(model, ModelCard.load(card_path(model)))
-    with predictor, counting("model calls") as on_progress:
+    with counting("model calls") as on_progress:
 
         def told(progress: "SearchProgress") -> None:
             on_progress(progress.calls, progress.expected)
 
         found = corruption_errors(
             source,
-            predictor,
+            model,
             choice=choice,
             seed=seed,
             log=output.with_suffix(".answers.jsonl"),

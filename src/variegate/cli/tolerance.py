@@ -8,15 +8,17 @@ import typer
 
 from variegate.cli.application import FAILED, command
 from variegate.cli.console import note, show, show_json, table
-from variegate.cli.models import one_of
+from variegate.cli.models import ModelChoice, one_of
 from variegate.cli.options import AsJson, FormatChoice, In, option, whole
 from variegate.cli.progress import counting
+from variegate.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from variegate.annotations.sample import Image
     from variegate.formats import Hints
+    from variegate.models.predictors import NamedModel
     from variegate.tolerance.requirements import CheckedLimit, ToleranceLimits
     from variegate.tolerance.result import AxisTolerance, ThresholdResult, Tolerance
     from variegate.tolerance.run import SearchProgress
@@ -31,16 +33,44 @@ _OUTPUT = Path("tolerance.json")
     "variegate tolerance val/ --model birds.onnx --require limits.yaml --junit limits.xml",
     "variegate tolerance val/ --model birds.onnx --severity corruptions",
     "variegate tolerance val/ --model birds.onnx --axes rotate+,jpeg --n-max 1000 -o rotate.json",
+    "variegate tolerance photos/ --similarity",
+    'variegate tolerance photos/ --command "node model.js" --task boxes --metamorphic',
 )
 def tolerance(
     source: In,
     *,
-    model: Annotated[
-        Path,
-        option("--model", "ONNX file of the model; its card is beside it.", metavar="FILE"),
-    ],
+    models: ModelChoice,
+    similarity: Annotated[
+        bool,
+        option(
+            "--similarity",
+            "No model: an image is lost where it resembles another one more than itself.",
+            "Model",
+        ),
+    ] = False,
     inputs: FormatChoice,
-    output: Annotated[Path, option("--output -o", "File of the result.", metavar="FILE")] = _OUTPUT,
+    result: Annotated[Path, option("--result -o", "File of the result.", metavar="FILE")] = _OUTPUT,
+    error: Annotated[
+        str | None,
+        option(
+            "--error --difference",
+            "How wrong an answer is: class, confidence, total_variation, iou, dice, oks, or "
+            "module:function of your own, of what is expected and predicted, 0 to 1.",
+            _SEARCH,
+            "NAME",
+        ),
+    ] = None,
+    tau: Annotated[
+        float | None,
+        option(
+            "--tau",
+            "An error from here on is a failure. Default: 0.5, or tau of your own function.",
+            _SEARCH,
+            "ERROR",
+            min=0.01,
+            max=1,
+        ),
+    ] = None,
     axes: Annotated[
         str | None,
         option(
@@ -133,8 +163,6 @@ def tolerance(
     if a search is interrupted, run the same command again to resume.
     """
     from variegate.cli.corruptions import measure_corruptions
-    from variegate.models.card import ModelCard, card_path
-    from variegate.models.predictors.onnx import OnnxPredictor
     from variegate.tolerance.dataset import ImageChoice, search_dataset
     from variegate.tolerance.junit import write_junit
     from variegate.tolerance.realism import Composition
@@ -144,12 +172,13 @@ def tolerance(
     choice = ImageChoice(
         inputs.format, inputs.label_pattern, inputs.hints, part, limit, metamorphic
     )
+    model = _one(models, similarity=similarity)
     if one_of(severity, "--severity", ("corruptions",)) is not None:
         if axes is not None or require is not None:
             raise typer.BadParameter("--severity: corruptions have no axes, and no limits")
         # Every image is asked about at every severity.
         few = replace(choice, limit=min(limit, n_max))
-        measure_corruptions(source, model, few, _beside(output), seed=seed, as_json=as_json)
+        measure_corruptions(source, model, few, _beside(result), seed=seed, as_json=as_json)
         return
     if junit is not None and require is None:
         raise typer.BadParameter("--junit: give --require, whose limits are written")
@@ -163,31 +192,32 @@ def tolerance(
         alpha=round(1 - limits.confidence, 9) if limits else 0.05,
         n_max=n_max,
         width=width,
+        tau=tau,
         seed=seed,
         budget=budget,
         composition=Composition() if realism else None,
     )
-    predictor = OnnxPredictor(model, ModelCard.load(card_path(model)))
-    with predictor, counting("model calls") as on_progress:
+    with counting("model calls") as on_progress:
 
         def told(progress: "SearchProgress") -> None:
             on_progress(progress.calls, progress.expected)
 
         found = search_dataset(
             source,
-            predictor,
+            model,
             choice=choice,
             options=options,
-            log=log_path(output),
+            error=error,
+            log=log_path(result),
             on_progress=told,
         )
-    found.save(output)
-    page = output.with_suffix(".html")
+    found.save(result)
+    page = result.with_suffix(".html")
     if report:
         _write_page(found, source, inputs.hints, page)
     checked = None if limits is None else check_limits(found, limits)
     if junit is not None and checked is not None:
-        write_junit(junit, checked, suite=f"tolerance of {model.name} on {found.dataset}")
+        write_junit(junit, checked, suite=f"tolerance on {found.dataset}")
     if as_json:
         whole = found.model_dump(mode="json")
         if checked is not None:
@@ -196,11 +226,23 @@ def tolerance(
     else:
         _show(found)
         _show_limits(checked)
-    written = f"{output}, {page.name}" if report else f"{output}"
+    written = f"{result}, {page.name}" if report else f"{result}"
     if not as_json:
         note(f"{written}: {found.calls:,} model calls")
     if checked is not None and not all(one.kept for one in checked):
         raise typer.Exit(FAILED)
+
+
+def _one(models: ModelChoice, *, similarity: bool) -> "NamedModel | None":
+    """Return the one model; None for that of the images themselves."""
+    if not similarity:
+        named = models.named()
+        if len(named) > 1:
+            raise UsageError(f"expected one model, got {len(named)}; search one after the other")
+        return named[0]
+    if models.model or models.predict or models.url or models.command:
+        raise UsageError("--similarity stands for a model: name none beside it")
+    return None
 
 
 def _beside(output: Path) -> Path:

@@ -29,7 +29,8 @@ from variegate.models.predictors.base import (
 # What many segmentation sets give to pixels of no class.
 _UNLABELLED = 255
 # An object of which less is in sight counts as gone, as in results of a run.
-_MIN_VISIBLE = LabelRule().min_visible
+_RULE = LabelRule()
+_MIN_VISIBLE = _RULE.min_visible
 
 
 def truth(
@@ -144,13 +145,16 @@ def _of_keypoints(targets: Targets, in_sight: Sequence[int]) -> DetectedKeypoint
     )
 
 
-def targets_of(prediction: Prediction, classes: Sequence[str], size: Size) -> Targets | None:
+def targets_of(
+    prediction: Prediction, classes: Sequence[str], size: Size, *, rule: LabelRule = _RULE
+) -> Targets | None:
     """Return what a model said of an image as targets, so that it moves along with the image.
 
     Args:
         prediction: about the image; of a classification there is nothing to move.
         classes: of the model.
         size: (height, width) of the image.
+        rule: how boxes are moved.
     """
     names, mask_file, masks = list(classes), None, {}
     if isinstance(prediction, Classification):
@@ -183,7 +187,7 @@ def targets_of(prediction: Prediction, classes: Sequence[str], size: Size) -> Ta
     return conversion.read(
         Annotation(size=size, objects=tuple(objects), mask_file=mask_file),
         size,
-        rule=LabelRule(),
+        rule=rule,
         skeletons={},
         load_mask=masks.__getitem__,
     )

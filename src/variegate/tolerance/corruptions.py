@@ -20,6 +20,7 @@ import numpy as np
 
 from variegate.annotations.sample import Size
 from variegate.errors import OutputError, UsageError
+from variegate.models.predictors import NamedModel
 from variegate.models.predictors.base import Predictor
 from variegate.ops import Operation
 from variegate.recipes.plan import draw_variants
@@ -30,7 +31,7 @@ from variegate.tolerance.answers import TAU, Cell
 from variegate.tolerance.cells import LevelPlan
 from variegate.tolerance.dataset import ImageChoice, questions
 from variegate.tolerance.log import digest
-from variegate.tolerance.question import ErrorFunction, Examiner
+from variegate.tolerance.question import Examiner
 from variegate.tolerance.result import Interval
 from variegate.tolerance.run import SearchProgress, Subjects
 from variegate.tolerance.statistics import normal_quantile, wilson
@@ -170,12 +171,12 @@ def corruption_plans(seed: int = 0) -> list[CorruptionPlan]:
 
 def corruption_errors(
     source: str | Path,
-    predictor: Predictor,
+    model: Predictor | NamedModel | None,
     *,
     choice: ImageChoice = _SOME,
     seed: int = 0,
     tau: float = TAU,
-    error: ErrorFunction | None = None,
+    error: str | Callable[[Any, Any], float] | None = None,
     log: Path | None = None,
     on_progress: Callable[[SearchProgress], None] = lambda _: None,
 ) -> CorruptionErrors:
@@ -183,7 +184,7 @@ def corruption_errors(
 
     Args:
         source: a folder, zip or tar file, or bucket.
-        predictor: the model.
+        model: which.
         choice: which images; they need labels.
         seed: of the choice and of the corruptions.
         tau: an error from here on is wrong.
@@ -195,9 +196,9 @@ def corruption_errors(
         InputError: there are no images that can be used.
         UsageError: labels and the model's classes do not fit together.
     """
-    if choice.metamorphic:
+    if choice.metamorphic or model is None:
         raise UsageError("the errors under corruptions need labels; leave --metamorphic out")
-    opened = questions(source, predictor, choice=choice, seed=seed, error=error, log=log)
+    opened = questions(source, model, choice=choice, seed=seed, error=error, log=log)
     with opened as (examiner, subjects, notes):
         found = _measured(examiner, subjects, seed, tau, on_progress)
     return found.model_copy(update={"dataset": str(source), "notes": (*notes, *found.notes)})

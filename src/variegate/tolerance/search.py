@@ -28,6 +28,7 @@ from variegate.tolerance.answers import LEVELS, TAU, Answers, Ask, Cell
 from variegate.tolerance.statistics import (
     Floats,
     failure_curve,
+    isotonic,
     quantile_ranks,
     sign_test,
     wilson,
@@ -56,8 +57,15 @@ _COARSE = 3
 _MOST_CALLS = 4.75
 # Levels that may be left between both sides of a crossing when they are spent.
 _LAST_GAP = 10
+# No axis costs more: 1,500 calls of 256 images.
+_CAP, _CAP_AN_IMAGE = 476, 4
+# Levels about a threshold that are really asked, as many as there are calls for, of images that are
+# known to break so near to them.
+_ABOUT, _NEAR = ((-4, -3, -2, -1, 0, 1, 2, 3, 4), (-4, -2, 0, 2, 4), (-3, 0, 3), (-2, 2)), 8
 # Without implication a level costs every image: with this share of them it costs no more in all.
 _SHARE_WITHOUT, _LEAST_WITHOUT = 0.28, 64
+# Levels beside the screen's that such a search asks about.
+_LOOKS_WITHOUT = 6
 
 ONSET, CRITICAL = 0.05, 0.49
 
@@ -213,6 +221,8 @@ class _Search:
     settings: SearchSettings
     answers: Answers = field(init=False)
     n: int = field(init=False)
+    exhausted: bool = False
+    doubt: float = 0.0
 
     def __post_init__(self) -> None:
         self.most = min(self.images, self.settings.n_max)
@@ -226,8 +236,7 @@ class _Search:
         drop, unconfirmed = self._screen()
         if drop is not None:
             return self._without_implication(drop, AuditCount())
-        thresholds, stopped = self._race()
-        audit = self._audit(thresholds)
+        thresholds, stopped, audit = self._race()
         if audit.biased:
             return self._without_implication(None, audit)
         return self._found(thresholds, stopped, audit=audit, unconfirmed=unconfirmed)
@@ -272,22 +281,43 @@ class _Search:
 
     # Racing
 
-    def _race(self) -> tuple[list[Threshold], str]:
+    def _race(self) -> tuple[list[Threshold], str, AuditCount]:
         sizes = self._sizes()
         # Without a width nothing is decided by how the intervals look: there is one look.
         looks = len(sizes) if self.settings.width is not None else 1
         for number, n in enumerate(sizes):
             self.n, last = n, number == len(sizes) - 1
-            for share in self.settings.quantiles:
-                self._crossing(_rank(share, n), _COARSE)
+            crossed = [self._crossing(_rank(q, n), _COARSE) for q in self.settings.quantiles]
+            if not last and number == 0:
+                # Early, while a search without implication can be afforded.
+                audit = self._audited([one.high for one in crossed if one.high <= LEVELS])
+                if audit.biased:
+                    return [], "", audit
             last = last or self._too_dear(sizes[number + 1])
             if last or self.settings.width is not None:
                 found = [self._threshold(one, looks) for one in self.settings.quantiles]
                 if self._narrow(found):
-                    return found, "width"
+                    stopped = "width"
+                    break
             if last:
+                stopped = self._reason()
                 break
-        return found, self._reason()
+        settled = self._all_settled(found, looks)
+        audit = self._audit(settled)
+        if audit.biased and not self._left_without():
+            # Too late to search again: an interval holds whichever way that many answers are wrong.
+            self.doubt = max(audit.failed_instead, audit.passed_instead) / audit.asked
+            settled = [self._wider(one, looks) for one in settled]
+            audit = replace(audit, biased=False)
+        return settled, stopped, audit
+
+    def _wider(self, one: Threshold, looks: int) -> Threshold:
+        """Return a threshold with an interval that takes wrong implications into account."""
+        low, high = self._ranks(one.quantile, looks)
+        least = min(one.low, float(self._sure(low).low)) if low >= 1 else 0.0
+        most = float(self._sure(high).high) if high <= self.n else LEVELS + 1.0
+        most = LEVELS + 1.0 if one.high is None else max(most, one.high)
+        return replace(one, low=least, high=None if most > LEVELS else most)
 
     def _sizes(self) -> list[int]:
         sizes = [_FIRST]
@@ -319,7 +349,7 @@ class _Search:
         """
         bounds, ups, downs = self._sure(rank), 0, 0
         while bounds.high - bounds.low > 1 + slack:
-            if bounds.high - bounds.low <= _LAST_GAP and not self._affordable():
+            if self.exhausted or (bounds.high - bounds.low <= _LAST_GAP and not self._affordable()):
                 break
             at = self._estimate(rank)
             if ups + downs > _GUESSES:
@@ -361,15 +391,35 @@ class _Search:
 
     def _affordable(self) -> bool:
         """Whether an interval is to be made narrower: it holds as it is, if wider than need be."""
+        if self.exhausted:
+            return False
         spent, least = self.answers.calls + 2 * _AUDITED, SCREENED * len(SCREEN_LEVELS)
         limit = least + _MOST_CALLS * self.most
         return spent < (limit if self.settings.calls is None else min(limit, self.settings.calls))
 
+    def _left(self) -> int:
+        """Return how many calls there may still be; what an audit takes is set aside."""
+        cap = _CAP + _CAP_AN_IMAGE * self.most
+        limit = cap if self.settings.calls is None else min(cap, self.settings.calls)
+        audited = len(self.settings.quantiles) * _AUDITED if self.answers.implies else 0
+        return limit - self.answers.calls - audited
+
+    def _left_without(self) -> int:
+        """Return of how many images a search without implication can be afforded; 0 for none."""
+        left = self._left() + len(self.settings.quantiles) * _AUDITED
+        n = min(self.most, max(_LEAST_WITHOUT, int(_SHARE_WITHOUT * self.settings.n_max)))
+        for size in range(n, min(n, SCREENED) - 1, -8):
+            screen = int((self.answers.given[:size, list(SCREEN_LEVELS)] < 0).sum())
+            if screen + _LOOKS_WITHOUT * size <= left:
+                return size
+        return 0
+
     def _look(self, rank: int, level: int, bounds: _Bounds) -> None:
         """Ask about a level, and narrow the bounds of a crossing."""
-        if self._reaches(rank, level):
+        reached = self._reaches(rank, level)
+        if reached:
             bounds.high = min(bounds.high, level)
-        else:
+        elif reached is not None:
             bounds.low = max(bounds.low, level)
         known = self._sure(rank)
         bounds.low, bounds.high = max(bounds.low, known.low), min(bounds.high, known.high)
@@ -394,8 +444,12 @@ class _Search:
         above = int(high[0]) if len(high) else LEVELS + 1
         return _Bounds(min(below, above - 1), above)
 
-    def _reaches(self, rank: int, level: int) -> bool:
-        """Whether at least `rank` images fail at a level; asks until that is decided."""
+    def _reaches(self, rank: int, level: int) -> bool | None:
+        """Whether at least `rank` images fail at a level; asks until that is decided.
+
+        Returns:
+            None where the calls that are left do not decide it.
+        """
         n = self.n
         while True:
             known = self.answers.known(level, n)
@@ -411,6 +465,9 @@ class _Search:
             # First those that can be expected to decide it.
             middles = (self.answers.passed[rest] + self.answers.failed[rest]).astype(np.int64)
             order = np.argsort(middles if share * n > rank else -middles, kind="stable")
+            if chunk > self._left():
+                self.exhausted = True
+                return None
             self.answers.ask([(int(image), level) for image in rest[order[:chunk]]])
 
     def _threshold(self, share: float, looks: int) -> Threshold:
@@ -427,9 +484,97 @@ class _Search:
         pair = self._pair(math.ceil(level))
         return Threshold(share, level, min(float(least), level), most and float(most), pair)
 
+    # Settling
+
+    def _all_settled(self, found: Sequence[Threshold], looks: int) -> list[Threshold]:
+        if not self._wavers(found):
+            return list(found)
+        # The last one first: more images lie about it.
+        return [self._settled(one, looks) for one in reversed(found)][::-1]
+
+    def _wavers(self, found: Sequence[Threshold]) -> bool:
+        """Whether images contradict themselves next to where they break."""
+        levels = [round(one.level) for one in found if one.level is not None]
+        self._afford([self._doubted(level) for level in levels if 1 <= level <= LEVELS])
+        answers, n = self.answers, self.n
+        return bool((answers.passed[:n] > answers.failed[:n]).any())
+
+    def _settled(self, one: Threshold, looks: int) -> Threshold:
+        """Return a threshold of which answers were asked, too, that others nearby implied.
+
+        Where images waver about their breakpoint, what follows from one answer is a guess; asked at
+        several levels, it evens out.
+        """
+        low, high = self._ranks(one.quantile, looks)
+        self._afford(
+            [self._doubted(int(end)) for end in (one.low, one.high) if end is not None and end >= 1]
+        )
+        level = one.level if one.level is None else self._asked_about(one.quantile, one.level)
+        least = min(one.low, float(self._sure(low).low)) if low >= 1 else 0.0
+        most = None
+        if one.high is not None and high <= self.n:
+            most = max(one.high, float(self._sure(high).high))
+        if level is not None:
+            least = min(least, level)
+            most = most and max(most, float(math.ceil(level)))
+        most = None if most is None or most > LEVELS else most
+        pair = one.pair if level is None else self._pair(math.ceil(level))
+        return Threshold(one.quantile, level, least, most, pair)
+
+    def _asked_about(self, share: float, level: float) -> float:
+        """Return where a share is crossed, of levels about it that are asked of every image."""
+        for steps in _ABOUT:
+            about = [round(level) + step for step in steps]
+            about = [at for at in about if 1 <= at <= LEVELS]
+            if self._afford([self._doubted(at) for at in about]):
+                return self._isotonic_crossing(share, about, level)
+        return level
+
+    def _afford(self, asked: Sequence[Sequence[Cell]]) -> bool:
+        """Ask about cells if there are calls for all of them."""
+        cells = [cell for one in asked for cell in one]
+        if len(cells) > self._left():
+            return False
+        self.answers.ask(cells)
+        return True
+
+    def _doubted(self, level: int) -> list[Cell]:
+        """Return what was not asked at a level, of images that break near it."""
+        answers, n = self.answers, self.n
+        ends = np.stack([answers.passed[:n], answers.failed[:n]])
+        near = (np.abs(ends - level) <= _NEAR).all(axis=0) & (answers.given[:n, level] < 0)
+        return [(int(image), level) for image in np.flatnonzero(near)]
+
+    def _isotonic_crossing(self, share: float, levels: Sequence[int], level: float) -> float:
+        """Return where the share is crossed between levels at which every image is known."""
+        rates = self._expected_rates(levels)
+        rising = isotonic(rates)
+        if rising[0] >= share or rising[-1] < share:
+            return level
+        after = int(np.searchsorted(rising, share, side="left"))
+        part = (share - rising[after - 1]) / (rising[after] - rising[after - 1])
+        return float(levels[after - 1] + part * (levels[after] - levels[after - 1]))
+
+    def _expected_rates(self, levels: Sequence[int]) -> list[float]:
+        """Return which share fails at levels; images that are open count as the curve has it."""
+        answers, n, curve = self.answers, self.n, self._curve()
+        curve = np.append(curve, 1.0)
+        rates = []
+        for level in levels:
+            known = answers.known(level, n)
+            rest = known.open
+            # Those that contradict themselves may have passed above.
+            low = curve[np.minimum(answers.passed[rest], level)]
+            high = curve[np.maximum(answers.failed[rest], level)]
+            inside = np.divide(
+                curve[level] - low, high - low, out=np.full(len(rest), 0.5), where=high > low
+            )
+            rates.append(float((known.failed.sum() + inside.sum()) / n))
+        return rates
+
     def _ranks(self, share: float, looks: int) -> tuple[int, int]:
         low, high = quantile_ranks(self.n, share, self.settings.alpha / looks)
-        wider = math.ceil(self.settings.instability * self.n)
+        wider = math.ceil((self.settings.instability + self.doubt) * self.n)
         return low - wider, high + wider
 
     def _between(self, share: float, bounds: _Bounds) -> float:
@@ -469,10 +614,14 @@ class _Search:
     # Auditing
 
     def _audit(self, thresholds: Sequence[Threshold]) -> AuditCount:
+        levels = [one.level for one in thresholds]
+        return self._audited([LEVELS if at is None else max(1, math.ceil(at)) for at in levels])
+
+    def _audited(self, levels: Sequence[int]) -> AuditCount:
+        """Ask some of what was implied at levels."""
         rng = generator(self.settings.seed, "audit")
         failed_instead = passed_instead = asked = 0
-        for one in thresholds:
-            level = LEVELS if one.level is None else max(1, math.ceil(one.level))
+        for level in levels:
             cells = [
                 (int(image), at)
                 for at in dict.fromkeys((level, max(1, level - 1)))
@@ -496,8 +645,8 @@ class _Search:
     def _without_implication(self, drop: Drop | None, audit: AuditCount) -> SearchOutcome:
         """Search from the left: the first of the screen's levels that crosses, then bisect."""
         answers = self.answers
+        self.n = self._left_without() or min(self.most, SCREENED)
         answers.implies = False
-        self.n = min(self.most, max(_LEAST_WITHOUT, int(_SHARE_WITHOUT * self.settings.n_max)))
         rates = [answers.rate(level, self.n) for level in SCREEN_LEVELS]
         found = [self._left_first(share) for share in self.settings.quantiles]
         return replace(
@@ -527,10 +676,11 @@ class _Search:
 
         Args:
             rank: how many.
-            narrow: whatever it costs; otherwise as long as it is affordable.
+            narrow: as long as calls are left; otherwise as long as it is affordable.
         """
         low = 0
         for high in SCREEN_LEVELS:
+            # Every image was asked at these.
             if self._reaches(rank, high):
                 break
             low = high
@@ -538,7 +688,10 @@ class _Search:
             return _Bounds(LEVELS, LEVELS + 1)
         while high - low > 1 and (narrow or self._affordable()):
             middle = (low + high) // 2
-            if self._reaches(rank, middle):
+            reached = self._reaches(rank, middle)
+            if reached is None:
+                break
+            if reached:
                 high = middle
             else:
                 low = middle
