@@ -100,6 +100,7 @@ def search_dataset(
         numbers = _usable(every, notes)
         if opened is None:
             opened = _similarity(every, listed, numbers)
+            notes += opened.notes
         predictor = opened.predictor
         expected, names = dict[int, Expectation](), dict.fromkeys(numbers, "")
         if not choice.metamorphic:
