@@ -154,7 +154,7 @@ def test_a_killed_program_counts_and_is_said_and_the_log_says_the_same(folder, t
         "        mean = float(cv2.imdecode(data, 1).mean()) / 255\n"
         "        if mean > 0.93:\n"
         "            sys.exit(3)\n"
-        "        said.append({'bright': mean, 'dark': 1 - mean})\n"
+        "        said.append({'probabilities': {'bright': mean, 'dark': 1 - mean}})\n"
         "    print(json.dumps({'id': asked['id'], 'predictions': said}), flush=True)\n"
     )
     named = NamedModel(command=f"{sys.executable} {program}")

@@ -127,6 +127,7 @@ def questions(
         numbers = _usable(every, notes)
         if opened is None:
             opened = _similarity(every, listed, numbers)
+            notes += opened.notes
         predictor = opened.predictor
         expected, names = dict[int, Expectation](), dict.fromkeys(numbers, "")
         if not choice.metamorphic:
