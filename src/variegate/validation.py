@@ -141,8 +141,13 @@ def sentence(error: ValidationError, model: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         for part in first["loc"][:-1]:
-            inner = model.model_fields[str(part)].annotation
-            model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else model
+            # A name that is no field is a key of a mapping.
+            if (field := model.model_fields.get(str(part))) is not None:
+                inner = [field.annotation, *get_args(field.annotation)]
+                kinds = (
+                    one for one in inner if isinstance(one, type) and issubclass(one, BaseModel)
+                )
+                model = next(kinds, model)
         return unknown_parameter(str(first["loc"][-1]), model)
     if first["type"] == "missing":
         return f"{place}: expected, but missing"

@@ -15,12 +15,14 @@ from variegate.recipes.policies import (
     AugMix,
     AutoAugment,
     Axes,
+    AxisStrain,
     Each,
     OneOf,
     Original,
     Place,
     Policy,
     Rand,
+    Realistic,
     SampleOf,
     Sequence,
     Subsets,
@@ -160,6 +162,7 @@ def test_a_variant_does_not_depend_on_its_siblings():
         lambda n: AutoAugment(n=n),
         lambda n: AugMix(n=n),
         lambda n: Axes(n=n, k=2, transforms=("rotate", "fog", "source")),
+        lambda n: Realistic(n=n, axes={"rotate+": AxisStrain(onset=0.2), "jpeg": AxisStrain()}),
         lambda n: Sequence(steps=(ROTATE, SampleOf(n=n, steps=TRANSFORMS))),
     ],
     ids=["sample", "trivial", "rand", "auto_augment", "aug_mix", "axes", "nested"],
@@ -293,7 +296,7 @@ def test_impossible_policies_are_refused(make, told):
 
 def test_every_policy_is_tried_here():
     tried = {Sequence, Subsets, Each, SampleOf, OneOf, Original}
-    tried |= {Axes, Trivial, Rand, AutoAugment, AugMix}
+    tried |= {Axes, Realistic, Trivial, Rand, AutoAugment, AugMix}
     concrete = {kind for kind in _subclasses(Policy) if hasattr(kind, "name")}
     assert concrete == tried
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from variegate.recipes.policies import POLICIES, Along, Policy, all_axes, axes_by_name
+from variegate.recipes.policies import POLICIES, Along, Policy, Realistic, all_axes, axes_by_name
 from variegate.recipes.recipe import LISTS, Recipe
 from variegate.transforms import Transform, all_transforms
 
@@ -32,7 +32,7 @@ def recipe_schema() -> Schema:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "variegate recipe",
         **recipe,
-        "$defs": {"node": _node(), **parts, **_parameters()},
+        "$defs": {"node": _node(), **parts, **_parts(nodes), **_parameters()},
     }
 
 
@@ -90,6 +90,14 @@ def _parameters() -> dict[str, Schema]:
     }
 
 
+def _parts(nodes: set[str]) -> dict[str, Schema]:
+    """The classes that parameters of policies are made of."""
+    found: dict[str, Schema] = {}
+    for policy in POLICIES.values():
+        found |= _fields(policy).get("$defs", {})
+    return {name: part for name, part in found.items() if name not in nodes}
+
+
 def _policy_fields(policy: type[BaseModel]) -> Schema:
     # Its steps are parsed as nodes, whatever pydantic would make of them.
     schema = _fields(policy)
@@ -99,6 +107,8 @@ def _policy_fields(policy: type[BaseModel]) -> Schema:
         properties["steps"] = {**_steps(), "description": properties["steps"]["description"]}
     if "transforms" in properties:
         properties["transforms"]["items"] = {"enum": list(axes_by_name())}
+    if policy is Realistic:
+        properties["axes"]["propertyNames"] = {"enum": list(all_axes())}
     return schema
 
 

@@ -12,6 +12,7 @@ choices share the same draws, and no variant depends on which others are made.
 | `SampleOf` | `n` random choices of `k_min` to `k_max` steps |
 | `OneOf` | one, of one step chosen at random |
 | `Axes` | `n` of `k` strength axes chosen at random |
+| `Realistic` | `n` of several axes, together as strong as a model takes to a chosen degree |
 | `Trivial` | `n` of one published operation at a random strength (Mueller and Hutter 2021) |
 | `Rand` | `n` of `k` published operations at one strength (Cubuk et al. 2020) |
 | `AutoAugment` | `n` of learned pairs of operations (Cubuk et al. 2019) |
@@ -40,6 +41,7 @@ from variegate.recipes.policies.base import (
 from variegate.recipes.policies.choices import OneOf, SampleOf
 from variegate.recipes.policies.combinations import Each, Original, Sequence, Subsets
 from variegate.recipes.policies.published import AugMix, AutoAugment, Rand, Trivial
+from variegate.recipes.policies.realistic import AxisStrain, Realistic
 
 __all__ = [
     "POLICIES",
@@ -47,6 +49,7 @@ __all__ = [
     "AugMix",
     "AutoAugment",
     "Axes",
+    "AxisStrain",
     "Chain",
     "Drawable",
     "Each",
@@ -56,6 +59,7 @@ __all__ = [
     "Place",
     "Policy",
     "Rand",
+    "Realistic",
     "SampleOf",
     "Sequence",
     "Settled",
@@ -77,7 +81,7 @@ POLICIES: dict[str, type[Policy]] = {
     policy.name: policy
     for policy in (
         *(Sequence, Subsets, Each, SampleOf, OneOf),
-        *(Axes, Trivial, Rand, AutoAugment, AugMix, Original),
+        *(Axes, Realistic, Trivial, Rand, AutoAugment, AugMix, Original),
     )
 }
 

@@ -1,0 +1,1 @@
+"""Tolerance: how much of each transformation a model takes, and data made to match it."""

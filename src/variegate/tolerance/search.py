@@ -1,0 +1,606 @@
+"""The search: at which level of an axis which share of the images fails, in few calls.
+
+Every image has a *breakpoint*: the level from which on it fails. The level at which a share q of
+them fails is a quantile of the breakpoints, and for a quantile it does not matter where exactly
+the others lie. So, for the q quantile of n images:
+
+1. *Screen*: few images at levels all over the axis. Where more pass at a stronger level than at a
+   weaker one, and fresh images confirm it, the axis is not monotone and nothing is implied.
+2. *Race*: the smallest level at which at least floor(q n) + 1 of n images fail, galloping from the
+   last estimate and then bisecting, with n = 64, 128, 256, ... A level is asked about until it is
+   decided, of images whose bracket does not imply the answer.
+3. *Interval*: order statistics of the breakpoints, in the same way.
+4. *Audit*: some implied answers are really asked; if they are wrong to one side, the search is
+   done again without implication.
+
+All of it is a function of the answers to `ask`: the same answers lead to the same questions.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from variegate.seeding import generator
+from variegate.tolerance.answers import LEVELS, TAU, Answers, Ask, Cell
+from variegate.tolerance.statistics import (
+    Floats,
+    failure_curve,
+    quantile_ranks,
+    sign_test,
+    wilson,
+)
+
+SCREENED = 24
+SCREEN_LEVELS = (12, 25, 37, 50, 62, 75, 87, 100)
+_DROP = 0.08 - 1e-9
+# As many of the screened images that pass above a level they failed are a hint, too: where the
+# peak lies between the screen's levels, hardly any fall of the mean is seen.
+_RECOVERING = 3
+_CONFIRMED = 64
+_CONFIRM_P = 0.01
+_HOPELESS = 0.3
+_FIRST = 64
+_AUDITED = 24
+_AUDIT_P = 0.05
+# Of a batch, when it is not known how many answers will be needed.
+_LEAST_CHUNK = 8
+# Looks where the curve is thought to cross, before bisection.
+_GUESSES = 5
+_ROUNDS = 20
+# While more images are to come, this is close enough, levels.
+_COARSE = 3
+# Calls an image beyond which no interval is made narrower.
+_MOST_CALLS = 4.75
+# Levels that may be left between both sides of a crossing when they are spent.
+_LAST_GAP = 10
+# Without implication a level costs every image: with this share of them it costs no more in all.
+_SHARE_WITHOUT, _LEAST_WITHOUT = 0.32, 64
+
+ONSET, CRITICAL = 0.05, 0.49
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """What is searched, and when it is enough.
+
+    Attributes:
+        quantiles: shares of failing images whose levels are searched.
+        n_max: images that are used at most.
+        width: stop as soon as every interval is as narrow, as a share of the axis; None: use all
+            images.
+        calls: stop before more are asked; None for no limit.
+        alpha: one less the coverage of intervals.
+        tau: an error from here on is a failure.
+        instability: share of answers that differ when asked twice; intervals get wider by it.
+        slack: levels by which an interval may be wider than exact, for fewer calls.
+        seed: of the choice of what is audited.
+    """
+
+    quantiles: tuple[float, ...] = (ONSET, CRITICAL)
+    n_max: int = 256
+    width: float | None = None
+    calls: int | None = None
+    alpha: float = 0.05
+    tau: float = TAU
+    instability: float = 0.0
+    slack: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The level at which a share of the images fails.
+
+    Attributes:
+        quantile: the share.
+        level: 0 to 100; None where fewer fail at the end of the axis.
+        low, high: interval; high is None where it is open.
+        pair: the last success and the first failure: one image, and its levels on both sides; None
+            where no image failed.
+    """
+
+    quantile: float
+    level: float | None
+    low: float
+    high: float | None
+    pair: tuple[Cell, Cell] | None = None
+
+    @property
+    def width(self) -> float:
+        """Width of the interval, levels; to the end of the axis where it is open."""
+        return (LEVELS if self.high is None else self.high) - self.low
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A level at which fewer images fail than at a weaker one.
+
+    Attributes:
+        peak, dip: the levels.
+        peak_rate, dip_rate: shares of the images that confirmed it.
+        p: of the sign test; below 0.01.
+    """
+
+    peak: int
+    dip: int
+    peak_rate: float
+    dip_rate: float
+    p: float
+
+
+@dataclass(frozen=True)
+class AuditCount:
+    """Implied answers that were asked.
+
+    Attributes:
+        asked: how many.
+        failed_instead: should have passed.
+        passed_instead: should have failed.
+        biased: whether they are wrong to one side, so that the search was repeated without.
+    """
+
+    asked: int = 0
+    failed_instead: int = 0
+    passed_instead: int = 0
+    biased: bool = False
+
+
+@dataclass(frozen=True)
+class SearchOutcome:
+    """What a search found.
+
+    Attributes:
+        thresholds: in the order of the quantiles.
+        n: images used.
+        calls: cells asked.
+        drop: where the axis is not monotone; None where it is.
+        unconfirmed: a drop of the screen that too few fresh images were there to confirm.
+        reentry: (from, to) levels after the first crossing of the last quantile's level at which
+            fewer images fail again than its share.
+        audit: of implied answers.
+        curve: (101,), share of failing images at each level.
+        low, high: (101,), band of the curve, 95% at each level.
+        points: level, how many images were asked there, how many of them failed.
+        passed, failed: brackets of the images.
+        unusable: cells without a usable answer.
+        stopped: "width", "n_max", "images" or "calls".
+    """
+
+    thresholds: tuple[Threshold, ...]
+    n: int
+    calls: int
+    drop: Drop | None
+    unconfirmed: bool
+    reentry: tuple[tuple[int, int], ...]
+    audit: AuditCount
+    curve: Floats
+    low: Floats
+    high: Floats
+    points: tuple[tuple[int, int, int], ...]
+    passed: tuple[int, ...]
+    failed: tuple[int, ...]
+    unusable: int
+    stopped: str
+
+
+def search(ask: Ask, images: int, settings: SearchSettings) -> SearchOutcome:
+    """Search the thresholds of one axis.
+
+    Args:
+        ask: returns the error of cells; images are numbered in the order in which they are used,
+            which must be random.
+        images: how many there are; all were right where nothing was changed.
+        settings: what is searched.
+    """
+    return _Search(ask, images, settings).run()
+
+
+@dataclass(slots=True)
+class _Bounds:
+    """The crossing lies above `low` and at most at `high`."""
+
+    low: int
+    high: int
+
+
+@dataclass
+class _Search:
+    ask: Ask
+    images: int
+    settings: SearchSettings
+    answers: Answers = field(init=False)
+    n: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.most = min(self.images, self.settings.n_max)
+        # The screen's images and those that confirm it need not be among those that race.
+        held = min(self.images, max(self.most, SCREENED + 2 * _CONFIRMED))
+        self.answers = Answers(self.ask, held, tau=self.settings.tau)
+        self.n = self.most
+        self.levels = range(1, LEVELS + 1)
+
+    def run(self) -> SearchOutcome:
+        drop, unconfirmed = self._screen()
+        if drop is not None:
+            return self._without_implication(drop, AuditCount())
+        thresholds, stopped = self._race()
+        audit = self._audit(thresholds)
+        if audit.biased:
+            return self._without_implication(None, audit)
+        return self._found(thresholds, stopped, audit=audit, unconfirmed=unconfirmed)
+
+    # Screening
+
+    def _screen(self) -> tuple[Drop | None, bool]:
+        """Return a confirmed drop, and whether there is one that could not be confirmed."""
+        n = min(SCREENED, self.most)
+        levels = list(SCREEN_LEVELS)
+        given = self._asked(range(n), levels)
+        recovering = (np.maximum.accumulate(given, axis=1) > given).sum(axis=0)
+        if _greatest_fall(given, levels)[2] < _DROP and recovering.max() < _RECOVERING:
+            return None, False
+        # The peak may lie between two of the levels.
+        peak, dip, fall = _greatest_fall(given, levels)
+        place = levels.index(dip) if fall >= _DROP else int(recovering.argmax())
+        gaps = {place - 1, levels.index(peak)} if fall >= _DROP else {place - 1}
+        for low, high in [(levels[gap], levels[gap + 1]) for gap in gaps]:
+            levels += [low + (high - low) // 3, high - (high - low) // 3]
+        levels.sort()
+        peak, dip, fall = _greatest_fall(self._asked(range(n), levels), levels)
+        return self._confirm(n, peak, dip) if fall >= _DROP else (None, False)
+
+    def _asked(self, images: range, levels: Sequence[int]) -> npt.NDArray[np.int8]:
+        """Return (images, levels): 1 where one fails, 0 where it passes."""
+        self.answers.ask([(image, level) for level in levels for image in images])
+        return self.answers.given[images.start : images.stop, levels]
+
+    def _confirm(self, n: int, peak: int, dip: int) -> tuple[Drop | None, bool]:
+        """Test a fall on fresh images, and on as many more where it is not clear."""
+        for size in (_CONFIRMED, 2 * _CONFIRMED):
+            fresh = range(n, min(n + size, len(self.answers.passed)))
+            at = self._asked(fresh, (peak, dip))
+            recovered, lost = (int((at[:, 0] - at[:, 1] == sign).sum()) for sign in (1, -1))
+            if (p := sign_test(recovered, lost)) < _CONFIRM_P:
+                rates = at.mean(axis=0)
+                return Drop(peak, dip, float(rates[0]), float(rates[1]), p), False
+            if p > _HOPELESS:
+                break
+        return None, len(fresh) < _CONFIRMED
+
+    # Racing
+
+    def _race(self) -> tuple[list[Threshold], str]:
+        sizes = self._sizes()
+        # Without a width nothing is decided by how the intervals look: there is one look.
+        looks = len(sizes) if self.settings.width is not None else 1
+        for number, n in enumerate(sizes):
+            self.n, last = n, number == len(sizes) - 1
+            for share in self.settings.quantiles:
+                self._crossing(_rank(share, n), _COARSE)
+            last = last or self._too_dear(sizes[number + 1])
+            if last or self.settings.width is not None:
+                found = [self._threshold(one, looks) for one in self.settings.quantiles]
+                if self._narrow(found):
+                    return found, "width"
+            if last:
+                break
+        return found, self._reason()
+
+    def _sizes(self) -> list[int]:
+        sizes = [_FIRST]
+        while sizes[-1] < self.most:
+            sizes.append(2 * sizes[-1])
+        return [size for size in sizes if size < self.most * 0.75] + [self.most]
+
+    def _narrow(self, found: list[Threshold]) -> bool:
+        width = self.settings.width
+        return width is not None and all(one.width <= 100 * width for one in found)
+
+    def _too_dear(self, following: int) -> bool:
+        """Whether more images would cost more calls than are left."""
+        if self.settings.calls is None:
+            return False
+        forecast = self.answers.calls + 5 * (following - self.n) + 2 * _AUDITED
+        return forecast > self.settings.calls
+
+    def _reason(self) -> str:
+        if self.n < self.most:
+            return "calls"
+        return "images" if self.most == self.images else "n_max"
+
+    def _crossing(self, rank: int, slack: int) -> _Bounds:
+        """Return between which levels the number of failing images reaches `rank`.
+
+        The upper one is LEVELS + 1 where it never does. It looks where the curve is thought to
+        cross, then a little further, then bisects, until no more than `slack` levels are between.
+        """
+        bounds, ups, downs = self._sure(rank), 0, 0
+        while bounds.high - bounds.low > 1 + slack:
+            if bounds.high - bounds.low <= _LAST_GAP and not self._affordable():
+                break
+            at = self._estimate(rank)
+            if ups + downs > _GUESSES:
+                at = (bounds.low + bounds.high) // 2
+            elif at >= bounds.high:
+                at = bounds.high - 1 - max(slack, (1 << downs) - 1)
+            else:
+                # Too low is dear, as every image is asked: from there on with growing steps.
+                at = max(at, bounds.low + 1 + max(slack, (1 << ups) - 1) if ups else at)
+            before = bounds.low
+            self._look(rank, min(max(at, bounds.low + 1), bounds.high - 1), bounds)
+            ups, downs = ups + (bounds.low > before), downs + (bounds.low <= before)
+        return bounds
+
+    def _at_most(self, rank: int) -> int:
+        """Return a level at which `rank` images surely fail, close to the first such level."""
+        bounds, step = self._sure(rank), 0
+        while bounds.high - bounds.low > 1 + self.settings.slack and self._affordable():
+            estimate = self._estimate(rank)
+            if estimate > LEVELS:
+                # The curve knows little of where nothing was asked.
+                estimate = (bounds.low + LEVELS + 1) // 2
+            elif bounds.high - estimate <= self.settings.slack:
+                break
+            self._look(rank, min(max(estimate, bounds.low + 1 + step), bounds.high - 1), bounds)
+            step += 1
+        return bounds.high
+
+    def _at_least(self, rank: int) -> int:
+        """Return a level at which surely fewer than `rank` fail, close to the last such level."""
+        bounds, step = self._sure(rank), 0
+        while bounds.high - bounds.low > 1 + self.settings.slack and self._affordable():
+            before = self._estimate(rank) - 1
+            if before - bounds.low <= self.settings.slack:
+                break
+            self._look(rank, max(min(before, bounds.high - 1 - step), bounds.low + 1), bounds)
+            step += 1
+        return bounds.low
+
+    def _affordable(self) -> bool:
+        """Whether an interval is to be made narrower: it holds as it is, if wider than need be."""
+        spent, least = self.answers.calls + 2 * _AUDITED, SCREENED * len(SCREEN_LEVELS)
+        limit = least + _MOST_CALLS * self.most
+        return spent < (limit if self.settings.calls is None else min(limit, self.settings.calls))
+
+    def _look(self, rank: int, level: int, bounds: _Bounds) -> None:
+        """Ask about a level, and narrow the bounds of a crossing."""
+        if self._reaches(rank, level):
+            bounds.high = min(bounds.high, level)
+        else:
+            bounds.low = max(bounds.low, level)
+        known = self._sure(rank)
+        bounds.low, bounds.high = max(bounds.low, known.low), min(bounds.high, known.high)
+        # Images that contradict themselves may contradict what was decided.
+        bounds.low = min(bounds.low, bounds.high - 1)
+
+    def _estimate(self, rank: int) -> int:
+        """Return the first level at which `rank` of the images can be expected to fail."""
+        curve = self._curve(_ROUNDS)
+        return int(np.searchsorted(curve, (rank - 0.5) / self.n))
+
+    def _sure(self, rank: int) -> _Bounds:
+        """Return what the brackets tell about a crossing, without asking."""
+        n = self.n
+        passed, failed = self.answers.passed[:n], self.answers.failed[:n]
+        consistent = passed < failed
+        failing = np.bincount(failed[consistent], minlength=LEVELS + 2)[: LEVELS + 2].cumsum()
+        passing = np.bincount(passed[consistent], minlength=LEVELS + 2)[::-1].cumsum()[::-1]
+        low = np.flatnonzero(passing[: LEVELS + 1] > n - rank)
+        high = np.flatnonzero(failing[: LEVELS + 1] >= rank)
+        below = int(low[-1]) if len(low) else 0
+        above = int(high[0]) if len(high) else LEVELS + 1
+        return _Bounds(min(below, above - 1), above)
+
+    def _reaches(self, rank: int, level: int) -> bool:
+        """Whether at least `rank` images fail at a level; asks until that is decided."""
+        n = self.n
+        while True:
+            known = self.answers.known(level, n)
+            failed, passed = int(known.failed.sum()), int(known.passed.sum())
+            if failed >= rank:
+                return True
+            if passed > n - rank:
+                return False
+            rest = known.open
+            share = (failed + 0.5) / (failed + passed + 1)
+            needed = min((rank - failed) / share, (n - rank + 1 - passed) / (1 - share))
+            chunk = min(len(rest), max(_LEAST_CHUNK, math.ceil(needed)))
+            # First those that can be expected to decide it.
+            middles = (self.answers.passed[rest] + self.answers.failed[rest]).astype(np.int64)
+            order = np.argsort(middles if share * n > rank else -middles, kind="stable")
+            self.answers.ask([(int(image), level) for image in rest[order[:chunk]]])
+
+    def _threshold(self, share: float, looks: int) -> Threshold:
+        bounds = self._crossing(_rank(share, self.n), self.settings.slack)
+        low, high = self._ranks(share, looks)
+        least = self._at_least(low) if low >= 1 else 0
+        most = self._at_most(high) if high <= self.n else None
+        most = None if most is None or most > LEVELS else most
+        if bounds.high > LEVELS:
+            return Threshold(share, None, float(least), None, self._pair(LEVELS))
+        level = self._between(share, bounds)
+        if most is not None:
+            most = max(most, math.ceil(level))
+        pair = self._pair(math.ceil(level))
+        return Threshold(share, level, min(float(least), level), most and float(most), pair)
+
+    def _ranks(self, share: float, looks: int) -> tuple[int, int]:
+        low, high = quantile_ranks(self.n, share, self.settings.alpha / looks)
+        wider = math.ceil(self.settings.instability * self.n)
+        return low - wider, high + wider
+
+    def _between(self, share: float, bounds: _Bounds) -> float:
+        """Return where the curve crosses a share, within the bounds."""
+        curve = self._curve()
+        inside = np.arange(bounds.low, bounds.high + 1)
+        rates = np.maximum.accumulate(curve[bounds.low : bounds.high + 1])
+        if rates[0] >= share or rates[-1] <= share:
+            return float(bounds.low + bounds.high) / 2
+        after = int(np.searchsorted(rates, share, side="left"))
+        part = (share - rates[after - 1]) / (rates[after] - rates[after - 1])
+        return float(inside[after - 1] + part)
+
+    def _curve(self, rounds: int = 60) -> Floats:
+        n = self.n
+        return failure_curve(self.answers.passed[:n], self.answers.failed[:n], LEVELS, rounds)
+
+    def _pair(self, level: int) -> tuple[Cell, Cell] | None:
+        """Return the last success and the first failure of the image that fails next to a level.
+
+        Both were really asked.
+        """
+        given = self.answers.given[: self.n]
+        best: tuple[int, Cell, Cell] | None = None
+        for image in range(self.n):
+            failures = np.flatnonzero(given[image] == 1)
+            if not len(failures):
+                continue
+            first = int(failures[0])
+            before = np.flatnonzero(given[image, :first] == 0)
+            last = int(before[-1]) if len(before) else 0
+            far = abs(first - level) + (first - last)
+            if best is None or far < best[0]:
+                best = far, (image, last), (image, first)
+        return best and best[1:]
+
+    # Auditing
+
+    def _audit(self, thresholds: Sequence[Threshold]) -> AuditCount:
+        rng = generator(self.settings.seed, "audit")
+        failed_instead = passed_instead = asked = 0
+        for one in thresholds:
+            level = LEVELS if one.level is None else max(1, math.ceil(one.level))
+            cells = [
+                (int(image), at)
+                for at in dict.fromkeys((level, max(1, level - 1)))
+                for image in self.answers.implied(at, self.n)
+            ]
+            chosen = rng.permutation(len(cells))[:_AUDITED]
+            audited = [cells[index] for index in sorted(chosen)]
+            told = [
+                bool(self.answers.known(level, self.n).failed[image]) for image, level in audited
+            ]
+            really = self.answers.ask(audited, brackets=False)
+            asked += len(audited)
+            failed_instead += sum(a and not b for a, b in zip(really, told, strict=True))
+            passed_instead += sum(b and not a for a, b in zip(really, told, strict=True))
+        more, less = max(failed_instead, passed_instead), min(failed_instead, passed_instead)
+        biased = 2 * sign_test(more, less) < _AUDIT_P
+        return AuditCount(asked, failed_instead, passed_instead, biased)
+
+    # Without implication
+
+    def _without_implication(self, drop: Drop | None, audit: AuditCount) -> SearchOutcome:
+        """Search from the left: the first of the screen's levels that crosses, then bisect."""
+        answers = self.answers
+        answers.implies = False
+        self.n = min(self.most, max(_LEAST_WITHOUT, int(_SHARE_WITHOUT * self.settings.n_max)))
+        rates = [answers.rate(level, self.n) for level in SCREEN_LEVELS]
+        found = [self._left_first(share) for share in self.settings.quantiles]
+        return replace(
+            self._found(found, self._reason_without(), audit=audit, unconfirmed=False),
+            drop=drop,
+            reentry=_reentries(rates, self.settings.quantiles[-1]),
+        )
+
+    def _reason_without(self) -> str:
+        return "images" if self.n == self.images else "n_max"
+
+    def _left_first(self, share: float) -> Threshold:
+        at = self._first_from_left(_rank(share, self.n), narrow=True)
+        low, high = self._ranks(share, 1)
+        least = self._first_from_left(low).low if low >= 1 else 0
+        most = self._first_from_left(high).high if high <= self.n else LEVELS + 1
+        return Threshold(
+            share,
+            None if at.high > LEVELS else (at.low + at.high) / 2,
+            float(min(least, at.low)),
+            None if most > LEVELS else float(max(most, at.high)),
+            self._pair(min(at.high, LEVELS)),
+        )
+
+    def _first_from_left(self, rank: int, *, narrow: bool = False) -> _Bounds:
+        """Return between which levels `rank` images fail for the first time.
+
+        Args:
+            rank: how many.
+            narrow: whatever it costs; otherwise as long as it is affordable.
+        """
+        low = 0
+        for high in SCREEN_LEVELS:
+            if self._reaches(rank, high):
+                break
+            low = high
+        else:
+            return _Bounds(LEVELS, LEVELS + 1)
+        while high - low > 1 and (narrow or self._affordable()):
+            middle = (low + high) // 2
+            if self._reaches(rank, middle):
+                high = middle
+            else:
+                low = middle
+        return _Bounds(low, high)
+
+    # The result
+
+    def _found(
+        self, thresholds: list[Threshold], stopped: str, *, audit: AuditCount, unconfirmed: bool
+    ) -> SearchOutcome:
+        answers, n = self.answers, self.n
+        curve = self._curve() if answers.implies else self._asked_curve()
+        band = [wilson(round(rate * n), n) for rate in curve]
+        given = answers.given
+        counts = [(level, int((given[:, level] >= 0).sum())) for level in self.levels]
+        return SearchOutcome(
+            thresholds=tuple(thresholds),
+            n=n,
+            calls=answers.calls,
+            drop=None,
+            unconfirmed=unconfirmed,
+            reentry=(),
+            audit=audit,
+            curve=curve,
+            low=np.array([0.0, *(low for low, _ in band[1:])]),
+            high=np.array([0.0, *(high for _, high in band[1:])]),
+            points=tuple((lv, k, int((given[:, lv] == 1).sum())) for lv, k in counts if k),
+            passed=tuple(answers.passed[:n].tolist()),
+            failed=tuple(answers.failed[:n].tolist()),
+            unusable=answers.unusable,
+            stopped=stopped,
+        )
+
+    def _asked_curve(self) -> Floats:
+        """Return the share that fails, straight between the levels all images were asked at."""
+        given = self.answers.given[: self.n]
+        whole = [level for level in self.levels if (given[:, level] >= 0).all()]
+        rates = [float(given[:, level].mean()) for level in whole]
+        return np.interp(np.arange(LEVELS + 1), [0, *whole], [0.0, *rates])
+
+
+def _greatest_fall(given: npt.NDArray[np.int8], levels: Sequence[int]) -> tuple[int, int, float]:
+    """Return the levels between which the failure rate falls most, and by how much."""
+    rates = given.mean(axis=0)
+    falls = np.maximum.accumulate(rates) - rates
+    dip = int(falls.argmax())
+    return levels[int(rates[: dip + 1].argmax())], levels[dip], float(falls[dip])
+
+
+def _rank(share: float, n: int) -> int:
+    """Return how many of n images must fail, so that more than the share do."""
+    return min(n, math.floor(share * n + 1e-9) + 1)
+
+
+def _reentries(rates: Sequence[float], share: float) -> tuple[tuple[int, int], ...]:
+    """Return ranges of levels, after the first that crosses a share, at which fewer fail again."""
+    found: list[tuple[int, int]] = []
+    crossed = open_ = False
+    for level, rate in zip(SCREEN_LEVELS, rates, strict=True):
+        if rate > share:
+            crossed, open_ = True, False
+        elif crossed:
+            found[-1:] = [(found[-1][0], level)] if open_ else [*found[-1:], (level, level)]
+            open_ = True
+    return tuple(found)
