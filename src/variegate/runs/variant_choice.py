@@ -1,6 +1,8 @@
-"""Which variants of a source are made, where classes are balanced (`variegate.runs.balance`).
+"""Which variants of a source are made, where not all of them are.
 
-What is decided for a class stands in the job's options; the rest follows from the source alone.
+Either classes are balanced (`variegate.runs.balance`), or there is a *quota*: how many results every
+source gets, so that all of them come to a number that was asked for. What is decided stands in the
+job's options; the rest follows from the source alone.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +13,8 @@ from variegate.recipes.recipe import Recipe
 from variegate.seeding import generator
 
 OPTION = "balance"
+#: (whole, limit): each source gets `whole` results, and one more where its draw is below `limit`.
+QUOTA = "quota"
 _BITS = 53
 
 
@@ -18,14 +22,20 @@ def variants_of(
     options: Mapping[str, Any], recipe: Recipe, source: Source
 ) -> frozenset[int] | None:
     """Return the numbers of the variants that a source gets; None for all."""
-    if OPTION not in options:
-        return None
-    number, all_of_them = number_of(options[OPTION], recipe, source), recipe.count()
+    number, all_of_them = wanted_of(options, recipe, source), recipe.count()
     if number == all_of_them:
         return None
     # Drawn, not the first: those of frequent and of rare classes shall be of the same kinds.
     rng = generator(recipe.seed, "balance", "which", source.key)
     return frozenset(rng.choice(all_of_them, number, replace=False).tolist())
+
+
+def wanted_of(options: Mapping[str, Any], recipe: Recipe, source: Source) -> int:
+    """Return how many variants a source gets."""
+    if QUOTA in options:
+        whole, limit = options[QUOTA]
+        return int(whole) + (draw_of(recipe, source) < limit)
+    return number_of(options[OPTION], recipe, source) if OPTION in options else recipe.count()
 
 
 def classes_of(source: Source) -> set[str]:

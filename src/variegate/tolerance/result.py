@@ -15,6 +15,8 @@ from variegate.validation import Spec, sentence
 
 if TYPE_CHECKING:
     from variegate.models.predictors.base import Predictor
+    from variegate.runs.run import Options
+    from variegate.tolerance.synthesis import SynthesisSummary
 
 _ID = "urn:variegate:tolerance"
 
@@ -364,6 +366,38 @@ class Tolerance(Spec):
             policy=policy,
             seed=seed,
             description=f"Realism {realism} of {_called(self.model)}, calibrated.",
+        )
+
+    def synthesize(
+        self,
+        source: str | Path,
+        output: str | Path,
+        *,
+        options: "Options | None" = None,
+        allow_leaks: bool = False,
+        **wanted: Any,
+    ) -> "SynthesisSummary":
+        """Make a dataset that this model takes to a chosen degree.
+
+        See `variegate.tolerance.synthesis.synthesize`.
+
+        Args:
+            source: a folder, zip or tar file, or bucket.
+            output: where the results go.
+            options: how to read and run.
+            allow_leaks: go on though the same image stands in two splits.
+            wanted: what is to be made: realism, count, axes, k_min, k_max, groups, seed, model,
+                filter; see `variegate.tolerance.synthesis.Synthesis`.
+        """
+        from variegate.tolerance.synthesis import Synthesis, synthesize
+
+        return synthesize(
+            source,
+            output,
+            self,
+            synthesis=Synthesis(**wanted),
+            options=options,
+            allow_leaks=allow_leaks,
         )
 
     def strains(self) -> dict[str, AxisStrain]:
