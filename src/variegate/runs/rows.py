@@ -20,7 +20,7 @@
 | objects, objects_left_out | of the source: known, and in its annotation file but not usable |
 | objects_written | in the annotation of the output |
 | predicted, predicted_error | what a model says to the output, and how wrong it is, 0 to 1 |
-| rejected | JSON: draws of the source that a filter refused, up to this output: `variant`, `error`, `operations` |
+| rejected | JSON: what a filter refused before this output: `variant`, `error`, `operations` |
 """
 
 import json

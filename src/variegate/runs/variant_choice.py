@@ -1,6 +1,6 @@
 """Which variants of a source are made, where not all of them are.
 
-Either classes are balanced (`variegate.runs.balance`), or there is a *quota*: how many results every
+Either classes are balanced (`variegate.runs.balance`), or there is a *quota*: how many results each
 source gets, so that all of them come to a number that was asked for. What is decided stands in the
 job's options; the rest follows from the source alone.
 """

@@ -1,8 +1,8 @@
 """Synthesis without an end: one numbered set after the other, until somebody or the disk says stop.
 
 Each set is a dataset of its own, `OUT/000001`, `OUT/000002`, ..., with its manifest; they differ by
-their seeds only, which follow from the seed and the number. So a set that is finished may be used,
-or deleted, while others are made, and every one can be resumed, verified and rebuilt.
+their seeds only, which follow from the seed and the number. So a set that is finished may be used
+while others are made, and every one can be resumed, verified and rebuilt.
 """
 
 import shutil

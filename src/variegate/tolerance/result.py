@@ -317,6 +317,7 @@ class Tolerance(Spec):
         realism: float | tuple[float, float] = 0.5,
         n: int = 1,
         axes: Mapping[str, Mapping[str, float]] | Sequence[str] | None = None,
+        only: Sequence[str] | None = None,
         k_min: int | None = None,
         k_max: int | None = None,
         groups: Sequence[Sequence[str]] | None = None,
@@ -330,6 +331,7 @@ class Tolerance(Spec):
             n: variants of each image.
             axes: the only ones to use, or for some of all what is wanted there: realism, min, max,
                 multiplier, weight.
+            only: axes to use, where `axes` says what is wanted on some; all where none are given.
             k_min, k_max: operations of a variant; what was calibrated where none are given.
             groups: of axes of which at most one is used; what was calibrated where none are given.
             seed: of the recipe.
@@ -339,14 +341,15 @@ class Tolerance(Spec):
         """
         self.check()
         strains = self.strains()
-        wanted = axes if isinstance(axes, Mapping) else {key: {} for key in axes or ()}
-        for name in wanted:
+        wanted = axes if isinstance(axes, Mapping) else {}
+        chosen = only if axes is None or isinstance(axes, Mapping) else axes
+        for name in (*wanted, *(chosen or ())):
             if name not in strains:
                 changes = "changes nothing on these images" if name in self._still() else ""
                 known = did_you_mean(name, strains)
                 raise UsageError(f"axis {name!r} {changes or f'was not searched{known}'}")
-        if axes is not None and not isinstance(axes, Mapping):
-            strains = {name: one for name, one in strains.items() if name in wanted}
+        if chosen is not None:
+            strains = {name: one for name, one in strains.items() if name in chosen}
         composite = self.composite
         values: dict[str, Any] = {
             "axes": {

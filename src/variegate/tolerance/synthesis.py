@@ -39,6 +39,8 @@ from variegate.tolerance.result import Tolerance
 from variegate.tolerance.synthesizer import FILTER, MODEL, ErrorFilter
 
 _READ_AHEAD = 64
+# From -0.5 on every axis is at its end.
+_LEAST = -1000.0
 _NO_FILTER = ErrorFilter()
 
 Realism = float | tuple[float, float]
@@ -55,6 +57,7 @@ class Synthesis:
         count: results in all; None for one of each image.
         axes: the only ones to use, or for some of all what is wanted there: realism, min, max,
             multiplier, weight.
+        only: axes, where `axes` says what is wanted on some; None for all.
         k_min, k_max: transformations of a result; None for what was calibrated.
         groups: of axes of which at most one is used; None for what was calibrated.
         seed: random seed.
@@ -65,6 +68,7 @@ class Synthesis:
     realism: Realism = 0.5
     count: int | None = None
     axes: AxisWishes | None = None
+    only: Sequence[str] | None = None
     k_min: int | None = None
     k_max: int | None = None
     groups: Sequence[Sequence[str]] | None = None
@@ -98,14 +102,23 @@ class Synthesis:
     def recipe(self, tolerance: Tolerance, variants: int) -> Recipe:
         """Return the recipe that draws `variants` of each image."""
         return tolerance.recipe(
-            realism=self.realism,
+            realism=_bounded(self.realism),
             n=variants,
             axes=self.axes,
+            only=self.only,
             k_min=self.k_min,
             k_max=self.k_max,
             groups=self.groups,
             seed=self.seed,
         )
+
+
+def _bounded(realism: Realism) -> Realism:
+    """Return a realism that a recipe takes: far below 0 all are the same."""
+    if isinstance(realism, tuple):
+        low, high = realism
+        return max(low, _LEAST), max(high, _LEAST)
+    return max(realism, _LEAST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +224,7 @@ def _notes(tolerance: Tolerance, wanted: Synthesis) -> Iterator[str]:
     changed = []
     if wanted.k_min not in (None, composite.k_min) or wanted.k_max not in (None, composite.k_max):
         changed.append(f"{composite.k_min} to {composite.k_max} transformations")
-    if wanted.axes:
+    if wanted.axes or wanted.only:
         changed.append("all axes as they were found")
     if wanted.groups is not None:
         changed.append("other groups")
@@ -303,9 +316,7 @@ def _with_model(
     )
 
 
-def _summed(
-    summary: Summary, output: str | Path, wanted: Synthesis
-) -> SynthesisSummary:
+def _summed(summary: Summary, output: str | Path, wanted: Synthesis) -> SynthesisSummary:
     """Add what the manifest says of draws that were refused."""
     made, rejected, empty = summary.counts.outputs - summary.counts.copied, 0, 0
     if wanted.filter.refuses:

@@ -47,7 +47,10 @@ def spec_of(
         "threads": named.threads,
     }
     if isinstance(inner, ArrayPredictor):
-        return spec | {"file": str(inner.path.resolve()), "card": inner.card.model_dump(mode="json")}
+        return spec | {
+            "file": str(inner.path.resolve()),
+            "card": inner.card.model_dump(mode="json"),
+        }
     places = {name: value for name in _PLACES if (value := getattr(named, name))}
     return spec | {
         **places,
