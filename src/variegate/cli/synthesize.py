@@ -382,13 +382,13 @@ def _run_forever(
                     show_json(_as_data(made))
                 else:
                     tell(f"{made.run.output}: {made.made:,} files, digest {made.run.digest}")
+        except DiskLimitReached as reached:
+            note(f"{reached}; {files:,} files in {sets:,} sets were finished")
         except KeyboardInterrupt:
             raise Interrupted(
                 f"stopped: {files:,} files in {sets:,} finished sets; run the same command again "
                 "to go on"
             ) from None
-        except DiskLimitReached as reached:
-            note(f"{reached}; {files:,} files in {sets:,} sets were finished")
 
 
 def _about(made: "SynthesisSummary") -> list[str]:

@@ -26,8 +26,8 @@ _ARCHIVES = (".zip", ".tar")
 _DIGITS = 6
 
 
-class DiskLimitReached(Exception):  # noqa: N818 - not an error: it was asked for
-    """The disk limit was reached; the message says where."""
+class DiskLimitReached(KeyboardInterrupt):
+    """The disk limit was reached; the message says where. It stops a run as Ctrl-C does."""
 
 
 @dataclass(slots=True)
@@ -111,6 +111,11 @@ def synthesize_endlessly(
         )
         budget.used += made.run.counts.bytes
         yield made
+        if not made.made:
+            raise UsageError(
+                f"{made.run.output}: nothing was made; see its manifest for reasons. With a "
+                "filter, allow more retries or wider bounds"
+            )
 
 
 def place_of(output: str, number: int) -> str:
