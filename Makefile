@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format bench oracles lock wheel clean
+.PHONY: demo test lint format bench bench-tolerance oracles lock wheel clean
 
 demo: $(VENV)/.core
 	$(BIN)/python -m variegate.cli.demo demo
@@ -47,6 +47,10 @@ lock: | $(BIN)/python
 	cd deploy/kubernetes && \
 	  ../../$(LOCK) requirements.in ../../pyproject.toml --extra ray -o requirements.lock && \
 	  ../../$(LOCK) build-requirements.in -o build-requirements.lock
+
+bench-tolerance: $(VENV)/.core
+	$(BIN)/python benchmarks/tolerance_search.py
+	$(BIN)/python benchmarks/tolerance_models.py
 
 # The wheel and the source archive, tried in empty environments of the Pythons that are here.
 wheel: | $(BIN)/python

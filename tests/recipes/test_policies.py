@@ -165,7 +165,7 @@ def test_a_variant_does_not_depend_on_its_siblings():
         lambda n: Realistic(n=n, axes={"rotate+": AxisStrain(onset=0.2), "jpeg": AxisStrain()}),
         lambda n: Sequence(steps=(ROTATE, SampleOf(n=n, steps=TRANSFORMS))),
     ],
-    ids=["sample", "trivial", "rand", "auto_augment", "aug_mix", "axes", "nested"],
+    ids=["sample", "trivial", "rand", "auto_augment", "aug_mix", "axes", "realistic", "nested"],
 )
 def test_asking_for_more_keeps_the_first_ones(policy):
     few, many = drawn(policy(4)), drawn(policy(20))

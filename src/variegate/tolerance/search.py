@@ -57,7 +57,7 @@ _MOST_CALLS = 4.75
 # Levels that may be left between both sides of a crossing when they are spent.
 _LAST_GAP = 10
 # Without implication a level costs every image: with this share of them it costs no more in all.
-_SHARE_WITHOUT, _LEAST_WITHOUT = 0.32, 64
+_SHARE_WITHOUT, _LEAST_WITHOUT = 0.28, 64
 
 ONSET, CRITICAL = 0.05, 0.49
 
