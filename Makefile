@@ -77,9 +77,10 @@ $(VENV)/.stores: | $(BIN)/python
 	touch $@
 
 # A headless Chromium, packed for npm; tests of pages skip where there is neither it nor another.
+# axe-core looks for what keeps people from using a page.
 $(VENV)/.browser: | $(BIN)/python
 	if command -v npm > /dev/null && [ "$$(uname -sm)" = "Linux x86_64" ]; then \
-	  npm install --silent --no-audit --no-fund --prefix $(VENV)/browser @sparticuz/chromium@153.0.0 && \
+	  npm install --silent --no-audit --no-fund --prefix $(VENV)/browser @sparticuz/chromium@153.0.0 axe-core@4.14.1 && \
 	  node tests/unpack_browser.cjs $(VENV)/browser; fi
 	touch $@
 
@@ -98,5 +99,6 @@ $(VENV)/.browser: | $(BIN)/python
 # torch first: what depends on it then takes the build that is there.
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@ $(VENV)/.core

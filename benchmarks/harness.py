@@ -41,6 +41,10 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
         # Without what it asks for: opencv-python, which would stand beside the headless one.
         ("--no-deps", "imgaug==0.4.0"),
     ),
+    "litserve": (
+        ("litserve==0.2.19", "onnxruntime", "opencv-python-headless", "simplejpeg"),
+        ("python-multipart",),
+    ),
     "sklearn": (("scikit-learn==1.9.1",),),
     "augmentor": (("Augmentor==0.2.12", "opencv-python-headless", "simplejpeg"),),
     # Its own torch first: what torchvision would ask for may bring another.

@@ -89,8 +89,8 @@ class Browser:
                 assert "error" not in answer, answer
                 return answer["result"]
 
-    def open(self, path: Path, *, width: int, dark: bool = False) -> None:
-        """Open a file as a window of some width shows it."""
+    def open(self, path: Path | str, *, width: int, dark: bool = False) -> None:
+        """Open a file, or a URL, as a window of some width shows it."""
         self.console.clear()
         self.requests.clear()
         self._loaded = False
@@ -103,7 +103,8 @@ class Browser:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
-        self.ask("Page.navigate", url=path.resolve().as_uri())
+        url = path if isinstance(path, str) else path.resolve().as_uri()
+        self.ask("Page.navigate", url=url)
         while not self._loaded:
             self._next()
 
@@ -113,9 +114,16 @@ class Browser:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
+    def wait_for(self, script: str, timeout_s: float = TIMEOUT_S) -> None:
+        """Wait until an expression is true in the page."""
+        ends = time.monotonic() + timeout_s
+        while not self.value(script):
+            assert time.monotonic() < ends, f"not true in time: {script}; console: {self.console}"
+            time.sleep(0.05)
+
     def key(self, name: str) -> None:
         """Press a key and let it go."""
-        code = {"Tab": 9, "Enter": 13, "ArrowDown": 40}[name]
+        code = {"Tab": 9, "Enter": 13, "ArrowRight": 39, "ArrowDown": 40}[name]
         for kind in ("keyDown", "keyUp"):
             text = {"text": "\r"} if name == "Enter" and kind == "keyDown" else {}
             self.ask(

@@ -2,7 +2,10 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +20,9 @@ settings.load_profile("any-machine")
 # every program that they start and interrupt.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Declarations last as long as what made them.
+_kept: list[Any] = []
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +46,23 @@ def photos(data_dir: Path) -> list[np.ndarray]:
         photo = Image.open(data_dir / f"coco_mini/images/val2017/{name}.jpg").convert("RGB")
         found.append(np.array(photo.reduce(4)))
     return found
+
+
+@pytest.fixture(scope="session")
+def torchvision() -> ModuleType:
+    """torchvision, beside a torch for which its own operators were not built.
+
+    What is tested needs none of them; without their declarations it cannot be imported there.
+    """
+    torch = pytest.importorskip("torch")
+    try:
+        import torchvision
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _kept.append(library)
+        for name in [one for one in sys.modules if one.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        import torchvision
+    return torchvision

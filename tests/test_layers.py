@@ -22,7 +22,13 @@ ORDER = (
 
 # Packages that are not always installed, or that are dear to import, and the files that may.
 ONLY_IN = {
-    "torch": {f"datasets/torch/{name}.py" for name in ("collation", "tensors", "variants")},
+    "torch": {
+        "training",
+        *(f"datasets/torch/{name}.py" for name in ("collation", "tensors", "variants")),
+    },
+    "torchvision": {"training/backbones.py"},
+    "onnx": {"training/export.py"},
+    "tensorboard": {"training/boards.py"},
     "albumentations": {"ops/albumentations.py"},
     "pillow_heif": {"codecs/heif.py"},
     "resvg_py": {"codecs/svg_process.py"},
@@ -32,9 +38,10 @@ ONLY_IN = {
     "httpx": {"datasets/upload/edge_impulse.py"},
     "huggingface_hub": {"datasets/upload/hugging_face.py"},
     "rich": {"cli"},
-    "onnxruntime": {"models/predictors/onnx.py"},
+    "onnxruntime": {"models/predictors/onnx.py", "training/export.py"},
     "ai_edge_litert": {"models/predictors/litert.py"},
-    "boto3": {"deploy", "runs/backends/aws_lambda.py"},
+    **{name: {"serving"} for name in ("fastapi", "starlette", "uvicorn", "mangum")},
+    "boto3": {"deploy", "runs/backends/aws_lambda.py", "serving/function.py"},
     "botocore": {"deploy", "runs/backends/aws_lambda.py"},
     "typer": {"cli"},
     "pytest": {"testing"},
@@ -47,6 +54,7 @@ ONLY_IN = {
 LATE = (
     "onnxruntime",
     "ai_edge_litert",
+    *("fastapi", "starlette", "uvicorn", "mangum"),
     "watchfiles",
     "httpx",
     "huggingface_hub",
@@ -54,6 +62,8 @@ LATE = (
     "ray",
     "pyarrow",
     "torch",
+    "torchvision",
+    "tensorboard",
     "albumentations",
     "pillow_heif",
     "resvg_py",
@@ -62,11 +72,18 @@ LATE = (
     "rich",
 )
 NOWHERE = (
-    "onnx",
-    "fastapi",
     "scipy",
     "pandas",
     "requests",
+)
+
+# What is learned is torch's; options, images, order and figures are not.
+TRAINS = tuple(
+    f"variegate.training.{name}"
+    for name in (
+        *("backbones", "boards", "checkpoint", "export", "features", "items", "loop", "prove"),
+        *("train", "weights"),
+    )
 )
 
 FILES = sorted(ROOT.rglob("*.py"))
@@ -199,9 +216,8 @@ def test_importing_does_nothing_but_import():
     names = [module(path) for path in FILES]
     # Torch's dataset is a subclass of torch's, the command line is typer's, reports read tables.
     own = ("cli", "__main__", "reports")
-    names = [
-        n for n in names if layered(n) not in own and not n.startswith("variegate.datasets.torch")
-    ]
+    torchs = ("variegate.datasets.torch", *TRAINS)
+    names = [n for n in names if layered(n) not in own and not n.startswith(torchs)]
     program = IMPORTING % (LATE,)
     result = subprocess.run(
         [sys.executable, "-c", program, *names], capture_output=True, text=True, check=False

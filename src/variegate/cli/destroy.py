@@ -1,4 +1,4 @@
-"""variegate destroy: delete what variegate deploy augment created."""
+"""variegate destroy: delete what variegate deploy created on AWS."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,21 +17,23 @@ if TYPE_CHECKING:
     "destroy",
     "variegate destroy variegate-augment",
     "variegate destroy variegate-augment --with-data",
+    "variegate destroy variegate-classify",
 )
 def destroy(
     stack: Annotated[
-        str, typer.Argument(metavar="STACK", help="Name of the stack, as given to deploy augment.")
+        str,
+        typer.Argument(metavar="STACK", help="Name of the stack, as given to variegate deploy."),
     ],
     *,
     region: Region = None,
     with_data: Annotated[
-        bool, option("--with-data", "Delete both buckets as well, with everything in them.")
+        bool, option("--with-data", "Delete its buckets as well, with everything in them.")
     ] = False,
     yes: Annotated[
         bool, option("--yes -y", "Do not ask for confirmation; not possible with --with-data.")
     ] = False,
 ) -> None:
-    """Delete what deploy augment created: function, queues, alarms, logs. Buckets are kept.
+    """Delete what deploy augment or classify created: function, alarms, logs. Buckets are kept.
 
     --with-data deletes the buckets as well. It lists what will be deleted and asks; before it
     deletes data, it asks for the name of the stack.
@@ -67,7 +69,8 @@ def _show_loss(found: "Resources", *, with_data: bool) -> None:
     show("to be deleted, with waiting messages and logs:")
     for kind, name in found.others:
         show(f"  {kind.removeprefix('AWS::')}  {name}")
-    show("to be deleted with everything in them:" if with_data else "to be kept:")
+    if found.buckets:
+        show("to be deleted with everything in them:" if with_data else "to be kept:")
     for bucket in found.buckets:
         show(f"  s3://{bucket.name}  {_content(bucket)}")
 

@@ -70,6 +70,7 @@ class Sandbox:
         environment: Mapping[str, str],
         log: Path,
         limit_s: float,
+        handler: str = HANDLER,
     ) -> None:
         self._calls: queue.Queue[tuple[str, bytes] | None] = queue.Queue()
         self._answers: queue.Queue[tuple[str, bytes]] = queue.Queue()
@@ -103,7 +104,7 @@ class Sandbox:
         self.started = time.monotonic()
         with log.open("ab") as file:
             self.process = subprocess.Popen(
-                [python, "-m", "awslambdaric", HANDLER],
+                [python, "-m", "awslambdaric", handler],
                 cwd=artefact,
                 env={
                     "PATH": "/usr/bin:/bin",
@@ -163,8 +164,9 @@ class Function:
         *,
         size: int = 2,
         limit_s: float = 60.0,
+        handler: str = HANDLER,
     ) -> None:
-        self._make = lambda: Sandbox(python, artefact, environment, log, limit_s)
+        self._make = lambda: Sandbox(python, artefact, environment, log, limit_s, handler)
         self._idle: queue.Queue[Sandbox | None] = queue.Queue()
         for _ in range(size):
             self._idle.put(None)

@@ -163,7 +163,7 @@ def _show_cost(
         f"{images:,} images of {megapixels:g} megapixels, {taken.variants:,} variants each "
         f"({variants:,}):"
     )
-    show(_table(items))
+    show(cost_table(items))
     once = sum(one.usd for one in items if not one.monthly)
     show(
         f"a million variants: {once / variants * 1e6:,.2f} USD, and keeping them. Prices of "
@@ -172,7 +172,8 @@ def _show_cost(
     show("")
 
 
-def _table(items: "list[CostItem]") -> "Table":
+def cost_table(items: "list[CostItem]") -> "Table":
+    """Return a bill as lines."""
     grid = table("", "", "", header=False, right=(1,))
     for one in items:
         grid.add_row(one.name, f"{one.usd:,.2f} USD", one.amount)

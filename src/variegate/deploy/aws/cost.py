@@ -18,7 +18,7 @@ from variegate.runs.augmenter import make_variants
 from variegate.runs.job import Job
 
 # Below this memory the function has a part of a processor only.
-_WHOLE_PROCESSOR_MB = 1769
+WHOLE_PROCESSOR_MB = 1769
 
 # Requests for an image. To S3, to read: its version (twice), the image, its part of the
 # manifest; to write: each variant, and the part. To SQS: sent, received, deleted.
@@ -30,8 +30,8 @@ _WAITING_S, _WAITING_EACH_S = 0.1, 0.03
 # Of the log, an image.
 _LOG_BYTES = 700
 
-_ASPECT = 4 / 3
-_QUALITY = 90
+ASPECT = 4 / 3
+QUALITY = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,10 @@ def price(name: str) -> float:
 
 def trial(recipe: Recipe, megapixels: float, plugins: tuple[Plugin, ...] = ()) -> Trial:
     """Make all variants of a drawn JPEG of that size in memory, on one processor; nothing stays."""
-    height = round((megapixels * 1e6 / _ASPECT) ** 0.5)
-    _, drawn = next(iter(draw_images(1, size=(height, round(height * _ASPECT)))))
+    height = round((megapixels * 1e6 / ASPECT) ** 0.5)
+    _, drawn = next(iter(draw_images(1, size=(height, round(height * ASPECT)))))
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "a.jpg").write_bytes(encode(drawn.image, format="jpeg", quality=_QUALITY))
+        (Path(folder) / "a.jpg").write_bytes(encode(drawn.image, format="jpeg", quality=QUALITY))
         job = Job(recipe=recipe.to_data(), input=folder, output=folder, plugins=plugins)
         source = Source("a.jpg", 0, None, None)
         # Once for what is loaded and compiled at the first time.
@@ -95,7 +95,7 @@ def trial(recipe: Recipe, megapixels: float, plugins: tuple[Plugin, ...] = ()) -
 
 def bill(taken: Trial, images: int, *, memory_mb: int) -> list[CostItem]:
     """Return what a number of images costs."""
-    slower = max(1.0, _WHOLE_PROCESSOR_MB / memory_mb)
+    slower = max(1.0, WHOLE_PROCESSOR_MB / memory_mb)
     seconds = taken.seconds * slower + _WAITING_S + _WAITING_EACH_S * taken.variants
     gb_seconds = images * seconds * memory_mb / 1024
     writes, reads = images * (taken.variants + _PARTS), images * _READS

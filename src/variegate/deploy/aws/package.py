@@ -13,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from variegate.deploy.aws.hollow import drop_unneeded, hollow, is_shared_library
+
 # Lambda's limit for a function that comes as a zip file, unpacked, in bytes.
 LIMIT = 250 * 1024 * 1024
 
@@ -23,6 +25,8 @@ RUNTIMES = {"3.11": _OLD, "3.12": _NEW, "3.13": _NEW}
 
 REQUIREMENTS = "requirements.txt"
 RUNTIME = "runtime.txt"
+# What the function does without, a line each: "delete PATTERN" or "hollow PATTERN" of paths.
+NEEDLESS = "needless.txt"
 
 _NEEDLESS_FOLDERS = ("tests", "__pycache__", "bin")
 _NEEDLESS_EXTENSIONS = (".pyi", ".pxd", ".h", ".a", ".lib", ".pyc")
@@ -40,8 +44,12 @@ def pack(source: Path, target: Path) -> int:
     """
     runtime = (source / RUNTIME).read_text().strip()
     _install(source / REQUIREMENTS, target, runtime)
-    needless = shutil.ignore_patterns(*_NEEDLESS_FOLDERS, "Makefile", "Dockerfile", RUNTIME)
+    needless = shutil.ignore_patterns(
+        *_NEEDLESS_FOLDERS, "Makefile", "Dockerfile", RUNTIME, NEEDLESS
+    )
     shutil.copytree(source, target, dirs_exist_ok=True, ignore=needless)
+    if (source / NEEDLESS).is_file():
+        _leave_out(target, (source / NEEDLESS).read_text().splitlines())
     for path in sorted(target.rglob("*"), reverse=True):
         if path.is_dir() and path.name in _NEEDLESS_FOLDERS:
             shutil.rmtree(path)
@@ -71,6 +79,20 @@ def _install(requirements: Path, target: Path, runtime: str) -> None:
     )
     if done.returncode != 0:
         sys.exit("the function's libraries cannot be had; what pip says stands above")
+
+
+def _leave_out(target: Path, lines: list[str]) -> None:
+    """Delete or hollow what the function does without."""
+    for line in lines:
+        how, _, pattern = line.partition(" ")
+        for path in sorted(target.glob(pattern)):
+            if how == "hollow" and path.is_file() and is_shared_library(path):
+                hollow(path)
+            elif how == "delete" and path.is_dir():
+                shutil.rmtree(path)
+            elif how == "delete":
+                path.unlink()
+    drop_unneeded(target)
 
 
 def strip(path: Path) -> None:

@@ -2,14 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import yaml
 
-from variegate.deploy.aws.package import REQUIREMENTS, RUNTIME, RUNTIMES
+from variegate.deploy.aws.package import NEEDLESS, REQUIREMENTS, RUNTIME, RUNTIMES
 from variegate.deploy.aws.settings import PACKED_PLUGINS, PACKED_RECIPE
 from variegate.deploy.files import PACKAGE, deployment_files
 from variegate.errors import OutputError, RecipeError
@@ -24,6 +24,12 @@ _LIBRARIES = (
 )
 # For kinds of files that not everybody has. HEIF's brings 27 MB, for which a zip file has no room.
 _OPTIONAL = {"resvg-py": "zip", "pillow-heif": "image"}
+# OpenCV is linked with decoders of video, 31 MB with what these are linked with, and nothing here
+# calls them. That of AVIF must stay, though Pillow reads AVIF: OpenCV asks it about every file.
+_NEEDLESS = tuple(
+    f"hollow opencv_python_headless.libs/lib{name}-*"
+    for name in ("avcodec", "avformat", "avutil", "swscale")
+)
 # Amazon Linux 2 cannot load the newer ones.
 _OLDER = {"3.11": {"numpy": "<2.3", "pillow": "<13"}}
 
@@ -32,7 +38,7 @@ _IMAGE = {
     Metadata:
       DockerContext: function/
       Dockerfile: Dockerfile
-      DockerTag: augment
+      DockerTag: {tag}
       DockerBuildArgs:
         PYTHON_VERSION: "{python}"
 """,
@@ -42,7 +48,7 @@ _ZIP = {
     "package": "    Metadata:\n      BuildMethod: makefile\n",
     "code": """\
       Runtime: python{python}
-      Handler: variegate.deploy.aws.handler.handler
+      Handler: {handler}
       CodeUri: function/
 """,
 }
@@ -72,26 +78,16 @@ def write_project(
         OutputError: the folder holds something else.
         RecipeError: there is no such runtime, or the recipe cannot be made of single images.
     """
-    if python not in RUNTIMES:
-        raise RecipeError(f"python: expected one of {', '.join(RUNTIMES)}, got {python!r}")
     if recipe.mixes:
         raise RecipeError(
             "the recipe makes results of several images, and a function sees one at a time; "
             "use a recipe without such transforms"
         )
-    _clear(folder)
-    given, code = deployment_files("aws") / "augment", folder / "function"
-    code.mkdir(parents=True)
-    (folder / _MARK).write_text("Written by variegate deploy augment, and written again by it.\n")
-    for name in ("Makefile", "Dockerfile"):
-        shutil.copyfile(given / "function" / name, code / name)
-    without = shutil.ignore_patterns("__pycache__", "deployment")
-    shutil.copytree(PACKAGE, code / "variegate", ignore=without)
-    _write_metadata(code)
-    (code / RUNTIME).write_text(f"{python}\n")
+    given, code = begin_project(folder, "augment", python)
     (code / REQUIREMENTS).write_text(
         "".join(f"{one}\n" for one in requirements(python, image=image))
     )
+    (code / NEEDLESS).write_text("".join(f"{one}\n" for one in _NEEDLESS))
     (code / PACKED_RECIPE).write_text(
         yaml.safe_dump(json.loads(json.dumps(recipe.to_data())), sort_keys=False)
     )
@@ -99,16 +95,51 @@ def write_project(
     for plugin in plugins:
         (code / PACKED_PLUGINS / plugin.name).write_text(plugin.text or "", encoding="utf-8")
     template = folder / "template.yaml"
-    template.write_text(_template((given / "template.yaml").read_text(), python, image=image))
+    handler = "variegate.deploy.aws.handler.handler"
+    blocks = code_blocks(python, image=image, tag="augment", handler=handler)
+    template.write_text(filled_template((given / "template.yaml").read_text(), blocks))
     return template
 
 
-def requirements(python: str, *, image: bool = False) -> list[str]:
-    """Return the function's libraries as pip wants them, in the versions that are here."""
+def begin_project(folder: Path, name: str, python: str) -> tuple[Path, Path]:
+    """Make a project's folder, with what all functions have in common.
+
+    Args:
+        folder: new, empty, or written by this function before.
+        name: of the deployment.
+        python: of the function's runtime.
+
+    Returns:
+        where the deployment's own files are, and where the function's go.
+
+    Raises:
+        OutputError: the folder holds something else.
+        RecipeError: there is no such runtime.
+    """
+    if python not in RUNTIMES:
+        raise RecipeError(f"python: expected one of {', '.join(RUNTIMES)}, got {python!r}")
+    _clear(folder)
+    given, code = deployment_files("aws") / name, folder / "function"
+    code.mkdir(parents=True)
+    (folder / _MARK).write_text(f"Written by variegate deploy {name}, and written again by it.\n")
+    for path in (given / "function").iterdir():
+        if path.is_file():
+            shutil.copyfile(path, code / path.name)
+    without = shutil.ignore_patterns("__pycache__", "deployment")
+    shutil.copytree(PACKAGE, code / "variegate", ignore=without)
+    _write_metadata(code)
+    (code / RUNTIME).write_text(f"{python}\n")
+    return given, code
+
+
+def requirements(
+    python: str, *, image: bool = False, libraries: Iterable[str] = _LIBRARIES
+) -> list[str]:
+    """Return a function's libraries as pip wants them, in the versions that are here."""
     older = _OLDER.get(python, {})
-    names = list(_LIBRARIES)
+    names = list(libraries)
     for name, least in _OPTIONAL.items():
-        if image or least == "zip":
+        if image or (least == "zip" and libraries is _LIBRARIES):
             with suppress(PackageNotFoundError):
                 version(name)
                 names.append(name)
@@ -136,13 +167,21 @@ def _write_metadata(code: Path) -> None:
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: variegate\nVersion: {number}\n")
 
 
-def _template(text: str, python: str, *, image: bool) -> str:
-    """Return the template with the function packed in one way or the other."""
-    for name, block in (_IMAGE if image else _ZIP).items():
+def code_blocks(python: str, *, image: bool, tag: str, handler: str) -> dict[str, str]:
+    """Return what a template says of how a function is packed, by the names of its marks."""
+    blocks = _IMAGE if image else _ZIP
+    return {
+        name: text.format(python=python, tag=tag, handler=handler) for name, text in blocks.items()
+    }
+
+
+def filled_template(text: str, blocks: Mapping[str, str]) -> str:
+    """Return a template with blocks between their marks, "# name: begin" and "# name: end"."""
+    for name, block in blocks.items():
         begin, end = f"# {name}: begin\n", f"# {name}: end\n"
         before, _, rest = text.partition(begin)
         inside, _, after = rest.partition(end)
         # The last line inside is the indentation of the mark behind it.
         margin = inside.rpartition("\n")[2]
-        text = f"{before}{begin}{block.format(python=python)}{margin}{end}{after}"
+        text = f"{before}{begin}{block}{margin}{end}{after}"
     return text

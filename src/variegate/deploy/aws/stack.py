@@ -41,9 +41,9 @@ def _plain(loader: _TemplateLoader, _: str, node: yaml.Node) -> Any:
 _TemplateLoader.add_multi_constructor("!", _plain)
 
 
-def known_parameters() -> dict[str, dict[str, Any]]:
-    """Return the template's parameters."""
-    text = (deployment_files("aws") / "augment" / "template.yaml").read_text(encoding="utf-8")
+def known_parameters(deployment: str = "augment") -> dict[str, dict[str, Any]]:
+    """Return the parameters of a deployment's template."""
+    text = (deployment_files("aws") / deployment / "template.yaml").read_text(encoding="utf-8")
     found = yaml.load(text, _TemplateLoader)  # noqa: S506  (a SafeLoader)
     return dict(found["Parameters"])
 
@@ -60,13 +60,13 @@ def check_stack_name(name: str) -> None:
         )
 
 
-def checked_parameters(given: Mapping[str, str]) -> dict[str, str]:
-    """Return all parameters of the template, those that are not given as they are there.
+def all_parameters(deployment: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Return all parameters of a template, those that are not given as they are there.
 
     Raises:
         UsageError: one is unknown, missing, or not what the template allows.
     """
-    known = known_parameters()
+    known = known_parameters(deployment)
     for name, value in given.items():
         if name not in known:
             raise UsageError(f"parameter {name!r}: unknown{did_you_mean(name, known)}")
@@ -75,6 +75,16 @@ def checked_parameters(given: Mapping[str, str]) -> dict[str, str]:
     found |= given
     if missing := known.keys() - found.keys():
         raise UsageError(f"parameters missing: {', '.join(sorted(missing))}")
+    return found
+
+
+def checked_parameters(given: Mapping[str, str]) -> dict[str, str]:
+    """Return all parameters of `deploy augment`, those that are not given as they are there.
+
+    Raises:
+        UsageError: one is unknown, missing, or not what the template allows.
+    """
+    found = all_parameters("augment", given)
     least = _VISIBILITY * int(found["Timeout"])
     if "QueueVisibility" not in given:
         found["QueueVisibility"] = str(max(least, int(found["QueueVisibility"])))
@@ -195,6 +205,13 @@ class Resources:
 _COUNTED = 100_000
 
 
+# What tells a deployment's stack from others.
+_OWN = {
+    "augment": {"InputBucket", "OutputBucket", "Arrivals"},
+    "classify": {"ClassifyFunction", "HttpApi"},
+}
+
+
 class Stack:
     """A stack that is there.
 
@@ -233,8 +250,8 @@ class Stack:
             pages = self._stacks.get_paginator("list_stack_resources").paginate(StackName=self.name)
             found = [one for page in pages for one in page["StackResourceSummaries"]]
         logical = {one["LogicalResourceId"] for one in found}
-        if not {"InputBucket", "OutputBucket", "Arrivals"} <= logical:
-            raise UsageError(f"stack {self.name}: not one that `variegate deploy augment` made")
+        if not any(own <= logical for own in _OWN.values()):
+            raise UsageError(f"stack {self.name}: not one that `variegate deploy` made")
         kind, place = "ResourceType", "PhysicalResourceId"
         buckets = [one[place] for one in found if one[kind] == "AWS::S3::Bucket"]
         return Resources(

@@ -58,14 +58,18 @@ class OnnxPredictor(ArrayPredictor):
             raise PredictionError(f"expected {len(batch)} answers, got an array {answer.shape}")
         return by_image([answer], len(batch), kind)
 
+    @property
+    def takes_one(self) -> bool:
+        """Whether the model takes one image at a time, so that a batch saves nothing."""
+        shape = next(one.shape for one in self._session.get_inputs() if one.name == self._input)
+        return bool(shape[:1] == [1])
+
     def run(self, batch: Any) -> Floats:
         """Return the model's first answer to a batch that is ready for it, (N, ...)."""
         return np.asarray(self._batched(np.asarray(batch)), np.float32)
 
     def _batched(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        shape = next(one.shape for one in self._session.get_inputs() if one.name == self._input)
-        # Some models take one image at a time, whatever they are given.
-        single = len(batch) > 1 and shape[:1] == [1]
+        single = len(batch) > 1 and self.takes_one
         pieces = [batch[n : n + 1] for n in range(len(batch))] if single else [batch]
         return np.concatenate([self._run(piece)[0] for piece in pieces])
 

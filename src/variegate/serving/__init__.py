@@ -1,0 +1,1 @@
+"""Serve a model over HTTP: the application, its page, and what AWS Lambda calls."""
