@@ -24,9 +24,11 @@ from variegate.annotations.sample import Image, Sample
 from variegate.models.predictors.base import Predictor
 from variegate.tolerance.answers import LEVELS
 from variegate.tolerance.cells import AxisPlan, Sources
+from variegate.tolerance.expectation import expected_class
 from variegate.tolerance.log import AnswerLog, image_digest
-from variegate.tolerance.memory import PlainFunction
-from variegate.tolerance.question import ClassDifference, Examiner, expected_class
+from variegate.tolerance.measure import measure
+from variegate.tolerance.memory import plain_function
+from variegate.tolerance.question import Examiner
 from variegate.tolerance.run import SearchOptions, Subjects, search_tolerance
 
 AXES = ("brightness+", "contrast-", "green+", "gaussian_blur", "rotate-", "random_crop", "elastic")
@@ -56,7 +58,7 @@ def distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return (one**2).sum(1)[:, None] + (other**2).sum(1) - 2 * one @ other.T
 
 
-def models(images: list[Image], labels: list[str]) -> dict[str, PlainFunction]:
+def models(images: list[Image], labels: list[str]) -> dict[str, Predictor]:
     """Fit both models."""
     classes = sorted(set(labels))
     wanted = np.eye(len(classes))[[classes.index(one) for one in labels]]
@@ -75,8 +77,8 @@ def models(images: list[Image], labels: list[str]) -> dict[str, PlainFunction]:
         return np.stack([-far[:, wanted[:, n] > 0].min(axis=1) for n in range(len(classes))], 1)
 
     return {
-        "kernel": PlainFunction(kernel_machine, classes, "kernel"),
-        "nearest": PlainFunction(nearest, classes, "nearest"),
+        "kernel": plain_function(kernel_machine, classes, identity="kernel"),
+        "nearest": plain_function(nearest, classes, identity="nearest"),
     }
 
 
@@ -100,7 +102,7 @@ def main() -> None:
     for name, model in models(images, labels).items():
         classes = [model.classes.index(one) for one in labels]
         examiner = Examiner(
-            model, ClassDifference(), Sources.of([Sample(one) for one in images]), AnswerLog()
+            model, measure(model), Sources.of([Sample(one) for one in images]), AnswerLog()
         )
         expected = [expected_class(one) for one in classes]
         subjects = Subjects([str(n) for n in range(len(images))], expected, labels)

@@ -7,12 +7,15 @@ import typer
 
 from variegate.cli.application import command
 from variegate.cli.console import note, show, show_json, table
+from variegate.cli.models import ModelChoice
 from variegate.cli.options import AsJson, FormatChoice, In, option, whole
 from variegate.cli.progress import counting
+from variegate.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from variegate.models.predictors import NamedModel
     from variegate.tolerance.result import AxisTolerance, ThresholdResult, Tolerance
     from variegate.tolerance.run import SearchProgress
 
@@ -23,18 +26,46 @@ _SEARCH = "Search"
     "tolerance",
     "variegate tolerance val/ --model birds.onnx",
     "variegate tolerance val/ --model birds.onnx --axes rotate+,jpeg --n-max 1000 -o rotate.json",
+    'variegate tolerance photos/ --command "node model.js" --task boxes --metamorphic',
+    "variegate tolerance photos/ --similarity",
 )
 def tolerance(
     source: In,
     *,
-    model: Annotated[
-        Path,
-        option("--model", "ONNX file of the model; its card is beside it.", metavar="FILE"),
-    ],
+    models: ModelChoice,
+    similarity: Annotated[
+        bool,
+        option(
+            "--similarity",
+            "No model: an image is lost where it resembles another one more than itself.",
+            "Model",
+        ),
+    ] = False,
     inputs: FormatChoice,
-    output: Annotated[Path, option("--output -o", "File of the result.", metavar="FILE")] = Path(
+    result: Annotated[Path, option("--result -o", "File of the result.", metavar="FILE")] = Path(
         "tolerance.json"
     ),
+    error: Annotated[
+        str | None,
+        option(
+            "--error --difference",
+            "How wrong an answer is: class, confidence, total_variation, iou, dice, oks, or "
+            "module:function of your own, of what is expected and predicted, 0 to 1.",
+            _SEARCH,
+            "NAME",
+        ),
+    ] = None,
+    tau: Annotated[
+        float | None,
+        option(
+            "--tau",
+            "An error from here on is a failure. Default: 0.5, or tau of your own function.",
+            _SEARCH,
+            "ERROR",
+            min=0.01,
+            max=1,
+        ),
+    ] = None,
     axes: Annotated[
         str | None,
         option(
@@ -95,8 +126,6 @@ def tolerance(
     (onset), and from which 49% are (critical), with intervals. Answers are kept beside the result:
     if a search is interrupted, run the same command again to resume.
     """
-    from variegate.models.card import ModelCard, card_path
-    from variegate.models.predictors.onnx import OnnxPredictor
     from variegate.tolerance.dataset import ImageChoice, search_dataset
     from variegate.tolerance.realism import Composition
     from variegate.tolerance.run import SearchOptions
@@ -106,6 +135,7 @@ def tolerance(
         quantiles=_shares(quantiles),
         n_max=n_max,
         width=width,
+        tau=tau,
         seed=seed,
         budget=budget,
         composition=Composition() if realism else None,
@@ -113,26 +143,39 @@ def tolerance(
     choice = ImageChoice(
         inputs.format, inputs.label_pattern, inputs.hints, part, limit, metamorphic
     )
-    predictor = OnnxPredictor(model, ModelCard.load(card_path(model)))
-    with predictor, counting("model calls") as on_progress:
+    model = _one(models, similarity=similarity)
+    with counting("model calls") as on_progress:
 
         def told(progress: "SearchProgress") -> None:
             on_progress(progress.calls, progress.expected)
 
         found = search_dataset(
             source,
-            predictor,
+            model,
             choice=choice,
             options=options,
-            log=log_path(output),
+            error=error,
+            log=log_path(result),
             on_progress=told,
         )
-    found.save(output)
+    found.save(result)
     if as_json:
         show_json(found.model_dump(mode="json"))
         return
     _show(found)
-    note(f"{output}: {found.calls:,} model calls")
+    note(f"{result}: {found.calls:,} model calls")
+
+
+def _one(models: ModelChoice, *, similarity: bool) -> "NamedModel | None":
+    """Return the one model; None for that of the images themselves."""
+    if not similarity:
+        named = models.named()
+        if len(named) > 1:
+            raise UsageError(f"expected one model, got {len(named)}; search one after the other")
+        return named[0]
+    if models.model or models.predict or models.url or models.command:
+        raise UsageError("--similarity stands for a model: name none beside it")
+    return None
 
 
 def log_path(output: Path) -> Path:

@@ -160,20 +160,25 @@ DIFFERENCES: Mapping[Task, Mapping[str, Difference]] = {
 }
 
 
-def difference(task: Task, classes: tuple[str, ...] = (), name: str | None = None) -> Difference:
+def difference(
+    task: Task, classes: tuple[str, ...] = (), name: str | Difference | None = None
+) -> Difference:
     """Return what compares answers to a task; a model that failed is as wrong as can be.
 
     Args:
         task: of the model.
         classes: of the model.
-        name: one of `DIFFERENCES`, or `module:function` of the user's; None for the first one.
+        name: one of `DIFFERENCES`, or `module:function` of the user's, or a function; None for the
+            first one.
 
     Raises:
         UsageError: there is none of that name.
     """
     known = DIFFERENCES[task]
+    if callable(name):
+        return _guarded(name, getattr(name, "__qualname__", type(name).__name__))
     if name is not None and ":" in name:
-        return _guarded(load_function(name), name)
+        return _guarded(load_function(name, flag="--difference"), name)
     if name is not None and name not in known:
         raise UsageError(
             f"--difference: expected one of {', '.join(known)} or module:function for {task}, got "

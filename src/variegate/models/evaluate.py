@@ -1,7 +1,7 @@
 """What models are worth on a dataset: asked once about every image, in one pass for all of them."""
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -219,15 +219,21 @@ def evaluate(
 
 def labelled_images(examples: Examples, most: int = GUESS_IMAGES[0]) -> LabelledImages:
     """Return images with one class each, evenly spread, and large ones reduced: all are held."""
+    return guess_images(examples.sample(most))
+
+
+def guess_images(examples: Iterable[Example]) -> LabelledImages:
+    """Return the images that have one class each, large ones reduced: all are held."""
     images, labels = [], []
-    for one in examples.sample(most):
+    for one in examples:
         if one.image is not None and len(one.labels) == 1:
-            images.append(_reduced(one.image))
+            images.append(reduced(one.image))
             labels.append(next(iter(one.labels)))
     return LabelledImages(images, labels)
 
 
-def _reduced(image: Image) -> Image:
+def reduced(image: Image) -> Image:
+    """Return an image of which many can be held."""
     height, width = image.shape[:2]
     times = max(height, width) / _GUESS_SIDE
     if times <= 1:

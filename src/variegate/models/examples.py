@@ -16,7 +16,7 @@ from variegate.annotations.sample import Image, Size
 from variegate.annotations.targets import Targets
 from variegate.codecs import Limits, decode, kind_of, probe
 from variegate.errors import ImageError, InputError
-from variegate.formats import NO_HINTS, Hints, Source, detect
+from variegate.formats import NO_HINTS, DatasetFormat, Hints, Source, detect
 from variegate.runs.annotate import AnnotationWriter
 from variegate.storage import Snapshot, Storage, log_skip, open_storage, printable
 
@@ -129,7 +129,7 @@ class Examples:
     def _loaded(self, most: int | None) -> Iterator[Example]:
         sources = self._sources(most)
         if not self._workers:
-            loader = _Loader(self, self._limits, self._storage)
+            loader = ExampleLoader(self.format, self._storage, self._limits)
             yield from map(loader.load, sources)
             return
         own = threading.local()
@@ -137,7 +137,7 @@ class Examples:
         def load(source: Source) -> Example:
             if not hasattr(own, "loader"):
                 # No handle of an archive is shared.
-                own.loader = _Loader(self, self._limits, open_storage(self.place))
+                own.loader = ExampleLoader(self.format, open_storage(self.place), self._limits)
             return own.loader.load(source)
 
         waiting: deque[Future[Example]] = deque()
@@ -165,14 +165,19 @@ class Examples:
         self.close()
 
 
-class _Loader:
-    """Decodes images and reads what is known of them."""
+class ExampleLoader:
+    """Decodes images of a dataset and reads what is known of them."""
 
-    def __init__(self, examples: Examples, limits: Limits, storage: Storage) -> None:
+    def __init__(self, found: DatasetFormat, storage: Storage, limits: Limits) -> None:
+        """Take where they are.
+
+        Args:
+            found: format of the dataset.
+            storage: of its files.
+            limits: larger images cannot be used.
+        """
         self._limits, self._storage = limits, storage
-        self._annotations = AnnotationWriter(
-            LabelRule(), examples.format.writer(), storage, storage, limits
-        )
+        self._annotations = AnnotationWriter(LabelRule(), found.writer(), storage, storage, limits)
 
     def load(self, source: Source) -> Example:
         """Return an example, or why there is none."""

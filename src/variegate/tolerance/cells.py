@@ -7,10 +7,11 @@ the same way at every level, only weaker or stronger, and its curve is its own.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from variegate.annotations.sample import Sample, Size
+from variegate.annotations.targets import Targets
 from variegate.ops import Operation
 from variegate.recipes.plan import build, draw_variants
 from variegate.recipes.policies import Realistic, find_axis
@@ -53,6 +54,19 @@ class Sources:
         """Return some of them, numbered anew; what is in memory is shared."""
         return Sources(len(numbers), lambda number: self[numbers[number]], memory=0)
 
+    def with_targets(self, told: Callable[[int], Targets | None], *, memory: int) -> "Sources":
+        """Return them with other targets.
+
+        Args:
+            told: returns those of an image by its number.
+            memory: bytes of pixels and masks that are kept.
+        """
+        return Sources(
+            self._count,
+            lambda number: replace(self[number], targets=told(number)),
+            memory=memory,
+        )
+
     def __len__(self) -> int:
         return self._count
 
@@ -61,10 +75,15 @@ class Sources:
             return self._kept[number]
         sample = self._load(number)
         self.loads += 1
-        if sample.image.nbytes <= self._free:
-            self._free -= sample.image.nbytes
+        if (size := _bytes_of(sample)) <= self._free:
+            self._free -= size
             self._kept[number] = sample
         return sample
+
+
+def _bytes_of(sample: Sample) -> int:
+    layers = sample.targets.layers if sample.targets is not None else ()
+    return sample.image.nbytes + sum(one.values.nbytes for one in layers)
 
 
 class LevelPlan(ABC):

@@ -1,7 +1,7 @@
 """Tolerance of a function, on images in memory."""
 
-import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,69 +9,108 @@ import numpy as np
 
 from variegate.annotations.sample import Image, Sample, check_image
 from variegate.errors import UsageError, did_you_mean
+from variegate.models.card import Task
+from variegate.models.predictors.answers import AnswerReader
 from variegate.models.predictors.base import (
     Classification,
-    Prediction,
+    Floats,
     PredictionError,
     Predictor,
 )
+from variegate.models.predictors.function import FunctionPredictor, function_identity
+from variegate.models.probabilities import softmax
+from variegate.models.truths import targets_of
 from variegate.tolerance.cells import Sources
-from variegate.tolerance.log import AnswerLog
-from variegate.tolerance.question import (
-    ClassDifference,
-    ErrorFunction,
-    Examiner,
+from variegate.tolerance.expectation import (
     Expectation,
     expected_class,
+    expected_targets,
+    highest_class,
 )
+from variegate.tolerance.log import AnswerLog
+from variegate.tolerance.measure import measure
+from variegate.tolerance.question import Examiner
 from variegate.tolerance.result import Tolerance
 from variegate.tolerance.run import SearchOptions, SearchProgress, Subjects, search_tolerance
 
+# As much as half precision sums a thousand classes.
+_SUM_SLACK = 0.02
 
-class PlainFunction(Predictor):
-    """A function of a list of images that returns classes, or a number for each class."""
 
-    def __init__(
-        self, predict: Callable[[list[Image]], Any], classes: Sequence[str], identity: str
-    ) -> None:
-        """Take the function.
+def plain_function(
+    predict: Callable[[list[Image]], Any],
+    classes: Sequence[str] = (),
+    *,
+    task: Task = "classification",
+    identity: str | None = None,
+) -> FunctionPredictor:
+    """Return a function of a list of images as a predictor.
 
-        Args:
-            predict: returns (N,) classes, by name or number, or (N, C) numbers, the greatest of
-                which is the class.
-            classes: their names.
-            identity: by which answers in a log are told from those of other models.
-        """
-        self.classes, self.identity, self._predict = tuple(classes), identity, predict
+    Args:
+        predict: is given images as they are; returns (N,) classes, by name or number, or (N, C)
+            numbers, the greatest of which is the class; or, for another task, answers as in
+            `docs/models.md`.
+        classes: their names.
+        task: of the function.
+        identity: by which answers in a log are told from those of other models; what is known of
+            the function where there is none.
+    """
+    if task != "classification":
+        asked = predict
+    else:
 
-    def predict(self, images: Sequence[Image]) -> list[Prediction]:
-        try:
-            answer = np.asarray(self._predict(list(images)))
-        except Exception as error:
-            reason = " ".join(str(error).split())
-            raise PredictionError(
-                f"the function failed: {type(error).__name__}: {reason}"
-            ) from error
-        if answer.ndim == 0 or answer.ndim > 2:
-            raise UsageError(
-                f"the function answered an array of shape {answer.shape}; expected (N,) classes or "
-                "(N, C) numbers"
-            )
-        if answer.ndim == 2:
-            return [Classification(np.asarray(row, np.float32)) for row in answer]
-        return [self._certain(one) for one in answer.tolist()]
+        def asked(images: list[Image]) -> Any:
+            return _classified(predict(images), len(images), tuple(classes))
 
-    def _certain(self, answer: object) -> Classification:
-        """Return a class as a prediction; one of another name than all classes is the last."""
-        index = self.classes.index(answer) if answer in self.classes else len(self.classes)
-        if isinstance(answer, int):
-            index = answer
-        sure = np.zeros(max(index, len(self.classes)) + 1, np.float32)
-        sure[index] = 1.0
-        return Classification(sure)
+    name = getattr(predict, "__name__", "function")
+    made = FunctionPredictor(asked, task=task, classes=classes, takes="unchanged", name=name)
+    if identity is not None:
+        made.identity = identity
+    else:
+        made.identity = function_identity(predict, name, task, classes)
+    return made
 
-    def to_json(self) -> dict[str, Any]:
-        return {**super().to_json(), "name": getattr(self._predict, "__name__", "function")}
+
+def _classified(answer: Any, count: int, classes: tuple[str, ...]) -> Any:
+    """Return classes, or any numbers of classes, as answers that a predictor reads."""
+    try:
+        array = np.asarray(answer)
+    except ValueError:
+        return answer
+    if array.ndim == 0 or array.ndim > 2 or array.dtype == object:
+        return answer
+    if len(array) != count:
+        raise PredictionError(
+            f"expected {count:,} predictions, one for each image, got {len(array):,}"
+        )
+    if array.ndim == 2:
+        return [Classification(_shares(row)) for row in np.asarray(array, np.float32)]
+    return [Classification(_sure(_number(one, classes), len(classes))) for one in array.tolist()]
+
+
+def _number(answer: Any, classes: tuple[str, ...]) -> int:
+    """Return the number of a class."""
+    if isinstance(answer, str) and not classes:
+        raise UsageError("the function answers names of classes: give all of them with classes")
+    if isinstance(answer, str) and answer in classes:
+        return classes.index(answer)
+    if isinstance(answer, str) or int(answer) != answer or (classes and answer >= len(classes)):
+        raise PredictionError(
+            f"the function answers {answer!r}, which is none of its {len(classes)} classes"
+            f"{did_you_mean(str(answer), classes)}"
+        )
+    return int(answer)
+
+
+def _shares(row: Floats) -> Floats:
+    """Return numbers as probabilities, if they are not yet."""
+    return row if abs(row.sum() - 1) < _SUM_SLACK and row.min() >= 0 else softmax(row)
+
+
+def _sure(number: int, count: int) -> Floats:
+    values = np.zeros(max(number + 1, count), np.float32)
+    values[number] = 1.0
+    return values
 
 
 def search_arrays(
@@ -79,8 +118,9 @@ def search_arrays(
     images: Sequence[Any],
     labels: Sequence[Any] | None = None,
     *,
+    task: Task = "classification",
     classes: Sequence[str] | None = None,
-    error: ErrorFunction | None = None,
+    error: str | Callable[[Any, Any], float] | None = None,
     options: SearchOptions | None = None,
     log: str | Path | None = None,
     identity: str | None = None,
@@ -91,13 +131,15 @@ def search_arrays(
 
     Args:
         predict: a function that is given a list of images and returns (N,) classes or (N, C)
-            numbers; or a predictor.
+            numbers, or for another task answers as in `docs/models.md`; or a predictor.
         images: (H, W), (H, W, 3) RGB or (H, W, 4), uint8, of any sizes.
-        labels: class of each, by name or number; None to compare with what the model says to the
-            image as it is.
+        labels: class of each, by name or number; for another task what should be answered, in the
+            same form; None to compare with what the model says to the image as it is.
+        task: of a function.
         classes: names, in the order of the numbers; those of the predictor, or of the labels,
             where none are given.
-        error: how answers are measured; whether the class is right where none is given.
+        error: how answers are measured: a name, or a function of what is expected and predicted;
+            see `measure.measure`. The first one of the task where none is given.
         options: what is searched; or its fields by their names.
         log: file of answers, so that a search that was killed continues.
         identity: of the function, which a log needs: change it when the function changes.
@@ -120,15 +162,36 @@ def search_arrays(
                 "a log needs an identity of the function, since its answers are used again: give "
                 'for example identity="resnet, 12 May", and another when it changes'
             )
-        predictor = PlainFunction(predict, named, identity or _guessed_identity(predict))
-    keys = [f"image {number}" for number in range(len(samples))]
-    expected = None if labels is None else [_expected(one, named) for one in labels]
-    names = ["" if labels is None else str(one) for one in labels or keys]
+        predictor = plain_function(predict, named, task=task, identity=identity)
+    subjects, samples = _subjects(predictor, samples, labels, named)
     with AnswerLog(None if log is None else Path(log)) as answers:
-        examiner = Examiner(predictor, error or ClassDifference(), Sources.of(samples), answers)
-        subjects = Subjects(keys, expected, names)
+        measured = measure(predictor, error)
+        examiner = Examiner(predictor, measured, Sources.of(samples), answers)
         wanted = options or SearchOptions(**chosen)
         return search_tolerance(examiner, subjects, wanted, on_progress=on_progress)
+
+
+def _subjects(
+    predictor: Predictor,
+    samples: list[Sample],
+    labels: Sequence[Any] | None,
+    classes: Sequence[str],
+) -> tuple[Subjects, list[Sample]]:
+    """Return what is expected of each image, and the images with what moves along."""
+    keys = [f"image {number}" for number in range(len(samples))]
+    objects, nothing = predictor.task != "classification", [""] * len(keys)
+    if labels is None:
+        return Subjects(keys, None, nothing, objects), samples
+    if not objects:
+        expected = [_expected(one, classes) for one in labels]
+        return Subjects(keys, expected, [str(one) for one in labels]), samples
+    reader = AnswerReader(predictor.task, tuple(classes))
+    said = [reader.one(one, s.size) for one, s in zip(labels, samples, strict=True)]
+    names = tuple(classes) or tuple(map(str, range(max(map(highest_class, said), default=-1) + 1)))
+    targets = [targets_of(one, names, s.size) for one, s in zip(said, samples, strict=True)]
+    expected = [expected_targets(predictor.task, names, one) for one in targets if one is not None]
+    moved = [replace(s, targets=one) for s, one in zip(samples, targets, strict=True)]
+    return Subjects(keys, expected, nothing, objects), moved
 
 
 def _classes(
@@ -153,12 +216,5 @@ def _expected(label: Any, classes: Sequence[str]) -> Expectation:
                 f"label {label!r} is none of the model's {len(classes)} classes"
                 f"{did_you_mean(label, classes)}"
             )
-        return expected_class(list(classes).index(label))
-    return expected_class(int(label))
-
-
-def _guessed_identity(predict: Callable[..., Any]) -> str:
-    """Return a digest of what is known of a function: nothing is kept by it beyond the search."""
-    code = getattr(predict, "__code__", None)
-    known = repr((getattr(predict, "__qualname__", type(predict).__name__), code and code.co_code))
-    return hashlib.sha256(known.encode()).hexdigest()
+        return expected_class(list(classes).index(label), len(classes))
+    return expected_class(int(label), len(classes))

@@ -3,69 +3,29 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import cached_property
 
 import numpy as np
 
 from variegate.annotations.sample import Sample
-from variegate.errors import UsageError
 from variegate.models.predictors.base import (
     Classification,
     Prediction,
     PredictionError,
     Predictor,
 )
+from variegate.models.predictors.checks import Failure, predict_each
+from variegate.models.scorers import SCORERS, Scorer
 from variegate.tolerance.answers import Cell
 from variegate.tolerance.cells import LevelPlan, Sources
+from variegate.tolerance.expectation import Expectation
 from variegate.tolerance.log import Answer, AnswerLog, digest, image_digest
+from variegate.tolerance.measure import Measure
 
 _BATCH = 32
 # Of the images of one batch, bytes.
 _BATCH_MEMORY = 1 << 26
-
-
-class ErrorFunction(Protocol):
-    """How far a prediction is from what was expected."""
-
-    name: str
-    """As a report calls it; another name is another measure."""
-
-    def __call__(self, expected: object, predicted: Prediction) -> float:
-        """Return an error from 0 to 1; NaN where the prediction cannot be used."""
-
-
-class ClassDifference:
-    """1 where another class is the likeliest, 0 where it is the expected one."""
-
-    name = "class"
-
-    def __call__(self, expected: object, predicted: Prediction) -> float:
-        if not isinstance(predicted, Classification) or not _usable(predicted):
-            return math.nan
-        return float(int(np.argmax(predicted.probabilities)) != expected)
-
-
-def _usable(predicted: Classification) -> bool:
-    return predicted.probabilities.size > 0 and bool(np.isfinite(predicted.probabilities).all())
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """What is expected of an image.
-
-    Attributes:
-        value: returns what the error function is given, for the image as it is at a level, with its
-            targets moved along.
-        key: by which it is told from other expectations of the same image.
-    """
-
-    value: Callable[[Sample], object]
-    key: str
-
-
-def expected_class(index: int) -> Expectation:
-    """Return the expectation of a class, by its number."""
-    return Expectation(lambda _: index, f"class {index}")
+_REASON = 200
 
 
 @dataclass
@@ -74,24 +34,21 @@ class Examiner:
 
     Attributes:
         predictor: the model.
-        error: how answers are measured.
+        measure: how answers are measured.
         sources: the images.
         log: of answers.
         on_call: told how many answers were got from the model, each time.
         calls: how many images the model was asked about.
-        failures: images on which it failed, though it was asked again one by one.
-        last_failure: what it said then.
+        expected: of images, by their numbers.
     """
 
     predictor: Predictor
-    error: ErrorFunction
+    measure: Measure
     sources: Sources
     log: AnswerLog
     on_call: Callable[[int], None] = lambda _: None
     calls: int = 0
-    failures: int = 0
-    last_failure: str = ""
-    expected: list[Expectation] = field(default_factory=list)
+    expected: dict[int, Expectation] = field(default_factory=dict)
     _digests: dict[int, str] = field(default_factory=dict)
 
     def digest(self, image: int) -> str:
@@ -100,8 +57,8 @@ class Examiner:
             self._digests[image] = image_digest(self.sources[image].image)
         return self._digests[image]
 
-    def predictions(self, numbers: Sequence[int]) -> Iterator[tuple[int, Prediction | None]]:
-        """Yield what the model says of images as they are; None where it failed. Not kept."""
+    def predictions(self, numbers: Sequence[int]) -> Iterator[tuple[int, Prediction | Failure]]:
+        """Yield what the model says of images as they are. Not kept."""
         pending: list[tuple[int, Sample]] = []
         for number in numbers:
             pending.append((number, self.sources[number]))
@@ -143,63 +100,51 @@ class Examiner:
         ]
         self.log.add([keys[place] for place, _ in pending], answers)
 
-    def _measured(self, image: int, sample: Sample, predicted: Prediction | None) -> Answer:
-        if predicted is None:
-            return Answer(math.nan, "no answer")
-        error = float(self.error(self.expected[image].value(sample), predicted))
-        return Answer(error, says(predicted, self.predictor.classes))
+    def _measured(self, image: int, sample: Sample, predicted: Prediction | Failure) -> Answer:
+        if isinstance(predicted, Failure):
+            return _no_answer(predicted.reason)
+        try:
+            error = float(self.measure(self.expected[image].value(sample), predicted))
+        except PredictionError as fault:
+            return _no_answer(str(fault))
+        return Answer(error, self.says(predicted))
+
+    def says(self, predicted: Prediction) -> str:
+        """Return what a prediction says, in a few words."""
+        if not isinstance(predicted, Classification):
+            return self._scorer.text(predicted)
+        best, classes = int(np.argmax(predicted.probabilities)), self.predictor.classes
+        name = classes[best] if best < len(classes) else str(best)
+        return f"{name} ({predicted.probabilities[best]:.0%})"
+
+    @cached_property
+    def _scorer(self) -> Scorer:
+        classes = self.predictor.classes
+        return SCORERS[self.predictor.task](classes, len(classes))
 
     def _key(self, plan: LevelPlan, cell: Cell, attempt: int) -> str:
         image, level = cell
         # Level 0 is the same on every axis.
         what = plan.identity if level else "as it is"
-        parts = (self.predictor.identity, self.error.name, self.expected[image].key)
+        parts = (self.predictor.identity, self.measure.identity, self.expected[image].key)
         return digest(*parts, self.digest(image), what, level, attempt)
 
     def _paired(
         self, pending: Sequence[tuple[int, Sample]]
-    ) -> Iterator[tuple[int, Prediction | None]]:
+    ) -> Iterator[tuple[int, Prediction | Failure]]:
         samples = [sample for _, sample in pending]
         yield from zip((number for number, _ in pending), self._predicted(samples), strict=True)
 
-    def _predicted(self, samples: Sequence[Sample]) -> list[Prediction | None]:
-        try:
-            made: list[Prediction | None] = list(self._whole(samples))
-        except PredictionError as error:
-            # One image must not spoil the answers to others.
-            self.last_failure = str(error)
-            made = [self._single(sample) for sample in samples]
+    def _predicted(self, samples: Sequence[Sample]) -> list[Prediction | Failure]:
+        made = predict_each(self.predictor, [sample.image for sample in samples])
         self.calls += len(samples)
         self.on_call(self.calls)
         return made
 
-    def _single(self, sample: Sample) -> Prediction | None:
-        try:
-            return self._whole([sample])[0]
-        except PredictionError as error:
-            self.failures, self.last_failure = self.failures + 1, str(error)
-            return None
 
-    def _whole(self, samples: Sequence[Sample]) -> list[Prediction]:
-        answers = self.predictor.predict([sample.image for sample in samples])
-        if len(answers) != len(samples):
-            raise UsageError(
-                f"the model answered {len(answers)} predictions for {len(samples)} images; it must "
-                "answer one for each, in their order"
-            )
-        return answers
+def _no_answer(reason: str) -> Answer:
+    return Answer(math.nan, " ".join(f"no answer: {reason}".split())[:_REASON])
 
 
 def _is_full(samples: Sequence[Sample]) -> bool:
     return len(samples) >= _BATCH or sum(s.image.nbytes for s in samples) >= _BATCH_MEMORY
-
-
-def says(predicted: Prediction, classes: Sequence[str]) -> str:
-    """Return what a prediction says, in a few words; nothing where it is no class."""
-    if not isinstance(predicted, Classification):
-        return ""
-    if not _usable(predicted):
-        return "not a number"
-    best = int(np.argmax(predicted.probabilities))
-    name = classes[best] if best < len(classes) else str(best)
-    return f"{name} ({predicted.probabilities[best]:.0%})"

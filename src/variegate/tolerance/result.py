@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _ID = "urn:variegate:tolerance"
 
+# Where a model says what it is called.
+_NAMES = ("name", "file", "function", "url", "command")
+
 Mode = Literal["correctness preserved", "prediction preserved"]
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -435,4 +438,5 @@ def tolerance_schema() -> dict[str, Any]:
 def _called(model: Mapping[str, Any]) -> str:
     """Return what a message calls a model: its name, and how its identity begins."""
     identity = str(model.get("identity", ""))[:12]
-    return f"{model['name']}, {identity}" if "name" in model else identity or "unknown"
+    name = next((str(model[one]) for one in _NAMES if model.get(one)), "")
+    return ", ".join(one for one in (name, identity) if one) or "unknown"

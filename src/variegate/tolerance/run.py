@@ -5,20 +5,32 @@ log: run again after a kill, it makes the same decisions and asks only what was 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from variegate.annotations.targets import Targets
 from variegate.errors import UsageError
-from variegate.models.predictors.base import Classification
+from variegate.models.predictors.base import Classification, Prediction
+from variegate.models.predictors.checks import Failure, distance
+from variegate.models.truths import targets_of
 from variegate.recipes.policies import Each, find_axis
 from variegate.recipes.recipe import Recipe
 from variegate.seeding import generator
 from variegate.tolerance.answers import TAU, Ask, Cell
 from variegate.tolerance.axes import axis_result, unchanged_axis
 from variegate.tolerance.cells import AxisPlan, LevelPlan, changes_something
-from variegate.tolerance.question import Examiner, Expectation, expected_class
+from variegate.tolerance.expectation import (
+    Expectation,
+    expected_again,
+    expected_targets,
+    highest_class,
+    packed,
+    surest,
+    tells_something,
+)
+from variegate.tolerance.question import Examiner
 from variegate.tolerance.realism import DEFAULT_COMPOSITION, Composition, calibrate
 from variegate.tolerance.result import (
     AxisTolerance,
@@ -46,6 +58,8 @@ _REPEATED = 32
 # What another batch may change in a probability.
 _ROUNDING = 1e-3
 _STILL = 8
+# Of masks that the model said, bytes.
+_SAID_MEMORY = 1 << 27
 # Calls of an axis: below it nothing can be said, and what it takes at `n_max` images.
 _LEAST_CALLS, _CALLS_AN_IMAGE = 400, 5
 
@@ -56,7 +70,8 @@ class SearchOptions:
 
     Attributes:
         axes: names; None for those of the preset `tolerance`.
-        quantiles, n_max, width, alpha, tau: as in `SearchSettings`.
+        quantiles, n_max, width, alpha: as in `SearchSettings`.
+        tau: an error from here on is a failure; None: what the measure says.
         seed: of all that is random.
         budget: model calls in all; None for no limit.
         composition: of the variants whose realism is calibrated; None leaves that out.
@@ -67,7 +82,7 @@ class SearchOptions:
     n_max: int = 256
     width: float | None = None
     alpha: float = 0.05
-    tau: float = TAU
+    tau: float | None = None
     seed: int = 0
     budget: int | None = None
     composition: Composition | None = DEFAULT_COMPOSITION
@@ -94,7 +109,7 @@ class SearchOptions:
             n_max=self.n_max,
             width=self.width,
             alpha=self.alpha,
-            tau=self.tau,
+            tau=TAU if self.tau is None else self.tau,
             seed=self.seed,
         )
 
@@ -121,7 +136,7 @@ class Subjects:
     Attributes:
         keys: by which a report calls them.
         expected: of each; None where errors are against what the model says to it as it is.
-        names: what is expected, in words: by this images are told apart into classes.
+        names: class of each, by which they are told apart; empty where there is not one.
         objects: whether they have objects, of which no border may show copies.
     """
 
@@ -158,6 +173,8 @@ def search_tolerance(
     Raises:
         UsageError: too few images are right as they are, or the budget is too small.
     """
+    if options.tau is None:
+        options = replace(options, tau=examiner.measure.tau)
     return _Run(examiner, subjects, options, dataset, on_progress).result()
 
 
@@ -171,6 +188,8 @@ class _Run:
     stage: str = ""
     expected_calls: int = 0
     spent: int = 0
+    failed: int = 0
+    last_failure: str = ""
 
     def result(self) -> Tolerance:
         axes, self.notes = self.options.chosen(), list[str]()
@@ -186,8 +205,8 @@ class _Run:
             model=self.examiner.predictor.to_json(),
             dataset=self.dataset,
             mode=self._mode(),
-            error=self.examiner.error.name,
-            tau=self.options.tau,
+            error=self.examiner.measure.name,
+            tau=self.tau,
             seed=self.options.seed,
             quantiles=self.options.settings().quantiles,
             n_max=self.options.n_max,
@@ -198,9 +217,14 @@ class _Run:
             calls=self.spent,
         )
         composite = self._composite(found)
-        self._last_notes(found)
+        self._last_notes()
         last = {"composite": composite, "calls": self.spent, "notes": tuple(self.notes)}
         return found.model_copy(update=last)
+
+    @property
+    def tau(self) -> float:
+        """An error from here on is a failure."""
+        return self.options.settings().tau
 
     def _mode(self) -> Mode:
         labelled = self.subjects.expected is not None
@@ -230,15 +254,15 @@ class _Run:
     # Images as they are
 
     def _clean(self) -> tuple[CleanResult, list[int]]:
-        examiner, total = self.examiner, len(self.subjects.keys)
-        expected = self.subjects.expected
-        if expected is None:
-            examiner.expected = self._own_predictions()
+        examiner = self.examiner
+        every = range(len(self.subjects.keys))
+        if self.subjects.expected is None:
+            right, total = self._own_predictions()
         else:
-            examiner.expected = list(expected)
-        plan = _AsItIs()
-        answers = self._ask(plan, [(n, 0) for n in range(total)])
-        right = [n for n, one in enumerate(answers) if one < self.options.tau]
+            examiner.expected = dict(enumerate(self.subjects.expected))
+            answers = self._ask(_AsItIs(), [(n, 0) for n in every])
+            right = [n for n, one in zip(every, answers, strict=True) if one < self.tau]
+            total = len(every)
         twice, changed = self._asked_twice(right)
         wrong = total - len(right)
         low, high = wilson(wrong, total)
@@ -256,17 +280,58 @@ class _Run:
         order = generator(self.options.seed, "tolerance", "order").permutation(len(right))
         return clean, [right[place] for place in order]
 
-    def _own_predictions(self) -> list[Expectation]:
-        made = []
-        for number, predicted in self.examiner.predictions(range(len(self.subjects.keys))):
-            if not isinstance(predicted, Classification):
-                raise UsageError(
-                    f"{self.subjects.keys[number]}: the model gave no class to compare with; "
-                    "give labels"
-                )
-            made.append(expected_class(int(np.argmax(predicted.probabilities))))
-        self.spent += len(made)
-        return made
+    def _own_predictions(self) -> tuple[list[int], int]:
+        """Expect what the model says of images as they are.
+
+        Returns:
+            Images of which it says something, and how many of them there are with those on which it
+            failed.
+        """
+        examiner, predictor = self.examiner, self.examiner.predictor
+        said, failed, highest = dict[int, Callable[[], Prediction]](), 0, -1
+        names = list(self.subjects.names)
+        every = range(len(names))
+        self.spent += len(every)
+        for number, found in examiner.predictions(every):
+            if isinstance(found, Failure):
+                self._count_failure(found.reason)
+                failed += 1
+            elif isinstance(found, Classification):
+                names[number] = self._class_said(found)
+                examiner.expected[number] = expected_again(found)
+            elif tells_something(found, predictor.classes):
+                said[number] = packed(surest(found))
+                highest = max(highest, highest_class(found))
+        self.subjects = replace(self.subjects, names=names)
+        if said:
+            classes = predictor.classes or tuple(map(str, range(highest + 1)))
+            self._expect_moved(said, classes)
+        right = sorted(examiner.expected)
+        if left := len(every) - failed - len(right):
+            self.notes.append(
+                f"{left:,} images of which the model says nothing as they are were left out"
+            )
+        return right, failed + len(right)
+
+    def _class_said(self, found: Classification) -> str:
+        best, classes = int(np.argmax(found.probabilities)), self.examiner.predictor.classes
+        return classes[best] if best < len(classes) else str(best)
+
+    def _expect_moved(
+        self, said: Mapping[int, Callable[[], Prediction]], classes: Sequence[str]
+    ) -> None:
+        """Let what the model said of each image move along with it."""
+        plain, task = self.examiner.sources, self.examiner.predictor.task
+
+        def told(number: int) -> Targets | None:
+            return targets_of(said[number](), classes, plain[number].size)
+
+        for number in said:
+            if (targets := told(number)) is not None:
+                self.examiner.expected[number] = expected_targets(task, classes, targets)
+        self.examiner.sources = plain.with_targets(
+            lambda number: told(number) if number in said else None, memory=_SAID_MEMORY
+        )
 
     def _asked_twice(self, right: Sequence[int]) -> tuple[int, int]:
         """Ask again, in another order: an answer may depend on its neighbours in a batch, too."""
@@ -274,7 +339,7 @@ class _Run:
         first = dict(self.examiner.predictions(chosen))
         second = dict(self.examiner.predictions(chosen[::-1]))
         self.spent += 2 * len(chosen)
-        changed = sum(_differs(first[number], second[number]) for number in chosen)
+        changed = sum(distance(first[number], second[number]) > _ROUNDING for number in chosen)
         if changed:
             self.notes.append(
                 f"{changed} of {len(chosen)} images got another answer when asked again: the model "
@@ -295,8 +360,12 @@ class _Run:
             raise UsageError(
                 f"the model is right on {right} of {total} images as they are; at least {SCREENED} "
                 f"are needed, and {enough} for an interval at {onset:.0%}: with this share about "
-                f"{math.ceil(enough / share):,} images; check that model, labels and preprocessing "
-                "belong together"
+                f"{math.ceil(enough / share):,} images; "
+                + (
+                    self._failures()
+                    if self.failed
+                    else "check that model, labels and preprocessing belong together"
+                )
             )
         if right < enough:
             self.notes.append(
@@ -354,7 +423,15 @@ class _Run:
         # Counted by questions, not by what the log did not know: a search that was killed must
         # make the same decisions when it is continued.
         self.spent += len(cells)
-        return [one.error for one in self.examiner.ask(plan, cells, attempt=attempt)]
+        answers = self.examiner.ask(plan, cells, attempt=attempt)
+        for one in answers:
+            if math.isnan(one.error):
+                self._count_failure(one.says)
+        return [one.error for one in answers]
+
+    def _count_failure(self, reason: str) -> None:
+        # Also of answers in the log: a search that is continued says the same.
+        self.failed, self.last_failure = self.failed + 1, reason.removeprefix("no answer: ")
 
     def _instability(self, plan: LevelPlan, found: SearchOutcome) -> float:
         """Return an upper bound of the share of answers about a threshold that change."""
@@ -366,15 +443,18 @@ class _Run:
         images = range(min(found.n, _REPEATED // len(levels)))
         cells = [(self.units[image], level) for level in sorted(levels) for image in images]
         first, second = (self._ask(plan, cells, attempt) for attempt in (0, 1))
-        tau = self.options.tau
+        tau = self.tau
         flips = sum((a < tau) != (b < tau) for a, b in zip(first, second, strict=True))
         return wilson(flips, len(cells))[1] if flips else 0.0
 
     def _witness(self, plan: LevelPlan, cell: Cell) -> tuple[str, str, str]:
         """Return key, expected and what the model said of a cell."""
-        number = self.units[cell[0]]
-        (answer,) = self.examiner.ask(plan, [(number, cell[1])])
-        return self.subjects.keys[number], self.subjects.names[number], answer.says
+        examiner, number = self.examiner, self.units[cell[0]]
+        (answer,) = examiner.ask(plan, [(number, cell[1])])
+        expected = self.subjects.names[number]
+        if not expected or examiner.predictor.task != "classification":
+            expected = examiner.says(examiner.expected[number].value(examiner.sources[number]))
+        return self.subjects.keys[number], expected, answer.says
 
     # Variants of several transforms
 
@@ -395,14 +475,15 @@ class _Run:
             objects=self.subjects.objects,
         )
 
-    def _last_notes(self, found: Tolerance) -> None:
-        if self.examiner.failures:
-            self.notes.append(
-                f"the model failed on {self.examiner.failures:,} images, which count as errors; "
-                f"the last time: {self.examiner.last_failure}"
-            )
-        if unusable := sum(one.unusable for one in found.axes):
-            self.notes.append(f"{unusable:,} answers were not numbers, and count as errors")
+    def _last_notes(self) -> None:
+        if self.failed:
+            self.notes.append(self._failures())
+
+    def _failures(self) -> str:
+        return (
+            f"the model failed on {self.failed:,} images, which count as errors; the last time: "
+            f"{self.last_failure}"
+        )
 
 
 @dataclass(frozen=True)
@@ -414,11 +495,3 @@ class _AsItIs(LevelPlan):
     def operations(self, key: str, size: tuple[int, int], level: int) -> tuple[()]:
         del key, size, level
         return ()
-
-
-def _differs(one: object, other: object) -> bool:
-    if not isinstance(one, Classification) or not isinstance(other, Classification):
-        return type(one) is not type(other)
-    if one.probabilities.shape != other.probabilities.shape:
-        return True
-    return not np.allclose(one.probabilities, other.probabilities, atol=_ROUNDING, equal_nan=True)

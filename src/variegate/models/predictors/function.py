@@ -19,7 +19,7 @@ from variegate.models.predictors.base import Prediction, PredictionError, Predic
 from variegate.models.predictors.checks import checked
 from variegate.models.preprocessing import as_rgb
 
-Takes = Literal["arrays", "path"]
+Takes = Literal["arrays", "path", "unchanged"]
 
 
 class FunctionPredictor(Predictor):
@@ -43,7 +43,7 @@ class FunctionPredictor(Predictor):
             function: is given a list of images, (H, W, 3) RGB, uint8, of any sizes (gray ones have
                 three equal channels, what is transparent is white), and returns a list of answers
                 (see `answers`); or with `takes` "path" the path of a PNG file of one, as text, and
-                returns one.
+                returns one; or with "unchanged" a list of the images as they are, gray ones too.
             task: None: what the function says, or classification.
             classes: of its answers; none: what the function says.
             takes: what it is given.
@@ -55,7 +55,7 @@ class FunctionPredictor(Predictor):
         said: Task = getattr(function, "task", "classification")
         self.task = task or said
         self.classes = tuple(classes) or tuple(getattr(function, "classes", ()))
-        self.identity = _identity(function, self._name, self.task, self.classes)
+        self.identity = function_identity(function, self._name, self.task, self.classes)
         self._reader = AnswerReader(self.task, self.classes)
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
@@ -64,6 +64,8 @@ class FunctionPredictor(Predictor):
         sizes = [(one.shape[0], one.shape[1]) for one in images]
         if self._takes == "path":
             answers = self._by_path(images)
+        elif self._takes == "unchanged":
+            answers = self._asked(list(images))
         else:
             answers = self._asked([as_rgb(one) for one in images])
         return checked(self._reader.all(answers, sizes), images, self)
@@ -90,7 +92,9 @@ class FunctionPredictor(Predictor):
         return {**super().to_json(), "function": self._name}
 
 
-def _identity(function: Callable[..., Any], name: str, task: str, classes: Sequence[str]) -> str:
+def function_identity(
+    function: Callable[..., Any], name: str, task: str, classes: Sequence[str]
+) -> str:
     """Return a digest of what can be known of a function: its file, or what it says itself."""
     digest = hashlib.sha256(repr(("function", name, task, tuple(classes))).encode())
     if own := getattr(function, "identity", ""):
@@ -104,35 +108,39 @@ def _identity(function: Callable[..., Any], name: str, task: str, classes: Seque
     return digest.hexdigest()
 
 
-def load_function(text: str) -> Callable[..., Any]:
+def load_function(text: str, *, flag: str = "--predict") -> Callable[..., Any]:
     """Return the function that `module:function` or `file.py:function` names.
 
     Modules are found as Python finds them, and in the current folder.
+
+    Args:
+        text: names it.
+        flag: option that a message is about.
 
     Raises:
         InputError: there is none.
     """
     place, colon, name = text.rpartition(":")
     if not colon or not place or not name:
-        raise InputError(f"--predict: expected module:function or file.py:function, got {text!r}")
-    module = _module(place)
+        raise InputError(f"{flag}: expected module:function or file.py:function, got {text!r}")
+    module = _module(place, flag)
     found: Any = module
     for part in name.split("."):
         if not hasattr(found, part):
             known = [one for one in dir(found) if not one.startswith("_")]
-            raise InputError(f"--predict: {place} has no {part!r}{did_you_mean(part, known)}")
+            raise InputError(f"{flag}: {place} has no {part!r}{did_you_mean(part, known)}")
         found = getattr(found, part)
     if not callable(found):
-        raise InputError(f"--predict: {text} is no function, but {type(found).__name__}")
+        raise InputError(f"{flag}: {text} is no function, but {type(found).__name__}")
     return found
 
 
-def _module(place: str) -> Any:
+def _module(place: str, flag: str) -> Any:
     try:
         if place.endswith(".py"):
             path = Path(place)
             if not path.is_file():
-                raise InputError(f"--predict: there is no file {place}")
+                raise InputError(f"{flag}: there is no file {place}")
             spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
             assert spec is not None
             assert spec.loader is not None
@@ -148,4 +156,4 @@ def _module(place: str) -> Any:
         raise
     except Exception as error:
         kind, text = type(error).__name__, " ".join(str(error).split())
-        raise InputError(f"--predict: {place} cannot be imported ({kind}: {text})") from error
+        raise InputError(f"{flag}: {place} cannot be imported ({kind}: {text})") from error
