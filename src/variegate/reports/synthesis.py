@@ -125,6 +125,9 @@ def _bar(count: int, most: int) -> Html:
 
 def _shots(made: SynthesisSummary, source: str, total: int, limits: Limits) -> Iterator[Html]:
     bounds: dict[str, Any] = {"most": MOST_SHOWN, "most_bytes": MOST_BYTES // 2}
+    if not total:
+        yield tag("p", "Nothing was made.", class_="note")
+        return
     before = Thumbnails(open_storage(source), limits, **bounds)
     after = Thumbnails(open_output(made.run.output), limits, **bounds)
     names = read_manifest(made.run.output, columns=["output"], where={"status": ["output"]})

@@ -304,14 +304,14 @@ def _with_model(
             labelled=lambda most: labelled_images(examples, most),
         )
     with opened.predictor as predictor:
-        spec, identity = spec_of(named, predictor, classes), predictor.identity
+        spec, judge = spec_of(named, predictor, classes), wanted.filter.to_json(predictor)
     notes = [f"{named.name}: {one}" for one in opened.notes]
-    if identity != tolerance.model.get("identity"):
+    if judge["identity"] != tolerance.model.get("identity"):
         notes.append(f"{named.name}: another model than that of the tolerance is asked")
     return replace(
         prepared,
         kind="synthesize",
-        options={**prepared.options, FILTER: wanted.filter.to_json(identity), MODEL: spec},
+        options={**prepared.options, FILTER: judge, MODEL: spec},
         dataset_format=_noted(prepared, tuple(information(notes))),
     )
 

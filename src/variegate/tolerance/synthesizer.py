@@ -8,23 +8,23 @@ what comes out depends on the source alone, not on the number of workers.
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 from variegate.codecs import decode
 from variegate.formats import Item, Source
-from variegate.models.differences import difference
-from variegate.models.predictors.base import Prediction, Predictor
+from variegate.models.predictors.base import Prediction, PredictionError, Predictor
 from variegate.models.predictors.checks import Failure, predict_each
 from variegate.models.predictors.spec import open_spec
+from variegate.models.scorers import SCORERS, Scorer
 from variegate.models.truths import truth
 from variegate.runs.augmenter import Augmenter
 from variegate.runs.render import Rendered
 from variegate.runs.variant_choice import wanted_of
 from variegate.runs.worker import Result
 from variegate.storage.json import dumped
-from variegate.tolerance.question import says
+from variegate.tolerance.measure import Measure, measure
 
 #: The job's options: how results are judged, and by which model.
 FILTER, MODEL = "filter", "model"
@@ -39,7 +39,7 @@ class ErrorFilter:
     Attributes:
         min_error, max_error: bounds of the difference from the labels; None for none.
         retries: for each result that is wanted, at most this number of further draws.
-        difference: how it is measured; see `variegate.models.differences`.
+        difference: how it is measured; see `variegate.tolerance.measure`.
     """
 
     min_error: float | None = None
@@ -71,9 +71,19 @@ class ErrorFilter:
         bounds += [f"of at most {self.max_error:g}"] if self.max_error is not None else []
         return f"a predicted error {' and '.join(bounds)}"
 
-    def to_json(self, identity: str) -> dict[str, Any]:
-        """Return the job's option: what decides, the model's identity included."""
-        return {**asdict(self), "identity": identity}
+    def to_json(self, predictor: Predictor) -> dict[str, Any]:
+        """Return the job's option: all that decides, the identity of the model included.
+
+        Raises:
+            UsageError: there is no such difference.
+        """
+        measured = measure(predictor, self.difference)
+        return {**asdict(self), "identity": predictor.identity, "measure": measured.identity}
+
+    @classmethod
+    def of_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return the filter that `to_json` tells of."""
+        return cls(**{one.name: data[one.name] for one in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +168,7 @@ class Synthesizer(Augmenter):
 
     @property
     def _filter(self) -> ErrorFilter:
-        told = self.options[FILTER]
-        return ErrorFilter(**{name: told[name] for name in told if name != "identity"})
+        return ErrorFilter.of_json(self.options[FILTER])
 
     @property
     def _quota(self) -> Mapping[str, Any]:
@@ -168,22 +177,17 @@ class Synthesizer(Augmenter):
 
     def _judged(self, source: Source, made: Sequence[Rendered]) -> list[Judged] | None:
         """Ask the model about results; None where it is not known what it should say."""
-        predictor = _predictor(json.dumps(self.options[MODEL], sort_keys=True))
-        compare = difference(predictor.task, predictor.classes, self._filter.difference)
-        expected = [self._truth(source, one, predictor) for one in made]
+        told = json.dumps(self.options[MODEL], sort_keys=True)
+        asked = _asked(told, self._filter.difference)
+        expected = [self._truth(source, one, asked.predictor) for one in made]
         # As they will be read: encoding them may have changed the answer.
         images = [decode(one.encoded, limits=self.limits) for one in made]
+        answers = predict_each(asked.predictor, images)
         judged = []
-        for one, wanted, answer in zip(
-            made, expected, predict_each(predictor, images), strict=True
-        ):
+        for one, wanted, answer in zip(made, expected, answers, strict=True):
             if wanted is None:
                 return None
-            if isinstance(answer, Failure):
-                judged.append(Judged(one, None, f"no answer: {answer.reason}"))
-            else:
-                error = round(compare(wanted, answer), 6)
-                judged.append(Judged(one, error, says(answer, predictor.classes)))
+            judged.append(asked.judged(one, wanted, answer))
         return judged
 
     def _truth(self, source: Source, done: Rendered, predictor: Predictor) -> Prediction | None:
@@ -224,7 +228,27 @@ def _as_text(refused: Sequence[Judged]) -> str:
     ).decode()
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A model that is open, and how its answers are measured."""
+
+    predictor: Predictor
+    measure: Measure
+    scorer: Scorer
+
+    def judged(self, done: Rendered, expected: Prediction, answer: Prediction | Failure) -> Judged:
+        if isinstance(answer, Failure):
+            return Judged(done, None, f"no answer: {answer.reason}")
+        try:
+            error = round(float(self.measure(expected, answer)), 6)
+        except PredictionError as fault:
+            return Judged(done, None, f"no answer: {fault}")
+        return Judged(done, error, self.scorer.text(answer))
+
+
 @lru_cache(maxsize=2)
-def _predictor(text: str) -> Predictor:
+def _asked(text: str, difference: str | None) -> _Asked:
     """Open a model, once in a process."""
-    return open_spec(json.loads(text))
+    predictor = open_spec(json.loads(text))
+    scorer: Scorer = SCORERS[predictor.task](predictor.classes, len(predictor.classes))
+    return _Asked(predictor, measure(predictor, difference), scorer)
