@@ -121,7 +121,7 @@ def outputs(output):
 def test_the_count_is_exact_though_an_image_is_broken(folder, tolerance, tmp_path, count):
     (folder / "dark/0.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     made = tolerance.synthesize(folder, tmp_path / "out", count=count, options=HERE)
-    files = [path for path in (tmp_path / "out").rglob("*.png")]
+    files = list((tmp_path / "out").rglob("*.png"))
     assert made.made == made.wanted == count == len(files)
     by_image = [sum(r["key"] == key for r in outputs(tmp_path / "out")) for key in kept(folder)]
     assert max(by_image) - min(by_image) <= 1
@@ -152,8 +152,9 @@ def test_what_a_filter_kept_passes_when_the_model_is_asked_again(
         folder, out, realism=-0.1, count=24, model=model, filter=wanted, options=HERE
     )
     scope = {}
-    exec(MODEL, scope)  # noqa: S102 - the model, independently of the run
-    assert made.made and made.rejected
+    exec(MODEL, scope)
+    assert made.made
+    assert made.rejected
     for row in outputs(out):
         (answer,) = scope["predict"]([decode((out / row["output"]).read_bytes())])
         right = answer[("bright", "dark").index(row["label"])]
@@ -300,13 +301,11 @@ def test_a_set_without_readable_images_is_refused(tolerance, tmp_path):
 def test_sets_without_end_differ_and_stop_at_the_limit(folder, tolerance, tmp_path):
     out = tmp_path / "out"
     made = []
-    limit = 0
+    sets = synthesize_endlessly(folder, out, tolerance, options=HERE, limit_bytes=200_000)
     with pytest.raises(DiskLimitReached, match="disk limit"):
-        for one in synthesize_endlessly(folder, out, tolerance, options=HERE, limit_bytes=200_000):
-            made.append(one)
-            limit += one.run.counts.bytes
+        made.extend(sets)
     assert len(made) >= 2
-    assert limit <= 200_000
+    assert sum(one.run.counts.bytes for one in made) <= 200_000
     assert len({one.run.digest for one in made}) == len(made)
     assert made[0].run.output == place_of(str(out), 1)
     # The same call goes on: finished sets stay, and are of the same bytes.

@@ -62,19 +62,15 @@ class RealismChoice:
     ] = None
     axis_min: Annotated[
         Texts,
-        option(
-            "--axis-min", "Least intensity of one axis, 0 to 1. Repeatable.", _REALISM, "AXIS=N"
-        ),
+        option("--axis-min", "Least intensity of one, 0 to 1. Repeatable.", _REALISM, "AXIS=N"),
     ] = None
     axis_max: Annotated[
         Texts,
-        option("--axis-max", "Greatest intensity of one axis. Repeatable.", _REALISM, "AXIS=N"),
+        option("--axis-max", "Greatest intensity of one. Repeatable.", _REALISM, "AXIS=N"),
     ] = None
     multiplier: Annotated[
         Texts,
-        option(
-            "--multiplier", "Factor on the intensity of one axis. Repeatable.", _REALISM, "AXIS=N"
-        ),
+        option("--multiplier", "Factor on the intensity of one. Repeatable.", _REALISM, "AXIS=N"),
     ] = None
     weight: Annotated[
         Texts,
