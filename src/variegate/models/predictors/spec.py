@@ -69,6 +69,7 @@ def open_spec(spec: Mapping[str, Any]) -> Predictor:
         UsageError: it is another one now.
     """
     named = NamedModel(map_class=spec["map_class"], threads=spec["threads"])
+    opened: Predictor
     if "file" in spec:
         path = Path(spec["file"])
         card = ModelCard.model_validate(spec["card"])
