@@ -36,8 +36,11 @@ class Augmenter(Worker):
             return
         file_format = self._format(source, data)
         only = variants_of(self.options, self.recipe, source)
+        # A source's faults are told once.
+        first = min(only, default=0) if only is not None else 0
         for done in self.renderer.variants(source, data, file_format, only=only):
-            yield self._made(source, done, file_format)
+            tells = done.variant.index == first
+            yield self._made(source, done, file_format, tells=tells)
 
     def result_again(self, source: Source, data: bytes, row: Row) -> Result:
         if row.status == "copied":
@@ -91,7 +94,9 @@ class Augmenter(Worker):
         item = _item(source, source.key, size, source.annotation, masks)
         return Result(item=item, content=data, sidecars=self.annotations.sidecars(item))
 
-    def _made(self, source: Source, done: Rendered, file_format: str) -> Result:
+    def _made(
+        self, source: Source, done: Rendered, file_format: str, *, tells: bool = True
+    ) -> Result:
         variant = done.variant
         key = self._key(source.key, variant.index, file_format)
         known = self.annotations.result(source, done.targets, done.size, key)
@@ -103,8 +108,7 @@ class Augmenter(Worker):
         }
         if done.labels and done.labels != source.shares:
             columns["labels"] = json.dumps(done.labels)
-        if variant.index:
-            # A source's faults are told once.
+        if not tells:
             columns["problems"] = None
         return Result(
             item=item,

@@ -228,9 +228,12 @@ def _oriented(record: dict[str, Any]) -> bool:
 
 
 def _deciding(record: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that decide what is written: not that leaks were accepted."""
+    """Return the options that decide what is written: not that leaks were accepted.
+
+    Nor where a model is: its identity is another option.
+    """
     options = record.get("options") or {}
-    return {name: value for name, value in options.items() if name != "allow_leaks"}
+    return {name: value for name, value in options.items() if name not in ("allow_leaks", "model")}
 
 
 def _inputs(there: dict[str, Any], here: dict[str, Any]) -> tuple[str, Any, Any]:

@@ -448,7 +448,7 @@ def _schema() -> "pa.Schema":
     small = ("variant", "height", "width", "identical")
     objects = ("objects", "objects_left_out", "objects_written")
     numbers |= dict.fromkeys((*small, *objects), pa.int32())
-    others = numbers | {"transient": pa.bool_()}
+    others = numbers | {"transient": pa.bool_(), "predicted_error": pa.float64()}
     return pa.schema([(name, others.get(name, pa.string())) for name in COLUMNS])
 
 

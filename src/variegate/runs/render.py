@@ -1,6 +1,6 @@
 """From one source to its results, in memory: decode, plan, execute, encode; labels along."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -82,6 +82,22 @@ class Renderer:
         rendering = _Rendering(self, source, data, file_format)
         planned = [one for one in rendering.plan() if only is None or one.index in only]
         yield from rendering.encoded(planned)
+
+    def in_turns(
+        self, source: Source, data: bytes, file_format: str, turns: Iterable[Collection[int]]
+    ) -> Iterator[list[Rendered]]:
+        """Yield the variants of each turn, by their numbers.
+
+        Args:
+            source, data, file_format: as for `variants`.
+            turns: numbers of variants; asked for one turn after the other, so that those that are
+                to come may depend on what was made.
+        """
+        rendering = _Rendering(self, source, data, file_format)
+        planned = rendering.plan()
+        for turn in turns:
+            made = rendering.encoded([one for one in planned if one.index in turn])
+            yield sorted(made, key=lambda one: one.variant.index)
 
     def again(
         self, source: Source, data: bytes, file_format: str, drawn: tuple[Draw, ...], index: int

@@ -19,6 +19,8 @@
 | identical | how many variants of the source equal an earlier one of it, written or not |
 | objects, objects_left_out | of the source: known, and in its annotation file but not usable |
 | objects_written | in the annotation of the output |
+| predicted, predicted_error | what a model says to the output, and how wrong it is, 0 to 1 |
+| rejected | JSON: what a filter refused before this output: `variant`, `error`, `operations` |
 """
 
 import json
@@ -62,6 +64,9 @@ class Row:
     objects: int | None = None
     objects_left_out: int | None = None
     objects_written: int | None = None
+    predicted: str | None = None
+    predicted_error: float | None = None
+    rejected: str | None = None
 
     @property
     def objects_hidden(self) -> int:

@@ -1,7 +1,9 @@
-"""Which variants of a source are made, where its classes decide it.
+"""Which variants of a source are made, where not all of them are.
 
-What balancing decides for a class (`variegate.runs.balance`) stands in the job's options, what the
-user decides in the recipe; the rest follows from the source alone.
+Either its classes decide it: what balancing decides for a class (`variegate.runs.balance`) stands
+in the job's options, what the user decides in the recipe. Or there is a *quota*: how many results
+each source gets, so that all of them come to a number that was asked for. The rest follows from the
+source alone.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,6 +14,8 @@ from variegate.recipes.recipe import Recipe
 from variegate.seeding import generator
 
 OPTION = "balance"
+#: (whole, limit): each source gets `whole` results, and one more where its draw is below `limit`.
+QUOTA = "quota"
 _BITS = 53
 
 
@@ -19,16 +23,22 @@ def variants_of(
     options: Mapping[str, Any], recipe: Recipe, source: Source
 ) -> frozenset[int] | None:
     """Return the numbers of the variants that a source gets; None for all."""
-    all_of_them = recipe.count()
-    if OPTION in options:
-        number = number_of(options[OPTION], recipe, source)
-    else:
-        number = asked_number(recipe, source)
+    number, all_of_them = wanted_of(options, recipe, source), recipe.count()
     if number == all_of_them:
         return None
     # Drawn, not the first: those of frequent and of rare classes shall be of the same kinds.
     rng = generator(recipe.seed, "balance", "which", source.key)
     return frozenset(rng.choice(all_of_them, number, replace=False).tolist())
+
+
+def wanted_of(options: Mapping[str, Any], recipe: Recipe, source: Source) -> int:
+    """Return how many variants a source gets."""
+    if QUOTA in options:
+        whole, limit = options[QUOTA]
+        return int(whole) + (draw_of(recipe, source) < limit)
+    if OPTION in options:
+        return number_of(options[OPTION], recipe, source)
+    return asked_number(recipe, source)
 
 
 def classes_of(source: Source) -> set[str]:

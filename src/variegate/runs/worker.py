@@ -53,7 +53,7 @@ _HEAD_BYTES = 1 << 20
 _PAUSES_S = (0.2, 0.8, 2.0)
 
 # Of a source of which no result is wanted.
-_LEFT_OUT = "its class has results enough (--balance)"
+_LEFT_OUT = "there are results enough without it (--balance, --count)"
 
 _INSUFFICIENT_MEMORY = -4  # cv2.error.code
 
@@ -65,6 +65,7 @@ KINDS = {
     "convert": "variegate.runs.converter:Converter",
     "audit": "variegate.datasets.prepare.auditor:Auditor",
     "prepare": "variegate.datasets.prepare.cleaner:Cleaner",
+    "synthesize": "variegate.tolerance.synthesizer:Synthesizer",
 }
 
 

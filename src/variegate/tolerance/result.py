@@ -15,6 +15,8 @@ from variegate.validation import Spec, sentence
 
 if TYPE_CHECKING:
     from variegate.models.predictors.base import Predictor
+    from variegate.runs.run import Options
+    from variegate.tolerance.synthesis import SynthesisSummary
 
 _ID = "urn:variegate:tolerance"
 
@@ -318,6 +320,7 @@ class Tolerance(Spec):
         realism: float | tuple[float, float] = 0.5,
         n: int = 1,
         axes: Mapping[str, Mapping[str, float]] | Sequence[str] | None = None,
+        only: Sequence[str] | None = None,
         k_min: int | None = None,
         k_max: int | None = None,
         groups: Sequence[Sequence[str]] | None = None,
@@ -331,6 +334,7 @@ class Tolerance(Spec):
             n: variants of each image.
             axes: the only ones to use, or for some of all what is wanted there: realism, min, max,
                 multiplier, weight.
+            only: axes to use, where `axes` says what is wanted on some; all where none are given.
             k_min, k_max: operations of a variant; what was calibrated where none are given.
             groups: of axes of which at most one is used; what was calibrated where none are given.
             seed: of the recipe.
@@ -340,14 +344,15 @@ class Tolerance(Spec):
         """
         self.check()
         strains = self.strains()
-        wanted = axes if isinstance(axes, Mapping) else {key: {} for key in axes or ()}
-        for name in wanted:
+        wanted = axes if isinstance(axes, Mapping) else {}
+        chosen = only if axes is None or isinstance(axes, Mapping) else axes
+        for name in (*wanted, *(chosen or ())):
             if name not in strains:
                 changes = "changes nothing on these images" if name in self._still() else ""
                 known = did_you_mean(name, strains)
                 raise UsageError(f"axis {name!r} {changes or f'was not searched{known}'}")
-        if axes is not None and not isinstance(axes, Mapping):
-            strains = {name: one for name, one in strains.items() if name in wanted}
+        if chosen is not None:
+            strains = {name: one for name, one in strains.items() if name in chosen}
         composite = self.composite
         values: dict[str, Any] = {
             "axes": {
@@ -367,6 +372,38 @@ class Tolerance(Spec):
             policy=policy,
             seed=seed,
             description=f"Realism {realism} of {_called(self.model)}, calibrated.",
+        )
+
+    def synthesize(
+        self,
+        source: str | Path,
+        output: str | Path,
+        *,
+        options: "Options | None" = None,
+        allow_leaks: bool = False,
+        **wanted: Any,
+    ) -> "SynthesisSummary":
+        """Make a dataset that this model takes to a chosen degree.
+
+        See `variegate.tolerance.synthesis.synthesize`.
+
+        Args:
+            source: a folder, zip or tar file, or bucket.
+            output: where the results go.
+            options: how to read and run.
+            allow_leaks: go on though the same image stands in two splits.
+            wanted: what is to be made: realism, count, axes, k_min, k_max, groups, seed, model,
+                filter; see `variegate.tolerance.synthesis.Synthesis`.
+        """
+        from variegate.tolerance.synthesis import Synthesis, synthesize
+
+        return synthesize(
+            source,
+            output,
+            self,
+            synthesis=Synthesis(**wanted),
+            options=options,
+            allow_leaks=allow_leaks,
         )
 
     def strains(self) -> dict[str, AxisStrain]:

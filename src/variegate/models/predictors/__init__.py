@@ -123,26 +123,38 @@ def open_predictor(
         predictor, more, guess = _from_file(named, names, dataset_classes, labelled)
         notes += more
     else:
-        predictor = _from_elsewhere(named, names, dataset_classes)
+        predictor = from_elsewhere(named, names, dataset_classes)
     if not predictor.classes and dataset_classes:
         raise UsageError(
             f"{named.name}: the names of its classes are not known; give --model-classes FILE"
         )
+    predictor, more = aligned(named, predictor, dataset_classes)
+    return OpenedModel(predictor, (*notes, *more), guess)
+
+
+def aligned(
+    named: NamedModel, predictor: Predictor, dataset_classes: Sequence[str]
+) -> tuple[Predictor, tuple[str, ...]]:
+    """Return a model that answers in a dataset's classes, and what should be known of that.
+
+    Raises:
+        UsageError: its classes are not those of the dataset.
+    """
     if predictor.classes == tuple(dataset_classes) or not dataset_classes:
-        return OpenedModel(predictor, notes, guess)
+        return predictor, ()
     if predictor.task == "keypoints":
-        return OpenedModel(predictor, notes, guess)
+        return predictor, ()
     try:
         match = matched(predictor.classes, dataset_classes, named.map_class)
     except UsageError as error:
         predictor.close()
         raise UsageError(f"{named.name}: {error}") from error
     if match.classes == predictor.classes and match.plain:
-        return OpenedModel(predictor, (*notes, *match.notes), guess)
-    return OpenedModel(AlignedPredictor(predictor, match), (*notes, *match.notes), guess)
+        return predictor, match.notes
+    return AlignedPredictor(predictor, match), match.notes
 
 
-def _from_elsewhere(
+def from_elsewhere(
     named: NamedModel, names: Sequence[str], dataset_classes: Sequence[str]
 ) -> Predictor:
     """Open a function, a server or a program; without names, it knows the dataset's classes."""
@@ -188,11 +200,17 @@ def _from_file(
         card = ModelCard.load(place)
         if names:
             card = card.model_copy(update={"classes": names})
-        return _loaded(path, card, named.threads), (), None
+        return load_file(path, card, named.threads), (), None
     return _guessed(path, named, names, dataset_classes, labelled)
 
 
-def _loaded(path: Path, card: ModelCard, threads: int) -> ArrayPredictor:
+def load_file(path: Path, card: ModelCard, threads: int) -> ArrayPredictor:
+    """Load a model file that is asked as its card says.
+
+    Raises:
+        InputError: it cannot be loaded.
+        UsageError: the card does not fit it.
+    """
     from variegate.models.predictors.litert import LiteRtPredictor
     from variegate.models.predictors.onnx import OnnxPredictor
 
@@ -243,7 +261,7 @@ def _guessed(
         notes.append(
             "the whole image is stretched to the size of the model's input; --fit says otherwise"
         )
-    predictor = _loaded(path, found[0][1], named.threads)
+    predictor = load_file(path, found[0][1], named.threads)
     settled = len(found) == 1 and (found[0][1].task != "classification" or known.output is not None)
     if settled:
         return predictor, (*notes, f"no card beside {path.name}: {found[0][0]}"), None
@@ -274,7 +292,7 @@ def _guessed(
     if not guess.decided:
         raise UsageError(f"{path.name}: {guess.refusal()}")
     card = guess.card if known.output is None else guess.card.changed_output(known.output)
-    return _loaded(path, card, named.threads), (*notes, f"{path.name}: {guess.note}"), guess
+    return load_file(path, card, named.threads), (*notes, f"{path.name}: {guess.note}"), guess
 
 
 def _in_classes(values: Floats, numbers: Sequence[int]) -> Floats:
