@@ -180,7 +180,7 @@ def corruption_errors(
     log: Path | None = None,
     on_progress: Callable[[SearchProgress], None] = lambda _: None,
 ) -> CorruptionErrors:
-    """Measure how often a model is wrong under common corruptions.
+    """ErrorMeasure how often a model is wrong under common corruptions.
 
     Args:
         source: a folder, zip or tar file, or bucket.
@@ -212,35 +212,36 @@ def _measured(
     on_progress: Callable[[SearchProgress], None],
 ) -> CorruptionErrors:
     plans, total = corruption_plans(seed), len(subjects.keys)
-    examiner.expected = list(subjects.expected or ())
+    examiner.expected = dict(enumerate(subjects.expected or ()))
+    failures = list[str]()
     expected = total * (1 + SEVERITIES * len(plans))
     stage = "images as they are"
     examiner.on_call = lambda calls: on_progress(SearchProgress(stage, calls, expected))
-    clean = _wrong(examiner, plans[0], range(total), 0, tau)
+    clean = _wrong(examiner, plans[0], range(total), 0, tau, failures)
     means, found, notes = [], [], list[str]()
     for plan in plans:
         stage = plan.name
         unchanged = _changes_nothing(examiner, plan, total)
         levels = range(1, SEVERITIES + 1)
         rows = [
-            clean if unchanged else _wrong(examiner, plan, range(total), level, tau)
+            clean if unchanged else _wrong(examiner, plan, range(total), level, tau, failures)
             for level in levels
         ]
         if unchanged:
             notes.append(f"{plan.name}: changes nothing on these images; not asked")
         means.append(np.mean(rows, axis=0))
         found.append(_corruption(plan, rows, clean, unchanged=unchanged))
-    if examiner.failures:
+    if failures:
         notes.append(
-            f"the model failed on {examiner.failures:,} images, which count as errors; the last "
-            f"time: {examiner.last_failure}"
+            f"the model failed on {len(failures):,} images, which count as errors; the last time: "
+            f"{failures[-1].removeprefix('no answer: ')}"
         )
     own = [one for one, plan in zip(means, plans, strict=True) if not plan.validation]
     apart = [one for one, plan in zip(means, plans, strict=True) if plan.validation]
     return CorruptionErrors(
         model=examiner.predictor.to_json(),
         dataset="",
-        error=examiner.error.name,
+        error=examiner.measure.name,
         tau=tau,
         seed=seed,
         images=total,
@@ -254,11 +255,19 @@ def _measured(
 
 
 def _wrong(
-    examiner: Examiner, plan: LevelPlan, images: Sequence[int], level: int, tau: float
+    examiner: Examiner,
+    plan: LevelPlan,
+    images: Sequence[int],
+    level: int,
+    tau: float,
+    failures: list[str],
 ) -> np.ndarray:
+    """Return which images are lost; what is said of answers that cannot be used is added."""
     cells: list[Cell] = [(image, level) for image in images]
+    answers = examiner.ask(plan, cells)
+    failures += [one.says for one in answers if math.isnan(one.error)]
     # Written so that NaN is an error.
-    return np.array([not one.error < tau for one in examiner.ask(plan, cells)])
+    return np.array([not one.error < tau for one in answers])
 
 
 def _changes_nothing(examiner: Examiner, plan: CorruptionPlan, total: int) -> bool:

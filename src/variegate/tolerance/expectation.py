@@ -120,7 +120,7 @@ def packed(one: Prediction) -> Callable[[], Prediction]:
 
 def targets_digest(targets: Targets) -> str:
     """Return a digest of all that is known of an image as targets."""
-    parts = [repr(targets.objects).encode(), targets.boxes.tobytes()]
+    parts: list[bytes | memoryview] = [repr(targets.objects).encode(), targets.boxes.tobytes()]
     for layer in targets.layers:
         parts += [f"{layer.role} {layer.beyond}".encode(), np.ascontiguousarray(layer.values).data]
     return _digest(*parts)

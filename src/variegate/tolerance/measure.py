@@ -13,7 +13,7 @@ from variegate.tolerance.answers import TAU
 
 
 @dataclass(frozen=True)
-class Measure:
+class ErrorMeasure:
     """How far an answer is from what was expected.
 
     Attributes:
@@ -46,7 +46,7 @@ class Measure:
 
 def measure(
     predictor: Predictor, given: str | Callable[[Any, Any], float] | None = None
-) -> Measure:
+) -> ErrorMeasure:
     """Return how answers of a model are measured.
 
     Args:
@@ -63,7 +63,7 @@ def measure(
     if given is None or (isinstance(given, str) and ":" not in given):
         compare = difference(task, classes, given)
         name = given or next(iter(DIFFERENCES[task]))
-        return Measure(name, f"{task} {name}", compare)
+        return ErrorMeasure(name, f"{task} {name}", compare)
     if isinstance(given, str):
         function, name = load_function(given, flag="--error"), given
     else:
@@ -73,4 +73,4 @@ def measure(
     if not 0 < tau <= 1:
         raise UsageError(f"{name}: expected a tau above 0, and at most 1, got {tau:g}")
     identity = function_identity(function, name, task, classes)
-    return Measure(name, identity, difference(task, classes, function), tau)
+    return ErrorMeasure(name, identity, difference(task, classes, function), tau)

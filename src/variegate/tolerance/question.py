@@ -20,7 +20,7 @@ from variegate.tolerance.answers import Cell
 from variegate.tolerance.cells import LevelPlan, Sources
 from variegate.tolerance.expectation import Expectation
 from variegate.tolerance.log import Answer, AnswerLog, digest, image_digest
-from variegate.tolerance.measure import Measure
+from variegate.tolerance.measure import ErrorMeasure
 
 _BATCH = 32
 # Of the images of one batch, bytes.
@@ -43,7 +43,7 @@ class Examiner:
     """
 
     predictor: Predictor
-    measure: Measure
+    measure: ErrorMeasure
     sources: Sources
     log: AnswerLog
     on_call: Callable[[int], None] = lambda _: None

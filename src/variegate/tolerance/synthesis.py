@@ -29,6 +29,7 @@ from variegate.models.predictors import NamedModel, open_predictor
 from variegate.models.predictors.spec import spec_of
 from variegate.recipes.recipe import Recipe
 from variegate.runs.augmenter import Augmenter
+from variegate.runs.balance import BalancePlan
 from variegate.runs.output import read_manifest
 from variegate.runs.run import Options, Prepared, Progress, Summary, prepare, run
 from variegate.runs.sources import seems_augmented
@@ -202,7 +203,7 @@ def _prepared(
         yield replace(
             prepared,
             options={**prepared.options, **more},
-            balanced=results,
+            chosen=BalancePlan({}, prepared.augmented, results, prepared.copied, ()),
             dataset_format=_noted(prepared, notes),
         )
 

@@ -24,7 +24,7 @@ from variegate.runs.render import Rendered
 from variegate.runs.variant_choice import wanted_of
 from variegate.runs.worker import Result
 from variegate.storage.json import dumped
-from variegate.tolerance.measure import Measure, measure
+from variegate.tolerance.measure import ErrorMeasure, measure
 
 #: The job's options: how results are judged, and by which model.
 FILTER, MODEL = "filter", "model"
@@ -233,7 +233,7 @@ class _Asked:
     """A model that is open, and how its answers are measured."""
 
     predictor: Predictor
-    measure: Measure
+    measure: ErrorMeasure
     scorer: Scorer
 
     def judged(self, done: Rendered, expected: Prediction, answer: Prediction | Failure) -> Judged:

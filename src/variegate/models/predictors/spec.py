@@ -11,7 +11,7 @@ from typing import Any
 
 from variegate.errors import UsageError, without_password
 from variegate.models.card import ModelCard
-from variegate.models.guess import Known
+from variegate.models.guess import KnownScaling
 from variegate.models.predictors import NamedModel, aligned, from_elsewhere, load_file
 from variegate.models.predictors.aligned import AlignedPredictor
 from variegate.models.predictors.arrays import ArrayPredictor
@@ -78,7 +78,7 @@ def open_spec(spec: Mapping[str, Any]) -> Predictor:
         named = replace(
             named,
             **{name: spec[name] for name in _PLACES if name in spec},
-            known=Known(task=spec["task"]),
+            known=KnownScaling(task=spec["task"]),
             version=spec["version"],
             paths=spec["paths"],
             timeout_s=spec["timeout_s"],
