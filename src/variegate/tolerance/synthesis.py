@@ -203,7 +203,7 @@ def _prepared(
         yield replace(
             prepared,
             options={**prepared.options, **more},
-            chosen=BalancePlan({}, prepared.augmented, results, prepared.copied, ()),
+            chosen=BalancePlan({}, prepared.augmented, results, 0, ()),
             dataset_format=_noted(prepared, notes),
         )
 
