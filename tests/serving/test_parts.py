@@ -247,3 +247,18 @@ def test_a_slider_at_zero_changes_nothing(photos):
     large = np.zeros((3000, 4000, 3), np.uint8)
     assert small(large).shape == (866, 1155, 3)
     assert small(photos[0]) is photos[0]
+
+
+def test_marks_are_read_as_a_search_writes_them(tmp_path):
+    def at(intensity):
+        return {"intensity": intensity, "value": 1.0, "unit": "degrees", "text": "1 degree"}
+
+    thresholds = [
+        {"quantile": 0.05, "at": at(0.2), "low": at(0.1), "high": at(0.3)},
+        {"quantile": 0.49, "at": None, "low": at(0.9), "high": None},
+    ]
+    path = tmp_path / "tolerance.json"
+    path.write_text(json.dumps({"axes": [{"axis": "rotate+", "thresholds": thresholds}]}))
+    marks = read_marks(path)["rotate+"]
+    assert (marks.onset.intensity, marks.onset.low, marks.onset.high) == (0.2, 0.1, 0.3)
+    assert marks.critical is None

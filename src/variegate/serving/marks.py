@@ -79,7 +79,23 @@ def _entries(data: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
         axes = [{"axis": name, **entry} for name, entry in axes.items() if isinstance(entry, dict)]
     for entry in axes if isinstance(axes, list) else ():
         if isinstance(entry, dict) and isinstance(name := _first(entry, _AXIS), str):
-            yield name, entry
+            yield name, {**entry, **_of_thresholds(entry.get("thresholds"))}
+
+
+def _of_thresholds(given: object) -> dict[str, Any]:
+    """Return onset and critical of thresholds by shares of lost images: the first and the last."""
+    places = {
+        one["quantile"]: {
+            "intensity": one["at"]["intensity"],
+            "low": one["low"]["intensity"],
+            "high": one["high"]["intensity"] if one.get("high") else 1.0,
+        }
+        for one in (given if isinstance(given, list) else ())
+        if one.get("at")
+    }
+    shares = sorted(one["quantile"] for one in given) if isinstance(given, list) else []
+    names = dict(zip(("onset", "critical"), (shares[:1] or [None]) + shares[1:][-1:], strict=False))
+    return {name: places[share] for name, share in names.items() if share in places}
 
 
 def _mark(given: object) -> Mark | None:
