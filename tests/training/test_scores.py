@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from variegate.training.scores import held_out_scores, wilson
+from variegate.training.scores import held_out_scores
 
 CLASSES = ("a", "b", "c")
 
@@ -42,10 +42,3 @@ def test_calibration_error_is_the_distance_of_confidence_and_accuracy():
     sure = np.exp(2) / (np.exp(2) + 2 * np.exp(-2))
     assert found.calibration_error == pytest.approx(sure - 0.5)
     assert sum(one.count for one in found.bins) == 10
-
-
-def test_wilson_by_published_values():
-    # Brown, Cai and DasGupta 2001: Wilson's interval of 0 of 10 and of 5 of 10.
-    assert wilson(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)
-    assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
-    assert wilson(0, 0) == (0, 1)

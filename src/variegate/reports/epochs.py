@@ -1,4 +1,4 @@
-"""Lines over epochs, and a matrix of counts, for pages."""
+"""Lines over the epochs of a training, for pages."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,6 @@ from variegate.reports.markup import Html, tag
 _WIDTH, _HEIGHT = 320, 150
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34, 8, 8, 18
 _TICKS = 4
-_MOST_CELLS = 40
 
 
 def lines(
@@ -90,40 +89,3 @@ def lines(
         for title, _, color in series
     )
     return tag("div", tag("h3", name), tag("div", *keys, class_="faint"), drawn, class_="panel")
-
-
-def matrix(names: Sequence[str], counts: Sequence[Sequence[int]]) -> Html:
-    """Return a matrix of counts: a row what an image is, a column what it is taken for."""
-    if len(names) > _MOST_CELLS:
-        text = f"Not shown of {len(names)} classes; training.json has it."
-        return tag("p", text, class_="note")
-    head = tag(
-        "tr",
-        tag("th", "is \\ taken for", scope="col", style="min-width:7rem"),
-        *(tag("th", name, class_="number", scope="col") for name in names),
-    )
-    rows = []
-    for name, row in zip(names, counts, strict=True):
-        total = sum(row) or 1
-        cells = []
-        for other, count in zip(names, row, strict=True):
-            color = "good" if other == name else "bad"
-            part = round(70 * count / total)
-            style = (
-                f"background:color-mix(in srgb,var(--{color}) {part}%,transparent)"
-                if count
-                else None
-            )
-            title = f"{name} taken for {other}: {count:,} of {sum(row):,}"
-            shown = f"{count:,}" if count else ""
-            cells.append(tag("td", shown, class_="number", style=style, title=title))
-        rows.append(tag("tr", tag("th", name, scope="row"), *cells))
-    table = tag("table", tag("thead", head), tag("tbody", *rows), class_="listed")
-    return tag(
-        "div",
-        table,
-        class_="scroll panel",
-        tabindex="0",
-        role="region",
-        aria_label="Confusion matrix",
-    )

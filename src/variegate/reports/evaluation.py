@@ -6,9 +6,8 @@ from typing import Any
 
 from variegate.errors import OutputError
 from variegate.models.evaluate import Evaluation, ModelComparison, ModelEvaluation, WorstImage
-from variegate.reports.charts import bars
 from variegate.reports.markup import Html, joined, tag
-from variegate.reports.matrix import MOST_CLASSES, calibration_curve, confused_most, heat_map
+from variegate.reports.matrix import calibration_panels, confusion_panels
 from variegate.reports.page import Section, page
 from variegate.reports.thumbnails import Thumbnails
 from variegate.runs.run import Options
@@ -259,39 +258,9 @@ def _class_row(row: dict[str, Any], names: list[str], measure: str) -> Html:
 def _confusion(told: dict[str, Any]) -> Iterator[Html]:
     names = told["classes"]
     columns = [*names, "another class"] if told["other"] else names
-    counts = told["counts"]
-    if len(names) <= MOST_CLASSES:
-        yield tag("div", heat_map(names, columns, counts), class_="panel")
-    if pairs := confused_most(names, columns, counts):
-        total = sum(sum(row) for row in counts)
-        yield tag(
-            "div",
-            tag("h3", "Confused most"),
-            bars(pairs, total, color="bad"),
-            class_="panel block",
-        )
+    yield from confusion_panels(names, columns, told["counts"])
 
 
 def _calibration(one: ModelEvaluation) -> Iterator[Html]:
-    bins = one.tables["calibration"]
-    titles = ("confidence", "answers", "mean", "right")
-    head = tag("tr", *(tag("th", name, class_="number", scope="col") for name in titles))
-    rows = [
-        tag(
-            "tr",
-            tag("td", f"{b['low']:.0%} to {b['high']:.0%}", class_="number"),
-            tag("td", f"{b['count']:,}", class_="number"),
-            tag("td", f"{b['confidence']:.1%}", class_="number"),
-            tag("td", f"{b['accuracy']:.1%}", class_="number"),
-        )
-        for b in bins
-    ]
     error = one.figures.get("calibration_error")
-    told = f"expected calibration error {error:.3f}" if error is not None else ""
-    table = tag("table", tag("thead", head), tag("tbody", *rows))
-    yield tag(
-        "div",
-        tag("div", tag("h3", "Right by confidence"), calibration_curve(bins), class_="panel"),
-        tag("div", tag("h3", told), table, class_="panel"),
-        class_="panels",
-    )
+    yield from calibration_panels(one.tables["calibration"], error)

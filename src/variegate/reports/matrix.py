@@ -3,15 +3,56 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from variegate.reports.charts import bars
 from variegate.reports.markup import Html, tag
 
-#: Larger ones are shown as a list of what is confused most.
-MOST_CLASSES = 40
+# Larger ones are shown as a list of what is confused most.
+_MOST_CLASSES = 40
 _CELL = 30
 # Of a letter of a name, and of what a slanted name needs on its right.
 _LETTER, _SLANT = 6.2, 0.64
 _SIDE, _MARGIN = 260, 30
 _LONGEST_NAME = 18
+
+
+def confusion_panels(
+    names: Sequence[str], columns: Sequence[str], counts: Sequence[Sequence[int]]
+) -> Iterator[Html]:
+    """Yield the heat map, if the classes are not too many, and what is confused most."""
+    if len(names) <= _MOST_CLASSES:
+        yield tag("div", heat_map(names, columns, counts), class_="panel")
+    if pairs := confused_most(names, columns, counts):
+        total = sum(sum(row) for row in counts)
+        yield tag(
+            "div",
+            tag("h3", "Confused most"),
+            bars(pairs, total, color="bad"),
+            class_="panel block",
+        )
+
+
+def calibration_panels(bins: Sequence[Mapping[str, Any]], error: float | None) -> Iterator[Html]:
+    """Yield the curve of a calibration beside its figures; bins as in `calibration_curve`."""
+    titles = ("confidence", "answers", "mean", "right")
+    head = tag("tr", *(tag("th", name, class_="number", scope="col") for name in titles))
+    rows = [
+        tag(
+            "tr",
+            tag("td", f"{b['low']:.0%} to {b['high']:.0%}", class_="number"),
+            tag("td", f"{b['count']:,}", class_="number"),
+            tag("td", f"{b['confidence']:.1%}", class_="number"),
+            tag("td", f"{b['accuracy']:.1%}", class_="number"),
+        )
+        for b in bins
+    ]
+    told = f"expected calibration error {error:.3f}" if error is not None else ""
+    table = tag("table", tag("thead", head), tag("tbody", *rows))
+    yield tag(
+        "div",
+        tag("div", tag("h3", "Right by confidence"), calibration_curve(bins), class_="panel"),
+        tag("div", tag("h3", told), table, class_="panel"),
+        class_="panels",
+    )
 
 
 def heat_map(names: Sequence[str], columns: Sequence[str], counts: Sequence[Sequence[int]]) -> Html:

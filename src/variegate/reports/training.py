@@ -1,12 +1,14 @@
 """The page of a training: what the model is worth, what it gets wrong, how it learned."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
 from variegate.codecs import Limits
-from variegate.reports.epochs import lines, matrix
+from variegate.reports.epochs import lines
 from variegate.reports.markup import Html, tag
+from variegate.reports.matrix import calibration_panels, confusion_panels
 from variegate.reports.page import Section, page
 from variegate.reports.shots import base_name, shown_key
 from variegate.reports.thumbnails import Thumbnails
@@ -46,7 +48,7 @@ def training_page(done: Training, thumbnails: Thumbnails) -> Iterator[str]:
         Section(
             "confusion",
             "Confusion",
-            iter([matrix(done.classes, scores.confusion)]),
+            confusion_panels(done.classes, done.classes, scores.confusion),
             "A row is what an image is, a column what it is taken for.",
         ),
         Section("curves", "Learning", _curves(done), "The dashed line is the epoch that is kept."),
@@ -150,24 +152,7 @@ def _curves(done: Training) -> Iterator[Html]:
 
 
 def _calibration(scores: HeldOutScores) -> Iterator[Html]:
-    titles = ("confidence", "answers", "mean confidence", "right")
-    head = tag(
-        "tr", *(tag("th", one, class_="number" if n else None) for n, one in enumerate(titles))
-    )
-    rows = (
-        tag(
-            "tr",
-            tag("th", f"{one.low:.1f} to {one.high:.1f}", scope="row"),
-            tag("td", f"{one.count:,}", class_="number"),
-            tag("td", f"{one.confidence:.0%}", class_="number"),
-            tag("td", f"{one.accuracy:.0%}", class_="number"),
-        )
-        for one in scores.bins
-        if one.count
-    )
-    table = tag("table", tag("thead", head), tag("tbody", *rows), class_="listed")
-    text = f"On average confidence and accuracy differ by {scores.calibration_error:.3f}."
-    yield tag("div", tag("p", text, class_="note"), table, class_="panel")
+    yield from calibration_panels([asdict(one) for one in scores.bins], scores.calibration_error)
 
 
 def _about_wrong(scores: HeldOutScores) -> str:

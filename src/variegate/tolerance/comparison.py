@@ -13,12 +13,14 @@ effect measures, Statistics in Medicine 27, 2008; of shares: Newcombe, Statistic
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, Literal
 
 from variegate.errors import UsageError
+from variegate.models.intervals import wilson
 from variegate.tolerance.answers import LEVELS
 from variegate.tolerance.result import AxisTolerance, CleanResult, ThresholdResult, Tolerance
-from variegate.tolerance.statistics import normal_quantile, quantile_ranks, wilson
+from variegate.tolerance.statistics import quantile_ranks
 from variegate.validation import Spec
 
 Verdict = Literal["better", "worse", "undecided"]
@@ -195,8 +197,8 @@ def _notes(first: Tolerance, second: Tolerance, names: tuple[str, str]) -> Itera
 
 def _clean(first: CleanResult, second: CleanResult, alpha: float) -> CleanDelta:
     one, other = first.error.value, second.error.value
-    low, high = wilson(first.wrong, first.images, alpha)
-    low_2, high_2 = wilson(second.wrong, second.images, alpha)
+    low, high = wilson(first.wrong, first.images, 1 - alpha)
+    low_2, high_2 = wilson(second.wrong, second.images, 1 - alpha)
     change = other - one
     begin = change - math.hypot(other - low_2, high - one)
     end = change + math.hypot(high_2 - other, one - low)
@@ -214,7 +216,7 @@ def _range(one: AxisTolerance, share: float, known: float, alpha: float) -> _Ran
     found = next(each for each in one.thresholds if each.quantile == share)
     at = None if found.at is None else found.at.intensity
     low, high = _stretched(
-        found, at, normal_quantile(1 - alpha / 2) / normal_quantile(1 - known / 2)
+        found, at, NormalDist().inv_cdf(1 - alpha / 2) / NormalDist().inv_cdf(1 - known / 2)
     )
     first, last = _ranked(one, share, alpha)
     end = None if high is None or last is None else max(high, last)

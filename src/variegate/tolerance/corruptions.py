@@ -14,12 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
 
 from variegate.annotations.sample import Size
 from variegate.errors import OutputError, UsageError
+from variegate.models.intervals import wilson
 from variegate.models.predictors import NamedModel
 from variegate.models.predictors.base import Predictor
 from variegate.ops import Operation
@@ -34,7 +36,6 @@ from variegate.tolerance.log import digest
 from variegate.tolerance.question import Examiner
 from variegate.tolerance.result import Interval
 from variegate.tolerance.run import SearchProgress, Subjects
-from variegate.tolerance.statistics import normal_quantile, wilson
 from variegate.validation import Spec
 
 SEVERITIES = 5
@@ -309,5 +310,5 @@ def _mean(errors: Sequence[np.ndarray]) -> Interval:
     of_images = np.mean(errors, axis=0)
     middle = float(of_images.mean())
     spread = float(of_images.std(ddof=1)) if len(of_images) > 1 else 1.0
-    half = normal_quantile(0.975) * spread / math.sqrt(len(of_images))
+    half = NormalDist().inv_cdf(0.975) * spread / math.sqrt(len(of_images))
     return Interval(value=middle, low=max(0.0, middle - half), high=min(1.0, middle + half))

@@ -24,11 +24,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError
 
 from variegate.errors import InputError, UsageError, did_you_mean
+from variegate.models.intervals import wilson
 from variegate.recipes.policies import all_axes
 from variegate.recipes.recipe import parse_yaml
 from variegate.tolerance.result import AxisTolerance, Tolerance
 from variegate.tolerance.search import ONSET
-from variegate.tolerance.statistics import wilson
 from variegate.tolerance.units import in_units
 from variegate.validation import Spec, sentence, shown
 
@@ -292,7 +292,7 @@ def _clean(found: Tolerance, limits: ToleranceLimits) -> Iterator[CheckedLimit]:
     if found.mode == "prediction preserved":
         raise UsageError("clean_error needs labels: without them nothing is known to be wrong")
     clean = found.clean
-    low, high = wilson(clean.wrong, clean.images, 1 - limits.confidence)
+    low, high = wilson(clean.wrong, clean.images, limits.confidence)
     outcome: Outcome = "kept" if high <= limit else "broken" if low > limit else "not shown"
     yield CheckedLimit(
         subject="images as they are",

@@ -12,6 +12,7 @@ import numpy as np
 
 from variegate.annotations.targets import Targets
 from variegate.errors import UsageError
+from variegate.models.intervals import wilson
 from variegate.models.predictors.base import Classification, Prediction
 from variegate.models.predictors.checks import Failure, distance
 from variegate.models.truths import targets_of
@@ -50,7 +51,6 @@ from variegate.tolerance.search import (
     SearchSettings,
     search,
 )
-from variegate.tolerance.statistics import wilson
 
 # Images that are asked twice, to see whether the model answers the same.
 _TWICE = 32

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from variegate.models.intervals import wilson
 from variegate.seeding import generator
 from variegate.tolerance.answers import LEVELS, TAU, Answers, Ask, Cell
 from variegate.tolerance.statistics import (
@@ -31,7 +32,6 @@ from variegate.tolerance.statistics import (
     isotonic,
     quantile_ranks,
     sign_test,
-    wilson,
 )
 
 SCREENED = 24

@@ -36,35 +36,6 @@ def quantile_ranks(n: int, share: float, alpha: float) -> tuple[int, int]:
     return low, high
 
 
-def wilson(wrong: int, n: int, alpha: float = 0.05) -> tuple[float, float]:
-    """Return an interval for a share of which `wrong` of n were seen.
-
-    Source: Wilson, Probable inference, J. Am. Stat. Assoc. 22, 1927.
-    """
-    if n == 0:
-        return 0.0, 1.0
-    z = normal_quantile(1 - alpha / 2)
-    share, extra = wrong / n, z * z / n
-    middle = (share + extra / 2) / (1 + extra)
-    half = z * math.sqrt(share * (1 - share) / n + extra / (4 * n)) / (1 + extra)
-    # Rounding must not leave a trace of nothing.
-    low = 0.0 if wrong == 0 else max(0.0, middle - half)
-    return low, 1.0 if wrong == n else min(1.0, middle + half)
-
-
-@cache
-def normal_quantile(share: float) -> float:
-    """Return the quantile of the standard normal distribution, by bisection of `erf`."""
-    low, high = -9.0, 9.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        if (1 + math.erf(middle / math.sqrt(2))) / 2 < share:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
-
-
 def sign_test(ups: int, downs: int) -> float:
     """Return how likely at least `ups` of `ups + downs` are where both are equally likely."""
     n = ups + downs

@@ -18,9 +18,9 @@ from torch import nn
 from variegate.errors import OutputError, UsageError
 from variegate.models.card import ModelCard, card_path
 from variegate.models.predictors.onnx import OnnxPredictor
+from variegate.models.probabilities import softmax
 from variegate.storage import printable
 from variegate.training.options import TrainingError
-from variegate.training.scores import softmax
 
 #: In the output's folder.
 MODEL, INT8_MODEL = "model.onnx", "model.int8.onnx"

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from variegate.models.intervals import wilson
+from variegate.models.metrics import Calibration, CalibrationBin, ClassScore, Confusion
+from variegate.models.probabilities import softmax
+
 Numbers = npt.NDArray[np.int64]
 
 _BINS = 10
 _MOST_WRONG = 10_000
 _WORST = 5
-_Z = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,23 +37,6 @@ class HeldOutClass:
     recall_interval: tuple[float, float] | None
     f1: float
     support: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldOutBin:
-    """Answers of similar confidence.
-
-    Attributes:
-        low, high: of it.
-        count: answers.
-        confidence, accuracy: means; 0 of none.
-    """
-
-    low: float
-    high: float
-    count: int
-    confidence: float
-    accuracy: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +69,7 @@ class HeldOutScores:
         calibration_error: expected; mean distance of confidence and accuracy.
         classes: one by one.
         confusion: [label][answer], counts.
-        bins: of confidence.
+        bins: of confidence, those that hold answers.
         wrong: images, by class, the surest first.
         wrong_count: how many in all.
         worst: names of the classes of the lowest recall.
@@ -98,7 +83,7 @@ class HeldOutScores:
     calibration_error: float
     classes: tuple[HeldOutClass, ...]
     confusion: tuple[tuple[int, ...], ...]
-    bins: tuple[HeldOutBin, ...]
+    bins: tuple[CalibrationBin, ...]
     wrong: tuple[WrongAnswer, ...] = field(default=(), repr=False)
     wrong_count: int = 0
     worst: tuple[str, ...] = ()
@@ -115,14 +100,17 @@ def held_out_scores(
         classes: names.
         keys: of the images.
     """
-    probabilities = softmax(logits)
+    probabilities = softmax(logits.astype(np.float64))
     answered = probabilities.argmax(axis=1)
-    confusion = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(confusion, (labels, answered), 1)
-    each = tuple(_one_class(confusion, number, name) for number, name in enumerate(classes))
     right = answered == labels
     sure = probabilities[np.arange(len(labels)), answered]
-    bins = _bins(sure, right)
+    confusion, calibration = Confusion(len(classes)), Calibration(_BINS)
+    for label, answer, confidence in zip(
+        labels.tolist(), answered.tolist(), sure.tolist(), strict=True
+    ):
+        confusion.add(label, answer)
+        calibration.add(confidence, right=label == answer)
+    each = tuple(map(_held_out, classes, confusion.scores()))
     wrong = sorted((int(labels[n]), -float(sure[n]), n) for n in np.flatnonzero(~right).tolist())
     own = probabilities[np.arange(len(labels)), labels]
     seen = [one for one in each if one.support]
@@ -133,10 +121,10 @@ def held_out_scores(
         interval=wilson(int(right.sum()), len(labels)),
         loss=float(-np.log(np.maximum(own, 1e-12)).mean()),
         macro_f1=float(np.mean([one.f1 for one in seen])),
-        calibration_error=sum(b.count * abs(b.confidence - b.accuracy) for b in bins) / len(labels),
+        calibration_error=calibration.expected_error or 0.0,
         classes=each,
-        confusion=tuple(tuple(map(int, row)) for row in confusion),
-        bins=bins,
+        confusion=tuple(tuple(map(int, row)) for row in confusion.counts),
+        bins=tuple(calibration.bins()),
         wrong=tuple(
             WrongAnswer(
                 key=keys[n],
@@ -151,48 +139,12 @@ def held_out_scores(
     )
 
 
-def softmax(logits: npt.NDArray[Any]) -> Floats:
-    """Return (N, C) probabilities."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
-
-
-def wilson(right: int, total: int) -> tuple[float, float]:
-    """Return Wilson's interval of a share, 95%."""
-    if not total:
-        return 0.0, 1.0
-    share, z2 = right / total, _Z * _Z
-    middle = (share + z2 / (2 * total)) / (1 + z2 / total)
-    reach = _Z * np.sqrt(share * (1 - share) / total + z2 / (4 * total**2)) / (1 + z2 / total)
-    return max(0.0, float(middle - reach)), min(1.0, float(middle + reach))
-
-
-def _one_class(confusion: Numbers, number: int, name: str) -> HeldOutClass:
-    right, support = int(confusion[number, number]), int(confusion[number].sum())
-    taken = int(confusion[:, number].sum())
+def _held_out(name: str, counted: ClassScore) -> HeldOutClass:
     return HeldOutClass(
         name=name,
-        precision=right / taken if taken else None,
-        recall=right / support if support else None,
-        recall_interval=wilson(right, support) if support else None,
-        f1=2 * right / (taken + support) if taken + support else 0.0,
-        support=support,
+        precision=counted.precision,
+        recall=counted.recall,
+        recall_interval=counted.interval if counted.support else None,
+        f1=counted.f1 or 0.0,
+        support=counted.support,
     )
-
-
-def _bins(sure: Floats, right: npt.NDArray[np.bool_]) -> tuple[HeldOutBin, ...]:
-    places = np.minimum((sure * _BINS).astype(np.int64), _BINS - 1)
-    made = []
-    for number in range(_BINS):
-        inside = places == number
-        count = int(inside.sum())
-        made.append(
-            HeldOutBin(
-                low=number / _BINS,
-                high=(number + 1) / _BINS,
-                count=count,
-                confidence=float(sure[inside].mean()) if count else 0.0,
-                accuracy=float(right[inside].mean()) if count else 0.0,
-            )
-        )
-    return tuple(made)
