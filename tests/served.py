@@ -20,6 +20,16 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
+from variegate.recipes.policies import find_axis
+from variegate.tolerance.result import (
+    AxisTolerance,
+    CleanResult,
+    IntensityQuantity,
+    Interval,
+    ThresholdResult,
+    Tolerance,
+)
+
 
 def squeezenet(data_dir: Path, folder: Path) -> Path:
     """Link SqueezeNet into a folder, with the card that its SOURCE.md describes."""
@@ -188,3 +198,41 @@ def claiming(width: int, height: int) -> bytes:
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     pixels = chunk(b"IDAT", zlib.compress(b"\0" * 99))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + pixels + chunk(b"IEND", b"")
+
+
+Place = tuple[float, float | None, float | None]
+
+
+def tolerance(path: Path, identity: str, axes: dict[str, tuple[Place, Place | None]]) -> None:
+    """Write what a search of a model found: (low, at, high) of onset and critical of each axis."""
+
+    def at(intensity: float) -> IntensityQuantity:
+        return IntensityQuantity(intensity=intensity, value=None, unit="", text="")
+
+    def threshold(quantile: float, place: Place | None) -> ThresholdResult:
+        low, found, high = place or (1.0, None, None)
+        others = {"at": found, "high": high}
+        known = {name: None if one is None else at(one) for name, one in others.items()}
+        return ThresholdResult(quantile=quantile, low=at(low), **known)
+
+    Tolerance(
+        model={"identity": identity},
+        mode="correctness preserved",
+        error="class",
+        tau=0.5,
+        seed=0,
+        quantiles=(0.05, 0.49),
+        n_max=256,
+        clean=CleanResult(
+            images=100, wrong=0, units=100, error=Interval(value=0, low=0, high=0.04)
+        ),
+        axes=tuple(
+            AxisTolerance(
+                axis=name,
+                version=find_axis(name)[1].version,
+                thresholds=(threshold(0.05, onset), threshold(0.49, critical)),
+            )
+            for name, (onset, critical) in axes.items()
+        ),
+        calls=0,
+    ).save(path)

@@ -1,7 +1,6 @@
 """The page, in a real browser: an image dropped, classes shown, sliders moved, a phone's width."""
 
 import base64
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -9,19 +8,14 @@ import pytest
 import served
 from browser import ROOT, Browser, browser
 from served import ask, form
+from variegate.models.card import ModelCard, card_path
+from variegate.models.predictors.onnx import OnnxPredictor
 
 AXE = ROOT / ".venv" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
 
 TOLERANCE = {
-    "version": 1,
-    "axes": [
-        {
-            "axis": "rotate+",
-            "onset": {"intensity": 0.12, "low": 0.09, "high": 0.16},
-            "critical": 0.41,
-        },
-        {"axis": "hue+", "onset": 0.2, "critical": 0.7},
-    ],
+    "rotate+": ((0.09, 0.12, 0.16), (0.41, 0.41, 0.41)),
+    "hue+": ((0.2, 0.2, 0.2), (0.7, 0.7, 0.7)),
 }
 
 DROP = """(() => {
@@ -48,7 +42,8 @@ def chromium(tmp_path_factory) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def address(squeezenet, tmp_path_factory) -> Iterator[str]:
     marks = tmp_path_factory.mktemp("marks") / "tolerance.json"
-    marks.write_text(json.dumps(TOLERANCE))
+    model = OnnxPredictor(squeezenet, ModelCard.load(card_path(squeezenet)))
+    served.tolerance(marks, model.identity, TOLERANCE)
     with served.server(squeezenet, "--tolerance", marks) as (url, _):
         yield url
 

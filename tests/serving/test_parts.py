@@ -1,18 +1,20 @@
 """The parts of a server, each alone: queue, keys, marks, gate, metrics."""
 
 import asyncio
-import json
 import threading
 import time
 
 import numpy as np
 import pytest
 
+import served
 from variegate.errors import InputError, UsageError
+from variegate.models.card import ModelCard, card_path
+from variegate.models.predictors.onnx import OnnxPredictor
 from variegate.serving.batches import Batcher
 from variegate.serving.faults import RequestError
 from variegate.serving.gate import BodyGate
-from variegate.serving.marks import Mark, read_marks
+from variegate.serving.marks import AxisMarks, Mark, read_marks
 from variegate.serving.metrics import Metrics
 from variegate.serving.settings import KeyRing, ServerSettings
 from variegate.serving.sliders import SliderStep, small, transformed
@@ -116,43 +118,26 @@ def test_keys_from_both_places_and_nothing_of_them_is_kept(tmp_path):
         KeyRing.read({}, tmp_path / "none")
 
 
-@pytest.mark.parametrize(
-    "axes",
-    [
-        [
-            {
-                "axis": "rotate+",
-                "onset": {"intensity": 0.2, "low": 0.1, "high": 0.3},
-                "critical": 0.6,
-            }
-        ],
-        {"rotate+": {"onset": {"value": 0.2, "interval": [0.1, 0.3]}, "critical": {"level": 0.6}}},
-        [
-            {
-                "name": "rotate+",
-                "onset": {"estimate": 0.2, "lower": 0.1, "upper": 0.3},
-                "critical": 0.6,
-            },
-            {"axis": "hue+", "onset": None, "critical": None},
-            {"axis": 3},
-            "odd",
-        ],
-    ],
-)
-def test_marks_are_read_whatever_their_form(tmp_path, axes):
+def test_marks_are_those_of_a_search(tmp_path, squeezenet):
     path = tmp_path / "tolerance.json"
-    path.write_text(json.dumps({"version": 1, "axes": axes}))
-    marks = read_marks(path)
-    assert marks.keys() == {"rotate+"}
-    assert marks["rotate+"].onset == Mark(0.2, 0.1, 0.3)
-    assert marks["rotate+"].critical == Mark(0.6, 0.6, 0.6)
+    model = OnnxPredictor(squeezenet, ModelCard.load(card_path(squeezenet)))
+    axes = {"rotate+": ((0.1, 0.2, 0.3), None), "hue+": ((0, None, 0), None)}
+    served.tolerance(path, model.identity, axes)
+    assert read_marks(path, model) == {"rotate+": AxisMarks(Mark(0.2, 0.1, 0.3), None)}
+    served.tolerance(path, model.identity, {"hue+": ((0, None, 0), None)})
+    with pytest.raises(InputError, match="takes all of each"):
+        read_marks(path, model)
+    served.tolerance(path, "another", axes)
+    with pytest.raises(UsageError, match="of another model"):
+        read_marks(path, model)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"axes": [{"axis": "hue+", "onset": 2}]}'])
-def test_files_without_marks_are_refused(tmp_path, text):
+@pytest.mark.parametrize("text", ["", "[]", "{}"])
+def test_files_of_no_search_are_refused(tmp_path, text, squeezenet):
     (tmp_path / "tolerance.json").write_text(text)
+    model = OnnxPredictor(squeezenet, ModelCard.load(card_path(squeezenet)))
     with pytest.raises(InputError, match=r"tolerance\.json"):
-        read_marks(tmp_path / "tolerance.json")
+        read_marks(tmp_path / "tolerance.json", model)
 
 
 def call(app, messages, headers=(), method="POST"):
@@ -247,18 +232,3 @@ def test_a_slider_at_zero_changes_nothing(photos):
     large = np.zeros((3000, 4000, 3), np.uint8)
     assert small(large).shape == (866, 1155, 3)
     assert small(photos[0]) is photos[0]
-
-
-def test_marks_are_read_as_a_search_writes_them(tmp_path):
-    def at(intensity):
-        return {"intensity": intensity, "value": 1.0, "unit": "degrees", "text": "1 degree"}
-
-    thresholds = [
-        {"quantile": 0.05, "at": at(0.2), "low": at(0.1), "high": at(0.3)},
-        {"quantile": 0.49, "at": None, "low": at(0.9), "high": None},
-    ]
-    path = tmp_path / "tolerance.json"
-    path.write_text(json.dumps({"axes": [{"axis": "rotate+", "thresholds": thresholds}]}))
-    marks = read_marks(path)["rotate+"]
-    assert (marks.onset.intensity, marks.onset.low, marks.onset.high) == (0.2, 0.1, 0.3)
-    assert marks.critical is None

@@ -96,6 +96,11 @@ class Classifier:
         self.version = version or self._narrow.identity[:12]
         self.classes = self._checked_classes(path)
 
+    @property
+    def predictor(self) -> Predictor:
+        """What is asked."""
+        return self._narrow
+
     def _checked_classes(self, path: Path) -> tuple[str, ...]:
         """Ask about a gray image, so that what does not fit is known before anybody comes."""
         height, width = self.card.input.size

@@ -59,7 +59,6 @@ def load(
         UsageError: a file is missing or wrong, or a package is not installed.
     """
     metrics = Metrics()
-    marks = {} if tolerance is None else read_marks(tolerance)
     classifier = Classifier(
         model,
         card=card,
@@ -68,6 +67,7 @@ def load(
         limits=settings.limits,
         metrics=metrics,
     )
+    marks = {} if tolerance is None else read_marks(tolerance, classifier.predictor)
     return LoadedModel(
         classifier, create_app(classifier, settings, metrics=metrics, marks=marks), marks
     )
