@@ -43,13 +43,23 @@ def test_a_function_with_an_error_of_its_own(run, folder):
     assert (found["error"], found["tau"]) == (f"{folder}/model.py:far", 0.9)
 
 
-def test_similarity_needs_no_model(run, folder):
-    done = run(
-        *("tolerance", folder / "set", "--similarity", *FEW, "-o", folder / "found.json", "--json")
-    )
-    # Flat images of one color resemble each other: too few are told apart, which is said.
-    assert done.exit_code in (0, 2)
-    assert "Traceback" not in done.stderr
+def test_similarity_needs_no_model(run, tmp_path):
+    rng, found = np.random.default_rng(0), tmp_path / "found.json"
+    (tmp_path / "set").mkdir()
+    for number in range(40):
+        small = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        image = cv2.resize(small, (96, 96), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(tmp_path / f"set/{number}.png"), image)
+    told = ("--axes", "rotate+,brightness+", "--n-max", 32, "--no-realism", "-o", found)
+    done = run("tolerance", tmp_path / "set", "--similarity", *told)
+    assert done.exit_code == 0, done.stderr
+    result = json.loads(found.read_text())
+    assert result["mode"] == "prediction preserved"
+    assert result["clean"]["units"] == 40
+    # What is turned resembles another one as much; what is brighter still itself.
+    rotate, brightness = (one["thresholds"] for one in result["axes"])
+    assert 0.05 < rotate[1]["at"]["intensity"] < 0.4
+    assert brightness[1]["at"] is None
 
 
 @pytest.mark.parametrize(
