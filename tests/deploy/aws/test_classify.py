@@ -322,8 +322,24 @@ def test_print_shows_all_and_touches_nothing(run, model, tmp_path):
     assert list((tmp_path / "here").iterdir()) == []
 
 
-def test_it_asks_and_says_what_is_missing(run, model, tmp_path):
-    assert run(model.path, answer="n\n").exit_code == 1
+def test_a_project_is_written_without_deploying(run, model, tmp_path):
+    mail = ("--alarm-email", "ops@example.com", "--tag", "team=vision")
+    result = run(model.path, "--print", "--folder", tmp_path / "project", *mail)
+    assert result.exit_code == 0, result.output
+    assert f"nothing was deployed; the project is in {tmp_path / 'project'}" in result.output
+    assert (tmp_path / "project/template.yaml").is_file()
+    assert (tmp_path / "project/function/requirements.txt").is_file()
+    assert "--tags team=vision" in result.output
+    assert "AlarmEmail=ops@example.com" in result.output
+
+
+def test_it_asks_and_says_what_is_missing(run, model, tmp_path, monkeypatch):
+    (tmp_path / "sam").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "sam").chmod(0o755)
+    with monkeypatch.context() as there:
+        there.setenv("PATH", str(tmp_path))
+        refused = run(model.path, answer="n\n")
+        assert (refused.exit_code, "nothing was deployed" in refused.output) == (0, True)
     without = run(model.path, "--yes")
     assert (without.exit_code, "pip install aws-sam-cli" in without.output) == (2, True)
     for arguments, says in (

@@ -1,24 +1,18 @@
 """variegate deploy augment: images put into one bucket appear as variants in another."""
 
-import shlex
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from variegate.cli.application import command
-from variegate.cli.console import note, show, show_raw, table
+from variegate.cli.console import note, show
 from variegate.cli.deploy.group import deploy
-from variegate.cli.options import PluginRecipe, Region, Yes, option, pairs, whole
+from variegate.cli.deploy.sam import SamChoice, cost_table
+from variegate.cli.options import PluginRecipe, option, whole
 from variegate.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rich.table import Table
-
-    from variegate.deploy.aws.cost import CostItem
     from variegate.recipes.plugins import Plugin
     from variegate.recipes.recipe import Recipe
 
@@ -43,38 +37,7 @@ def augment(
     stack: Annotated[
         str, option("--stack", "Name of the CloudFormation stack.", metavar="NAME")
     ] = ("variegate-augment"),
-    region: Region = None,
-    settings: Annotated[
-        list[str] | None,
-        option(
-            "--set",
-            "Parameter of the template, such as MemorySize=3008. Repeatable.",
-            metavar="NAME=VALUE",
-        ),
-    ] = None,
-    alarm_email: Annotated[
-        str | None,
-        option("--alarm-email", "Address that alarms are sent to.", metavar="ADDRESS"),
-    ] = None,
-    tags: Annotated[
-        list[str] | None,
-        option("--tag", "Tag of all that is made. Repeatable.", metavar="NAME=VALUE"),
-    ] = None,
-    python: Annotated[
-        str, option("--python", "Python version of the function's runtime.", metavar="VERSION")
-    ] = "3.13",
-    image: Annotated[
-        bool, option("--image", "Build a container image (needs Docker) instead of a zip file.")
-    ] = False,
-    folder: Annotated[
-        Path | None,
-        option(
-            "--folder",
-            "Keep the SAM project there; with --print, write it and deploy nothing. Default: "
-            "delete it.",
-            metavar="DIR",
-        ),
-    ] = None,
+    sam: SamChoice,
     images: Annotated[
         int,
         option("--images", "Estimate the cost of N images.", metavar="N", parser=whole(1)),
@@ -82,10 +45,6 @@ def augment(
     megapixels: Annotated[
         float, option("--megapixels", "Size of those images.", metavar="N")
     ] = 2.0,
-    only_print: Annotated[
-        bool, option("--print", "Show everything that would be done; change nothing.")
-    ] = False,
-    yes: Yes = False,
 ) -> None:
     """Create two buckets and a function between them: images in, variants out.
 
@@ -94,52 +53,30 @@ def augment(
     """
     from variegate.deploy.aws.lookup import look_up
     from variegate.deploy.aws.project import write_project
-    from variegate.deploy.aws.stack import (
-        check_stack_name,
-        checked_parameters,
-        deploy_command,
-        find_sam,
-        sam,
-    )
+    from variegate.deploy.aws.stack import check_stack_name, checked_parameters, find_sam
     from variegate.recipes.plugins import load_plugins
 
     loaded, files = recipe.load(), load_plugins(recipe.plugins or ())
     check_stack_name(stack)
-    given = {"InputBucketName": source, "OutputBucketName": output}
-    given |= {} if alarm_email is None else {"AlarmEmail": alarm_email}
-    parameters = checked_parameters(given | pairs(settings, "--set"))
+    buckets = {"InputBucketName": source, "OutputBucketName": output}
+    parameters = checked_parameters(buckets | sam.given())
     if not 0 < megapixels * 1e6 <= int(parameters["MaxPixels"]):
         raise UsageError(
             f"--megapixels: expected more than 0 and at most MaxPixels, "
             f"{int(parameters['MaxPixels']) / 1e6:g}, got {megapixels:g}"
         )
-    commands = [
-        ["validate", "--lint", *(("--region", region) if region else ())],
-        ["build"],
-        deploy_command(stack, parameters, region, image=image, tags=pairs(tags, "--tag")),
-    ]
     _show_cost(loaded, files, images, megapixels, parameters)
-    for one in commands:
-        note(f"sam {shlex.join(one)}")
-    if not parameters["AlarmEmail"] and not parameters["AlarmTopicArn"]:
-        note("nobody is told of alarms; name an address with --alarm-email")
-    if not only_print:
+    commands = sam.commands(stack, parameters)
+    if not sam.only_print:
         find_sam()
-        if not look_up(stack, (source, output), region):
+        if not look_up(stack, (source, output), sam.region):
             note("whether the buckets exist is not looked up: pip install 'variegate[aws]'")
-    with tempfile.TemporaryDirectory() as temporary:
-        place = folder or Path(temporary) / "project"
-        template = write_project(place, loaded, plugins=files, python=python, image=image)
-        if only_print and folder is None:
-            for name in ("requirements.txt", "recipe.yaml"):
-                show_raw(f"# function/{name}\n{(place / 'function' / name).read_text()}")
-            show_raw(f"# template.yaml\n{template.read_text()}")
-        if only_print or not (yes or typer.confirm("Build and deploy?", err=True)):
-            where = "" if folder is None else f"; the project is in {folder}, for these commands"
-            note(f"nothing was deployed{where}")
-            return
-        for arguments in commands:
-            sam(*arguments, folder=place)
+
+    def write(place: Path) -> Path:
+        return write_project(place, loaded, plugins=files, python=sam.python, image=sam.image)
+
+    if not sam.carry_out(commands, write, ("requirements.txt", "recipe.yaml")):
+        return
     show(f"put images into  s3://{source}/{parameters['InputPrefix']}")
     show(f"variants appear in s3://{output}/{parameters['OutputPrefix']}")
 
@@ -170,11 +107,3 @@ def _show_cost(
         f"{table['as_of']} in {table['region']}; times as on this machine"
     )
     show("")
-
-
-def cost_table(items: "list[CostItem]") -> "Table":
-    """Return a bill as lines."""
-    grid = table("", "", "", header=False, right=(1,))
-    for one in items:
-        grid.add_row(one.name, f"{one.usd:,.2f} USD", one.amount)
-    return grid

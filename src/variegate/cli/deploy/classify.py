@@ -1,6 +1,5 @@
 """variegate deploy classify: a model behind a URL, on AWS Lambda."""
 
-import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from variegate.cli.application import command
-from variegate.cli.console import note, show, show_raw
-from variegate.cli.deploy.augment import cost_table
+from variegate.cli.console import note, show
 from variegate.cli.deploy.group import deploy
-from variegate.cli.options import Region, Yes, option, pairs, whole
+from variegate.cli.deploy.sam import SamChoice, cost_table
+from variegate.cli.options import option, whole
 
 if TYPE_CHECKING:
     from variegate.deploy.aws.classify import DeployedModel
@@ -43,25 +42,7 @@ def classify(
     stack: Annotated[
         str, option("--stack", "Name of the CloudFormation stack.", metavar="NAME")
     ] = "variegate-classify",
-    region: Region = None,
-    settings: Annotated[
-        list[str] | None,
-        option(
-            "--set",
-            "Parameter of the template, such as MemorySize=3538. Repeatable.",
-            metavar="NAME=VALUE",
-        ),
-    ] = None,
-    python: Annotated[
-        str, option("--python", "Python version of the function's runtime.", metavar="VERSION")
-    ] = "3.13",
-    image: Annotated[
-        bool, option("--image", "Build a container image (needs Docker) instead of a zip file.")
-    ] = False,
-    folder: Annotated[
-        Path | None,
-        option("--folder", "Keep the SAM project there. Default: delete it.", metavar="DIR"),
-    ] = None,
+    sam: SamChoice,
     requests: Annotated[
         int,
         option("--requests", "Estimate the cost of N requests.", metavar="N", parser=whole(1)),
@@ -69,66 +50,38 @@ def classify(
     megapixels: Annotated[
         float, option("--megapixels", "Size of their images.", metavar="N", min=0.01, max=40)
     ] = 2.0,
-    only_print: Annotated[
-        bool, option("--print", "Show everything that would be done; change nothing.")
-    ] = False,
-    yes: Yes = False,
 ) -> None:
     """Put a classifier behind a URL: an HTTP API, and a function that is variegate serve.
 
     Needs sam (pip install aws-sam-cli) and AWS credentials. After you have seen the cost and
     agreed, the function is checked, built here, and deployed.
     """
-    from variegate.deploy.aws.classify import find_model
-    from variegate.deploy.aws.stack import all_parameters, check_stack_name, deploy_command
+    from variegate.deploy.aws.classify import find_model, write_classify_project
+    from variegate.deploy.aws.stack import all_parameters, check_stack_name, find_sam
 
     check_stack_name(stack)
     with tempfile.TemporaryDirectory() as temporary:
         found = find_model(model, card, Path(temporary))
-        given = {"ModelBucketName": found.bucket, "ModelKey": found.key}
-        parameters = all_parameters("classify", given | pairs(settings, "--set"))
-        commands = [
-            ["validate", "--lint", *(("--region", region) if region else ())],
-            ["build"],
-            deploy_command(stack, parameters, region, image=image),
-        ]
-        _show_cost(found, requests, megapixels, int(parameters["MemorySize"]), image=image)
+        place = {"ModelBucketName": found.bucket, "ModelKey": found.key}
+        parameters = all_parameters("classify", place | sam.given())
+        _show_cost(found, requests, megapixels, int(parameters["MemorySize"]), image=sam.image)
         if not parameters["KeysSecretArn"]:
             note(
                 "no API key is asked: whoever knows the URL can use it, at most "
                 f"{parameters['RateLimit']} requests a second (KeysSecretArn, RateLimit)"
             )
-        for one in commands:
-            note(f"sam {shlex.join(one)}")
-        if not only_print and not yes:
-            typer.confirm("Build and deploy?", abort=True, err=True)
-        place = folder if folder is not None and not only_print else Path(temporary) / "project"
-        _carry_out(place, found, tolerance, python, commands, image=image, only_print=only_print)
-    if not only_print:
+        commands = sam.commands(stack, parameters)
+        if not sam.only_print:
+            find_sam()
+
+        def write(folder: Path) -> Path:
+            return write_classify_project(
+                folder, found, tolerance=tolerance, python=sam.python, image=sam.image
+            )
+
+        deployed = sam.carry_out(commands, write, ("requirements.txt",))
+    if deployed:
         show(f"its URL is among the outputs of the stack {stack}: see docs/serving.md")
-
-
-def _carry_out(
-    place: Path,
-    model: "DeployedModel",
-    tolerance: Path | None,
-    python: str,
-    commands: list[list[str]],
-    *,
-    image: bool,
-    only_print: bool,
-) -> None:
-    """Write the project; show it, or have sam build and deploy it."""
-    from variegate.deploy.aws.classify import write_classify_project
-    from variegate.deploy.aws.stack import sam
-
-    template = write_classify_project(place, model, tolerance=tolerance, python=python, image=image)
-    if not only_print:
-        for arguments in commands:
-            sam(*arguments, folder=place)
-        return
-    show_raw(f"# function/requirements.txt\n{(place / 'function/requirements.txt').read_text()}")
-    show_raw(f"# template.yaml\n{template.read_text()}")
 
 
 def _show_cost(

@@ -131,7 +131,7 @@ def write_classify_project(
     if python not in RUNTIMES:
         raise UsageError(f"python: expected one of {', '.join(RUNTIMES)}, got {python!r}")
     if tolerance is not None:
-        read_marks(tolerance)
+        read_marks(tolerance, Classifier(model.path, card=model.card).predictor)
     given, code = begin_project(folder, "classify", python)
     libraries = requirements(python, image=image, libraries=_LIBRARIES)
     (code / REQUIREMENTS).write_text("".join(f"{one}\n" for one in libraries))
