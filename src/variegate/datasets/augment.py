@@ -1,13 +1,15 @@
 """Augment a dataset, unless the same image stands on two sides of its splits."""
 
+import time
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 from variegate.datasets.prepare.guard import without_leaks
+from variegate.recipes.plugins import load_plugins
 from variegate.recipes.recipe import Recipe
-from variegate.runs import run
-from variegate.runs.run import Options, Prepared, Progress, Summary
+from variegate.runs.run import Options, Prepared, Progress, Summary, load_recipe, prepare, run
+from variegate.storage import check_apart
 
 
 def augment(
@@ -36,13 +38,18 @@ def augment(
     Raises:
         UsageError: input, output, recipe or an option is not right, or an image is in two splits.
     """
-    return run.augment(
-        source,
-        output,
-        recipe=recipe,
-        seed=seed,
-        options=options,
-        check=partial(without_leaks, allow=allow_leaks),
-        on_start=on_start,
-        on_progress=on_progress,
-    )
+    options = options or Options()
+    plugins = load_plugins(options.plugins)
+    loaded = load_recipe(recipe, seed)
+    check_apart(source, output)
+    begun = time.monotonic()
+    with prepare(source, loaded, options) as prepared:
+        summary = run(
+            without_leaks(prepared, allow=allow_leaks),
+            output,
+            options,
+            plugins=plugins,
+            on_start=on_start,
+            on_progress=on_progress,
+        )
+    return replace(summary, elapsed_s=time.monotonic() - begun)

@@ -5,7 +5,6 @@ resumes it; another job is refused. The order that makes this safe: the job firs
 shard's files, then the shard's part of the manifest, at the end the manifest.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ from variegate.formats import NO_HINTS, DatasetFormat, Hints, Writer, detect, wr
 from variegate.formats.base import counted
 from variegate.formats.notes import stops_strict
 from variegate.recipes.borders import border_notes
-from variegate.recipes.plugins import Plugin, load_plugins
+from variegate.recipes.plugins import Plugin
 from variegate.recipes.recipe import Recipe
 from variegate.recipes.trial import try_recipe
 from variegate.runs import manifest
@@ -47,7 +46,6 @@ __all__ = [
     "Prepared",
     "Progress",
     "Summary",
-    "augment",
     "load_recipe",
     "prepare",
     "run",
@@ -364,46 +362,6 @@ def check_problems(listing: Listing, dataset_format: DatasetFormat, options: Opt
 def workers_of(options: Options) -> int:
     """Return the number of worker processes."""
     return default_workers() if options.workers is None else options.workers
-
-
-def augment(
-    source: str | Path,
-    output: str | Path,
-    *,
-    recipe: Recipe | str | Path | None = None,
-    seed: int | None = None,
-    options: Options | None = None,
-    check: Callable[[Prepared], Prepared] | None = None,
-    on_start: Callable[[Prepared], None] | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> Summary:
-    """Make the variants of every image of a dataset.
-
-    Args:
-        source: a folder or zip file.
-        output: a folder that is new, empty, or the same job's; or a zip file to be written.
-        recipe: a recipe, its file, or a preset's name; None for the preset "light".
-        seed: instead of the recipe's.
-        options: how to read and run.
-        check: refuses the job by raising, or returns it with further notes.
-        on_start: told of the checked job before anything is written.
-        on_progress: told of the progress, some times a second.
-
-    Raises:
-        UsageError: input, output, recipe or an option is not right.
-    """
-    options = options or Options()
-    plugins = load_plugins(options.plugins)
-    loaded = load_recipe(recipe, seed)
-    check_apart(source, output)
-    begun = time.monotonic()
-    with prepare(source, loaded, options) as prepared:
-        if check:
-            prepared = check(prepared)
-        summary = run(
-            prepared, output, options, plugins=plugins, on_start=on_start, on_progress=on_progress
-        )
-    return replace(summary, elapsed_s=time.monotonic() - begun)
 
 
 def run(

@@ -8,12 +8,13 @@ from typing import ClassVar
 import pytest
 
 from variegate.codecs import encode
+from variegate.datasets.augment import augment
 from variegate.datasets.samples import draw_images
 from variegate.errors import RecipeError
 from variegate.recipes.recipe import Recipe
 from variegate.runs.backends import backend_names, make_backend
 from variegate.runs.output import read_manifest
-from variegate.runs.run import Options, Progress, Summary, augment
+from variegate.runs.run import Options, Progress, Summary
 from variegate.runs.verify import verify
 
 _RECIPE = Recipe.parse("""

@@ -10,13 +10,14 @@ import pytest
 
 from variegate.annotations.annotation import Annotation
 from variegate.codecs import encode
+from variegate.datasets.augment import augment
 from variegate.datasets.convert import convert
 from variegate.datasets.samples import DrawnCoco, draw_images
 from variegate.formats import DatasetFormat, Source, all_formats, detect
 from variegate.formats.writer import WRITERS, writer_from_json, writer_to_json
 from variegate.recipes.recipe import Recipe
 from variegate.runs.manifest import rows
-from variegate.runs.run import Options, augment
+from variegate.runs.run import Options
 from variegate.runs.verify import verify
 from variegate.storage import (
     Entry,

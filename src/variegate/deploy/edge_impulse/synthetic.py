@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from variegate.codecs import encode, probe
+from variegate.datasets.augment import augment
 from variegate.datasets.samples import draw_images
 from variegate.datasets.upload.edge_impulse import ApiKey, EdgeImpulse, Endpoints, Pace
 from variegate.datasets.upload.selection import Choice
@@ -36,7 +37,7 @@ from variegate.deploy.edge_impulse.arguments import (
 )
 from variegate.errors import ImageError, InputError, OutputError, UsageError
 from variegate.formats.formulas import guarded
-from variegate.runs.run import Options, augment
+from variegate.runs.run import Options
 from variegate.seeding import check_seed, generator
 
 _KEY, _PROJECT = "EI_PROJECT_API_KEY", "EI_PROJECT_ID"

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from variegate.datasets.augment import augment
 from variegate.datasets.prepare.audit import Audit, audit
 from variegate.datasets.prepare.flags import FLAGS
 from variegate.deploy.edge_impulse.arguments import (
@@ -27,7 +28,7 @@ from variegate.deploy.edge_impulse.arguments import (
 )
 from variegate.errors import InputError, UsageError
 from variegate.runs.manifest import FOLDER, MANIFEST
-from variegate.runs.run import Options, Summary, augment
+from variegate.runs.run import Options, Summary
 
 METADATA = "ei-metadata.json"
 _OWN_MANIFEST = "variegate-manifest.parquet"
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument("--in-file", type=Path)
     made.add_argument("--in-directory", type=Path)
     made.add_argument("--audit", type=switch, default=True)
+    made.add_argument("--allow-leaks", type=switch, default=False)
     given = parsed(made, arguments)
     return run_block(lambda: _transform(given))
 
@@ -64,7 +66,12 @@ def _transform(given: argparse.Namespace) -> None:
             if given.upload_category == "split":
                 say("note: with the category split, variants of one image may be in both parts")
             made = augment(
-                source, work / "made", recipe=recipe, options=Options(), on_progress=progress()
+                source,
+                work / "made",
+                recipe=recipe,
+                options=Options(),
+                allow_leaks=given.allow_leaks,
+                on_progress=progress(),
             )
             told = _told(made, given)
             _copy(work / "made", given.out_directory, images_only=bool(given.upload_category))
