@@ -112,15 +112,15 @@ class KeyedGenerator(np.random.Generator):
 
     def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
         """Return a number from [low, high), or what numpy's generator returns for a size."""
-        if size is not None or not (_is_single(low) and _is_single(high)):
+        if size is not None or not (isinstance(low, int | float) and isinstance(high, int | float)):
             return self._generator().uniform(low, high, size)
         return low + (high - low) * self.random()
 
     def integers(self, low: Any, high: Any = None, *others: Any, **named: Any) -> Any:
         """Return an integer from [low, high), or what numpy's generator returns for a size."""
-        if others or named or not (_is_single(low) and (high is None or _is_single(high))):
-            return self._generator().integers(low, high, *others, **named)
         first, stop = (0, low) if high is None else (low, high)
+        if others or named or not (isinstance(first, int) and isinstance(stop, int)):
+            return self._generator().integers(low, high, *others, **named)
         if stop <= first:
             raise ValueError("low >= high")
         # Of 2**64 words as many for each, but for one: no rejection is needed for short ranges.
@@ -147,10 +147,6 @@ class KeyedGenerator(np.random.Generator):
 
     def __reduce__(self) -> Any:
         return self._generator().__reduce__()
-
-
-def _is_single(value: Any) -> bool:
-    return isinstance(value, int | float)
 
 
 def _handed_on(name: str) -> Callable[..., Any]:
