@@ -84,22 +84,22 @@ class KeyedGenerator(np.random.Generator):
     `random`, `integers` and `uniform` without a size take the next 64 bits of a chain of hashes.
     """
 
-    __slots__ = ("_digest", "_next", "_numpy", "_words")
+    __slots__ = ("_digest", "_last", "_next", "_numpy", "_words")
 
     _numpy: np.random.Generator | None
 
     # numpy's own part of it is never begun: whatever is not here goes to a generator beside it.
     def __init__(self, digest: bytes) -> None:
         """Make one from a digest of 64 bytes."""
-        self._digest = digest
+        self._digest = self._last = digest
         self._words = _WORDS.unpack(digest)
         self._next = 0
         self._numpy = None
 
     def _word(self) -> int:
         if self._next == 8:
-            self._digest = hashlib.blake2b(self._digest, person=b"variegate more").digest()
-            self._words = _WORDS.unpack(self._digest)
+            self._last = hashlib.blake2b(self._last, person=b"variegate more").digest()
+            self._words = _WORDS.unpack(self._last)
             self._next = 0
         self._next += 1
         return self._words[self._next - 1]
