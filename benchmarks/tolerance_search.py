@@ -15,7 +15,8 @@ import numpy as np
 
 from harness import table
 from variegate.tolerance.answers import LEVELS
-from variegate.tolerance.search import SearchOutcome, SearchSettings, search
+from variegate.tolerance.outcome import SearchOutcome
+from variegate.tolerance.search import SearchSettings, search
 from variegate.tolerance.statistics import isotonic
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]

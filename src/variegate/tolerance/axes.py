@@ -8,6 +8,7 @@ import numpy as np
 
 from variegate.recipes.policies import find_axis
 from variegate.tolerance.answers import LEVELS, Cell
+from variegate.tolerance.outcome import Drop, SearchOutcome, Threshold
 from variegate.tolerance.result import (
     AuditResult,
     AxisTolerance,
@@ -19,7 +20,7 @@ from variegate.tolerance.result import (
     ThresholdResult,
     Witness,
 )
-from variegate.tolerance.search import Drop, SearchOutcome, SearchSettings, Threshold
+from variegate.tolerance.search import SearchSettings
 from variegate.tolerance.statistics import failure_curve, quantile_ranks
 from variegate.tolerance.units import in_units
 

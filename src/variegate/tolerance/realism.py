@@ -17,8 +17,9 @@ from variegate.recipes.policies.realistic import (
 )
 from variegate.tolerance.answers import LEVELS, Ask
 from variegate.tolerance.cells import CompositePlan, strain_of
+from variegate.tolerance.outcome import SearchOutcome
 from variegate.tolerance.result import CompositeLevel, CompositeTolerance
-from variegate.tolerance.search import SearchOutcome, SearchSettings, search
+from variegate.tolerance.search import SearchSettings, search
 
 
 @dataclass(frozen=True)

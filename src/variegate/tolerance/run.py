@@ -32,6 +32,7 @@ from variegate.tolerance.expectation import (
     surest,
     tells_something,
 )
+from variegate.tolerance.outcome import SearchOutcome
 from variegate.tolerance.question import Examiner
 from variegate.tolerance.realism import DEFAULT_COMPOSITION, Composition, calibrate
 from variegate.tolerance.result import (
@@ -47,7 +48,6 @@ from variegate.tolerance.search import (
     ONSET,
     SCREEN_LEVELS,
     SCREENED,
-    SearchOutcome,
     SearchSettings,
     search,
 )
