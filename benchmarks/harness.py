@@ -214,6 +214,11 @@ class Claim:
     figure: float
     holds: bool
 
+    def __post_init__(self) -> None:
+        # numpy's own kinds are none that JSON has.
+        object.__setattr__(self, "figure", float(self.figure))
+        object.__setattr__(self, "holds", bool(self.holds))
+
     @classmethod
     def at_least(cls, text: str, target: float, figure: float) -> "Claim":
         """Make one that holds from `target` on."""
