@@ -96,7 +96,7 @@ def _covered(table: Bytes, key: int, shape: tuple[int, ...], path: tuple[int | s
     return covered
 
 
-class Span(NamedTuple):
+class NoiseSpan(NamedTuple):
     """A part of an image, short enough for a processor's cache, and what covers it.
 
     Attributes:
@@ -110,12 +110,12 @@ class Span(NamedTuple):
     negative: bool
 
 
-def normal_spans(key: int, count: int, *path: int | str) -> Iterator[Span]:
+def normal_spans(key: int, count: int, *path: int | str) -> Iterator[NoiseSpan]:
     """Yield by which parts of a table `normal_bytes` covers `count` values."""
     draws = noise_generator(key, *path).integers(0, TABLE_LENGTH - _SPAN, -(-count // _SPAN))
     for start, draw in zip(range(0, count, _SPAN), draws.tolist(), strict=True):
         stop, place = min(count, start + _SPAN), draw & ~1
-        yield Span(slice(start, stop), slice(place, place + stop - start), bool(draw & 1))
+        yield NoiseSpan(slice(start, stop), slice(place, place + stop - start), bool(draw & 1))
 
 
 @functools.cache

@@ -16,7 +16,7 @@ from variegate.ops.color import round_to_bytes
 from variegate.ops.grain import (
     NORMALS,
     Bytes,
-    Span,
+    NoiseSpan,
     amounts,
     even_words,
     grain_side,
@@ -240,10 +240,10 @@ def _pattern(key: int, image: Image, grain: float, *, per_channel: bool) -> Byte
     return in_grains(normal_bytes, key, shape, grain_side(grain))
 
 
-def _spans(key: int, image: Image, changed: Image) -> Iterator[tuple[Span, Bytes, Bytes]]:
+def _spans(key: int, image: Image, changed: Image) -> Iterator[tuple[NoiseSpan, Bytes, Bytes]]:
     """Yield spans of noise, and as rows the parts of an image and of its result that they cover.
 
-    Span by span all stays in the processor's cache: three quarters of the time of whole images.
+    NoiseSpan by span all stays in the processor's cache: three quarters of the time of whole images.
     """
     before, after = image.reshape(1, -1), changed.reshape(1, -1)
     for span in normal_spans(key, image.size):
