@@ -9,13 +9,13 @@ SIDE = 512
 METHOD = """
 Flip, rotate, scale, translate, shear, brightness, contrast, gamma and saturation, drawn anew for
 every variant of one 512 x 512 RGB photo in memory; one thread each (`cv2.setNumThreads(1)`,
-`torch.set_num_threads(1)`). variegate is called as `Recipe.variants`, so planning and fusing are
-included. Processor time. A turn begins and ends with bytes (H, W, 3) in memory, nothing lazy left undone. All use
-the same ranges and bilinear interpolation, each in the fewest calls that its documentation offers;
-*differs in* names what a peer leaves out or does in another way, because it cannot, or because its
-careful form has no place for it: figures of those that do less flatter them. kornia works on floats
-and is made for batches on a GPU. AlbumentationsX runs the script of Albumentations; it is AGPL, and
-a peer alone (`benchmarks/transform_only.py`).
+`torch.set_num_threads(1)`), processor time. variegate is called as `Recipe.variants`, so planning
+and fusing are included. A turn begins and ends with bytes (H, W, 3) in memory, nothing lazy left
+undone. All use the same ranges and bilinear interpolation, each in the fewest calls that its
+documentation offers; *differs in* names what a peer leaves out or does in another way, because it
+cannot, or because its careful form has no place for it: figures of those that do less flatter them.
+kornia works on floats and is made for batches on a GPU. AlbumentationsX runs the script of
+Albumentations; it is AGPL, and a peer alone (`benchmarks/transform_only.py`).
 """
 _LESS = "no gamma; one step of color for three"
 _DARK = "no gamma; black beyond the image, not its reflection"

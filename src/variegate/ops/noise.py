@@ -243,7 +243,7 @@ def _pattern(key: int, image: Image, grain: float, *, per_channel: bool) -> Byte
 def _spans(key: int, image: Image, changed: Image) -> Iterator[tuple[NoiseSpan, Bytes, Bytes]]:
     """Yield spans of noise, and as rows the parts of an image and of its result that they cover.
 
-    NoiseSpan by span all stays in the processor's cache: three quarters of the time of whole images.
+    Span by span all stays in the processor's cache: three quarters of the time of whole images.
     """
     before, after = image.reshape(1, -1), changed.reshape(1, -1)
     for span in normal_spans(key, image.size):
