@@ -18,9 +18,10 @@ from variegate.recipes.plan import Variant, execute
 SIDE, STEPS, OUTPUTS = 400, 6, 64
 METHOD = """
 Rotate (inside), contrast, brightness, flip, gaussian noise and speckle as `subsets`: 64 results of
-a 400 x 400 photo, one thread, processor time. *One by one* makes the same results, each on its own, through the
-same `plan.execute`: fused, but without shared prefixes. The **floor** decodes the photo once and
-encodes exactly the same 64 results (JPEG, quality 95, 4:2:0; noise makes them large), already in
+a 400 x 400 photo, one thread, processor time. *One by one* makes the same results, each on its own,
+through the same `plan.execute`: fused, but without shared prefixes. The **floor** decodes the photo
+once and encodes exactly the same 64 results (JPEG, quality 95, 4:2:0; noise makes them large),
+already in
 memory. Images alive are counted from outside: every array that `Operation.apply` receives or
 returns is tracked by a weak reference (`benchmarks/power_set.py`).
 """
