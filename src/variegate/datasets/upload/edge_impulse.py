@@ -425,6 +425,13 @@ def _boxes_file(
 
 
 def _json(response: "httpx.Response") -> dict[str, Any]:
+    if response.is_redirect:
+        where = urlsplit(response.headers["location"])
+        return {
+            "success": False,
+            "error": f"HTTP {response.status_code}: it redirects to {where.scheme}://"
+            f"{where.netloc}, and a key goes to no address but the one that was named",
+        }
     try:
         body = response.json()
     except ValueError:
