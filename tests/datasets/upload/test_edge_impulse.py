@@ -293,16 +293,16 @@ def test_an_interrupted_upload_counts_as_one_that_was_not(tmp_path):
 
 def test_what_was_being_sent_with_another_label_is_not_counted_as_uploaded(tmp_path):
     folder, log = tmp_path / "set", tmp_path / "log.jsonl"
-    put(folder, "train/cat/a.png", 1)
-    put(folder, "train/dog/b.png", 2)
+    for number, key in enumerate(("cat/a", "cat/b", "dog/c")):
+        put(folder, f"train/{key}.png", number)
     with edge_impulse() as service:
         send(service, folder, options(tmp_path))
         lines = [one for one in log.read_text().splitlines() if '"stored"' not in one]
         log.write_text("\n".join(lines) + "\n")
         (folder / "train/cat/a.png").rename(folder / "train/dog/a.png")
         summary = send(service, folder, options(tmp_path))
-        assert summary.totals == {"present": 1, "uploaded": 1}
-        assert {one["label"] for one in service.samples()} == {"cat", "dog"}
+        assert summary.totals == {"present": 1, "uploaded": 2}
+        assert [one["label"] for one in service.samples()].count("cat") == 2
 
 
 def test_boxes_that_somebody_else_put_there_are_not_taken_for_dropped_ones(tmp_path):
