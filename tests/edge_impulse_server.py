@@ -5,11 +5,12 @@
 What it can be told to do, each to every n-th request that uploads: `busy_every` (429 with
 Retry-After), `down_every` (503), `lose_every` (cut the connection, nothing stored), `cut_every`
 (store, then cut the connection), `refuse_every` (a file fails inside HTTP 200, the first time it is
-seen), `deny_every` (the request as a whole fails inside HTTP 200, whatever is said of its files). After a 429 all requests get one
-until the time in Retry-After is over; those that come before it are counted as `early`. Further
-`hold_at`, numbers of samples: a request that reaches one is stored and never answered, so that its
-client can be killed between the two; `redirect_to` another server; `echo`, an error page that shows
-the key. And `drop_boxes`: the project's labeling method is another one.
+seen), `deny_every` (the request as a whole fails inside HTTP 200, whatever is said of its files).
+After a 429 all requests get one until the time in Retry-After is over; those that come before it
+are counted as `early`. Further `hold_at`, numbers of samples: a request that reaches one is stored
+and never answered, so that its client can be killed between the two; `slow_ms`, how long each
+takes; `redirect_to` another server; `echo`, an error page that shows the key. And `drop_boxes`: the
+project's labeling method is another one.
 `GET /state` tells all samples and what was asked for.
 """
 
@@ -105,6 +106,7 @@ class Project:
                 "metadata": json.loads(headers.get("x-metadata", "{}")),
                 "boundingBoxes": [] if self.faults.get("drop_boxes") else boxes or [],
                 "sha256": digest,
+                "bytes": len(data),
                 "job": headers.get("x-synthetic-data-job-id"),
                 "source": headers.get("x-upload-source"),
                 "data": data,
@@ -134,31 +136,11 @@ class Handler(BaseHTTPRequestHandler):
             self.upload(found[1], headers, body)
 
     def upload(self, category: str, headers: dict, body: bytes) -> None:
-        fault, kind = self.project.fault(), headers["content-type"]
-        if to := self.project.faults.get("redirect_to"):
-            self.answer(307, None, {"Location": f"{to}{self.path}"})
+        fault = self.project.fault()
+        time.sleep(self.project.faults.get("slow_ms", 0) / 1000)
+        if self.misbehaves(fault, headers, body):
             return
-        if self.project.faults.get("echo"):
-            self.raw(400, f"<p>No: {headers['x-api-key']}</p>".encode(), {})
-            return
-        if fault == "busy":
-            self.project.busy += 1
-            wait = {"Retry-After": str(RETRY_S)}
-            self.answer(429, {"success": False, "error": "Slow down"}, wait)
-            return
-        if fault == "deny":
-            said = [{"success": True, "fileName": name} for name, _ in multipart(kind, body)]
-            answer = {"success": False, "error": "Could not process the request"}
-            often = self.project.happened["deny"]
-            self.answer(200, answer if often % 2 else {**answer, "files": said})
-            return
-        if fault == "down":
-            self.answer(503, None)
-            return
-        if fault == "lose":
-            self.cut()
-            return
-        files = multipart(kind, body)
+        files = multipart(headers["content-type"], body)
         labels = [data for name, data in files if name.endswith(".labels")]
         images = [(name, data) for name, data in files if not name.endswith(".labels")]
         self.project.largest = max(self.project.largest, len(images))
@@ -190,6 +172,30 @@ class Handler(BaseHTTPRequestHandler):
             self.cut()
             return
         self.answer(200, {"success": True, "files": answers})
+
+    def misbehaves(self, fault: str | None, headers: dict, body: bytes) -> bool:
+        """Answer without storing anything, where that is what happens to a request."""
+        if to := self.project.faults.get("redirect_to"):
+            self.answer(307, None, {"Location": f"{to}{self.path}"})
+        elif self.project.faults.get("echo"):
+            self.raw(400, f"<p>No: {headers['x-api-key']}</p>".encode(), {})
+        elif fault == "busy":
+            self.project.busy += 1
+            wait = {"Retry-After": str(RETRY_S)}
+            self.answer(429, {"success": False, "error": "Slow down"}, wait)
+        elif fault == "deny":
+            names = [name for name, _ in multipart(headers["content-type"], body)]
+            answer = {"success": False, "error": "Could not process the request"}
+            if self.project.happened["deny"] % 2 == 0:
+                answer["files"] = [{"success": True, "fileName": name} for name in names]
+            self.answer(200, answer)
+        elif fault == "down":
+            self.answer(503, None)
+        elif fault == "lose":
+            self.cut()
+        else:
+            return False
+        return True
 
     def do_GET(self) -> None:
         if self.path == "/state":

@@ -22,15 +22,10 @@ def fiftyone_boxes(folder: Path) -> Read:
     for path, label in _imported(fot.FiftyOneImageDetectionDataset, folder):
         with Image.open(path) as image:
             width, height = image.size
+        boxes = [(one.label, *_corners(one.bounding_box)) for one in label.detections]
         found[Path(path).name] = [
-            [
-                one.label,
-                *(
-                    side * size
-                    for side, size in zip(_corners(one.bounding_box), 2 * (width, height))
-                ),
-            ]
-            for one in label.detections
+            [name, x1 * width, y1 * height, x2 * width, y2 * height]
+            for name, x1, y1, x2, y2 in boxes
         ]
     return found
 

@@ -2,8 +2,8 @@
 
     python tests/oracles/write.py DATA FOLDER
 
-`read.py` and `tools.py`, in environments of their own, let libraries written by others read the same
-files.
+`read.py` and `tools.py`, in environments of their own, let libraries written by others read the
+same files.
 """
 
 import json

@@ -8,6 +8,7 @@ import urllib.request
 from collections import Counter
 from urllib.parse import unquote
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -388,3 +389,41 @@ def test_images_too_large_to_decode_are_left_out(tmp_path):
         summary = send(service, tmp_path / "set", given)
         assert service.samples() == []
     assert summary.totals["unusable"] == 1
+
+
+def peak_megabytes(service, folder) -> int:
+    """Upload a folder in a process of its own; return the most memory that it had."""
+    program = (
+        "import resource, sys; from variegate.cli import app\n"
+        "try: app(sys.argv[1:])\n"
+        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", program, "upload", "edge-impulse", folder, "--json"),
+            *("--category", "training", "--log", folder / "log.jsonl"),
+        ],
+        env={**os.environ, **service.environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the unit of its figure differs")
+def test_what_waits_to_be_sent_does_not_fill_the_memory(tmp_path):
+    """300 MB for a service that is slower than the disk."""
+    values = np.random.default_rng(1).integers(0, 255, (1290, 1290, 3), np.uint8)
+    peaks = {}
+    with edge_impulse(slow_ms=100) as service:
+        for count in (2, 60):
+            folder = tmp_path / str(count)
+            for number in range(count):
+                path = folder / ("cat", "dog")[number % 2] / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                values[0, 0] = count, number, 0
+                cv2.imwrite(str(path), values, (cv2.IMWRITE_PNG_COMPRESSION, 0))
+            peaks[count] = peak_megabytes(service, folder)
+        assert len(service.samples()) == 62
+    assert peaks[60] - peaks[2] < 170, peaks

@@ -116,7 +116,7 @@ def states(log) -> dict[str, str]:
 
 
 def check_all(service: Service, wanted: dict, summary: dict) -> None:
-    """Compare all that the service holds, and every figure of the summary, with what was written."""
+    """Compare all that the service holds, and the summary's figures, with what was written."""
     samples = service.samples()
     found = {
         one["sha256"]: (one["category"], one["label"], one["boundingBoxes"]) for one in samples
@@ -148,7 +148,8 @@ def test_each_of_a_thousand_is_there_once_after_two_kills(tmp_path):
         summary = finished(service, call)
         state = service.state()
         check_all(service, wanted, summary)
-    assert [len(one) for one in state["held"]][0] == 1 < len(state["held"][1])
+    alone, batch = state["held"]
+    assert len(alone) == 1 < len(batch)
     # All faults happened, and what was cut off was known again.
     assert state["happened"].keys() == {name.partition("_")[0] for name in FAULTS}
     assert state["sent_again"] > 5

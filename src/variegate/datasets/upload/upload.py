@@ -241,8 +241,8 @@ class _Transfer:
                 self._summary.boxes += len(payload.boxes or ())
                 return UPLOADED
             return PRESENT
-        # It is sent again, and the same bytes under another name are not. What was sent with another
-        # label, split or boxes is not taken for this image when the service says that it is there.
+        # It is sent again, and the same bytes under another name are not. What was sent with
+        # another label, split or boxes is not taken for this image when the service has it.
         state = entry.state if entry.meaning == meaning else _WAITING
         self._log.mark(digest, LogEntry(state, meaning, here=True))
         return None

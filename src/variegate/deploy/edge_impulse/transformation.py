@@ -106,13 +106,13 @@ def _source(given: argparse.Namespace, work: Path) -> Path:
         out = given.out_directory.resolve()
         if path.resolve() not in out.parents:
             return path
-        # As in the platform's own example: /data, and /data/out. What an earlier call wrote there
+
+        # As in the platform's own example, /data and /data/out: what an earlier call wrote there
         # is no input.
-        folder = work / "in"
-        shutil.copytree(
-            path, folder, ignore=lambda at, names: [n for n in names if (Path(at) / n).resolve() == out]
-        )
-        return folder
+        def results(at: str, names: list[str]) -> list[str]:
+            return [one for one in names if (Path(at) / one).resolve() == out]
+
+        return Path(shutil.copytree(path, work / "in", ignore=results))
     if not path.is_file():
         raise InputError(f"--in-file {path}: is no file")
     folder = work / "in"
