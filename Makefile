@@ -102,7 +102,7 @@ $(VENV)/.browser: | $(BIN)/python
 # sam pins much of what others need in newer versions: it has an environment of its own.
 .venv-aws/.ready: | $(BIN)/python
 	$(BIN)/python -m venv .venv-aws
-	.venv-aws/bin/python -m pip install --quiet --disable-pip-version-check aws-sam-cli==1.170.0
+	.venv-aws/bin/python -m pip install --quiet --disable-pip-version-check aws-sam-cli==1.170.0 parliament==1.6.4
 	touch $@
 
 # What Lambda's own interpreter has besides a function's files.
