@@ -156,15 +156,27 @@ class _Search:
         recovering = (np.maximum.accumulate(given, axis=1) > given).sum(axis=0)
         if _greatest_fall(given, levels)[2] < _DROP and recovering.max() < _RECOVERING:
             return None, False
-        # The peak may lie between two of the levels.
-        peak, dip, fall = _greatest_fall(given, levels)
-        place = levels.index(dip) if fall >= _DROP else int(recovering.argmax())
-        gaps = {place - 1, levels.index(peak)} if fall >= _DROP else {place - 1}
-        for low, high in [(levels[gap], levels[gap + 1]) for gap in gaps]:
-            levels += [low + (high - low) // 3, high - (high - low) // 3]
-        levels.sort()
+        levels = sorted({*levels, *self._fall_between(given, levels)})
         peak, dip, fall = _greatest_fall(self._asked(range(n), levels), levels)
         return self._confirm(n, peak, dip) if fall >= _DROP else (None, False)
+
+    def _fall_between(
+        self, given: npt.NDArray[np.int8], levels: Sequence[int]
+    ) -> tuple[int, int]:
+        """Return neighbouring levels between which most of those that recover do.
+
+        Between two of the screen's levels a rise may hide a fall; images that fail at one and pass
+        at the next tell where it is, if they are asked in between.
+        """
+        recover = (given[:, :-1] == 1) & (given[:, 1:] == 0)
+        place = int(recover.sum(axis=0).argmax())
+        images = np.flatnonzero(recover[:, place])
+        low, high = levels[place], levels[place + 1]
+        while high - low > 1:
+            middle = (low + high) // 2
+            failed = self.answers.ask([(int(image), middle) for image in images])
+            low, high = (middle, high) if 2 * sum(failed) > len(failed) else (low, middle)
+        return low, high
 
     def _asked(self, images: range, levels: Sequence[int]) -> npt.NDArray[np.int8]:
         """Return (images, levels): 1 where one fails, 0 where it passes."""
