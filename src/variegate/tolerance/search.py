@@ -164,9 +164,7 @@ class _Search:
         peak, dip, fall = _greatest_fall(self._asked(range(n), levels), levels)
         return self._confirm(n, peak, dip) if fall >= _DROP else (None, False)
 
-    def _fall_between(
-        self, given: npt.NDArray[np.int8], levels: Sequence[int]
-    ) -> tuple[int, int]:
+    def _fall_between(self, given: npt.NDArray[np.int8], levels: Sequence[int]) -> tuple[int, int]:
         """Return neighbouring levels between which most of those that recover do.
 
         Between two of the screen's levels a rise may hide a fall; images that fail at one and pass
