@@ -442,5 +442,5 @@ def _called(model: Mapping[str, Any]) -> str:
 
 
 def name_of(model: Mapping[str, Any]) -> str:
-    """Return the name of a model as it was given, by what is told of it; empty where it has none."""
+    """Return the name of a model as it was given; empty where it has none."""
     return next((str(model[one]) for one in _NAMES if model.get(one)), "")
