@@ -64,8 +64,7 @@ lock: | $(BIN)/python
 	  ../../$(LOCK) build-requirements.in -o build-requirements.lock
 
 bench-tolerance: $(VENV)/.core
-	$(BIN)/python benchmarks/tolerance_search.py
-	$(BIN)/python benchmarks/tolerance_models.py
+	$(BIN)/python benchmarks/run.py tolerance_search tolerance_comparison tolerance_models
 
 # The wheel and the source archive, tried in empty environments of the Pythons that are here.
 wheel: | $(BIN)/python

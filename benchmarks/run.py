@@ -20,6 +20,7 @@ NAMES = (
     *("transform_only", "new_pixels", "new_geometry", "whole_job", "power_set", "memory", "labels"),
     *("start", "kernels", "storage", "cluster", "serverless", "fidelity", "corruptions", "splits"),
     *("duplicates", "serving", "encoders"),
+    *("tolerance_search", "tolerance_comparison", "tolerance_models"),
 )
 
 
