@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -59,6 +60,8 @@ class Measures:
         words: `image_words`, big endian, Base64.
         small: the gray image, longest side at most 192, a JPEG file in Base64: by it others can be
             compared with this one when its file is not at hand.
+        features: what a model sees in it, int8 in Base64; only if a model is named, and "" where it
+            gave no answer.
         camera, taken: of EXIF; only if asked for.
     """
 
@@ -86,6 +89,7 @@ class Measures:
     words: str
     small: str = ""
     steps: float = 0.0
+    features: str = ""
     camera: str | None = None
     taken: str | None = None
 
@@ -104,13 +108,25 @@ class Measures:
         return np.frombuffer(bytes.fromhex(self.hash), np.uint8)
 
     @property
+    def feature_bytes(self) -> bytes:
+        """int8, as `variegate.models.embeddings.embedding` gave them."""
+        return base64.b64decode(self.features)
+
+    @property
     def word_array(self) -> np.ndarray:
         """(N, TABLES) uint32."""
         read = np.frombuffer(base64.b64decode(self.words), ">u4")
         return read.astype(np.uint32).reshape(-1, TABLES)
 
 
-def measure(data: bytes, key: str, limits: Limits, *, keep_exif: bool = False) -> Measures:
+def measure(
+    data: bytes,
+    key: str,
+    limits: Limits,
+    *,
+    keep_exif: bool = False,
+    seen: Callable[[np.ndarray], bytes] | None = None,
+) -> Measures:
     """Measure an image.
 
     Args:
@@ -118,6 +134,7 @@ def measure(data: bytes, key: str, limits: Limits, *, keep_exif: bool = False) -
         key: of the file; only the extension counts.
         limits: as for `decode`.
         keep_exif: keep camera and time.
+        seen: returns what a model sees in an image.
 
     Raises:
         ImageError: it cannot be decoded.
@@ -146,6 +163,7 @@ def measure(data: bytes, key: str, limits: Limits, *, keep_exif: bool = False) -
         words=base64.b64encode(image_words(gray).astype(">u4").tobytes()).decode(),
         small=_small(gray),
         steps=round(_steps(gray), 6),
+        features=base64.b64encode(seen(image)).decode() if seen else "",
         camera=camera,
         taken=taken,
         **figures,
