@@ -1,4 +1,4 @@
-"""A model's answers as candidates: registration still is the judge, and an index names its model."""
+"""A model's answers as candidates: registration is the judge, and an index names its model."""
 
 import json
 import shutil
@@ -49,9 +49,7 @@ def heap(data_dir, tmp_path_factory):
 
 def _groups(output):
     found = map(json.loads, (output / GROUPS).read_text().splitlines())
-    return [
-        {one["representative"], *(member["key"] for member in one["members"])} for one in found
-    ]
+    return [{one["representative"], *(member["key"] for member in one["members"])} for one in found]
 
 
 def test_what_only_a_model_brings_together_is_judged_and_found(heap, model, tmp_path, monkeypatch):
