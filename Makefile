@@ -21,15 +21,22 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 # Libraries written by others read what variegate wrote; see docs/labels.md.
-oracles: $(VENV)/.dev .venv-oracles/.ready
+oracles: $(VENV)/.dev .venv-oracles/.ready .venv-flags/.ready
 	rm -rf .venv-oracles/work && mkdir .venv-oracles/work
 	$(BIN)/python tests/oracles/write.py "$${VARIEGATE_DATA:-../shared/data}" .venv-oracles/work
 	.venv-oracles/bin/python tests/oracles/read.py .venv-oracles/work
+	$(BIN)/python tests/oracles/flags.py "$${VARIEGATE_DATA:-../shared/data}" .venv-flags/bin/python
 
 .venv-oracles/.ready: | $(BIN)/python
 	$(BIN)/python -m venv .venv-oracles
 	.venv-oracles/bin/python -m pip install --quiet --disable-pip-version-check \
 	  supervision==0.31.2 datumaro==1.13.12 datasets==5.2.0
+	touch $@
+
+# What flags images by itself; apart from the others, whose packages it would change.
+.venv-flags/.ready: | $(BIN)/python
+	$(BIN)/python -m venv .venv-flags
+	.venv-flags/bin/python -m pip install --quiet --disable-pip-version-check cleanvision==0.3.7
 	touch $@
 
 # All benchmarks, or some: make bench ONLY="whole_job labels"
@@ -59,7 +66,7 @@ wheel: | $(BIN)/python
 	$(BIN)/python tests/try_wheel.py dist
 
 clean:
-	rm -rf $(VENV) .venv-aws .venv-lambda .venv-oracles demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-aws .venv-lambda .venv-oracles .venv-flags demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

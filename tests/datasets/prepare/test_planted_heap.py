@@ -62,9 +62,10 @@ def test_every_planted_kind_is_found(heap, decided, kind):
 def test_sets_that_show_the_same_are_groups(heap, decided):
     for sets in heap.sets.values():
         for files in sets:
-            assert len({decided[one]["group"] for one in files}) == 1
-            kept = [one for one in files if decided[one]["decision"] == "keep"]
-            assert len(kept) == 1
+            (group,) = {decided[one]["group"] for one in files}
+            # The best may be another one that shows the same, such as a lossless one.
+            members = [row["decision"] for row in decided.values() if row["group"] == group]
+            assert members.count("keep") == 1
 
 
 def test_no_group_holds_strangers(heap, account):
@@ -78,6 +79,6 @@ def test_no_group_holds_strangers(heap, account):
 
 def test_the_report_shows_what_was_found(heap, account):
     page = (heap.folder.with_name("clean.audit") / PAGE).read_text()
-    for text in ("mirrored", "at 50% size", "truncated JPEG", "several classes"):
+    for text in ("mirrored", "half size", "truncated JPEG", "several classes"):
         assert text in page
     assert f"{account.duplicates:,}" in page
