@@ -331,7 +331,7 @@ class _Evaluation:
             if one is None:
                 counts["status"][row.status] += 1
                 if row.status == "quarantined":
-                    counts["reason"][_kind_of_reason(row.reason or "")] += 1
+                    counts["reason"][kind_of_reason(row.reason or "")] += 1
                 continue
             self._collection.add(row.key, one)
             self._tally.unseen += not one.features
@@ -441,6 +441,6 @@ def _ordered(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _kind_of_reason(reason: str) -> str:
+def kind_of_reason(reason: str) -> str:
     """Return a reason without what differs from file to file, and without the remedy."""
     return re.split(r" \(|; |:", reason, maxsplit=1)[0]
