@@ -19,7 +19,7 @@ from variegate.datasets.prepare.words import TABLES, image_words
 from variegate.formats.conversion.filenames import KNOWN_EXTENSIONS, own_extension
 
 # Of images that can be decoded at a fraction of their size the longer side may become so small.
-_LEAST_REDUCED = 640
+_LEAST_REDUCED = 480
 _GRAY_SIDE = 512
 _DIGEST_BYTES = 16
 # Longest side and JPEG quality: about 4 kB.

@@ -59,6 +59,7 @@ class PixelCounter(Worker):
 
 def sums_of(row: Row) -> tuple[ChannelSums, tuple[int, int]]:
     """Return the sums and the size, (height, width), that a row of such a job holds."""
+    assert row.operations is not None
     told = loaded(row.operations.encode())
     height, width = told["size"]
     sums = ChannelSums(
