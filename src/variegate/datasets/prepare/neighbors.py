@@ -13,6 +13,7 @@ from variegate.seeding import generator
 
 #: Cosine distance below which two images may show the same. With MobileNetV2, of 43 clothing photos
 #: and the middle quarter of each 13 pairs are nearer than .2, 31 than .3; of pairs of strangers 4%.
+#: It was chosen on these photos, and on no others.
 DISTANCE = 0.3
 # Where all look alike, all are near: only the nearest are compared.
 _MOST_PARTNERS = 8
