@@ -22,11 +22,12 @@ format: $(VENV)/.dev
 
 # Libraries written by others read what variegate wrote; see docs/labels.md. And Edge Impulse's own
 # SDK sends what variegate sends.
-oracles: $(VENV)/.dev .venv-oracles/.ready .venv-tools/.ready .venv-edge/.ready
+oracles: $(VENV)/.dev .venv-oracles/.ready .venv-tools/.ready .venv-edge/.ready .venv-flags/.ready
 	rm -rf .venv-oracles/work && mkdir .venv-oracles/work
 	$(BIN)/python tests/oracles/write.py "$${VARIEGATE_DATA:-../shared/data}" .venv-oracles/work
 	.venv-oracles/bin/python tests/oracles/read.py .venv-oracles/work
 	FIFTYONE_DO_NOT_TRACK=1 .venv-tools/bin/python tests/oracles/tools.py .venv-oracles/work
+	$(BIN)/python tests/oracles/flags.py "$${VARIEGATE_DATA:-../shared/data}" .venv-flags/bin/python
 	EDGE_IMPULSE_PYTHON=$(CURDIR)/.venv-edge/bin/python $(BIN)/pytest tests/datasets/upload/test_edge_impulse_sdk.py
 
 .venv-oracles/.ready: | $(BIN)/python
@@ -45,6 +46,12 @@ oracles: $(VENV)/.dev .venv-oracles/.ready .venv-tools/.ready .venv-edge/.ready
 .venv-edge/.ready: | $(BIN)/python
 	$(BIN)/python -m venv .venv-edge
 	.venv-edge/bin/python -m pip install --quiet --disable-pip-version-check edgeimpulse==1.0.20
+	touch $@
+
+# What flags images by itself; apart from the others, whose packages it would change.
+.venv-flags/.ready: | $(BIN)/python
+	$(BIN)/python -m venv .venv-flags
+	.venv-flags/bin/python -m pip install --quiet --disable-pip-version-check cleanvision==0.3.7
 	touch $@
 
 # All benchmarks, or some: make bench ONLY="whole_job labels"
@@ -73,7 +80,7 @@ wheel: | $(BIN)/python
 	$(BIN)/python tests/try_wheel.py dist
 
 clean:
-	rm -rf $(VENV) .venv-aws .venv-lambda .venv-oracles .venv-tools .venv-edge demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-aws .venv-lambda .venv-oracles .venv-tools .venv-edge .venv-flags demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -65,6 +65,7 @@ KINDS = {
     "convert": "variegate.runs.converter:Converter",
     "audit": "variegate.datasets.prepare.auditor:Auditor",
     "prepare": "variegate.datasets.prepare.cleaner:Cleaner",
+    "stats": "variegate.datasets.prepare.pixel_counter:PixelCounter",
     "synthesize": "variegate.tolerance.synthesizer:Synthesizer",
 }
 
