@@ -1,5 +1,6 @@
 """variegate status: how far is a run, wherever it runs?"""
 
+import math
 import time
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -94,9 +95,11 @@ def _words(found: "Status") -> str:
 
 
 def _figures(found: "Status") -> list[str]:
-    parts = [f"{found.counts.outputs:,} files"]
+    parts = [f"{found.counts.outputs:,} files", size_text(found.counts.bytes)]
     if found.rate is not None:
-        parts.append(f"{found.rate:,.3g} inputs a second")
+        # "1,234", "12.3", "0.05": never "1.23e+03".
+        digits = max(0, 1 - math.floor(math.log10(found.rate))) if 0 < found.rate < 100 else 0
+        parts.append(f"{found.rate:,.{min(digits, 4)}f} inputs a second")
     if found.remaining_s is not None:
         parts.append(f"{time_text(found.remaining_s)} left")
     if found.counts.quarantined:
