@@ -69,7 +69,8 @@ def test_nobody_there(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "url", ["hooks.example/s3cret", "file:///s3cret", "http://", "http://a:b/s3cret", "http://a/s 3"]
+    "url",
+    ["hooks.example/s3cret", "file:///s3cret", "http://", "http://a:b/s3cret", "http://a/s 3"],
 )
 def test_what_is_no_url_is_refused_unseen(url):
     with pytest.raises(UsageError, match="--notify: expected a URL") as told:

@@ -36,7 +36,9 @@ def packed(path, names=NAMES):
 def test_another_process_reads_no_header(tmp_path):
     path = packed(tmp_path / "x.tar")
     skipped = []
-    here = [entry.key for entry in open_storage(path).list(on_skip=lambda *one: skipped.append(one))]
+    here = [
+        entry.key for entry in open_storage(path).list(on_skip=lambda *one: skipped.append(one))
+    ]
     assert here == sorted(NAMES)
     assert skipped == [("a/link.jpg", "it is a link")]
     program = (

@@ -300,9 +300,8 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
             seen, name=options.format, label_pattern=options.label_pattern, hints=hints
         )
         said = mirror_notes(recipe.labels, dataset_format.skeletons, mirrors=recipe.mirrors)
-        if some is not None:
-            said = (*said, some.note)
-        dataset_format = replace(dataset_format, notes=(*dataset_format.notes, *said))
+        notes = (*dataset_format.notes, *said, *((some.note,) if some else ()))
+        dataset_format = replace(dataset_format, notes=notes)
         if dataset_format.splits and "train" not in dataset_format.splits:
             raise InputError(
                 f"{storage.url}: it has splits ({', '.join(dataset_format.splits)}) but none for "

@@ -86,7 +86,7 @@ def _written(index: MemberIndex) -> str:
         with os.fdopen(descriptor, "wb") as file:
             file.write(_HEAD.pack(len(index.keys), end, len(skipped)))
             for numbers in (index.places, index.sizes, ends):
-                file.write(memoryview(numbers))
+                file.write(array("Q", numbers))
             file.writelines(_raw(index.keys))
             file.write(skipped)
     except BaseException:

@@ -183,13 +183,18 @@ def test_reading_ends_where_nobody_listens_any_more():
         (Room(2, 4_000), None),
         (
             Room(4, None),
-            "a task reserves 4 CPUs, and no node of the cluster has that: the largest has "
-            "2 CPUs and 4,000 MB; --cpus-per-task 2 would fit",
+            (
+                "a task reserves 4 CPUs, and no node of the cluster has that: the largest has "
+                "2 CPUs and 4,000 MB; --cpus-per-task 2 would fit"
+            ),
         ),
         (
             Room(0.5, 9_000),
-            "a task reserves 0.5 CPUs and 9,000 MB, and no node of the cluster has that: the "
-            "largest has 2 CPUs and 4,000 MB; --cpus-per-task 0.5 --memory-per-task 4000 would fit",
+            (
+                "a task reserves 0.5 CPUs and 9,000 MB, and no node of the cluster has that: the "
+                "largest has 2 CPUs and 4,000 MB; --cpus-per-task 0.5 --memory-per-task 4000 would "
+                "fit"
+            ),
         ),
     ],
 )

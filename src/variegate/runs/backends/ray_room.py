@@ -58,7 +58,7 @@ def _words(cpus: float, memory: int | None) -> str:
 
 
 class RoomWatch:
-    """Says in the log, in a thread of its own, why no task has begun so far."""
+    """Says in the log, in a thread of its own, that no task has begun where none fits."""
 
     def __init__(
         self,
@@ -75,25 +75,12 @@ class RoomWatch:
     def _look(self) -> None:
         wait, more = self._times
         while not self._begun.wait(wait):
-            if reason := self._reason():
-                _log.warning("no task has begun yet: %s", reason)
+            import ray
+
+            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            if lacking := self._room.lacking(nodes):
+                _log.warning("no task has begun yet: %s; waiting for a node that does", lacking)
             wait = more
-
-    def _reason(self) -> str | None:
-        import ray
-
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        if lacking := self._room.lacking(nodes):
-            return f"{lacking}; waiting for a node that does"
-        free = ray.available_resources()
-        if self._room.fits(free):
-            return None
-        there = ray.cluster_resources()
-        return (
-            f"a task reserves {self._room}, and other work has taken "
-            f"{there.get('CPU', 0) - free.get('CPU', 0):g} of the cluster's "
-            f"{there.get('CPU', 0):g} CPUs; waiting for it to end"
-        )
 
     def close(self) -> None:
         """A task has begun."""
