@@ -28,11 +28,11 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _LIMIT_S = 600.0
 METHOD = f"""
 {FILES:,} copies of one image of about 1 kB under different names, in {CLASSES} folders: as a
-folder, a zip and a tar file. `variegate augment` is started with {WORKERS} workers, preset "light", and
-interrupted when its first result is there. *Listed* is when the run's record is written, after
-the format is detected and all names are known. Times include starting Python. *Processor* is what the
-run and one worker have used until then: on a busy machine, it tells more than seconds do. Memory is
-the peak of each process (`benchmarks/listing.py`).
+folder, a zip and a tar file. `variegate augment` is started with {WORKERS} workers, preset
+"light", and interrupted when its first result is there. *Listed* is when the run's record is
+written, after the format is detected and all names are known. Times include starting Python.
+*Processor* is what the run and one worker have used until then: on a busy machine, it tells more
+than seconds do. Memory is the peak of each process (`benchmarks/listing.py`).
 """
 
 

@@ -132,7 +132,7 @@ class RayBackend(Backend):
                 "which may not see this folder; name a bucket (s3://...), or say with "
                 "--shared-folder that the path means the same folder on all of them"
             )
-        if lacking := self.room.lacking([node["Resources"] for node in nodes]):
+        if lacking := self.room.lacking(_resources()):
             if started:
                 raise UsageError(lacking)
             _log.warning("%s; waiting for a node that does", lacking)
@@ -188,7 +188,7 @@ class _Cluster:
     ) -> Generator[Report, None, list[ParcelPlace]]:
         """Run tasks, which were made of places; return what they left undone."""
         left = {place.start: place for place in places}
-        room = RoomWatch(self.options.room)
+        room = RoomWatch(self.options.room, _resources)
         answers = watched(lambda: self._answers(tasks, retries), self.head.check)
         for one in answers:
             room.close()
@@ -265,6 +265,10 @@ def _connected(address: str | None) -> Iterator[bool]:
             # The caller's own.
             yield False
             return
+        # Where Ray was imported before, it has not seen the setting.
+        from ray._private import auto_init_hook
+
+        auto_init_hook.enable_auto_connect = False
         address = address or os.environ.get("RAY_ADDRESS") or None
         if address is not None:
             _check_address(address)
@@ -302,6 +306,13 @@ def _check_address(address: str) -> None:
             "cluster instead: ray job submit -- variegate augment ..."
         )
     check_head(address)
+
+
+def _resources() -> list[dict[str, float]]:
+    """Return what the nodes have that live."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def _own_addresses(nodes: Sequence[dict[str, Any]]) -> set[str]:

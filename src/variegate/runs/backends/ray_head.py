@@ -96,11 +96,7 @@ def _is_settings(answer: bytes) -> bool:
 
 
 class HeadWatch:
-    """Asks a head again and again, in a thread of its own, whether it is there.
-
-    Attributes:
-        lost: since so many seconds it has not been; None while it is.
-    """
+    """Asks a head again and again, in a thread of its own, whether it is there."""
 
     def __init__(
         self,

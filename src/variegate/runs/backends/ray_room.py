@@ -1,7 +1,7 @@
 """What tasks on a Ray cluster reserve, and whether its nodes have that."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event, Thread
 
@@ -63,11 +63,12 @@ class RoomWatch:
     def __init__(
         self,
         room: Room,
+        nodes: Callable[[], Sequence[Resources]],
         *,
         first_told_s: float = _FIRST_TOLD_S,
         told_every_s: float = _TOLD_EVERY_S,
     ) -> None:
-        self._room = room
+        self._room, self._nodes = room, nodes
         self._times = first_told_s, told_every_s
         self._begun = Event()
         Thread(target=self._look, daemon=True, name="variegate-room").start()
@@ -75,10 +76,7 @@ class RoomWatch:
     def _look(self) -> None:
         wait, more = self._times
         while not self._begun.wait(wait):
-            import ray
-
-            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-            if lacking := self._room.lacking(nodes):
+            if lacking := self._room.lacking(self._nodes()):
                 _log.warning("no task has begun yet: %s; waiting for a node that does", lacking)
             wait = more
 
