@@ -87,9 +87,11 @@ def test_labelme_in_another_encoding_is_never_taken_for_no_labels(draw):
 def test_fields_of_labelme_that_nobody_can_move_are_told(draw):
     root = draw("1.png")
     shape = {"label": "a", "shape_type": "rectangle", "points": [[1, 2], [9, 9]], "center": [5, 5]}
+    shape["attributes"] = {"axis": [1, 2, 9, 9], "night": True}
     (root / "1.json").write_text(json.dumps({"shapes": [shape]}))
-    (note,) = detect(open_storage(root)).notes
-    assert note.startswith("field 'center' of shapes (1 times) is a list of numbers")
+    first, second = detect(open_storage(root)).notes
+    assert first.startswith("field 'attributes.axis' of shapes (1 times) is a list of numbers")
+    assert second.startswith("field 'center' of shapes (1 times) is a list of numbers")
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,21 @@ def test_one_table_of_boxes_among_several_is_chosen(tmp_path):
     assert found.option == "csv-boxes:bea.csv"
 
 
+def test_a_recipe_may_choose_the_format_and_its_table(tmp_path):
+    jobs.draw_noise(tmp_path / "in/1.png")
+    head = "file,xmin,ymin,xmax,ymax,label\n"
+    tables = {f"{name}.csv": f"{head}1.png,1,2,9,8,{name}\n" for name in ("ann", "bea")}
+    write(tmp_path / "in", tables)
+    recipe = jobs.recipe("variants: flip\nhints: {format: 'csv-boxes:bea.csv'}")
+    augment(tmp_path / "in", tmp_path / "out", recipe=recipe, options=Options(workers=0))
+    assert detect(open_storage(tmp_path / "out")).classes == ("bea",)
+    # What is given by itself goes before it.
+    found = detect(open_storage(tmp_path / "in"), name="csv-boxes:ann.csv", hints=recipe.hints)
+    assert found.classes == ("ann",)
+    with pytest.raises(UsageError, match="--format cocoa: expected one of .*did you mean"):
+        detect(open_storage(tmp_path / "in"), hints=Hints(format="cocoa"))
+
+
 def test_many_classes_are_many_classes(tmp_path):
     jobs.draw_noise(tmp_path / "1.png")
     write(tmp_path, {"1.txt": "0 .5 .5 .2 .2\n", "data.yaml": "nc: 40000\n"})

@@ -36,7 +36,9 @@ def detect(
         UsageError: no such format, or an impossible pattern.
         InputError: there are no images, or no format fits.
     """
-    chosen, labels = asked_format(formats, name, label_pattern)
+    # A pattern is given by itself, too, and says the format.
+    said = None if label_pattern is not None else hints.format
+    chosen, labels = asked_format(formats, name or said, label_pattern)
     rules = NAME_RULES if label_pattern is None else pattern_rules(label_pattern)
     seen = replace(survey(storage, rules), labels=labels or None, hints=hints)
     place = printable(storage.url)

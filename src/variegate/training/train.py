@@ -166,6 +166,7 @@ def train(
     check_backbone(chosen.backbone)
     checked_device(run.device)
     made = training_recipe(recipe, chosen.seed)
+    run = replace(run, hints=run.hints.over(made.hints))
     folder = _folder(output)
     images = training_images(source, run, gray=chosen.gray, on_progress=on_look)
     input_ = input_of(images, chosen)

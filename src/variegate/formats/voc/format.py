@@ -63,6 +63,7 @@ class PascalVoc(PairedFormat):
     takes: ClassVar[frozenset[str]] = frozenset(("encoding", "images"))
     heading: ClassVar[str] = "Pascal VOC"
     kind: ClassVar[str] = "XML file"
+    names_image: ClassVar[bool] = True
 
     sets: ImageSets
     masks: frozenset[str]
