@@ -1,6 +1,7 @@
 """Datasets that would be taken for something else without a word."""
 
 import json
+import os
 
 import pytest
 import yaml
@@ -198,3 +199,10 @@ def test_several_labels_in_one_cell_are_told(labels, joined, draw):
 )
 def test_names_of_several_words_are_one_label(labels, draw):
     assert table_notes(draw, *labels) == ()
+
+
+def test_class_folders_that_are_no_utf8_are_told(draw, tmp_path):
+    root = draw("in/cat/1.png", "in/dog/2.png") / "in"
+    (root / "dog").rename(os.fsdecode(os.fsencode(root) + b"/\xb9\xb7"))
+    (note,) = detect(open_storage(root)).notes
+    assert note.startswith("1 name of a class is no text in UTF-8")

@@ -74,7 +74,7 @@ def test_a_recipe_may_choose_the_format_and_its_table(tmp_path):
     # What is given by itself goes before it.
     found = detect(open_storage(tmp_path / "in"), name="csv-boxes:ann.csv", hints=recipe.hints)
     assert found.classes == ("ann",)
-    with pytest.raises(UsageError, match="--format cocoa: expected one of .*did you mean"):
+    with pytest.raises(UsageError, match=r"--format cocoa: expected one of .*did you mean"):
         detect(open_storage(tmp_path / "in"), hints=Hints(format="cocoa"))
 
 

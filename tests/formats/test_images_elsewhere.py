@@ -92,7 +92,7 @@ def test_one_annotation_is_never_that_of_two_images(name, tmp_path):
         jobs.draw_noise(tmp_path / "images" / key, size=(30, 40))
     (tmp_path / f"labels/7.{extension}").write_text(text)
     storage = open_storage(tmp_path)
-    with pytest.raises(InputError, match="of 'images/a/7' or of 'images/b/7'.*--images DIR"):
+    with pytest.raises(InputError, match=r"of 'images/a/7' or of 'images/b/7'.*--images DIR"):
         detect(storage)
     found = detect(storage, hints=Hints.of(images="images/b"))
     assert [one.key for one in found.sources(storage) if one.objects] == ["images/b/7.png"]

@@ -14,10 +14,22 @@ Pairs = tuple[tuple[int, int], ...]
 # Words, also where only capitals tell where they begin: "eyeLeft", "LEye", "kneeR2".
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+|\d+")
 _SIDES = {
-    **{"left": "right", "l": "r", "lt": "rt", "lft": "rgt"},
-    **{"links": "rechts", "linke": "rechte", "linker": "rechter", "linkes": "rechtes"},
-    **{"gauche": "droite", "izq": "der", "izquierdo": "derecho", "izquierda": "derecha"},
-    **{"esquerdo": "direito", "esquerda": "direita", "sinistro": "destro", "sinistra": "destra"},
+    "left": "right",
+    "l": "r",
+    "lt": "rt",
+    "lft": "rgt",
+    "links": "rechts",
+    "linke": "rechte",
+    "linker": "rechter",
+    "linkes": "rechtes",
+    "gauche": "droite",
+    "izq": "der",
+    "izquierdo": "derecho",
+    "izquierda": "derecha",
+    "esquerdo": "direito",
+    "esquerda": "direita",
+    "sinistro": "destro",
+    "sinistra": "destra",
 }
 _PARTS = {"left": "right", "links": "rechts", "\u5de6": "\u53f3"}
 # Front, rear, hind, back, upper and lower, each of two sides.
