@@ -11,6 +11,7 @@ from variegate import Options, augment
 from variegate.errors import InputError
 from variegate.formats import detect
 from variegate.formats.hints import Hints
+from variegate.formats.notes import stops_strict
 from variegate.storage import open_storage
 
 VOC = """<annotation><size><width>40</width><height>30</height></size><object><name>安全帽</name>
@@ -137,7 +138,7 @@ def test_masks_of_voc_that_are_no_png_are_told(extension, draw):
     )
 
 
-@pytest.mark.parametrize("name", ["labels.xlsx", "labels.mat", "labels.npy", "labels.pkl"])
+@pytest.mark.parametrize("name", ["labels.xlsx", "labels.mat", "labels.json.gz", "labels.zip"])
 def test_files_that_may_hold_the_labels_of_images_without_any_are_told(name, draw):
     root = draw("images/1.png")
     (root / name).write_bytes(b"")
@@ -155,6 +156,24 @@ def test_lists_of_labels_beside_images_without_any_are_told(name, draw):
     (note,) = detect(open_storage(root)).notes
     assert repr(name) in note
     assert "may hold labels or classes" in note
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "strict"),
+    [
+        ("labels.txt", "'labels.txt': not read; the folders are the classes", False),
+        ("meta/train.txt", "'meta/train.txt' may list the images of splits", True),
+    ],
+)
+def test_lists_beside_folders_of_classes_are_told(name, said, strict, draw):
+    root = draw("cat/1.png", "dog/2.png")
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).write_text("cat/1\ndog/2\n")
+    found = detect(open_storage(root))
+    (note,) = found.notes
+    assert found.classes == ("cat", "dog")
+    assert said in note
+    assert stops_strict(note) is strict
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "README.txt", "camera.yaml", "relabelled.pdf"])
