@@ -86,6 +86,8 @@ class PascalVoc(PairedFormat):
             where = "" if within is None else f" in {printable(within)!r}"
             return NotThisFormat(f"no .xml file has the name of an image{where}")
         if not chosen:
+            if not masks and next(pairs.present(listed), None) is None:
+                return NotThisFormat("no .xml file has the name of an image", noteworthy=True)
             if reason := pairs.doubt(listed):
                 return NotThisFormat(reason, noteworthy=True)
             if other := other_format(storage, pairs, listed, survey.hints.encoding):
