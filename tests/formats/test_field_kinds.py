@@ -161,7 +161,7 @@ def test_lists_of_labels_beside_images_without_any_are_told(name, draw):
 @pytest.mark.parametrize(
     ("name", "said", "strict"),
     [
-        ("labels.txt", "'labels.txt': not read; the folders are the classes", False),
+        ("labels.txt", "'labels.txt': not used; the folders are the classes", False),
         ("meta/train.txt", "'meta/train.txt' may list the images of splits", True),
     ],
 )

@@ -8,6 +8,7 @@ too.
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -82,8 +83,12 @@ def _by_word(words: _Words) -> Iterator[_Words]:
 
 
 def _by_part(words: _Words) -> Iterator[_Words]:
-    for left, right in _PARTS.items():
-        yield from _replaced(words, lambda word, left=left, right=right: word.replace(left, right))
+    for parts in _PARTS.items():
+        yield from _replaced(words, partial(_with_other_part, *parts))
+
+
+def _with_other_part(left: str, right: str, word: str) -> str:
+    return word.replace(left, right)
 
 
 def _by_letter(words: _Words) -> Iterator[_Words]:

@@ -69,12 +69,12 @@ def _notes(survey: Survey, groups: Mapping[str, Counter[str]]) -> tuple[str, ...
     splits = [key for key in survey.lists if _is_list_of_split(key)]
     others = [key for key in survey.lists if key not in splits]
     if others:
-        notes.append(f"{named(map(printable, others))}: not read; the folders are the classes")
+        notes.append(f"{named(map(printable, others))}: not used; the folders are the classes")
     lost = ()
     if splits and not survey.split_folders:
         which = named(map(printable, splits))
         lost = (
-            f"{which} may list the images of splits, but is not read: all images are for training",
+            f"{which} may list the images of splits, but is not used: all images are for training",
         )
     return (*information(notes), *lost)
 

@@ -103,7 +103,7 @@ class CocoImages:
         """Say which files tell different things of the same images, as older copies do.
 
         The objects of instances and keypoints are the same, and those of stuff are of other
-        classes. So many images are looked at as tell for sure.
+        classes. The first images of each two files are looked at.
         """
         looked: Counter[tuple[int, int]] = Counter()
         for key, entries in self.images.items() if len(self.files) > 1 else ():

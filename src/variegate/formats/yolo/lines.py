@@ -88,7 +88,7 @@ class _Tracks:
             self._are_beyond |= words[-1] not in ("0", "1")
 
     def task(self, counts: Counter[int]) -> Task | None:
-        """Return the task of files with so many lines of each length; None if these are none."""
+        """Return the task of files by their lines of each length; None if these are none."""
         for task, wanted in (("detect", 5), ("obb", 9)):
             lengths = {n for n, times in counts.items() if times}
             tracked = counts[wanted + 2] and self._counts[wanted + 2] == counts[wanted + 2]
