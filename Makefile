@@ -40,7 +40,7 @@ bench: $(VENV)/.core $(VENV)/.stores .venv-lambda/.ready
 
 # What the container image holds: the newest packages that pyproject.toml allows, and their digests.
 LOCK := $(BIN)/uv --no-config pip compile --upgrade --quiet --generate-hashes --no-header --no-annotate \
-  --python-version 3.11 --python-platform x86_64-manylinux_2_28 --default-index https://pypi.org/simple \
+  --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
   --no-emit-index-url
 lock: | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
