@@ -70,7 +70,7 @@ def _notes(survey: Survey, groups: Mapping[str, Counter[str]]) -> tuple[str, ...
     others = [key for key in survey.lists if key not in splits]
     if others:
         notes.append(f"{named(map(printable, others))}: not used; the folders are the classes")
-    lost = ()
+    lost: tuple[str, ...] = ()
     if splits and not survey.split_folders:
         which = named(map(printable, splits))
         lost = (
