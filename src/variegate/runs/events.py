@@ -35,7 +35,7 @@ from variegate.runs.job import Job, Shard
 from variegate.runs.lock import check_record
 from variegate.runs.rows import Counts, Row
 from variegate.runs.worker import without_output, worker_of
-from variegate.storage import PassingStorage, open_storage
+from variegate.storage import PassingStorage, open_storage, printable
 
 __all__ = ["FORMATS_OF_EVENTS", "EventOutcome", "EventWorker", "Guard", "Naming"]
 
@@ -90,12 +90,14 @@ class EventOutcome:
             are its outputs; "hidden": a file that no listing would take for a part of the dataset.
         counts: of the input and its outputs.
         reason: why it was quarantined or skipped.
+        notes: what is wrong with its file and costs no pixel, and what depth is lost.
     """
 
     key: str
     kind: Literal["made", "known", "gone", "deleted", "hidden"]
     counts: Counts
     reason: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class EventWorker:
@@ -187,7 +189,8 @@ class EventWorker:
             )
             write_event_part(self._output, part)
             if self._input.version(key) in (version, None):
-                return EventOutcome(key, "made", part.counts, _reason(part.rows))
+                reason, notes = _reason(part.rows), _notes(part.rows, printable(key))
+                return EventOutcome(key, "made", part.counts, reason, notes)
         raise InputError(
             f"{self._input.place(key)}: it was replaced {_MOST_TURNS} times while it was worked on"
         )
@@ -278,6 +281,12 @@ def _digests(row: Row) -> Iterator[tuple[str, str | None]]:
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _notes(rows: tuple[Row, ...], place: str) -> tuple[str, ...]:
+    """Return the problems of an input, each without its place."""
+    found = (text for row in rows if row.problems for text in json.loads(row.problems))
+    return tuple(text.removeprefix(f"{place}: ") for text in found)
 
 
 def _reason(rows: tuple[Row, ...]) -> str | None:
