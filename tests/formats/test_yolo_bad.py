@@ -171,8 +171,10 @@ def test_what_is_missing_is_counted(make):
         "data.yaml: test: 'nowhere' is not there",
         "1 label file has no image: 'labels/gone.txt'",
         "1 image has no label file, so nothing to detect: 'images/2'",
-        "1 image is in no split, beside others that are in one, and copied unchanged; --split "
-        "NAME=FOLDER says otherwise",
+        (
+            "1 image is in no split, beside others that are in one, and copied unchanged; --split "
+            "NAME=FOLDER says otherwise"
+        ),
     )
     assert {s.key: s.split for s in dataset_format.sources(storage) if s.annotation} == {
         "images/1.jpg": "train",
