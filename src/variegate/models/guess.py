@@ -243,11 +243,10 @@ def _by_channel(known: KnownScaling, channels: int) -> KnownScaling:
         raise UsageError(f"--std: expected more than 0, got {min(known.std):g}")
     if known.scale is not None and not 0 < known.scale < math.inf:
         raise UsageError(f"--scale: expected more than 0, got {known.scale:g}")
-    every = {
-        name: values * channels if len(values) == 1 else values
-        for name, values in (("mean", known.mean), ("std", known.std))
-    }
-    return replace(known, **every)
+    mean, std = (
+        values * channels if len(values) == 1 else values for values in (known.mean, known.std)
+    )
+    return replace(known, mean=mean, std=std)
 
 
 def _task(graph: Graph) -> Task:

@@ -15,6 +15,7 @@ from typing import Any
 from variegate.errors import InputError, OutputError, RecipeError
 from variegate.formats import DatasetFormat, Writer, detect, writer_to_json
 from variegate.formats.base import counted
+from variegate.formats.hints import NO_HINTS
 from variegate.formats.notes import stops_strict
 from variegate.recipes.borders import border_notes
 from variegate.recipes.plugins import Plugin
