@@ -21,6 +21,7 @@ from variegate.errors import UsageError
 from variegate.runs.job import Job, Shard
 from variegate.runs.rows import Counts
 from variegate.storage.json import dumped
+from variegate.storage.member_file import ONLY_READ
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
@@ -79,7 +80,7 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=_ONE_THREAD | dict(os.environ),
+                env=_ONE_THREAD | dict(os.environ) | {ONLY_READ: "1"},
             )
         except OSError as error:
             log.close()
