@@ -66,8 +66,9 @@ def augment(
         str | None,
         option(
             "--balance",
-            "Variants by class: even (all classes as many as the rarest can have), N results of "
-            "each class, or cap:N for at most N. Default: all variants of every image.",
+            "Variants by class: even (all classes as many as the rarest can have; refused where "
+            "the largest class has more images than that), N results of each class, or cap:N for "
+            "at most N. Default: all variants of every image.",
             metavar="HOW",
         ),
     ] = None,
