@@ -61,7 +61,7 @@ def shared_index(path: str, read: Callable[[str], MemberIndex]) -> MemberIndex:
     """
     status = os.stat(path)  # noqa: PTH116 - one call, no object
     identity = f"{path}|{status.st_size}|{status.st_mtime_ns}"
-    known: dict[str, str] = json.loads(os.environ.get(VARIABLE, "{}"))
+    known = known_indexes()
     # One that cannot be used is no loss.
     with suppress(OSError, ValueError, KeyError):
         return _opened(known[identity])
@@ -73,8 +73,19 @@ def shared_index(path: str, read: Callable[[str], MemberIndex]) -> MemberIndex:
     except OSError:
         return index
     atexit.register(_remove, written, os.getpid())
-    os.environ[VARIABLE] = json.dumps({**known, identity: written})
+    use_indexes({**known, identity: written})
     return _opened(written)
+
+
+def known_indexes() -> dict[str, str]:
+    """Return the files with the indexes that this process knows of, by archive."""
+    known: dict[str, str] = json.loads(os.environ.get(VARIABLE, "{}"))
+    return known
+
+
+def use_indexes(known: dict[str, str]) -> None:
+    """Have this process, and those that it starts, find indexes."""
+    os.environ[VARIABLE] = json.dumps(known)
 
 
 def _written(index: MemberIndex) -> str:
