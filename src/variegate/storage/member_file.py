@@ -25,7 +25,7 @@ ONLY_READ = "VARIEGATE_INDEXED_BY_OTHERS"
 
 # Fewer are found again as fast as a file is opened.
 _FEWEST = 2_000
-_HEAD = struct.Struct("=QQQ")
+_HEAD = struct.Struct("=QQQq")
 _NUMBER = 8
 
 
@@ -98,7 +98,7 @@ def _written(index: MemberIndex) -> str:
     descriptor, path = tempfile.mkstemp(prefix="variegate-", suffix=".index")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(_HEAD.pack(len(index.keys), end, len(skipped)))
+            file.write(_HEAD.pack(len(index.keys), end, len(skipped), index.base))
             for numbers in (index.places, index.sizes, ends):
                 file.write(array("Q", numbers))
             file.writelines(_raw(index.keys))
@@ -121,7 +121,7 @@ def _opened(path: str) -> MemberIndex:
     """
     with Path(path).open("rb") as file:
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    count, length, more = _HEAD.unpack(data[: _HEAD.size])
+    count, length, more, base = _HEAD.unpack(data[: _HEAD.size])
     at = _HEAD.size
     columns = []
     for _ in range(3):
@@ -131,7 +131,7 @@ def _opened(path: str) -> MemberIndex:
     if len(rest) != more:
         raise ValueError(f"{path}: not whole")
     skipped = [(name, reason) for name, reason in json.loads(bytes(rest))]
-    return MemberIndex(MappedNames(names, columns[2]), columns[0], columns[1], skipped)
+    return MemberIndex(MappedNames(names, columns[2]), columns[0], columns[1], skipped, base)
 
 
 def _remove(path: str, process: int) -> None:

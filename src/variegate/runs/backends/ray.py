@@ -61,6 +61,9 @@ _SETTINGS = {
     # A machine whose cable is cut says nothing; by itself, Ray would wait for it for many minutes.
     "RAY_grpc_client_keepalive_time_ms": "10000",
     "RAY_grpc_client_keepalive_timeout_ms": "20000",
+    # Nodes that are asked so more often than they like say so, and are asked more seldom; gRPC would
+    # tell the user of it, in lines that only its authors can read.
+    "GRPC_VERBOSITY": "NONE",
     # A thread that still waits for a cluster that is gone must not start another.
     "RAY_ENABLE_AUTO_CONNECT": "0",
     # What Ray itself says of lost nodes would go to standard output, where results are.
