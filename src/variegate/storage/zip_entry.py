@@ -104,7 +104,7 @@ class OneMember:
 
 
 def _end(size: int, start: int) -> bytes:
-    """Return the end of a directory with one entry of so many bytes, which begins at `start`."""
+    """Return the end of a directory with one entry of this size, which begins at `start`."""
     large = b""
     if start >= _NOT_HERE:
         fields = (_LARGE_END.size - 12, _VERSION, _VERSION, 0, 0, 1, 1, size, start)
