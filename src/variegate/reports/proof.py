@@ -11,6 +11,7 @@ from variegate.reports.matrix import calibration_curve, confusion_panels
 from variegate.reports.page import Section, page
 from variegate.training.checkpoint import write_whole
 from variegate.training.comparison import RecallDifference, Verdict
+from variegate.training.options import SMALL
 from variegate.training.proof import BASELINE, ArmFigures, Proof
 
 #: In the output's folder.
@@ -19,6 +20,8 @@ _WORDS = {"better": "it helps", "worse": "it harms"}
 _BADGES = {"better": "good", "worse": "bad"}
 _COLORS = ("quiet", "accent", "good", "warn", "other", "bad")
 _MOST_CLASSES = 60
+# On a phone names are broken between words, not into letters.
+_NAME = "min-width:6.5rem"
 
 
 def write_proof_page(found: Proof, output: str | Path) -> None:
@@ -285,6 +288,7 @@ def _design(found: Proof) -> Iterator[Html]:
             f"{what}, for every arm the same ({'; '.join(settings)}), on the first fold's "
             "validation part"
         )
+    weights = "none" if design.model == SMALL else design.weights
     rows: list[tuple[str, str]] = [
         ("images", f"{found.images:,} in {found.groups:,} groups, none of which is divided"),
         ("runs", f"{design.folds} folds x {design.seeds} seeds of each arm; {found.runs:,} in all"),
@@ -300,20 +304,26 @@ def _design(found: Proof) -> Iterator[Html]:
             (f"can find, {one.name}", f"{100 * one.detectable:.1f} points, as measured")
             for one in found.verdicts
         ),
-        ("model", f"{design.model}, {design.side} x {design.side}, weights: {design.weights}"),
+        ("model", f"{design.model}, {design.side} x {design.side}, weights: {weights}"),
         ("seed", str(design.seed)),
     ]
-    body = (tag("tr", tag("th", name, scope="row"), tag("td", told)) for name, told in rows)
-    yield tag("div", tag("table", tag("tbody", *body), class_="listed facts"), class_="panel")
+    body = (
+        tag("tr", tag("th", name, scope="row", style=_NAME), tag("td", told)) for name, told in rows
+    )
+    yield tag("div", tag("table", tag("tbody", *body), class_="listed"), class_="panel")
     if design.tune:
         panels = (_searched(arm, quick=design.quick) for arm in found.arms)
         yield tag("div", *panels, class_="panels block")
 
 
 def _searched(arm: ArmFigures, *, quick: bool) -> Html:
-    rows = [
-        (f"{decay:g}" if quick else f"{rate:g}, {decay:g}", [f"{share:.1%}"])
+    rows = (
+        tag(
+            "tr",
+            tag("th", f"{decay:g}" if quick else f"rate {rate:g}, decay {decay:g}", scope="row"),
+            tag("td", f"{share:.1%} right", class_="number"),
+        )
         for (rate, decay), share in arm.searched
-    ]
-    titles = ("decay" if quick else "rate, decay", "right")
-    return tag("div", tag("h3", arm.name), _table(titles, rows, arm.name), class_="panel")
+    )
+    table = tag("table", tag("tbody", *rows), class_="listed")
+    return tag("div", tag("h3", arm.name), table, class_="panel")
