@@ -12,7 +12,7 @@ from sets import write_set
 from variegate.datasets.prepare.split_table import SplitTable
 from variegate.errors import InputError, UsageError
 from variegate.recipes.recipe import Recipe
-from variegate.training import frozen, trained
+from variegate.training import frozen_runs, trained_runs
 from variegate.training.loop import Trainer
 from variegate.training.options import TrainingRun
 from variegate.training.proof import Arm, ProofDesign
@@ -84,8 +84,8 @@ def test_no_variant_of_a_held_out_image_is_learned(images, tmp_path, monkeypatch
 
         return features
 
-    monkeypatch.setattr(frozen, "LogisticHead", Head)
-    monkeypatch.setattr(frozen, "extractor", keyed)
+    monkeypatch.setattr(frozen_runs, "LogisticHead", Head)
+    monkeypatch.setattr(frozen_runs, "extractor", keyed)
     prove(images, tmp_path, ARMS, design=DESIGN, run=RUN)
     assert len(learned) == 3 * 10 + 3 * 4
 
@@ -98,7 +98,7 @@ def test_runs_that_are_there_are_not_made_again(proven, images, monkeypatch):
     def never(*_, **__):
         raise AssertionError
 
-    monkeypatch.setattr(frozen, "extractor", never)
+    monkeypatch.setattr(frozen_runs, "extractor", never)
     again = prove(images, output, ARMS, design=DESIGN, run=RUN)
     assert again.resumed == 3 * 10 + 3 * 4
     assert again.verdicts == found.verdicts
@@ -142,9 +142,9 @@ def spied(monkeypatch):
         seen[-1][1].extend(one.key for one in images.sources[part])
         return kept(images, part, *arguments, **more)
 
-    kept = trained.plain
+    kept = trained_runs.plain
     monkeypatch.setattr(Trainer, "train", train)
-    monkeypatch.setattr(trained, "plain", plain)
+    monkeypatch.setattr(trained_runs, "plain", plain)
     return seen
 
 
@@ -235,7 +235,7 @@ def test_written_variants_are_the_same_in_every_epoch(images, tmp_path):
     from variegate.training.proof import Proof
     from variegate.training.proof_images import proof_images
     from variegate.training.proof_log import ProofRun
-    from variegate.training.trained import TrainingBench, _PreparedRun
+    from variegate.training.trained_runs import PreparedRun, TrainingBench
 
     found = proof_images(images, tmp_path, WHOLE, RUN, Proof(place="", design=WHOLE))
     recipe = Recipe.from_data({"variants": {"brightness": {"amount": [-0.4, 0.4]}}})
@@ -244,7 +244,7 @@ def test_written_variants_are_the_same_in_every_epoch(images, tmp_path):
     made = {}
     for name in arms:
         run = ProofRun(arm=name, fold=1, seed=0, setting=WHOLE.settings[0])
-        items = _PreparedRun.of(bench, run).items
+        items = PreparedRun.of(bench, run).items
         for epoch in (0, 3):
             items.set_epoch(epoch)
             made[name, epoch] = items[0][0].numpy()

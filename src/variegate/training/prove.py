@@ -24,8 +24,8 @@ from variegate.training.comparison import (
     compare,
     expected_detectable,
 )
-from variegate.training.corrupted import corrupted_places
-from variegate.training.frozen import FrozenRuns
+from variegate.training.corrupted_images import corrupted_places
+from variegate.training.frozen_runs import FrozenRuns
 from variegate.training.options import TrainingRun
 from variegate.training.proof import (
     BASELINE,
@@ -38,11 +38,12 @@ from variegate.training.proof import (
 )
 from variegate.training.proof_images import ProofImages, proof_images
 from variegate.training.proof_log import ProofRun, RunLog, RunOutcome, digest
-from variegate.training.trained import TrainedRuns, TrainingBench
+from variegate.training.trained_runs import TrainedRuns, TrainingBench
 
 #: In the output's folder.
 RUNS, PROOF = "runs.jsonl", "proof.json"
 _BINS = 10
+_LEAST_FOLDS = 3
 
 
 class ProofRuns(Protocol):
@@ -81,6 +82,10 @@ def prove(
     """
     began = time.monotonic()
     design, run = design or ProofDesign(), run or TrainingRun()
+    if design.folds < _LEAST_FOLDS:
+        raise UsageError(
+            f"--folds {design.folds}: expected at least {_LEAST_FOLDS}, as the search holds two out"
+        )
     arms = _arms(recipes, design)
     check_pairs(design.folds * design.seeds, len(arms) - 1)
     folder = _folder(output)

@@ -26,8 +26,8 @@ from variegate.seeding import generator
 from variegate.training.backbones import check_backbone, make_model
 from variegate.training.batches import Batches
 from variegate.training.contents import TEST, TRAIN, TrainingImages
-from variegate.training.corrupted import CorruptedImages, corrupted_places, results_of_image
-from variegate.training.frozen import outcome_of
+from variegate.training.corrupted_images import CorruptedImages, corrupted_places, results_of_image
+from variegate.training.frozen_runs import outcome_of
 from variegate.training.items import AugmentedItems, FixedItems, sized
 from variegate.training.loop import PlainBatches, Trainer, answers, checked_device, cross_entropy
 from variegate.training.options import SMALL, Hyperparameters, TrainingError
@@ -68,7 +68,7 @@ class TrainingBench:
         Raises:
             TrainingError: it cannot be trained.
         """
-        prepared = _PreparedRun.of(self, run)
+        prepared = PreparedRun.of(self, run)
         trainer = Trainer(
             prepared.model,
             prepared.chosen,
@@ -97,7 +97,7 @@ class TrainingBench:
 
     def seconds(self, run: ProofRun) -> float:
         """Return about how long a run takes, by a step of it."""
-        prepared = _PreparedRun.of(self, run)
+        prepared = PreparedRun.of(self, run)
         model = prepared.model.train()
         items = prepared.batches.items(0)[:_TIMED].tolist()
         begun = time.monotonic()
@@ -143,7 +143,7 @@ class TrainingBench:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _PreparedRun:
+class PreparedRun:
     """All that a training begins with."""
 
     images: TrainingImages
@@ -154,7 +154,7 @@ class _PreparedRun:
     batches: Batches
 
     @classmethod
-    def of(cls, bench: TrainingBench, run: ProofRun) -> "_PreparedRun":
+    def of(cls, bench: TrainingBench, run: ProofRun) -> "PreparedRun":
         design, arm = bench.design, bench.arms[run.arm]
         learned, judged = bench.images.parts(run.fold, search=run.search)
         images = bench.images.training(learned, judged)
