@@ -97,13 +97,13 @@ def _result(found: Proof) -> Iterator[Html]:
             class_="panel block",
         )
     yield tag("div", _arm_table(found), class_="panel block")
-    told = [*found.notes]
-    told += (
+    notes = [*found.notes]
+    notes += (
         f"left out: {one.count:,} x {kind}, such as {one.examples[0]}"
         for kind, one in found.left_out.items()
     )
-    if told:
-        yield tag("ul", *(tag("li", one) for one in told), class_="block note")
+    if notes:
+        yield tag("ul", *(tag("li", note) for note in notes), class_="block note")
 
 
 def _badge(outcome: str) -> Html:
