@@ -6,10 +6,20 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
 from variegate.seeding import generator
 
+torch = pytest.importorskip("torch")
+
 SMALL = ("--backbone", "small", "--size", "16", "--workers", "0")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def single_thread():
+    """Others run beside it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
