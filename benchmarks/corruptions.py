@@ -4,6 +4,7 @@ Means over photos of 224 x 224, the size that the paper's figures are for.
 """
 
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,8 @@ from photos import squares
 
 SIDE = 224
 PHOTOS, FEW = 24, 4
+#: Times that our random corruptions are drawn for each photo: one draw of 24 fogs is chance.
+DRAWS = 8
 
 #: Names of the peer's corruptions -> of our transforms, in the order of the preset.
 NAMES = {
@@ -42,8 +45,9 @@ DECIBELS, SIMILARITY = 1.0, 0.05
 METHOD = """
 {photos} photos of 224 x 224, corrupted by [imagecorruptions](https://github.com/bethgelab/imagecorruptions)
 1.1.2 and by the preset `corruptions`: mean PSNR (decibels) and mean SSIM (11 x 11 normal window,
-luminance) to the clean photo, severities 1 to 5, theirs / ours. Its frost lays photographs of ice
-over the image; ours is grown (`benchmarks/corruptions.py`).
+luminance) to the clean photo, severities 1 to 5, theirs / ours. Theirs are drawn once for each
+photo, ours {draws} times. Its frost lays photographs of ice over the image; ours is grown
+(`benchmarks/corruptions.py`).
 """
 
 
@@ -53,6 +57,12 @@ class Likeness:
 
     psnr: float
     ssim: float
+
+    @classmethod
+    def mean(cls, several: Iterable["Likeness"]) -> "Likeness":
+        """Return the mean of several."""
+        psnr, ssim = zip(*((one.psnr, one.ssim) for one in several), strict=True)
+        return cls(float(np.mean(psnr)), float(np.mean(ssim)))
 
 
 def run(*, quick: bool) -> Result:
@@ -69,7 +79,7 @@ def run(*, quick: bool) -> Result:
     text = f"corruptions and severities farther apart than {DECIBELS:g} dB or {SIMILARITY:g} SSIM"
     claim = Claim.at_most(f"{text}, of {len(NAMES) * SEVERITIES}", 0, far)
     head = ("corruption", *(str(severity + 1) for severity in range(SEVERITIES)))
-    return Result("Corruptions", METHOD.format(photos=len(clean)), head, rows, [claim])
+    return Result("Corruptions", METHOD.format(photos=len(clean), draws=DRAWS), head, rows, [claim])
 
 
 def alike(one: Likeness, two: Likeness) -> bool:
@@ -98,18 +108,24 @@ def read(folder: Path, name: str) -> np.ndarray:
 def measured_ours(clean: np.ndarray) -> dict[str, list[Likeness]]:
     """Return what the preset makes of the photos, by the transforms' names."""
     recipe = variegate.Recipe.load("corruptions")
-    made = [
-        [image for _, image in recipe.variants(photo, key=f"{number}.png")]
-        for number, photo in enumerate(clean)
-    ]
-    found = [
-        likeness(clean, np.stack([images[index] for images in made]))
-        for index in range(recipe.count())
-    ]
+    drawn = [found_ours(recipe, clean, draw) for draw in range(DRAWS)]
+    found = [Likeness.mean(index) for index in zip(*drawn, strict=True)]
     return {
         mine: found[SEVERITIES * number : SEVERITIES * (number + 1)]
         for number, mine in enumerate(NAMES.values())
     }
+
+
+def found_ours(recipe: variegate.Recipe, clean: np.ndarray, draw: int) -> list[Likeness]:
+    """Return the likeness of each result of the recipe, drawn once for each photo."""
+    made = [
+        [image for _, image in recipe.variants(photo, key=f"{draw}/{number}.png")]
+        for number, photo in enumerate(clean)
+    ]
+    return [
+        likeness(clean, np.stack([images[index] for images in made]))
+        for index in range(recipe.count())
+    ]
 
 
 def likeness(clean: np.ndarray, corrupted: np.ndarray) -> Likeness:

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from variegate.formats.hints import Hints
     from variegate.recipes.recipe import Recipe
     from variegate.runs.estimate import Estimate, estimate
+    from variegate.runs.options import Options
     from variegate.runs.output import read_manifest
     from variegate.runs.rebuild import rebuild
-    from variegate.runs.run import Options, Summary
+    from variegate.runs.run import Summary
     from variegate.runs.status import Status, status
     from variegate.runs.verify import Verification, verify
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Estimate": "runs.estimate",
     "Hints": "formats.hints",
-    "Options": "runs.run",
+    "Options": "runs.options",
     "Recipe": "recipes.recipe",
     "Sample": "annotations.sample",
     "Status": "runs.status",

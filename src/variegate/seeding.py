@@ -16,7 +16,6 @@ The rules:
 """
 
 import hashlib
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, wraps
@@ -70,12 +69,13 @@ class KeyedSeed:
 
     def generator(self, *path: int | str) -> np.random.Generator:
         """Return what `generator` returns for the seed and the whole path."""
+        return self.at(path)
+
+    def at(self, path: Path) -> np.random.Generator:
+        """Return the same for a path as it stands."""
         hashed = self._hash.copy()
         hashed.update(_known_text(path))
         return KeyedGenerator(hashed.digest())
-
-
-_WORDS = struct.Struct("<8Q")
 
 
 class KeyedGenerator(np.random.Generator):
@@ -84,7 +84,7 @@ class KeyedGenerator(np.random.Generator):
     `random`, `integers` and `uniform` without a size take the next 64 bits of a chain of hashes.
     """
 
-    __slots__ = ("_digest", "_last", "_next", "_numpy", "_words")
+    __slots__ = ("_digest", "_last", "_next", "_numpy")
 
     _numpy: np.random.Generator | None
 
@@ -92,22 +92,21 @@ class KeyedGenerator(np.random.Generator):
     def __init__(self, digest: bytes) -> None:
         """Make one from a digest of 64 bytes."""
         self._digest = self._last = digest
-        self._words = _WORDS.unpack(digest)
         self._next = 0
         self._numpy = None
 
     def _word(self) -> int:
-        if self._next == 8:
+        place = self._next
+        if place == 64:
             self._last = hashlib.blake2b(self._last, person=b"variegate more").digest()
-            self._words = _WORDS.unpack(self._last)
-            self._next = 0
-        self._next += 1
-        return self._words[self._next - 1]
+            place = 0
+        self._next = place + 8
+        return int.from_bytes(self._last[place : place + 8], "little")
 
-    def random(self, size: Any = None, *others: Any, **named: Any) -> Any:
+    def random(self, size: Any = None, dtype: Any = np.float64, out: Any = None) -> Any:
         """Return a number from [0, 1), or what numpy's generator returns for a size."""
-        if size is not None or others or named:
-            return self._generator().random(size, *others, **named)
+        if size is not None or out is not None or dtype is not np.float64:
+            return self._generator().random(size, dtype, out)
         return (self._word() >> 11) * 2**-53
 
     def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:

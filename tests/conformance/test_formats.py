@@ -22,7 +22,7 @@ class Numbered(ClassFolders):
 def test_a_package_brings_a_format_of_its_own(tmp_path, monkeypatch):
     plugin = EntryPoint("numbered", f"{__name__}:Numbered", "variegate.formats")
     monkeypatch.setattr(EntryPoint, "load", lambda _: Numbered)
-    monkeypatch.setattr(formats, "entry_points", lambda **_: [plugin])
+    monkeypatch.setattr(formats.registry, "entry_points", lambda **_: [plugin])
     all_formats.cache_clear()
     try:
         assert set(all_formats()) == {*FORMATS, Numbered}

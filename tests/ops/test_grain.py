@@ -149,3 +149,28 @@ def test_iso_noise_has_the_luminance_and_color_asked_for():
     assert plain.std() == pytest.approx(20 * weight, rel=0.05)
     color = (noisy - plain)[..., 0] - (noisy - plain)[..., 1]
     assert color.std() == pytest.approx(20 * weight * 0.6 * math.sqrt(2), rel=0.1)
+
+
+@pytest.mark.parametrize("shape", [(301, 333, 3), (97, 41), (5, 7, 3), (400, 331)])
+@pytest.mark.parametrize("sigma", [0.07312, 0.41237, 3.31373])
+def test_speckle_is_the_rounded_product(shape, sigma):
+    image = np.random.Generator(np.random.PCG64(3)).integers(0, 256, shape, dtype=np.uint8)
+    exact = image * (1 + sigma * NORMALS[normal_bytes(11, shape)])
+    expected = np.clip(np.rint(exact), 0, 255)
+    assert (noise.Speckle(sigma, True, 11).apply_image(image) == expected).mean() > 0.999
+
+
+@pytest.mark.parametrize("shape", [(301, 333, 3), (97, 41), (5, 7, 3)])
+def test_normal_noise_is_the_rounded_sum(shape):
+    image = np.random.Generator(np.random.PCG64(3)).integers(0, 256, shape, dtype=np.uint8)
+    change = np.rint(17.31 * NORMALS[normal_bytes(11, shape)])
+    expected = np.clip(image + change, 0, 255)
+    assert (noise.GaussianNoise(17.31, True, 11).apply_image(image) == expected).all()
+
+
+@pytest.mark.parametrize("kind", [noise.GaussianNoise, noise.Speckle])
+def test_grains_of_one_pixel_are_no_grains(kind):
+    image = np.random.Generator(np.random.PCG64(3)).integers(0, 256, (150, 170), dtype=np.uint8)
+    each = kind(0.3, True, 5).apply_image(image)
+    # One channel has all its noise in common with itself.
+    assert (each == kind(0.3, False, 5).apply_image(image)).all()

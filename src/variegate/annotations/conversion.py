@@ -121,7 +121,8 @@ def written(
 
 def _with_moved_fields(one: Object, number: int, targets: Targets, size: Size) -> Object:
     """Return an object whose other fields say nothing of where it was."""
-    if not one.extra:
+    # Places are lists. Without any all stays as it is: that of most objects, and asked for each.
+    if not any(isinstance(value, list | tuple) for value in one.extra.values()):
         return one
     points = _keypoints_of(targets.beside, number)
     extra = with_moved_parts(one.extra, points, size) if points else one.extra
@@ -233,6 +234,8 @@ def _keypoints(objects: tuple[Object, ...], skeletons: Mapping[str, Skeleton]) -
 
 def _keypoints_of(keypoints: Keypoints, number: int) -> tuple[tuple[float, float, int], ...]:
     part = slice(keypoints.starts[number], keypoints.starts[number + 1])
+    if part.start == part.stop:
+        return ()
     points, visibility = keypoints.points[part].tolist(), keypoints.visibility[part].tolist()
     return tuple((x, y, seen) for (x, y), seen in zip(points, visibility, strict=True))
 

@@ -7,6 +7,7 @@ result (an XML file, a mask); when all is done, the files that belong to the who
 file, a class list) are written once, from the manifest, by `write_index`.
 """
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -203,4 +204,8 @@ def writer_to_json(writer: Writer) -> dict[str, Any]:
 
 def writer_from_json(data: Mapping[str, Any]) -> Writer:
     """Make a writer from what `writer_to_json` gave, before or after it was text."""
-    return msgspec.convert(data, WRITERS[data["name"]])
+    name = data["name"]
+    if name not in WRITERS:
+        # A writer enters itself when its format is imported, that of another package, too.
+        importlib.import_module("variegate.formats.registry").all_formats()
+    return msgspec.convert(data, WRITERS[name])

@@ -28,8 +28,11 @@ Table = npt.NDArray[np.uint8]
 def round_to_bytes(values: npt.ArrayLike) -> Table:
     """Round to the nearest integer and saturate at 0 and 255."""
     # np.clip takes twice as long as these two on a table.
-    rounded = np.rint(np.asarray(values, dtype=np.float64))
-    return np.minimum(np.maximum(rounded, 0), 255).astype(np.uint8)
+    rounded = np.array(values, dtype=np.float64)
+    np.rint(rounded, out=rounded)
+    np.maximum(rounded, 0.0, out=rounded)
+    np.minimum(rounded, 255.0, out=rounded)
+    return rounded.astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,9 @@ class Lut(Pointwise):
     def then(self, other: Operation) -> Operation | None:
         if not isinstance(other, Lut):
             return super().then(other)
+        if len(self.tables) == len(other.tables) == 256:
+            return Lut(self.tables.translate(other.tables))
         first, second = self._channels(), other._channels()
-        if len(first) == len(second) == 1:
-            return Lut(first[0].translate(second[0]))
         channels = zip(first * (3 // len(first)), second * (3 // len(second)), strict=True)
         return Lut(b"".join(one.translate(two) for one, two in channels))
 

@@ -9,8 +9,8 @@ values in common.
 """
 
 import functools
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -32,10 +32,14 @@ NORMALS: npt.NDArray[np.float64] = (
     np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64) / _STEPS_PER_SIGMA
 )
 
+_SIGNED = np.arange(256, dtype=np.uint8).view(np.int8)
+_AMOUNTS = np.abs(_SIGNED.astype(np.int16)).astype(np.uint8).tobytes()
+_POSITIVE = (255 * (_SIGNED > 0)).astype(np.uint8).tobytes()
+
 
 def normal_bytes(key: int, shape: tuple[int, ...], *path: int | str) -> Bytes:
     """Return bytes of this shape; read through `NORMALS` they are independent standard normals."""
-    return _covered(_normals(), key, shape, path)
+    return _covered(normals(), key, shape, path)
 
 
 def even_bytes(key: int, shape: tuple[int, ...], *path: int | str) -> Bytes:
@@ -82,21 +86,41 @@ def looked_up(values: Bytes, table: Bytes | bytes) -> Bytes:
 def _covered(table: Bytes, key: int, shape: tuple[int, ...], path: tuple[int | str, ...]) -> Bytes:
     covered: Bytes = np.empty(shape, np.uint8)
     flat = covered.reshape(-1)
-    spans = -(-flat.size // _SPAN)
-    draws = noise_generator(key, *path).integers(0, TABLE_LENGTH - _SPAN, spans)
-    for number, draw in enumerate(draws.tolist()):
-        part = flat[number * _SPAN : (number + 1) * _SPAN]
-        place = draw & ~1
-        if draw & 1:
+    for span in normal_spans(key, flat.size, *path):
+        part = flat[span.values]
+        if span.negative:
             # Two's complement: the bytes of the negative normals, and even bytes again.
-            np.negative(table[place : place + part.size], out=part)
+            np.negative(table[span.places], out=part)
         else:
-            part[:] = table[place : place + part.size]
+            part[:] = table[span.places]
     return covered
 
 
+class NoiseSpan(NamedTuple):
+    """A part of an image, short enough for a processor's cache, and what covers it.
+
+    Attributes:
+        values: which of the image's values, one after the other.
+        places: of a table.
+        negative: whether what stands there is taken negative.
+    """
+
+    values: slice
+    places: slice
+    negative: bool
+
+
+def normal_spans(key: int, count: int, *path: int | str) -> Iterator[NoiseSpan]:
+    """Yield by which parts of a table `normal_bytes` covers `count` values."""
+    draws = noise_generator(key, *path).integers(0, TABLE_LENGTH - _SPAN, -(-count // _SPAN))
+    for start, draw in zip(range(0, count, _SPAN), draws.tolist(), strict=True):
+        stop, place = min(count, start + _SPAN), draw & ~1
+        yield NoiseSpan(slice(start, stop), slice(place, place + stop - start), bool(draw & 1))
+
+
 @functools.cache
-def _normals() -> Bytes:
+def normals() -> Bytes:
+    """Return the table of normal bytes."""
     rng = generator(0, "grain", "normals")
     table = np.empty(TABLE_LENGTH, np.int8)
     # By blocks: all at once would take four times the memory of the table.
@@ -104,6 +128,28 @@ def _normals() -> Bytes:
         steps = np.rint(rng.standard_normal(_SPAN, dtype=np.float32) * _STEPS_PER_SIGMA)
         table[start : start + _SPAN] = np.clip(steps, -127, 127).astype(np.int8)
     return table.view(np.uint8)
+
+
+@functools.cache
+def amounts() -> Bytes:
+    """Return the table of normal bytes without their signs."""
+    return without_signs(normals())
+
+
+@functools.cache
+def signs() -> Bytes:
+    """Return 255 where the table of normal bytes is above 0."""
+    return where_positive(normals())
+
+
+def without_signs(noise: Bytes) -> Bytes:
+    """Return the absolute values of normal bytes."""
+    return looked_up(noise, _AMOUNTS)
+
+
+def where_positive(noise: Bytes) -> Bytes:
+    """Return 255 where normal bytes are above 0, else 0."""
+    return looked_up(noise, _POSITIVE)
 
 
 @functools.cache

@@ -47,6 +47,15 @@ class Matrix(tuple[float, ...]):
             return NotImplemented
         a, b, c, d, e, f, g, h, i = self
         k, l, m, n, o, p, q, r, s = other  # noqa: E741 - the alphabet
+        if g == h == q == r == 0 and i == s == 1:
+            # The same numbers, with half of the products.
+            return Matrix(
+                (
+                    *(a * k + b * n, a * l + b * o, a * m + b * p + c),
+                    *(d * k + e * n, d * l + e * o, d * m + e * p + f),
+                    *(0.0, 0.0, 1.0),
+                )
+            )
         return Matrix(
             (
                 *(a * k + b * n + c * q, a * l + b * o + c * r, a * m + b * p + c * s),

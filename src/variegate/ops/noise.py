@@ -1,12 +1,14 @@
 """Noise. It saturates and never wraps; one `noise_key` means one pattern at every strength."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import stringzilla
 
 from variegate.annotations.sample import Image
 from variegate.ops.base import Graded, Pixels
@@ -14,11 +16,18 @@ from variegate.ops.color import round_to_bytes
 from variegate.ops.grain import (
     NORMALS,
     Bytes,
+    NoiseSpan,
+    amounts,
     even_words,
     grain_side,
     in_grains,
     looked_up,
     normal_bytes,
+    normal_spans,
+    normals,
+    signs,
+    where_positive,
+    without_signs,
 )
 
 _LEVELS = np.arange(256, dtype=np.float64)
@@ -45,27 +54,54 @@ class _NormalNoise(Graded):
     noise_key: int
     grain: float = 1.0
 
+    @property
+    def _is_fine(self) -> bool:
+        """Whether every value has its own noise: an image can be worked on span by span."""
+        return self.per_channel and grain_side(self.grain) == 1
+
 
 class GaussianNoise(_NormalNoise):
     """Add normal noise."""
 
     def _act_on_colors(self, image: Image) -> Image:
-        noise = _pattern(self.noise_key, image, self.grain, per_channel=self.per_channel)
+        # Two tables and two saturating sums; floats take four times that.
         change = self.sigma * NORMALS
-        # Two tables and two saturating sums: 110 us for 512 x 512 x 3; floats take four times that.
-        brighter = looked_up(noise, round_to_bytes(change))
-        darker = looked_up(noise, round_to_bytes(-change))
-        if noise.ndim < image.ndim:
-            brighter, darker = cv2.merge([brighter] * 3), cv2.merge([darker] * 3)
-        return cv2.subtract(cv2.add(image, brighter), darker)
+        brighter, darker = round_to_bytes(change).tobytes(), round_to_bytes(-change).tobytes()
+        if not self._is_fine:
+            noise = _pattern(self.noise_key, image, self.grain, per_channel=self.per_channel)
+            up, down = (_on_all(looked_up(noise, one), image) for one in (brighter, darker))
+            return cv2.subtract(cv2.add(image, up), down)
+        changed = np.empty(image.shape, np.uint8)
+        for span, before, after in _spans(self.noise_key, image, changed):
+            # What a negative normal adds is what the normal takes away.
+            tables = (darker, brighter) if span.negative else (brighter, darker)
+            up, down = (_translated(normals()[span.places], one) for one in tables)
+            cv2.add(before, up, dst=after)
+            cv2.subtract(after, down, dst=after)
+        return changed
 
 
 class Speckle(_NormalNoise):
     """Multiply by normal noise about 1."""
 
     def _act_on_colors(self, image: Image) -> Image:
-        noise = _pattern(self.noise_key, image, self.grain, per_channel=self.per_channel)
-        return mapped(image, noise, _products(_LEVELS, 1 + self.sigma * NORMALS))
+        # What each value changes by, without its sign, then added or subtracted: half the time of
+        # looking up 65,536 products.
+        scale = self.sigma * float(NORMALS[1])
+        if not self._is_fine:
+            noise = _pattern(self.noise_key, image, self.grain, per_channel=self.per_channel)
+            change = cv2.multiply(image, _on_all(without_signs(noise), image), scale=scale)
+            up = cv2.bitwise_and(change, _on_all(where_positive(noise), image))
+            return cv2.subtract(cv2.add(image, up), cv2.subtract(change, up))
+        changed = np.empty(image.shape, np.uint8)
+        for span, before, after in _spans(self.noise_key, image, changed):
+            change = cv2.multiply(before, amounts()[np.newaxis, span.places], scale=scale)
+            up = cv2.bitwise_and(change, signs()[np.newaxis, span.places])
+            down = cv2.subtract(change, up)
+            up, down = (down, up) if span.negative else (up, down)
+            cv2.add(before, up, dst=after)
+            cv2.subtract(after, down, dst=after)
+        return changed
 
 
 @dataclass(frozen=True)
@@ -189,8 +225,7 @@ def mapped(image: Image, noise: Bytes, table: npt.NDArray[np.floating[Any]]) -> 
         image: (H, W) or (H, W, 3).
         noise: the same shape, or (H, W) for all channels.
     """
-    if noise.ndim < image.ndim:
-        noise = cv2.merge([noise] * 3)
+    noise = _on_all(noise, image)
     rows = image.shape[0]
     # Rounded and saturated in one pass: 20 us, against 45 of numpy.
     rounded = cv2.add(table.astype(np.float32), 0, dtype=cv2.CV_8U)
@@ -203,6 +238,26 @@ def mapped(image: Image, noise: Bytes, table: npt.NDArray[np.floating[Any]]) -> 
 def _pattern(key: int, image: Image, grain: float, *, per_channel: bool) -> Bytes:
     shape = image.shape if per_channel else image.shape[:2]
     return in_grains(normal_bytes, key, shape, grain_side(grain))
+
+
+def _spans(key: int, image: Image, changed: Image) -> Iterator[tuple[NoiseSpan, Bytes, Bytes]]:
+    """Yield spans of noise, and as rows the parts of an image and of its result that they cover.
+
+    Span by span all stays in the processor's cache: three quarters of the time of whole images.
+    """
+    before, after = image.reshape(1, -1), changed.reshape(1, -1)
+    for span in normal_spans(key, image.size):
+        yield span, before[:, span.values], after[:, span.values]
+
+
+def _translated(noise: Bytes, table: bytes) -> Bytes:
+    """Return the entry of `table` (256 bytes) for each byte, as a row."""
+    return np.frombuffer(stringzilla.translate(noise.data, table), np.uint8)[np.newaxis]
+
+
+def _on_all(plane: Bytes, image: Image) -> Bytes:
+    """Return what stands for each value of `image`, of all its channels."""
+    return cv2.merge([plane] * 3) if plane.ndim < image.ndim else plane
 
 
 def _counts(photons: float) -> npt.NDArray[np.float64]:

@@ -25,6 +25,8 @@ from variegate.ops.view import View
 
 # Entries this close to an integer are that integer: cos(90 degrees) is 6e-17.
 _SNAP = 1e-9
+# A float next to it has no room for a fraction.
+_ROUNDING = 1.5 * 2.0**52
 # The least third coordinate that is seen, and where points go that are not.
 _NEAREST = 1e-4
 _NOWHERE = 1e9
@@ -62,19 +64,43 @@ class Warp(Geometric):
         """
         entries = Matrix.of(matrix)
         a, b, x, c, d, y, g, h, i = entries
+        if g == h == 0 and i == 1:
+            return cls._affine((a, b, x, c, d, y), size, view or _PLAIN_VIEW)
         # A sum is finite only where all of its terms are; opposite infinities give none either.
         if not math.isfinite(a + b + x + c + d + y + g + h + i):
             raise ShapeError(f"matrix: expected finite numbers, got {list(entries)}")
         if abs(entries.determinant) < 1e-12 or min(size) < 1:
             raise ShapeError(f"warp onto {size}: the matrix {list(entries)} leaves no image")
-        if g or h or i != 1:
-            # Where the origin lies out of sight, at or behind the viewer, its depth i may be 0 or
-            # less; the sign stays, since the depth of points in sight is above 0.
-            scale = max(abs(g), abs(h), abs(i)) if g or h else i
-            snapped = _snapped([entry / scale for entry in entries])
-        else:
-            snapped = (*_snapped((a, b, x, c, d, y)), 0.0, 0.0, 1.0)
+        # Where the origin lies out of sight, at or behind the viewer, its depth i may be 0 or less;
+        # the sign stays, since the depth of points in sight is above 0.
+        scale = max(abs(g), abs(h), abs(i)) if g or h else i
+        snapped = _snapped([entry / scale for entry in entries])
         return cls(Matrix(snapped), size, view or _PLAIN_VIEW)
+
+    @classmethod
+    def _affine(cls, entries: tuple[float, ...], size: Size, view: View) -> "Warp":
+        """Make one from the two upper rows of an affine matrix: every step of a chain is one."""
+        a, b, x, c, d, y = entries
+        if not math.isfinite(a + b + x + c + d + y):
+            raise ShapeError(f"matrix: expected finite numbers, got {[*entries, 0.0, 0.0, 1.0]}")
+        if -1e-12 < a * d - b * c < 1e-12 or size[0] < 1 or size[1] < 1:
+            raise ShapeError(
+                f"warp onto {size}: the matrix {[*entries, 0.0, 0.0, 1.0]} leaves no image"
+            )
+        # As `_snapped`; to add and take away a large number rounds in a quarter of the time.
+        if -_SNAP < a - (whole := a + _ROUNDING - _ROUNDING) < _SNAP:
+            a = whole
+        if -_SNAP < b - (whole := b + _ROUNDING - _ROUNDING) < _SNAP:
+            b = whole
+        if -_SNAP < x - (whole := x + _ROUNDING - _ROUNDING) < _SNAP:
+            x = whole
+        if -_SNAP < c - (whole := c + _ROUNDING - _ROUNDING) < _SNAP:
+            c = whole
+        if -_SNAP < d - (whole := d + _ROUNDING - _ROUNDING) < _SNAP:
+            d = whole
+        if -_SNAP < y - (whole := y + _ROUNDING - _ROUNDING) < _SNAP:
+            y = whole
+        return cls(Matrix((a, b, x, c, d, y, 0.0, 0.0, 1.0)), size, view)
 
     @property
     def array(self) -> Array:

@@ -47,6 +47,8 @@ def allowed(drawn: Iterable[Draw], key: str, forbidden: Forbidden) -> tuple[tupl
         What is left, and whether it may mirror.
     """
     kept = tuple(drawn)
+    if not forbidden:
+        return kept, True
     mixed = (other for one in kept for other in one.parameters.get("partners", ()))
     steps = frozenset[str]().union(*(forbidden.get(one, ()) for one in (key, *mixed)))
     return tuple(one for one in kept if steps.isdisjoint(_names(one))), MIRROR not in steps

@@ -144,6 +144,9 @@ def _unmirrored(drawn: Iterable[Draw], size: Size) -> tuple[Draw, ...]:
     return tuple(kept)
 
 
+_NOT_DRAWN = Draw("", {})
+
+
 @dataclass(slots=True)
 class _Draws:
     """The draws of one image: variants that begin alike share what they begin with."""
@@ -159,9 +162,10 @@ class _Draws:
         drawn, made = [], self.made
         for step in chain.steps:
             path = step.path
-            if path not in made:
-                made[path] = self._drawn(step)
-            if (one := made[path]) is not None:
+            one = made.get(path, _NOT_DRAWN)
+            if one is _NOT_DRAWN:
+                one = made[path] = self._drawn(step)
+            if one is not None:
                 drawn.append(one)
         return drawn
 
@@ -195,16 +199,18 @@ def fuse(operations: Iterable[Operation]) -> tuple[Operation, ...]:
 
 def _push(done: list[Operation], operation: Operation) -> None:
     """Add an operation to a normal form; see the rules in the module's docstring."""
-    if operation.is_identity or isinstance(operation, Identity):
+    if operation.is_identity:
         return
+    while done and (joined := done[-1].then(operation)) is not None:
+        done.pop()
+        operation = joined
+        if operation.is_identity:
+            return
     if not done:
         done.append(operation)
         return
     last = done[-1]
-    if (joined := last.then(operation)) is not None:
-        done.pop()
-        _push(done, joined)
-    elif isinstance(last, Pointwise) and isinstance(operation, Geometric):
+    if isinstance(last, Pointwise) and isinstance(operation, Geometric):
         if not operation.paints:
             done.pop()
             _push(done, operation)

@@ -20,7 +20,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from variegate.annotations.rules import LabelRule
@@ -41,7 +40,7 @@ M = TypeVar("M", bound=BaseModel)
 LISTS = ("sequence", "subsets", "each", "one_of")
 
 # No recipe comes near them; what aliases in YAML can grow into does.
-_DEEPEST = 50
+DEEPEST = 50
 _MOST_PARTS = 100_000
 _MOST_VARIANTS = 2**20
 
@@ -175,6 +174,9 @@ class Recipe(Spec):
         Raises:
             RecipeError: it is not a valid recipe.
         """
+        # A worker gets its recipe as JSON, and needs no YAML.
+        from variegate.recipes.yaml_text import parse_yaml
+
         data = parse_yaml(text, where=where)
         return cls.from_data(data, where=where)
 
@@ -402,53 +404,9 @@ def _check_extent(data: object, where: str) -> None:
         if not isinstance(one, list | tuple | Mapping):
             continue
         parts += len(one)
-        if depth > _DEEPEST:
-            raise RecipeError(f"{where}: nested more than {_DEEPEST} deep")
+        if depth > DEEPEST:
+            raise RecipeError(f"{where}: nested more than {DEEPEST} deep")
         if parts > _MOST_PARTS:
             raise RecipeError(f"{where}: expected at most {_MOST_PARTS:,} parameters and steps")
         inner = one.values() if isinstance(one, Mapping) else one
         waiting += [(part, depth + 1) for part in inner]
-
-
-def parse_yaml(text: str, *, where: str) -> object:
-    """Return what a YAML text says; no key may stand there twice.
-
-    Args:
-        text: of the file.
-        where: what errors call it.
-
-    Raises:
-        RecipeError: it is not valid YAML.
-    """
-    try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{where}: not valid YAML: {_one_line(error)}") from error
-    except ValueError as error:
-        # What looks like a number or a date to YAML, and is none.
-        raise RecipeError(f"{where}: not valid YAML: {error}; use quotes for text") from error
-    except RecursionError as error:
-        raise RecipeError(f"{where}: nested more than {_DEEPEST} deep") from error
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without repeated keys: the second would silently replace the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = repr(self.construct_object(key_node, deep=True))
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key} appears twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _one_line(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or " ".join(str(error).split())
-    return f"line {mark.line + 1}: {problem}" if mark else str(problem)

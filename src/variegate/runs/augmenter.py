@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from variegate.annotations.annotation import Annotation
 from variegate.annotations.sample import Size
@@ -17,6 +18,7 @@ from variegate.runs.rows import Row
 from variegate.runs.variant_choice import classes_of, is_chosen, variants_of
 from variegate.runs.worker import Result, Worker, worker_of
 from variegate.storage import key_to_text
+from variegate.storage.json import dumped
 from variegate.transforms.base import Draw
 
 
@@ -104,7 +106,7 @@ class Augmenter(Worker):
         columns = {
             "variant": variant.index,
             "name": variant.name,
-            "operations": json.dumps([one.to_json() for one in variant.drawn]),
+            "operations": _as_text([one.to_json() for one in variant.drawn]),
         }
         if done.labels and done.labels != source.shares:
             columns["labels"] = json.dumps(done.labels)
@@ -220,3 +222,12 @@ def _augmenter(job: Job) -> Augmenter:
     worker = worker_of(job)
     assert isinstance(worker, Augmenter)
     return worker
+
+
+def _as_text(drawn: list[dict[str, Any]]) -> str:
+    """Return what was drawn as JSON."""
+    try:
+        return dumped(drawn).decode()
+    except TypeError:
+        # numpy's numbers, of a plug-in, are floats to the standard library alone.
+        return json.dumps(drawn)

@@ -12,10 +12,10 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from variegate.codecs import Limits
 from variegate.errors import InputError, OutputError, RecipeError
-from variegate.formats import NO_HINTS, DatasetFormat, Hints, Writer, detect, writer_to_json
+from variegate.formats import DatasetFormat, Writer, detect, writer_to_json
 from variegate.formats.base import counted
+from variegate.formats.hints import NO_HINTS
 from variegate.formats.notes import stops_strict
 from variegate.recipes.borders import border_notes
 from variegate.recipes.plugins import Plugin
@@ -24,7 +24,7 @@ from variegate.recipes.trial import try_recipe
 from variegate.runs import manifest
 from variegate.runs.annotate import mirror_notes
 from variegate.runs.backends import Backend, make_backend
-from variegate.runs.backends.base import SILENCE_LIMIT_S, Opened
+from variegate.runs.backends.base import Opened
 from variegate.runs.backends.local import default_workers
 from variegate.runs.balance import BalancePlan, check_balance, plan_balance, plan_classes
 from variegate.runs.changes import check_unchanged
@@ -35,11 +35,20 @@ from variegate.runs.forbidden_steps import forbid_notes
 from variegate.runs.identity import record_of
 from variegate.runs.job import Job
 from variegate.runs.lock import BucketLock, OutputLock, lock_of
+from variegate.runs.options import Options
 from variegate.runs.rows import Counts, Row
 from variegate.runs.sources import Listing, spool
 from variegate.runs.update import UpdateCounts, begin_update, end_update
 from variegate.seeding import check_seed
-from variegate.storage import Snapshot, Storage, check_apart, open_storage, printable
+from variegate.storage import (
+    ObjectStorage,
+    SampledStorage,
+    Snapshot,
+    Storage,
+    check_apart,
+    open_storage,
+    printable,
+)
 
 __all__ = [
     "Options",
@@ -112,59 +121,6 @@ class Summary:
     elapsed_s: float = 0.0
     continued: bool = False
     updated: UpdateCounts | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a dataset is read and a run is carried out; all have sensible defaults.
-
-    Attributes:
-        format: name of the input's format; None to detect it.
-        label_pattern: regular expression with a group "label", for labels in file names.
-        hints: what cannot be told from the files of the dataset; it goes before the recipe's.
-        limit: process at most this many images, sampled evenly.
-        workers: processes; 0 for none but this one, None for one a processor.
-        shard_size: sources in a shard; None for a sensible number.
-        limits: larger images are quarantined.
-        raw_labels: write labels into CSV files as they are, though a spreadsheet may take them for
-            formulas.
-        strict: stop before anything is made at the first fault in an annotation, or note that
-            one is lost, changed or guessed.
-        update: make a finished output of the same recipe follow its input: make what is new or
-            changed, keep the rest.
-        prune: with `update`: delete the results of inputs that are gone.
-        balance: variants by class: "even", a number of results of each class, or "cap:N"; None
-            for all variants of every image.
-        silence_limit_s: a worker process that finishes no result for so long is taken to hang.
-        backend: where it is run: the name of a back end.
-        backend_options: those of that back end, by name.
-        plugins: files with transforms of the user's own.
-    """
-
-    format: str | None = None
-    label_pattern: str | None = None
-    hints: Hints = NO_HINTS
-    limit: int | None = None
-    workers: int | None = None
-    shard_size: int | None = None
-    limits: Limits = field(default_factory=Limits)
-    raw_labels: bool = False
-    strict: bool = False
-    update: bool = False
-    prune: bool = False
-    balance: str | None = None
-    silence_limit_s: float = SILENCE_LIMIT_S
-    backend: str = "local"
-    backend_options: Mapping[str, object] = field(default_factory=dict)
-    plugins: tuple[str | Path, ...] = ()
-
-    def all_hints(self, recipe: Recipe) -> Hints:
-        """Return what is said of the dataset, here and in the recipe.
-
-        Raises:
-            RecipeError: a value is not right.
-        """
-        return self.hints.over(recipe.hints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,13 +241,15 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
         )
     try_recipe(recipe)
     storage = open_storage(source)
-    with Snapshot(storage) as seen:
+    some = _sample_of(storage, options)
+    with Snapshot(some or storage) as seen:
         hints = options.all_hints(recipe)
         dataset_format = detect(
             seen, name=options.format, label_pattern=options.label_pattern, hints=hints
         )
         said = mirror_notes(recipe.labels, dataset_format.skeletons, mirrors=recipe.mirrors)
-        dataset_format = replace(dataset_format, notes=(*dataset_format.notes, *said))
+        notes = (*dataset_format.notes, *said, *((some.note,) if some else ()))
+        dataset_format = replace(dataset_format, notes=notes)
         if dataset_format.splits and "train" not in dataset_format.splits:
             raise InputError(
                 f"{storage.url}: it has splits ({', '.join(dataset_format.splits)}) but none for "
@@ -326,6 +284,14 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
             raw_labels=options.raw_labels,
             chosen=plan,
         )
+
+
+def _sample_of(storage: Storage, options: Options) -> SampledStorage | None:
+    """Return a storage of some of the names, where a few images of a large bucket are wanted."""
+    told = options.format is not None or options.hints != NO_HINTS or options.balance is not None
+    if options.limit is None or told or options.update or not isinstance(storage, ObjectStorage):
+        return None
+    return SampledStorage.of(storage, options.limit)
 
 
 def check_options(options: Options) -> None:

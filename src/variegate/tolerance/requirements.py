@@ -26,7 +26,7 @@ from pydantic import Field, ValidationError
 from variegate.errors import InputError, UsageError, did_you_mean
 from variegate.models.intervals import wilson
 from variegate.recipes.policies import all_axes
-from variegate.recipes.recipe import parse_yaml
+from variegate.recipes.yaml_text import parse_yaml
 from variegate.tolerance.result import AxisTolerance, Tolerance
 from variegate.tolerance.search import ONSET
 from variegate.tolerance.units import in_units

@@ -342,14 +342,16 @@ def _draws(kind: type[Transform]) -> tuple[tuple[str, Callable[..., Any]], ...]:
 
 def draw_from(rng: np.random.Generator, bounds: Range) -> float:
     """Draw uniformly from [low, high]."""
-    return uniform(rng, *bounds)
+    low, high = bounds
+    return low + (high - low) * float(rng.random())
 
 
 def draw_log(rng: np.random.Generator, bounds: Range) -> float:
     """Draw from [low, high] so that a factor of 2 is as likely as one of 1/2."""
     if bounds[0] <= 0:
         return uniform(rng, *bounds)
-    return math.exp(uniform(rng, *_logarithms(bounds)))
+    low, high = _logarithms(bounds)
+    return math.exp(low + (high - low) * float(rng.random()))
 
 
 @lru_cache(maxsize=1024)

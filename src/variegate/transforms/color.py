@@ -16,6 +16,7 @@ _LEVELS = np.arange(256, dtype=np.float64)
 _TO_NEGATIVE = 255 - 2 * _LEVELS
 _SAME = np.eye(3)
 _TO_GRAY = np.tile(LUMINANCE, (3, 1))
+_WEIGHTS: list[float] = LUMINANCE.tolist()
 _SEPIA = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]])
 
 
@@ -52,9 +53,10 @@ class Contrast(Transform):
     """Stretch or shrink the distance of every value from mid gray, or from the image's mean."""
 
     name: ClassVar = "contrast"
+    # About the image's mean: about mid gray a dark image would get darker, too.
     axes: ClassVar = (
-        Axis("contrast+", "factor", 1.0, 4.0, "log"),
-        Axis("contrast-", "factor", 1.0, 0.35, version=2),
+        Axis("contrast+", "factor", 1.0, 4.0, "log", (("about", "mean"),), version=2),
+        Axis("contrast-", "factor", 1.0, 0.35, fixed=(("about", "mean"),), version=3),
     )
     acts: ClassVar = lambda factor, about="gray": (
         Lut.of(127.5 + factor * (_LEVELS - 127.5))
@@ -193,7 +195,7 @@ class Saturation(Transform):
 
     name: ClassVar = "saturation"
     axes: ClassVar = both_ways("saturation", "factor", 1.0, up=3.0, down=0.0)
-    acts: ClassVar = lambda factor: ColorMatrix.of(factor * _SAME + (1 - factor) * _TO_GRAY)
+    acts: ClassVar = lambda factor: _saturated(factor)
 
     factor: Annotated[Range, Bounds(0, 100, log=True)] = (0.4, 1.8)
     """Factor on the distance from gray; 1 is the identity, 0 a gray image."""
@@ -262,6 +264,12 @@ class ChannelShuffle(Mixed):
 
     def further(self, rng: np.random.Generator) -> Parameters:
         return {"order": list(self.orders[int(rng.integers(len(self.orders)))])}
+
+
+def _saturated(factor: float) -> ColorMatrix:
+    """Return factor * _SAME + (1 - factor) * _TO_GRAY, in plain numbers."""
+    r, g, b = [(1 - factor) * weight for weight in _WEIGHTS]
+    return ColorMatrix(((factor + r, g, b, 0.0), (r, factor + g, b, 0.0), (r, g, factor + b, 0.0)))
 
 
 def _mixed(matrix: npt.NDArray[np.float64], mix: float) -> ColorMatrix:

@@ -14,7 +14,8 @@ import numpy as np
 
 from variegate.codecs import Limits, decode
 from variegate.datasets.inspection.figures import Faults, count_fault, kind_of_problem
-from variegate.datasets.prepare.group_rules import GroupRule, OriginalRule, group_rules
+from variegate.datasets.prepare.group_rule import GroupRule
+from variegate.datasets.prepare.group_rules import OriginalRule, group_rules
 from variegate.datasets.prepare.leak_marks import (
     BYTES,
     DERIVED,

@@ -64,7 +64,7 @@ class Place:
 
     def rng(self, path: Path) -> np.random.Generator:
         """Return the generator of one choice."""
-        return self._seed.generator(*path)
+        return self._seed.at(path)
 
 
 class Policy(Spec, ABC):

@@ -9,10 +9,8 @@ from typing import ClassVar, Protocol
 
 from variegate.errors import RecipeError, UsageError
 from variegate.runs.job import Job, Report, Shard
+from variegate.runs.options import SILENCE_LIMIT_S
 from variegate.runs.rows import Counts
-
-# A worker says something after every output; the largest image takes a fraction of this.
-SILENCE_LIMIT_S = 300.0
 
 OnCounts = Callable[[Counts], None]
 """Told what shards that are not reported yet have done so far."""

@@ -7,32 +7,22 @@ takes nothing with it.
 
 import json
 import os
-import subprocess
-import sys
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from signal import Signals
 from threading import Thread
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from variegate.errors import UsageError
 from variegate.runs.job import Job, Shard
+from variegate.runs.launch import WorkerProgram, worker_program
 from variegate.runs.rows import Counts
 from variegate.storage.json import dumped
 
 if TYPE_CHECKING:
+    import subprocess
     from queue import SimpleQueue
-
-# The parent's search path, whole: what can be imported here can be imported there.
-_PROGRAM = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
-    "from variegate.runs.backends.worker import main; main()"
-)
-
-# One thread a worker: libraries that start more only take memory.
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 _LAST_WORDS_BYTES = 4096
 
@@ -47,6 +37,7 @@ class WorkerProcess:
     """A worker process and what it is doing.
 
     Attributes:
+        program: that runs in it.
         shard: what it was given, None while it has nothing to do.
         deaths: of other workers on this shard.
         at: number of the source it is working on.
@@ -55,8 +46,7 @@ class WorkerProcess:
         hung: whether it was killed because it was silent for too long.
     """
 
-    process: "subprocess.Popen[bytes]"
-    log: IO[bytes]
+    program: WorkerProgram
     shard: Shard | None = None
     deaths: int = 0
     at: int | None = None
@@ -65,6 +55,11 @@ class WorkerProcess:
     hung: bool = False
     heard: float = field(default_factory=time.monotonic)
 
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        """The process itself."""
+        return self.program.process
+
     @classmethod
     def start(cls, job: Job, inbox: "SimpleQueue[tuple[WorkerProcess, Message | None]]") -> Self:
         """Start a worker; what it says goes to `inbox`, and at its end None.
@@ -72,21 +67,13 @@ class WorkerProcess:
         Raises:
             UsageError: the system does not start it.
         """
-        log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop
         try:
-            process = subprocess.Popen(
-                [sys.executable or "python", "-P", "-c", _PROGRAM, json.dumps(sys.path)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=_ONE_THREAD | dict(os.environ),
-            )
+            program = worker_program()
         except OSError as error:
-            log.close()
             raise UsageError(
                 f"worker processes do not start ({error}); use workers=0 to do without"
             ) from error
-        worker = cls(process, log)
+        worker = cls(program)
         Thread(target=worker._listen, args=(inbox,), daemon=True).start()
         worker._send(job.to_json())
         return worker
@@ -127,17 +114,11 @@ class WorkerProcess:
         if code < 0:
             hint = "; out of memory?" if Signals(-code).name == "SIGKILL" else ""
             return f"killed by {Signals(-code).name}{hint}"
-        size = self.log.seek(0, os.SEEK_END)
-        self.log.seek(max(0, size - _LAST_WORDS_BYTES))
-        lines = self.log.read().decode(errors="replace").strip().splitlines()
+        size = self.program.log.seek(0, os.SEEK_END)
+        self.program.log.seek(max(0, size - _LAST_WORDS_BYTES))
+        lines = self.program.log.read().decode(errors="replace").strip().splitlines()
         return f"ended with exit code {code}: {lines[-1] if lines else 'it said nothing'}"
 
     def stop(self) -> None:
         """End it at once."""
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.log):
-            # What was still to be sent cannot be any more.
-            with suppress(OSError):
-                if stream is not None:
-                    stream.close()
+        self.program.stop()

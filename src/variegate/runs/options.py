@@ -1,0 +1,82 @@
+"""How a run is carried out: light, so that what a run needs can be loaded while its workers start.
+
+What is imported here is imported before anything is started.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from variegate.codecs import Limits
+    from variegate.formats import Hints
+    from variegate.recipes.recipe import Recipe
+
+# A worker says something after every output; the largest image takes a fraction of this.
+SILENCE_LIMIT_S = 300.0
+
+
+def _no_hints() -> "Hints":
+    from variegate.formats import NO_HINTS
+
+    return NO_HINTS
+
+
+def _usual_limits() -> "Limits":
+    from variegate.codecs import Limits
+
+    return Limits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a dataset is read and a run is carried out; all have sensible defaults.
+
+    Attributes:
+        format: name of the input's format; None to detect it.
+        label_pattern: regular expression with a group "label", for labels in file names.
+        hints: what cannot be told from the files of the dataset; it goes before the recipe's.
+        limit: process at most this many images, sampled evenly.
+        workers: processes; 0 for none but this one, None for one a processor.
+        shard_size: sources in a shard; None for a sensible number.
+        limits: larger images are quarantined.
+        raw_labels: write labels into CSV files as they are, though a spreadsheet may take them for
+            formulas.
+        strict: stop before anything is made at the first fault in an annotation, or note that
+            one is lost, changed or guessed.
+        update: make a finished output of the same recipe follow its input: make what is new or
+            changed, keep the rest.
+        prune: with `update`: delete the results of inputs that are gone.
+        balance: variants by class: "even", a number of results of each class, or "cap:N"; None
+            for all variants of every image.
+        silence_limit_s: a worker process that finishes no result for so long is taken to hang.
+        backend: where it is run: the name of a back end.
+        backend_options: those of that back end, by name.
+        plugins: files with transforms of the user's own.
+    """
+
+    format: str | None = None
+    label_pattern: str | None = None
+    hints: "Hints" = field(default_factory=_no_hints)
+    limit: int | None = None
+    workers: int | None = None
+    shard_size: int | None = None
+    limits: "Limits" = field(default_factory=_usual_limits)
+    raw_labels: bool = False
+    strict: bool = False
+    update: bool = False
+    prune: bool = False
+    balance: str | None = None
+    silence_limit_s: float = SILENCE_LIMIT_S
+    backend: str = "local"
+    backend_options: Mapping[str, object] = field(default_factory=dict)
+    plugins: tuple[str | Path, ...] = ()
+
+    def all_hints(self, recipe: "Recipe") -> "Hints":
+        """Return what is said of the dataset, here and in the recipe.
+
+        Raises:
+            RecipeError: a value is not right.
+        """
+        return self.hints.over(recipe.hints)
