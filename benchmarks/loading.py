@@ -13,7 +13,7 @@ sys.path.insert(0, str(PEERS))
 from epochs import DRAWS
 
 METHOD = """
-A turn is one epoch: every photo (500 x 375, JPEG 95) eight times, in batches of 32, in random order,
+A turn is one epoch: every photo (500 x 375, JPEG 95) eight times in random order, in batches of 32,
 decoded, augmented anew, brought to 224 x 224 and normalised as (N, 3, 224, 224) float32, by two
 workers that live on. Flip, rotation, scale, translation and shear, brightness, contrast and
 saturation, the same ranges for all; wall time. The dataset around Albumentations is a careful one:

@@ -1,4 +1,4 @@
-"""A careful dataset around Albumentations or torchvision v2, in PyTorch's loader: FOLDER ITEMS NAME.
+"""A careful dataset around Albumentations or torchvision v2, in a loader: FOLDER ITEMS NAME.
 
 Both bring the photo to the model's size first, so that all that follows has less to do.
 """
