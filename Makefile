@@ -20,16 +20,38 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Libraries written by others read what variegate wrote; see docs/labels.md.
-oracles: $(VENV)/.dev .venv-oracles/.ready
+# Libraries written by others read what variegate wrote; see docs/labels.md. And Edge Impulse's own
+# SDK sends what variegate sends.
+oracles: $(VENV)/.dev .venv-oracles/.ready .venv-tools/.ready .venv-edge/.ready .venv-flags/.ready
 	rm -rf .venv-oracles/work && mkdir .venv-oracles/work
 	$(BIN)/python tests/oracles/write.py "$${VARIEGATE_DATA:-../shared/data}" .venv-oracles/work
 	.venv-oracles/bin/python tests/oracles/read.py .venv-oracles/work
+	FIFTYONE_DO_NOT_TRACK=1 .venv-tools/bin/python tests/oracles/tools.py .venv-oracles/work
+	$(BIN)/python tests/oracles/flags.py "$${VARIEGATE_DATA:-../shared/data}" .venv-flags/bin/python
+	EDGE_IMPULSE_PYTHON=$(CURDIR)/.venv-edge/bin/python $(BIN)/pytest tests/datasets/upload/test_edge_impulse_sdk.py
 
 .venv-oracles/.ready: | $(BIN)/python
 	$(BIN)/python -m venv .venv-oracles
 	.venv-oracles/bin/python -m pip install --quiet --disable-pip-version-check \
 	  supervision==0.31.2 datumaro==1.13.12 datasets==5.2.0
+	touch $@
+
+# FiftyOne, Label Studio's SDK and Edge Impulse's pin packages that the others need in other versions.
+.venv-tools/.ready: | $(BIN)/python
+	$(BIN)/python -m venv .venv-tools
+	.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check \
+	  fiftyone==1.22.1 label-studio-sdk==2.1.2
+	touch $@
+
+.venv-edge/.ready: | $(BIN)/python
+	$(BIN)/python -m venv .venv-edge
+	.venv-edge/bin/python -m pip install --quiet --disable-pip-version-check edgeimpulse==1.0.20
+	touch $@
+
+# What flags images by itself; apart from the others, whose packages it would change.
+.venv-flags/.ready: | $(BIN)/python
+	$(BIN)/python -m venv .venv-flags
+	.venv-flags/bin/python -m pip install --quiet --disable-pip-version-check cleanvision==0.3.7
 	touch $@
 
 # All benchmarks, or some: make bench ONLY="whole_job labels"
@@ -50,8 +72,7 @@ lock: | $(BIN)/python
 	  ../../$(LOCK) build-requirements.in -o build-requirements.lock
 
 bench-tolerance: $(VENV)/.core
-	$(BIN)/python benchmarks/tolerance_search.py
-	$(BIN)/python benchmarks/tolerance_models.py
+	$(BIN)/python benchmarks/run.py tolerance_search tolerance_comparison tolerance_models
 
 # The wheel and the source archive, tried in empty environments of the Pythons that are here.
 wheel: | $(BIN)/python
@@ -60,7 +81,7 @@ wheel: | $(BIN)/python
 	$(BIN)/python tests/try_wheel.py dist
 
 clean:
-	rm -rf $(VENV) .venv-aws .venv-lambda .venv-oracles demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-aws .venv-lambda .venv-oracles .venv-tools .venv-edge .venv-flags demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -88,7 +109,7 @@ $(VENV)/.browser: | $(BIN)/python
 # sam pins much of what others need in newer versions: it has an environment of its own.
 .venv-aws/.ready: | $(BIN)/python
 	$(BIN)/python -m venv .venv-aws
-	.venv-aws/bin/python -m pip install --quiet --disable-pip-version-check aws-sam-cli==1.170.0
+	.venv-aws/bin/python -m pip install --quiet --disable-pip-version-check aws-sam-cli==1.170.0 parliament==1.6.4
 	touch $@
 
 # What Lambda's own interpreter has besides a function's files.

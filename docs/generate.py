@@ -201,7 +201,7 @@ standard error, so commands work in pipes. Every command has `--help`.
 | exit code | meaning |
 | --- | --- |
 | 0 | done |
-| 1 | `verify` found a difference, or an unexpected error occurred |
+| 1 | `verify` found a difference, `synthesize --count` fell short, or an unexpected error came |
 | 2 | the command, the recipe, the input or the output has to be corrected |
 | 3 | done, but images were quarantined, and `--strict` was given or nothing was written |
 | 130 | interrupted by Ctrl-C; run the same command again to resume |

@@ -39,7 +39,7 @@ class Service:
 
 
 @contextmanager
-def edge_impulse(**faults: int) -> Iterator[Service]:
+def edge_impulse(**faults: int | str | list[int]) -> Iterator[Service]:
     """Run the server; see its module for the faults."""
     port = free_port()
     with running([sys.executable, str(SERVER), str(port), json.dumps(faults)], port) as url:

@@ -5,7 +5,12 @@
 What it can be told to do, each to every n-th request that uploads: `busy_every` (429 with
 Retry-After), `down_every` (503), `lose_every` (cut the connection, nothing stored), `cut_every`
 (store, then cut the connection), `refuse_every` (a file fails inside HTTP 200, the first time it is
-seen). And `drop_boxes`: the project's labeling method is another one.
+seen), `deny_every` (the request as a whole fails inside HTTP 200, whatever is said of its files).
+After a 429 all requests get one until the time in Retry-After is over; those that come before it
+are counted as `early`. Further `hold_at`, numbers of samples: a request that reaches one is stored
+and never answered, so that its client can be killed between the two; `slow_ms`, how long each
+takes; `redirect_to` another server; `echo`, an error page that shows the key. And `drop_boxes`: the
+project's labeling method is another one.
 `GET /state` tells all samples and what was asked for.
 """
 
@@ -15,26 +20,33 @@ import re
 import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
 KEY, PROJECT = "ei_0123456789abcdef", 4711
 MOST_FILES, MOST_BYTES, MOST_HEADERS = 1_000, 100_000_000, 16_384
+RETRY_S = 0.2
 LABEL = re.compile(r"^[a-zA-Z0-9\s\-_]+")
 
 
 class Project:
     """All that is stored, and what happens to which request."""
 
-    def __init__(self, faults: dict[str, int]) -> None:
+    def __init__(self, faults: dict) -> None:
         self.faults = faults
+        self.hold_at = sorted(faults.get("hold_at", ()))
+        self.held: list[list[str]] = []
         self.lock = threading.Lock()
         self.samples: dict[int, dict] = {}
         self.by_digest: dict[str, int] = {}
         self.refused: set[str] = set()
         self.requests = 0
         self.busy = 0
+        self.busy_until = 0.0
+        self.early = 0
+        self.happened: dict[str, int] = {}
         self.sent_again = 0
         self.largest = 0
 
@@ -42,11 +54,26 @@ class Project:
         """Count a request; return what happens to it."""
         with self.lock:
             self.requests += 1
-            for name in ("busy", "down", "lose", "cut", "refuse"):
+            if time.monotonic() < self.busy_until:
+                self.early += 1
+                return "busy"
+            for name in ("busy", "down", "lose", "cut", "refuse", "deny"):
                 every = self.faults.get(f"{name}_every")
                 if every and self.requests % every == 0:
+                    self.happened[name] = self.happened.get(name, 0) + 1
+                    if name == "busy":
+                        self.busy_until = time.monotonic() + RETRY_S
                     return name
         return None
+
+    def holds(self, digests: list[str]) -> bool:
+        """Say whether the request that stored these files is one that is never answered."""
+        with self.lock:
+            if not self.hold_at or len(self.samples) < self.hold_at[0]:
+                return False
+            del self.hold_at[0]
+            self.held.append(digests)
+            return True
 
     def store(self, category: str, headers: dict, name: str, data: bytes, boxes: list | None):
         """Store a file; return the answer for it."""
@@ -79,6 +106,7 @@ class Project:
                 "metadata": json.loads(headers.get("x-metadata", "{}")),
                 "boundingBoxes": [] if self.faults.get("drop_boxes") else boxes or [],
                 "sha256": digest,
+                "bytes": len(data),
                 "job": headers.get("x-synthetic-data-job-id"),
                 "source": headers.get("x-upload-source"),
                 "data": data,
@@ -109,15 +137,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def upload(self, category: str, headers: dict, body: bytes) -> None:
         fault = self.project.fault()
-        if fault == "busy":
-            self.project.busy += 1
-            self.answer(429, {"success": False, "error": "Slow down"}, {"Retry-After": "0.2"})
-            return
-        if fault == "down":
-            self.answer(503, None)
-            return
-        if fault == "lose":
-            self.cut()
+        time.sleep(self.project.faults.get("slow_ms", 0) / 1000)
+        if self.misbehaves(fault, headers, body):
             return
         files = multipart(headers["content-type"], body)
         labels = [data for name, data in files if name.endswith(".labels")]
@@ -143,10 +164,38 @@ class Handler(BaseHTTPRequestHandler):
                 continue
             one = beside.get(name, boxes)
             answers.append(self.project.store(category, headers, name, data, one))
+        if self.project.holds([hashlib.sha256(data).hexdigest() for _, data in images]):
+            self.connection.recv(1)  # until its client is gone
+            self.cut()
+            return
         if fault == "cut":
             self.cut()
             return
         self.answer(200, {"success": True, "files": answers})
+
+    def misbehaves(self, fault: str | None, headers: dict, body: bytes) -> bool:
+        """Answer without storing anything, where that is what happens to a request."""
+        if to := self.project.faults.get("redirect_to"):
+            self.answer(307, None, {"Location": f"{to}{self.path}"})
+        elif self.project.faults.get("echo"):
+            self.raw(400, f"<p>No: {headers['x-api-key']}</p>".encode(), {})
+        elif fault == "busy":
+            self.project.busy += 1
+            wait = {"Retry-After": str(RETRY_S)}
+            self.answer(429, {"success": False, "error": "Slow down"}, wait)
+        elif fault == "deny":
+            names = [name for name, _ in multipart(headers["content-type"], body)]
+            answer = {"success": False, "error": "Could not process the request"}
+            if self.project.happened["deny"] % 2 == 0:
+                answer["files"] = [{"success": True, "fileName": name} for name in names]
+            self.answer(200, answer)
+        elif fault == "down":
+            self.answer(503, None)
+        elif fault == "lose":
+            self.cut()
+        else:
+            return False
+        return True
 
     def do_GET(self) -> None:
         if self.path == "/state":
@@ -180,6 +229,9 @@ class Handler(BaseHTTPRequestHandler):
                 "samples": [told_of(one) for one in project.samples.values()],
                 "requests": project.requests,
                 "busy": project.busy,
+                "early": project.early,
+                "happened": project.happened,
+                "held": project.held,
                 "sent_again": project.sent_again,
                 "largest": project.largest,
             }

@@ -2,7 +2,8 @@
 
     python tests/try_wheel.py DIST
 
-The source archive is tried too: what is built from it is the same wheel.
+The source archive is tried too: what is built from it is the same wheel. So are the blocks of Edge
+Impulse: what their Dockerfiles install, with the wheel beside them, and their entry points.
 """
 
 import shutil
@@ -12,6 +13,8 @@ import tempfile
 import venv
 import zipfile
 from pathlib import Path
+
+from try_blocks import BLOCKS, run, try_block
 
 PYTHONS = ("3.11", "3.12", "3.13")
 # What only an installed package can get wrong: files that are not Python, and what is not there.
@@ -37,7 +40,9 @@ def main(dist: Path) -> None:
         (other,) = again.glob("*.whl")
         assert names(other) == names(wheel), "the source archive gives another wheel"
         tried = [version for version in PYTHONS if try_with(version, wheel, place / version)]
-    assert tried, f"none of Python {', '.join(PYTHONS)} is here"
+        assert tried, f"none of Python {', '.join(PYTHONS)} is here"
+        for block in BLOCKS:
+            try_block(block, wheel, place / tried[-1])
     print(f"{wheel.name} works in an empty environment of Python {', '.join(tried)}")
 
 
@@ -61,12 +66,6 @@ def try_with(version: str, wheel: Path, place: Path) -> bool:
 def names(wheel: Path) -> list[str]:
     with zipfile.ZipFile(wheel) as file:
         return sorted(file.namelist())
-
-
-def run(*arguments: object, cwd: Path | None = None) -> None:
-    done = subprocess.run(list(map(str, arguments)), cwd=cwd, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, arguments))}:\n{done.stdout}{done.stderr}")
 
 
 if __name__ == "__main__":

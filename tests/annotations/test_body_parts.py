@@ -95,12 +95,16 @@ def test_lists_of_numbers_are_left_out_where_pixels_moved_and_only_there():
         "corners3d": [[1, 2, 3], [4, 5, 6]],
         "tags": ["a", "b"],
         "score": 0.5,
+        "attributes": {"rotated": [60, 60, 8, 4, 30], "night": True},
+        "parts": [{"name": "eye", "place": [[1, 2], [3, 4]]}, {"tags": ["c"]}],
         "coco": [{"id": 1, "bbox": [1, 2, 3, 4], "fields": {"center": [60, 60], "note": "x"}}],
     }
     assert moved("invert", extra) == extra
     assert moved("flip", extra) == {
         "tags": ["a", "b"],
         "score": 0.5,
+        "attributes": {"night": True},
+        "parts": [{"name": "eye"}, {"tags": ["c"]}],
         "coco": [{"id": 1, "bbox": [1, 2, 3, 4], "fields": {"note": "x"}}],
     }
 

@@ -22,6 +22,15 @@ PAIRED = [
     ("Left Eye", "right-eye"),
     ("l1", "r1"),
     ("tl", "tr"),
+    ("FL paw", "FR paw"),
+    ("paw_fl", "paw_fr"),
+    ("RL hoof", "RR hoof"),
+    ("hoof LF", "hoof RF"),
+    ("front_lpaw", "front_rpaw"),
+    ("AugeLinks", "AugeRechts"),
+    ("linkes_Auge", "rechtes_Auge"),
+    ("ojo_izquierdo", "ojo_derecho"),
+    ("\u5de6\u773c", "\u53f3\u773c"),
 ]
 
 
@@ -29,6 +38,11 @@ PAIRED = [
 def test_sides_are_found_in_any_spelling(left, right):
     assert Skeleton.of((left, right)) == Skeleton((left, right), ((0, 1),))
     assert Skeleton.of((right, "nose", left)) == Skeleton((right, "nose", left), ((2, 0),))
+
+
+def test_four_corners_are_two_pairs():
+    assert Skeleton.of(("FL", "FR", "RL", "RR")).pairs == ((0, 1), (2, 3))
+    assert Skeleton.of(("UL", "UR", "LL", "LR")).pairs == ((0, 1), (2, 3))
 
 
 def test_all_of_coco_are_paired():
@@ -49,6 +63,7 @@ def test_all_of_coco_are_paired():
         ("eye1", "eye2", "nose"),
         ("left_eye", "nose"),
         ("left_eye", "right_eye", "left_ear"),
+        ("FL paw", "RR paw"),
     ],
 )
 def test_names_that_do_not_tell_are_not_known(names):

@@ -11,8 +11,10 @@ import pytest
 from typer.main import get_command
 
 from variegate.cli import app
+from variegate.formats.hints import Hints
 
-PAGE = (Path(__file__).parents[2] / "docs/commands.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -85,3 +87,14 @@ def test_no_command_shows_the_help(run):
     result = run()
     assert result.exit_code == 0
     assert "augment" in result.stdout
+
+
+def test_page_of_assumptions_names_what_settles_each():
+    page = (ROOT / "docs/assumptions.md").read_text(encoding="utf-8")
+    flags = {"format": "--format csv-boxes:FILE", "splits": "--split"}
+    for name in Hints.model_fields:
+        assert flags.get(name, f"--{name}") in page, name
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("| **")]
+    assert len(rows) > 20
+    # The situation, what is assumed, and what settles it.
+    assert all(len(row) == 3 and all(cell.strip() for cell in row) for row in rows)

@@ -4,6 +4,10 @@ import json
 import subprocess
 import sys
 
+import pytest
+
+from variegate.cli.console import size_text
+from variegate.cli.status import rate_text
 from variegate.runs import manifest
 from variegate.runs.rows import Counts
 from variegate.storage import open_storage
@@ -36,7 +40,8 @@ def test_half_a_run(parts, tmp_path, run):
     (out / "manifest.parquet").unlink()
     some = [row for row in rows if row.source < 4]
     manifest.write_part(open_storage(out), 0, 4, some)
-    assert run("status", out).stdout == f"4 of 10 inputs (40.0%), {len(some)} files\n"
+    size = size_text(Counts.of(some).bytes)
+    assert run("status", out).stdout == f"4 of 10 inputs (40.0%), {len(some)} files, {size}\n"
     told = json.loads(run("status", out, "--json").stdout)
     assert told["counts"]["inputs"] == 4
     assert told["counts"]["bytes"] == Counts.of(some).bytes
@@ -47,3 +52,20 @@ def test_no_output(tmp_path, run):
     result = run("status", tmp_path / "nowhere")
     assert result.exit_code == 2
     assert "nowhere: not found" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (1_234_567.8, "1,234,568"),
+        (1_234.5, "1,234"),
+        (123.4, "123"),
+        (12.34, "12"),
+        (1.234, "1.2"),
+        (0.0517, "0.052"),
+        (0.00001, "0.0000"),
+        (0.0, "0"),
+    ],
+)
+def test_a_rate_is_one_that_people_read(rate, text):
+    assert rate_text(rate) == text

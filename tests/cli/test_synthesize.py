@@ -91,6 +91,22 @@ def test_the_filter_the_page_and_the_report_in_words(parts, tolerance, tmp_path,
     assert "Rejected" in text
 
 
+@pytest.mark.parametrize("told", [(), ("--json",)])
+def test_a_count_that_a_filter_does_not_let_through_fails(parts, tolerance, tmp_path, run, told):
+    model = tmp_path / "model.py"
+    classes = sorted(path.name for path in parts.iterdir())
+    model.write_text(f"{MODEL}\npredict.classes = {tuple(classes)!r}\n")
+    call = ("synthesize", parts, tmp_path / "out", "-t", tolerance, "-w", 0, "--retries", 1)
+    call += ("--predict", f"{model}:predict", "--max-error", "0.5", "--count", 20, *told)
+    result = run(*call)
+    made = len(rows(tmp_path / "out"))
+    assert 0 < made < 20
+    assert result.exit_code == 1
+    assert f"--count: {made} of 20 results were made" in result.stderr
+    # Once more it fails again: nothing is left to do, and still fewer are there.
+    assert run(*call).exit_code == 1
+
+
 def test_a_page_of_nothing_is_written(parts, tolerance, tmp_path, run):
     model, page = tmp_path / "model.py", tmp_path / "page.html"
     model.write_text(MODEL)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from variegate import Hints
 from variegate.codecs import decode_mask, encode_mask, lossy_mask
-from variegate.errors import UnsupportedError
+from variegate.errors import UnsupportedError, UsageError
 from variegate.formats import detect
 from variegate.formats.blends import blended_values
 from variegate.storage import open_storage
@@ -128,6 +128,10 @@ def test_smoothed_masks_of_voc_are_said(tmp_path):
     found = detect(storage)
     assert found.name == "voc"
     assert any("as smoothed (antialiased) masks do" in note for note in found.notes)
+    said = detect(storage, hints=Hints.of(masks="classes")).notes
+    assert not any("smoothed" in note for note in said)
+    with pytest.raises(UsageError, match=r"--masks soft: .* expected classes"):
+        detect(storage, hints=Hints.of(masks="soft"))
 
 
 # ---- losses

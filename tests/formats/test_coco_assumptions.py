@@ -133,6 +133,19 @@ def test_nested_numbers_are_told(fields, name, make):
     storage = make(content(["a.png"], [7, 7], **fields), "a.png")
     (problem,) = told(detect(storage), storage)
     assert f"field {name!r} (2 times) holds numbers" in problem
+    assert problem.endswith("left out of images that are moved")
+
+
+def test_a_category_may_be_called_by_its_name(make):
+    data = content(["a.png"], [7, 7])
+    name = data["categories"][0]["name"]
+    data["annotations"][1]["category_id"] = name
+    storage = make(data, "a.png")
+    found = detect(storage)
+    (problem,) = told(found, storage)
+    assert f"category_id written in another way than the id of its category: {name!r}" in problem
+    (source,) = (one for one in found.sources(storage) if one.annotation)
+    assert [one.category for one in source.annotation.objects] == [name, name]
 
 
 def test_numbers_of_images_are_told(make):

@@ -215,3 +215,30 @@ def test_the_field_case_of_one_name_is_refused(data_dir):
     storage = open_storage(data_dir / "field_cases/same-file-name-joined")
     with pytest.raises(InputError, match=r"'task1/1\.jpg', 'task2/1\.jpg'"):
         detect(storage)
+
+
+def about_versions(storage):
+    return [note for note in detect(storage).notes if "version of the other" in note]
+
+
+def test_two_versions_of_one_file_are_said(make):
+    old, new = content("1.jpg"), content("1.jpg")
+    new["annotations"][0]["bbox"][0] += 2
+    storage = make({"old.json": old, "new.json": new}, "1.jpg")
+    (note,) = about_versions(storage)
+    assert note.startswith("'new.json' and 'old.json' name other objects of one class in '1.jpg'")
+
+
+@pytest.mark.parametrize("change", ["none", "more", "class", "image"])
+def test_files_that_complete_each_other_are_no_versions(make, change):
+    one, two = content("1.jpg"), content("1.jpg")
+    if change == "more":
+        extra = {"id": 9, "image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 40]}
+        two["annotations"].append(extra)
+    elif change == "class":
+        two["categories"][0]["name"], two["annotations"][0]["bbox"] = "sky", [0, 0, 200, 20]
+    elif change == "image":
+        two = content("2.jpg")
+        two["annotations"][0]["bbox"] = [1, 2, 3, 4]
+    storage = make({"one.json": one, "two.json": two}, "1.jpg", "2.jpg")
+    assert not about_versions(storage)

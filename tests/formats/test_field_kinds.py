@@ -1,6 +1,7 @@
 """Datasets that would be taken for something else without a word."""
 
 import json
+import os
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ from variegate import Options, augment
 from variegate.errors import InputError
 from variegate.formats import detect
 from variegate.formats.hints import Hints
+from variegate.formats.notes import stops_strict
 from variegate.storage import open_storage
 
 VOC = """<annotation><size><width>40</width><height>30</height></size><object><name>安全帽</name>
@@ -87,9 +89,11 @@ def test_labelme_in_another_encoding_is_never_taken_for_no_labels(draw):
 def test_fields_of_labelme_that_nobody_can_move_are_told(draw):
     root = draw("1.png")
     shape = {"label": "a", "shape_type": "rectangle", "points": [[1, 2], [9, 9]], "center": [5, 5]}
+    shape["attributes"] = {"axis": [1, 2, 9, 9], "night": True}
     (root / "1.json").write_text(json.dumps({"shapes": [shape]}))
-    (note,) = detect(open_storage(root)).notes
-    assert note.startswith("field 'center' of shapes (1 times) is a list of numbers")
+    first, second = detect(open_storage(root)).notes
+    assert first.startswith("field 'attributes.axis' of shapes (1 times) is a list of numbers")
+    assert second.startswith("field 'center' of shapes (1 times) is a list of numbers")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,7 @@ def test_masks_of_voc_that_are_no_png_are_told(extension, draw):
     )
 
 
-@pytest.mark.parametrize("name", ["labels.xlsx", "labels.mat", "labels.npy", "labels.pkl"])
+@pytest.mark.parametrize("name", ["labels.xlsx", "labels.mat", "labels.json.gz", "labels.zip"])
 def test_files_that_may_hold_the_labels_of_images_without_any_are_told(name, draw):
     root = draw("images/1.png")
     (root / name).write_bytes(b"")
@@ -152,6 +156,24 @@ def test_lists_of_labels_beside_images_without_any_are_told(name, draw):
     (note,) = detect(open_storage(root)).notes
     assert repr(name) in note
     assert "may hold labels or classes" in note
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "strict"),
+    [
+        ("labels.txt", "'labels.txt': not used; the folders are the classes", False),
+        ("meta/train.txt", "'meta/train.txt' may list the images of splits", True),
+    ],
+)
+def test_lists_beside_folders_of_classes_are_told(name, said, strict, draw):
+    root = draw("cat/1.png", "dog/2.png")
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).write_text("cat/1\ndog/2\n")
+    found = detect(open_storage(root))
+    (note,) = found.notes
+    assert found.classes == ("cat", "dog")
+    assert said in note
+    assert stops_strict(note) is strict
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "README.txt", "camera.yaml", "relabelled.pdf"])
@@ -196,3 +218,10 @@ def test_several_labels_in_one_cell_are_told(labels, joined, draw):
 )
 def test_names_of_several_words_are_one_label(labels, draw):
     assert table_notes(draw, *labels) == ()
+
+
+def test_class_folders_that_are_no_utf8_are_told(draw, tmp_path):
+    root = draw("in/cat/1.png", "in/dog/2.png") / "in"
+    (root / "dog").rename(os.fsdecode(os.fsencode(root) + b"/\xb9\xb7"))
+    (note,) = detect(open_storage(root)).notes
+    assert note.startswith("1 name of a class is no text in UTF-8")

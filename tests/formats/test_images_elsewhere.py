@@ -81,3 +81,53 @@ def test_label_maps_in_an_old_encoding(encoding, tmp_path):
     assert any("in gbk" in note for note in found.notes) is (encoding is None)
     with pytest.raises(InputError, match="not in ascii"):
         detect(open_storage(tmp_path), hints=Hints.of(encoding="ascii"))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_annotation_is_never_that_of_two_images(name, tmp_path):
+    extension, text = FILES[name]
+    for place in ("images/a", "images/b", "labels"):
+        (tmp_path / place).mkdir(parents=True)
+    for key in ("a/7.png", "b/7.png", "b/8.png"):
+        jobs.draw_noise(tmp_path / "images" / key, size=(30, 40))
+    (tmp_path / f"labels/7.{extension}").write_text(text)
+    storage = open_storage(tmp_path)
+    with pytest.raises(InputError, match=r"of 'images/a/7' or of 'images/b/7'.*--images DIR"):
+        detect(storage)
+    found = detect(storage, hints=Hints.of(images="images/b"))
+    assert [one.key for one in found.sources(storage) if one.objects] == ["images/b/7.png"]
+    # One of its own, and nothing is left open.
+    (tmp_path / "labels/a").mkdir()
+    (tmp_path / f"labels/a/7.{extension}").write_text(text)
+    found = detect(storage)
+    objects = {one.key: one.objects for one in found.sources(storage) if one.skip is None}
+    assert objects == {"images/a/7.png": 1, "images/b/7.png": 1, "images/b/8.png": 0}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_nearest_image_has_the_annotation(name, tmp_path):
+    extension, text = FILES[name]
+    for place in ("images/train", "previews/train", "labels/train"):
+        (tmp_path / place).mkdir(parents=True)
+        if place != "labels/train":
+            jobs.draw_noise(tmp_path / place / "7.png", size=(30, 40))
+    (tmp_path / f"labels/train/7.{extension}").write_text(text)
+    storage = open_storage(tmp_path)
+    found = detect(storage)
+    assert found.images["train"] == 1
+    assert any(
+        "from another image, which is nearer to it; left out: 'pre" in n for n in found.notes
+    )
+    skips = {one.key: one.skip for one in found.sources(storage) if one.key.endswith("png")}
+    assert skips["images/train/7.png"] is None
+    assert "is that of another image" in skips["previews/train/7.png"]
+
+
+@pytest.mark.parametrize("name", ["yolo", "labelme"])
+def test_an_annotation_of_two_images_in_one_folder_is_said(name, tmp_path):
+    extension, text = FILES[name]
+    for image in ("7.png", "7.bmp"):
+        jobs.draw_noise(tmp_path / image, size=(30, 40))
+    (tmp_path / f"7.{extension}").write_text(text)
+    (note,) = detect(open_storage(tmp_path)).notes
+    assert "taken for several images, which differ by their extension alone: '7'" in note

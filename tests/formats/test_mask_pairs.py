@@ -124,6 +124,16 @@ def test_splits_stand_above_or_below(make, folder, split, shape):
     assert images(dataset_format, storage)[key].split == split
 
 
+def test_splits_may_stand_in_the_names_of_both_folders(make):
+    keys = [f"{split}_images/{n}.png" for split in ("train", "valid", "test") for n in (1, 2)]
+    storage = make(*((key, key.replace("images", "masks")) for key in keys))
+    dataset_format = found(storage)
+    assert dataset_format.images == {"train": 2, "val": 2, "test": 2}
+    assert dataset_format.notes == ()
+    masks = {key: one.annotation.mask_file for key, one in images(dataset_format, storage).items()}
+    assert masks == {key: key.replace("images", "masks") for key in keys}
+
+
 @pytest.mark.parametrize(
     ("template", "soft"),
     [

@@ -120,6 +120,7 @@ def test_images_without_labels_may_be_given_to_a_split(data_dir):
     [
         (("Train_A", "Test_A"), "look like splits.*--split test=Test_A --split train=Train_A"),
         (("trainval", "test"), "'trainval' look like splits.*--split test=trainval"),
+        (("traindata", "evaldata"), "'evaldata' look like splits.*--split test=evaldata"),
         (("fold1", "fold2"), "hold the same folders, 'cat', 'dog'.*--split train=fold1"),
     ],
 )
@@ -145,6 +146,15 @@ def test_labels_beside_splits_of_unknown_names_ask_too(make):
         detect(storage)
     hints = Hints(splits={"x_train_hr": "train", "images/x_test_hr": "test"})
     assert list(split_of_each(storage, hints=hints).values()) == ["test", "train"]
+
+
+def test_images_in_no_split_beside_others_are_said(make):
+    keys = ["train/images/1.jpg", "extra/images/2.jpg"]
+    labels = {key.replace("images", "labels").replace("jpg", "txt"): BOX for key in keys}
+    found = detect(make(*keys, **labels, **{"classes.txt": b"red\n"}))
+    assert (found.name, found.images) == ("yolo", {"train": 1, "": 1})
+    (note,) = found.notes
+    assert note.startswith("1 image is in no split, beside others that are in one")
 
 
 def test_a_train_station_among_many_classes_is_a_class(make):

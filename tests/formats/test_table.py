@@ -288,6 +288,35 @@ def test_tables_of_boxes_take_columns_and_choices_too(make):
     assert boxes_read == [(1, 1, 9, 9)] * 2
 
 
+def test_tables_of_boxes_may_have_ids_and_one_column_of_words(make):
+    table = "image_id,xmin,ymin,xmax,ymax,breed,score\n1,1,1,9,9,pug,0.5\n2,1,1,9,9,hound,1\n"
+    storage = make(table, "imgs/1.jpg", "imgs/2.jpg")
+    found = detect(storage)
+    assert (found.name, found.classes) == ("csv-boxes", ("hound", "pug"))
+    (note,) = found.notes
+    assert "the class is taken from 'breed', the only column that can hold it" in note
+    images = {one.key: one.objects for one in found.sources(storage) if one.annotation}
+    assert images == {"imgs/1.jpg": 1, "imgs/2.jpg": 1}
+
+
+def test_an_id_that_two_files_have_is_not_guessed_at(make):
+    table = "image_id,xmin,ymin,xmax,ymax,class\n1,1,1,9,9,pug\n2,1,1,9,9,pug\n"
+    storage = make(table, "1.jpg", "1.png", "2.jpg")
+    found = detect(storage)
+    assert any("1 image is listed in labels.csv but missing: '1'" in one for one in found.notes)
+    assert sum(one.objects_left_out for one in found.sources(storage)) == 1
+
+
+@pytest.mark.parametrize(
+    "head", ["pic,xmin,ymin,xmax,ymax,what", "image,xmin,ymin,xmax,ymax,what,who"]
+)
+def test_a_table_of_boxes_that_cannot_be_used_is_never_passed_over(make, head):
+    storage = make(f"{head}\n1.jpg,1,1,9,9,cat,me\n", "1.jpg")
+    with pytest.raises(InputError, match="it has boxes, but no column for the file, or none for"):
+        detect(storage)
+    assert detect(storage, name="unlabelled").images == {"": 1}
+
+
 # ---- tables that would be lost without a word
 
 

@@ -51,7 +51,7 @@ def read(make):
     ("line", "problem"),
     [
         ("0 0.5 0.5 0.5", "4 numbers, expected 5; object left out"),
-        ("0 0.5 0.5 0.5 0.5 9", "6 numbers, expected 5; object left out"),
+        ("0 0.5 0.5 0.5 0.5 9.5", "6 numbers, expected 5; object left out"),
         ("cat", "1 numbers, expected 5; object left out"),
         ("0 0.5 0.5 0.5 x", "'x' is no number; object left out"),
         ("0 0.5 0,5 0.5 0.5", "'0,5' is no number; object left out"),
@@ -171,6 +171,10 @@ def test_what_is_missing_is_counted(make):
         "data.yaml: test: 'nowhere' is not there",
         "1 label file has no image: 'labels/gone.txt'",
         "1 image has no label file, so nothing to detect: 'images/2'",
+        (
+            "1 image is in no split, beside others that are in one, and copied unchanged; --split "
+            "NAME=FOLDER says otherwise"
+        ),
     )
     assert {s.key: s.split for s in dataset_format.sources(storage) if s.annotation} == {
         "images/1.jpg": "train",
@@ -306,6 +310,35 @@ def test_a_confidence_is_dropped_and_its_object_kept(read, plain, usual, expecte
         "dropped, the object is kept"
     )
     assert source.problems == (f"labels/7.txt:1: {problem}",)
+
+
+@pytest.mark.parametrize(
+    ("plain", "ends", "expected"),
+    [
+        ("0 0.5 0.5 0.5 0.5", ("0.9 1", "0.8 17"), Object(category="cat", box=(10, 5, 30, 15))),
+        ("0 0.5 0.5 0.5 0.5", ("12", "3"), Object(category="cat", box=(10, 5, 30, 15))),
+        (SQUARE, ("0.9 1", "0.8 17"), Object(category="cat", corners=RING)),
+    ],
+    ids=["box", "box without confidence", "oriented box"],
+)
+def test_the_number_of_a_track_is_dropped_and_its_object_kept(read, plain, ends, expected):
+    lines = f"{plain} {ends[0]}\n1{plain[1:]} {ends[1]}\n"
+    source = read(lines, usual=lines)
+    assert source.annotation.objects == (expected, expected.changed(category="dog"))
+    assert source.problems[-1].startswith("labels/7.txt:1: 2 lines have one number more than")
+    assert "that of a track" in source.problems[-1]
+    assert len(source.problems) == len(ends[0].split())
+
+
+def test_triangles_are_no_boxes_with_tracks(read):
+    triangle = "0 0.1 0.1 0.5 0.1 0.5 1\n"
+    source = read(triangle, usual=triangle)
+    assert source.annotation.objects[0].polygons is not None
+
+
+def test_a_confidence_of_some_oriented_boxes_alone(read):
+    source = read(f"{SQUARE} 0.5\n", usual=f"{SQUARE}\n")
+    assert source.annotation.objects == (Object(category="cat", corners=RING),)
 
 
 def test_the_field_case_keeps_every_object(data_dir):

@@ -254,6 +254,28 @@ def test_what_the_graph_does_not_tell_is_asked(graph, known, told):
         candidates(graph, known)
 
 
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        (KnownScaling(mean=(1.0, 2.0)), "--mean: expected one number, or 3"),
+        (KnownScaling(std=(1.0, 0.0, 1.0)), "--std: expected more than 0, got 0"),
+        (KnownScaling(mean=(float("nan"),)), "--mean: expected numbers, got nan"),
+        (KnownScaling(scale=-1.0), "--scale: expected more than 0, got -1"),
+    ],
+)
+def test_numbers_that_fit_no_channels_are_refused(known, told):
+    with pytest.raises(UsageError, match=told):
+        candidates(GRAPH, known)
+
+
+def test_one_number_is_that_of_every_channel():
+    known = KnownScaling(mean=(123.0, 117.0, 104.0), std=(1.0,))
+    assert {card.input.std for _, card in candidates(GRAPH, known)} == {(1.0, 1.0, 1.0)}
+    gray = Graph("x", (None, 1, 8, 8), "float32", ((None, 4),))
+    with pytest.raises(UsageError, match="for a model of 1 channel, got 3"):
+        candidates(gray, known)
+
+
 def test_the_command(colors, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "painter.py").write_text(

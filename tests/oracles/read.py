@@ -7,12 +7,13 @@ It runs in an environment of its own (`make oracles`): datumaro needs an older O
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 Boxes = list[list]
 Read = dict[str, Boxes]
+Reader = tuple[str, str, Callable[[Path], Read], float]
 
 
 def supervision_coco(folder: Path) -> Read:
@@ -136,14 +137,14 @@ def differences(ours: Read, theirs: Read, within: float) -> Iterator[str]:
 
 
 def _away(one: list, other: list) -> float:
-    return max(abs(a - b) for a, b in zip(one[1:], other[1:], strict=True))
+    return max((abs(a - b) for a, b in zip(one[1:], other[1:], strict=True)), default=0)
 
 
-def main() -> None:
-    folder = Path(sys.argv[1])
+def report(folder: Path, readers: Iterable[Reader]) -> bool:
+    """Print what each reader makes of its format; say whether one differs."""
     expected = json.loads((folder / "expected.json").read_text())
     failed = False
-    for library, kind, read, within in READERS:
+    for library, kind, read, within in readers:
         try:
             found = list(differences(expected[kind], read(folder / kind), within))
         except Exception as error:  # noqa: BLE001 - whatever a library raises is the finding
@@ -155,8 +156,8 @@ def main() -> None:
             f"{objects} objects: {result}"
         )
         failed = failed or bool(found)
-    sys.exit(failed)
+    return failed
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(report(Path(sys.argv[1]), READERS))

@@ -2,7 +2,8 @@
 
     python tests/oracles/write.py DATA FOLDER
 
-`read.py`, in an environment of its own, lets libraries written by others read the same files.
+`read.py` and `tools.py`, in environments of their own, let libraries written by others read the
+same files.
 """
 
 import json
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 from variegate import Options, Recipe, augment, convert, read_manifest
+from variegate.datasets.upload.annotation_tools import export_fiftyone, export_label_studio
 
 RECIPE = Recipe.parse("""
 variants:
@@ -39,6 +41,13 @@ def main() -> None:
             for row in rows
             if row["output"]
         }
+    convert(data / "clothing_classes", folder / "classes", to="classes", allow_loss=True)
+    expected["classes"] = {
+        path.name: [[path.parent.name]] for path in (folder / "classes").rglob("*.jpg")
+    }
+    for name in ("coco", "classes"):
+        export_fiftyone(str(folder / name), folder / f"{name}.fiftyone.json")
+        export_label_studio(str(folder / name), folder / f"{name}.tasks.json")
     (folder / "expected.json").write_text(json.dumps(expected))
     print({name: len(images) for name, images in expected.items()})
 

@@ -108,6 +108,10 @@ def test_objects_add_up(place, name, count, data_dir, tmp_path):
     assert len({row.source for row in rows}) == counts.sources
     written = sum(len(json.loads(row.annotation or "{}").get("objects", ())) for row in outputs)
     assert counts.objects_written == written
+    # The other way: what other parsers find in the files that were written.
+    (tmp_path / "out/.variegate").rename(tmp_path / "records")
+    below = "" if count else name.partition(":")[2]
+    assert (count or yolo_objects)(tmp_path / "out" / below) == written > 0
 
 
 def test_every_file_of_every_set_is_accounted_for(data_dir, tmp_path):

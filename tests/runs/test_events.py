@@ -13,7 +13,7 @@ from variegate.errors import InputError, OutputError, RecipeError
 from variegate.runs.event_manifest import event_part_key, event_parts
 from variegate.runs.events import EventWorker, Naming
 from variegate.runs.job import Job
-from variegate.storage import LocalStorage
+from variegate.storage import LocalStorage, open_storage
 
 
 def event_worker(source, output, made=None, naming=None):
@@ -277,3 +277,77 @@ def test_several_workers_at_the_same_input_write_it_once_or_alike(tmp_path):
         thread.join()
     assert faults == []
     assert verify(tmp_path / "out").files == 8
+
+
+def forgetful(source, output):
+    job = Job(recipe=recipe().to_data(), input=str(source), output=str(output))
+    return EventWorker(job, Naming(), forget=True)
+
+
+def test_outputs_of_an_input_that_is_gone_are_deleted_and_nothing_else(source, tmp_path):
+    out = tmp_path / "out"
+    at = forgetful(source, out)
+    for key in keys(source):
+        at.handle(key)
+    before = tree(out)
+    gone = next(part for part in event_parts(open_storage(str(out))) if part.counts.outputs)
+    made = {row.output for row in gone.rows}
+    mine = min(made)
+    (out / mine).write_bytes(b"somebody else's")
+    (source / gone.key).unlink()
+    assert event_worker(source, out).handle(gone.key).kind == "gone"
+    assert tree(out).keys() == before.keys()
+    assert at.handle(gone.key).kind == "deleted"
+    assert before.keys() - tree(out).keys() == made - {mine} | {event_part_key(gone.key)}
+    assert (out / mine).read_bytes() == b"somebody else's"
+    assert at.handle(gone.key).kind == "gone"
+    assert gone.key not in read_manifest(out, columns=["key"])["key"].to_pylist()
+
+
+def test_deletion_that_is_cut_off_is_no_deletion_of_what_comes_back(source, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    at = forgetful(source, out)
+    key = next(key for key in keys(source) if key.endswith(".jpg") and key != "broken.jpg")
+    at.handle(key)
+    before = images(out)
+    data = (source / key).read_bytes()
+    (source / key).unlink()
+    deleted = []
+    whole = LocalStorage.delete
+
+    def cut_off(self, one):
+        if deleted:
+            raise OSError("the process ends here")
+        deleted.append(one)
+        whole(self, one)
+
+    monkeypatch.setattr(LocalStorage, "delete", cut_off)
+    with pytest.raises(OSError, match="ends here"):
+        at.handle(key)
+    monkeypatch.setattr(LocalStorage, "delete", whole)
+    assert images(out) != before
+    (source / key).write_bytes(data)
+    # Its part is still there, and does not say that it is done.
+    assert at.handle(key).kind == "made"
+    assert images(out) == before
+
+
+def test_input_that_comes_back_while_its_outputs_are_deleted_has_them_again(
+    source, tmp_path, monkeypatch
+):
+    out = tmp_path / "out"
+    at = forgetful(source, out)
+    key = next(key for key in keys(source) if key.endswith(".jpg") and key != "broken.jpg")
+    at.handle(key)
+    before = images(out)
+    data = (source / key).read_bytes()
+    (source / key).unlink()
+    whole = LocalStorage.delete
+
+    def comes_back(self, one):
+        (source / key).write_bytes(data)
+        whole(self, one)
+
+    monkeypatch.setattr(LocalStorage, "delete", comes_back)
+    assert at.handle(key).kind == "made"
+    assert images(out) == before

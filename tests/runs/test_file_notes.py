@@ -120,6 +120,34 @@ def test_a_broken_profile_is_noted(data_dir: Path, tmp_path: Path) -> None:
     assert summary.file_notes == ("2 images have a broken color profile; it is ignored",)
 
 
+def test_an_end_mark_that_is_missing_with_pixels_is_no_note(data_dir: Path, tmp_path: Path) -> None:
+    whole = next((data_dir / "bccd_voc/JPEGImages").glob("*.jpg")).read_bytes()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/mark.jpg").write_bytes(whole[:-2])
+    (tmp_path / "in/pixels.jpg").write_bytes(whole[:-900])
+    options = Options(workers=0)
+    summary = augment(
+        tmp_path / "in", tmp_path / "out", recipe=jobs.recipe(SOURCE), options=options
+    )
+    assert summary.counts.quarantined == 1
+    assert summary.file_notes == ("1 image has no end mark, but all pixels",)
+
+
+@pytest.mark.parametrize("name", ["1.gif", "1.tif", "1.webp"])
+def test_frames_that_are_not_used_are_said(name: str, tmp_path: Path) -> None:
+    shades = [Image.new("RGB", (20, 16), (shade, 40, 90)) for shade in (10, 120, 230)]
+    (tmp_path / "in").mkdir()
+    shades[0].save(tmp_path / "in" / name, save_all=True, append_images=shades[1:])
+    shades[0].save(tmp_path / "in" / f"one-{name}")
+    options = Options(workers=0)
+    summary = augment(
+        tmp_path / "in", tmp_path / "out", recipe=jobs.recipe(SOURCE), options=options
+    )
+    assert summary.file_notes == ("1 image has several frames; the first is used",)
+    assert problems(tmp_path / "out") == {name: [f"{name}: 3 frames; the first is used"]}
+    assert any("several frames" in what for what in inspect(tmp_path / "in").findings)
+
+
 @pytest.mark.parametrize("form", ["jpg", "png", "tiff", "webp"])
 def test_a_conversion_leaves_out_what_has_lost_pixels(form: str, tmp_path: Path) -> None:
     rng = np.random.Generator(np.random.Philox(1))

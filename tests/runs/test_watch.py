@@ -108,20 +108,26 @@ def test_images_that_come_are_augmented_once(tmp_path):
                 file.flush()
                 time.sleep(0.15)
         (inbox / "broken.jpg").write_bytes(b"no image")
+        (inbox / "late" / "slow.txt").write_text("0 .5 .5 .1 .1")
+        until(lambda: "slow.txt: not an image" in log.read_text(), process, log)
         until(lambda: "broken.jpg: " in log.read_text(), process, log)
         until(lambda: len(results(out)) == 4, process, log)
         before = results(out)
-        shutil.copy(files[2], inbox / "first.jpg")
+        # Without its end mark, which costs no pixel.
+        (inbox / "first.jpg").write_bytes(files[2].read_bytes()[:-2])
         until(
             lambda: results(out) != before and log.read_text().count("first.jpg: 2") == 2,
             process,
             log,
         )
         (inbox / "late" / "slow.jpg").unlink()
+        (inbox / "late" / "slow.txt").unlink()
     finally:
         process.terminate()
         process.wait(30)
-    assert "4 inputs, 6 files, 1 quarantined" in log.read_text()
+    account = "5 inputs, 6 files, 1 quarantined; 3 augmented, 0 copied, 1 skipped"
+    assert account in log.read_text()
+    assert "first.jpg: 2 files; its end mark is missing" in log.read_text()
     assert "Traceback" not in log.read_text()
     assert len(results(out)) == 4, "results of an image that is gone stay"
     assert verify(out).ok

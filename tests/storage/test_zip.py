@@ -10,6 +10,8 @@ import zipfile
 import pytest
 
 from variegate.errors import InputError, LimitError, OutputError
+from variegate.formats import detect
+from variegate.formats.notes import stops_strict
 from variegate.storage import ZipStorage, open_storage
 
 
@@ -76,6 +78,25 @@ def test_names_in_utf8_without_the_flag_are_understood(tmp_path):
     storage = open_storage(path)
     assert listed(storage)[0] == ["früh.jpg", "oldé.jpg"]
     assert storage.read("früh.jpg") == b"1"
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "cp437", "cp1252"])
+def test_names_in_an_encoding_that_is_not_stated_are_told(tmp_path, encoding):
+    name = "\u4e2d\u6587" if encoding == "gbk" else "K\u00e4tzchen"
+    raw = name.encode(encoding)
+    path = make(tmp_path, [("A" * len(raw) + "/1.png", b"1"), ("dog/2.png", b"2")])
+    replace_bytes(path, b"A" * len(raw), raw)
+    storage = open_storage(path)
+    (doubt,) = storage.doubts()
+    read = raw.decode("cp437")
+    assert doubt.startswith("1 name is not in UTF-8, and the archive does not say in which enc")
+    assert f"read as cp437, such as '{read}/1.png'" in doubt
+    notes = detect(storage, name="unlabelled").notes
+    assert any("read as cp437" in note and stops_strict(note) for note in notes)
+
+
+def test_names_in_utf8_leave_no_doubt(tmp_path):
+    assert not list(open_storage(make(tmp_path, [("K\u00e4tzchen/1.png", b"1")])).doubts())
 
 
 def test_side_files_of_macos_are_just_keys(tmp_path):

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import variegate
+from tolerances import known_tolerance
 from variegate.codecs import decode
 from variegate.errors import InputError, OutputError, UsageError
+from variegate.models.examples import Examples
 from variegate.models.predictors import NamedModel
-from variegate.recipes.policies import all_axes
 from variegate.runs.run import Options
 from variegate.tolerance.endless import DiskLimitReached, place_of, synthesize_endlessly
-from variegate.tolerance.result import Tolerance
 from variegate.tolerance.synthesis import Synthesis, synthesize
 from variegate.tolerance.synthesizer import ErrorFilter
 
@@ -35,59 +35,9 @@ predict.classes = ("bright", "dark")
 """
 
 
-def quantity(value):
-    return {"intensity": value, "value": value, "unit": "", "text": f"{value}"}
-
-
-def threshold(quantile, at):
-    return {
-        "quantile": quantile,
-        "at": quantity(at),
-        "low": quantity(at),
-        "high": quantity(at),
-    }
-
-
-def axis(name):
-    found = [threshold(0.05, 0.2), threshold(0.49, 0.5)]
-    return {"axis": name, "version": all_axes()[name][1].version, "thresholds": found}
-
-
 @pytest.fixture(scope="module")
 def tolerance():
-    levels = [
-        {"realism": r, "lost": q, "strain": s, "low": s, "high": s, "reached": True}
-        for r, q, s in ((0.75, 0.02, 0.3), (0.5, 0.05, 0.6), (0.25, 0.2, 1.1), (0, 0.5, 1.7))
-    ]
-    return Tolerance.model_validate(
-        {
-            "model": {"name": "mean", "identity": "mean"},
-            "mode": "correctness preserved",
-            "error": "class",
-            "tau": 0.5,
-            "seed": 0,
-            "quantiles": [0.05, 0.49],
-            "n_max": 64,
-            "clean": {
-                "images": 12,
-                "wrong": 0,
-                "error": {"value": 0, "low": 0, "high": 0.2},
-                "units": 12,
-            },
-            "axes": [axis(name) for name in AXES],
-            "composite": {
-                "k_min": 1,
-                "k_max": 3,
-                "groups": [["gaussian_blur"]],
-                "levels": levels,
-                "curve": [],
-                "images": 12,
-                "calls": 0,
-                "monotone": True,
-            },
-            "calls": 0,
-        }
-    )
+    return known_tolerance(AXES)
 
 
 @pytest.fixture
@@ -215,6 +165,35 @@ def test_one_and_two_workers_make_the_same_and_load_the_model_once_each(
     assert len(digests) == 1
     # Here at first, and then at most once in each process.
     assert len(loads.read_text()) <= 3 + 1 + 1 + 2
+
+
+def test_boxes_move_along_and_the_format_is_that_of_the_source(tmp_path):
+    rng, source = np.random.default_rng(0), tmp_path / "set"
+    for kind in ("images", "labels"):
+        (source / kind / "train").mkdir(parents=True)
+    (source / "data.yaml").write_text("train: images/train\nnames:\n  0: disc\n")
+    for number in range(8):
+        x, y = rng.integers(30, 70, 2).tolist()
+        image = cv2.circle(np.zeros((100, 100, 3), np.uint8), (x, y), 10, (255,) * 3, -1)
+        cv2.imwrite(str(source / f"images/train/{number}.png"), image)
+        line = f"0 {(x + 0.5) / 100} {(y + 0.5) / 100} 0.21 0.21\n"
+        (source / f"labels/train/{number}.txt").write_text(line)
+    found = known_tolerance(("brightness-", "rotate+"))
+    made = found.synthesize(source, tmp_path / "out", realism=0, count=24, options=HERE)
+    assert made.made == 24
+    with Examples(tmp_path / "out", part="all") as written:
+        assert written.format.classes == ("disc",)
+        examples = list(written)
+    assert len(examples) == 24
+    for one in examples:
+        # The border is filled with 114, and the disc is never so dark.
+        rows, columns = np.nonzero(one.image.max(axis=2) > 150)
+        (box,) = one.targets.boxes
+        seen = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        assert np.abs(box - seen).max() < 8
+        assert (
+            np.abs(box.reshape(2, 2).mean(axis=0) - np.reshape(seen, (2, 2)).mean(axis=0)).max() < 3
+        )
 
 
 def test_a_changed_model_is_refused_and_one_that_moved_is_the_same(

@@ -27,6 +27,8 @@ _POINTS = ("foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
 _BOXES = ("face_box", "lefthand_box", "righthand_box")
 _OTHER_HAND = {"lefthand": "righthand", "righthand": "lefthand"}
 PART_FIELDS = frozenset((*_POINTS, *_BOXES))
+# The field with what each COCO file says of an object.
+_FILES = "coco"
 # Deeper inside of a field nobody looks for places.
 _DEEPEST = 8
 
@@ -123,13 +125,17 @@ def rescaled_parts(
 
 
 def without_places(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return other fields of an object that has moved without lists of numbers.
+    """Return other fields of an object that has moved without lists of numbers, however deep.
 
     They may be places in the image, of which nobody knows where they have gone.
     """
 
     def placed(fields: Mapping[str, Any]) -> dict[str, Any]:
-        return {n: value for n, value in fields.items() if not is_unknown_place(n, value)}
+        return {
+            name: value if name in PART_FIELDS or name == _FILES else _without_lists(value)
+            for name, value in fields.items()
+            if not is_unknown_place(name, value)
+        }
 
     return _in_every_file(placed(extra), placed)
 
@@ -137,6 +143,16 @@ def without_places(extra: Mapping[str, Any]) -> dict[str, Any]:
 def is_unknown_place(name: str, value: Any) -> bool:
     """Say whether another field of an object is a list of numbers that nobody can move."""
     return name not in PART_FIELDS and _is_numeric(value)
+
+
+def _without_lists(value: Any, deep: int = _DEEPEST) -> Any:
+    """Return a value without the lists of numbers that are nested in it."""
+    if isinstance(value, dict) and deep:
+        kept = ((name, one) for name, one in value.items() if not _is_numeric(one))
+        return {name: _without_lists(one, deep - 1) for name, one in kept}
+    if isinstance(value, list) and deep:
+        return [_without_lists(one, deep - 1) for one in value if not _is_numeric(one)]
+    return value
 
 
 def numeric_places(name: str, value: Any, *, deep: int = _DEEPEST) -> Iterator[str]:

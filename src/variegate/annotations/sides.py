@@ -8,12 +8,33 @@ too.
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 Pairs = tuple[tuple[int, int], ...]
 
 # Words, also where only capitals tell where they begin: "eyeLeft", "LEye", "kneeR2".
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+|\d+")
-_SIDES = {"left": "right", "l": "r", "lt": "rt", "lft": "rgt"}
+_SIDES = {
+    "left": "right",
+    "l": "r",
+    "lt": "rt",
+    "lft": "rgt",
+    "links": "rechts",
+    "linke": "rechte",
+    "linker": "rechter",
+    "linkes": "rechtes",
+    "gauche": "droite",
+    "izq": "der",
+    "izquierdo": "derecho",
+    "izquierda": "derecha",
+    "esquerdo": "direito",
+    "esquerda": "direita",
+    "sinistro": "destro",
+    "sinistra": "destra",
+}
+_PARTS = {"left": "right", "links": "rechts", "\u5de6": "\u53f3"}
+# Front, rear, hind, back, upper and lower, each of two sides.
+_CORNERS = {two for end in "frhbul" for side in "lr" for two in (end + side, side + end)}
 _Words = tuple[str, ...]
 
 
@@ -52,9 +73,9 @@ def _words(name: str) -> _Words:
 
 
 def _has_side(words: _Words) -> bool:
-    return any(word in _SIDES or word in _SIDES.values() for word in words) or any(
-        "left" in word or "right" in word for word in words
-    )
+    whole = (*_SIDES, *_SIDES.values(), *_CORNERS)
+    parts = (*_PARTS, *_PARTS.values())
+    return any(word in whole or any(part in word for part in parts) for word in words)
 
 
 def _by_word(words: _Words) -> Iterator[_Words]:
@@ -62,14 +83,17 @@ def _by_word(words: _Words) -> Iterator[_Words]:
 
 
 def _by_part(words: _Words) -> Iterator[_Words]:
-    yield from _replaced(words, lambda word: word.replace("left", "right"))
+    for parts in _PARTS.items():
+        yield from _replaced(words, partial(_with_other_part, *parts))
+
+
+def _with_other_part(left: str, right: str, word: str) -> str:
+    return word.replace(left, right)
 
 
 def _by_letter(words: _Words) -> Iterator[_Words]:
-    if words and len(words[0]) > 1 and words[0].startswith("l"):
-        yield (f"r{words[0][1:]}", *words[1:])
-    if words and len(words[-1]) > 1 and words[-1].endswith("l"):
-        yield (*words[:-1], f"{words[-1][:-1]}r")
+    yield from _replaced(words, lambda word: f"r{word[1:]}" if word[:1] == "l" else None)
+    yield from _replaced(words, lambda word: f"{word[:-1]}r" if word[-1:] == "l" else None)
 
 
 def _replaced(words: _Words, other: Callable[[str], str | None]) -> Iterator[_Words]:

@@ -40,6 +40,10 @@ _UNSURE = {
 }
 
 
+# As above, with a word that leaves open which.
+_UNSURE_NAME = re.compile(f"{_AROUND}({'|'.join(sorted(_UNSURE, key=len, reverse=True))}){_AROUND}")
+
+
 @lru_cache(4096)
 def canonical_split(name: str) -> str | None:
     """Return "train", "val" or "test" for a name that means one of them and nothing else.
@@ -56,7 +60,7 @@ def split_words(name: str) -> set[str]:
     """Return the splits that single words of a name may stand for, "?" for an uncertain one."""
     found = set()
     for word in words_of(name):
-        if word in _UNSURE:
+        if _UNSURE_NAME.fullmatch(word):
             found.add("?")
         elif split := canonical_split(word):
             found.add(split)

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 from variegate.cli.application import command
 from variegate.cli.console import note, show, show_json, table, time_text
-from variegate.cli.options import AsJson, BackendChoice, In, Out, RunInput, Strict, option, pairs
+from variegate.cli.options import (
+    AsJson,
+    BackendChoice,
+    Features,
+    In,
+    Out,
+    RunInput,
+    Strict,
+    option,
+    pairs,
+)
 from variegate.cli.progress import counting
 
 if TYPE_CHECKING:
@@ -56,6 +66,7 @@ def audit(
             metavar="INDEX",
         ),
     ] = None,
+    features: Features = None,
     report: Annotated[
         bool,
         option("--report/--no-report", "Write audit.html: what was found, with thumbnails."),
@@ -93,6 +104,7 @@ def audit(
             thresholds=pairs(threshold, "--threshold"),
             keep_exif=keep_exif,
             against=against,
+            features=features,
             options=options,
             on_progress=lambda one: shown["files"](one.counts.sources, one.total),
             on_pairs=on_pairs,

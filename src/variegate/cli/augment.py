@@ -8,6 +8,7 @@ import typer
 from variegate.cli import summaries
 from variegate.cli.application import QUARANTINED, command
 from variegate.cli.console import show, show_json, tell
+from variegate.cli.observers import ObserverChoice
 from variegate.cli.options import (
     AsJson,
     BackendChoice,
@@ -45,6 +46,7 @@ def augment(
     recipe: PluginRecipe,
     inputs: RunInput,
     backend: BackendChoice,
+    observers: ObserverChoice,
     strict: Strict = False,
     raw_labels: RawLabels = False,
     shard_size: Annotated[int | None, option("--shard-size", "", parser=whole(), hidden=True)] = (
@@ -64,8 +66,9 @@ def augment(
         str | None,
         option(
             "--balance",
-            "Variants by class: even (all classes as many as the rarest can have), N results of "
-            "each class, or cap:N for at most N. Default: all variants of every image.",
+            "Variants by class: even (all classes as many as the rarest can have; refused where "
+            "the largest class has more images than that), N results of each class, or cap:N for "
+            "at most N. Default: all variants of every image.",
             metavar="HOW",
         ),
     ] = None,
@@ -111,6 +114,7 @@ def augment(
 
     def carry_out(show_progress: "Callable[[Progress], None]") -> "Summary":
         def on_progress(progress: "Progress") -> None:
+            told.update(progress)
             # Only now is it certain that the output may be written.
             while heading:
                 tell(heading.pop(0))
@@ -126,7 +130,9 @@ def augment(
             on_progress=on_progress,
         )
 
-    summary, figures = summaries.run_shown(carry_out)
+    with observers.told(source, output) as told:
+        summary, figures = summaries.run_shown(carry_out)
+        told.summarise(summary)
     if as_json:
         show_json(summaries.as_data(summary))
     else:

@@ -55,6 +55,8 @@ def destroy(
     elif not yes:
         typer.confirm("Delete it?", abort=True, err=True)
     there.delete()
+    if not with_data:
+        there.stop_telling(found)
     show(f"{stack}: deleted")
     if with_data:
         for bucket in found.buckets:
@@ -63,6 +65,8 @@ def destroy(
     else:
         for bucket in found.buckets:
             show(f"s3://{bucket.name}: kept")
+    for name in found.used:
+        show(f"s3://{name}: yours, as it was; where EventBridge was turned on for it, it still is")
 
 
 def _show_loss(found: "Resources", *, with_data: bool) -> None:

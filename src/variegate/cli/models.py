@@ -112,13 +112,16 @@ class ModelChoice:
         option(
             "--mean",
             "Subtracted from each channel, in their order: of values from 0 to 1, or, above 1, "
-            "from 0 to 255.",
+            "from 0 to 255. One number is that of all.",
             _MODEL,
             "N,N,N",
         ),
     ] = None
     std: Annotated[
-        str | None, option("--std", "Each channel is divided by it.", _MODEL, "N,N,N")
+        str | None,
+        option(
+            "--std", "Each channel is divided by it. One number is that of all.", _MODEL, "N,N,N"
+        ),
     ] = None
     scale: Annotated[
         float | None,

@@ -130,6 +130,14 @@ Strict = Annotated[
         "lost, changed or guessed; exit with code 3 if any image was quarantined.",
     ),
 ]
+Features = Annotated[
+    Path | None,
+    option(
+        "--features",
+        "Model (.onnx, .tflite) with its card beside it: compare what it sees as similar, too.",
+        metavar="FILE",
+    ),
+]
 RawLabels = Annotated[
     bool,
     option(

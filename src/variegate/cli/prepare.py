@@ -21,6 +21,7 @@ from variegate.cli.console import (
 from variegate.cli.options import (
     AsJson,
     BackendChoice,
+    Features,
     In,
     Out,
     RawLabels,
@@ -79,6 +80,16 @@ def prepare(
             metavar="NAME=VALUE",
         ),
     ] = None,
+    against: Annotated[
+        str | None,
+        option(
+            "--against",
+            "prepare.index of another audit, or its folder: propose to remove what shows the same "
+            "as an image that is known there.",
+            metavar="INDEX",
+        ),
+    ] = None,
+    features: Features = None,
     to: Annotated[
         str,
         option(
@@ -168,6 +179,8 @@ def prepare(
                 decisions=decisions,
                 drop=drop,
                 thresholds=pairs(threshold, "--threshold"),
+                features=features,
+                against=against,
                 options=options,
                 listeners=listeners,
             )

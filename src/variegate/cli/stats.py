@@ -9,7 +9,7 @@ import typer
 
 from variegate.cli.application import QUARANTINED, command
 from variegate.cli.console import show, show_json, table, tell
-from variegate.cli.options import AsJson, In, LimitedInput, option, whole
+from variegate.cli.options import AsJson, BackendChoice, In, LimitedInput, option, whole
 from variegate.cli.progress import counting
 
 if TYPE_CHECKING:
@@ -47,7 +47,12 @@ Threads = Annotated[
 ]
 
 
-@command("stats", "variegate stats photos/", "variegate stats coco.zip --json > figures.json")
+@command(
+    "stats",
+    "variegate stats photos/",
+    "variegate stats coco.zip --json > figures.json",
+    "variegate stats s3://bucket/photos/ --backend ray --address auto --record s3://bucket/stats/",
+)
 def stats(
     source: In,
     *,
@@ -55,6 +60,17 @@ def stats(
     splits: SplitsFile = None,
     fold: FoldChoice = None,
     workers: Threads = None,
+    backend: BackendChoice,
+    record: Annotated[
+        str | None,
+        option(
+            "--record",
+            "Folder or bucket for what the machines of a back end find, to resume from. Default: a "
+            "temporary folder.",
+            "Run",
+            "OUT",
+        ),
+    ] = None,
     strict: Annotated[
         bool, option("--strict", "Exit with code 3 if any image cannot be used.")
     ] = False,
@@ -78,6 +94,9 @@ def stats(
             splits=splits,
             fold=fold,
             workers=workers,
+            backend=backend.backend,
+            backend_options=backend.chosen,
+            record=record,
             on_progress=on_progress,
         )
     if as_json:

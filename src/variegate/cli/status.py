@@ -1,5 +1,6 @@
 """variegate status: how far is a run, wherever it runs?"""
 
+import math
 import time
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -94,9 +95,9 @@ def _words(found: "Status") -> str:
 
 
 def _figures(found: "Status") -> list[str]:
-    parts = [f"{found.counts.outputs:,} files"]
+    parts = [f"{found.counts.outputs:,} files", size_text(found.counts.bytes)]
     if found.rate is not None:
-        parts.append(f"{found.rate:,.3g} inputs a second")
+        parts.append(f"{rate_text(found.rate)} inputs a second")
     if found.remaining_s is not None:
         parts.append(f"{time_text(found.remaining_s)} left")
     if found.counts.quarantined:
@@ -104,3 +105,9 @@ def _figures(found: "Status") -> list[str]:
     if found.silent_s is not None and found.silent_s > _SILENT_S:
         parts.append(f"nothing new for {time_text(found.silent_s)}")
     return parts
+
+
+def rate_text(rate: float) -> str:
+    """Return a number with two digits that count: "1,234", "12", "0.052"; never "1.23e+03"."""
+    places = 1 - math.floor(math.log10(rate)) if rate > 0 else 0
+    return f"{rate:,.{min(4, max(0, places))}f}"

@@ -117,11 +117,21 @@ def _faults(output: str, counts: "Counts") -> list[str]:
 
 def _how_to_resume(figures: RunProgress) -> str:
     """Return what to say of a run that was interrupted."""
-    again = shlex.join(["variegate", *sys.argv[1:]])
+    again = shlex.join(["variegate", *without_secrets(sys.argv[1:])])
     if figures.last is None:
         return f"interrupted before anything was written; to start again: {again}"
     done = f"{figures.last.counts.sources:,} of {figures.last.total:,} inputs are done"
     return f"interrupted: {done}; run the same command again to resume: {again}"
+
+
+def without_secrets(arguments: list[str]) -> list[str]:
+    """Return arguments with "URL" in the place of a URL that holds a secret."""
+    shown: list[str] = []
+    for one in arguments:
+        if shown and shown[-1] == "--notify":
+            one = "URL"
+        shown.append("--notify=URL" if one.startswith("--notify=") else one)
+    return shown
 
 
 def as_data(summary: "Summary") -> dict[str, Any]:

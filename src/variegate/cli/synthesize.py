@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from variegate.cli import summaries
-from variegate.cli.application import QUARANTINED, command
+from variegate.cli.application import FAILED, QUARANTINED, command
 from variegate.cli.console import Interrupted, note, show, show_json, tell
 from variegate.cli.models import ModelChoice
 from variegate.cli.options import (
@@ -221,7 +221,8 @@ def synthesize(
         int | None,
         option(
             "--count -n",
-            "Make exactly N results. Default: one of each image.",
+            "Make exactly N results; exit with code 1 if a filter lets through fewer. Default: one "
+            "of each image.",
             _COUNT,
             "N",
             parser=whole(1),
@@ -324,6 +325,9 @@ def synthesize(
             show(f"page: {page}")
         show(f"look at them:  variegate preview {shlex.quote(summary.output)}")
         show(f"check them:    variegate verify {shlex.quote(summary.output)}")
+    if count is not None and made.made < count:
+        note(f"--count: {made.made:,} of {count:,} results were made")
+        raise typer.Exit(FAILED)
     if summary.counts.quarantined and (strict or not summary.counts.outputs):
         raise typer.Exit(QUARANTINED)
 

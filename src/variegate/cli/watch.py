@@ -70,10 +70,12 @@ def watch(
         if outcome.reason:
             show(f"{outcome.key}: {outcome.reason}")
         else:
-            show(f"{outcome.key}: {outcome.counts.outputs:,} files")
+            told = "".join(f"; {text}" for text in outcome.notes)
+            show(f"{outcome.key}: {outcome.counts.outputs:,} files{told}")
     counts = watcher.counts
     show(
         f"{counts.sources:,} inputs, {counts.outputs:,} files, {counts.quarantined:,} quarantined"
+        f"; {counts.augmented:,} augmented, {counts.copied:,} copied, {counts.skipped:,} skipped"
         + (f"; {known:,} done before" if known else "")
     )
     note(f"run the same command again to resume; to check:  variegate verify {output}")

@@ -1,10 +1,12 @@
 """Folder per class: ``cats/7.jpg``, or ``train/cats/7.jpg`` with splits above."""
 
+import posixpath
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from variegate.annotations.splits import canonical_split
 from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, counted, named
 from variegate.formats.notes import information
@@ -64,7 +66,21 @@ def _notes(survey: Survey, groups: Mapping[str, Counter[str]]) -> tuple[str, ...
     if aside:
         count = counted(aside, "image", "images")
         notes.append(f"{count} of {named(survey.aside)} in no split and without a label")
-    return tuple(information(notes))
+    splits = [key for key in survey.lists if _is_list_of_split(key)]
+    others = [key for key in survey.lists if key not in splits]
+    if others:
+        notes.append(f"{named(map(printable, others))}: not used; the folders are the classes")
+    lost: tuple[str, ...] = ()
+    if splits and not survey.split_folders:
+        which = named(map(printable, splits))
+        lost = (
+            f"{which} may list the images of splits, but is not used: all images are for training",
+        )
+    return (*information(notes), *lost)
+
+
+def _is_list_of_split(key: str) -> bool:
+    return canonical_split(posixpath.splitext(posixpath.basename(key))[0]) is not None
 
 
 def _problem(survey: Survey, *, chosen: bool) -> str | None:

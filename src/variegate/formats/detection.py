@@ -1,12 +1,13 @@
 """Which format a dataset has."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from variegate.errors import InputError, UsageError, did_you_mean
-from variegate.formats.base import DatasetFormat, counted, named
+from variegate.formats.base import DatasetFormat, about, counted, named
 from variegate.formats.flat import NAME_RULES, pattern_rules
 from variegate.formats.hints import NO_HINTS, Hints
+from variegate.formats.notes import Information
 from variegate.formats.questions import ask_for_splits, unknown_splits
 from variegate.formats.scan import Survey, said_depth, survey
 from variegate.formats.unlabelled import Unlabelled
@@ -36,14 +37,16 @@ def detect(
         UsageError: no such format, or an impossible pattern.
         InputError: there are no images, or no format fits.
     """
-    chosen, labels = asked_format(formats, name, label_pattern)
+    # A pattern is given by itself, too, and says the format.
+    said = None if label_pattern is not None else hints.format
+    chosen, labels = asked_format(formats, name or said, label_pattern)
     rules = NAME_RULES if label_pattern is None else pattern_rules(label_pattern)
     seen = replace(survey(storage, rules), labels=labels or None, hints=hints)
     place = printable(storage.url)
     if not seen.tally.count:
         raise InputError(_no_images(place, seen))
     reasons: list[str] = []
-    notes: list[str] = []
+    notes: list[str] = [*storage.doubts()]
     lost: list[str] = []
     questions: list[str] = []
     for kind in chosen or formats:
@@ -54,6 +57,7 @@ def detect(
             if questions and isinstance(result, Unlabelled):
                 raise InputError(f"{place}: {questions[0]}")
             notes += _check(result, seen, chosen=bool(chosen))
+            notes += _strange_names(result.classes)
             return replace(result, notes=(*result.notes, *notes))
         questions += [result.question] if result.question else []
         reasons.append(f"{kind.name}: {result.reason}")
@@ -125,11 +129,30 @@ def _check(found: DatasetFormat, seen: Survey, *, chosen: bool) -> list[str]:
                 f"{place}: --split {split}={folder}: no images of it; there are "
                 f"{named(folders) if folders else 'no folders'}"
             )
-    if not found.images.get("") or not (alike := unknown_splits(seen)):
+    if not found.images.get(""):
         return []
+    if not (alike := unknown_splits(seen)):
+        return list(_unsplit(found))
     if chosen:
         return [f"the folders {named(alike)} look like splits, and are taken for none"]
     raise InputError(f"{place}: {ask_for_splits(alike)}")
+
+
+def _unsplit(found: DatasetFormat) -> Iterator[str]:
+    count = found.images[""]
+    if found.splits and not found.bare:
+        images = counted(count, "image is", "images are")
+        yield Information(
+            f"{images} in no split, beside others that are in one, and copied unchanged; --split "
+            "NAME=FOLDER says otherwise"
+        )
+
+
+def _strange_names(classes: Iterable[str]) -> Iterator[str]:
+    """Say which classes are called in another encoding than UTF-8, as old folders are."""
+    strange = [printable(name) for name in classes if any("\ud800" <= c <= "\udfff" for c in name)]
+    have = ("name of a class is", "names of classes are")
+    yield from about(strange, *have, "no text in UTF-8 and kept as bytes; rename the folders")
 
 
 def _is_there(folder: str, seen: Survey) -> bool:

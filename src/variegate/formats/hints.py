@@ -21,6 +21,9 @@ class Hints(Spec):
     The same in Python, on the command line, and below `hints:` in a recipe.
     """
 
+    format: str | None = None
+    """Format of the dataset, for some with what to take labels from: csv-boxes:FILE. It gives way
+    to a format that is given by itself (`--format`)."""
     splits: dict[str, Split] = Field(default_factory=dict)
     """Folder, as its name or as its path in the dataset -> the split that its images belong to."""
     classes: tuple[str, ...] | None = None

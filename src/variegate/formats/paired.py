@@ -87,6 +87,7 @@ class PairedFormat(DatasetFormat):
 
     Attributes:
         pairs: which annotation file belongs to which image.
+        strangers: images, without their extensions, whose annotation file is that of another one.
         template: the writer.
     """
 
@@ -96,19 +97,43 @@ class PairedFormat(DatasetFormat):
     """What it means for an image to have none."""
     guesses_without: ClassVar[bool] = False
     """Whether that is a guess: the file may as well be lost."""
+    names_image: ClassVar[bool] = False
+    """Whether an annotation file says which of two images it is about, `7.jpg` or `7.png`."""
 
     pairs: Pairs
+    strangers: frozenset[str] = frozenset()
     template: PairedWriter
     sizes: SizeEvidence = field(default_factory=SizeEvidence, compare=False, repr=False)
 
     def with_counts(self, listed: Listed, notes: Iterable[str]) -> Self:
-        """Return this with its images counted by split, and with notes."""
+        """Return this with its images counted by split, and with notes.
+
+        Raises:
+            InputError: an annotation file may be that of several images.
+        """
+        strangers = self._strangers(listed)
         images = Counter(
             self.split_of(folder, stem) or ""
             for folder in self.pairs.folders
             for stem in listed.images[folder]
+            if not strangers or folder + stem not in strangers
         )
-        return replace(self, images=images, notes=tuple(notes))
+        has = ("image has", "images have")
+        left_out = f"its {self.kind} from another image, which is nearer to it; left out"
+        notes = (*notes, *about(sorted(strangers), *has, left_out))
+        return replace(self, images=images, notes=notes, strangers=strangers)
+
+    def _strangers(self, listed: Listed) -> frozenset[str]:
+        found = set[str]()
+        for key, (first, *others) in self.pairs.shared(listed):
+            if self.pairs.are_as_near(first, others[0]):
+                raise InputError(
+                    f"{printable(key)} may be the {self.kind} of {printable(first)!r} or of "
+                    f"{printable(others[0])!r}: give each image a file of its own, or say where "
+                    "the images are with --images DIR"
+                )
+            found.update(others)
+        return frozenset(found)
 
     def unpaired(self, listed: Listed, *, known: Container[str] = ()) -> Iterator[str]:
         """Yield notes about annotation files and images that lack the other.
@@ -119,6 +144,10 @@ class PairedFormat(DatasetFormat):
         """
         missing = (key for key in self.pairs.missing(listed) if key not in known)
         yield from about(missing, f"{self.kind} has", f"{self.kind}s have", "no image")
+        if not self.names_image:
+            twice = sorted(one for one in listed.twice if self.pairs.is_paired(listed, one))
+            which = "taken for several images, which differ by their extension alone"
+            yield from about(twice, f"{self.kind} is", f"{self.kind}s are", which)
         without = f"no {self.kind}, so {self.without}"
         unlisted = about(self.pairs.unlisted(listed), "image has", "images have", without)
         yield from unlisted if self.guesses_without else information(unlisted)
@@ -141,11 +170,13 @@ class PairedFormat(DatasetFormat):
             folder, stem, extension = parts_of(entry.key)
             skip = self.other_role(entry.key)
             if skip is None and extension.lower() in IMAGE_EXTENSIONS and not is_hidden(entry.key):
-                if folder in self.pairs.folders:
+                if folder in self.pairs.folders and folder + stem not in self.strangers:
                     yield self._image(storage, entry)
                     continue
                 masks = in_mask_folder(entry.key)
                 skip = "a mask" if masks else "an image outside the folders that have annotations"
+                if folder in self.pairs.folders:
+                    skip = f"its {self.kind} is that of another image"
             elif extension.lower() == self.pairs.extension and folder in homes:
                 if is_paper(stem):
                     skip = skip or None

@@ -38,11 +38,13 @@ class Listed:
     Attributes:
         spelled: keys of annotation files whose extension is in other case (``7.XML``), by the key
             in lower case; a file in lower case goes before them.
+        twice: images, without their extension, that are there with several.
     """
 
     images: dict[str, set[str]] = field(default_factory=dict)
     annotations: dict[str, set[str]] = field(default_factory=dict)
     spelled: dict[str, str] = field(default_factory=dict)
+    twice: set[str] = field(default_factory=set)
     others: list[str] = field(default_factory=list)
 
     @classmethod
@@ -74,8 +76,14 @@ class Listed:
             elif tail.lower() not in IMAGE_EXTENSIONS:
                 continue
             elif not in_mask_folder(folder) if within is None else folder.startswith(within):
-                listed.images.setdefault(folder, set()).add(stem)
+                listed._add_image(folder, stem)
         return listed
+
+    def _add_image(self, folder: str, stem: str) -> None:
+        stems = self.images.setdefault(folder, set())
+        if stem in stems:
+            self.twice.add(folder + stem)
+        stems.add(stem)
 
     def _add_annotation(self, folder: str, stem: str, tail: str) -> None:
         stems = self.annotations.setdefault(folder, set())
@@ -95,11 +103,14 @@ class Pairs:
         folders: folder of images -> folder of their annotation files.
         extension: of the annotation files as they are written.
         spelled: the keys of annotation files whose extension is in other case, as in `Listed`.
+        ranks: folder of images -> how far it is from that of its annotation files, the least the
+            nearest.
     """
 
     folders: Mapping[str, str]
     extension: str
     spelled: Mapping[str, str] = field(default_factory=dict)
+    ranks: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def annotation_key(self, image: str) -> str | None:
         """Return the key that the image's annotation file has, if it has one."""
@@ -132,14 +143,45 @@ class Pairs:
             for stem in sorted(listed.images[folder] & listed.annotations.get(where, set())):
                 yield self.key_in(where, stem)
 
-    def missing(self, listed: Listed) -> list[str]:
-        """Return annotation files without an image, in the folders that belong to images."""
+    def shared(self, listed: Listed) -> Iterator[tuple[str, list[str]]]:
+        """Yield each annotation file that images of several folders have, and these images.
+
+        The images come without their extensions, those of the nearest folder first.
+        """
+        for where, folders in sorted(self._owners().items()):
+            stems = listed.annotations.get(where, set())
+            seen, several = set[str](), set[str]()
+            for folder in folders if len(folders) > 1 else ():
+                own = listed.images[folder] & stems
+                several |= own & seen
+                seen |= own
+            nearest = sorted(folders, key=lambda one: (self.ranks.get(one, ()), one))
+            for stem in sorted(several):
+                images = [folder + stem for folder in nearest if stem in listed.images[folder]]
+                yield self.key_in(where, stem), images
+
+    def are_as_near(self, one: str, other: str) -> bool:
+        """Say whether the folders of two images are as near to that of their annotation file."""
+        ranks = (self.ranks.get(parts_of(image)[0], ()) for image in (one, other))
+        return next(ranks) == next(ranks)
+
+    def is_paired(self, listed: Listed, image: str) -> bool:
+        """Say whether an image, without its extension, has an annotation file."""
+        folder, slash, stem = image.rpartition("/")
+        where = self.folders.get(folder + slash)
+        return where is not None and stem in listed.annotations.get(where, ())
+
+    def _owners(self) -> dict[str, list[str]]:
         owners: dict[str, list[str]] = {}
         for folder, where in self.folders.items():
             owners.setdefault(where, []).append(folder)
+        return owners
+
+    def missing(self, listed: Listed) -> list[str]:
+        """Return annotation files without an image, in the folders that belong to images."""
         return sorted(
             self.key_in(where, stem)
-            for where, folders in owners.items()
+            for where, folders in self._owners().items()
             for stem in listed.annotations.get(where, set()).difference(
                 *(listed.images[folder] for folder in folders)
             )
@@ -167,15 +209,22 @@ def find_pairs(listed: Listed, extension: str, *, within: str | None = None) -> 
     Raises:
         InputError: they may be in several.
     """
-    found = {}
+    found, ranks = {}, dict[str, tuple[int, ...]]()
     for folder, ranked in _ranked(listed):
-        shared = [where for *_, where, count in ranked if count]
-        exact = [where for rank, _, where, _ in ranked if rank == 1]
+        shared = [one for one in ranked if one[3]]
+        exact = [one for one in ranked if one[0] == 1]
         if shared or exact:
-            found[folder] = (shared + exact)[0]
+            rank, distance, where, _ = (shared + exact)[0]
+            found[folder] = where
+            # Images among annotation files are seldom those that they are about.
+            ranks[folder] = (_is_of_annotations(folder), rank, distance)
         elif within is not None and (anywhere := _by_stems(listed, folder)):
             found[folder] = anywhere
-    return Pairs(found, extension, listed.spelled)
+    return Pairs(found, extension, listed.spelled, ranks)
+
+
+def _is_of_annotations(folder: str) -> bool:
+    return any(part.lower() in _ANNOTATION_WORDS for part in folder.split("/"))
 
 
 def _by_stems(listed: Listed, folder: str) -> str | None:

@@ -11,6 +11,7 @@ from variegate.storage import Storage, printable
 
 _MAY_LABEL = (
     *(".json", ".xml", ".jsonl", ".ndjson", ".geojson", ".parquet", ".xls", ".xlsx", ".ods"),
+    *(".gz", ".zip", ".tar", ".tgz", ".7z", ".rar", ".db", ".sqlite3"),
     *(".mat", ".npy", ".npz", ".h5", ".hdf5", ".pkl", ".pickle", ".tfrecord", ".lst", ".sqlite"),
 )
 

@@ -7,8 +7,9 @@ number of comparisons). Where it cannot decide, that is what is said.
 """
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,7 @@ def candidates(graph: Graph, known: KnownScaling) -> list[tuple[str, ModelCard]]
     """
     task = known.task or _task(graph)
     order, channels, size = _input(graph, known)
+    known = _by_channel(known, channels)
     if task != "classification" and known.output is None:
         raise UsageError(
             f"how the answers of this model are to be read is not known: outputs "
@@ -220,6 +222,31 @@ def candidates(graph: Graph, known: KnownScaling) -> list[tuple[str, ModelCard]]
         )
         found.append((f"{way.upper() if way != 'gray' else 'gray'}, {family.name}", card))
     return found
+
+
+def _by_channel(known: KnownScaling, channels: int) -> KnownScaling:
+    """Return what is known with a number for each channel; one alone is that of all.
+
+    Raises:
+        UsageError: there are others than the model has channels, or they are not possible.
+    """
+    for flag, values in (("--mean", known.mean), ("--std", known.std)):
+        if len(values) not in (0, 1, channels):
+            expected = "one number" if channels == 1 else f"one number, or {channels}"
+            raise UsageError(
+                f"{flag}: expected {expected}, for a model of {channels} "
+                f"{'channel' if channels == 1 else 'channels'}, got {len(values)}"
+            )
+        if not all(map(math.isfinite, values)):
+            raise UsageError(f"{flag}: expected numbers, got {', '.join(map(str, values))}")
+    if any(one <= 0 for one in known.std):
+        raise UsageError(f"--std: expected more than 0, got {min(known.std):g}")
+    if known.scale is not None and not 0 < known.scale < math.inf:
+        raise UsageError(f"--scale: expected more than 0, got {known.scale:g}")
+    mean, std = (
+        values * channels if len(values) == 1 else values for values in (known.mean, known.std)
+    )
+    return replace(known, mean=mean, std=std)
 
 
 def _task(graph: Graph) -> Task:

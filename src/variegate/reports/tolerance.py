@@ -11,7 +11,7 @@ from variegate.reports.page import Section, page
 from variegate.reports.realism import composite_panel
 from variegate.reports.witnesses import WitnessImages
 from variegate.reports.worst_classes import class_panels
-from variegate.tolerance.result import AxisTolerance, ThresholdResult, Tolerance
+from variegate.tolerance.result import AxisTolerance, ThresholdResult, Tolerance, name_of
 
 _STOPPED = {
     "width": "as narrow as asked for",
@@ -117,8 +117,7 @@ def _place(one: ThresholdResult) -> tuple[float, float]:
 
 
 def _called(found: Tolerance) -> str:
-    told = found.model
-    return str(told.get("name") or f"a model ({str(told.get('identity', 'unknown'))[:12]})")
+    return name_of(found.model) or f"a model ({str(found.model.get('identity', 'unknown'))[:12]})"
 
 
 def _baseline(found: Tolerance) -> Iterator[Html]:

@@ -24,13 +24,18 @@ from variegate.formats.plain import ClassFoldersWriter, UnlabelledWriter
 from variegate.formats.scan import canonical_split
 from variegate.recipes.recipe import Recipe
 from variegate.runs.class_names import names_classes
-from variegate.runs.event_manifest import EventPart, read_event_part, write_event_part
+from variegate.runs.event_manifest import (
+    EventPart,
+    event_part_key,
+    read_event_part,
+    write_event_part,
+)
 from variegate.runs.identity import JOB, digest_of, record_of
 from variegate.runs.job import Job, Shard
 from variegate.runs.lock import check_record
 from variegate.runs.rows import Counts, Row
 from variegate.runs.worker import without_output, worker_of
-from variegate.storage import PassingStorage, open_storage
+from variegate.storage import PassingStorage, open_storage, printable
 
 __all__ = ["FORMATS_OF_EVENTS", "EventOutcome", "EventWorker", "Guard", "Naming"]
 
@@ -81,16 +86,18 @@ class EventOutcome:
 
     Attributes:
         key: of the input.
-        kind: "made"; "known": done before; "gone": it is not there any more; "hidden": a file
-            that no listing would take for a part of the dataset.
+        kind: "made"; "known": done before; "gone": it is not there any more; "deleted": neither
+            are its outputs; "hidden": a file that no listing would take for a part of the dataset.
         counts: of the input and its outputs.
         reason: why it was quarantined or skipped.
+        notes: what is wrong with its file and costs no pixel, and what depth is lost.
     """
 
     key: str
-    kind: Literal["made", "known", "gone", "hidden"]
+    kind: Literal["made", "known", "gone", "deleted", "hidden"]
     counts: Counts
     reason: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class EventWorker:
@@ -99,12 +106,13 @@ class EventWorker:
     Args:
         job: what is to be done; its writer and splits are those of `naming`.
         naming: what keys say.
+        forget: whether the outputs of an input that is gone are deleted.
 
     Raises:
         RecipeError: the recipe needs several images at a time, or classes that no key tells.
     """
 
-    def __init__(self, job: Job, naming: Naming) -> None:
+    def __init__(self, job: Job, naming: Naming, *, forget: bool = False) -> None:
         recipe = Recipe.from_data(job.recipe)
         if recipe.mixes:
             raise RecipeError(
@@ -123,6 +131,7 @@ class EventWorker:
             limits=recipe.hints.decoding(job.limits),
         )
         self.naming = naming
+        self.forget = forget
         self._input = open_storage(job.input)
         self._output = open_storage(job.output, create=True)
         self._record = record_of(self.job, format=naming.format)
@@ -147,9 +156,15 @@ class EventWorker:
             return EventOutcome(key, "hidden", Counts())
         for _ in range(_MOST_TURNS):
             version = self._input.version(key)
-            if version is None:
-                return EventOutcome(key, "gone", Counts())
             before = read_event_part(self._output, key)
+            if version is None:
+                if not self.forget or before is None:
+                    return EventOutcome(key, "gone", Counts())
+                self._forget(before)
+                if self._input.version(key) is None:
+                    return EventOutcome(key, "deleted", before.counts)
+                # It has come back, and perhaps its new outputs were deleted with the old ones.
+                continue
             if before is not None and (before.version, before.job) == (version, self._digest):
                 return EventOutcome(key, "known", before.counts, _reason(before.rows))
             try:
@@ -174,7 +189,8 @@ class EventWorker:
             )
             write_event_part(self._output, part)
             if self._input.version(key) in (version, None):
-                return EventOutcome(key, "made", part.counts, _reason(part.rows))
+                reason, notes = _reason(part.rows), _notes(part.rows, printable(key))
+                return EventOutcome(key, "made", part.counts, reason, notes)
         raise InputError(
             f"{self._input.place(key)}: it was replaced {_MOST_TURNS} times while it was worked on"
         )
@@ -192,6 +208,16 @@ class EventWorker:
         kept = {key for row in now for key in _files(row)}
         for key in {key for row in before for key in _files(row)} - kept:
             self._output.delete(key)
+
+    def _forget(self, part: EventPart) -> None:
+        """Delete what was made of an input: the files of its part, where they are still those."""
+        # No version, so that nobody takes the input for done should this end in the middle.
+        write_event_part(self._output, replace(part, version=""))
+        for row in part.rows:
+            for key, digest in _digests(row):
+                if self._output.exists(key) and _sha256(self._output.read(key)) == digest:
+                    self._output.delete(key)
+        self._output.delete(event_part_key(part.key))
 
     def _lock(self) -> None:
         """Make sure, once, that the output is this job's.
@@ -243,9 +269,24 @@ def number(key: str) -> int:
 
 
 def _files(row: Row) -> Iterator[str]:
+    yield from (key for key, _ in _digests(row))
+
+
+def _digests(row: Row) -> Iterator[tuple[str, str | None]]:
+    """Yield the files of a row, with their digests."""
     if row.output is not None:
-        yield row.output
-        yield from row.sidecar_digests
+        yield row.output, row.sha256
+        yield from row.sidecar_digests.items()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _notes(rows: tuple[Row, ...], place: str) -> tuple[str, ...]:
+    """Return the problems of an input, each without its place."""
+    found = (text for row in rows if row.problems for text in json.loads(row.problems))
+    return tuple(text.removeprefix(f"{place}: ") for text in found)
 
 
 def _reason(rows: tuple[Row, ...]) -> str | None:

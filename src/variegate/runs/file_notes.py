@@ -19,6 +19,7 @@ from variegate.storage import Storage
 _DEPTH = re.compile(r": (\d+) bits a sample, 8 in its result, in (\d+) gray levels?$")
 _END = ": its end mark is missing"
 _PROFILE = ": its color profile is broken; ignored"
+_FRAMES = "; the first is used"
 # Rows of the manifest that are looked at together.
 _ROWS = 10_000
 
@@ -28,6 +29,11 @@ def depth_note(bits: int, levels: int) -> str:
     return (
         f"{bits} bits a sample, 8 in its result, in {counted(levels, 'gray level', 'gray levels')}"
     )
+
+
+def frames_note(frames: int) -> str:
+    """Return the clause about an animation, or a file of several pages."""
+    return f"{counted(frames, 'frame', 'frames')}{_FRAMES}"
 
 
 def gray_levels(data: bytes, limits: Limits) -> int:
@@ -48,7 +54,7 @@ def file_notes(storage: Storage, counts: Counts) -> Iterator[str]:
         counts: of its inputs.
     """
     levels: list[int] = []
-    others = dict.fromkeys((_END, _PROFILE), 0)
+    others = dict.fromkeys((_END, _PROFILE, _FRAMES), 0)
     for problem in _problems(storage):
         if found := _DEPTH.search(problem):
             levels.append(int(found[2]))
@@ -59,6 +65,8 @@ def file_notes(storage: Storage, counts: Counts) -> Iterator[str]:
         yield f"{counted(count, 'image has', 'images have')} no end mark, but all pixels"
     if count := others[_PROFILE]:
         yield f"{counted(count, 'image has', 'images have')} a broken color profile; it is ignored"
+    if count := others[_FRAMES]:
+        yield f"{counted(count, 'image has', 'images have')} several frames; the first is used"
 
 
 def depth_notes(deep: int, images: int, levels: list[int]) -> Iterator[str]:
@@ -89,7 +97,10 @@ def _range(levels: list[int]) -> str:
 
 
 def _problems(storage: Storage) -> Iterator[str]:
+    """Yield the problems of images that came out."""
+    columns = ["problems", "status"]
     with opened(storage) as table:
-        for batch in table.iter_batches(batch_size=_ROWS, columns=["problems"], use_threads=False):
-            for text in batch.column(0).drop_null().to_pylist():
-                yield from json.loads(text)
+        for batch in table.iter_batches(batch_size=_ROWS, columns=columns, use_threads=False):
+            for row in batch.to_pylist():
+                if row["problems"] and row["status"] != "quarantined":
+                    yield from json.loads(row["problems"])

@@ -15,6 +15,7 @@ from typing import Any
 from variegate.errors import InputError, OutputError, RecipeError
 from variegate.formats import DatasetFormat, Writer, detect, writer_to_json
 from variegate.formats.base import counted
+from variegate.formats.hints import NO_HINTS
 from variegate.formats.notes import stops_strict
 from variegate.recipes.borders import border_notes
 from variegate.recipes.plugins import Plugin
@@ -39,7 +40,15 @@ from variegate.runs.rows import Counts, Row
 from variegate.runs.sources import Listing, spool
 from variegate.runs.update import UpdateCounts, begin_update, end_update
 from variegate.seeding import check_seed
-from variegate.storage import Snapshot, Storage, check_apart, open_storage, printable
+from variegate.storage import (
+    ObjectStorage,
+    SampledStorage,
+    Snapshot,
+    Storage,
+    check_apart,
+    open_storage,
+    printable,
+)
 
 __all__ = [
     "Options",
@@ -232,13 +241,15 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
         )
     try_recipe(recipe)
     storage = open_storage(source)
-    with Snapshot(storage) as seen:
+    some = _sample_of(storage, options)
+    with Snapshot(some or storage) as seen:
         hints = options.all_hints(recipe)
         dataset_format = detect(
             seen, name=options.format, label_pattern=options.label_pattern, hints=hints
         )
         said = mirror_notes(recipe.labels, dataset_format.skeletons, mirrors=recipe.mirrors)
-        dataset_format = replace(dataset_format, notes=(*dataset_format.notes, *said))
+        notes = (*dataset_format.notes, *said, *((some.note,) if some else ()))
+        dataset_format = replace(dataset_format, notes=notes)
         if dataset_format.splits and "train" not in dataset_format.splits:
             raise InputError(
                 f"{storage.url}: it has splits ({', '.join(dataset_format.splits)}) but none for "
@@ -273,6 +284,14 @@ def prepare(source: str | Path, recipe: Recipe, options: Options) -> Iterator[Pr
             raw_labels=options.raw_labels,
             chosen=plan,
         )
+
+
+def _sample_of(storage: Storage, options: Options) -> SampledStorage | None:
+    """Return a storage of some of the names, where a few images of a large bucket are wanted."""
+    told = options.format is not None or options.hints != NO_HINTS or options.balance is not None
+    if options.limit is None or told or options.update or not isinstance(storage, ObjectStorage):
+        return None
+    return SampledStorage.of(storage, options.limit)
 
 
 def check_options(options: Options) -> None:

@@ -36,7 +36,7 @@ from variegate.formats import Item, Source, Writer, writer_from_json
 from variegate.recipes.plugins import load_plugin
 from variegate.recipes.recipe import Recipe
 from variegate.runs.annotate import AnnotationWriter
-from variegate.runs.file_notes import depth_note, gray_levels
+from variegate.runs.file_notes import depth_note, frames_note, gray_levels
 from variegate.runs.job import Job, Report, Shard, labels_digest
 from variegate.runs.manifest import part_key, read_counts, write_part
 from variegate.runs.result_storage import ResultStorage
@@ -65,6 +65,7 @@ KINDS = {
     "convert": "variegate.runs.converter:Converter",
     "audit": "variegate.datasets.prepare.auditor:Auditor",
     "prepare": "variegate.datasets.prepare.cleaner:Cleaner",
+    "stats": "variegate.datasets.prepare.pixel_counter:PixelCounter",
     "synthesize": "variegate.tolerance.synthesizer:Synthesizer",
 }
 
@@ -237,6 +238,8 @@ class Worker(ABC):
         """
         yield from faults_of(data, self.limits)
         header = probe(data, self.limits)
+        if header.frames > 1 and self.decodes(source, header):
+            yield frames_note(header.frames)
         if header.bits > 8 and self.decodes(source, header):
             yield depth_note(header.bits, gray_levels(data, self.limits))
 

@@ -10,6 +10,7 @@ from variegate.storage.local import LocalStorage
 from variegate.storage.object_store import SCHEMES, ObjectStorage
 from variegate.storage.open import check_apart, open_storage
 from variegate.storage.pack import pack
+from variegate.storage.sampled import SampledStorage
 from variegate.storage.sharded import ShardedTarStorage, fold_shards
 from variegate.storage.snapshot import Snapshot
 from variegate.storage.tar import TarStorage
@@ -23,6 +24,7 @@ __all__ = [
     "ObjectStorage",
     "OnSkip",
     "PassingStorage",
+    "SampledStorage",
     "ShardedTarStorage",
     "Snapshot",
     "Storage",

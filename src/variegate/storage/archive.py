@@ -12,7 +12,7 @@ import zlib
 from abc import abstractmethod
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +48,9 @@ class MemberIndex:
         skipped: members passed over, with reasons.
     """
 
-    keys: list[str]
-    places: "array[int]"
-    sizes: "array[int]"
+    keys: Sequence[str]
+    places: Sequence[int]
+    sizes: Sequence[int]
     skipped: list[tuple[str, str]]
 
     @classmethod

@@ -77,6 +77,10 @@ class Storage(ABC):
     def exists(self, key: str) -> bool:
         """Say whether `key` is a file."""
 
+    def doubts(self) -> Iterator[str]:
+        """Yield what had to be guessed about names, one sentence each."""
+        return iter(())
+
     def version(self, key: str) -> str | None:
         """Return what changes whenever the file's content does, or None if there is no such file.
 

@@ -133,6 +133,19 @@ class ObjectStorage(Storage):
             last = page[-1]["path"]
             yield page
 
+    @property
+    def lists_from_anywhere(self) -> bool:
+        """Whether a listing begins at a name without listing those before it; Azure's does not."""
+        return self.scheme in ("s3", "gs")
+
+    def page_after(self, key: str | None, *, most: int) -> Sequence[Entry]:
+        """Return the files that come first after a name; None for the first of all."""
+        with self._asked("list", ""):
+            page = _insist(
+                lambda: next(iter(self._store().list(None, offset=key, chunk_size=most)), ())
+            )
+        return [Entry(one["path"], one["size"], one["last_modified"].timestamp()) for one in page]
+
     def read(self, key: str, *, limit: int | None = None) -> bytes:
         check_key(key)
         data = self._flow().taken(key)

@@ -7,6 +7,7 @@ from variegate.errors import InputError
 from variegate.storage.archive import ArchiveStorage, MemberIndex, explained
 from variegate.storage.gunzip import unpacked
 from variegate.storage.keys import printable
+from variegate.storage.member_file import shared_index
 from variegate.storage.ranges import open_ranges
 from variegate.storage.tar_index import read_index
 
@@ -43,5 +44,5 @@ class TarStorage(ArchiveStorage):
             place = printable(self.url)
             with explained(place):
                 self._content = unpacked(self.path, place)
-                self._index = read_index(self._content)
+                self._index = shared_index(self._content, read_index)
         return self._index

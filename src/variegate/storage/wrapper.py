@@ -17,6 +17,9 @@ class PassingStorage(Storage):
     def list(self, prefix: str = "", *, on_skip: OnSkip = log_skip) -> Iterator[Entry]:
         return self._inner.list(prefix, on_skip=on_skip)
 
+    def doubts(self) -> Iterator[str]:
+        return self._inner.doubts()
+
     def read(self, key: str, *, limit: int | None = None) -> bytes:
         return self._inner.read(key, limit=limit)
 

@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from variegate.errors import InputError
@@ -34,6 +35,18 @@ class ZipStorage(ArchiveStorage):
         with explained(place):
             return cast("BinaryIO", archive.open(member))
 
+    def doubts(self) -> Iterator[str]:
+        self._members()
+        members = cast("zipfile.ZipFile", self._archive).infolist()
+        guessed = [name for member in members if not _is_stated(member, name := _name(member))]
+        if guessed:
+            names = "name is" if len(guessed) == 1 else "names are"
+            yield (
+                f"{len(guessed):,} {names} not in UTF-8, and the archive does not say in which "
+                f"encoding: read as cp437, such as {printable(guessed[0])!r}; if that is wrong, "
+                "pack it again with names in UTF-8"
+            )
+
     def _members(self) -> MemberIndex:
         # A forked child shares its parent's file position, so it has to open the file for itself.
         if self._index is None or self._process != os.getpid():
@@ -57,6 +70,12 @@ def _index_of(archive: zipfile.ZipFile) -> MemberIndex:
                 skipped.append((name, AGAIN))
             members[name] = number, member.file_size
     return MemberIndex.of(members, skipped)
+
+
+def _is_stated(member: zipfile.ZipInfo, name: str) -> bool:
+    """Say whether there is no doubt about a member's name."""
+    flagged = member.flag_bits & _UTF8_NAME
+    return bool(flagged) or name.isascii() or name != member.orig_filename
 
 
 def _name(member: zipfile.ZipInfo) -> str:

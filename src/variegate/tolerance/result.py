@@ -438,5 +438,9 @@ def tolerance_schema() -> dict[str, Any]:
 def _called(model: Mapping[str, Any]) -> str:
     """Return what a message calls a model: its name, and how its identity begins."""
     identity = str(model.get("identity", ""))[:12]
-    name = next((str(model[one]) for one in _NAMES if model.get(one)), "")
-    return ", ".join(one for one in (name, identity) if one) or "unknown"
+    return ", ".join(one for one in (name_of(model), identity) if one) or "unknown"
+
+
+def name_of(model: Mapping[str, Any]) -> str:
+    """Return the name of a model as it was given; empty where it has none."""
+    return next((str(model[one]) for one in _NAMES if model.get(one)), "")

@@ -5,10 +5,12 @@ them fails is a quantile of the breakpoints, and for a quantile it does not matt
 the others lie. So, for the q quantile of n images:
 
 1. *Screen*: few images at levels all over the axis. Where more pass at a stronger level than at a
-   weaker one, and fresh images confirm it, the axis is not monotone and nothing is implied.
+   weaker one, or some recover, it is looked where they do; if fresh images confirm a fall there,
+   the axis is not monotone and nothing is implied.
 2. *Race*: the smallest level at which at least floor(q n) + 1 of n images fail, galloping from the
-   last estimate and then bisecting, with n = 64, 128, 256, ... A level is asked about until it is
-   decided, of images whose bracket does not imply the answer.
+   last estimate and then bisecting, with n = 64, 256, 1024, ... (64, 128, 256, ... where it may
+   stop earlier). A level is asked about until it is decided, of images whose bracket does not
+   imply the answer.
 3. *Interval*: order statistics of the breakpoints, in the same way.
 4. *Audit*: some implied answers are really asked; if they are wrong to one side, the search is
    done again without implication.
@@ -45,6 +47,8 @@ _CONFIRMED = 64
 _CONFIRM_P = 0.01
 _HOPELESS = 0.3
 _FIRST = 64
+# Every stage costs calls that a greater one would not need; where it may end early, they pay.
+_GROWTH, _GROWTH_IF_EARLIER = 4, 2
 _AUDITED = 24
 _AUDIT_P = 0.05
 # Of a batch, when it is not known how many answers will be needed.
@@ -55,14 +59,14 @@ _ROUNDS = 20
 # While more images are to come, this is close enough, levels.
 _COARSE = 3
 # Calls an image beyond which no interval is made narrower.
-_MOST_CALLS = 4.75
+_MOST_CALLS = 5
 # Levels that may be left between both sides of a crossing when they are spent.
 _LAST_GAP = 10
 # No axis costs more: 1,500 calls of 256 images.
 _CAP, _CAP_AN_IMAGE = 476, 4
 # Levels about a threshold that are really asked, as many as there are calls for, of images that are
 # known to break so near to them.
-_ABOUT, _NEAR = ((-4, -3, -2, -1, 0, 1, 2, 3, 4), (-4, -2, 0, 2, 4), (-3, 0, 3), (-2, 2)), 8
+_ABOUT, _NEAR = ((-4, -3, -2, -1, 0, 1, 2, 3, 4), (-4, -2, 0, 2, 4), (-3, 0, 3), (-2, 2)), 5
 # Without implication a level costs every image: with this share of them it costs no more in all.
 _SHARE_WITHOUT, _LEAST_WITHOUT = 0.28, 64
 # Levels beside the screen's that such a search asks about.
@@ -156,15 +160,25 @@ class _Search:
         recovering = (np.maximum.accumulate(given, axis=1) > given).sum(axis=0)
         if _greatest_fall(given, levels)[2] < _DROP and recovering.max() < _RECOVERING:
             return None, False
-        # The peak may lie between two of the levels.
-        peak, dip, fall = _greatest_fall(given, levels)
-        place = levels.index(dip) if fall >= _DROP else int(recovering.argmax())
-        gaps = {place - 1, levels.index(peak)} if fall >= _DROP else {place - 1}
-        for low, high in [(levels[gap], levels[gap + 1]) for gap in gaps]:
-            levels += [low + (high - low) // 3, high - (high - low) // 3]
-        levels.sort()
+        levels = sorted({*levels, *self._fall_between(given, levels)})
         peak, dip, fall = _greatest_fall(self._asked(range(n), levels), levels)
         return self._confirm(n, peak, dip) if fall >= _DROP else (None, False)
+
+    def _fall_between(self, given: npt.NDArray[np.int8], levels: Sequence[int]) -> tuple[int, int]:
+        """Return neighbouring levels between which most of those that recover do.
+
+        Between two of the screen's levels a rise may hide a fall; images that fail at one and pass
+        at the next tell where it is, if they are asked in between.
+        """
+        recover = (given[:, :-1] == 1) & (given[:, 1:] == 0)
+        place = int(recover.sum(axis=0).argmax())
+        images = np.flatnonzero(recover[:, place])
+        low, high = levels[place], levels[place + 1]
+        while high - low > 1:
+            middle = (low + high) // 2
+            failed = self.answers.ask([(int(image), middle) for image in images])
+            low, high = (middle, high) if 2 * sum(failed) > len(failed) else (low, middle)
+        return low, high
 
     def _asked(self, images: range, levels: Sequence[int]) -> npt.NDArray[np.int8]:
         """Return (images, levels): 1 where one fails, 0 where it passes."""
@@ -225,9 +239,10 @@ class _Search:
         return replace(one, low=least, high=None if most > LEVELS else most)
 
     def _sizes(self) -> list[int]:
-        sizes = [_FIRST]
+        to_the_end = self.settings.width is None and self.settings.calls is None
+        sizes, growth = [_FIRST], _GROWTH if to_the_end else _GROWTH_IF_EARLIER
         while sizes[-1] < self.most:
-            sizes.append(2 * sizes[-1])
+            sizes.append(growth * sizes[-1])
         return [size for size in sizes if size < self.most * 0.75] + [self.most]
 
     def _narrow(self, found: list[Threshold]) -> bool:
@@ -340,9 +355,10 @@ class _Search:
         """Return what the brackets tell about a crossing, without asking."""
         n = self.n
         passed, failed = self.answers.passed[:n], self.answers.failed[:n]
-        consistent = passed < failed
-        failing = np.bincount(failed[consistent], minlength=LEVELS + 2)[: LEVELS + 2].cumsum()
-        passing = np.bincount(passed[consistent], minlength=LEVELS + 2)[::-1].cumsum()[::-1]
+        # Of one that contradicts itself, what lies between its answers is open.
+        fails, passes = np.maximum(failed, passed + 1), np.minimum(passed, failed - 1)
+        failing = np.bincount(fails, minlength=LEVELS + 2)[: LEVELS + 2].cumsum()
+        passing = np.bincount(passes, minlength=LEVELS + 2)[::-1].cumsum()[::-1]
         low = np.flatnonzero(passing[: LEVELS + 1] > n - rank)
         high = np.flatnonzero(failing[: LEVELS + 1] >= rank)
         below = int(low[-1]) if len(low) else 0
@@ -431,13 +447,19 @@ class _Search:
         for steps in _ABOUT:
             about = [round(level) + step for step in steps]
             about = [at for at in about if 1 <= at <= LEVELS]
-            if self._afford([self._doubted(at) for at in about]):
+            doubted = [self._doubted(at) for at in about]
+            left = [self._undecided(at) for at in about]
+            if self._afford([*doubted, *left]) or self._afford(doubted):
                 return self._isotonic_crossing(share, about, level)
         return level
 
+    def _undecided(self, level: int) -> list[Cell]:
+        """Return the images of which nothing is known at a level."""
+        return [(int(image), level) for image in self.answers.known(level, self.n).open]
+
     def _afford(self, asked: Sequence[Sequence[Cell]]) -> bool:
         """Ask about cells if there are calls for all of them."""
-        cells = [cell for one in asked for cell in one]
+        cells = list(dict.fromkeys(cell for one in asked for cell in one))
         if len(cells) > self._left():
             return False
         self.answers.ask(cells)

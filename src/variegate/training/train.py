@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +166,7 @@ def train(
     check_backbone(chosen.backbone)
     checked_device(run.device)
     made = training_recipe(recipe, chosen.seed)
+    run = replace(run, hints=run.hints.over(made.hints))
     folder = _folder(output)
     images = training_images(source, run, gray=chosen.gray, on_progress=on_look)
     input_ = input_of(images, chosen)

@@ -53,9 +53,10 @@ class Contrast(Transform):
     """Stretch or shrink the distance of every value from mid gray, or from the image's mean."""
 
     name: ClassVar = "contrast"
+    # About the image's mean: about mid gray a dark image would get darker, too.
     axes: ClassVar = (
-        Axis("contrast+", "factor", 1.0, 4.0, "log"),
-        Axis("contrast-", "factor", 1.0, 0.35, version=2),
+        Axis("contrast+", "factor", 1.0, 4.0, "log", (("about", "mean"),), version=2),
+        Axis("contrast-", "factor", 1.0, 0.35, fixed=(("about", "mean"),), version=3),
     )
     acts: ClassVar = lambda factor, about="gray": (
         Lut.of(127.5 + factor * (_LEVELS - 127.5))

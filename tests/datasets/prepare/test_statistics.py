@@ -36,6 +36,19 @@ def test_means_are_those_of_another_library_to_six_digits(data_dir, workers):
     assert found.std == pytest.approx(std, rel=1e-9)
 
 
+def test_a_job_that_counts_says_the_same_and_resumes(data_dir, tmp_path):
+    place = data_dir / "messy_images"
+    wanted = variegate.stats(place)
+    found = variegate.stats(place, record=tmp_path / "record", workers=2)
+    assert found.channels == wanted.channels
+    assert found.sizes == wanted.sizes
+    assert sum(one.count for one in found.quarantined.values()) == sum(
+        one.count for one in wanted.quarantined.values()
+    )
+    again = variegate.stats(place, record=tmp_path / "record", workers=0)
+    assert asdict(again) == asdict(found)
+
+
 def test_the_number_of_workers_changes_nothing_at_all(data_dir):
     found = [asdict(variegate.stats(data_dir / "bccd_voc", workers=n)) for n in (0, 1, 2, 4)]
     assert all(one == found[0] for one in found)

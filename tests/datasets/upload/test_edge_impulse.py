@@ -8,6 +8,7 @@ import urllib.request
 from collections import Counter
 from urllib.parse import unquote
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -234,6 +235,88 @@ def test_the_key_is_in_no_output_error_or_traceback(tmp_path):
     assert "ei_wrong" not in (tmp_path / "log.jsonl").read_text()
 
 
+@pytest.mark.parametrize("fault", ["redirect_to", "echo"])
+def test_a_key_that_is_right_is_not_shown_or_passed_on_either(tmp_path, fault):
+    put(tmp_path / "set", "cat/a.jpg", 1)
+    with edge_impulse() as other, edge_impulse(**{fault: other.url}) as service:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "variegate", "upload", "edge-impulse", tmp_path / "set"),
+                *("--category", "training", "--debug", "--log", tmp_path / "log.jsonl"),
+            ],
+            env={**os.environ, **service.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert other.samples() == service.samples() == []
+    assert done.returncode == 1
+    said = {"redirect_to": f"it redirects to {other.url}", "echo": "HTTP 400: <p>No: ***</p>"}
+    assert said[fault] in done.stdout
+    assert KEY not in done.stdout + done.stderr + (tmp_path / "log.jsonl").read_text()
+
+
+def test_all_wait_for_the_time_that_the_service_asks_for(tmp_path):
+    for number in range(20):  # each class is a request
+        put(tmp_path / "set", f"train/class {number}/a.png", number)
+    with edge_impulse(busy_every=3) as service:
+        send(service, tmp_path / "set", options(tmp_path, concurrency=1))
+        state = service.state()
+    assert state["happened"]["busy"] > 5
+    assert state["early"] == 0
+
+
+def test_a_request_that_failed_is_not_taken_for_its_files(tmp_path):
+    put(tmp_path / "set", "cat/a.jpg", 1)
+    given = options(tmp_path, category="training")
+    with edge_impulse(deny_every=1) as service:
+        for _ in range(2):  # without and with files that say they are stored
+            summary = send(service, tmp_path / "set", given)
+            assert summary.totals == {"failed": 1}
+        assert service.samples() == []
+
+
+def test_an_interrupted_upload_counts_as_one_that_was_not(tmp_path):
+    folder, log = tmp_path / "set", tmp_path / "log.jsonl"
+    for key, number in {"cat/a": 1, "cat/b": 1, "cat/c": 2, "dog/d": 2, "dog/e": 3}.items():
+        put(folder, f"train/{key}.png", number)
+    put(folder, "test/dog/leak.png", 3)
+    with edge_impulse() as service:
+        whole = send(service, folder, options(tmp_path))
+        assert whole.totals == {"uploaded": 3, "duplicate": 1, "conflict": 2}
+        # Killed when everything was stored, and no answer was there yet.
+        lines = [one for one in log.read_text().splitlines() if '"stored"' not in one]
+        log.write_text("\n".join(lines) + "\n" + lines[-1][:30])
+        again = send(service, folder, options(tmp_path))
+        assert again.to_json()["groups"] == whole.to_json()["groups"]
+        assert len(service.samples()) == 3
+
+
+def test_what_was_being_sent_with_another_label_is_not_counted_as_uploaded(tmp_path):
+    folder, log = tmp_path / "set", tmp_path / "log.jsonl"
+    for number, key in enumerate(("cat/a", "cat/b", "dog/c")):
+        put(folder, f"train/{key}.png", number)
+    with edge_impulse() as service:
+        send(service, folder, options(tmp_path))
+        lines = [one for one in log.read_text().splitlines() if '"stored"' not in one]
+        log.write_text("\n".join(lines) + "\n")
+        (folder / "train/cat/a.png").rename(folder / "train/dog/a.png")
+        summary = send(service, folder, options(tmp_path))
+        assert summary.totals == {"present": 1, "uploaded": 2}
+        assert [one["label"] for one in service.samples()].count("cat") == 2
+
+
+def test_boxes_that_somebody_else_put_there_are_not_taken_for_dropped_ones(tmp_path):
+    coco(tmp_path / "set")
+    with edge_impulse() as service:
+        send(service, tmp_path / "set", options(tmp_path))
+        coco(tmp_path / "set", boxes=2)
+        given = UploadOptions(choice=Choice(), log=tmp_path / "other.jsonl")
+        summary = send(service, tmp_path / "set", given)
+        assert summary.totals == {"present": 2}
+    assert any("in the project already, with other boxes" in note for note in summary.notes)
+
+
 def test_a_log_of_another_project_is_refused(tmp_path):
     put(tmp_path / "set", "cat/a.jpg", 1)
     with edge_impulse() as service:
@@ -263,7 +346,8 @@ def test_a_service_that_never_answers_ends_the_upload(tmp_path, monkeypatch):
     ("environment", "ingestion", "studio"),
     [
         ({}, INGESTION, STUDIO),
-        ({"EI_INGESTION_HOST": "edgeimpulse.com"}, INGESTION, None),
+        ({"EI_INGESTION_HOST": "edgeimpulse.com"}, INGESTION, STUDIO),
+        ({"EI_INGESTION_HOST": "http://localhost:9"}, "http://localhost:9", None),
         ({"EI_INGESTION_ENDPOINT": "https://a.example/"}, "https://a.example", None),
         (
             {
@@ -305,3 +389,41 @@ def test_images_too_large_to_decode_are_left_out(tmp_path):
         summary = send(service, tmp_path / "set", given)
         assert service.samples() == []
     assert summary.totals["unusable"] == 1
+
+
+def peak_megabytes(service, folder) -> int:
+    """Upload a folder in a process of its own; return the most memory that it had."""
+    program = (
+        "import resource, sys; from variegate.cli import app\n"
+        "try: app(sys.argv[1:])\n"
+        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", program, "upload", "edge-impulse", folder, "--json"),
+            *("--category", "training", "--log", folder / "log.jsonl"),
+        ],
+        env={**os.environ, **service.environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the unit of its figure differs")
+def test_what_waits_to_be_sent_does_not_fill_the_memory(tmp_path):
+    """300 MB for a service that is slower than the disk."""
+    values = np.random.default_rng(1).integers(0, 255, (1290, 1290, 3), np.uint8)
+    peaks = {}
+    with edge_impulse(slow_ms=100) as service:
+        for count in (2, 60):
+            folder = tmp_path / str(count)
+            for number in range(count):
+                path = folder / ("cat", "dog")[number % 2] / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                values[0, 0] = count, number, 0
+                cv2.imwrite(str(path), values, (cv2.IMWRITE_PNG_COMPRESSION, 0))
+            peaks[count] = peak_megabytes(service, folder)
+        assert len(service.samples()) == 62
+    assert peaks[60] - peaks[2] < 170, peaks

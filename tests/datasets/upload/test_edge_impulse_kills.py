@@ -11,17 +11,19 @@ from collections import Counter
 
 import cv2
 import numpy as np
+import pytest
 
 from edge_impulse import KEY, Service, edge_impulse
 
 COUNT = 1_000
 LABELS = ("cat", "dog", "größe 50%")
 FAULTS = {
-    "busy_every": 29,
-    "down_every": 41,
+    "busy_every": 41,
+    "down_every": 43,
     "lose_every": 37,
     "cut_every": 23,
     "refuse_every": 101,
+    "deny_every": 113,
 }
 
 
@@ -37,56 +39,30 @@ def png(number: int) -> bytes:
     return cv2.imencode(".png", small(number))[1].tobytes()
 
 
-def wanted_boxes(number: int) -> list[dict]:
+def boxes_of(number: int) -> list[dict]:
+    """Two images of five have boxes."""
     label = ("bolt", "nut")[number % 2]
     boxes = [{"label": label, "x": number % 5, "y": 1, "width": 4, "height": 5 + number % 3}]
-    return boxes if number % 10 else []
+    return boxes if number % 5 < 2 else []
 
 
-def write_classes(folder):
-    """Write images in split/label folders; return digest -> (category, label)."""
+def write_set(folder):
+    """Write an image folder with labels and boxes; return digest -> (category, label, boxes)."""
     wanted = {}
-    for number in range(COUNT // 2):
-        split = "test" if number % 5 == 0 else "train"
-        label = LABELS[number % 3]
-        path = folder / split / label / f"{number:04d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png(number))
-        category = "testing" if split == "test" else "training"
-        wanted[hashlib.sha256(png(number)).hexdigest()] = (category, label, [])
-    return wanted
-
-
-def write_coco(folder):
-    """Write images with boxes; return digest -> (category, label, boxes)."""
-    wanted = {}
-    for split in ("train", "test"):
+    for split, category in (("train", "training"), ("test", "testing")):
         (folder / split).mkdir(parents=True)
-        images, annotations = [], []
-        for number in range(COUNT // 2, COUNT):
-            if (number % 5 == 0) != (split == "test"):
+        rows = []
+        for number in range(COUNT):
+            if (number % 7 == 0) != (split == "test"):
                 continue
-            name = f"{number}.png"
-            (folder / split / name).write_bytes(png(number))
-            images.append({"id": number, "file_name": name, "width": 16, "height": 16})
-            for box in wanted_boxes(number):
-                sides = [box[side] for side in ("x", "y", "width", "height")]
-                annotations.append(
-                    {
-                        "id": len(annotations) + 1,
-                        "image_id": number,
-                        "category_id": 1 if box["label"] == "bolt" else 2,
-                        "bbox": sides,
-                        "area": sides[2] * sides[3],
-                        "iscrowd": 0,
-                    }
-                )
-            category = "testing" if split == "test" else "training"
-            boxes = wanted_boxes(number)
-            wanted[hashlib.sha256(png(number)).hexdigest()] = (category, "", boxes)
-        categories = [{"id": 1, "name": "bolt"}, {"id": 2, "name": "nut"}]
-        told = {"images": images, "annotations": annotations, "categories": categories}
-        (folder / split / "_annotations.coco.json").write_text(json.dumps(told))
+            data, label, boxes = png(number), LABELS[number % 3], boxes_of(number)
+            (folder / split / f"{number:04d}.png").write_bytes(data)
+            sides = [[one[side] for side in ("x", "y", "width", "height")] for one in boxes]
+            objects = {"bbox": sides, "categories": [one["label"] for one in boxes]}
+            row = {"file_name": f"{number:04d}.png", "label": label, "objects": objects}
+            rows.append(json.dumps(row) + "\n")
+            wanted[hashlib.sha256(data).hexdigest()] = (category, label, boxes)
+        (folder / split / "metadata.jsonl").write_text("".join(rows))
     return wanted
 
 
@@ -97,23 +73,22 @@ def command(folder, log, *more):
     ]
 
 
-def stored(service: Service) -> int:
-    return len(service.samples())
-
-
-def killed_when(service: Service, call: list[str], count: int) -> None:
-    """Start the command, and kill it once the service holds that many."""
+def killed_when(service: Service, call: list[str], reached, *, may_end: bool = False) -> dict:
+    """Start the command, and kill it once the service's state is what it should be by then."""
     process = subprocess.Popen(
         call,
         env={**os.environ, **service.environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    while stored(service) < count:
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.01)
+    while not reached(state := service.state()):
+        if process.poll() is not None:
+            assert may_end, "it ended before it could be killed"
+            return state
+        time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    return state
 
 
 def finished(service: Service, call: list[str]) -> dict:
@@ -134,46 +109,80 @@ def finished(service: Service, call: list[str]) -> dict:
     raise AssertionError("it never came to an end")
 
 
-def test_each_of_a_thousand_is_there_once_after_two_kills(tmp_path):
-    classes, coco = write_classes(tmp_path / "classes"), write_coco(tmp_path / "coco")
-    with edge_impulse(**FAULTS) as service:
-        alone = command(tmp_path / "classes", tmp_path / "a.jsonl")
-        boxed = command(tmp_path / "coco", tmp_path / "b.jsonl", "--concurrency", "3")
-        first = finished(service, alone)
-        assert stored(service) == COUNT // 2
-        killed_when(service, boxed, COUNT // 2 + 120)
-        killed_when(service, boxed, COUNT // 2 + 300)
-        second = finished(service, boxed)
-        state = service.state()
+def states(log) -> dict[str, str]:
+    """What the log said last of each file."""
+    lines = map(json.loads, log.read_text().splitlines())
+    return {one["sha256"]: one["state"] for one in lines if "sha256" in one}
+
+
+def check_all(service: Service, wanted: dict, summary: dict) -> None:
+    """Compare all that the service holds, and the summary's figures, with what was written."""
+    samples = service.samples()
     found = {
-        one["sha256"]: (one["category"], one["label"], one["boundingBoxes"])
-        for one in state["samples"]
+        one["sha256"]: (one["category"], one["label"], one["boundingBoxes"]) for one in samples
     }
-    assert len(state["samples"]) == len(found) == COUNT
-    assert found == classes | coco
+    assert len(samples) == len(found) == COUNT
+    assert found == wanted
+    assert summary["images"] == COUNT
+    assert {state: count for state, count in summary["states"].items() if count} == {
+        "uploaded": COUNT
+    }
+    told = {(one["category"], one["label"]): one["uploaded"] for one in summary["groups"]}
+    assert told == Counter((category, label) for category, label, _ in wanted.values())
+    assert summary["boxes"] == sum(len(boxes) for _, _, boxes in wanted.values())
+
+
+def test_each_of_a_thousand_is_there_once_after_two_kills(tmp_path):
+    wanted, log = write_set(tmp_path / "set"), tmp_path / "log.jsonl"
+    call = command(tmp_path / "set", log)
+    # Both kills fall between what the service stored and its answer: among images with boxes, one
+    # a request, and among those that share a request.
+    with edge_impulse(**FAULTS, hold_at=[COUNT // 3, COUNT // 2]) as service:
+        for count in (1, 2):
+            state = killed_when(service, call, lambda state, n=count: len(state["held"]) == n)
+            stored = {one["sha256"] for one in state["samples"]}
+            assert COUNT // 4 < len(stored) < COUNT
+            for digest in state["held"][-1]:
+                assert digest in stored
+                assert states(log)[digest] == "sending"
+        summary = finished(service, call)
+        state = service.state()
+        check_all(service, wanted, summary)
+    alone, batch = state["held"]
+    assert len(alone) == 1 < len(batch)
     # All faults happened, and what was cut off was known again.
-    assert state["busy"] > 5
+    assert state["happened"].keys() == {name.partition("_")[0] for name in FAULTS}
     assert state["sent_again"] > 5
-    for summary, wanted in ((first, classes), (second, coco)):
-        assert summary["images"] == COUNT // 2
-        assert summary["states"]["uploaded"] == COUNT // 2
-        told = {(one["category"], one["label"] or ""): one["uploaded"] for one in summary["groups"]}
-        assert told == Counter((category, label) for category, label, _ in wanted.values())
-    assert second["boxes"] == sum(len(boxes) for _, _, boxes in coco.values())
-    for name in ("a.jsonl", "b.jsonl"):
-        assert KEY not in (tmp_path / name).read_text()
+    assert KEY not in log.read_text()
+
+
+@pytest.mark.skipif("VARIEGATE_KILLS" not in os.environ, reason="VARIEGATE_KILLS: how often")
+def test_two_kills_at_any_moments(tmp_path):
+    """Twenty seconds for a pair of moments."""
+    wanted = write_set(tmp_path / "set")
+    rng = np.random.default_rng()
+    for turn in range(int(os.environ["VARIEGATE_KILLS"])):
+        marks = sorted(rng.integers(1, COUNT, 2).tolist())
+        call = command(tmp_path / "set", tmp_path / f"{turn}.jsonl")
+        with edge_impulse(**FAULTS) as service:
+            for mark in marks:
+                here = lambda state, n=mark: len(state["samples"]) >= n  # noqa: E731
+                killed_when(service, call, here, may_end=mark > COUNT // 2)
+            check_all(service, wanted, finished(service, call))
 
 
 def test_a_finished_upload_sends_nothing_again(tmp_path):
-    write_classes(tmp_path / "classes")
+    write_set(tmp_path / "set")
     with edge_impulse() as service:
-        call = command(tmp_path / "classes", tmp_path / "log.jsonl")
-        assert finished(service, call)["requests"] == 6  # two categories, three labels
+        call = command(tmp_path / "set", tmp_path / "log.jsonl")
+        # One for each image with boxes, and one for each category and label.
+        boxed = sum(bool(boxes_of(number)) for number in range(COUNT))
+        assert finished(service, call)["requests"] == boxed + 2 * len(LABELS)
         before = service.state()
         again = finished(service, call)
         assert service.state() == before
-        assert again["states"]["uploaded"] == COUNT // 2
+        assert again["states"]["uploaded"] == COUNT
         # Without the log, the service itself knows every file.
-        other = finished(service, command(tmp_path / "classes", tmp_path / "other.jsonl"))
-        assert other["states"]["present"] == COUNT // 2
-        assert len(service.samples()) == COUNT // 2
+        other = finished(service, command(tmp_path / "set", tmp_path / "other.jsonl"))
+        assert other["states"]["present"] == COUNT
+        assert len(service.samples()) == COUNT

@@ -1,6 +1,6 @@
 """The service's own Python SDK against the same server: what it sends and what we send is one.
 
-It has an environment of its own; `EDGE_IMPULSE_PYTHON` names its interpreter:
+It has an environment of its own (`make oracles`); `EDGE_IMPULSE_PYTHON` names its interpreter:
 
     python -m venv /tmp/edge && /tmp/edge/bin/pip install edgeimpulse==1.0.20
     EDGE_IMPULSE_PYTHON=/tmp/edge/bin/python pytest tests/datasets/upload/test_edge_impulse_sdk.py

@@ -237,15 +237,22 @@ def _record(message: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def endpoint(function: Function, faults: Iterator[int] | None = None) -> Iterator[str]:
+def endpoint(
+    function: Function, faults: Iterator[int] | None = None, *, share: int = 20
+) -> Iterator[str]:
     """Serve the API by which boto3 calls a function; yield its URL.
 
     Args:
         function: that answers.
         faults: HTTP statuses to answer with instead, one a call; 0 for none.
+        share: calls at a time that the function has for runs.
     """
 
     class Invoke(_Quiet):
+        def do_GET(self) -> None:
+            told = {"Environment": {"Variables": {"VARIEGATE_RUN_CONCURRENCY": str(share)}}}
+            self.answer(200, json.dumps(told).encode())
+
         def do_POST(self) -> None:
             data = self.body()
             if self.headers.get("X-Amz-Invocation-Type") == "DryRun":

@@ -1,14 +1,18 @@
 """What the tests of AWS share: where programs are, a plug-in, and a small AWS of a few clients."""
 
 import hashlib
+import io
+import json
 import os
 import socket
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from variegate.recipes.plugins import Plugin
@@ -171,3 +175,34 @@ class Cloud:
         ).get("Messages"):
             found += some
         return found
+
+
+def moto_mapping(name: str) -> str:
+    """Make what brings messages to a function, in moto; return its id.
+
+    Its queue is one of its own: moto would take messages out for a function that does nothing.
+    """
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("a.py", "")
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    role = boto3.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+    functions, sqs = boto3.client("lambda"), boto3.client("sqs")
+    functions.create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Role=role["Role"]["Arn"],
+        Handler="a.b",
+        Code={"ZipFile": code.getvalue()},
+    )
+    url = sqs.create_queue(QueueName=f"{name}-mapped")["QueueUrl"]
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    made = functions.create_event_source_mapping(
+        FunctionName=name, EventSourceArn=queue["Attributes"]["QueueArn"]
+    )
+    return str(made["UUID"])
+
+
+def mapping_state(mapping: str) -> str:
+    """Return the state of what brings messages to a function."""
+    return str(boto3.client("lambda").get_event_source_mapping(UUID=mapping)["State"])

@@ -283,3 +283,46 @@ def test_failed_writing_of_one_image_is_not_blamed_on_the_next(artefact, cloud, 
     assert call("c.jpg") == {"batchItemFailures": []}
     assert call("b.jpg") == {"batchItemFailures": []}
     assert len(results(cloud)) == 80
+
+
+def test_variants_of_a_deleted_image_are_deleted_and_nothing_else(artefact, cloud, start, tmp_path):
+    for name in ("a.jpg", "a b.jpg", "back.jpg"):
+        cloud.put(f"images/{name}", draw_noise(tmp_path / name).read_bytes())
+    settings = cloud.function_settings(VARIEGATE_DELETE_VARIANTS="yes")
+    function = start(artefact, settings, size=1)
+    move_messages(cloud.sqs, cloud.arrivals, function)
+    before = results(cloud)
+    cloud.s3.put_object(Bucket=cloud.output, Key="variants/a-v00.jpg", Body=b"mine")
+    cloud.s3.put_object(Bucket=cloud.output, Key="variants/a-v99.jpg", Body=b"mine, too")
+    for name in ("a.jpg", "back.jpg"):
+        cloud.s3.delete_object(Bucket=cloud.input, Key=f"images/{name}")
+    cloud.put("images/back.jpg", (tmp_path / "back.jpg").read_bytes())
+    removed = [
+        s3_body(cloud.input, f"images/{name}").replace("ObjectCreated:Put", "ObjectRemoved:Delete")
+        for name in ("a.jpg", "back.jpg", "never-seen.jpg", "a.jpg")
+    ]
+    assert function.call(queue_event(*removed)) == {"batchItemFailures": []}
+    assert [one["event"] for one in function.told()][-4:] == ["deleted", "known", "gone", "gone"]
+    after = results(cloud)
+    assert before.keys() - after.keys() == {"a-v01.jpg"}
+    assert (after["a-v00.jpg"], after["a-v99.jpg"]) == (b"mine", b"mine, too")
+    assert not [key for key in cloud.keys(cloud.output) if event_part_key("a.jpg") in key]
+    # A rule that removes what is old is not somebody who deletes.
+    cloud.s3.delete_object(Bucket=cloud.input, Key="images/a b.jpg")
+    detail = {"bucket": {"name": cloud.input}, "object": {"key": "images/a b.jpg"}}
+    expired = {
+        "detail-type": "Object Deleted",
+        "detail": {**detail, "reason": "Lifecycle Expiration"},
+    }
+    assert function.call(queue_event(json.dumps(expired))) == {"batchItemFailures": []}
+    assert results(cloud) == after
+
+
+def test_variants_stay_where_nobody_asked_to_delete_them(artefact, cloud, start, tmp_path):
+    cloud.put("images/a.jpg", draw_noise(tmp_path / "a.jpg").read_bytes())
+    function = start(artefact, cloud.function_settings(), size=1)
+    move_messages(cloud.sqs, cloud.arrivals, function)
+    cloud.s3.delete_object(Bucket=cloud.input, Key="images/a.jpg")
+    body = s3_body(cloud.input, "images/a.jpg").replace("ObjectCreated:Put", "ObjectRemoved:Delete")
+    assert function.call(queue_event(body)) == {"batchItemFailures": []}
+    assert len(results(cloud)) == 2

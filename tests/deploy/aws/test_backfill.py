@@ -178,3 +178,11 @@ def test_large_sources_go_in_calls_of_their_own(there):
     caller = aws_lambda._Caller(make_backend("lambda", {"function": "f"}), job, None)
     cut = [(one.start, one.stop) for one in caller._calls([shard])]
     assert cut == [(5, 7), (7, 8), (8, 9), (9, 11)]
+
+
+def test_run_does_not_take_what_is_for_messages(artefact, there, start, tmp_path, monkeypatch):
+    put_all(there, {"0.jpg": draw_noise(tmp_path / "in/0.jpg").read_bytes()})
+    with endpoint(start(artefact, there.function_settings()), share=1) as url:
+        options = on_lambda(url, monkeypatch)
+        with pytest.raises(UsageError, match=r"has 1 calls at a time for runs.*RunConcurrency=2"):
+            augment(*places(there), recipe=Recipe.parse(TWO), options=options)

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 import served
 from served import ask, form
 from variegate.cli import app
+from variegate.deploy.aws import classify
 from variegate.deploy.aws.classify import DeployedModel, classify_bill, write_classify_project
 from variegate.deploy.aws.package import LIMIT
 from variegate.deploy.aws.stack import all_parameters, known_parameters
@@ -101,8 +102,9 @@ def statements(value):
 
 def test_the_function_may_log_and_read_what_it_needs_and_no_more():
     found = {one.get("Sid"): one for one in statements(parsed(TEMPLATE)["Resources"])}
-    assert found.keys() == {None, "WriteLogs", "ReadModel", "ReadKeys"}
-    for name in ("WriteLogs", "ReadModel", "ReadKeys"):
+    known = {"WriteLogs", "ReadModel", "ReadKeys", "UseKey", "ShiftCalls", "LookAtAlarms"}
+    assert found.keys() == {None, *known}
+    for name in known:
         assert "*" not in str(found[name]["Action"])
     model, card = found["ReadModel"]["Resource"]
     assert model == {"Sub": "arn:${AWS::Partition}:s3:::${ModelBucketName}/${ModelKey}"}
@@ -116,8 +118,10 @@ def test_requests_are_throttled_and_troubles_alarm():
     settings = resources["HttpApi"]["Properties"]["DefaultRouteSettings"]
     assert settings["ThrottlingRateLimit"] == {"Ref": "RateLimit"}
     alarms = [one for one in resources.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
-    watched = {one["Properties"]["MetricName"] for one in alarms}
-    assert watched == {"Errors", "Throttles", "5xx"}
+    watched = [one["Properties"].get("MetricName", "Duration") for one in alarms]
+    failures = {"Sub": "${AWS::StackName}-failures"}
+    assert len(watched) == classify._ALARMS
+    assert all(one in watched for one in ("Errors", "Throttles", "5xx", "Duration", failures))
     function_ = resources["ClassifyFunction"]["Properties"]
     assert function_["SnapStart"] == {"ApplyOn": "PublishedVersions"}
     assert known_parameters("classify")["Timeout"]["MaxValue"] < 30
@@ -350,11 +354,13 @@ def test_a_project_is_written_without_deploying(run, model, tmp_path):
     assert "AlarmEmail=ops@example.com" in result.output
 
 
-def test_it_asks_and_says_what_is_missing(run, model, tmp_path, monkeypatch):
+def test_it_asks_and_says_what_is_missing(run, model, moto_url, tmp_path, monkeypatch):
     (tmp_path / "sam").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "sam").chmod(0o755)
     with monkeypatch.context() as there:
         there.setenv("PATH", str(tmp_path))
+        for key, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": moto_url}.items():
+            there.setenv(key, value)
         refused = run(model.path, answer="n\n")
         assert (refused.exit_code, "nothing was deployed" in refused.output) == (0, True)
     without = run(model.path, "--yes")
@@ -386,6 +392,7 @@ def test_bill_against_a_calculation_by_hand():
     # Two pieces of 512 kB, at a dollar a million.
     assert found["HTTP API"] == pytest.approx(2.0)
     assert found["snapshot"] == pytest.approx(1769 / 1024 * 30 * 86400 * 0.0000015046)
+    assert found["alarms"] == pytest.approx(0.50)
     half = classify_bill(0.09, 1_000, 1_000_000, memory_mb=1024, snapshot=False)
     assert "snapshot" not in {one.name for one in half}
 

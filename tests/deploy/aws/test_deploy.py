@@ -120,6 +120,28 @@ def test_tags_and_an_address_for_alarms(run, monkeypatch):
     assert "parameter AlarmEmail: expected an e-mail address, got 'ops'" in result.stderr
 
 
+def test_options_become_parameters(run, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    more = ("--existing-input", "--existing-output", "--delete-variants")
+    limits = ("--max-variants-per-day", "1000", "--budget", "50", "--alarm-email", "a@b.c")
+    result = run("deploy", "augment", *NAMES, *more, *limits, "--print")
+    assert result.exit_code == 0, result.output
+    for expected in (
+        "CreateInputBucket=no",
+        "CreateOutputBucket=no",
+        "DeleteVariants=yes",
+        "MaxVariantsPerDay=1000",
+        "MonthlyBudget=50",
+        "EventBridge is turned on for s3://my-photos, and its other notifications stay",
+    ):
+        assert expected in result.output, expected
+    assert "DynamoDB" in result.stdout
+    few = run("deploy", "augment", *NAMES, "--max-variants-per-day", "2", "--print")
+    assert "expected at least 8, the variants of one image, got 2" in few.stderr
+    nobody = run("deploy", "augment", *NAMES, "--budget", "50", "--print")
+    assert "MonthlyBudget: needs an address to tell, --alarm-email" in nobody.stderr
+
+
 def test_an_image_has_a_place_to_be_kept(run, monkeypatch):
     monkeypatch.setenv("PATH", "")
     result = run("deploy", "augment", *NAMES, "--image", "--print")
@@ -148,6 +170,8 @@ def test_without_sam_it_says_what_to_install(run, monkeypatch):
         ({"Timeout": "300", "QueueVisibility": "700"}, "expected at least 6 times Timeout, 1800"),
         ({"OutputBucketName": "a-bucket"}, "into the bucket of the inputs"),
         ({"LogDays": "2"}, "expected one of 1, 3, 5, 7"),
+        ({"ReservedConcurrency": "30"}, "Concurrency and RunConcurrency together, 40, got 30"),
+        ({"BudgetTag": "team"}, "expected a tag such as user:team$vision, got 'team'"),
     ],
 )
 def test_slips_are_found_before_anything_is_built(given, message):
@@ -194,12 +218,12 @@ def test_what_stands_is_in_the_estimate():
         assert all(one.monthly for one in items)
         return {one.name: one.usd for one in items}
 
-    assert found(0) == pytest.approx({"SQS, waiting": 0.648 * 0.40, "alarms": 0.50})
+    assert found(0) == pytest.approx({"SQS, waiting": 0.648 * 0.40, "alarms": 0.60})
     # 2 TB, for half a month.
     assert found(15)["S3, old versions"] == pytest.approx(2_000 * 0.023 / 2)
     template = (deployment_files("aws") / "augment/template.yaml").read_text()
-    metrics = [line for line in template.splitlines() if " MetricName: " in line]
-    assert len(metrics) == cost._ALARMS
+    alarms = [line for line in template.splitlines() if "AWS::CloudWatch::Alarm" in line]
+    assert len(alarms) == cost._ALARMS
 
 
 def test_trial_makes_all_variants():
@@ -222,6 +246,9 @@ Resources:
   Arrivals:
     Type: AWS::SQS::Queue
     Properties: {QueueName: NAME-arrivals}
+  DeadLetters:
+    Type: AWS::SQS::Queue
+    Properties: {QueueName: NAME-dead}
 """
 
 

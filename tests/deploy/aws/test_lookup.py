@@ -8,7 +8,7 @@ from botocore.stub import Stubber
 from small_aws import CREDENTIALS
 
 from variegate.deploy.aws import lookup
-from variegate.deploy.aws.lookup import look_up
+from variegate.deploy.aws.lookup import NamedBucket, look_up
 from variegate.errors import UsageError
 
 STACK = """
@@ -28,13 +28,15 @@ def name(moto_url, monkeypatch):
 
 
 def test_free_names_and_those_of_the_stack_itself(name):
-    assert look_up(name, [f"{name}-in", f"{name}-out"])
+    assert look_up(name, (new(f"{name}-in"), new(f"{name}-out")))
     boto3.client("cloudformation").create_stack(
         StackName=name, TemplateBody=STACK.replace("NAME", name)
     )
-    assert look_up(name, [f"{name}-in", f"{name}-out"])
+    assert look_up(name, (new(f"{name}-in"), new(f"{name}-out")))
     with pytest.raises(UsageError, match=f"{name}-in: it exists already, in "):
-        look_up("another", [f"{name}-in"])
+        look_up("another", (new(f"{name}-in"),))
+    with pytest.raises(UsageError, match="has created it and looks after it; leave out --existing"):
+        look_up(name, (old(f"{name}-in"),))
 
 
 def test_a_bucket_that_is_left_from_a_stack(name):
@@ -42,9 +44,30 @@ def test_a_bucket_that_is_left_from_a_stack(name):
         Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )
     with pytest.raises(UsageError) as caught:
-        look_up("variegate-augment", [name])
+        look_up("variegate-augment", (new(name),))
     assert "exists already, in eu-central-1" in str(caught.value)
-    assert f"aws s3 rb s3://{name}" in str(caught.value)
+    assert "Add --existing-input to use it as it is" in str(caught.value)
+    with pytest.raises(UsageError, match="would be in us-east-1; add --region eu-central-1"):
+        look_up("variegate-augment", (old(name),))
+    assert look_up("variegate-augment", (old(name),), "eu-central-1").account == "123456789012"
+
+
+def test_a_bucket_that_should_be_there_and_is_not(name):
+    with pytest.raises(UsageError, match="there is none of this name; leave out --existing-input"):
+        look_up("s", (old(name),))
+
+
+def test_a_key_that_the_function_must_be_told_of(name):
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=name)
+    rule = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/mine"}
+    s3.put_bucket_encryption(
+        Bucket=name,
+        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": rule}]},
+    )
+    with pytest.raises(UsageError, match=r"encrypted with the key alias/mine.*KmsKeyArn=ARN"):
+        look_up("s", (old(name),))
+    assert look_up("s", (old(name),), key="arn:aws:kms:us-east-1:123456789012:key/1")
 
 
 def test_a_bucket_of_someone_else():
@@ -52,16 +75,33 @@ def test_a_bucket_of_someone_else():
     with Stubber(s3) as stubber:
         stubber.add_client_error("head_bucket", "403", http_status_code=403)
         with pytest.raises(UsageError, match="belongs to someone else"):
-            lookup._check_free(s3, "theirs")
+            lookup._check_free(s3, new("theirs"))
+    with Stubber(s3) as stubber:
+        stubber.add_client_error("head_bucket", "403", http_status_code=403)
+        with pytest.raises(UsageError, match="it belongs to another account than 123456789012"):
+            lookup._check_usable(s3, old("theirs"), "123456789012", "")
 
 
-def test_a_stack_that_could_not_be_created():
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        ("ROLLBACK_COMPLETE", None),
+        ("REVIEW_IN_PROGRESS", None),
+        ("UPDATE_ROLLBACK_COMPLETE", None),
+        ("CREATE_IN_PROGRESS", "it is being changed just now"),
+        ("UPDATE_ROLLBACK_FAILED", "describe-stack-events --stack-name s"),
+    ],
+)
+def test_states_in_which_a_stack_can_be_made_or_changed(status, message):
     stacks = boto3.client("cloudformation", region_name="us-east-1", **KEYS)
-    found = {"StackName": "s", "CreationTime": "2026-01-01", "StackStatus": "ROLLBACK_COMPLETE"}
+    found = {"StackName": "s", "CreationTime": "2026-01-01", "StackStatus": status}
     with Stubber(stacks) as stubber:
         stubber.add_response("describe_stacks", {"Stacks": [found]})
-        with pytest.raises(UsageError, match="aws cloudformation delete-stack --stack-name s;"):
-            lookup._own_buckets(stacks, "s")
+        if message is None:
+            assert lookup.check_state(stacks, "s") == status
+            return
+        with pytest.raises(UsageError, match=message):
+            lookup.check_state(stacks, "s")
 
 
 def test_a_cloud_that_cannot_be_reached(monkeypatch):
@@ -69,7 +109,23 @@ def test_a_cloud_that_cannot_be_reached(monkeypatch):
         monkeypatch.setenv(key, value)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(UsageError, match="AWS cannot be asked what is there already"):
-        look_up("s", ["a"])
+        look_up("s", (new("a"),))
+
+
+def test_a_region_that_is_missing(monkeypatch, tmp_path):
+    for key in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(key, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(UsageError, match="add --region NAME, or set AWS_DEFAULT_REGION"):
+        look_up("s", (new("a"),))
+
+
+def new(name):
+    return NamedBucket(name, "--existing-input", existing=False)
+
+
+def old(name):
+    return NamedBucket(name, "--existing-input", existing=True)
 
 
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}

@@ -50,7 +50,8 @@ def statements(template: dict[str, Any]) -> list[dict[str, Any]]:
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
-            found += one.get("Statement", [])
+            for some in one.get("Statement", []):
+                found += some["If"][1:] if "If" in some else [some]
             waiting += one.values()
         elif isinstance(one, list):
             waiting += one
@@ -71,7 +72,7 @@ def test_template_in_the_repository_is_the_one_that_is_written(sam, tmp_path):
 
 def test_no_policy_allows_a_wildcard_action_or_all_resources(template):
     allowed = [one for one in statements(template) if one["Effect"] == "Allow"]
-    assert len(allowed) == 11
+    assert len(allowed) == 19
     for statement in allowed:
         actions = statement["Action"]
         for action in [actions] if isinstance(actions, str) else actions:
@@ -114,6 +115,33 @@ def test_buckets_are_closed_encrypted_and_outlive_the_stack(template):
         assert policy["Effect"] == "Deny"
 
 
+def test_buckets_that_are_there_are_not_made_and_tell_through_event_bridge(template):
+    resources = template["Resources"]
+    for name in ("InputBucket", "OutputBucket"):
+        assert resources[name]["Condition"] == f"Creates{name}"
+        assert resources[f"{name}Policy"]["Condition"] == f"Creates{name}"
+    rule = resources["ArrivalsRule"]
+    assert rule["Condition"] == "UsesInputBucket"
+    pattern = rule["Properties"]["EventPattern"]
+    assert pattern["detail"]["object"]["key"] == [{"prefix": {"Ref": "InputPrefix"}}]
+    bucket, bridge = resources["ArrivalsPolicy"]["Properties"]["PolicyDocument"]["Statement"][0][
+        "If"
+    ][1:]
+    # Nobody else may send: not another bucket, and not another rule.
+    assert bucket["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    assert bridge["Condition"]["ArnEquals"] == {"aws:SourceArn": {"GetAtt": "ArrivalsRule.Arn"}}
+
+
+def test_runs_have_calls_of_their_own(template):
+    parameters = template["Parameters"]
+    both = parameters["Concurrency"]["Default"] + parameters["RunConcurrency"]["Default"]
+    assert parameters["ReservedConcurrency"]["Default"] == both
+    function = template["Resources"]["AugmentFunction"]["Properties"]
+    assert function["ReservedConcurrentExecutions"]["If"][1] == {"Ref": "ReservedConcurrency"}
+    scaling = function["Events"]["Arrivals"]["Properties"]["ScalingConfig"]
+    assert scaling == {"MaximumConcurrency": {"Ref": "Concurrency"}}
+
+
 def test_queue_waits_six_times_the_functions_limit(template):
     parameters = template["Parameters"]
     assert parameters["QueueVisibility"]["Default"] >= 6 * parameters["Timeout"]["Default"]
@@ -138,7 +166,7 @@ def test_every_alarm_tells_whoever_is_named(template):
         for name, one in resources.items()
         if one["Type"] == "AWS::CloudWatch::Alarm"
     }
-    assert {"DeadLetters", "Errors", "Throttles", "Duration", "Waiting"} == {
+    assert {"DeadLetters", "Errors", "Failures", "Throttles", "Duration", "Waiting"} == {
         name.removesuffix("Alarm") for name in alarms
     }
     for alarm in alarms.values():
@@ -183,6 +211,8 @@ def test_template_sets_what_the_function_reads(template):
     given = set(properties["Environment"]["Variables"])
     code = (Path(strip.__code__.co_filename).parent / "settings.py").read_text()
     read = {PREFIX + name for name in re.findall(r'value\("([A-Z_]+)"', code)}
+    # What a run asks before it calls.
+    read.add("VARIEGATE_RUN_CONCURRENCY")
     assert {name for name in given if name.startswith(PREFIX)} == read
     assert properties["Architectures"] == ["x86_64"]
 

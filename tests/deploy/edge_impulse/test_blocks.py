@@ -145,6 +145,20 @@ def test_images_for_testing_are_never_augmented(tmp_path):
     assert only.read_bytes() == original.read_bytes()
 
 
+def test_an_output_inside_the_input_is_no_input(tmp_path):
+    """As the platform's own example has it: /data, and /data/out."""
+    photo(tmp_path / "data/a.png", 1)
+    for category in ("training", "training", "testing"):
+        done = run(
+            "transform",
+            *("--in-directory", tmp_path / "data", "--out-directory", tmp_path / "data/out"),
+            *("--upload-category", category, "--recipe", RECIPE, "--audit", "0"),
+            cwd=tmp_path,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(list((tmp_path / "data").rglob("*.png"))) == 4 + (category == "testing")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -15,12 +15,16 @@ import pytest
 
 import jobs
 import servers
+from tolerances import known_tolerance
 from variegate import Options, Recipe, augment, verify
 from variegate.errors import InputError, OutputError, RecipeError, UsageError
+from variegate.models.predictors import NamedModel
 from variegate.runs import manifest
 from variegate.runs.backends import base, make_backend, ray
 from variegate.runs.job import Job
 from variegate.storage import open_storage
+from variegate.tolerance.synthesis import Synthesis, synthesize
+from variegate.tolerance.synthesizer import ErrorFilter
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'variegate[ray]'")
 pytestmark = [
@@ -110,6 +114,26 @@ def test_the_same_files_as_on_one_machine(source, reference, on_ray, tmp_path):
     assert told == sorted(told)
     assert len(set(told)) > 10
     assert told[-1] == 60
+
+
+def test_synthesis_with_a_filter_makes_the_same_as_one_machine(source, on_ray, tmp_path):
+    model = tmp_path / "model.py"
+    # What it says depends on the image alone, and it is wrong about some.
+    model.write_text("def predict(images):\n    return [int(one.sum()) % 2 for one in images]\n")
+    wanted = Synthesis(
+        realism=0,
+        count=30,
+        model=NamedModel(predict=f"{model}:predict"),
+        filter=ErrorFilter(max_error=0.5, retries=8),
+    )
+    found = known_tolerance(("brightness+", "rotate+", "jpeg"))
+    here, there = (
+        synthesize(source, tmp_path / name, found, synthesis=wanted, options=options)
+        for name, options in (("here", Options(workers=2, shard_size=3)), ("there", on_ray()))
+    )
+    assert here.rejected
+    assert there.run.digest == here.run.digest
+    assert (there.made, there.rejected) == (here.made, here.rejected)
 
 
 def test_from_bucket_to_bucket(data_dir, on_ray, tmp_path, monkeypatch):

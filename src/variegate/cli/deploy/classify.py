@@ -57,6 +57,7 @@ def classify(
     agreed, the function is checked, built here, and deployed.
     """
     from variegate.deploy.aws.classify import find_model, write_classify_project
+    from variegate.deploy.aws.lookup import look_up
     from variegate.deploy.aws.stack import all_parameters, check_stack_name, find_sam
 
     check_stack_name(stack)
@@ -71,15 +72,28 @@ def classify(
                 f"{parameters['RateLimit']} requests a second (KeysSecretArn, RateLimit)"
             )
         commands = sam.commands(stack, parameters)
+        there = None
         if not sam.only_print:
             find_sam()
+            there = look_up(stack, (), sam.region)
+        if there and there.failed:
+            note(f"stack {stack}: its creation failed the last time; what is left of it goes first")
 
         def write(folder: Path) -> Path:
             return write_classify_project(
-                folder, found, tolerance=tolerance, python=sam.python, image=sam.image
+                folder,
+                found,
+                tolerance=tolerance,
+                python=sam.python,
+                image=sam.image,
+                parameters=parameters,
             )
 
-        deployed = sam.carry_out(commands, write, ("requirements.txt",))
+        def clear() -> None:
+            if there and there.failed:
+                there.clear(stack)
+
+        deployed = sam.carry_out(commands, write, ("requirements.txt",), first=clear)
     if deployed:
         show(f"its URL is among the outputs of the stack {stack}: see docs/serving.md")
 

@@ -28,6 +28,8 @@ ELSEWHERE = {
     "address": "always that of the cluster",
     "shared_folder": "only buckets are reached by all nodes",
     "function": "for the back end lambda",
+    "notify": "a secret: VARIEGATE_NOTIFY in the secret that holds the keys",
+    "metrics": "no node exporter reads the files of a pod",
     "as_json": "about what is shown at the end",
     "shard_size": "hidden: for measurements",
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from variegate.cli.console import note, show_raw, table
-from variegate.cli.options import Region, Yes, option, pairs
+from variegate.cli.options import Region, Yes, option, pairs, whole
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,6 +34,15 @@ class SamChoice:
     alarm_email: Annotated[
         str | None,
         option("--alarm-email", "Address that alarms are sent to.", metavar="ADDRESS"),
+    ] = None
+    budget: Annotated[
+        int | None,
+        option(
+            "--budget",
+            "US dollars a month; that address is told at 80 percent. Nothing is stopped.",
+            metavar="N",
+            parser=whole(1, 1_000_000),
+        ),
     ] = None
     tags: Annotated[
         list[str] | None,
@@ -62,7 +71,8 @@ class SamChoice:
     def given(self) -> dict[str, str]:
         """Return the parameters of the template that are given by options."""
         email = {} if self.alarm_email is None else {"AlarmEmail": self.alarm_email}
-        return email | pairs(self.settings, "--set")
+        budget = {} if self.budget is None else {"MonthlyBudget": str(self.budget)}
+        return email | budget | pairs(self.settings, "--set")
 
     def commands(self, stack: str, parameters: Mapping[str, str]) -> list[list[str]]:
         """Return what sam is told, one command after the other; it is shown, too."""
@@ -85,6 +95,8 @@ class SamChoice:
         commands: Sequence[Sequence[str]],
         write: Callable[[Path], Path],
         shown: Sequence[str],
+        *,
+        first: Callable[[], None] | None = None,
     ) -> bool:
         """Write a project and, after a question, have sam build and deploy it.
 
@@ -92,6 +104,7 @@ class SamChoice:
             commands: of sam.
             write: writes the project into a folder, and returns its template.
             shown: files of the function that are printed with the template.
+            first: what is done before, once the user has agreed.
 
         Returns:
             Whether it was deployed.
@@ -110,6 +123,8 @@ class SamChoice:
                 kept = f"; the project is in {self.folder}, for these commands"
                 note(f"nothing was deployed{'' if self.folder is None else kept}")
                 return False
+            if first is not None:
+                first()
             for arguments in commands:
                 sam(*arguments, folder=place)
             return True

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _KEY = "EI_API_KEY"
 _GROUPS_SHOWN = 60
+# What a dry run calls the images that it would upload.
+_TO_SEND = "to send"
 
 
 class Category(StrEnum):
@@ -179,8 +181,10 @@ def _show(summary: "UploadSummary") -> None:
     show("")
     for state, meaning in STATES.items():
         if count := summary.totals[state]:
-            meaning = "would be sent" if summary.dry_run and state == "uploaded" else meaning
-            show(f"  {count:,} {state}: {meaning}")
+            said = f"{state}: {meaning}"
+            if summary.dry_run and state == "uploaded":
+                said = f"{_TO_SEND}: nothing was sent yet"
+            show(f"  {count:,} {said}")
             for example in summary.examples.get(state, ()):
                 show(f"      {example}")
     if summary.boxes:
@@ -196,7 +200,8 @@ def _groups(summary: "UploadSummary") -> "Table":
     from variegate.datasets.upload.tally import STATES
 
     states = [state for state in STATES if summary.totals[state]]
-    titles = ("category", "split", "label", "images", *states)
+    named = [_TO_SEND if summary.dry_run and one == "uploaded" else one for one in states]
+    titles = ("category", "split", "label", "images", *named)
     grid = table(*titles, right=range(3, len(titles)))
     rows = list(summary.rows())
     for group, counts in rows[:_GROUPS_SHOWN]:

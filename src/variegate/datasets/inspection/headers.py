@@ -14,6 +14,7 @@ from variegate.formats.base import counted
 from variegate.runs.file_notes import depth_notes
 from variegate.storage import printable
 
+_FRAMES = "several frames, of which a run uses the first"
 _DEEP = "deeper than 8 bits a channel; results have 8 bits"
 # What formats say of a size that they settled otherwise (formats/stated_size.py).
 _STATED = re.compile(r"(?:a size of|is for an image of) ([\d,]+) x ([\d,]+)(?: is stated)?, ")
@@ -64,6 +65,9 @@ class HeaderCounter:
             counts[what] = counts.get(what, 0) + 1
         if pixels is not None and pixels.bits > 8:
             self._deeper(source.key, pixels, look.levels)
+        if header.frames > 1:
+            words = f"{printable(source.key)}: {header.frames:,} frames"
+            count_fault(self._found.findings, _FRAMES, words)
         for one in look.faults:
             count_fault(self._found.findings, kind_of_problem(one), printable(source.key))
         given = _stated_size(source) or annotation.size

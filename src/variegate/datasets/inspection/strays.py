@@ -10,6 +10,7 @@ _MAY_ANNOTATE = frozenset(
     {
         *(".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml", ".txt", ".yaml", ".yml"),
         *(".parquet", ".xls", ".xlsx", ".mat", ".npy", ".npz", ".h5", ".hdf5", ".pkl", ".pickle"),
+        *(".gz", ".zip", ".tar", ".tgz", ".7z", ".rar", ".sqlite3", ".ods"),
         *(".geojson", ".tfrecord", ".db", ".sqlite", ".lst", ".cls", ".label", ".names"),
     }
 )

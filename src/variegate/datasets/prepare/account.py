@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from variegate.datasets.prepare.audit import kind_of_reason
 from variegate.datasets.prepare.selection import DUPLICATE, LEFT_OUT
 from variegate.formats.base import counted, named
 from variegate.runs import manifest
@@ -84,7 +85,7 @@ def account_of(place: str, decisions: str, audited: Storage, summary: Summary) -
         counts[what] += 1
         counts["as they were"] += row.status == "copied"
         if what == "quarantined":
-            reasons[(row.reason or "").partition(" (")[0].partition(":")[0]] += 1
+            reasons[kind_of_reason(row.reason or "")] += 1
         if before.status != "skipped" and before.label is not None:
             found[before.label] += 1
         if what == "kept" and row.label is not None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from variegate.datasets.prepare.auditor import measures_of
+from variegate.datasets.prepare.auditor import FEATURES, measures_of
 from variegate.datasets.prepare.duplicates import Collection, find_duplicates
 from variegate.datasets.prepare.flags import FLAGS, Thresholds, flags_of
 from variegate.datasets.prepare.groups import Found, Group
@@ -33,6 +33,7 @@ from variegate.datasets.prepare.labels import LabelAudit, LabelCounter
 from variegate.datasets.prepare.relations import GRADES
 from variegate.errors import OutputError
 from variegate.formats import detect
+from variegate.formats.base import counted
 from variegate.formats.plain import PlainWriter
 from variegate.recipes.recipe import Recipe
 from variegate.runs import manifest
@@ -103,6 +104,7 @@ class Audit:
         judged: pairs that were registered.
         labels: what is known of the annotations; None without any.
         against: what is in another audit's index, too; None where none was named.
+        features: identity of the model whose answers brought candidates; None for none.
         notes: what should be known.
         elapsed_s: seconds, of this command.
     """
@@ -125,6 +127,7 @@ class Audit:
     judged: int
     labels: LabelAudit | None = None
     against: AgainstCount | None = None
+    features: str | None = None
     notes: tuple[str, ...] = ()
     elapsed_s: float = 0.0
 
@@ -140,6 +143,7 @@ def audit(
     thresholds: Mapping[str, str] | None = None,
     keep_exif: bool = False,
     against: str | Path | None = None,
+    features: str | Path | None = None,
     options: Options | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_pairs: Callable[[int, int], None] | None = None,
@@ -155,6 +159,8 @@ def audit(
         keep_exif: also keep camera and time of EXIF.
         against: `prepare.index` of another audit, or its folder: images that are known there are
             listed in `against.jsonl`.
+        features: a model in a file, with its card beside it: images that it sees as similar are
+            candidates, too.
         options: how to read and run.
         on_progress: told of the progress of measuring, some times a second.
         on_pairs: told how many candidates of at most how many were registered.
@@ -168,6 +174,7 @@ def audit(
     check_apart(source, output)
     if str(output).lower().endswith((".zip", ".tar")):
         raise OutputError(f"{output}: an audit writes tables; name a folder or a bucket")
+    asked = job_options(keep_exif=keep_exif, features=features)
     storage = open_storage(source)
     with ExitStack() as stack:
         index = None if against is None else stack.enter_context(ImageIndex.open(against))
@@ -188,14 +195,30 @@ def audit(
             workers_of(options),
             fresh=PlainWriter(),
             kind="audit",
-            options={"keep_exif": True} if keep_exif else {},
+            options=asked,
         )
         summary = run(prepared, output, options, on_progress=on_progress)
-        made = _Evaluation(storage, open_storage(output), levels, options, listing)
+        model = asked[FEATURES]["identity"] if FEATURES in asked else None
+        made = _Evaluation(storage, open_storage(output), levels, options, listing, model)
         result = made.result(on_pairs, index)
     result = replace(result, description=summary.format, notes=(*summary.notes, *result.notes))
     open_storage(output).write(SUMMARY, dumped(result.to_json()) + b"\n")
     return replace(result, elapsed_s=time.monotonic() - begun)
+
+
+def job_options(*, keep_exif: bool, features: str | Path | None) -> dict[str, Any]:
+    """Return the options of an audit's job.
+
+    Raises:
+        UsageError: the model cannot be used.
+    """
+    asked: dict[str, Any] = {"keep_exif": True} if keep_exif else {}
+    if features is not None:
+        # Models are dear to import.
+        from variegate.models.embeddings import embedding_spec
+
+        asked[FEATURES] = embedding_spec(features)
+    return asked
 
 
 @dataclass(slots=True)
@@ -208,6 +231,7 @@ class _Tally:
         }
     )
     turned: int = 0
+    unseen: int = 0
 
 
 class _Evaluation:
@@ -220,6 +244,7 @@ class _Evaluation:
         thresholds: Thresholds,
         options: Options,
         listing: Listing,
+        model: str | None,
     ) -> None:
         self._source = source
         self._output = output
@@ -228,6 +253,7 @@ class _Evaluation:
         self._collection = Collection()
         self._tally = _Tally()
         self._listing = listing
+        self._model = model
         self._labels = LabelCounter(thresholds)
 
     def result(
@@ -251,6 +277,7 @@ class _Evaluation:
                 self._collection,
                 self._source,
                 limits,
+                features=self._model,
                 threads=threads,
                 on_progress=on_pairs,
             )
@@ -278,7 +305,20 @@ class _Evaluation:
             judged=found.judged,
             labels=self._labels.result(),
             against=against,
+            features=self._model,
+            notes=tuple(self._notes(index)),
         )
+
+    def _notes(self, index: ImageIndex | None) -> Iterator[str]:
+        if self._model is not None and self._tally.unseen:
+            images = counted(self._tally.unseen, "image", "images")
+            yield f"{images} of which the model of --features sees nothing"
+        if index is not None and index.features != self._model:
+            yield (
+                "--against: its index was made "
+                f"{'without' if index.features is None else 'with another model for'} --features; "
+                "what is known is searched by hashes and words alone"
+            )
 
     def _read(self) -> float:
         """Take all measures; return the usual longest side."""
@@ -291,9 +331,10 @@ class _Evaluation:
             if one is None:
                 counts["status"][row.status] += 1
                 if row.status == "quarantined":
-                    counts["reason"][_kind_of_reason(row.reason or "")] += 1
+                    counts["reason"][kind_of_reason(row.reason or "")] += 1
                 continue
             self._collection.add(row.key, one)
+            self._tally.unseen += not one.features
             self._labels.add(listed, (one.height, one.width))
             sides.append(max(one.height, one.width))
             counts["kind"][one.kind] += 1
@@ -310,7 +351,7 @@ class _Evaluation:
             self._output.open_write(IMAGES) as file,
             self._output.open_write(INDEX) as index,
         ):
-            index.write(index_head(self._source.url, len(keys)))
+            index.write(index_head(self._source.url, len(keys), self._model))
             for row in manifest.rows(self._output):
                 line: dict[str, Any] = {"key": key_to_text(row.key), "status": row.status}
                 one = measures_of(row)
@@ -321,7 +362,7 @@ class _Evaluation:
                     self._tally.counts["flag"].update(flags)
                     line |= {"status": "image", "label": row.label, "split": row.split}
                     line |= {"flags": flags, **one.to_json()}
-                    del line["words"], line["small"]
+                    del line["words"], line["small"], line["features"]
                     index.write(index_line(row.key, one))
                     for name, by_number in (("group", groups), ("again", again)):
                         if number in by_number:
@@ -400,6 +441,6 @@ def _ordered(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _kind_of_reason(reason: str) -> str:
+def kind_of_reason(reason: str) -> str:
     """Return a reason without what differs from file to file, and without the remedy."""
     return re.split(r" \(|; |:", reason, maxsplit=1)[0]

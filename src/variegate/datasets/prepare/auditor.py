@@ -6,6 +6,7 @@ the column `operations`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from variegate.codecs import Header
 from variegate.datasets.prepare.measures import Measures, measure
@@ -14,10 +15,17 @@ from variegate.runs.rows import Row
 from variegate.runs.worker import Result, Worker
 from variegate.storage.json import dumped, loaded
 
+#: The job's option that names a model.
+FEATURES = "features"
+
 
 @dataclass(frozen=True, slots=True)
 class Auditor(Worker):
-    """Measures every source. The job's option `keep_exif` also keeps camera and time."""
+    """Measures every source.
+
+    The job's options: `keep_exif` also keeps camera and time; `features` names a model whose
+    answers are kept, as `embedding_spec` gave it.
+    """
 
     def results(self, source: Source, data: bytes) -> Iterator[Result]:
         yield self._measured(source, data)
@@ -35,7 +43,13 @@ class Auditor(Worker):
 
     def _measured(self, source: Source, data: bytes) -> Result:
         keep_exif = bool(self.options.get("keep_exif"))
-        found = measure(data, source.key, self.limits, keep_exif=keep_exif)
+        seen = None
+        if spec := self.options.get(FEATURES):
+            # Models are dear to import.
+            from variegate.models.embeddings import embedding
+
+            seen = partial(embedding, spec)
+        found = measure(data, source.key, self.limits, keep_exif=keep_exif, seen=seen)
         item = Item(
             key=source.key,
             split=source.split,

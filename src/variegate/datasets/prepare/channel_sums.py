@@ -37,7 +37,7 @@ class ChannelSums:
     def of(cls, image: np.ndarray) -> "ChannelSums":
         """Return the sums of one image, (H, W) or (H, W, 3) uint8."""
         gray = image.ndim == 2
-        counts = [_histogram(image, channel) for channel in range(1 if gray else 3)]
+        counts = [histogram(image, channel) for channel in range(1 if gray else 3)]
         sums = [int(one @ _VALUES) for one in counts]
         squares = [int(one @ _VALUES**2) for one in counts]
         return cls(
@@ -76,7 +76,7 @@ class ChannelSums:
         )
 
 
-def _histogram(image: np.ndarray, channel: int) -> np.ndarray:
+def histogram(image: np.ndarray, channel: int) -> np.ndarray:
     """Return (256,) int64: how often each value comes in a channel."""
     counts = np.zeros(256, np.int64)
     rows = max(1, _COUNTED // image.shape[1])

@@ -28,8 +28,8 @@ from variegate.storage import key_to_text, open_storage, printable
 
 DECISIONS = "decisions.csv"
 WORDS = ("keep", "remove", "quarantine")
-#: How the reason begins where a flag is one.
-FLAGGED = "flagged: "
+#: How the reason begins where a flag is one, and where another audit knows the image.
+FLAGGED, KNOWN_ALREADY = "flagged: ", "known already: "
 _NEEDED = ("file", "decision")
 
 
@@ -51,7 +51,8 @@ class Decision:
     def is_duplicate(self) -> bool:
         """Whether another file shows the same, and that is why it is removed."""
         of_same = bool(self.group) and self.grade != "again"
-        return of_same and not self.reason.startswith(FLAGGED)
+        known = self.reason.startswith(KNOWN_ALREADY)
+        return known or (of_same and not self.reason.startswith(FLAGGED))
 
 
 COLUMNS = tuple("class" if one.name == "label" else one.name for one in fields(Decision))

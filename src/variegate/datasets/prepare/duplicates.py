@@ -12,6 +12,7 @@ from variegate.datasets.prepare.comparison import Comparison, Frames
 from variegate.datasets.prepare.detail import is_enlarged_or_padded
 from variegate.datasets.prepare.groups import Found, Group, Grouper
 from variegate.datasets.prepare.measures import Measures
+from variegate.datasets.prepare.neighbors import near_pairs
 from variegate.datasets.prepare.relations import Relation
 from variegate.datasets.prepare.words import TABLES
 from variegate.storage import Storage
@@ -37,6 +38,7 @@ class Collection:
     _bytes: list[bytes] = field(default_factory=list)
     _pixels: list[bytes | None] = field(default_factory=list)
     _plain: list[bool] = field(default_factory=list)
+    _features: list[bytes] = field(default_factory=list)
     qualities: list[int | None] = field(default_factory=list)
 
     def add(self, key: str, one: Measures) -> None:
@@ -52,12 +54,17 @@ class Collection:
         pixels = one.pixels_digest
         self._pixels.append(None if pixels is None else bytes.fromhex(pixels))
         self._plain.append(one.contrast < _LEAST_CONTRAST)
+        self._features.append(one.feature_bytes)
         self.qualities.append(one.quality)
 
     def extend(self, other: "Collection") -> None:
         """Take all images of another one behind those that are there."""
         for name in (one.name for one in fields(self)):
             getattr(self, name).extend(getattr(other, name))
+
+    def without_features(self) -> None:
+        """Forget what a model saw."""
+        self._features = [b""] * len(self)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -84,7 +91,8 @@ class Collection:
         counts = np.frombuffer(self._counts, np.uint32)
         owners = np.repeat(np.arange(len(self), dtype=np.uint32), counts)
         alike = word_pairs(words, owners, len(self), first=first)
-        found = np.unique(np.concatenate([close, alike]), axis=0)
+        seen = near_pairs(self._features, first=first)
+        found = np.unique(np.concatenate([close, alike, seen]), axis=0)
         return found[found[:, 1] >= first]
 
     def digests(self, number: int) -> tuple[bytes, bytes | None]:

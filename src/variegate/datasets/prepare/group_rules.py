@@ -5,12 +5,13 @@ A rule gives an image the name of its group, or none, where the image is a group
 
 import re
 import sqlite3
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from variegate.datasets.inspection.copies import original_of
+from variegate.datasets.prepare.audit_rule import AuditRule, is_audit
+from variegate.datasets.prepare.group_rule import GroupRule
 from variegate.errors import InputError, UsageError
 from variegate.formats import Source
 from variegate.formats.base import counted, named
@@ -20,34 +21,14 @@ from variegate.formats.table.file import FILE_NAMES
 from variegate.storage import Storage, open_storage, printable
 
 _KINDS = (
-    "original, folder, folder:N, a column (patient or FILE.csv:patient), or a regular expression "
-    "with a group"
+    "original, folder, folder:N, a column (patient or FILE.csv:patient), a folder of variegate "
+    "audit, or a regular expression with a group"
 )
 _TABLES = (".csv", ".tsv")
 _MOST_TABLES = 20
 _DEEPEST = 2
 _FOLDER = re.compile(r"folder(?::([1-9]\d?))?")
 _IN_FILE = re.compile(r"(?P<file>.+\.(?:csv|tsv)):(?P<column>.+)", re.IGNORECASE | re.DOTALL)
-
-
-class GroupRule(ABC):
-    """A rule.
-
-    Attributes:
-        text: what the user wrote.
-        description: what it goes by, for people.
-    """
-
-    text: str
-    description: str
-
-    @abstractmethod
-    def group(self, source: Source) -> str | None:
-        """Return the name of an image's group, or None."""
-
-    def notes(self) -> Iterator[str]:
-        """Yield what should be known when all images have been asked for."""
-        yield from ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +171,8 @@ def _rule(text: str, storage: Storage) -> GroupRule:
     if found := _FOLDER.fullmatch(text):
         level = int(found[1] or 0)
         return FolderRule(text, f"the folder at level {level}" if level else "the folder", level)
+    if is_audit(text):
+        return AuditRule(text, storage)
     if found := _IN_FILE.fullmatch(text):
         return _column_of_file(text, found["file"], found["column"], storage)
     if "(" in text:

@@ -3,7 +3,8 @@
 A quick look, not the whole search of `variegate.datasets.prepare.leaks`: names of exports, which
 cost nothing, and bytes of files of one size, of which the beginnings are read first. Sizes that few
 files share come first, and the number of files that are read is limited: where a million files are
-all of one size, what was not compared is said.
+all of one size, what was not compared is said. Where an audit stands beside the dataset, its copies
+and edits count, too.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from variegate.datasets.inspection.copies import original_of
+from variegate.datasets.prepare.audit_rule import AGAIN, SAME, AuditRule, is_audit
 from variegate.errors import InputError
 from variegate.formats import Source
 from variegate.formats.base import counted
@@ -54,19 +56,23 @@ class QuickLeaks:
     Attributes:
         same: sets of identical files on two sides.
         exports: sets of exports of one original on two sides.
+        copies: groups of an audit that show the same and are on two sides.
+        again: groups of what was photographed again; they are told, and refuse nothing.
         examples: the first of them.
         not_compared: files of a size that another side has, too, which were not read.
     """
 
     same: int = 0
     exports: int = 0
+    copies: int = 0
+    again: int = 0
     examples: list[str] = field(default_factory=list)
     not_compared: int = 0
 
     @property
     def found(self) -> bool:
         """Whether there is any."""
-        return bool(self.same or self.exports)
+        return bool(self.same or self.exports or self.copies)
 
     def words(self) -> str:
         """Say what was found, a clause with examples."""
@@ -76,7 +82,9 @@ class QuickLeaks:
         if self.exports:
             originals = counted(self.exports, "original", "originals")
             parts.append(f"{originals} with exports (.rf.)")
-        verb = "stands" if self.same + self.exports == 1 else "stand"
+        if self.copies:
+            parts.append(f"{counted(self.copies, 'group', 'groups')} of copies (by its audit)")
+        verb = "stands" if self.same + self.exports + self.copies == 1 else "stand"
         return f"{' and '.join(parts)} {verb} in two splits: {'; '.join(self.examples)}"
 
 
@@ -102,6 +110,12 @@ def without_leaks(prepared: Prepared, *, allow: bool = False) -> Prepared:
     notes = []
     if found.found:
         notes.append(f"{found.words()}; accepted (--allow-leaks)")
+    if found.again:
+        groups = counted(found.again, "group", "groups")
+        notes.append(
+            f"{groups} of what was photographed again (by its audit) in two splits; variegate "
+            f"split --group {printable(audit_beside(prepared.source))} keeps them together"
+        )
     if found.not_compared:
         files = counted(found.not_compared, "image was", "images were")
         notes.append(
@@ -131,7 +145,30 @@ def quick_leaks(sources: Iterable[Source], storage: Storage) -> QuickLeaks:
         )
         _look_at_names(database, found)
         _look_at_bytes(database, storage, found)
+        if is_audit(audit_beside(storage)):
+            _look_at_audit(database, storage, found)
     return found
+
+
+def audit_beside(storage: Storage) -> str:
+    """Return where the audit of a dataset is looked for: where variegate prepare leaves one."""
+    return f"{storage.url.rstrip('/')}.audit"
+
+
+def _look_at_audit(database: sqlite3.Connection, storage: Storage, found: QuickLeaks) -> None:
+    for kind in (SAME, AGAIN):
+        rule = AuditRule(audit_beside(storage), storage, kinds=(kind,))
+        groups: dict[str, list[tuple[bytes, str]]] = {}
+        for key, split in database.execute("select key, split from file order by rowid"):
+            if (name := rule.name(_text(key))) is not None:
+                groups.setdefault(name, []).append((key, split))
+        crossing = [files for files in groups.values() if len({split for _, split in files}) > 1]
+        if kind == AGAIN:
+            found.again = len(crossing)
+            continue
+        found.copies = len(crossing)
+        for files in crossing[: _SHOWN - len(found.examples)]:
+            found.examples.append(f"{_told(files)} (show the same)")
 
 
 def _rows(sources: Iterable[Source]) -> Iterator[tuple[bytes, int, str, bytes | None]]:

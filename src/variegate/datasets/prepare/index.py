@@ -39,9 +39,10 @@ _OLD = "\0"
 _READING = Lock()
 
 
-def index_head(place: str, images: int) -> bytes:
-    """Return the first line of an index."""
-    return dumped({"variegate_index": _VERSION, "place": place, "images": images}) + b"\n"
+def index_head(place: str, images: int, features: str | None = None) -> bytes:
+    """Return the first line of an index; `features` is the identity of the model that was asked."""
+    head = {"variegate_index": _VERSION, "place": place, "images": images, "features": features}
+    return dumped(head) + b"\n"
 
 
 def index_line(key: str, one: Measures) -> bytes:
@@ -57,6 +58,7 @@ class ImageIndex:
 
     Attributes:
         place: of the images.
+        features: identity of the model whose answers about them it holds; None for none.
         collection: they, as they are searched.
     """
 
@@ -65,6 +67,7 @@ class ImageIndex:
         self._told = told
         self._offsets = array("q")
         self.place = ""
+        self.features: str | None = None
         self.collection = Collection()
 
     @classmethod
@@ -113,6 +116,7 @@ class ImageIndex:
                     f"{self._told}: an index of another version; make it anew with variegate audit"
                 )
             self.place = str(head["place"])
+            self.features = head.get("features")
             place = self._file.tell()
             for line in self._file:
                 key, one = _measures(loaded(line))
@@ -185,6 +189,7 @@ def known_images(
     storage: Storage,
     limits: Limits,
     *,
+    features: str | None = None,
     threads: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[KnownImage]:
@@ -195,6 +200,7 @@ def known_images(
         new: the new images.
         storage: where they are.
         limits: as for `decode`.
+        features: identity of the model that saw the new ones; what another one saw is not compared.
         threads: that register pairs.
         on_progress: told how many candidates of how many were registered.
     """
@@ -203,6 +209,8 @@ def known_images(
     both = Collection()
     both.extend(old)
     both.extend(new)
+    if features is None or features != index.features:
+        both.without_features()
     found = _identical(both, count)
     candidates = both.candidates(count)
     pairs = [

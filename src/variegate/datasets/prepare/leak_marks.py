@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from variegate.datasets.prepare.group_rules import GroupRule, OriginalRule
+from variegate.datasets.prepare.group_rule import GroupRule
+from variegate.datasets.prepare.group_rules import OriginalRule
 from variegate.formats import Source
 from variegate.runs import manifest
 from variegate.runs.output import is_output, open_output

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -12,12 +13,13 @@ import numpy as np
 from PIL import Image
 
 from variegate.codecs import Header, Limits, compression_of, decode, probe
+from variegate.datasets.prepare.channel_sums import histogram
 from variegate.datasets.prepare.hashes import dct_hash
 from variegate.datasets.prepare.words import TABLES, image_words
 from variegate.formats.conversion.filenames import KNOWN_EXTENSIONS, own_extension
 
 # Of images that can be decoded at a fraction of their size the longer side may become so small.
-_LEAST_REDUCED = 640
+_LEAST_REDUCED = 480
 _GRAY_SIDE = 512
 _DIGEST_BYTES = 16
 # Longest side and JPEG quality: about 4 kB.
@@ -59,6 +61,8 @@ class Measures:
         words: `image_words`, big endian, Base64.
         small: the gray image, longest side at most 192, a JPEG file in Base64: by it others can be
             compared with this one when its file is not at hand.
+        features: what a model sees in it, int8 in Base64; only if a model is named, and "" where it
+            gave no answer.
         camera, taken: of EXIF; only if asked for.
     """
 
@@ -86,6 +90,7 @@ class Measures:
     words: str
     small: str = ""
     steps: float = 0.0
+    features: str = ""
     camera: str | None = None
     taken: str | None = None
 
@@ -104,13 +109,25 @@ class Measures:
         return np.frombuffer(bytes.fromhex(self.hash), np.uint8)
 
     @property
+    def feature_bytes(self) -> bytes:
+        """int8, as `variegate.models.embeddings.embedding` gave them."""
+        return base64.b64decode(self.features)
+
+    @property
     def word_array(self) -> np.ndarray:
         """(N, TABLES) uint32."""
         read = np.frombuffer(base64.b64decode(self.words), ">u4")
         return read.astype(np.uint32).reshape(-1, TABLES)
 
 
-def measure(data: bytes, key: str, limits: Limits, *, keep_exif: bool = False) -> Measures:
+def measure(
+    data: bytes,
+    key: str,
+    limits: Limits,
+    *,
+    keep_exif: bool = False,
+    seen: Callable[[np.ndarray], bytes] | None = None,
+) -> Measures:
     """Measure an image.
 
     Args:
@@ -118,6 +135,7 @@ def measure(data: bytes, key: str, limits: Limits, *, keep_exif: bool = False) -
         key: of the file; only the extension counts.
         limits: as for `decode`.
         keep_exif: keep camera and time.
+        seen: returns what a model sees in an image.
 
     Raises:
         ImageError: it cannot be decoded.
@@ -146,6 +164,7 @@ def measure(data: bytes, key: str, limits: Limits, *, keep_exif: bool = False) -
         words=base64.b64encode(image_words(gray).astype(">u4").tobytes()).decode(),
         small=_small(gray),
         steps=round(_steps(gray), 6),
+        features=base64.b64encode(seen(image)).decode() if seen else "",
         camera=camera,
         taken=taken,
         **figures,
@@ -194,15 +213,14 @@ def jpeg_quality(data: bytes) -> int | None:
 def _steps(gray: np.ndarray) -> float:
     edges = drawn = 0
     for image in (gray, gray.T):
-        values = image.astype(np.int16)
+        values = np.ascontiguousarray(image)
         if values.shape[1] < 5:
             continue
         # Over two pixels: letters are smoothed by one.
-        strong = np.abs(values[:, 3:-1] - values[:, 1:-3]) >= _STRONG_EDGE
-        before = np.abs(values[:, 1:-3] - values[:, :-4]) <= _NOISELESS
-        behind = np.abs(values[:, 4:] - values[:, 3:-1]) <= _NOISELESS
-        edges += int(strong.sum())
-        drawn += int((strong & before & behind).sum())
+        strong = cv2.absdiff(values[:, 3:-1], values[:, 1:-3]) >= _STRONG_EDGE
+        even = cv2.absdiff(values[:, 1:], values[:, :-1]) <= _NOISELESS
+        edges += int(np.count_nonzero(strong))
+        drawn += int(np.count_nonzero(strong & even[:, :-3] & even[:, 3:]))
     return drawn / edges if edges else 0.0
 
 
@@ -226,7 +244,7 @@ def _colors(image: np.ndarray) -> int:
 
 
 def _figures(gray: np.ndarray) -> dict[str, float]:
-    counts = np.bincount(gray.ravel(), minlength=256)
+    counts = histogram(gray, 0)
     shares: np.ndarray = counts / gray.size
     values = np.arange(256) / 255
     mean = float(shares @ values)
@@ -244,7 +262,7 @@ def _figures(gray: np.ndarray) -> dict[str, float]:
         "dark": float(values[int(np.searchsorted(below, _DARK))]),
         "bright": float(values[min(255, int(np.searchsorted(below, _BRIGHT)))]),
         "contrast": max(0.0, float(shares @ values**2) - mean**2) ** 0.5,
-        "sharpness": float(cv2.Laplacian(small, cv2.CV_32F).var()),
+        "sharpness": float(cv2.meanStdDev(cv2.Laplacian(small, cv2.CV_16S))[1].item() ** 2),
         "entropy": max(0.0, float(-(seen * np.log2(seen)).sum())),
         "flat": flat,
     }

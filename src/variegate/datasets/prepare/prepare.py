@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from variegate.datasets.prepare.account import Account, account_of
-from variegate.datasets.prepare.audit import SUMMARY, audit
+from variegate.datasets.prepare.audit import SUMMARY, audit, job_options
+from variegate.datasets.prepare.auditor import FEATURES
 from variegate.datasets.prepare.cleaner import KINDS_WRITTEN
 from variegate.datasets.prepare.decisions import DECISIONS, DecisionTable, write_decisions
 from variegate.datasets.prepare.flags import Thresholds
@@ -117,6 +118,8 @@ def prepare_dataset(
     decisions: str | Path | None = None,
     drop: str = "",
     thresholds: Mapping[str, str] | None = None,
+    features: str | Path | None = None,
+    against: str | Path | None = None,
     options: Options | None = None,
     listeners: Listeners | None = None,
 ) -> Account:
@@ -132,6 +135,9 @@ def prepare_dataset(
         decisions: a table of decisions, edited perhaps; None to apply what is proposed.
         drop: flags, with commas between them; what has one is removed, in what is proposed.
         thresholds: of flags, by name; see `Thresholds`.
+        features: a model whose answers bring more candidates; see `audit`.
+        against: `prepare.index` of another audit, or its folder: what shows the same as an image
+            that is known there is removed, in what is proposed.
         options: how to read and run.
         listeners: told of the progress.
 
@@ -150,9 +156,12 @@ def prepare_dataset(
     folder = str(audit_folder or beside).rstrip("/")
     check_apart(source, folder)
     check_apart(output, folder)
-    audited = _audited(source, folder, thresholds or {}, options, listeners)
+    if against is not None and decisions is not None:
+        raise RecipeError("--against: it proposes decisions, and --decisions brings those to apply")
+    search = _Search(thresholds or {}, features, against)
+    audited = _audited(source, folder, search, options, listeners)
     if decisions is None:
-        _propose(audited, flags)
+        _propose(audited, flags, against=against is not None)
         decisions = f"{folder}/{DECISIONS}"
     storage = open_storage(source)
     with ExitStack() as stack:
@@ -186,20 +195,31 @@ def prepare_dataset(
     return replace(account, elapsed_s=time.monotonic() - begun)
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """How a heap is audited."""
+
+    thresholds: Mapping[str, str]
+    features: str | Path | None
+    against: str | Path | None
+
+
 def _audited(
     source: str | Path,
     folder: str,
-    thresholds: Mapping[str, str],
+    search: _Search,
     options: Options,
     listeners: Listeners,
 ) -> Storage:
     """Return the tables of the audit, made now or before."""
-    levels = json.loads(dumped(Thresholds.of(thresholds).to_json()))
-    if not _is_audited(folder, levels):
+    # What is known elsewhere is searched anew: the index may be another one now.
+    if search.against is not None or not _is_audited(folder, search):
         audit(
             source,
             folder,
-            thresholds=thresholds,
+            thresholds=search.thresholds,
+            features=search.features,
+            against=search.against,
             options=options,
             on_progress=listeners.on_measured,
             on_pairs=listeners.on_pairs,
@@ -207,20 +227,25 @@ def _audited(
     return open_storage(folder)
 
 
-def _is_audited(folder: str, levels: dict[str, float]) -> bool:
-    """Say whether an audit with these thresholds is finished, and nothing is to be tried again."""
+def _is_audited(folder: str, search: _Search) -> bool:
+    """Say whether an audit like this is finished, and nothing is to be tried again."""
+    levels = json.loads(dumped(Thresholds.of(search.thresholds).to_json()))
+    asked = job_options(keep_exif=False, features=search.features)
     try:
         tables = open_storage(folder)
         if not tables.exists(SUMMARY) or not tables.exists(manifest.MANIFEST):
             return False
-        same = json.loads(tables.read(SUMMARY)).get("thresholds") == levels
+        summary = json.loads(tables.read(SUMMARY))
+        same = summary.get("thresholds") == levels
+        if FEATURES in asked:
+            same = same and summary.get("features") == asked[FEATURES]["identity"]
         return same and not manifest.totals(tables).transient
     except (InputError, ValueError, AttributeError):
         # Not there yet, or damaged: it is made, or made anew.
         return False
 
 
-def _propose(audited: Storage, flags: Collection[str]) -> None:
+def _propose(audited: Storage, flags: Collection[str], *, against: bool) -> None:
     """Write the proposed decisions, unless a person has edited those that are there.
 
     Raises:
@@ -228,7 +253,7 @@ def _propose(audited: Storage, flags: Collection[str]) -> None:
     """
     with tempfile.TemporaryFile() as binary:
         text = io.TextIOWrapper(binary, "utf-8", newline="")
-        write_decisions(text, proposed(audited, flags))
+        write_decisions(text, proposed(audited, flags, against=against))
         text.flush()
         if audited.exists(DECISIONS):
             there, last = _digest(audited, DECISIONS), _digest(audited, _PROPOSAL)

@@ -5,17 +5,18 @@ than half of them have: one with annotations before one without, one of the test
 training, so that no test set changes; then the largest, the least compressed, the largest file, the
 first by name. Of files with the same pixels it is one whose name says its kind, and the smallest.
 Where no class has more than half, all of them are quarantined: which is right is for a person to
-say. What was photographed again stays. Flagged images stay, but for the flags that are to be
+say. What shows the same as an image that another audit knows is removed, if one was named. What was
+photographed again stays. Flagged images stay, but for the flags that are to be
 dropped. What cannot be read is quarantined.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from variegate.datasets.prepare.audit import GROUPS, IMAGES
-from variegate.datasets.prepare.decisions import FLAGGED, Decision
+from variegate.datasets.prepare.audit import GROUPS, IMAGES, KNOWN
+from variegate.datasets.prepare.decisions import FLAGGED, KNOWN_ALREADY, Decision
 from variegate.datasets.prepare.flags import FLAGS
 from variegate.errors import RecipeError, did_you_mean
 from variegate.runs import manifest
@@ -74,6 +75,26 @@ class _Verdict(NamedTuple):
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What is removed by itself, whatever else shows the same.
+
+    Attributes:
+        drop: flags.
+        known: images that another audit knows, each with its relation in words.
+    """
+
+    drop: Collection[str]
+    known: Mapping[str, str]
+
+    def dropped(self, line: dict[str, Any]) -> str:
+        """Return why an image is removed; "" where it is not."""
+        if sentence := self.known.get(line["key"]):
+            return f"{KNOWN_ALREADY}{sentence}"
+        found = [flag for flag in line.get("flags", ()) if flag in self.drop]
+        return f"{FLAGGED}{', '.join(found)}" if found else ""
+
+
 @dataclass(slots=True)
 class _Groups:
     """Groups of an audit; what is no duplicate and of no group takes no memory."""
@@ -96,24 +117,34 @@ class _Groups:
         return found
 
 
-def proposed(audited: Storage, drop: Collection[str]) -> Iterator[Decision]:
+def proposed(
+    audited: Storage, drop: Collection[str], *, against: bool = False
+) -> Iterator[Decision]:
     """Yield a decision for every image, and every file that should be one, in order.
 
     Args:
         audited: the tables of an audit.
         drop: flags; what has one is removed.
+        against: what the audit found to be known already is removed.
     """
-    groups = _Groups.read(audited)
+    groups, rules = _Groups.read(audited), _Rules(drop, _known(audited) if against else {})
     members: dict[str, list[_Member]] = {}
     for row, line in _table(audited):
         if (relation := groups.same.get(line["key"])) and "kind" in line:
-            members.setdefault(relation.group, []).append(_member(row, line, relation, drop))
+            members.setdefault(relation.group, []).append(_member(row, line, relation, rules))
     verdicts: dict[str, _Verdict] = {}
     for group in members.values():
         verdicts.update(_verdicts(group))
     for row, line in _table(audited):
         if row.status != "skipped":
-            yield _decision(row, line, groups, verdicts, drop)
+            yield _decision(row, line, groups, verdicts, rules)
+
+
+def _known(audited: Storage) -> dict[str, str]:
+    """Return images that are known already, each with its relation in words."""
+    with audited.open_read(KNOWN) as lines:
+        found = map(loaded, lines)
+        return {one["key"]: one["sentence"] for one in found if one["grade"] != "again"}
 
 
 def _table(audited: Storage) -> Iterator[tuple[Row, dict[str, Any]]]:
@@ -128,7 +159,7 @@ def _decision(
     line: dict[str, Any],
     groups: _Groups,
     verdicts: dict[str, _Verdict],
-    drop: Collection[str],
+    rules: _Rules,
 ) -> Decision:
     key, label = line["key"], key_to_text(row.label or "")
     relation = groups.same.get(key) or groups.again.get(key)
@@ -136,7 +167,7 @@ def _decision(
         verdict = _Verdict("quarantine", row.reason or "")
     elif key in verdicts:
         verdict = verdicts[key]
-    elif why := _dropped(line, drop):
+    elif why := rules.dropped(line):
         verdict = _Verdict("remove", why)
     else:
         verdict = _Verdict("keep", "")
@@ -153,12 +184,7 @@ def _decision(
     )
 
 
-def _dropped(line: dict[str, Any], drop: Collection[str]) -> str:
-    found = [flag for flag in line.get("flags", ()) if flag in drop]
-    return f"{FLAGGED}{', '.join(found)}" if found else ""
-
-
-def _member(row: Row, line: dict[str, Any], relation: _Relation, drop: Collection[str]) -> _Member:
+def _member(row: Row, line: dict[str, Any], relation: _Relation, rules: _Rules) -> _Member:
     quality = line.get("quality")
     first = (not row.objects, _SPLITS.index(row.split) if row.split in _SPLITS else len(_SPLITS))
     rank = (
@@ -174,7 +200,7 @@ def _member(row: Row, line: dict[str, Any], relation: _Relation, drop: Collectio
     return _Member(
         key=line["key"],
         label=row.label,
-        dropped=_dropped(line, drop),
+        dropped=rules.dropped(line),
         pixels=line["height"] * line["width"],
         represents=relation.grade == "",
         rank=rank,

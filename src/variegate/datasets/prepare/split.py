@@ -15,7 +15,8 @@ from variegate.datasets.convert import (
     planned,
     targets,
 )
-from variegate.datasets.prepare.group_rules import GroupRule, group_rules
+from variegate.datasets.prepare.group_rule import GroupRule
+from variegate.datasets.prepare.group_rules import group_rules
 from variegate.datasets.prepare.image_table import NO_LABEL, ImageTable
 from variegate.datasets.prepare.members import members
 from variegate.datasets.prepare.parts import DEFAULT_PARTS, Parts, is_fold

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from variegate.datasets.prepare.group_rules import GroupRule
+from variegate.datasets.prepare.group_rule import GroupRule
 from variegate.datasets.prepare.image_table import ImageTable
 from variegate.datasets.prepare.parts import Parts
 from variegate.datasets.prepare.solver import Floats, Groups, Numbers

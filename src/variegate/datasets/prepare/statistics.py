@@ -1,8 +1,10 @@
 """A dataset in figures: its classes, its pixels, its sizes, as a whole, by split and by class."""
 
 import itertools
+import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +17,16 @@ from variegate.datasets.inspection.figures import (
 )
 from variegate.datasets.prepare.channel_sums import ChannelFigures, ChannelSums
 from variegate.datasets.prepare.members import members
+from variegate.datasets.prepare.pixel_counter import KIND, sums_of
 from variegate.datasets.prepare.split_table import placed
 from variegate.datasets.prepare.threads import worked_on
 from variegate.errors import ImageError, InputError
-from variegate.formats import NO_HINTS, Hints, Source, detect
+from variegate.formats import NO_HINTS, DatasetFormat, Hints, Source, detect
+from variegate.formats.plain import PlainWriter
+from variegate.recipes.recipe import Recipe
+from variegate.runs import manifest
+from variegate.runs.run import Options, Prepared, Progress, check_options, run, workers_of
+from variegate.runs.sources import spool
 from variegate.storage import Snapshot, Storage, open_storage, printable
 
 # Upper ends of the bins: the longer side in pixels, and width by height.
@@ -93,9 +101,12 @@ def stats(
     splits: str | Path | None = None,
     fold: int | None = None,
     workers: int | None = None,
+    backend: str = "local",
+    backend_options: Mapping[str, object] | None = None,
+    record: str | Path | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> DatasetStatistics:
-    """Decode every image of a dataset once, and count; nothing is written.
+    """Decode every image of a dataset once, and count; nothing is written into it.
 
     Args:
         source: a folder, zip or tar file, or bucket.
@@ -106,6 +117,9 @@ def stats(
         splits: a split.csv, instead of the dataset's own splits.
         fold: of folds there, the one for validation.
         workers: threads; 0 for none but this one, None for one a processor.
+        backend, backend_options: where the images are decoded; "local" for these threads.
+        record: of another back end, a folder or bucket for what its machines found, from which it
+            resumes; None for a temporary folder.
         on_progress: told how many images of how many are done.
 
     Raises:
@@ -127,12 +141,26 @@ def stats(
             def look(storage: Storage, one: Source) -> "_Look":
                 return _look(storage, one, limits)
 
-            sources = members(dataset_format, seen)
-            done = worked_on(sources, str(source), look, workers=workers)
-            for number, (one, result) in enumerate(done, 1):
-                counter.add(one, result)
-                if on_progress:
-                    on_progress(min(number, total), total)
+            with ExitStack() as stack:
+                if backend == "local" and record is None:
+                    sources = members(dataset_format, seen)
+                    done = worked_on(sources, str(source), look, workers=workers)
+                else:
+                    options = Options(
+                        format=format,
+                        label_pattern=label_pattern,
+                        hints=hints,
+                        limits=limits,
+                        workers=workers,
+                        backend=backend,
+                        backend_options=backend_options or {},
+                    )
+                    there = record or stack.enter_context(tempfile.TemporaryDirectory())
+                    done = _done_elsewhere(seen, dataset_format, there, options, stack, on_progress)
+                for number, (one, result) in enumerate(done, 1):
+                    counter.add(one, result)
+                    if on_progress:
+                        on_progress(min(number, total), total)
     counter.finish()
     if found.channels is None:
         raise InputError(f"{source}: no image can be used; see variegate inspect {source} --decode")
@@ -144,6 +172,42 @@ class _Look:
     sums: ChannelSums | None = None
     size: tuple[int, int] = (0, 0)
     fault: str | None = None
+
+
+def _done_elsewhere(
+    seen: Snapshot,
+    dataset_format: DatasetFormat,
+    record: str | Path,
+    options: Options,
+    stack: ExitStack,
+    on_progress: Callable[[int, int], None] | None,
+) -> Iterator[tuple[Source, _Look]]:
+    """Run a job that counts; yield the images in their order, each with what came out."""
+    recipe = Recipe.from_data({"variants": "source"})
+    check_options(options)
+    listed = spool(seen, dataset_format, recipe, limit=None, on_source=lambda _: None)
+    listing = stack.enter_context(listed)
+    prepared = Prepared(
+        recipe,
+        open_storage(seen.url),
+        dataset_format,
+        listing,
+        workers_of(options),
+        fresh=PlainWriter(),
+        kind=KIND,
+    )
+
+    def tell(one: Progress) -> None:
+        if on_progress:
+            on_progress(one.counts.sources, one.total)
+
+    run(prepared, record, options, on_progress=tell)
+    rows = manifest.rows(open_storage(record))
+    for row, source in zip(rows, listing.sources(), strict=True):
+        if row.operations:
+            yield source, _Look(*sums_of(row))
+        elif row.status == "quarantined":
+            yield source, _Look(fault=row.reason or "")
 
 
 def _look(storage: Storage, source: Source, limits: Limits) -> _Look:

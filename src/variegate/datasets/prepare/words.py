@@ -62,7 +62,9 @@ def mirrored(descriptors: np.ndarray) -> np.ndarray:
 def _words(descriptors: np.ndarray) -> np.ndarray:
     other = mirrored(descriptors)
     both = np.concatenate([descriptors + other, np.abs(descriptors - other)], axis=1)
-    signs = (both @ _projection() > 0).reshape(-1, TABLES, _WORD_BITS)
+    # By OpenCV, in this thread: a library of linear algebra would wake others for so little.
+    projected = cv2.gemm(both, _projection(), 1.0, None, 0.0)
+    signs = (projected > 0).reshape(-1, TABLES, _WORD_BITS)
     packed = np.packbits(signs, axis=2).view(">u4")[:, :, 0]
     return packed.astype(np.uint32)
 

@@ -71,7 +71,7 @@ def dataset(
             image that can takes its place, is counted (`skipped`) and logged once.
         epoch: of which variants come first; see `VariantDataset.set_epoch`.
         format: of the input; None to detect it.
-        hints: what cannot be told from the files of the dataset.
+        hints: what cannot be told from the files of the dataset; it goes before the recipe's.
 
     Raises:
         InputError: there are no images of that split.
@@ -80,6 +80,7 @@ def dataset(
     options = ItemOptions(channels=channels, statistics=statistics, on_error=on_error)
     options.check()
     made = _recipe(recipe, seed, size, channels)
+    hints = hints.over(made.hints)
     storage = open_storage(source)
     with Snapshot(storage) as seen:
         found = detect(seen, name=format, hints=hints)
@@ -95,7 +96,7 @@ def dataset(
         *(border_notes(made.policy) if objects else ()),
     ):
         _log.warning("%s: %s", printable(storage.url), note)
-    limits = hints.over(made.hints).decoding(Limits())
+    limits = hints.decoding(Limits())
     loaded = VariantDataset(storage, sources, made, found, options, objects=objects, limits=limits)
     loaded.set_epoch(epoch)
     return loaded

@@ -91,8 +91,11 @@ class Endpoints:
         host = environment.get("EI_INGESTION_HOST")
         ingestion = environment.get("EI_INGESTION_ENDPOINT")
         studio = environment.get("EI_API_ENDPOINT")
-        if not ingestion and host:
-            ingestion = host if "://" in host else f"https://ingestion.{host}"
+        if not ingestion and host and "://" not in host:
+            # A domain has both services.
+            ingestion = f"https://ingestion.{host}"
+            studio = studio or f"https://studio.{host}/v1"
+        ingestion = ingestion or host
         if not studio and not ingestion:
             # A key is never sent to the public studio when another service was named.
             studio = STUDIO
@@ -255,8 +258,10 @@ class EdgeImpulse:
         """Yield what the project tells of each sample of a category.
 
         Raises:
+            UsageError: the studio is not known.
             OutputError: it does not tell.
         """
+        self._require_studio()
         start = 0
         while True:
             query = f"category={category}&limit={_PAGE}&offset={start}&excludeSensors=true"
@@ -298,6 +303,10 @@ class EdgeImpulse:
             # The key may be one that is for sending alone.
             return {"success": False, "error": f"HTTP {response.status_code}"}
         return _json(response)
+
+    def _require_studio(self) -> None:
+        if not self.has_studio:
+            raise UsageError("the studio is not known: set EI_API_ENDPOINT to its URL")
 
     def send(self, payloads: Sequence[Payload]) -> list[ServiceAnswer]:
         """Send images that share category, label and metadata, or one with boxes.
@@ -359,7 +368,11 @@ class EdgeImpulse:
             if _EXISTS.search(reason) and count == 1:
                 return [ServiceAnswer("present", _sample_in(reason))]
             raise NotAnswered(reason)
-        return [self._answer(one) for one in items]
+        answers = [self._answer(one) for one in items]
+        if body.get("success") is not True and all(one.state == "stored" for one in answers):
+            # One of the two is wrong: a request that failed is not taken for one that did not.
+            raise NotAnswered(self._said(body))
+        return answers
 
     def _answer(self, item: dict[str, Any]) -> ServiceAnswer:
         sample = item.get("sampleId")
@@ -412,6 +425,13 @@ def _boxes_file(
 
 
 def _json(response: "httpx.Response") -> dict[str, Any]:
+    if response.is_redirect:
+        where = urlsplit(response.headers["location"])
+        return {
+            "success": False,
+            "error": f"HTTP {response.status_code}: it redirects to {where.scheme}://"
+            f"{where.netloc}, and a key goes to no address but the one that was named",
+        }
     try:
         body = response.json()
     except ValueError:

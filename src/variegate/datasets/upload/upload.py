@@ -49,6 +49,7 @@ _OPEN_BYTES = 32 << 20
 _FLYING_BYTES = 64 << 20
 # So often in a row, and nothing goes through: the service is not well.
 _MOST_FAILURES = 20
+_WAITING = "waiting"
 _SENT = frozenset((SENDING, "failed", "stored"))
 _LOOKS, _LOOK_PAUSE_S = 20, 0.5
 _FAR = 1.0
@@ -222,7 +223,7 @@ class _Transfer:
         digest, meaning = payload.digest, payload.meaning
         entry = self._log.find(digest)
         if entry is None:
-            self._log.mark(digest, LogEntry("waiting", meaning, here=True))
+            self._log.mark(digest, LogEntry(_WAITING, meaning, here=True))
             return None
         if entry.here:
             return DUPLICATE if entry.meaning == meaning else CONFLICT
@@ -240,6 +241,10 @@ class _Transfer:
                 self._summary.boxes += len(payload.boxes or ())
                 return UPLOADED
             return PRESENT
+        # It is sent again, and the same bytes under another name are not. What was sent with
+        # another label, split or boxes is not taken for this image when the service has it.
+        state = entry.state if entry.meaning == meaning else _WAITING
+        self._log.mark(digest, LogEntry(state, meaning, here=True))
         return None
 
     def _add(self, payload: Payload, pool: ThreadPoolExecutor) -> None:
@@ -361,6 +366,12 @@ class _Transfer:
                 "seen; run the same command again to resume"
             )
         if not _same_boxes(there, payload.boxes or ()):
+            if answer.state == "present":
+                # Somebody may have put it there with others: the next one tells.
+                self._notes[
+                    "images that were in the project already, with other boxes or none: not changed"
+                ] += 1
+                return
             raise OutputError(
                 f"project {project} dropped boxes: sample {answer.sample} "
                 f"({printable(payload.name)}) was sent with {len(payload.boxes or ()):,} and has "

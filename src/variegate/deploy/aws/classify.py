@@ -2,16 +2,25 @@
 
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from variegate.codecs import encode
 from variegate.datasets.samples import draw_images
-from variegate.deploy.aws.cost import ASPECT, QUALITY, WHOLE_PROCESSOR_MB, CostItem, price
+from variegate.deploy.aws.cost import (
+    ASPECT,
+    QUALITY,
+    WHOLE_PROCESSOR_MB,
+    CostItem,
+    alarms_item,
+    price,
+)
 from variegate.deploy.aws.package import NEEDLESS, REQUIREMENTS
 from variegate.deploy.aws.project import (
     begin_project,
     code_blocks,
+    description_block,
     filled_template,
     requirements,
 )
@@ -50,7 +59,6 @@ _NEEDLESS = (
 
 _SNAPSHOT = """\
       # A snapshot of the loaded model starts in less than a second; each published version has one.
-      AutoPublishAlias: live
       SnapStart: {ApplyOn: PublishedVersions}
 """
 
@@ -58,6 +66,8 @@ _TRIES = 5
 _OVERHEAD_S = 0.01
 _LOG_BYTES = 400
 _MONTH_S = 30 * 86400
+# Of the template, with one metric each.
+_ALARMS = 5
 # A request of an HTTP API is billed by pieces of this size.
 _PIECE = 512 * 1024
 
@@ -114,6 +124,7 @@ def write_classify_project(
     tolerance: Path | None = None,
     python: str = "3.13",
     image: bool = False,
+    parameters: Mapping[str, str] | None = None,
 ) -> Path:
     """Write all that `sam build` and `sam deploy` need; return the template's path.
 
@@ -123,6 +134,7 @@ def write_classify_project(
         tolerance: for marks on the page's sliders.
         python: of the function's runtime.
         image: as a container image, which `sam build` needs Docker for; else as a zip file.
+        parameters: that the stack will have; a change of them makes a new version.
 
     Raises:
         OutputError: the folder holds something else.
@@ -141,6 +153,7 @@ def write_classify_project(
     if tolerance is not None:
         shutil.copyfile(tolerance, code / PACKED_TOLERANCE)
     blocks = code_blocks(python, image=image, tag="classify", handler="entry.handler")
+    blocks |= description_block("Classifies images.", parameters)
     template = folder / "template.yaml"
     # There are no snapshots of container images.
     blocks["start"] = "" if image else _SNAPSHOT
@@ -204,6 +217,7 @@ def classify_bill(
         CostItem("HTTP API", f"{pieces:,} pieces of 512 kB", pieces * price("http_api_request")),
         CostItem("logs", f"{log_gb:,.2f} GB", log_gb * price("logs_gb")),
     ]
+    items.append(alarms_item(_ALARMS))
     if snapshot:
         kept = memory_mb / 1024 * _MONTH_S
         usd = kept * price("snapshot_gb_second")

@@ -119,13 +119,33 @@ def bill(taken: Trial, images: int, *, memory_mb: int) -> list[CostItem]:
     ]
 
 
-# Metrics that the template's alarms look at: each costs as an alarm does.
-_ALARMS = 5
+# Of the template, with one metric each: that is what is paid.
+_ALARMS = 6
 
 # Lambda asks an empty queue five times every 20 seconds.
 _POLLS_MONTH = 5 * 3 * 60 * 24 * 30
 
 _MONTH_DAYS = 30
+
+
+def alarms_item(count: int) -> CostItem:
+    """Return what alarms cost."""
+    return CostItem("alarms", f"{count}, each month", count * price("alarm_month"), monthly=True)
+
+
+def extras_bill(images: int, *, bridged: bool, counted: bool) -> list[CostItem]:
+    """Return what cost what not every stack has.
+
+    Args:
+        images: how many.
+        bridged: whether EventBridge tells of them, as of a bucket that was there before.
+        counted: whether their variants are counted, for a limit a day.
+    """
+    rows = (
+        (bridged, "EventBridge", "bridge_event", f"{images:,} events, if nothing else is written"),
+        (counted, "DynamoDB", "table_write", f"{images:,} writes"),
+    )
+    return [CostItem(name, text, images * price(one)) for had, name, one, text in rows if had]
 
 
 def standing_bill(taken: Trial, images: int, *, old_versions_days: int) -> list[CostItem]:
@@ -139,7 +159,7 @@ def standing_bill(taken: Trial, images: int, *, old_versions_days: int) -> list[
     polls = f"{_POLLS_MONTH:,} requests, each month"
     items = [
         CostItem("SQS, waiting", polls, _POLLS_MONTH * price("sqs_request"), monthly=True),
-        CostItem("alarms", f"{_ALARMS}, each month", _ALARMS * price("alarm_month"), monthly=True),
+        alarms_item(_ALARMS),
     ]
     if old_versions_days:
         stored_gb = images * taken.bytes / 1e9

@@ -1,9 +1,10 @@
 """The function that AWS Lambda calls: `variegate.deploy.aws.handler.handler`.
 
-It is called with messages of a queue, which tell of objects in the input bucket, or with one shard
-of a run (`variegate augment --backend lambda`). Of messages it reports those that failed, and SQS
-sends them again; the last time, the function itself puts them into the queue of dead letters, with
-the reason. An image that is merely broken is no failure: it is quarantined in the manifest.
+It is called with messages of a queue, which tell of objects in the input bucket, with one shard of
+a run (`variegate augment --backend lambda`), or when a day begins (`day_limit`). Of messages it
+reports those that failed, and SQS sends them again; the last time, the function itself puts them
+into the queue of dead letters, with the reason. An image that is merely broken is no failure: it is
+quarantined in the manifest.
 
 Settings come from the environment (`variegate.deploy.aws.settings`). Every message is one line of
 JSON in the log.
@@ -21,6 +22,7 @@ from urllib.parse import urlsplit
 import cv2
 
 from variegate.deploy.aws import dead_letters
+from variegate.deploy.aws.day_limit import DayLimitError
 from variegate.deploy.aws.messages import (
     MessageError,
     ObjectEvent,
@@ -52,10 +54,13 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     Returns:
         For messages: {"batchItemFailures": [{"itemIdentifier": id}, ...]}. For a shard: its report.
+        For a day: {}.
     """
     cv2.setNumThreads(1)
     if "shard" in event:
         return _run_shard(event)
+    if event.get("day") == "begins":
+        return _begin_day()
     failed = [
         {"itemIdentifier": message.id}
         for message in queue_messages(event)
@@ -83,9 +88,31 @@ def _settled(message: QueueMessage, context: Any) -> bool:
                 **({"reason": outcome.reason} if outcome.reason else {}),
                 seconds=round(time.monotonic() - begun, 3),
             )
+    except DayLimitError as error:
+        return _put_back(message, error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other messages go on
         return _given_up(message, error)
     return True
+
+
+def _put_back(message: QueueMessage, error: DayLimitError) -> bool:
+    """Have a message wait for the next day; say whether it does, as a new one."""
+    limit = _settings().day_limit
+    try:
+        if limit is not None:
+            limit.put_back(message.body)
+    except Exception as fault:  # noqa: BLE001 - then the queue sends it again
+        _tell("put off", message=message.id, reason=f"{error}; {type(fault).__name__}: {fault}")
+        return False
+    _tell("day limit", message=message.id, reason=str(error))
+    return True
+
+
+def _begin_day() -> dict[str, Any]:
+    limit = _settings().day_limit
+    resumed = limit is not None and limit.begin_day()
+    _tell("day", resumed=resumed)
+    return {}
 
 
 def _given_up(message: QueueMessage, error: Exception) -> bool:
@@ -119,8 +146,18 @@ def _handle(told: ObjectEvent, tries: int, left_s: float) -> EventOutcome:
     if not key or key.endswith("/"):
         # What the console makes for an empty folder.
         return EventOutcome(key, "hidden", Counts())
-    guard = None if tries == 1 else partial(_tried_apart, limit_s=left_s * _SHARE)
-    return _event_worker().handle(key, told.about, guard=guard)
+    if told.deleted and not settings.delete_variants:
+        return EventOutcome(key, "gone", Counts())
+    limit_s = None if tries == 1 else left_s * _SHARE
+    return _event_worker().handle(key, told.about, guard=partial(_guard, limit_s=limit_s))
+
+
+def _guard(job: Job, shard: Shard, *, limit_s: float | None) -> str | None:
+    """Count the variants of an input, and try it apart where it has failed before."""
+    settings = _settings()
+    if settings.day_limit is not None:
+        settings.day_limit.take(settings.recipe.count())
+    return None if limit_s is None else _tried_apart(job, shard, limit_s=limit_s)
 
 
 def _tried_apart(job: Job, shard: Shard, *, limit_s: float) -> str | None:
@@ -186,7 +223,7 @@ def _event_worker() -> EventWorker:
         limits=settings.limits,
         plugins=settings.plugins,
     )
-    return EventWorker(job, settings.naming)
+    return EventWorker(job, settings.naming, forget=settings.delete_variants)
 
 
 def _tell(what: str, **details: Any) -> None:

@@ -7,7 +7,7 @@ EventBridge writes keys as they are.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -20,6 +20,9 @@ _SHOWN = 120
 _BY_S3 = {"version": "versionId", "sequencer": "sequencer", "tag": "eTag"}
 _BY_BRIDGE = {"version": "version-id", "sequencer": "sequencer", "tag": "etag"}
 
+# Why EventBridge says an object was deleted, where nobody did it. S3 has a kind of its own for it.
+_BY_RULE = "Lifecycle Expiration"
+
 
 class MessageError(VariegateError):
     """A message that nobody here can act upon, now or later."""
@@ -27,17 +30,19 @@ class MessageError(VariegateError):
 
 @dataclass(frozen=True, slots=True)
 class ObjectEvent:
-    """An object that was created, or replaced.
+    """An object that was created, or replaced, or deleted.
 
     Attributes:
         bucket: its name.
         key: whole, decoded.
         about: version, sequencer, tag and time, as far as they were told.
+        deleted: by somebody; not by a rule that removes what is old.
     """
 
     bucket: str
     key: str
     about: Mapping[str, str] = field(default_factory=dict)
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ def queue_messages(event: Mapping[str, Any]) -> list[QueueMessage]:
 
 
 def object_events(body: str) -> list[ObjectEvent]:
-    """Return the objects that a message's body tells of; none for a test and for removals.
+    """Return the objects that a message's body tells of; none for a test.
 
     Raises:
         MessageError: it is not a message about objects.
@@ -98,14 +103,19 @@ def _events(data: Any) -> Iterator[ObjectEvent]:
     elif data.get("Event") == "s3:TestEvent":
         return
     elif "detail-type" in data:
-        if data["detail-type"] == "Object Created":
-            yield _object(data["detail"], data.get("time"), _BY_BRIDGE, str)
+        detail = data["detail"]
+        deleted = data["detail-type"] == "Object Deleted" and detail.get("reason") != _BY_RULE
+        if deleted or data["detail-type"] == "Object Created":
+            found = _object(detail, data.get("time"), _BY_BRIDGE, str)
+            yield replace(found, deleted=deleted)
     else:
         for record in data["Records"]:
             if record["eventSource"] != "aws:s3":
                 raise ValueError(f"eventSource is {record['eventSource']!r}")
-            if record["eventName"].removeprefix("s3:").startswith("ObjectCreated:"):
-                yield _object(record["s3"], record.get("eventTime"), _BY_S3, unquote_plus)
+            kind = record["eventName"].removeprefix("s3:").partition(":")[0]
+            if kind in ("ObjectCreated", "ObjectRemoved"):
+                found = _object(record["s3"], record.get("eventTime"), _BY_S3, unquote_plus)
+                yield replace(found, deleted=kind == "ObjectRemoved")
 
 
 def _object(

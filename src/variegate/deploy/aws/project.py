@@ -1,5 +1,6 @@
 """The folder that `sam` works on: the template, and the function's own files beside it."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Mapping
@@ -64,6 +65,7 @@ def write_project(
     plugins: Iterable[Plugin] = (),
     python: str = "3.13",
     image: bool = False,
+    parameters: Mapping[str, str] | None = None,
 ) -> Path:
     """Write all that `sam build` and `sam deploy` need; return the template's path.
 
@@ -73,6 +75,7 @@ def write_project(
         plugins: files with transforms that the recipe needs.
         python: of the function's runtime.
         image: as a container image, which `sam build` needs Docker for; else as a zip file.
+        parameters: that the stack will have; a change of them makes a new version.
 
     Raises:
         OutputError: the folder holds something else.
@@ -97,6 +100,7 @@ def write_project(
     template = folder / "template.yaml"
     handler = "variegate.deploy.aws.handler.handler"
     blocks = code_blocks(python, image=image, tag="augment", handler=handler)
+    blocks |= description_block("Makes variants of the images that arrive in a bucket.", parameters)
     template.write_text(filled_template((given / "template.yaml").read_text(), blocks))
     return template
 
@@ -173,6 +177,18 @@ def code_blocks(python: str, *, image: bool, tag: str, handler: str) -> dict[str
     return {
         name: text.format(python=python, tag=tag, handler=handler) for name, text in blocks.items()
     }
+
+
+def description_block(text: str, parameters: Mapping[str, str] | None) -> dict[str, str]:
+    """Return what a template says of its function: with a digest of the parameters.
+
+    SAM publishes a version where something in the template changed, and a parameter's value is not
+    in the template: without the digest, the versions that are called would keep the old one.
+    """
+    if parameters is not None:
+        whole = json.dumps(parameters, sort_keys=True).encode()
+        text = f"{text} Parameters {hashlib.sha256(whole).hexdigest()[:12]}."
+    return {"description": f"      Description: {text}\n"}
 
 
 def filled_template(text: str, blocks: Mapping[str, str]) -> str:

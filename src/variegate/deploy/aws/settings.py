@@ -1,12 +1,13 @@
 """What the template tells the function: environment variables, checked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, cast
 from urllib.parse import urlsplit
 
 from variegate.codecs import Limits
+from variegate.deploy.aws.day_limit import DayLimit
 from variegate.errors import UsageError
 from variegate.recipes.plugins import Plugin, load_plugin
 from variegate.recipes.recipe import Recipe, presets
@@ -34,6 +35,8 @@ class Settings:
         limits: larger images are quarantined.
         most_tries: a message that failed so often goes to the dead letters.
         dead_letters: URL of their queue; "" for none.
+        delete_variants: whether those of an input that is deleted are deleted.
+        day_limit: of variants; None for none.
     """
 
     input: str
@@ -44,6 +47,8 @@ class Settings:
     limits: Limits
     most_tries: int
     dead_letters: str
+    delete_variants: bool
+    day_limit: DayLimit | None
 
     @classmethod
     def read(cls, environment: Mapping[str, str], folder: Path) -> Self:
@@ -91,7 +96,18 @@ class Settings:
             limits=Limits(max_pixels=int(value("MAX_PIXELS", str(Limits().max_pixels)))),
             most_tries=int(value("MOST_TRIES", "3")),
             dead_letters=value("DEAD_LETTERS", ""),
+            delete_variants=value("DELETE_VARIANTS", "no") == "yes",
+            day_limit=_day_limit(value) if int(value("MAX_VARIANTS_PER_DAY", "0")) else None,
         )
+
+
+def _day_limit(value: Callable[[str], str]) -> DayLimit:
+    return DayLimit(
+        most=int(value("MAX_VARIANTS_PER_DAY")),
+        table=value("DAYS"),
+        queue=value("ARRIVALS"),
+        mapping=value("MAPPING"),
+    )
 
 
 def check_places(source: str, target: str) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from variegate.deploy.aws.lookup import with_remedy
+from variegate.deploy.aws.notifications import stop_telling
 from variegate.deploy.aws.settings import check_places
 from variegate.deploy.files import deployment_files
 from variegate.errors import UsageError, did_you_mean
@@ -73,6 +75,8 @@ def all_parameters(deployment: str, given: Mapping[str, str]) -> dict[str, str]:
         _check_value(name, value, known[name])
     found = {name: str(one["Default"]) for name, one in known.items() if "Default" in one}
     found |= given
+    if found.get("MonthlyBudget", "0") != "0" and not found["AlarmEmail"]:
+        raise UsageError("parameter MonthlyBudget: needs an address to tell, --alarm-email")
     if missing := known.keys() - found.keys():
         raise UsageError(f"parameters missing: {', '.join(sorted(missing))}")
     return found
@@ -92,6 +96,14 @@ def checked_parameters(given: Mapping[str, str]) -> dict[str, str]:
         raise UsageError(
             f"parameter QueueVisibility: expected at least {_VISIBILITY} times Timeout, "
             f"{least}, got {found['QueueVisibility']}"
+        )
+    both = int(found["Concurrency"]) + int(found["RunConcurrency"])
+    if "ReservedConcurrency" not in given:
+        found["ReservedConcurrency"] = str(both)
+    if int(found["ReservedConcurrency"]) < both:
+        raise UsageError(
+            "parameter ReservedConcurrency: expected at least Concurrency and RunConcurrency "
+            f"together, {both}, got {found['ReservedConcurrency']}"
         )
     check_places(f"s3://{found['InputBucketName']}", f"s3://{found['OutputBucketName']}")
     return found
@@ -193,11 +205,15 @@ class Resources:
     """What a stack consists of.
 
     Attributes:
-        buckets: which stay when the stack goes.
+        buckets: that it created, and which stay when the stack goes.
+        used: names of buckets that were there before it; nothing is done to them.
+        arrivals: ARN of the queue that a bucket may tell; "" for none.
         others: (kind, name) of everything else, which goes with it.
     """
 
     buckets: tuple[Bucket, ...]
+    used: tuple[str, ...]
+    arrivals: str
     others: tuple[tuple[str, str], ...]
 
 
@@ -207,7 +223,7 @@ _COUNTED = 100_000
 
 # What tells a deployment's stack from others.
 _OWN = {
-    "augment": {"InputBucket", "OutputBucket", "Arrivals"},
+    "augment": {"Arrivals", "DeadLetters"},
     "classify": {"ClassifyFunction", "HttpApi"},
 }
 
@@ -231,6 +247,7 @@ class Stack:
         with self._asked("AWS cannot be reached"):
             self._stacks = boto3.client("cloudformation", region_name=region)
             self._s3 = boto3.client("s3", region_name=region)
+            self._sqs = boto3.client("sqs", region_name=region)
 
     @contextmanager
     def _asked(self, about: str) -> Iterator[None]:
@@ -238,7 +255,7 @@ class Stack:
         try:
             yield
         except self._faults as error:
-            raise UsageError(f"{about}: {error}") from error
+            raise UsageError(f"{about}: {with_remedy(error)}") from error
 
     def resources(self) -> Resources:
         """Say what the stack consists of.
@@ -256,8 +273,43 @@ class Stack:
         buckets = [one[place] for one in found if one[kind] == "AWS::S3::Bucket"]
         return Resources(
             tuple(self._bucket(name) for name in buckets),
+            self._used(),
+            self._arrivals(found),
             tuple((one[kind], one.get(place, "")) for one in found if one[place] not in buckets),
         )
+
+    def _used(self) -> tuple[str, ...]:
+        """Return the buckets that the stack did not create."""
+        with self._asked(f"stack {self.name}"):
+            (found,) = self._stacks.describe_stacks(StackName=self.name)["Stacks"]
+        given = {
+            one["ParameterKey"]: one.get("ParameterValue", "")
+            for one in found.get("Parameters", [])
+        }
+        return tuple(
+            given[f"{kind}BucketName"]
+            for kind in ("Input", "Output")
+            if given.get(f"Create{kind}Bucket") == "no"
+        )
+
+    def _arrivals(self, found: list[dict[str, Any]]) -> str:
+        for one in found:
+            if one["LogicalResourceId"] == "Arrivals" and one.get("PhysicalResourceId"):
+                with self._asked(f"stack {self.name}"):
+                    told = self._sqs.get_queue_attributes(
+                        QueueUrl=one["PhysicalResourceId"], AttributeNames=["QueueArn"]
+                    )
+                return str(told["Attributes"]["QueueArn"])
+        return ""
+
+    def stop_telling(self, found: Resources) -> None:
+        """Have buckets that stay tell the queue no more; whom else they tell, they go on telling.
+
+        Raises:
+            UsageError: AWS does not do it.
+        """
+        for bucket in found.buckets if found.arrivals else ():
+            stop_telling(self._s3, bucket.name, found.arrivals)
 
     def _bucket(self, name: str) -> Bucket:
         objects = size = 0

@@ -94,12 +94,25 @@ def _check_metadata(text: str) -> None:
 
 
 def _source(given: argparse.Namespace, work: Path) -> Path:
-    """Return the folder of the input; a single file gets one of its own."""
+    """Return the folder of the input; a single file gets one of its own.
+
+    Raises:
+        InputError: there is no such file or directory.
+    """
     path: Path = given.in_file or given.in_directory
     if given.in_directory is not None:
         if not path.is_dir():
             raise InputError(f"--in-directory {path}: is no directory")
-        return path
+        out = given.out_directory.resolve()
+        if path.resolve() not in out.parents:
+            return path
+
+        # As in the platform's own example, /data and /data/out: what an earlier call wrote there
+        # is no input.
+        def results(at: str, names: list[str]) -> list[str]:
+            return [one for one in names if (Path(at) / one).resolve() == out]
+
+        return Path(shutil.copytree(path, work / "in", ignore=results))
     if not path.is_file():
         raise InputError(f"--in-file {path}: is no file")
     folder = work / "in"

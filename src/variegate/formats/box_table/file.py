@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from variegate.formats.delimited import SPLIT_COLUMNS, Head
+from variegate.formats.delimited import SPLIT_COLUMNS, Head, comparable
 
 Style = Literal["edges", "sides"]
 """x1, y1, x2, y2 or x, y, width, height."""
@@ -108,6 +108,8 @@ def find_box_columns(head: Head) -> BoxColumns | str:
         return headless
     names = head.names
     file_at, label_at = head.find("file", _FILES), head.find("label", _LABELS)
+    if file_at is not None and label_at is None:
+        label_at = _only_label(head, file_at)
     for style, choices in _BOXES.items():
         for choice in choices:
             if not {*choice} <= {*names}:
@@ -135,6 +137,36 @@ def find_box_columns(head: Head) -> BoxColumns | str:
             "its column 'bbox' may be x1, y1, x2, y2 or x, y, width, height: make it four columns"
         )
     return "it has no columns for boxes, such as xmin, ymin, xmax, ymax"
+
+
+def holds_boxes(head: Head) -> bool:
+    """Say whether a table has columns of boxes, whatever else it lacks."""
+    names = set(head.names)
+    return "bbox" in names or any(
+        {*choice} <= names for choices in _BOXES.values() for choice in choices
+    )
+
+
+def is_guessed(columns: BoxColumns, said: Mapping[str, str]) -> bool:
+    """Say whether the column of the class has no usual name, and the user has named none."""
+    if columns.header is None or "label" in said:
+        return False
+    return comparable(columns.header[columns.label]) not in _LABELS
+
+
+def _only_label(head: Head, file_at: int) -> int | None:
+    """Return the only column, besides that of the file, of which all cells are words."""
+    found = [
+        place
+        for place in range(len(head.cells))
+        if place != file_at and head.names[place] not in SPLIT_COLUMNS and _are_words(head, place)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _are_words(head: Head, place: int) -> bool:
+    cells = [row[place] for row in head.rows if len(row) > place and row[place]]
+    return bool(cells) and all(number(cell) is None for cell in cells)
 
 
 def _size(names: list[str], box: tuple[str, ...]) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ height. Several tables are several splits, told by their names or folders. An im
 names is no part of the set.
 """
 
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ from variegate.annotations.checks import (
     mend_box,
     usable,
 )
+from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, Source, counted, named
 from variegate.formats.box_table.file import (
@@ -31,6 +33,8 @@ from variegate.formats.box_table.file import (
     BoxColumns,
     BoxTableFile,
     find_box_columns,
+    holds_boxes,
+    is_guessed,
     number,
 )
 from variegate.formats.box_table.writer import CSV, BoxTableWriter
@@ -44,6 +48,7 @@ from variegate.formats.scan import (
     Survey,
     canonical_split,
     is_hidden,
+    leave_unsaid,
     said_depth,
     split_below,
     split_of,
@@ -99,8 +104,14 @@ class BoxTable(DatasetFormat):
         found = {key: _find_columns(head, key, hints) for key, head in heads.items()}
         fitting = {key: c for key, c in found.items() if isinstance(c, BoxColumns)}
         if not fitting:
-            reasons = [f"{printable(key)}: {reason}" for key, reason in found.items()]
-            return NotThisFormat("; ".join(reasons) or "there is no table")
+            reasons = {printable(key): reason for key, reason in found.items()}
+            lost = [key for key, head in heads.items() if _holds_boxes(head)]
+            # What is missing in a table that has boxes goes before what others are about.
+            told = [f"{printable(key)}: {found[key]}" for key in lost]
+            told = told or [f"{key}: {reason}" for key, reason in reasons.items()]
+            return NotThisFormat(
+                "; ".join(told) or "there is no table", noteworthy=bool(lost), annotated=bool(lost)
+            )
         encodings = {key: head.encoding for key, head in heads.items() if isinstance(head, Head)}
         tables = [
             _read(storage, key, columns, encodings[key], hints) for key, columns in fitting.items()
@@ -123,6 +134,12 @@ class BoxTable(DatasetFormat):
                 annotated=True,
             )
         guesses = [note for key in fitting for note in _head_notes(heads[key])]
+        guesses += (
+            f"{printable(key)}: the class is taken from {columns.header[columns.label]!r}, the "
+            "only column that can hold it; --columns label=NAME says otherwise"
+            for key, columns in fitting.items()
+            if columns.header is not None and is_guessed(columns, hints.columns)
+        )
         notes = (*guesses, *_notes(tables, total - images.total()))
         return replace(dataset_format, images=images, notes=notes)
 
@@ -160,7 +177,8 @@ class BoxTable(DatasetFormat):
                     unusable=settled.unusable,
                 )
             if key == table.file.key:
-                return Source(key, entry.size, skip="a label file")
+                problems = tuple(_lost(table))
+                return Source(key, entry.size, skip="a label file", problems=problems)
         is_image = self.survey.is_image(key) and not is_hidden(key)
         skip = "not listed in the table of boxes" if is_image else None
         return Source(key, entry.size, skip=skip)
@@ -189,6 +207,30 @@ def _find_columns(head: Head | str, key: str, hints: Hints) -> BoxColumns | str:
     if isinstance(head, str):
         return head
     return find_box_columns(head.with_said(hints.columns, key, WANTED))
+
+
+def _holds_boxes(head: Head | str) -> bool:
+    return not isinstance(head, str) and holds_boxes(head)
+
+
+def _lost(table: _Table) -> Iterator[str]:
+    """Say how many boxes belong to images that are not there."""
+    names = {*table.found.missing, *table.found.outside}
+    if not names:
+        return
+    rows = (row for name in names for _, (_, *row) in table.rows.group(table.slots[name]))
+    columns = table.file.columns
+    count = sum(
+        any(row[index].strip() for index in columns.box)
+        for row in rows
+        if len(row) >= columns.width
+    )
+    if count:
+        images, objects = (
+            counted(len(names), "image", "images"),
+            counted(count, "object", "objects"),
+        )
+        yield f"{printable(table.file.key)}: {images} listed but missing; {objects} left out"
 
 
 def _head_notes(head: Head | str) -> tuple[str, ...]:
@@ -237,6 +279,7 @@ def _locate(storage: Storage, survey: Survey, tables: list[_Table]) -> int:
     """Find the tables' images; return how many images there are in all."""
     within = None if survey.hints.images is None else inside_folder(survey.hints.images)
     names = [{name: inside(name, table.file.key) for name in table.slots} for table in tables]
+    _complete(storage, survey, names)
     places = Places.of(storage, survey, [n for found in names for n in found.values() if n])
     for table, found in zip(tables, names, strict=True):
         split = None if table.file.columns.split is not None else table.file.split
@@ -250,6 +293,28 @@ def _locate(storage: Storage, survey: Survey, tables: list[_Table]) -> int:
                 )
             table.keys[key] = table.slots[name]
     return places.count
+
+
+def _complete(storage: Storage, survey: Survey, names: list[dict[str, str | None]]) -> None:
+    """Add their extensions to names that have none, as ids of images have."""
+    bare = {
+        posixpath.basename(inner)
+        for found in names
+        for inner in found.values()
+        if inner and posixpath.splitext(inner)[1].lower() not in IMAGE_EXTENSIONS
+    }
+    if not bare:
+        return
+    extensions: dict[str, set[str]] = {}
+    for entry in storage.list(on_skip=leave_unsaid):
+        stem, extension = posixpath.splitext(posixpath.basename(entry.key))
+        if stem in bare and survey.is_image(entry.key):
+            extensions.setdefault(stem, set()).add(extension)
+    for found in names:
+        for name, inner in found.items():
+            own = extensions.get(posixpath.basename(inner)) if inner else None
+            if inner and own and len(own) == 1:
+                found[name] = inner + next(iter(own))
 
 
 def _check_apart(storage: Storage, tables: list[_Table]) -> None:

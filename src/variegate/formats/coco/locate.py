@@ -1,17 +1,18 @@
 """Which images COCO files mean, all files of a set together."""
 
 import posixpath
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, combinations
 
-from variegate.annotations.checks import objects_left_out
+from variegate.annotations.checks import are_numbers, objects_left_out
 from variegate.errors import InputError
 from variegate.formats.base import counted, named
 from variegate.formats.coco.objects import Reader
 from variegate.formats.coco.path_ends import inside_folder
 from variegate.formats.coco.places import Located, Places, inside, locate
-from variegate.formats.coco.read import CocoFile
+from variegate.formats.coco.read import CocoFile, is_id
 from variegate.formats.notes import Information
 from variegate.formats.scan import (
     Said,
@@ -21,6 +22,8 @@ from variegate.formats.scan import (
 )
 from variegate.storage import Storage, printable
 
+# So many images are compared between two files.
+_LOOKED_AT = 20
 # Folders that only say that images are in them.
 _PLAIN_FOLDERS = frozenset(("images", "imgs", "jpegimages", "data"))
 
@@ -91,9 +94,57 @@ class CocoImages:
         for one in self.files:
             yield from (problem for problem in one.file.problems if not objects_left_out(problem))
             yield from one.found.notes(printable(one.file.key))
+        yield from self._versions()
         if self.unlisted:
             count = counted(self.unlisted, "image is", "images are")
             yield Information(f"{count} not listed in any COCO file and left out")
+
+    def _versions(self) -> Iterator[str]:
+        """Say which files tell different things of the same images, as older copies do.
+
+        The objects of instances and keypoints are the same, and those of stuff are of other
+        classes. The first images of each two files are looked at.
+        """
+        looked: Counter[tuple[int, int]] = Counter()
+        for key, entries in self.images.items() if len(self.files) > 1 else ():
+            for (first, one), (second, other) in combinations(entries, 2):
+                pair = first, second
+                if first == second or looked[pair] >= _LOOKED_AT:
+                    continue
+                looked[pair] += 1
+                ours, theirs = self._told(first, one), self._told(second, other)
+                shared = {name for name, _ in ours} & {name for name, _ in theirs}
+                if all(
+                    any(name in shared for name, _ in more)
+                    for more in (ours - theirs, theirs - ours)
+                ):
+                    looked[pair] = _LOOKED_AT
+                    names = " and ".join(repr(self.files[at].file.key) for at in pair)
+                    yield (
+                        f"{names} name other objects of one class in {printable(key)!r}, and "
+                        "the image gets those of both; if one is a version of the other, keep "
+                        "one of them"
+                    )
+
+    def _told(self, number: int, entry: int) -> set[tuple[str, str]]:
+        """Return what a file says of an image: classes, each with a box."""
+        file = self.files[number].file
+        found = set()
+        for _, value in file.about(file.owners[entry]):
+            segments = value.get("segments_info") if file.kind == "panoptic" else None
+            for one in segments if isinstance(segments, list) else [value]:
+                fields = one if isinstance(one, dict) else {}
+                category = fields.get("category_id")
+                name = file.names.get(category) if is_id(category) else None
+                if name is None:
+                    continue
+                box = fields.get("bbox")
+                place = repr([float(side) for side in box]) if are_numbers(box, 4) else ""
+                if segments is not None:
+                    place += f" {fields.get('id')} {fields.get('area')}"
+                if place:
+                    found.add((f"{file.kind}: {name}", place))
+        return found
 
 
 def locate_files(storage: Storage, survey: Survey, files: list[CocoFile]) -> CocoImages:

@@ -169,6 +169,7 @@ class _Reading:
     repeated: dict[Any, int] = field(default_factory=dict)
     categories: dict[Any, int] = field(default_factory=dict)
     places: Counter[str] = field(default_factory=Counter)
+    nested: Counter[str] = field(default_factory=Counter)
     kept: Counter[str] = field(default_factory=Counter)
 
     def run(self, stream: _Begun, encoding: str) -> CocoFile:
@@ -244,7 +245,7 @@ class _Reading:
             if is_unknown_place(name, value[name]):
                 self.places[name] += 1
             elif name not in PART_FIELDS:
-                self.kept.update(numeric_places(name, value[name]))
+                self.nested.update(numeric_places(name, value[name]))
 
     def _take_id(self, identity: Any, number: int) -> None:
         if isinstance(identity, int) and abs(identity) < _LARGEST_ID:
@@ -288,8 +289,17 @@ class _Reading:
         self._note_matches("image_id", "id of its image", images, count)
         self._match_names(owned, file.slots.keys() - owned.keys() - images.keys())
         file.respelled = matching(file.names, self.categories.keys() - file.names.keys())
+        file.respelled |= self._match_categories()
         count = sum(self.categories[identity] for identity in file.respelled)
         self._note_matches("category_id", "id of its category", file.respelled, count)
+
+    def _match_categories(self) -> dict[Any, Any]:
+        """Find categories that annotations call by their names, where one has that name alone."""
+        names = self.file.names
+        counts = Counter(names.values())
+        ids = {name: identity for identity, name in names.items() if counts[name] == 1}
+        strange = self.categories.keys() - names.keys() - self.file.respelled.keys()
+        return {name: ids[name] for name in strange if name in ids}
 
     def _match_names(self, owned: Mapping[Any, int], strange: Iterable[Any]) -> None:
         """Find images that annotations call by their files: "a.jpg", or "a"."""
@@ -331,12 +341,15 @@ class _Reading:
                     "list of numbers whose meaning is not known; it is left out of images that are "
                     "moved"
                 )
-
-        for name, count in sorted(self.kept.items())[:_MOST_NAMED]:
-            self.file.problems.append(
-                f"{printable(self.file.key)}: field {name!r} ({count:,} times) holds numbers "
-                "that may be places in the image; it stays as it is where images are moved"
-            )
+        for found, fate in (
+            (self.nested, "it is left out of images that are moved"),
+            (self.kept, "it stays as it is where images are moved"),
+        ):
+            for name, count in sorted(found.items())[:_MOST_NAMED]:
+                self.file.problems.append(
+                    f"{printable(self.file.key)}: field {name!r} ({count:,} times) holds numbers "
+                    f"that may be places in the image; {fate}"
+                )
 
     def _note_strangers(self) -> None:
         """Say which annotations are about images that the file does not list."""

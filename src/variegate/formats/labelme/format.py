@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, ClassVar, TypeGuard
 
 from variegate.annotations.annotation import Annotation, Object
-from variegate.annotations.body_parts import is_unknown_place
+from variegate.annotations.body_parts import PART_FIELDS, numeric_places
 from variegate.annotations.checks import Problems, Size, without_duplicates
 from variegate.errors import InputError, LimitError
 from variegate.formats.base import NotThisFormat, Recognised
@@ -133,8 +133,8 @@ class LabelMe(PairedFormat):
             for shapes in _shapes(storage, pairs.present(listed), encoding)
             for shape in shapes
             if isinstance(shape, dict)
-            for name in shape.keys() - _OF_SHAPES
-            if is_unknown_place(name, shape[name])
+            for field_name in shape.keys() - _OF_SHAPES
+            for name in _places_in(field_name, shape[field_name])
         )
         notes = (*_about_places(places), *dataset_format.unpaired(listed))
         return dataset_format.with_counts(listed, notes)
@@ -188,6 +188,11 @@ def _shapes(storage: Storage, keys: Iterable[str], encoding: str | None) -> Iter
     for key in keys:
         with suppress(BrokenFileError):
             yield read_file(storage, key, encoding)[0]["shapes"]
+
+
+def _places_in(name: str, value: Any) -> Iterator[str]:
+    if name not in PART_FIELDS:
+        yield from numeric_places(name, value)
 
 
 def _about_places(places: Mapping[str, int]) -> Iterator[str]:

@@ -20,7 +20,8 @@ _MASKS = (
     *("alphas", "alpha", "trimaps", "instances", "instance"),
 )
 # As in PNGImages and PedMasks.
-_IMAGE_ENDS, _MASK_ENDS = ("images", "imgs"), ("masks",)
+_IMAGE_ENDS = ("images", "imgs", "image", "img")
+_MASK_ENDS = ("masks", "mask", "labels", "gt")
 # A folder beside another of the same name: ``train`` and ``trainannot``.
 _SISTERS = (
     *("annot", "_annot", "_masks", "_mask", "_labels", "_label", "_gt", "_seg", "-masks", "-mask"),
@@ -130,6 +131,10 @@ def _possible(folders: Iterable[Folder]) -> Iterator[Folders]:
         sisters = {part: _sister(part, suffix, parts) for part in parts}
         if pairs := tuple(sorted((one, other) for one, other in sisters.items() if other)):
             yield pairs[:_MOST_RUNS]
+    for ends in product(_IMAGE_ENDS, _MASK_ENDS):
+        twins = {part: _twin(part, *ends, parts) for part in parts}
+        if pairs := tuple(sorted((one, other) for one, other in twins.items() if other)):
+            yield pairs[:_MOST_RUNS]
     yield from ((("", run),) for run in _common(masks) if "/" not in run)
 
 
@@ -137,7 +142,7 @@ def _order(name: str, words: tuple[str, ...]) -> int | None:
     """Return how usual a name is; those that only end in a usual word come last."""
     if name in words:
         return words.index(name)
-    ends = _IMAGE_ENDS if words is _IMAGES else _MASK_ENDS
+    ends = _IMAGE_ENDS[:2] if words is _IMAGES else _MASK_ENDS[:1]
     return len(words) if name.endswith(ends) else None
 
 
@@ -148,6 +153,14 @@ def _common(runs: Counter[tuple[int, str]]) -> list[str]:
 
 def _sister(part: str, suffix: str, parts: set[str]) -> str | None:
     return next((p for p in (part + suffix, part + suffix.title()) if p in parts), None)
+
+
+def _twin(part: str, image: str, mask: str, parts: set[str]) -> str | None:
+    """Return the folder that is called alike but for its end: train_images and train_masks."""
+    head, end = part[: -len(image)], part[-len(image) :]
+    if not head or end.lower() != image:
+        return None
+    return next((p for p in (head + mask, head + mask.title()) if p in parts), None)
 
 
 def _affixes(

@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 from variegate.annotations.annotation import Annotation, Object
 from variegate.annotations.checks import Problems, without_duplicates
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
+from variegate.errors import UsageError
 from variegate.formats.base import NotThisFormat, Recognised, about, counted
 from variegate.formats.blends import blend_notes
 from variegate.formats.encodings import decode_text
@@ -60,9 +61,10 @@ class PascalVoc(PairedFormat):
     """
 
     name: ClassVar[str] = "voc"
-    takes: ClassVar[frozenset[str]] = frozenset(("encoding", "images"))
+    takes: ClassVar[frozenset[str]] = frozenset(("encoding", "images", "masks"))
     heading: ClassVar[str] = "Pascal VOC"
     kind: ClassVar[str] = "XML file"
+    names_image: ClassVar[bool] = True
 
     sets: ImageSets
     masks: frozenset[str]
@@ -85,6 +87,8 @@ class PascalVoc(PairedFormat):
             where = "" if within is None else f" in {printable(within)!r}"
             return NotThisFormat(f"no .xml file has the name of an image{where}")
         if not chosen:
+            if not masks and next(pairs.present(listed), None) is None:
+                return NotThisFormat("no .xml file has the name of an image", noteworthy=True)
             if reason := pairs.doubt(listed):
                 return NotThisFormat(reason, noteworthy=True)
             if other := other_format(storage, pairs, listed, survey.hints.encoding):
@@ -129,7 +133,12 @@ class PascalVoc(PairedFormat):
                 mask_classes=mask_classes(text, names) if masks else (),
             ),
         )
-        blends = blend_notes(storage, sorted(masks), _BLENDS)
+        if hints.masks not in (None, "classes"):
+            raise UsageError(
+                f"--masks {hints.masks}: the values of masks of Pascal VOC are numbers of classes; "
+                "expected classes, or no --masks"
+            )
+        blends = () if hints.masks else blend_notes(storage, sorted(masks), _BLENDS)
         notes = (*guesses, *dataset_format._notes(listed), *blends)
         return dataset_format.with_counts(listed, notes)
 

@@ -159,7 +159,7 @@ class Yolo(PairedFormat):
                 flip=config.flip if not hints.pairs else flip_of(skeletons),
                 folders=pairs.folders,
                 config=config.key or "",
-                class_lists=config.lists,
+                class_lists=config.lists or _said_list(pairs.root(*files), config, hints),
                 splits=splits.places,
                 lists=splits.lists,
                 extra=config.extra,
@@ -243,6 +243,11 @@ def _skeletons(
     is_said = config.flip and not hints.pairs
     skeleton = Skeleton(points, pairs) if is_said else Skeleton.of(points, given=hints.pairs)
     return dict.fromkeys(names, skeleton)
+
+
+def _said_list(root: str, config: Config, hints: Hints) -> tuple[str, ...]:
+    """Return the list to write of classes that the user names and no file does."""
+    return (f"{root}classes.txt",) if hints.classes and config.key is None else ()
 
 
 def _files(config: Config, splits: Splits) -> dict[str, str]:

@@ -9,7 +9,8 @@
 | dota | the four corners in pixels, the name of the class, how difficult it is |
 
 All but "dota" are shares of the image. One more number at the end, as programs write that detect
-objects, is how sure they were; it is dropped.
+objects, is how sure they were; of programs that follow objects through a film, the number of the
+track comes after it. Both are dropped.
 """
 
 from collections import Counter
@@ -40,7 +41,7 @@ def guess_task(lines: Iterable[str]) -> tuple[Task, tuple[int, int] | None] | No
         labels of YOLO.
     """
     counts: Counter[int] = Counter()
-    strange, dota, visible = 0, 0, True
+    strange, dota, visible, tracks = 0, 0, True, _Tracks()
     for line in lines:
         words = line.split()
         if not words or line.startswith(_HEADERS):
@@ -52,19 +53,53 @@ def guess_task(lines: Iterable[str]) -> tuple[Task, tuple[int, int] | None] | No
             strange += 1
         else:
             counts[len(words)] += 1
+            tracks.add(words)
             visible = visible and all(word in _SEEN for word in words[7::3])
     if dota > strange + counts.total():
         return "dota", None
     if counts.total() <= strange:
         return None
     longer = sorted(counts.keys() - {5})
+    if (task := tracks.task(counts)) is not None:
+        return task, None
     if len(longer) == 1 and longer[0] % 2 == 0 and longer[0] % 3 == 2 and visible:
         return "pose", ((longer[0] - 5) // 3, 3)
     if _are_scored(counts):
         longer = [n - 1 for n in longer if n > 6]
-    if longer == [9] and not counts[5]:
+    # Where only some lines have a confidence, the others say what it comes after.
+    if longer in ([9], [9, 10]) and not counts[5]:
         return "obb", None
     return ("segment" if any(n % 2 and n >= 7 for n in longer) else "detect"), None
+
+
+class _Tracks:
+    """Lines that end with a confidence and the number of a track, as polygons may: 7 or 11 numbers.
+
+    A number above 1 is no share of the image.
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[int] = Counter()
+        self._are_beyond = False
+
+    def add(self, words: Sequence[str]) -> None:
+        if _is_confidence(words[-2]) and words[-1].isdecimal():
+            self._counts[len(words)] += 1
+            self._are_beyond |= words[-1] not in ("0", "1")
+
+    def task(self, counts: Counter[int]) -> Task | None:
+        """Return the task of files by their lines of each length; None if these are none."""
+        for task, wanted in (("detect", 5), ("obb", 9)):
+            lengths = {n for n, times in counts.items() if times}
+            tracked = counts[wanted + 2] and self._counts[wanted + 2] == counts[wanted + 2]
+            if self._are_beyond and tracked and lengths <= set(range(wanted, wanted + 3)):
+                return "obb" if task == "obb" else "detect"
+        return None
+
+
+def _is_confidence(word: str) -> bool:
+    share = ratio(word)
+    return share is not None and 0 <= share[0] <= share[1]
 
 
 def are_scored(lines: Iterable[str]) -> bool:
@@ -99,11 +134,14 @@ class Grammar:
         self, text: str, size: Size, problems: Problems
     ) -> tuple[list[tuple[int, Object]], list[str]]:
         """Return the objects, with their lines, and the lines of a header."""
-        found, headers, sure = [], [], list[int]()
+        found, headers, sure, tracked = [], [], list[int](), list[int]()
         for number, line in enumerate(text.splitlines(), 1):
             words = line.split()
             if not words:
                 continue
+            if self._has_track(words):
+                words = words[:-1]
+                tracked.append(number)
             if self._has_confidence(words):
                 words = words[:-1]
                 sure.append(number)
@@ -113,14 +151,21 @@ class Grammar:
             one = self._object(words, size, partial(problems.add, number))
             if one is not None:
                 found.append((number, one))
-        if sure:
-            lines = "line has" if len(sure) == 1 else "lines have"
-            problems.add(
-                sure[0],
-                f"{len(sure):,} {lines} one number more than expected, between 0 and 1: taken as a "
-                "confidence; it is dropped, the object is kept",
-            )
+        more = "one number more than expected"
+        _tell_dropped(sure, f"{more}, between 0 and 1: taken as a confidence", problems)
+        _tell_dropped(tracked, f"{more}, a whole one: taken as that of a track", problems)
         return found, headers
+
+    def _has_track(self, words: Sequence[str]) -> bool:
+        """Say whether a line ends with the number of a track, after a confidence or without one."""
+        if (wanted := self._wanted) is None or not words[-1].isdecimal():
+            return False
+        count, is_share = len(words), words[-1] in ("0", "1")
+        if count == wanted + 2:
+            # One keypoint too many may end so, too.
+            is_point = self.keypoints is not None and self.keypoints[1] == 2 and is_share
+            return _is_confidence(words[-2]) and not is_point
+        return count == wanted + 1 and not is_share
 
     def _has_confidence(self, words: Sequence[str]) -> bool:
         """Say whether a line ends with how sure a program was."""
@@ -129,8 +174,7 @@ class Grammar:
         outline = count == 6 or (self.scored and count > 6 and count % 2 == 0)
         if self.task == "dota" or not (count == wanted + 1 if wanted else outline):
             return False
-        share = ratio(words[-1])
-        return share is not None and 0 <= share[0] <= share[1]
+        return _is_confidence(words[-1])
 
     def _object(self, words: Sequence[str], size: Size, say: Say) -> Object | None:
         if self.task == "dota":
@@ -184,6 +228,13 @@ class Grammar:
         if self.task == "obb":
             return Object(category=category, corners=(ring[0], ring[1], ring[2], ring[3]))
         return Object(category=category, polygons=(ring,))
+
+
+def _tell_dropped(lines: Sequence[int], what: str, problems: Problems) -> None:
+    if lines:
+        have = "line has" if len(lines) == 1 else "lines have"
+        text = f"{len(lines):,} {have} {what}; it is dropped, the object is kept"
+        problems.add(lines[0], text)
 
 
 def _slack(size: Size) -> Slack:

@@ -43,6 +43,9 @@ _MOST_FAILURES = 2
 # A little longer than the longest that a function may run.
 _READ_LIMIT_S = 920.0
 
+# Of the function's environment: calls at a time that are for runs.
+_SHARE = "VARIEGATE_RUN_CONCURRENCY"
+
 _BUSY = ("TooManyRequests", "Throttl", "ServiceException", "EC2", "ENI", "ResourceNotReady")
 
 
@@ -52,7 +55,7 @@ class LambdaBackend(Backend):
 
     Attributes:
         function: its name or ARN, as `variegate deploy augment` tells it.
-        concurrency: calls at a time; not more than are reserved for the function.
+        concurrency: calls at a time; not more than the function has for runs.
     """
 
     function: str | None = None
@@ -74,6 +77,7 @@ class LambdaBackend(Backend):
                 raise UsageError(f"{place}: a function on AWS sees buckets only (s3://...)")
         caller = _Caller(self, job, _client(self.concurrency))
         caller.call_dry()
+        caller.check_share()
         yield caller
 
 
@@ -207,6 +211,24 @@ class _Caller:
             self.client.invoke(FunctionName=self.options.function, InvocationType="DryRun")
         except Exception as error:
             raise self._about(error) from error
+
+    def check_share(self) -> None:
+        """Make sure that the calls are no more than the function has for runs, where it says so.
+
+        Raises:
+            UsageError: they are; messages would wait for them.
+        """
+        try:
+            found = self.client.get_function_configuration(FunctionName=self.options.function)
+            share = int(found["Environment"]["Variables"][_SHARE])
+        except Exception:  # noqa: BLE001 - who may call a function need not be allowed to look at it
+            return
+        if self.options.concurrency > share:
+            raise UsageError(
+                f"concurrency: the function has {share} calls at a time for runs, the others are "
+                f"for messages, got {self.options.concurrency}; deploy it with "
+                f"--set RunConcurrency={self.options.concurrency}"
+            )
 
     def _about(self, error: object) -> UsageError:
         return UsageError(

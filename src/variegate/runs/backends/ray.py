@@ -12,7 +12,6 @@ has then ended its task twice by itself is quarantined.
 import json
 import logging
 import os
-import socket
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +29,8 @@ from variegate.runs.backends.parcels import (
     read_parcel,
     write_parcels,
 )
+from variegate.runs.backends.ray_head import HeadWatch, check_head, watched
+from variegate.runs.backends.ray_room import Room, RoomWatch
 from variegate.runs.backends.ray_tasks import work
 from variegate.runs.environment import machine
 from variegate.runs.job import Job, Report, Shard
@@ -51,8 +52,6 @@ _FEW = 10
 # A local cluster moves nothing but short texts between its processes.
 _OBJECT_STORE_BYTES = 128 << 20
 
-_REACHED_WITHIN_S = 10.0
-
 # For Ray, unless they are set already.
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -62,6 +61,8 @@ _SETTINGS = {
     # A machine whose cable is cut says nothing; by itself, Ray would wait for it for many minutes.
     "RAY_grpc_client_keepalive_time_ms": "10000",
     "RAY_grpc_client_keepalive_timeout_ms": "20000",
+    # A thread that still waits for a cluster that is gone must not start another.
+    "RAY_ENABLE_AUTO_CONNECT": "0",
     # What Ray itself says of lost nodes would go to standard output, where results are.
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
 }
@@ -113,7 +114,11 @@ class RayBackend(Backend):
 
             self._check_nodes(job, started)
             fitting = int(ray.cluster_resources().get("CPU", 0) / self.cpus_per_task)
-            yield _Cluster(self, job, max(1, self.concurrency or fitting))
+            watch = HeadWatch(ray.get_runtime_context().gcs_address)
+            try:
+                yield _Cluster(self, job, max(1, self.concurrency or fitting), watch)
+            finally:
+                watch.close()
 
     def _check_nodes(self, job: Job, started: bool) -> None:
         import ray
@@ -127,19 +132,15 @@ class RayBackend(Backend):
                 "which may not see this folder; name a bucket (s3://...), or say with "
                 "--shared-folder that the path means the same folder on all of them"
             )
-        if not any(self._fits(node["Resources"]) for node in nodes):
-            wanted = f"{self.cpus_per_task:g} processors"
-            if self.memory_per_task is not None:
-                wanted += f" and {self.memory_per_task:,} MB"
+        if lacking := self.room.lacking(_resources()):
             if started:
-                raise UsageError(f"a task is to have {wanted}, and this machine has less")
-            _log.warning("no node of the cluster has %s for a task yet; waiting for one", wanted)
+                raise UsageError(lacking)
+            _log.warning("%s; waiting for a node that does", lacking)
 
-    def _fits(self, resources: dict[str, float]) -> bool:
-        memory = (self.memory_per_task or 0) << 20
-        return (
-            resources.get("CPU", 0) >= self.cpus_per_task and resources.get("memory", 0) >= memory
-        )
+    @property
+    def room(self) -> Room:
+        """What a task reserves."""
+        return Room(self.cpus_per_task, self.memory_per_task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,7 @@ class _Cluster:
     options: RayBackend
     job: Job
     parallel: int
+    head: HeadWatch
 
     def run(self, shards: Iterable[Shard], on_progress: OnCounts) -> Iterator[Report]:
         """Run shards; progress is in the reports."""
@@ -186,7 +188,10 @@ class _Cluster:
     ) -> Generator[Report, None, list[ParcelPlace]]:
         """Run tasks, which were made of places; return what they left undone."""
         left = {place.start: place for place in places}
-        for one in self._answers(tasks, retries):
+        room = RoomWatch(self.options.room, _resources)
+        answers = watched(lambda: self._answers(tasks, retries), self.head.check)
+        for one in answers:
+            room.close()
             answer = json.loads(one)
             if "error" in answer:
                 text = answer["error"]
@@ -260,6 +265,10 @@ def _connected(address: str | None) -> Iterator[bool]:
             # The caller's own.
             yield False
             return
+        # Where Ray was imported before, it has not seen the setting.
+        from ray._private import auto_init_hook
+
+        auto_init_hook.enable_auto_connect = False
         address = address or os.environ.get("RAY_ADDRESS") or None
         if address is not None:
             _check_address(address)
@@ -284,10 +293,10 @@ def _connected(address: str | None) -> Iterator[bool]:
 
 
 def _check_address(address: str) -> None:
-    """Make sure that somebody listens there: Ray itself would wait for minutes.
+    """Make sure that a head answers there: Ray itself would wait for minutes.
 
     Raises:
-        UsageError: nobody does.
+        UsageError: none does.
     """
     if address in ("auto", "local"):
         return
@@ -296,17 +305,14 @@ def _check_address(address: str) -> None:
             f"{address}: variegate does not work through Ray Client; run the command on the "
             "cluster instead: ray job submit -- variegate augment ..."
         )
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise UsageError(f"address: expected 'host:port' or 'auto', got {address!r}")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), _REACHED_WITHIN_S).close()
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(
-            f"address: no Ray cluster answers at {address} ({reason}); name the head node and the "
-            "port that `ray start --head` printed, 6379 if none was chosen"
-        ) from error
+    check_head(address)
+
+
+def _resources() -> list[dict[str, float]]:
+    """Return what the nodes have that live."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def _own_addresses(nodes: Sequence[dict[str, Any]]) -> set[str]:

@@ -1,0 +1,88 @@
+"""A heap of four real sets with planted copies, edits and faults, in known numbers: all found."""
+
+import csv
+import json
+
+import pytest
+
+import planted
+from variegate import Options
+from variegate.datasets.prepare.audit import GROUPS
+from variegate.datasets.prepare.prepare import prepare_dataset
+from variegate.reports.prepare import PAGE, write_preparation_page
+
+
+@pytest.fixture(scope="module")
+def heap(data_dir, tmp_path_factory):
+    return planted.plant(tmp_path_factory.mktemp("planted") / "heap", data_dir, every=26)
+
+
+@pytest.fixture(scope="module")
+def account(heap):
+    clean = heap.folder.with_name("clean")
+    made = prepare_dataset(heap.folder, clean, options=Options(workers=0))
+    write_preparation_page(made, heap.folder, clean.with_name("clean.audit"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def decided(heap, account):
+    table = heap.folder.with_name("clean.audit") / "decisions.csv"
+    with table.open(newline="") as file:
+        return {row["file"]: row for row in csv.DictReader(file)}
+
+
+def test_every_file_is_accounted_for(heap, account):
+    files = sum(path.is_file() for path in heap.folder.rglob("*"))
+    assert account.inputs == files
+    parts = (account.kept, account.duplicates, account.quarantined, account.skipped)
+    assert sum(parts) + account.left_out == files
+
+
+@pytest.mark.parametrize("kind", [*planted.MADE, *planted.FILED])
+def test_every_planted_kind_is_found(heap, decided, kind):
+    assert heap.made[kind]
+    for original, made in heap.made[kind]:
+        one, other = decided[original], decided[made]
+        if kind == "cut off":
+            assert other["decision"] == "quarantine"
+            assert "truncated" in other["reason"]
+            continue
+        assert one["group"] == other["group"] != ""
+        if kind == "in another class":
+            assert {one["decision"], other["decision"]} == {"quarantine"}
+            assert "several classes" in one["reason"]
+            continue
+        assert sorted((one["decision"], other["decision"])) == ["keep", "remove"]
+        if kind == "under a wrong extension":
+            assert other["flags"] == "wrong extension"
+            assert one["decision"] == "keep"
+
+
+def test_sets_that_show_the_same_are_groups(heap, decided):
+    for sets in heap.sets.values():
+        for files in sets:
+            (group,) = {decided[one]["group"] for one in files}
+            # The best may be another one that shows the same, such as a lossless one.
+            members = [
+                row["decision"]
+                for row in decided.values()
+                if row["group"] == group and row["grade"] != "again"
+            ]
+            assert members.count("keep") == 1
+
+
+def test_no_group_holds_strangers(heap, account):
+    assert account.kept
+    lines = (heap.folder.with_name("clean.audit") / GROUPS).read_text().splitlines()
+    for group in map(json.loads, lines):
+        if group["group"] == "same":
+            keys = [group["representative"], *(one["key"] for one in group["members"])]
+            assert len({heap.origins.get(key, key.split("/")[0]) for key in keys}) == 1
+
+
+def test_the_report_shows_what_was_found(heap, account):
+    page = (heap.folder.with_name("clean.audit") / PAGE).read_text()
+    for text in ("mirrored", "half size", "truncated JPEG", "several classes"):
+        assert text in page
+    assert f"{account.duplicates:,}" in page
