@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+from collections import Counter
 
 import pytest
 
@@ -9,6 +11,7 @@ import planted
 from variegate import Options
 from variegate.datasets.prepare.audit import GROUPS
 from variegate.datasets.prepare.prepare import prepare_dataset
+from variegate.reports.groups import GRADE_NAMES
 from variegate.reports.prepare import PAGE, write_preparation_page
 
 
@@ -81,8 +84,37 @@ def test_no_group_holds_strangers(heap, account):
             assert len({heap.origins.get(key, key.split("/")[0]) for key in keys}) == 1
 
 
-def test_the_report_shows_what_was_found(heap, account):
-    page = (heap.folder.with_name("clean.audit") / PAGE).read_text()
+def test_the_report_counts_what_was_planted(heap, account, decided):
+    audited = heap.folder.with_name("clean.audit")
+    report = json.loads((audited / "prepare.json").read_text())
+    page = (audited / PAGE).read_text()
+    made = {kind: len(pairs) for kind, pairs in heap.made.items()}
+    expected = Counter(bytes=sum(made[one] for one in planted.FILED if one != "cut off"))
+    for kind, (grade, _) in planted.MADE.items():
+        expected[grade] += made[kind]
+    # What the messy sets bring of their own is known only as a whole.
+    theirs = Counter(
+        row["grade"] for key, row in decided.items() if key.startswith(("turned/", "odd/"))
+    )
+    for grade in ("bytes", "pixels", "copy", "edit"):
+        found = report["grades"][grade]
+        assert found - theirs[grade] == expected[grade]
+        assert _bar(page, GRADE_NAMES[grade]) == found
+    conflicts = _counts(report["reasons"], "several classes")
+    assert conflicts >= 2 * made["in another class"]
+    assert _counts(report["reasons"], "truncated") >= made["cut off"]
+    assert report["flags"]["wrong extension"] >= made["under a wrong extension"]
+    assert _bar(page, "wrong extension") == report["flags"]["wrong extension"]
     for text in ("mirrored", "half size", "truncated JPEG", "several classes"):
         assert text in page
     assert f"{account.duplicates:,}" in page
+
+
+def _counts(reasons, word):
+    return sum(count for reason, count in reasons.items() if word in reason)
+
+
+def _bar(page, name):
+    """Return the count that stands beside a name."""
+    found = re.search(rf">{name}<.*?>([0-9,]+)<", page, re.DOTALL)
+    return int(found[1].replace(",", ""))
