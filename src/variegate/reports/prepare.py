@@ -139,7 +139,7 @@ def preparation_page(made: Preparation, thumbnails: Thumbnails) -> Iterator[str]
             "Images of the heap that show the same. Which one is kept, and why, stands in "
             f"{DECISIONS}; edit it, and give it with --decisions to the same command."
         )
-        heading = "Images that another one shows, too, in the heap"
+        heading = "Images of the heap that show what another one shows"
         counts = grade_counts(heading, account.grades, account.inputs)
         blocks = chain([counts], graded_blocks(made.shown, thumbnails))
         sections.append(Section("duplicates", "Duplicates", blocks, intro))

@@ -96,22 +96,21 @@ def test_the_report_counts_what_was_planted(heap, account, decided):
     theirs = Counter(
         row["grade"] for key, row in decided.items() if key.startswith(("turned/", "odd/"))
     )
+    found = report["grades"]
+    planted_ones = {grade: found[grade] - theirs[grade] for grade in found}
+    # Of a JPEG file that another decoder saved as PNG some pixels may be one step away.
+    assert planted_ones["pixels"] >= 1
+    planted_ones["copy"] += planted_ones.pop("pixels") - expected.pop("pixels")
+    assert {grade: planted_ones[grade] for grade in expected} == expected
     for grade in ("bytes", "pixels", "copy", "edit"):
-        found = report["grades"][grade]
-        assert found - theirs[grade] == expected[grade]
-        assert _bar(page, GRADE_NAMES[grade]) == found
-    conflicts = _counts(report["reasons"], "several classes")
-    assert conflicts >= 2 * made["in another class"]
-    assert _counts(report["reasons"], "truncated") >= made["cut off"]
+        assert _bar(page, GRADE_NAMES[grade]) == found[grade]
+    assert report["reasons"]["set aside by decision"] == 2 * made["in another class"]
+    assert report["reasons"]["truncated JPEG"] >= made["cut off"]
     assert report["flags"]["wrong extension"] >= made["under a wrong extension"]
     assert _bar(page, "wrong extension") == report["flags"]["wrong extension"]
     for text in ("mirrored", "half size", "truncated JPEG", "several classes"):
         assert text in page
     assert f"{account.duplicates:,}" in page
-
-
-def _counts(reasons, word):
-    return sum(count for reason, count in reasons.items() if word in reason)
 
 
 def _bar(page, name):
