@@ -22,7 +22,7 @@ from variegate.formats.conversion.filenames import KNOWN_EXTENSIONS, own_extensi
 _LEAST_REDUCED = 480
 _GRAY_SIDE = 512
 _DIGEST_BYTES = 16
-# Longest side of what hash, words and the small image are made of: large images are read once.
+# Longest side of what hash and words are made of: large images are read once.
 _OVERVIEW_SIDE = 224
 # Longest side and JPEG quality: about 4 kB.
 _SMALL_SIDE, _SMALL_QUALITY = 192, 75
@@ -168,7 +168,7 @@ def measure(
         pixels_digest=_digest(image, color=color) if reduce == 1 else None,
         hash=dct_hash(overview).hex(),
         words=base64.b64encode(image_words(overview).astype(">u4").tobytes()).decode(),
-        small=_small(overview),
+        small=_small(middle),
         steps=round(_steps(gray), 6),
         features=base64.b64encode(seen(image)).decode() if seen else "",
         camera=camera,
