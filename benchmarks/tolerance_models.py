@@ -30,7 +30,7 @@ from variegate.tolerance.run import SearchOptions, Subjects, preset_axes, search
 from variegate.tolerance.search import SearchSettings
 
 QUANTILES = (0.05, 0.49)
-RUNS, FEW, TURNS = 200, 10, 5
+RUNS, FEW, TURNS = 100, 10, 5
 DIGITS = 1000
 DIGIT_AXES = ("brightness+", "gaussian_blur", "speckle", "rotate+", "random_crop", "elastic")
 SPEED_AXES = ("brightness+", "contrast-", "gaussian_blur", "rotate+", "random_crop", "elastic")

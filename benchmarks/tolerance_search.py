@@ -13,7 +13,7 @@ from variegate.tolerance.statistics import isotonic
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 
-RUNS, FEW = 200, 20
+RUNS, FEW = 100, 20
 # None of those on which the constants of the search were chosen.
 _SEED = 611_953
 METHOD = f"""
