@@ -397,6 +397,8 @@ def _run_forever(
 
 def _about(made: "SynthesisSummary") -> list[str]:
     """Return lines about what a filter refused."""
+    from variegate.formats.base import counted
+
     lines = []
     if made.rejected:
         lines.append(f"rejected by the filter: {made.rejected:,} draws; see the manifest")
