@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from variegate.datasets.prepare.split import SplitChoice, split
 from variegate.datasets.prepare.split_table import SplitTable
 from variegate.errors import ImageError, InputError, OutputError, UsageError
 from variegate.formats import Source, detect
+from variegate.formats.hints import Hints
 from variegate.recipes.plan import Variant, execute
 from variegate.recipes.recipe import Recipe
 from variegate.runs.run import Options
@@ -163,6 +164,7 @@ def prove_quickly(
             "name a recipe without mixup, cutmix and mosaic"
         )
     check_pairs(design.folds * design.seeds, len(arms))
+    run = replace(run, hints=_hints(run.hints, recipes))
     folder = Path(output)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -192,6 +194,23 @@ def prove_quickly(
     text = json.dumps(proof.to_json(), indent=2, ensure_ascii=False) + "\n"
     write_whole(folder / PROOF, text.encode("utf-8", "surrogateescape"))
     return proof
+
+
+def _hints(said: Hints, recipes: Mapping[str, Recipe]) -> Hints:
+    """Return what is said of the dataset, and what the recipes say: all arms read it alike.
+
+    Raises:
+        UsageError: two recipes read it in two ways.
+    """
+    read = {name: said.over(one.hints) for name, one in recipes.items()}
+    (first, hints), *others = read.items() or [("", said)]
+    for name, other in others:
+        if other != hints:
+            raise UsageError(
+                f"--recipe {name}: its hints are not those of {first!r}, and all arms read the "
+                "dataset alike; give both the same, or say them on the command line"
+            )
+    return hints
 
 
 def _read(
