@@ -8,7 +8,7 @@ import pytest
 from sets import write_set
 
 from variegate.datasets.prepare.split_table import SplitTable
-from variegate.errors import UsageError
+from variegate.errors import InputError, UsageError
 from variegate.recipes.recipe import Recipe
 from variegate.training import prove as module
 from variegate.training.options import TrainingRun
@@ -100,6 +100,17 @@ def test_a_design_that_can_show_nothing_is_refused_before_it_is_run(images, tmp_
     design = ProofDesign(folds=5, seeds=1, model="small")
     with pytest.raises(UsageError, match="can never show"):
         prove_quickly(images, tmp_path, ARMS, design=design)
+
+
+def test_hints_of_recipes_say_how_the_set_is_read_and_may_not_differ(images, tmp_path):
+    hinted = {
+        name: Recipe.from_data({"variants": "flip", "hints": {"splits": {folder: "train"}}})
+        for name, folder in (("one", "nowhere"), ("two", "train"))
+    }
+    with pytest.raises(InputError, match="--split train=nowhere: no images of it"):
+        prove_quickly(images, tmp_path, {"one": hinted["one"]}, design=DESIGN, run=RUN)
+    with pytest.raises(UsageError, match="--recipe two: its hints are not those of 'one'"):
+        prove_quickly(images, tmp_path, hinted, design=DESIGN, run=RUN)
 
 
 def test_groups_of_an_audit_stay_together(tmp_path):

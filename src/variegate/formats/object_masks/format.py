@@ -51,6 +51,7 @@ class ObjectMasks(DatasetFormat):
 
     name: ClassVar[str] = "object-masks"
     heading: ClassVar[str] = "one mask file for each object"
+    takes: ClassVar[frozenset[str]] = frozenset(("masks",))
 
     images_folder: str
     masks_folder: str
@@ -62,6 +63,8 @@ class ObjectMasks(DatasetFormat):
     def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         if (folders := _folders(survey, chosen=chosen)) is None:
             return NotThisFormat("images do not stand alone beside a folder of masks")
+        if survey.hints.masks not in (None, "instances"):
+            return NotThisFormat(f"its masks are those of objects, not {survey.hints.masks}")
         dataset_format = cls(
             root=survey.prefix,
             said=survey.hints.splits,
