@@ -81,8 +81,8 @@ NOWHERE = (
 TRAINS = tuple(
     f"variegate.training.{name}"
     for name in (
-        *("backbones", "boards", "checkpoint", "export", "features", "items", "loop", "prove"),
-        *("train", "weights"),
+        *("backbones", "boards", "checkpoint", "corrupted_images", "export", "features"),
+        *("frozen_runs", "items", "loop", "prove", "train", "trained_runs", "weights"),
     )
 )
 

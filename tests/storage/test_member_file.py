@@ -78,6 +78,12 @@ def test_nothing_is_kept_of_small_ones_or_without_room(tmp_path, monkeypatch):
     assert len(list(open_storage(packed(path)).list())) == 4
 
 
+def test_a_worker_leaves_no_file_behind(tmp_path, monkeypatch):
+    monkeypatch.setenv(member_file.ONLY_READ, "1")
+    assert len(list(open_storage(packed(tmp_path / "x.tar")).list())) == 4
+    assert os.environ[member_file.VARIABLE] == "{}"
+
+
 def test_names_are_found_as_in_a_list(tmp_path):
     index = tar.shared_index(str(packed(tmp_path / "x.tar")), tar.read_index)
     assert list(index.keys) == sorted(NAMES)

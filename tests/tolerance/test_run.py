@@ -139,7 +139,7 @@ def test_another_version_of_an_axis_gets_no_old_answer(tmp_path, monkeypatch):
     again = Counted()
     assert search(again, **options).axes[0].version == 9
     assert again.images > before.axes[0].calls
-    with pytest.raises(UsageError, match=r"contrast- was searched at version 2 .* version 9"):
+    with pytest.raises(UsageError, match=r"contrast- was searched at version \d .* version 9"):
         before.check()
 
 

@@ -133,7 +133,7 @@ def shares_problem(values: Sequence[float], size: Size | None) -> str | None:
 
     Nobody draws a box within one pixel; and read as pixels, it would be lost in the next resize.
     """
-    if min(values) < 0 or max(values) > 1 or all(value in (0, 1) for value in values):
+    if not all(0 <= value <= 1 for value in values) or all(value in (0, 1) for value in values):
         return None
     if size is not None and min(size) <= 1:
         return None

@@ -39,11 +39,13 @@ class WorkerProgram:
         process: with pipes to its standard input and output.
         log: what it says on its error output.
         path: where it looks for modules.
+        environment: of this process when it was started.
     """
 
     process: "subprocess.Popen[bytes]"
     log: IO[bytes]
     path: list[str]
+    environment: dict[str, str]
 
     @classmethod
     def start(cls) -> "WorkerProgram":
@@ -53,23 +55,27 @@ class WorkerProgram:
             OSError: the system does not.
         """
         log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop
-        path = [*sys.path]
+        path, environment = [*sys.path], dict(os.environ)
         try:
             process = subprocess.Popen(
                 [sys.executable or "python", "-P", "-c", _PROGRAM, json.dumps(path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=_ONE_THREAD | dict(os.environ),
+                env=_ONE_THREAD | environment,
             )
         except OSError:
             log.close()
             raise
-        return cls(process, log, path)
+        return cls(process, log, path, environment)
 
     def is_usable(self) -> bool:
-        """Say whether it lives, and is what would be started now."""
-        return self.path == sys.path and self.process.poll() is None
+        """Say whether it lives, and is what would be started now.
+
+        Where an archive was indexed in the meantime, the environment says where the index is.
+        """
+        now = (sys.path, dict(os.environ))
+        return (self.path, self.environment) == now and self.process.poll() is None
 
     def stop(self) -> None:
         """End it at once."""

@@ -1,7 +1,8 @@
 """An archive's index in a file: made once, and read by all processes of a run.
 
 The process that makes one removes it when it ends; the processes that it starts find it by an
-environment variable. They map it into memory, so that all of them together hold it once.
+environment variable. They map it into memory, so that all of them together hold it once. A process
+that may be killed at any time, as workers are, makes none: nobody would remove it.
 """
 
 import atexit
@@ -19,6 +20,8 @@ from typing import overload
 from variegate.storage.archive import MemberIndex
 
 VARIABLE = "VARIEGATE_INDEXED"
+# For processes that make none.
+ONLY_READ = "VARIEGATE_INDEXED_BY_OTHERS"
 
 # Fewer are found again as fast as a file is opened.
 _FEWEST = 2_000
@@ -63,7 +66,7 @@ def shared_index(path: str, read: Callable[[str], MemberIndex]) -> MemberIndex:
     with suppress(OSError, ValueError, KeyError):
         return _opened(known[identity])
     index = read(path)
-    if len(index.keys) < _FEWEST:
+    if len(index.keys) < _FEWEST or ONLY_READ in os.environ:
         return index
     try:
         written = _written(index)

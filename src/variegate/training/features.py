@@ -135,10 +135,11 @@ class LogisticHead:
 
         optimizer.step(closure)  # type: ignore[no-untyped-call]
 
-    def answers(self, features: Floats) -> npt.NDArray[np.int64]:
-        """Return (N,) numbers of classes."""
+    def logits(self, features: Floats) -> Floats:
+        """Return (N, C) answers."""
         with torch.no_grad():
-            return self._layer(self._scaled(features)).argmax(dim=1).numpy()
+            found: Floats = self._layer(self._scaled(features)).numpy()
+        return found
 
     def _scaled(self, features: Floats) -> torch.Tensor:
         return torch.from_numpy(((features - self._mean) / self._std).astype(np.float32))

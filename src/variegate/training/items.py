@@ -78,6 +78,13 @@ class AugmentedItems(VariantDataset):
         return shares
 
 
+class FixedItems(AugmentedItems):
+    """The same variants in every epoch: those that `variegate.augment` writes."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Stay with the variants of the first epoch."""
+
+
 class PlainItems(Dataset[tuple[torch.Tensor, int]]):
     """Images as they are, in the model's preprocessing, with the numbers of their classes.
 

@@ -40,7 +40,7 @@ class EpochFigures:
         head_only: whether the head alone was trained.
         rate: learning rate at its end.
         loss, accuracy: over the augmented images of train, while they were learned.
-        val_loss, val_accuracy: after it.
+        val_loss, val_accuracy: after it; NaN where there is no validation.
         seconds: it took, without what was done before a kill.
     """
 
@@ -114,7 +114,7 @@ class Trainer:
         chosen: Hyperparameters,
         *,
         items: AugmentedItems,
-        validation: PlainItems,
+        validation: PlainItems | None,
         batches: Batches,
         class_weights: np.ndarray | None,
         classes: int,
@@ -130,7 +130,7 @@ class Trainer:
             model: with the weights that it begins with.
             chosen: how it is trained.
             items: train.
-            validation: by which the best epoch is chosen.
+            validation: by which the best epoch is chosen; None to keep the last.
             batches: order of the items.
             class_weights: (C,) of errors, or None.
             classes: how many.
@@ -152,7 +152,9 @@ class Trainer:
             else torch.tensor(class_weights, dtype=torch.float32, device=self.device)
         )
         self._loader = loader(items, workers, batch_sampler=batches)
-        self._validation = PlainBatches(validation, chosen.batch, threads=workers)
+        self._validation = (
+            None if validation is None else PlainBatches(validation, chosen.batch, threads=workers)
+        )
         self.learned = Learned()
         self._phase: Phase | None = None
         self._optimizer: torch.optim.Optimizer | None = None
@@ -278,11 +280,15 @@ class Trainer:
         return float(loss.detach()), float(right)
 
     def _judged(self, epoch: int, sums: "_Sums", seconds: float) -> EpochFigures:
-        with enough_memory(self._chosen):
-            logits, labels = answers(self.model, self._validation, self.device)
-        losses = -torch.log_softmax(logits, dim=1)[torch.arange(len(labels)), labels]
-        if not math.isfinite(float(losses.mean())):
-            raise self._diverged(epoch, sums.steps, sums.rate)
+        val_loss = val_accuracy = math.nan
+        if self._validation is not None:
+            with enough_memory(self._chosen):
+                logits, labels = answers(self.model, self._validation, self.device)
+            losses = -torch.log_softmax(logits, dim=1)[torch.arange(len(labels)), labels]
+            val_loss = float(losses.mean())
+            val_accuracy = float((logits.argmax(dim=1) == labels).float().mean())
+            if not math.isfinite(val_loss):
+                raise self._diverged(epoch, sums.steps, sums.rate)
         phase = self._phase
         assert phase is not None
         figures = EpochFigures(
@@ -291,14 +297,15 @@ class Trainer:
             rate=sums.rate,
             loss=sums.loss,
             accuracy=sums.accuracy,
-            val_loss=float(losses.mean()),
-            val_accuracy=float((logits.argmax(dim=1) == labels).float().mean()),
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
             seconds=seconds,
         )
         learned = self.learned
         learned.history.append(figures)
         before = learned.history[learned.best] if learned.best >= 0 else None
-        if before is None or _merit(figures) > _merit(before):
+        last = self._validation is None
+        if before is None or last or _merit(figures) > _merit(before):
             learned.best = len(learned.history) - 1
             learned.state = {n: v.detach().cpu().clone() for n, v in _state(self.model)}
         return figures

@@ -1,35 +1,23 @@
-"""Does a recipe help? The quick answer: frozen features, a logistic head, folds and seeds.
+"""Does a recipe help? Every arm in every fold with every seed, and what that says.
 
 No image is ever on two sides: folds divide originals by their groups, variants are made of the
 originals of a run's own training folds, and every arm is asked about the same originals.
 """
 
-import csv
-import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
-from variegate.annotations.sample import Sample
-from variegate.codecs import decode
-from variegate.datasets.inspection.figures import Faults, count_fault, kind_of_problem
-from variegate.datasets.prepare.audit import GROUPS
-from variegate.datasets.prepare.members import members
-from variegate.datasets.prepare.split import SplitChoice, split
-from variegate.datasets.prepare.split_table import SplitTable
-from variegate.errors import ImageError, InputError, OutputError, UsageError
-from variegate.formats import Source, detect
+from variegate.errors import OutputError, UsageError
 from variegate.formats.hints import Hints
-from variegate.recipes.plan import Variant, execute
+from variegate.models.metrics import Calibration, Confusion
 from variegate.recipes.recipe import Recipe
-from variegate.runs.run import Options
-from variegate.storage import Snapshot, open_storage, printable
+from variegate.storage import printable
 from variegate.training.checkpoint import write_whole
 from variegate.training.comparison import (
     RightAnswers,
@@ -38,114 +26,57 @@ from variegate.training.comparison import (
     compare,
     expected_detectable,
 )
-from variegate.training.contents import class_of
-from variegate.training.features import Extractor, LogisticHead, extractor
+from variegate.training.corrupted_images import corrupted_places
+from variegate.training.frozen_runs import FrozenRuns
 from variegate.training.options import TrainingRun
+from variegate.training.proof import (
+    BASELINE,
+    TRIVIAL,
+    Arm,
+    ArmFigures,
+    Proof,
+    ProofDesign,
+    Setting,
+)
+from variegate.training.proof_images import ProofImages, proof_images
+from variegate.training.proof_log import ProofRun, RunLog, RunOutcome, digest
+from variegate.training.trained_runs import TrainedRuns, TrainingBench
 
-BASELINE = "none"
-#: The honest competitor, unless it is among the arms.
-TRIVIAL = "trivial"
 #: In the output's folder.
-FOLDS, RUNS, PROOF, GROUP_TABLE = "folds.csv", "runs.jsonl", "proof.json", "groups.csv"
-
-_DECAYS = (0.0001, 0.001, 0.01, 0.1)
-_UNTUNED = 0.01
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProofDesign:
-    """How it is found out.
-
-    Attributes:
-        folds, seeds: each pair of them is a run of every arm.
-        draws: variants of each image beside itself.
-        model, weights, size, gray: what makes features; see `extractor`.
-        tune: search the decay of the head, the same few values for every arm, on the first fold's
-            validation part.
-        audit: folder of `variegate audit`, whose groups stay together.
-        seed: of the folds.
-    """
-
-    folds: int = 5
-    seeds: int = 2
-    draws: int = 4
-    model: str = "mobilenet_v2"
-    weights: str = "hub"
-    size: int = 96
-    gray: bool = False
-    tune: bool = True
-    audit: str | Path | None = None
-    seed: int = 0
+RUNS, PROOF = "runs.jsonl", "proof.json"
+_BINS = 10
+_LEAST_FOLDS = 3
 
 
-@dataclass(slots=True, kw_only=True)
-class Proof:
-    """What came out.
+class ProofRuns(Protocol):
+    """Makes runs."""
 
-    Attributes:
-        place: of the dataset.
-        images, groups: in the folds.
-        classes: names.
-        design: how.
-        expected: the difference that it was expected to find four times in five.
-        decays: of the head, by arm.
-        verdicts: one for each arm.
-        left_out: images that cannot be used.
-        notes: what should be known.
-        elapsed_s: of this run.
-        resumed: runs that were there.
-    """
+    def outcomes(self, runs: Sequence[ProofRun]) -> Iterator[tuple[ProofRun, RunOutcome]]:
+        """Yield each run with what came out, in whatever order."""
 
-    place: str
-    images: int
-    groups: int
-    classes: tuple[str, ...]
-    design: ProofDesign
-    expected: float
-    decays: dict[str, float] = field(default_factory=dict)
-    verdicts: list[Verdict] = field(default_factory=list)
-    left_out: Faults = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    elapsed_s: float = 0.0
-    resumed: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        data = asdict(self)
-        return data | {"design": {**data["design"], "audit": str(self.design.audit or "")}}
+    def estimate(self, runs: Sequence[ProofRun]) -> float:
+        """Return about how many seconds they take."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Images:
-    """The images of all folds, in one order."""
-
-    sources: tuple[Source, ...]
-    labels: np.ndarray
-    folds: np.ndarray
-    groups: np.ndarray
-    classes: tuple[str, ...]
-    digest: str
-
-
-def prove_quickly(
+def prove(
     source: str | Path,
     output: str | Path,
-    recipes: Mapping[str, Recipe],
+    recipes: Mapping[str, Recipe | Arm],
     *,
     design: ProofDesign | None = None,
     run: TrainingRun | None = None,
     on_design: Callable[[Proof], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Proof:
-    """Compare training with recipes to training without, on frozen features.
+    """Compare training with recipes to training without.
 
     Args:
         source: a dataset of images with one class each.
         output: folder for folds, runs and proof; runs that are there are not made again.
         recipes: arms by name; TrivialAugment is added.
         design: how.
-        run: how the dataset is read.
-        on_design: told what the design can find, before it is run.
+        run: how the dataset is read, and on how many processes runs are made.
+        on_design: told what the design can find and how long it takes, before it is run.
         on_progress: told how many runs of how many are done.
 
     Raises:
@@ -153,56 +84,78 @@ def prove_quickly(
     """
     began = time.monotonic()
     design, run = design or ProofDesign(), run or TrainingRun()
-    arms = dict(recipes)
-    if not any(one.digest == Recipe.load(TRIVIAL).digest for one in arms.values()):
-        arms[TRIVIAL] = Recipe.load(TRIVIAL)
-    if BASELINE in recipes:
-        raise UsageError(f"--recipe {BASELINE}: it is always an arm; name a recipe")
-    if mixed := [name for name, one in arms.items() if one.mixes]:
+    if design.folds < _LEAST_FOLDS:
         raise UsageError(
-            f"--recipe {mixed[0]}: it makes images of several, which have no single label; "
-            "name a recipe without mixup, cutmix and mosaic"
+            f"--folds {design.folds}: expected at least {_LEAST_FOLDS}, as the search holds two out"
         )
-    check_pairs(design.folds * design.seeds, len(arms))
+    arms = _arms(recipes, design)
+    check_pairs(design.folds * design.seeds, len(arms) - 1)
     run = replace(run, hints=_hints(run.hints, recipes))
-    folder = Path(output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{printable(str(output))}: no folder can be made there ({error.strerror})"
-        ) from error
-    proof = Proof(place=str(source), images=0, groups=0, classes=(), design=design, expected=0.0)
-    images = _read(source, folder, design, run, proof)
-    sizes = np.bincount(np.unique(images.groups, return_inverse=True)[1]).tolist()
-    proof.images, proof.groups, proof.classes = len(images.sources), len(sizes), images.classes
+    folder = _folder(output)
+    proof = Proof(place=str(source), design=design)
+    images = proof_images(source, folder, design, run, proof)
+    proof.images, proof.classes = len(images.sources), images.classes
+    sizes = images.group_sizes()
+    proof.groups = len(sizes)
     proof.expected = expected_detectable(
-        sizes, folds=design.folds, seeds=design.seeds, arms=len(arms)
+        sizes, folds=design.folds, seeds=design.seeds, arms=len(arms) - 1
     )
+    limits = run.hints.decoding(run.limits)
+    runs: ProofRuns
+    if design.quick:
+        runs = FrozenRuns(images, arms, design, limits)
+    else:
+        bench = TrainingBench(images, arms, design, limits, run.device)
+        runs = TrainedRuns(bench, workers=run.workers)
+    contest = _Contest(images, arms, design, runs, RunLog(folder / RUNS), proof)
+    contest.begin()
     if on_design:
         on_design(proof)
-    runs = _Runs(str(source), images, {BASELINE: None, **arms}, design, run, folder, proof)
-    right = runs.all(on_progress)
-    for name in arms:
-        answers = RightAnswers(
-            right[BASELINE], right[name], images.folds, images.groups, images.labels
-        )
-        proof.verdicts.append(
-            compare(answers, name=name, classes=images.classes, arms=len(arms), seed=design.seed)
-        )
+    contest.finish(on_progress)
     proof.elapsed_s = time.monotonic() - began
     text = json.dumps(proof.to_json(), indent=2, ensure_ascii=False) + "\n"
     write_whole(folder / PROOF, text.encode("utf-8", "surrogateescape"))
     return proof
 
 
-def _hints(said: Hints, recipes: Mapping[str, Recipe]) -> Hints:
+def _arms(recipes: Mapping[str, Recipe | Arm], design: ProofDesign) -> dict[str, Arm]:
+    """Return all arms by name, the baseline first.
+
+    Raises:
+        UsageError: one cannot be an arm.
+    """
+    arms = {BASELINE: Arm(recipe=None)}
+    for name, one in recipes.items():
+        arms[name] = one if isinstance(one, Arm) else Arm(recipe=one)
+        if name == BASELINE or arms[name].recipe is None:
+            raise UsageError(f"--recipe {BASELINE}: it is always an arm; name a recipe")
+    trivial = Arm(recipe=Recipe.load(TRIVIAL))
+    if not any(one.digest == trivial.digest for one in arms.values()):
+        arms[TRIVIAL] = trivial
+    for name, one in arms.items():
+        recipe = one.recipe
+        if recipe is not None and recipe.mixes and design.quick:
+            raise UsageError(
+                f"--recipe {name}: it makes images of several, which have no single label; "
+                "name a recipe without mixup, cutmix and mosaic, or leave out --quick"
+            )
+        if recipe is not None and (recipe.classes is not None or recipe.variants_by_class):
+            raise UsageError(
+                f"--recipe {name}: it has other variants for some classes (classes, "
+                "variants_by_class), and every arm must see every image equally often; name a "
+                "recipe without them"
+            )
+    return arms
+
+
+def _hints(said: Hints, recipes: Mapping[str, Recipe | Arm]) -> Hints:
     """Return what is said of the dataset, and what the recipes say: all arms read it alike.
 
     Raises:
         UsageError: two recipes read it in two ways.
     """
-    read = {name: said.over(one.hints) for name, one in recipes.items()}
+    made = {name: one.recipe if isinstance(one, Arm) else one for name, one in recipes.items()}
+    read = {name: said.over(one.hints) for name, one in made.items() if one is not None}
     (first, hints), *others = read.items() or [("", said)]
     for name, other in others:
         if other != hints:
@@ -213,243 +166,204 @@ def _hints(said: Hints, recipes: Mapping[str, Recipe]) -> Hints:
     return hints
 
 
-def _read(
-    source: str | Path, folder: Path, design: ProofDesign, run: TrainingRun, proof: Proof
-) -> _Images:
-    """Deal the images into folds, whole groups at a time."""
-    group = [*run.group]
-    if design.audit is not None:
-        write_groups(design.audit, folder / GROUP_TABLE)
-        group.append(f"{folder / GROUP_TABLE}:group")
-    options = Options(
-        format=run.format, label_pattern=run.label_pattern, hints=run.hints, limits=run.limits
-    )
-    choice = SplitChoice(folds=design.folds, group=tuple(group), seed=design.seed)
-    split(source, csv=folder / FOLDS, choice=choice, options=options)
-    if not group:
-        proof.notes.append(
-            "every image is taken for a group of its own; if some show the same thing, name what "
-            "belongs together with --group or --audit, or the result is too good"
-        )
-    limits = run.hints.decoding(run.limits)
-    storage = open_storage(source)
-    with Snapshot(storage) as seen, SplitTable.read(folder / FOLDS) as table:
-        found = detect(seen, name=run.format, label_pattern=run.label_pattern, hints=run.hints)
-        rows = {one.key: one for one in table.rows()}
-        kept, digest = [], hashlib.sha256()
-        for one in members(found, seen):
-            reason = "" if len(one.shares) == 1 else "not of one class"
-            if not reason:
-                try:
-                    data = storage.read(one.key, limit=limits.max_bytes)
-                    decode(data, limits=limits)
-                    digest.update(hashlib.sha256(data).digest() + class_of(one).encode())
-                except (ImageError, InputError) as error:
-                    reason = str(error)
-            if reason:
-                example = f"{printable(one.key)}: {reason}"
-                count_fault(proof.left_out, kind_of_problem(reason), example)
-            elif one.key in rows:
-                kept.append(one)
-    if not kept:
-        raise InputError(f"{printable(str(source))}: no image has one class as a whole")
-    classes = tuple(sorted({class_of(one) for one in kept}))
-    if len(classes) < 2:
-        raise InputError(f"{printable(str(source))}: expected at least two classes")
-    numbers = {name: number for number, name in enumerate(classes)}
-    names = [rows[one.key].group or one.key for one in kept]
-    digest.update(json.dumps([rows[one.key].split for one in kept]).encode())
-    return _Images(
-        tuple(kept),
-        np.array([numbers[class_of(one)] for one in kept]),
-        np.array([int(rows[one.key].split.removeprefix("fold")) for one in kept]),
-        np.unique(names, return_inverse=True)[1],
-        classes,
-        digest.hexdigest()[:16],
-    )
+def _folder(output: str | Path) -> Path:
+    folder = Path(output)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{printable(str(output))}: no folder can be made there ({error.strerror})"
+        ) from error
+    return folder
 
 
-def write_groups(audited: str | Path, path: Path) -> None:
-    """Write the groups of an audit as a table of files and groups; what touches is one group.
-
-    Raises:
-        InputError: it is no folder of an audit.
-    """
-    storage = open_storage(audited)
-    if not storage.exists(GROUPS):
-        raise InputError(f"--audit {printable(str(audited))}: there is no {GROUPS}")
-    parents: dict[str, str] = {}
-
-    def top(name: str) -> str:
-        while parents.setdefault(name, name) != name:
-            name = parents[name]
-        return name
-
-    with storage.open_read(GROUPS) as lines:
-        for line in lines:
-            one = json.loads(line)
-            for member in one["members"]:
-                first, second = sorted((top(one["representative"]), top(member["key"])))
-                parents[second] = first
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("file", "group"))
-        writer.writerows((name, top(name)) for name in sorted(parents))
-
-
-class _Runs:
-    """Every arm in every fold with every seed; what is done is remembered, line by line."""
+class _Contest:
+    """All runs, those that are known and those that are to be made."""
 
     def __init__(
         self,
-        place: str,
-        images: _Images,
-        arms: Mapping[str, Recipe | None],
+        images: ProofImages,
+        arms: Mapping[str, Arm],
         design: ProofDesign,
-        run: TrainingRun,
-        folder: Path,
+        runs: ProofRuns,
+        log: RunLog,
         proof: Proof,
     ) -> None:
-        self._storage, self._images, self._arms = open_storage(place), images, arms
-        self._design, self._proof = design, proof
-        self._limits = run.hints.decoding(run.limits)
-        self._path = folder / RUNS
-        self._extract: Extractor | None = None
-        self._features = lru_cache(maxsize=2)(self._made_features)
+        self._images, self._arms, self._design = images, arms, design
+        self._runs, self._log, self._proof = runs, log, proof
+        self._done = 0
 
-    def all(self, on_progress: Callable[[int, int], None] | None) -> dict[str, np.ndarray]:
-        """Return (N, S) what each arm had right."""
-        design, images = self._design, self._images
-        known = self._known()
-        total = len(self._arms) * design.folds * design.seeds
-        right = {name: np.zeros((len(images.sources), design.seeds)) for name in self._arms}
-        done = 0
+    def begin(self) -> None:
+        """Read what is known, and tell how long the rest takes."""
+        self._log.read()
+        searched = self._searched()
+        # Which setting is chosen costs no time, so any stands for it.
+        main = self._main(dict.fromkeys(self._arms, self._design.settings[0]))
+        if all(self._log.get(self._identity(one)) for one in searched):
+            main = self._main({name: self._chosen(name) for name in self._arms})
+        every = [*searched, *main]
+        self._proof.runs = len(every)
+        missing = [one for one in every if self._log.get(self._identity(one)) is None]
+        self._proof.resumed = len(every) - len(missing)
+        self._proof.expected_s = self._runs.estimate(missing)
+
+    def finish(self, on_progress: Callable[[int, int], None] | None) -> None:
+        """Make what is missing, and say what it means."""
+        self._make(self._searched(), on_progress)
+        settings = {name: self._chosen(name) for name in self._arms}
+        main = self._main(settings)
+        self._make(main, on_progress)
+        found = {one: self._known(one) for one in main}
         for name in self._arms:
-            decay = self._decay(name, known)
-            self._proof.decays[name] = decay
-            for seed in range(design.seeds):
-                for fold in range(1, design.folds + 1):
-                    here = images.folds == fold
-                    identity = self._identity(name, fold, seed, decay)
-                    answers = known.get(identity)
-                    if answers is None:
-                        found = self._run(name, seed, ~here, here, decay)
-                        answers = (found == images.labels[here]).astype(int).tolist()
-                        self._remember(identity, answers, arm=name, fold=fold, seed=seed)
-                    else:
-                        self._proof.resumed += 1
-                    right[name][here, seed] = answers
-                    done += 1
-                    if on_progress:
-                        on_progress(done, total)
+            mine = {one: outcome for one, outcome in found.items() if one.arm == name}
+            self._proof.arms.append(self._figures(name, settings[name], mine))
+        right = {name: self._right(name, found) for name in self._arms}
+        every = np.arange(len(self._images.sources))
+        self._compare(right, every, self._proof.verdicts, classes=True)
+        if all(one.corrupted for one in found.values()):
+            right = {name: self._right_corrupted(name, found) for name in self._arms}
+            folds = range(1, self._design.folds + 1)
+            places = [corrupted_places(self._images.folds, fold) for fold in folds]
+            some = np.sort(np.concatenate(places))
+            self._compare(right, some, self._proof.robustness, classes=False)
+
+    def _searched(self) -> list[ProofRun]:
+        if not self._design.tune:
+            return []
+        return [
+            ProofRun(arm=name, fold=1, seed=0, setting=setting, search=True)
+            for name in self._arms
+            for setting in self._design.settings
+        ]
+
+    def _main(self, settings: Mapping[str, Setting]) -> list[ProofRun]:
+        return [
+            ProofRun(arm=name, fold=fold, seed=seed, setting=settings[name])
+            for name in self._arms
+            for seed in range(self._design.seeds)
+            for fold in range(1, self._design.folds + 1)
+        ]
+
+    def _make(
+        self, runs: Sequence[ProofRun], on_progress: Callable[[int, int], None] | None
+    ) -> None:
+        missing = [one for one in runs if self._log.get(self._identity(one)) is None]
+        self._done += len(runs) - len(missing)
+        for one, outcome in self._runs.outcomes(missing):
+            self._log.add(self._identity(one), one, outcome)
+            self._done += 1
+            if on_progress:
+                on_progress(self._done, self._proof.runs)
+
+    def _chosen(self, name: str) -> Setting:
+        """Return the setting that did best in the search, the lower loss between equals."""
+        if not self._design.tune:
+            return self._design.settings[0]
+
+        def merit(one: ProofRun) -> tuple[float, float]:
+            return self._accuracy(one), -self._known(one).log_loss
+
+        return max((one for one in self._searched() if one.arm == name), key=merit).setting
+
+    def _accuracy(self, run: ProofRun) -> float:
+        return float(self._answered_right(run).mean())
+
+    def _answered_right(self, run: ProofRun) -> np.ndarray:
+        judged = self._images.parts(run.fold, search=run.search)[1]
+        return np.array(self._known(run).answers) == self._images.labels[judged]
+
+    def _known(self, run: ProofRun) -> RunOutcome:
+        found = self._log.get(self._identity(run))
+        assert found is not None
+        return found
+
+    def _right(self, name: str, found: Mapping[ProofRun, RunOutcome]) -> np.ndarray:
+        """Return (N, S) what an arm had right."""
+        right = np.zeros((len(self._images.sources), self._design.seeds))
+        for one in found:
+            if one.arm == name:
+                right[self._images.folds == one.fold, one.seed] = self._answered_right(one)
         return right
 
-    def _decay(self, name: str, known: Mapping[str, Any]) -> float:
-        """Search it on the first fold's validation part: the second fold, without the first."""
-        if not self._design.tune:
-            return _UNTUNED
-        identity = self._identity(name, 0, 0, 0.0)
-        if identity in known:
-            return float(known[identity][0])
-        folds = self._images.folds
-        learned, judged = folds > 2, folds == 2
-        labels = self._images.labels[judged]
-        shares = [
-            float((self._run(name, 0, learned, judged, decay) == labels).mean())
-            for decay in _DECAYS
-        ]
-        best = _DECAYS[int(np.argmax(shares))]
-        self._remember(identity, [best], arm=name, tuned=dict(zip(_DECAYS, shares, strict=True)))
-        return best
+    def _right_corrupted(self, name: str, found: Mapping[ProofRun, RunOutcome]) -> np.ndarray:
+        right = np.full((len(self._images.sources), self._design.seeds), np.nan)
+        for one, outcome in found.items():
+            if one.arm == name:
+                places = corrupted_places(self._images.folds, one.fold)
+                right[places, one.seed] = outcome.corrupted
+        return right
 
-    def _run(
-        self, name: str, seed: int, learned: np.ndarray, judged: np.ndarray, decay: float
-    ) -> np.ndarray:
-        plain = self._features(BASELINE, 0)
-        labels = self._images.labels
-        features = plain[learned]
-        targets = labels[learned]
-        if self._arms[name] is not None:
-            variants = self._features(name, seed).reshape(len(labels), self._design.draws, -1)
-            features = np.concatenate([features, *np.moveaxis(variants[learned], 1, 0)])
-            targets = np.tile(targets, self._design.draws + 1)
-        head = LogisticHead(features, targets, classes=len(self._images.classes), decay=decay)
-        return head.answers(plain[judged])
-
-    def _made_features(self, name: str, seed: int) -> np.ndarray:
-        if self._extract is None:
-            design = self._design
-            self._extract = extractor(
-                design.model, design.weights, size=design.size, gray=design.gray, seed=design.seed
+    def _compare(
+        self,
+        right: Mapping[str, np.ndarray],
+        places: np.ndarray,
+        into: list[Verdict],
+        *,
+        classes: bool,
+    ) -> None:
+        images, names = self._images, [one for one in self._arms if one != BASELINE]
+        for name in names:
+            answers = RightAnswers(
+                right[BASELINE][places],
+                right[name][places],
+                images.folds[places],
+                images.groups[places],
+                images.labels[places],
             )
-        recipe, made = self._arms[name], []
-        if recipe is not None:
-            recipe = recipe.model_copy(update={"seed": 1 + self._design.seed + seed})
-        for source in self._images.sources:
-            data = self._storage.read(source.key, limit=self._limits.max_bytes)
-            image = decode(data, limits=self._limits)
-            shown = [image] if recipe is None else self._variants(recipe, image, source.key)
-            made.append(self._extract(shown))
-        return np.concatenate(made)
+            into.append(
+                compare(
+                    answers,
+                    name=name,
+                    classes=images.classes if classes else (),
+                    arms=len(names),
+                    seed=self._design.seed,
+                )
+            )
+            if classes:
+                self._proof.pairs[name] = answers.pairs().tolist()
 
-    def _variants(self, recipe: Recipe, image: np.ndarray, key: str) -> list[np.ndarray]:
-        """Return as many variants as every arm gets, of several draws if need be."""
-        sample, draws = Sample(image), self._design.draws
-        planned: list[Variant] = []
-        for again in range(draws):
-            drawn = recipe.model_copy(update={"seed": recipe.seed + 1_000_003 * again})
-            every = drawn.plan(key=key, size=sample.size)
-            planned += [one for one in every if one.operations]
-            if len(planned) >= draws:
-                break
-        if not planned:
-            return [image] * draws
-        # A recipe of many variants is drawn whole, and only these are made.
-        places = np.linspace(0, len(planned) - 1, draws).round().astype(int).tolist()
-        made = {}
-        for place in set(places):
-            found = execute([planned[place]], lambda _: sample, size=sample.size, reducible=False)
-            made[place] = next(iter(found))[1].image.copy()
-        return [made[place] for place in places]
-
-    def _identity(self, name: str, fold: int, seed: int, decay: float) -> str:
-        recipe, design = self._arms[name], self._design
-        told = (
-            self._images.digest,
-            "" if recipe is None else recipe.digest,
-            *(design.draws, design.model, design.weights, design.size, design.gray, design.seed),
-            *(fold, seed, decay),
+    def _figures(
+        self, name: str, setting: Setting, found: Mapping[ProofRun, RunOutcome]
+    ) -> ArmFigures:
+        images = self._images
+        calibration, confusion = Calibration(_BINS), Confusion(len(images.classes))
+        for run, outcome in found.items():
+            labels = images.labels[images.folds == run.fold].tolist()
+            for label, answer, sure in zip(labels, outcome.answers, outcome.sure, strict=True):
+                confusion.add(label, answer)
+                calibration.add(sure, right=label == answer)
+        outcomes = list(found.values())
+        corrupted = [one for outcome in outcomes for one in outcome.corrupted]
+        epochs = min(len(one.losses) for one in outcomes)
+        names = outcomes[0].corruptions
+        return ArmFigures(
+            name=name,
+            accuracy=confusion.accuracy or 0.0,
+            setting=setting,
+            searched=[
+                (one.setting, self._accuracy(one)) for one in self._searched() if one.arm == name
+            ],
+            log_loss=float(np.average([o.log_loss for o in outcomes], weights=_sizes(outcomes))),
+            calibration_error=calibration.expected_error or 0.0,
+            bins=tuple(calibration.bins()),
+            confusion=tuple(tuple(map(int, row)) for row in confusion.counts),
+            corrupted=float(np.mean(corrupted)) if corrupted else None,
+            corruptions={
+                each: float(np.mean([o.corruptions[each] for o in outcomes])) for each in names
+            },
+            losses=[float(np.mean([o.losses[n] for o in outcomes])) for n in range(epochs)],
         )
-        return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
-    def _known(self) -> dict[str, Sequence[float]]:
-        if not self._path.exists():
-            return {}
-        known = {}
-        for line in self._path.read_text(encoding="utf-8").splitlines():
-            try:
-                one = json.loads(line)
-            except ValueError:
-                # The last line of a run that was killed.
-                continue
-            known[one["identity"]] = one["right"]
-        return known
+    def _identity(self, run: ProofRun) -> str:
+        design, arm = self._design, self._arms[run.arm]
+        kind: tuple[object, ...] = ("quick", design.draws)
+        if not design.quick:
+            corrupted = design.corruptions and not run.search
+            kind = ("whole", design.wanted_steps, design.batch, corrupted)
+        model = (design.model, design.weights, design.side, design.gray, design.seed)
+        where = (run.fold, run.seed, run.setting, run.search)
+        return digest(self._images.digest, arm.digest, *kind, *model, *where)
 
-    def _remember(self, identity: str, right: Sequence[float], **about: Any) -> None:
-        line = json.dumps({"identity": identity, "right": list(right), **about})
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                # A line that was cut off ends before this one.
-                file.write(f"\n{line}\n" if self._cut_off() else f"{line}\n")
-        except OSError as error:
-            raise OutputError(
-                f"{printable(str(self._path))}: cannot be written ({error.strerror}); free some "
-                "space and run the same command again to resume"
-            ) from error
 
-    def _cut_off(self) -> bool:
-        if not self._path.exists() or not (size := self._path.stat().st_size):
-            return False
-        with self._path.open("rb") as file:
-            file.seek(size - 1)
-            return file.read(1) != b"\n"
+def _sizes(outcomes: Sequence[RunOutcome]) -> list[int]:
+    return [len(one.answers) for one in outcomes]

@@ -161,7 +161,7 @@ def leaks(
         wanted = [(BYTES, ""), (PIXELS, ""), (DERIVED, ""), (ORIGINAL, "")]
         wanted += [(GROUP, one.description) for one in rules if not isinstance(one, OriginalRule)]
         for grade, rule in wanted:
-            report.grades.append(_found(marks, grade, rule))
+            report.grades.append(leak_grade(marks, grade, rule))
         report.leaks = sum(one.count for one in report.grades)
         if csv is not None:
             _write(marks, wanted, Path(csv))
@@ -217,13 +217,13 @@ def _digests(storage: Storage, source: Source, limits: Limits) -> Digests:
         data = storage.read(source.key, limit=limits.max_bytes)
         # As the manifest has it.
         content = hashlib.sha256(data).digest()
-        return Digests(content, _digest_of_pixels(decode(data, limits=limits)))
+        return Digests(content, digest_of_pixels(decode(data, limits=limits)))
     except (ImageError, InputError) as error:
         reason = str(error).removeprefix(f"{storage.place(source.key)}: ")
         return Digests(content, fault=reason)
 
 
-def _digest_of_pixels(image: np.ndarray) -> bytes:
+def digest_of_pixels(image: np.ndarray) -> bytes:
     """Return what tells an upright image's pixels; gray ones are those of three equal channels."""
     rgb = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) if image.ndim == 2 else image
     digest = hashlib.blake2b(repr(rgb.shape).encode(), digest_size=16)
@@ -231,7 +231,7 @@ def _digest_of_pixels(image: np.ndarray) -> bytes:
     return digest.digest()
 
 
-def _found(marks: SharedMarks, grade: str, rule: str) -> LeakGrade:
+def leak_grade(marks: SharedMarks, grade: str, rule: str) -> LeakGrade:
     """Return all of a grade."""
     found = LeakGrade(grade=grade, rule=rule)
     for name, rows in marks.sets(grade, rule):

@@ -23,6 +23,7 @@ from variegate.runs.job import Job, Shard
 from variegate.runs.rows import Counts
 from variegate.runs.worker import run_shard
 from variegate.storage.json import loaded
+from variegate.storage.member_file import ONLY_READ
 
 # Often enough for a live progress bar, seldom enough to cost nothing.
 _PROGRESS_INTERVAL_S = 0.1
@@ -33,6 +34,7 @@ def main() -> None:
     # An interrupt goes to the whole group; the parent decides what to do about it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
+    os.environ[ONLY_READ] = "1"
     answers = _Answers()
     lines: SimpleQueue[bytes] = SimpleQueue()
     # Not sys.stdin itself: an orderly end would wait for who reads from it.
