@@ -1,9 +1,13 @@
 """Duplicates: copies and edits of real photos found, look-alikes left apart; time for many images.
 
 python duplicates.py synthetic N    pairs among N synthetic images, in a process of its own
-python duplicates.py part NAME      photos, components, hands, cells or planted, likewise
+python duplicates.py part NAME [--images N]
+                                    photos, components, hands, cells or planted, likewise; kept
+python duplicates.py collect        the result of the parts that are kept, for docs/benchmarks.md
 """
 
+import argparse
+import datetime as dt
 import itertools
 import json
 import os
@@ -21,10 +25,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from harness import PEERS, Claim, Result, number, python_of
+from harness import PEERS, Claim, Result, number, peer_versions, python_of
 from memory import peak
-from photos import _paths, data
+from photos import WORK, _paths, data
 from planted_heap import prepared
+from results import Measured, machine, own_versions
 from variegate.datasets.prepare.audit import GROUPS, audit
 from variegate.datasets.prepare.candidates import hash_pairs, word_pairs
 from variegate.datasets.prepare.words import FEATURES, TABLES
@@ -38,15 +43,17 @@ LOOK_ALIKES = {
     "hands": "sign_digits/*/*.JPG",
     "cells": "bccd_voc/JPEGImages/*",
 }
+PARTS = ("photos", *LOOK_ALIKES, "planted")
 PEER_NAMES = {"pHash": "phash", "CNN": "cnn"}
+KEPT = WORK / "duplicates"
 METHOD = f"""
-*Found:* {PHOTOS} photos of the test data and 15 files made of each, {PHOTOS * 16:,} images in one
-folder, by `variegate audit`. A pair is found when its two images are in one group; a pair of two
+*Found:* up to {PHOTOS} photos of the test data and 15 files made of each in one folder, by
+`variegate audit`. A pair is found when its two images are in one group; a pair of two
 different photos in a group is false. Then the sets of look-alikes, components (96 x 96), hands
 (100 x 100) and blood cells, each image beside a copy of JPEG quality 60, its mirror image and a
 crop of 70% of each side.
 
-Beside it imagededup, in an environment of its own, on the same 4,000 files: its perceptual hash of
+Beside it imagededup, in an environment of its own, on the same files: its perceptual hash of
 64 bits at its usual distance, and its CNN at its usual similarity of .9, with MobileNetV2, for the
 network it would take by itself has to be loaded. Of its pairs those count that hold the original.
 
@@ -139,7 +146,7 @@ _WANTED = ("crop 30%", "turned by 15 degrees", "mirrored", "padded by 10%")
 
 def run(*, quick: bool) -> Result:
     """Run the benchmark: each part in a process of its own."""
-    parts = {name: _part_of(name, quick=quick) for name in ("photos", *LOOK_ALIKES, "planted")}
+    parts = {name: _part_of(name, quick=quick) for name in PARTS}
     sizes = (10_000,) if quick else (10_000, *MANY)
     return result(parts, {size: measured(size) for size in sizes})
 
@@ -153,7 +160,7 @@ def result(parts: dict[str, Any], many: dict[int, dict[str, float]]) -> Result:
     """
     rows: list[tuple[str, ...]] = []
     claims: list[Claim] = []
-    for name in ("photos", *LOOK_ALIKES):
+    for name in [name for name in ("photos", *LOOK_ALIKES) if name in parts]:
         one = parts[name]
         precision = one["right"] / max(1, one["right"] + one["false"])
         peers = one["peers"]
@@ -171,10 +178,12 @@ def result(parts: dict[str, Any], many: dict[int, dict[str, float]]) -> Result:
                 Claim.at_least(f"photos: recall, {edit}", 0.95, one["recall"][edit])
                 for edit in _WANTED
             ]
-    for kind, count, found, graded in parts["planted"]["found"]:
-        rows.append((f"planted: {kind}", f"{found:,} of {count:,}, {graded:,} by grade", "", ""))
-        claims.append(Claim.at_least(f"planted: {kind}, share found", 0.95, found / count))
-    claims.append(Claim.at_most("planted: files with strangers", 0, parts["planted"]["false"]))
+    if "planted" in parts:
+        for kind, count, found, graded in parts["planted"]["found"]:
+            told = f"{found:,} of {count:,}, {graded:,} by grade"
+            rows.append((f"planted: {kind}", told, "", ""))
+            claims.append(Claim.at_least(f"planted: {kind}, share found", 0.95, found / count))
+        claims.append(Claim.at_most("planted: files with strangers", 0, parts["planted"]["false"]))
     for size, one in many.items():
         told = f"{number(one['seconds'])} s, {number(one['cpu'])} s of processor"
         memory = one["peak"] / 2**20
@@ -186,7 +195,36 @@ def result(parts: dict[str, Any], many: dict[int, dict[str, float]]) -> Result:
             claims.append(Claim.at_most(f"{size:,} images, s", limits[0], one["seconds"]))
             claims.append(Claim.at_most(f"{size:,} images, MB", limits[1], memory))
     head = ("images", "variegate", "imagededup, pHash", "imagededup, CNN (MobileNetV2)")
-    return Result("Duplicates", METHOD, head, rows, claims)
+    return Result("Duplicates", METHOD + _ran(parts, many), head, rows, claims)
+
+
+def _ran(parts: dict[str, Any], many: dict[int, dict[str, float]]) -> str:
+    """Return what of all this was run."""
+    ran = [
+        f"{name} ({one['images']:,} images and what was made of each)" if "images" in one else name
+        for name, one in parts.items()
+    ]
+    ran += [f"{size:,} synthetic images" for size in many]
+    missing = [name for name in PARTS if name not in parts]
+    missing += [] if many else ["synthetic images"]
+    left = f" Not run: {', '.join(missing)}." if missing else ""
+    return f"\n*Run:* {', '.join(ran)}.{left}\n"
+
+
+def collected() -> Result:
+    """Return the result of the parts that are kept."""
+    kept = {name: KEPT / f"{name}.json" for name in PARTS}
+    parts = {name: json.loads(file.read_text()) for name, file in kept.items() if file.exists()}
+    sizes = {size: KEPT / f"synthetic-{size}.json" for size in (_WITH_PEER, *MANY)}
+    many = {size: json.loads(file.read_text()) for size, file in sizes.items() if file.exists()}
+    return result(parts, many)
+
+
+def _keep(name: str, found: Any) -> None:
+    KEPT.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(found)
+    (KEPT / f"{name}.json").write_text(text)
+    print(text)
 
 
 def _part_of(name: str, *, quick: bool) -> Any:
@@ -195,8 +233,8 @@ def _part_of(name: str, *, quick: bool) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def part(name: str, *, quick: bool) -> Any:
-    """Run one part; return JSON values."""
+def part(name: str, *, quick: bool, most: int = PHOTOS) -> Any:
+    """Run one part, with so many images at most; return JSON values."""
     if name == "planted":
         folder = Path(tempfile.mkdtemp(prefix="planted-"))
         try:
@@ -205,11 +243,11 @@ def part(name: str, *, quick: bool) -> Any:
             shutil.rmtree(folder, ignore_errors=True)
     if name == "photos":
         chosen = _paths()
-        count = 20 if quick else PHOTOS
+        count = 20 if quick else most
         images = [cv2.imread(str(chosen[n * len(chosen) // count])) for n in range(count)]
         return found_in(images, ALL, peers=True)
     images = look_alikes(name)
-    return found_in(images[:10] if quick else images, FEW, peers=False)
+    return found_in(images[: 10 if quick else most], FEW, peers=False)
 
 
 def look_alikes(name: str) -> list[np.ndarray]:
@@ -258,6 +296,7 @@ def found_in(images: list[np.ndarray], edits: dict[str, Edit], *, peers: bool) -
                 print("false:", one, other, group["representative"], file=sys.stderr, flush=True)
             pairs[one[:4] == other[:4]] += 1
     return {
+        "images": len(images),
         "recall": {name: hits[name] / len(images) for name in names},
         "false": pairs[False],
         "right": pairs[True],
@@ -317,10 +356,27 @@ def synthetic(size: int) -> dict[str, float]:
     }
 
 
-if __name__ == "__main__":
-    if sys.argv[1:2] == ["synthetic"]:
-        print(json.dumps(synthetic(int(sys.argv[2]))))
-    elif sys.argv[1:2] == ["part"]:
-        print(json.dumps(part(sys.argv[2], quick="--quick" in sys.argv)))
+def main() -> None:
+    """Run what the arguments say."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", nargs="?", choices=("synthetic", "part", "collect"))
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("--images", type=int, default=PHOTOS)
+    parser.add_argument("--quick", action="store_true")
+    asked = parser.parse_args()
+    if asked.what == "synthetic":
+        _keep(f"synthetic-{asked.name}", synthetic(int(asked.name)))
+    elif asked.what == "part":
+        _keep(asked.name, part(asked.name, quick=asked.quick, most=asked.images))
+    elif asked.what == "collect":
+        found, today = collected(), f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
+        python_of("imagededup")
+        versions = own_versions() | peer_versions()
+        Measured(today, machine(), os.getloadavg()[1], versions, found).save("duplicates")
+        print(found.markdown())
     else:
-        print(run(quick="--quick" in sys.argv))
+        print(run(quick=asked.quick).markdown())
+
+
+if __name__ == "__main__":
+    main()

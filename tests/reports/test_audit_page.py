@@ -143,7 +143,7 @@ def test_thumbnails_are_bounded_and_images_that_are_gone_are_told(heap, audited,
     text = (page / PAGE).read_text()
     assert text.count("<img") == 5 == made[-1][0]
     assert "no thumbnail: the page has as many as it may" in text
-    assert "no thumbnail: it cannot be read any more" in text
+    assert "no thumbnail: it cannot be read" in text
 
 
 def test_the_command_writes_the_page_or_leaves_none(heap, audited, tmp_path):

@@ -1,6 +1,6 @@
 """Groups of duplicates on a page: side by side, with their relations drawn and told."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from variegate.datasets.prepare.audit import Audit
 from variegate.datasets.prepare.relations import GRADES, Grade, Relation
@@ -43,11 +43,16 @@ def group_blocks(found: Audit, shown: Findings, thumbnails: Thumbnails) -> Itera
     if not found.groups and not found.again:
         yield tag("div", "No image is in it more than once.", class_="panel")
         return
-    counts = [(GRADE_NAMES[g], found.duplicates[g].images) for g in GRADES]
+    counts = {grade: one.images for grade, one in found.duplicates.items()}
     about = f"{found.groups:,} groups of duplicates, {found.again:,} of what was photographed again"
-    table = bars([one for one in counts if one[1]], found.images, color="other")
-    yield tag("div", tag("h3", about), table, class_="panel")
+    yield grade_counts(about, counts, found.images)
     yield from graded_blocks(shown, thumbnails)
+
+
+def grade_counts(heading: str, counts: Mapping[str, int], images: int) -> Html:
+    """Return how many images were found by each grade."""
+    rows = [(GRADE_NAMES[grade], counts[grade]) for grade in GRADES if counts.get(grade)]
+    return tag("div", tag("h3", heading), bars(rows, images, color="other"), class_="panel")
 
 
 def graded_blocks(shown: Findings, thumbnails: Thumbnails) -> Iterator[Html]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from variegate.datasets.prepare.account import Account
@@ -18,7 +19,7 @@ from variegate.reports.audit import (
 )
 from variegate.reports.charts import bars, stacked
 from variegate.reports.findings import Findings, findings
-from variegate.reports.groups import graded_blocks
+from variegate.reports.groups import grade_counts, graded_blocks
 from variegate.reports.markup import Html, joined, tag
 from variegate.reports.page import Section, page
 from variegate.reports.shots import base_name, shot
@@ -138,7 +139,9 @@ def preparation_page(made: Preparation, thumbnails: Thumbnails) -> Iterator[str]
             "Images of the heap that show the same. Which one is kept, and why, stands in "
             f"{DECISIONS}; edit it, and give it with --decisions to the same command."
         )
-        blocks = graded_blocks(made.shown, thumbnails)
+        heading = "Images of the heap that show what another one shows"
+        counts = grade_counts(heading, account.grades, account.inputs)
+        blocks = chain([counts], graded_blocks(made.shown, thumbnails))
         sections.append(Section("duplicates", "Duplicates", blocks, intro))
     if figures is not None:
         sections.append(Section("splits", "Classes and splits", _splits(account, figures)))
@@ -175,6 +178,9 @@ def _account(found: Account) -> Iterator[Html]:
     if found.reasons:
         reasons = bars(found.reasons.items(), found.quarantined, color="bad")
         yield tag("div", tag("h3", "Why files were quarantined"), reasons, class_="panel block")
+    if flags := [one for one in found.flags.items() if one[1]]:
+        flagged = bars(flags, found.inputs, color="warn")
+        yield tag("div", tag("h3", "Flags in the heap"), flagged, class_="panel block")
 
 
 def _row(name: object, count: int, total: int, *, class_: str | None = None) -> Html:

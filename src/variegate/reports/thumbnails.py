@@ -57,7 +57,7 @@ class Thumbnails:
         try:
             address, size = self._address(key)
         except (ImageError, InputError):
-            return tag("span", "no thumbnail: it cannot be read any more", class_="missing")
+            return tag("span", "no thumbnail: it cannot be read", class_="missing")
         self.made += 1
         if self._on_made:
             self._on_made(self.made)

@@ -105,7 +105,7 @@ def test_what_is_no_index_is_named(index, tmp_path):
         ("hello", "damaged"),
         (text[: len(text) // 2], "damaged"),
         ("\n".join(text.splitlines()[:-1]) + "\n", "ends early, after 4 of 5"),
-        (text.replace('"variegate_index":1', '"variegate_index":9'), "another version"),
+        (text.replace('"variegate_index":2', '"variegate_index":9'), "another version"),
         ("[]\n", "damaged"),
     ):
         other.write_text(damaged)

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+from collections import Counter
 
 import pytest
 
@@ -9,6 +11,7 @@ import planted
 from variegate import Options
 from variegate.datasets.prepare.audit import GROUPS
 from variegate.datasets.prepare.prepare import prepare_dataset
+from variegate.reports.groups import GRADE_NAMES
 from variegate.reports.prepare import PAGE, write_preparation_page
 
 
@@ -81,8 +84,36 @@ def test_no_group_holds_strangers(heap, account):
             assert len({heap.origins.get(key, key.split("/")[0]) for key in keys}) == 1
 
 
-def test_the_report_shows_what_was_found(heap, account):
-    page = (heap.folder.with_name("clean.audit") / PAGE).read_text()
+def test_the_report_counts_what_was_planted(heap, account, decided):
+    audited = heap.folder.with_name("clean.audit")
+    report = json.loads((audited / "prepare.json").read_text())
+    page = (audited / PAGE).read_text()
+    made = {kind: len(pairs) for kind, pairs in heap.made.items()}
+    expected = Counter(bytes=sum(made[one] for one in planted.FILED if one != "cut off"))
+    for kind, (grade, _) in planted.MADE.items():
+        expected[grade] += made[kind]
+    # What the messy sets bring of their own is known only as a whole.
+    theirs = Counter(
+        row["grade"] for key, row in decided.items() if key.startswith(("turned/", "odd/"))
+    )
+    found = report["grades"]
+    planted_ones = {grade: found[grade] - theirs[grade] for grade in found}
+    # Of a JPEG file that another decoder saved as PNG some pixels may be one step away.
+    assert planted_ones["pixels"] >= 1
+    planted_ones["copy"] += planted_ones.pop("pixels") - expected.pop("pixels")
+    assert {grade: planted_ones[grade] for grade in expected} == expected
+    for grade in ("bytes", "pixels", "copy", "edit"):
+        assert _bar(page, GRADE_NAMES[grade]) == found[grade]
+    assert report["reasons"]["set aside by decision"] == 2 * made["in another class"]
+    assert report["reasons"]["truncated JPEG"] >= made["cut off"]
+    assert report["flags"]["wrong extension"] >= made["under a wrong extension"]
+    assert _bar(page, "wrong extension") == report["flags"]["wrong extension"]
     for text in ("mirrored", "half size", "truncated JPEG", "several classes"):
         assert text in page
     assert f"{account.duplicates:,}" in page
+
+
+def _bar(page, name):
+    """Return the count that stands beside a name."""
+    found = re.search(rf">{name}<.*?>([0-9,]+)<", page, re.DOTALL)
+    return int(found[1].replace(",", ""))

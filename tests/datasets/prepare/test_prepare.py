@@ -91,7 +91,7 @@ def test_proposals_follow_the_rules(prepared):
     quarantined = {name for name, word in decided.items() if word == "quarantine"}
     assert quarantined == {"coat/photo6.jpg", "hat/undecided.jpg", "coat/cut.jpg"}
     assert "class dress by 2 of 3" in table["coat/outvoted.jpg"]["reason"]
-    assert "none with more than half: coat 1, hat 1" in table["hat/undecided.jpg"]["reason"]
+    assert "none with more than half: coat: 1, hat: 1" in table["hat/undecided.jpg"]["reason"]
     assert table["dress/mirrored.jpg"]["group"] == table["dress/photo3.jpg"]["group"]
     assert "mirrored" in table["dress/photo3.jpg"]["relation"]
     assert "notes.txt" not in table

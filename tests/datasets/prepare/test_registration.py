@@ -28,6 +28,39 @@ def test_half_the_size_is_a_copy(photo):
     assert sentence == "b.jpg is a.jpg at half size, JPEG quality 60"
 
 
+@pytest.fixture(scope="module")
+def hands(data_dir):
+    paths = sorted((data_dir / "sign_digits").glob("*/*.JPG"))
+    return [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths]
+
+
+def _half(image):
+    small = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 60])
+    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+
+
+def test_half_the_size_of_a_small_image_is_a_copy(hands):
+    for hand in hands[::10]:
+        found = _relation(hand, _half(hand))
+        assert found.grade == "copy"
+        assert "at half size" in found.words
+
+
+def test_half_the_size_of_a_small_mirror_image_is_an_edit(hands):
+    found = _relation(_half(cv2.flip(hands[0], 1)), hands[0])
+    assert (found.grade, found.mirrored) == ("edit", True)
+    assert "at twice the size" in found.words
+
+
+@pytest.mark.parametrize("pair", [(98, 97), (35, 80), (88, 75)])
+def test_half_the_size_of_a_hand_much_alike_is_not_related(hands, pair):
+    one, other = (hands[number] for number in pair)
+    for hand, half in ((one, _half(other)), (other, _half(one))):
+        found = _relation(hand, half)
+        assert found is None or found.grade == "again"
+
+
 def test_a_part_is_found_where_it_was_cut_out(photo):
     height, width = photo.shape
     x, y, wide, high = 40, 30, int(width * 0.7), int(height * 0.7)

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from variegate.datasets.prepare.audit import kind_of_reason
+from variegate.datasets.prepare.audit import SUMMARY, kind_of_reason
 from variegate.datasets.prepare.selection import DUPLICATE, LEFT_OUT
 from variegate.formats.base import counted, named
 from variegate.runs import manifest
 from variegate.runs.rows import Row
 from variegate.runs.run import Summary
 from variegate.storage import Storage, open_storage, printable
+from variegate.storage.json import loaded
 
 _SHOWN = 3
 
@@ -39,6 +40,8 @@ class Account:
         skipped: not images.
         as_they_were: of those kept, files whose pixels were not encoded anew.
         reasons: of the quarantine, with counts.
+        grades: images of the heap that another one shows, too, by grade of how they are related.
+        flags: images of the heap by flag.
         classes: counts by class; of those decided, in the clean dataset.
         notes: what should be known.
         digest: of the clean dataset.
@@ -57,6 +60,8 @@ class Account:
     skipped: int
     as_they_were: int
     reasons: dict[str, int]
+    grades: dict[str, int]
+    flags: dict[str, int]
     classes: dict[str, ClassAccount]
     notes: tuple[str, ...]
     digest: str
@@ -92,6 +97,7 @@ def account_of(place: str, decisions: str, audited: Storage, summary: Summary) -
             kept[row.label] += 1
         if row.source_sha256 and before.source_sha256 not in (None, row.source_sha256):
             changed.append(row.key)
+    heap = loaded(audited.read(SUMMARY))
     return Account(
         place=place,
         output=summary.output,
@@ -104,6 +110,8 @@ def account_of(place: str, decisions: str, audited: Storage, summary: Summary) -
         skipped=counts["skipped"],
         as_they_were=counts["as they were"],
         reasons=dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
+        grades={name: one["images"] for name, one in heap["duplicates"].items()},
+        flags=heap["flags"],
         classes={
             name: ClassAccount(found=found[name], kept=kept[name]) for name in sorted(found | kept)
         },

@@ -33,7 +33,7 @@ from variegate.storage.json import dumped, loaded
 
 #: Its name among the tables of an audit.
 INDEX = "prepare.index"
-_VERSION = 1
+_VERSION = 2
 # No file has it in its name.
 _OLD = "\0"
 _READING = Lock()

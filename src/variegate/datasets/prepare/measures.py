@@ -22,8 +22,11 @@ from variegate.formats.conversion.filenames import KNOWN_EXTENSIONS, own_extensi
 _LEAST_REDUCED = 480
 _GRAY_SIDE = 512
 _DIGEST_BYTES = 16
+# Longest side of what hash and words are made of: large images are read once.
+_OVERVIEW_SIDE = 224
 # Longest side and JPEG quality: about 4 kB.
 _SMALL_SIDE, _SMALL_QUALITY = 192, 75
+_SPARSE = 16
 _STRONG_EDGE, _NOISELESS = 24, 2
 _DARK, _BRIGHT = 0.01, 0.99
 # Luminance tables of the JPEG standard (ITU-T T.81, table K.1), summed: quality 50.
@@ -144,7 +147,10 @@ def measure(
     reduce = reduction(header, _LEAST_REDUCED)
     image = decode(data, limits=limits, reduce=reduce)
     gray = gray_of(image)
-    figures = _figures(gray)
+    middle = _reduced(gray, _GRAY_SIDE)
+    overview = _reduced(middle, _OVERVIEW_SIDE)
+    figures = _figures(gray, middle)
+    color = image.ndim == 3 and _has_color(image)
     camera, taken = _exif(data) if keep_exif else (None, None)
     return Measures(
         kind=header.kind,
@@ -155,14 +161,14 @@ def measure(
         orientation=header.orientation,
         frames=header.frames,
         bits=header.bits,
-        mode="color" if image.ndim == 3 and _has_color(image) else "gray",
+        mode="color" if color else "gray",
         colors=_colors(image),
         quality=jpeg_quality(data) if header.kind == "jpeg" else None,
         bytes_digest=hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest(),
-        pixels_digest=pixels_digest(image) if reduce == 1 else None,
-        hash=dct_hash(gray).hex(),
-        words=base64.b64encode(image_words(gray).astype(">u4").tobytes()).decode(),
-        small=_small(gray),
+        pixels_digest=_digest(image, color=color) if reduce == 1 else None,
+        hash=dct_hash(overview).hex(),
+        words=base64.b64encode(image_words(overview).astype(">u4").tobytes()).decode(),
+        small=_small(middle),
         steps=round(_steps(gray), 6),
         features=base64.b64encode(seen(image)).decode() if seen else "",
         camera=camera,
@@ -189,11 +195,16 @@ def pixels_digest(image: np.ndarray) -> str:
 
     An RGB image without a color has that of the gray one.
     """
-    if image.ndim == 3 and not _has_color(image):
+    return _digest(image, color=image.ndim == 3 and _has_color(image))
+
+
+def _digest(image: np.ndarray, *, color: bool) -> str:
+    if image.ndim == 3 and not color:
         image = np.ascontiguousarray(image[..., 0])
-    digest = hashlib.blake2b(str(image.shape).encode(), digest_size=_DIGEST_BYTES)
+    # Twice as fast as BLAKE2 wherever processors have instructions for it.
+    digest = hashlib.sha256(str(image.shape).encode())
     digest.update(image.data)
-    return digest.hexdigest()
+    return digest.digest()[:_DIGEST_BYTES].hex()
 
 
 def jpeg_quality(data: bytes) -> int | None:
@@ -212,27 +223,48 @@ def jpeg_quality(data: bytes) -> int | None:
 
 def _steps(gray: np.ndarray) -> float:
     edges = drawn = 0
-    for image in (gray, gray.T):
-        values = np.ascontiguousarray(image)
-        if values.shape[1] < 5:
+    for axis in (0, 1):
+        length = gray.shape[axis]
+        if length < 5:
             continue
+        after, before = (_cut(gray, axis, start, start + length - 4) for start in (3, 1))
         # Over two pixels: letters are smoothed by one.
-        strong = cv2.absdiff(values[:, 3:-1], values[:, 1:-3]) >= _STRONG_EDGE
-        even = cv2.absdiff(values[:, 1:], values[:, :-1]) <= _NOISELESS
+        strong = cv2.absdiff(after, before) >= _STRONG_EDGE
+        neighbors = _cut(gray, axis, 1, length), _cut(gray, axis, 0, length - 1)
+        even = cv2.absdiff(*neighbors) <= _NOISELESS
         edges += int(np.count_nonzero(strong))
-        drawn += int(np.count_nonzero(strong & even[:, :-3] & even[:, 3:]))
+        strong &= _cut(even, axis, 0, length - 4)
+        strong &= _cut(even, axis, 3, length - 1)
+        drawn += int(np.count_nonzero(strong))
     return drawn / edges if edges else 0.0
 
 
+def _cut(image: np.ndarray, axis: int, start: int, stop: int) -> np.ndarray:
+    return image[start:stop] if axis == 0 else image[:, start:stop]
+
+
 def _small(gray: np.ndarray) -> str:
-    scale = min(1.0, _SMALL_SIDE / max(gray.shape))
-    height, width = (max(1, round(side * scale)) for side in gray.shape)
-    small = cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA)
+    small = _reduced(gray, _SMALL_SIDE)
     _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _SMALL_QUALITY])
     return base64.b64encode(data.tobytes()).decode()
 
 
+def _reduced(gray: np.ndarray, side: int) -> np.ndarray:
+    """Return an image with a longest side of at most `side`."""
+    scale = side / max(gray.shape)
+    if scale >= 1:
+        return gray
+    height, width = (max(1, round(one * scale)) for one in gray.shape)
+    return cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA)
+
+
 def _has_color(image: np.ndarray) -> bool:
+    # Most images show it in a few pixels.
+    few = image[::_SPARSE, ::_SPARSE]
+    return _differs(few) or _differs(image)
+
+
+def _differs(image: np.ndarray) -> bool:
     return bool((image[..., 0] != image[..., 1]).any() or (image[..., 1] != image[..., 2]).any())
 
 
@@ -240,33 +272,35 @@ def _colors(image: np.ndarray) -> int:
     step = max(1, int((image.shape[0] * image.shape[1] / 4_096) ** 0.5))
     seen = image[::step, ::step].astype(np.uint16) >> 4
     codes = seen if seen.ndim == 2 else (seen[..., 0] << 8) | (seen[..., 1] << 4) | seen[..., 2]
-    return len(np.unique(codes))
+    return int(np.count_nonzero(np.bincount(codes.ravel())))
 
 
-def _figures(gray: np.ndarray) -> dict[str, float]:
+def _figures(gray: np.ndarray, small: np.ndarray) -> dict[str, float]:
     counts = histogram(gray, 0)
     shares: np.ndarray = counts / gray.size
     values = np.arange(256) / 255
     mean = float(shares @ values)
-    below: np.ndarray = np.cumsum(shares)
+    summed: np.ndarray = np.cumsum(shares)
     seen = shares[shares > 0]
-    scale = min(1.0, _GRAY_SIDE / max(gray.shape))
-    height, width = (max(1, round(side * scale)) for side in gray.shape)
-    small = cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA)
     flat = 0.0
     if min(small.shape) > 1:
         same = small[:-1, :-1]
-        flat = float(((same == small[1:, :-1]) & (same == small[:-1, 1:])).mean())
+        below, right = (cv2.absdiff(same, one) for one in (small[1:, :-1], small[:-1, 1:]))
+        flat = 1 - cv2.countNonZero(cv2.bitwise_or(below, right)) / same.size
     figures = {
         "brightness": mean,
-        "dark": float(values[int(np.searchsorted(below, _DARK))]),
-        "bright": float(values[min(255, int(np.searchsorted(below, _BRIGHT)))]),
+        "dark": float(values[int(np.searchsorted(summed, _DARK))]),
+        "bright": float(values[min(255, int(np.searchsorted(summed, _BRIGHT)))]),
         "contrast": max(0.0, float(shares @ values**2) - mean**2) ** 0.5,
-        "sharpness": float(cv2.meanStdDev(cv2.Laplacian(small, cv2.CV_16S))[1].item() ** 2),
+        "sharpness": _variance(cv2.Laplacian(small, cv2.CV_16S)),
         "entropy": max(0.0, float(-(seen * np.log2(seen)).sum())),
         "flat": flat,
     }
     return {name: round(value, 6) for name, value in figures.items()}
+
+
+def _variance(values: np.ndarray) -> float:
+    return max(0.0, cv2.norm(values, cv2.NORM_L2SQR) / values.size - cv2.mean(values)[0] ** 2)
 
 
 def _extension_fits(key: str, kind: str) -> bool:

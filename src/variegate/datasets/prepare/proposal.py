@@ -218,7 +218,7 @@ def _verdicts(group: list[_Member]) -> Iterator[tuple[str, _Verdict]]:
     votes = Counter(one.label for one in left if one.label is not None)
     winner, most = votes.most_common(1)[0] if votes else (None, 0)
     if len(votes) > 1 and 2 * most <= votes.total():
-        found = ", ".join(f"{printable(name)} {count:,}" for name, count in sorted(votes.items()))
+        found = ", ".join(f"{printable(name)}: {count:,}" for name, count in sorted(votes.items()))
         why = f"the same image in several classes, none with more than half: {found}"
         yield from ((one.key, _Verdict("quarantine", why)) for one in left)
         return
