@@ -15,7 +15,7 @@ SHIFTS = (0, 5, 10, 20)
 RUNS, FEW = 100, 10
 METHOD = f"""
 Two simulated models are searched on six axes (the shapes of breakpoints above), each on images of
-its own, {RUNS} times, from other seeds; on the second all breakpoints are so many points of
+its own, {RUNS} times, from other seeds; on the second all breakpoints are this number of points of
 intensity later. Where both are equal, a comparison that calls any axis better or worse is wrong;
 where the second is stronger, one that calls any worse (`benchmarks/tolerance_comparison.py`).
 """
