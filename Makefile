@@ -56,6 +56,7 @@ oracles: $(VENV)/.dev .venv-oracles/.ready .venv-tools/.ready .venv-edge/.ready 
 
 # All benchmarks, or some: make bench ONLY="whole_job labels"
 bench: $(VENV)/.core $(VENV)/.stores .venv-lambda/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,ray,serve]' 'moto[server,s3]>=5.2' \
 	  azure-storage-blob pytest
 	$(BIN)/python benchmarks/run.py $(ONLY)

@@ -52,6 +52,11 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("litserve==0.2.19", "onnxruntime", "opencv-python-headless", "simplejpeg"),
         ("python-multipart",),
     ),
+    # With what its users train with.
+    "albumentations_torch": (
+        ("torch==2.13.0",),
+        ("albumentations==2.0.8", "opencv-python-headless", "simplejpeg"),
+    ),
     "sklearn": (("scikit-learn==1.9.1",),),
     "augmentor": (("Augmentor==0.2.12", "opencv-python-headless", "simplejpeg"),),
     # The last brings weights in a package; what it asks for is long gone.
@@ -78,7 +83,11 @@ ENVIRONMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 # What a peer is called as a package, where that is not its name.
-_PACKAGES = {"sklearn": "scikit-learn", "augmentor": "Augmentor"}
+_PACKAGES = {
+    "sklearn": "scikit-learn",
+    "augmentor": "Augmentor",
+    "albumentations_torch": "albumentations",
+}
 
 _ASKED: set[str] = set()
 

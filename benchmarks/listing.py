@@ -82,7 +82,7 @@ def run(*, quick: bool) -> Result:
 
 def make(folder: Path, count: int) -> dict[str, Path]:
     """Write the files in three ways."""
-    ((_, drawn),) = islice(draw_images(1, size=(24, 32)), 1)
+    ((_, drawn),) = islice(draw_images(1, size=(32, 32)), 1)
     data = encode(drawn.image, format="jpeg")
     keys = sorted(f"class-{n % CLASSES:02}/image-{n:06}.jpg" for n in range(count))
     places = {name: folder / f"set{end}" for name, end in (("zip", ".zip"), ("tar", ".tar"))}

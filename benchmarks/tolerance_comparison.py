@@ -12,7 +12,7 @@ from variegate.tolerance.search import SearchSettings
 AXES = ("brightness+", "contrast-", "gaussian_blur", "rotate+", "speckle", "sharpen")
 SETTINGS = SearchSettings()
 SHIFTS = (0, 5, 10, 20)
-RUNS, FEW = 200, 10
+RUNS, FEW = 100, 10
 METHOD = f"""
 Two simulated models are searched on six axes (the shapes of breakpoints above), each on images of
 its own, {RUNS} times, from other seeds; on the second all breakpoints are so many points of
@@ -59,11 +59,9 @@ def run(*, quick: bool) -> Result:
     """Compare models that are equal, and some of which one is stronger."""
     runs, rows, wrongs = FEW if quick else RUNS, [], []
     for n in (100, 250):
+        first = [model(n, 0, [1, number]) for number in range(runs)]
         for shift in SHIFTS:
-            found = [
-                compare(model(n, 0, [1, number]), model(n, shift, [2, number]))
-                for number in range(runs)
-            ]
+            found = [compare(one, model(n, shift, [2, number])) for number, one in enumerate(first)]
             axes = runs * len(AXES)
             better, worse = (
                 sum(len(one.of(name)) for one in found) / axes for name in ("better", "worse")

@@ -6,7 +6,9 @@ import subprocess
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -28,7 +30,7 @@ from variegate.tolerance.run import SearchOptions, Subjects, preset_axes, search
 from variegate.tolerance.search import SearchSettings
 
 QUANTILES = (0.05, 0.49)
-RUNS, FEW, TURNS = 200, 10, 5
+RUNS, FEW, TURNS = 100, 10, 5
 DIGITS = 1000
 DIGIT_AXES = ("brightness+", "gaussian_blur", "speckle", "rotate+", "random_crop", "elastic")
 SPEED_AXES = ("brightness+", "contrast-", "gaussian_blur", "rotate+", "random_crop", "elastic")
@@ -44,7 +46,9 @@ anew {RUNS} times (with replacement, other seeds), and each draw is searched, wi
 the midpoints of a grid in steps of 5%. *Coverage*: how often the interval at 95% holds the
 threshold of the whole table. Where the table itself falls by {_FALL:g} or more there is no one
 threshold: the row says so, and its errors and coverage are no claim. *Realism*: on variants drawn
-anew, {_FRESH} an image, the share that the model really gets wrong, beside what was calibrated.
+anew, {_FRESH} an image, the share that the model really gets wrong, beside what was calibrated;
+where a model does not fail so often even at the end of every axis, that is said, and the search's
+own figure for the end counts instead.
 *Speed*: images of cells made in memory beside a loop that writes each to a file and reads it again
 (`benchmarks/tolerance_models.py`).
 """
@@ -150,23 +154,21 @@ def run(*, quick: bool) -> Result:
     """Search on real images."""
     cv2.setNumThreads(1)
     rows, claims, worst = [], [], []
-    for asked in _all_asked():
-        plain = []
-        for axis in asked.axes[:3] if quick else asked.axes:
-            failed = tables(asked, axis)
-            failed = failed[failed[:, 0] == 0]
-            figures, fall = _resampled(failed, asked.n_max, FEW if quick else RUNS)
-            cells = figures.cells(len(failed))[:-1]
-            drops = f"{figures.drops / len(figures.calls):.0%}"
-            rows.append(
-                (asked.name, axis, *cells, f"falls by {fall:.2f}" if fall >= _FALL else "", drops)
-            )
-            if fall < _FALL:
-                plain.append((figures, len(failed)))
-        claims += _claims(asked.name, plain)
-        worst += [one.coverage().min() for one, _ in plain]
+    every = _all_asked()
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        # While these are searched the next tables are made.
+        found = [_begun(pool, asked, quick=quick) for asked in every]
+        for asked, begun in zip(every, found, strict=True):
+            plain = []
+            for axis, images, future in begun:
+                figures, fall = future.result()
+                rows.append(_row(asked, axis, figures, images, fall))
+                if fall < _FALL:
+                    plain.append((figures, images))
+            claims += _claims(asked.name, plain)
+            worst += [one.coverage().min() for one, _ in plain]
     claims.append(Claim.at_least("coverage, least of a row, %", 95, 100 * min(worst)))
-    for asked in _all_asked()[:2]:
+    for asked in every[:2]:
         told, more = _realism(asked)
         rows += told
         claims += more
@@ -174,6 +176,27 @@ def run(*, quick: bool) -> Result:
     head = ("images and model", "axis", "calls", "of a 5% grid", "error: onset / critical")
     head += ("of the 5% grid", "coverage", "table", "drops found")
     return Result("The search of tolerances, real images", METHOD, head, rows, claims)
+
+
+def _begun(
+    pool: Executor, asked: Asked, *, quick: bool
+) -> list[tuple[str, int, "Future[tuple[Figures, float]]"]]:
+    """Begin to search on each axis, on draws from its table."""
+    begun = []
+    for axis in asked.axes[:3] if quick else asked.axes:
+        failed = tables(asked, axis)
+        failed = failed[failed[:, 0] == 0]
+        future = pool.submit(_resampled, failed, asked.n_max, FEW if quick else RUNS)
+        begun.append((axis, len(failed), future))
+    return begun
+
+
+def _row(asked: Asked, axis: str, figures: Figures, images: int, fall: float) -> tuple[str, ...]:
+    """Return the row of an axis."""
+    cells = figures.cells(images)[:-1]
+    drops = f"{figures.drops / len(figures.calls):.0%}"
+    told = f"falls by {fall:.2f}" if fall >= _FALL else ""
+    return (asked.name, axis, *cells, told, drops)
 
 
 def _all_asked() -> list[Asked]:
@@ -243,20 +266,20 @@ def _realism(asked: Asked) -> tuple[list[tuple[str, ...]], list[Claim]]:
                 wrong + sum(a != asked.classes[number] for a in answers),
                 total + len(made),
             )
-        share = 100 * wrong / total
-        reached = "" if level.reached else ", not reached"
-        told = f"{share:.1f}% wrong, calibrated {100 * level.lost:.0f}%{reached}"
+        share, wanted = 100 * wrong / total, 100 * level.lost
+        told = f"{share:.1f}% wrong, calibrated {wanted:.0f}%"
+        if not level.reached:
+            wanted = 100 * found.composite.curve[-1][1]
+            told += f": not reached, at the end of every axis {wanted:.0f}%"
         rows.append((asked.name, f"realism {level.realism:g}", *[""] * 5, told, ""))
-        if level.realism in _NEAR:
-            wanted, near = _NEAR[level.realism]
-            off = abs(share - wanted)
-            text = f"{asked.name}: realism {level.realism:g}, points off {wanted}%"
-            claims.append(Claim.at_most(text, near, off))
+        if (near := _NEAR.get(level.realism)) is not None:
+            text = f"{asked.name}: realism {level.realism:g}, points off {wanted:.0f}%"
+            claims.append(Claim.at_most(text, near, abs(share - wanted)))
     return rows, claims
 
 
-# Realism, which share of variants should fail, and how many points off it may be.
-_NEAR = {0.5: (5, 3), 0.0: (50, 10)}
+# Realism, and how many points off the share that fails may be.
+_NEAR = {0.5: 3, 0.0: 10}
 
 
 def _speed(turns: int) -> Claim:

@@ -43,6 +43,23 @@ def test_values_that_lie_far_apart_are_restored(values, quality):
     assert np.mean(np.abs(restored.astype(int) - mask) > 8) < 0.03, "edges only"
 
 
+@pytest.mark.parametrize("quality", [60, 75, 95])
+def test_a_small_object_beside_a_large_one_keeps_its_value(quality):
+    """No block of 16 x 16 pixels lies within it."""
+    mask = np.zeros((80, 100), np.uint8)
+    mask[10:51, 20:61] = 128
+    mask[55:70, 70:90] = 255
+    assert np.unique(decode_mask(jpeg(mask, quality))).tolist() == [0, 128, 255]
+
+
+def test_an_object_whose_value_cannot_be_told_is_not_lost():
+    mask = np.zeros((80, 100), np.uint8)
+    mask[10:51, 20:61] = 255
+    mask[57:63, 73:79] = 128
+    with pytest.raises(UnsupportedError, match="save masks as PNG"):
+        decode_mask(jpeg(mask, 75))
+
+
 def test_a_gray_mask_in_color_is_restored():
     mask = drawn(255)
     restored = decode_mask(jpeg(np.dstack([mask] * 3)))

@@ -127,6 +127,12 @@ def test_masks_of_the_same_names_are_no_other_images(draw):
     assert not any("may mean several images" in note for note in notes)
 
 
+VOC_BOX = (
+    "<annotation><filename>1.png</filename><object><name>red</name><bndbox><xmin>{}</xmin>"
+    "<ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object></annotation>"
+)
+
+
 @pytest.mark.parametrize("extension", ["jpg", "bmp"])
 def test_masks_of_voc_that_are_no_png_are_told(extension, draw):
     root = draw("JPEGImages/1.png", f"SegmentationClass/1.{extension}")
@@ -225,3 +231,55 @@ def test_class_folders_that_are_no_utf8_are_told(draw, tmp_path):
     (root / "dog").rename(os.fsdecode(os.fsencode(root) + b"/\xb9\xb7"))
     (note,) = detect(open_storage(root)).notes
     assert note.startswith("1 name of a class is no text in UTF-8")
+
+
+def coco_of(box):
+    return json.dumps(
+        {
+            "images": [{"id": 1, "file_name": "1.png", "width": 40, "height": 30}],
+            "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": box}],
+            "categories": [{"id": 1, "name": "red"}],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.json", coco_of([0.2, 0.125, 0.4, 0.5])),
+        ("1.xml", VOC_BOX.format(0.2, 0.125, 0.6, 0.625)),
+        ("boxes.csv", "filename,class,xmin,ymin,xmax,ymax\n1.png,red,.2,.125,.6,.625\n"),
+    ],
+)
+def test_boxes_given_as_shares_are_called_so_and_left_out(name, text, draw):
+    root = draw("1.png")
+    (root / name).write_text(text)
+    storage = open_storage(root)
+    source = next(s for s in detect(storage).sources(storage) if s.key == "1.png")
+    assert source.annotation is not None
+    assert not source.annotation.objects
+    (problem,) = source.problems
+    assert "looks like shares of the image (0 to 1), expected pixels; object left out" in problem
+
+
+def test_a_box_of_one_whole_pixel_is_no_share(draw):
+    root = draw("1.png")
+    (root / "a.json").write_text(coco_of([0, 0, 1, 1]))
+    storage = open_storage(root)
+    source = next(s for s in detect(storage).sources(storage) if s.key == "1.png")
+    assert not source.problems
+
+
+def test_an_xml_file_that_names_another_image_is_told(draw):
+    root = draw("1.png", "2.png")
+    for own, other in (("1", "2"), ("2", "2")):
+        text = VOC_BOX.format(1, 1, 4, 4).replace("1.png", f"{other}.png")
+        (root / f"{own}.xml").write_text(text)
+    storage = open_storage(root)
+    told = {s.key: s.problems for s in detect(storage).sources(storage)}
+    (problem,) = told["1.png"]
+    assert (
+        problem
+        == "1.xml:1: <filename> is '2.png', another image; taken for the one it is called like"
+    )
+    assert not told["2.png"]

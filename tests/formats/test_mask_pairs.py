@@ -11,6 +11,7 @@ from rewriting import images, rewrite
 from variegate.annotations.annotation import Annotation
 from variegate.codecs import decode_mask, encode_mask, read_palette
 from variegate.errors import InputError
+from variegate.formats import detect
 from variegate.formats.base import DatasetFormat, NotThisFormat
 from variegate.formats.flat import NAME_RULES
 from variegate.formats.mask_pairs.format import MaskPairs
@@ -58,6 +59,7 @@ def make(tmp_path):
     "template",
     [
         ("images/{}.jpg", "masks/{}.png"),
+        ("img/{}.jpg", "ann/{}_instances.png"),
         ("Images/{}.png", "Labels/{}.png"),
         ("img/{}.png", "gt/{}.png"),
         ("images/{}.jpg", "annotations/{}.PNG"),
@@ -385,3 +387,16 @@ def test_the_layout_travels_through_a_zip_file(data_dir, tmp_path):
     shutil.make_archive(str(tmp_path / "camvid"), "zip", path)
     folder, packed = open_storage(path), open_storage(tmp_path / "camvid.zip")
     assert list(found(packed).sources(packed)) == list(found(folder).sources(folder))
+
+
+def test_masks_in_a_folder_of_unknown_name_are_a_question_and_no_class(tmp_path):
+    storage = open_storage(tmp_path / "in", create=True)
+    for number in range(3):
+        photo = np.random.default_rng(number).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+        data = io.BytesIO()
+        Image.fromarray(photo).save(data, "PNG")
+        storage.write(f"shots/{number}.png", data.getvalue())
+        storage.write(f"truth_maps/{number}_x.png", encode_mask(mask((20, 30), seed=number)))
+    with pytest.raises(InputError, match=r"those in 'truth_maps' look like masks: rename .* --for"):
+        detect(storage)
+    assert detect(storage, name="classes").classes == ("shots", "truth_maps")

@@ -2,6 +2,7 @@
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,8 +11,10 @@ from rewriting import images, rewrite
 from variegate.annotations import rle
 from variegate.annotations.annotation import Annotation, Object
 from variegate.codecs import decode_mask, encode_mask
+from variegate.formats import detect
 from variegate.formats.base import DatasetFormat, NotThisFormat
 from variegate.formats.flat import NAME_RULES
+from variegate.formats.hints import Hints
 from variegate.formats.object_masks.format import ObjectMasks
 from variegate.formats.object_masks.writer import ObjectMasksWriter
 from variegate.formats.scan import survey
@@ -241,3 +244,19 @@ def test_objects_of_other_formats_are_drawn(tmp_path):
         "7/masks/b_c/0002.png": run.tolist(),
         "7/masks/a/0004.png": [[0, 0, 1, 1]] * 3,
     }
+
+
+def test_smoothed_masks_are_noted_unless_the_user_says_what_they_are(tmp_path):
+    storage = open_storage(tmp_path / "in", create=True)
+    values = np.zeros((60, 80), np.uint8)
+    values[20:40, 20:60] = 255
+    smooth = encode_mask(cv2.GaussianBlur(values, (9, 9), 2))
+    for case in "abc":
+        storage.write(f"{case}/images/{case}.png", encode_mask(values))
+        for number in (1, 2):
+            storage.write(f"{case}/masks/{number}.png", smooth)
+    found = detect(storage)
+    assert found.name == "object-masks"
+    (note,) = found.notes
+    assert "--masks instances" in note
+    assert not detect(storage, hints=Hints(masks="instances")).notes

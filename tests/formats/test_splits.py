@@ -99,6 +99,26 @@ def test_each_class_may_have_its_splits(make):
     assert found.images == {"train": 2, "val": 2}
 
 
+@pytest.mark.parametrize("above", ["", "archive/"])
+def test_a_split_may_repeat_itself_inside(make, above):
+    inside = ("training_set/training_set", "test_set/test_set")
+    storage = make(*(f"{above}{one}/{kind}/1.jpg" for one in inside for kind in ("cat", "dog")))
+    found = detect(storage)
+    assert found.classes == ("cat", "dog")
+    assert found.images == {"train": 2, "test": 2}
+    told = {s.key: (s.split, s.label) for s in found.sources(storage)}
+    assert told[f"{above}test_set/test_set/dog/1.jpg"] == ("test", "dog")
+
+
+def test_a_split_that_repeats_itself_may_come_without_labels(make):
+    keys = ("train/train/cat/1.jpg", "train/train/dog/2.jpg", "test/test/3.jpg")
+    storage = make(*keys)
+    found = detect(storage)
+    assert found.classes == ("cat", "dog")
+    told = {s.key: (s.split, s.label) for s in found.sources(storage)}
+    assert told["test/test/3.jpg"] == ("test", None)
+
+
 def test_images_to_be_tested_on_may_come_without_labels(make):
     storage = make("train/cat/1.jpg", "train/dog/2.jpg", "test/3.jpg")
     found = detect(storage)

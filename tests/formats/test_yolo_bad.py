@@ -65,7 +65,7 @@ def read(make):
         ("0.5 0.5 0.5 0.5 0.5", "class 0.5: expected a whole number; object left out"),
         ("0 0.5 0.5 0 0.5", "box with no area; object left out"),
         ("0 1.5 0.5 0.5 0.5", "box outside the image; object left out"),
-        ("0 320 240 50 60", "box outside the image; object left out"),
+        ("0 320 240 50 60", "look like pixels, expected shares of the image; object left out"),
     ],
 )
 def test_lines_that_cannot_be_are_left_out(read, line, problem):
@@ -261,6 +261,22 @@ def test_other_texts_beside_images_are_not_taken_for_labels(make, text):
     assert detect(storage).name != "yolo"
     with pytest.raises(InputError, match="hold no numbers as YOLO has them"):
         detect(storage, name="yolo")
+
+
+@pytest.mark.parametrize(
+    "text", ["0,0.4,0.4,0.2,0.2\n", "cat 0.4 0.4 0.2 0.2\n", "0;.4;.4;.2;.2\n"]
+)
+def test_numbers_that_are_written_otherwise_are_asked_about_and_not_left(make, text):
+    storage = make({f"{n}.jpg": IMAGE for n in "123"} | {f"{n}.txt": text for n in "123"})
+    with pytest.raises(InputError, match=r"with spaces between; .* --format unlabelled"):
+        detect(storage)
+    assert detect(storage, name="unlabelled").name == "unlabelled"
+
+
+def test_pixels_for_shares_are_called_so(make):
+    storage = make({"7.jpg": IMAGE, "7.txt": "0 4 3 4 4\n"})
+    (problem,) = next(s.problems for s in detect(storage).sources(storage) if s.key == "7.jpg")
+    assert problem.endswith("look like pixels, expected shares of the image; object left out")
 
 
 def test_images_elsewhere_and_other_files_are_passed_over(make):

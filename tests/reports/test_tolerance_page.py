@@ -14,7 +14,7 @@ from variegate.reports.fingerprint import write_fingerprint_page
 from variegate.reports.tolerance import write_tolerance_page
 from variegate.tolerance.comparison import compare
 from variegate.tolerance.realism import Composition
-from variegate.tolerance.result import DropResult, Tolerance
+from variegate.tolerance.result import DropResult, Tolerance, name_of
 
 AXES = ("brightness+", "contrast-", "speckle", "hue+")
 PLANTED = "<script>window.planted=1<\u202egpj"
@@ -153,3 +153,10 @@ def test_a_browser_shows_them_without_an_error_or_a_request(
         assert chromium.console == []
         assert [one for one in chromium.requests if not one.startswith("data:")] == [page.as_uri()]
         assert chromium.value("document.documentElement.scrollWidth") <= width
+
+
+def test_a_program_is_called_without_the_folders_of_its_files():
+    assert (
+        name_of({"command": "node /opt/m/boxes.mjs '/my data/x.onnx'"}) == "node boxes.mjs x.onnx"
+    )
+    assert name_of({"command": "node /opt/m/boxes.mjs", "name": "boxes"}) == "boxes"

@@ -2,14 +2,18 @@
 
 import subprocess
 import sys
+import tarfile
+from pathlib import Path
 
 import pytest
 
+import jobs
 from variegate.datasets.augment import augment
 from variegate.errors import UsageError
 from variegate.runs import launch
 from variegate.runs.launch import WorkerProgram, early_workers, worker_program
 from variegate.runs.options import Options
+from variegate.storage import member_file
 
 # What takes long to import, and what a shard of a folder of photos has no use for.
 _NOT_NEEDED = ("yaml", "typer", "rich", "pyarrow", "obstore", "variegate.formats.coco")
@@ -82,3 +86,21 @@ def test_one_that_cannot_be_used_is_replaced(started, spoil, monkeypatch):
         assert other is not early
         assert early.process.poll() is not None
         other.stop()
+
+
+def test_one_that_was_started_early_finds_what_was_indexed_since(started, tmp_path, monkeypatch):
+    monkeypatch.setattr(member_file, "_FEWEST", 3)
+    monkeypatch.setenv(member_file.VARIABLE, "{}")
+    with tarfile.open(tmp_path / "set.tar", "w") as archive:
+        for path in sorted(jobs.draw_set(tmp_path / "in", 6).iterdir()):
+            archive.add(path, path.name)
+    mapped = []
+
+    def look(_):
+        programs = [one for one in started if one.process.poll() is None]
+        mapped.append([Path(f"/proc/{one.process.pid}/maps").read_text() for one in programs])
+
+    options = Options(workers=1, shard_size=1)
+    augment(tmp_path / "set.tar", tmp_path / "out", options=options, on_progress=look)
+    assert len(started) == 1
+    assert any(".index" in text for texts in mapped for text in texts)

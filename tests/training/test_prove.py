@@ -110,6 +110,17 @@ def test_a_design_that_can_show_nothing_is_refused_before_it_is_run(images, tmp_
         prove(images, tmp_path, ARMS, design=design)
 
 
+def test_hints_of_recipes_say_how_the_set_is_read_and_may_not_differ(images, tmp_path):
+    hinted = {
+        name: Recipe.from_data({"variants": "flip", "hints": {"splits": {folder: "train"}}})
+        for name, folder in (("one", "nowhere"), ("two", "train"))
+    }
+    with pytest.raises(InputError, match="--split train=nowhere: no images of it"):
+        prove(images, tmp_path, {"one": hinted["one"]}, design=DESIGN, run=RUN)
+    with pytest.raises(UsageError, match="--recipe two: its hints are not those of 'one'"):
+        prove(images, tmp_path, hinted, design=DESIGN, run=RUN)
+
+
 def test_groups_of_an_audit_stay_together(tmp_path):
     lines = [
         {"group": "same", "representative": "a.png", "members": [{"key": "b.png"}]},

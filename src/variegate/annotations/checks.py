@@ -6,7 +6,7 @@ outside its image is clipped. The rest is left out.
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, TypeGuard, TypeVar
@@ -128,10 +128,25 @@ def mend_box(
     return clipped(box, size), [*problems, "box partly outside the image; clipped"]
 
 
+def shares_problem(values: Sequence[float], size: Size | None) -> str | None:
+    """Return what to say of four numbers of pixels that look like shares of an image; else None.
+
+    Nobody draws a box within one pixel; and read as pixels, it would be lost in the next resize.
+    """
+    if not all(0 <= value <= 1 for value in values) or all(value in (0, 1) for value in values):
+        return None
+    if size is not None and min(size) <= 1:
+        return None
+    listed = ", ".join(f"{value:g}" for value in values)
+    return f"box {listed} looks like shares of the image (0 to 1), expected pixels"
+
+
 def mend_sides(raw: Any, *, size: Size | None) -> tuple[Box | None, list[str]]:
     """Return the box of a JSON value, [x, y, width, height], as `mend_box` does."""
     if not are_numbers(raw, 4):
         return None, [f"bbox {shown(raw)} is not four finite numbers"]
+    if problem := shares_problem(raw, size):
+        return None, [problem]
     return mend_box(edges_of(raw), size=size, slack=ROUNDED)
 
 

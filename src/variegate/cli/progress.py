@@ -65,11 +65,15 @@ def run_progress() -> Iterator[tuple[RunProgress, Callable[["Progress"], None]]]
 
         def update(progress: "Progress") -> None:
             nonlocal last
+            # A start that takes long, such as that of a cluster, is no progress to be told.
+            if figures.last is None:
+                last = time.monotonic()
             figures.update(progress)
             done, total = progress.counts.sources, progress.total
             if show:
                 show(done, total, figures.words())
-            elif time.monotonic() - last >= _PLAIN_INTERVAL_S:
+            # What is said at the end of a run follows at once.
+            elif done < total and time.monotonic() - last >= _PLAIN_INTERVAL_S:
                 last = time.monotonic()
                 note(f"{done:,} of {total:,} inputs, {figures.words()}")
 

@@ -397,11 +397,13 @@ def _run_forever(
 
 def _about(made: "SynthesisSummary") -> list[str]:
     """Return lines about what a filter refused."""
+    from variegate.formats.base import counted
+
     lines = []
     if made.rejected:
         lines.append(f"rejected by the filter: {made.rejected:,} draws; see the manifest")
     if made.made < made.wanted:
-        none = f"; {made.empty:,} images have none" if made.empty else ""
+        none = f"; {counted(made.empty, 'image has', 'images have')} none" if made.empty else ""
         lines.append(
             f"{made.made:,} of {made.wanted:,} results: for the others no draw passed{none}; allow "
             "more --retries, another --realism, or wider bounds"

@@ -6,6 +6,7 @@ every other pixel belongs to the nearest. Where they do not (classes 0, 1, 2), n
 value from the noise around another, and the mask is refused.
 """
 
+import cv2
 import numpy as np
 
 from variegate.codecs.pixels import Array
@@ -19,6 +20,8 @@ _LEAST_GAP = 64
 _NEAR, _MOST_FAR = 32, 0.1
 # Black and white come out as something close to them.
 _SLACK = 3
+# Edges are narrower.
+_PLACE = np.ones((5, 5), np.uint8)
 _GRAY_SPREAD = 8
 _REFUSED = "{} has changed the values of this mask beyond repair; save masks as PNG"
 
@@ -41,11 +44,26 @@ def restored(values: Array, what: str) -> Array:
             raise UnsupportedError(_REFUSED.format(what))
         values = values[..., 1]
     levels = _levels(values, what) if what == "JPEG" else _black_and_white(values, what)
-    middles = (levels[1:].astype(int) + levels[:-1]) / 2
-    nearest = np.searchsorted(middles, values)
-    if np.mean(np.abs(values.astype(np.int16) - levels[nearest]) > _NEAR) > _MOST_FAR:
+    far = _far(values, levels)
+    if np.mean(far) > _MOST_FAR or _fills_a_place(far):
         raise UnsupportedError(_REFUSED.format(what))
-    return _snapped(levels)[nearest]
+    return _snapped(levels)[_nearest(values, levels)]
+
+
+def _nearest(values: Array, levels: Array) -> Array:
+    """Return the number of the level that is nearest to each pixel."""
+    middles = (levels[1:].astype(int) + levels[:-1]) / 2
+    return np.searchsorted(middles, values)
+
+
+def _far(values: Array, levels: Array) -> Array:
+    """Return which pixels are far from all levels."""
+    return np.abs(values.astype(np.int16) - levels[_nearest(values, levels)]) > _NEAR
+
+
+def _fills_a_place(some: Array) -> bool:
+    """Say whether some pixels are more than an edge: those of an object with a value of its own."""
+    return bool(cv2.erode(some.astype(np.uint8), _PLACE, borderValue=0).any())
 
 
 def _levels(values: Array, what: str) -> Array:
@@ -53,8 +71,13 @@ def _levels(values: Array, what: str) -> Array:
     found = np.unique(values)
     if len(found) == 1:
         return found
+    flat = found[:0]
     for side in _SIDES:
-        if len(flat := _flat_values(values, side)) > 1:
+        # Values near one that is known are noise around it.
+        for value in _flat_values(values, side):
+            if np.abs(flat.astype(int) - value).min(initial=255) >= _LEAST_GAP or side == _SIDES[0]:
+                flat = np.union1d(flat, value)
+        if len(flat) > 1 and not _fills_a_place(_far(values, flat)):
             break
     # An object may be too small for a flat block; in a mask of black and white it is white.
     if len(flat) < 2 and found[0] <= _SLACK and found[-1] >= 255 - 4 * _SLACK:

@@ -11,7 +11,12 @@ from variegate.errors import InputError
 from variegate.formats.base import DatasetFormat, NotThisFormat, Recognised, counted, named
 from variegate.formats.notes import information
 from variegate.formats.plain import ClassFoldersWriter
-from variegate.formats.questions import ask_for_splits, same_classes, unknown_splits
+from variegate.formats.questions import (
+    ask_for_splits,
+    masks_for_classes,
+    same_classes,
+    unknown_splits,
+)
 from variegate.formats.scan import Survey, split_and_group
 from variegate.storage import Storage, printable
 
@@ -41,7 +46,9 @@ class ClassFolders(DatasetFormat):
             raise InputError(f"{printable(storage.url)}: {ask_for_splits(alike)}")
         elif problem := _problem(survey, chosen=chosen):
             return NotThisFormat(problem)
-        elif not chosen and (question := same_classes(survey)):
+        elif not chosen and (
+            question := same_classes(survey) or masks_for_classes(survey, storage)
+        ):
             raise InputError(f"{printable(storage.url)}: {question}")
         return cls(
             root="".join(f"{part}/" for part in root),

@@ -128,7 +128,9 @@ def split_and_group(
     at = next((n for n in depths if "/".join(folders[:n]) in split_folders), 0)
     if not at:
         return None, folders[0] if folders and not split_folders else None
-    inner = folders[at:] or (folders[:1] if at > 1 else ())
+    # ``cat/train``, but not ``train/train``.
+    is_class = at > 1 and folders[0] != folders[at - 1] and not canonical_split(folders[0])
+    inner = folders[at:] or (folders[:1] if is_class else ())
     return split_folders["/".join(folders[:at])], inner[0] if inner else None
 
 
@@ -248,7 +250,15 @@ class Survey:
         deep = any(len(f) > 1 and f[0] in found for f in self.inner)
         if tops - found.keys() and len(set(found.values())) == 1 and not deep and not said:
             found = {}  # "train" beside "bus" and "car" is a vehicle
+        found = {self._repeated(top, split): split for top, split in found.items()}
         return {**found, **said} or self._below_classes
+
+    def _repeated(self, top: str, split: str) -> str:
+        """Return a split's folder, or the one inside that repeats it: ``seg_train/seg_train``."""
+        inside = {f[1] if len(f) > 1 else "" for f in self.inner if f and f[0] == top}
+        name = next(iter(inside))
+        repeats = len(inside) == 1 and canonical_split(name) == split
+        return f"{top}/{name}" if repeats else top
 
     @cached_property
     def _said_folders(self) -> dict[str, str]:

@@ -172,18 +172,18 @@ class Guess:
             for one in self.trials[1:]
             if one.p > 1 - _CONFIDENCE and one.agreement < _SAME_ANSWERS
         ]
-        listed = ", ".join(f"{one.name} {one.right:,}" for one in (best, *others[:3]))
+        listed = ", ".join(f"{one.right:,} with {one.name}" for one in (best, *others[:3]))
         return (
-            f"undecided which preprocessing the model wants: of {best.total:,} images are right "
-            f"{listed}; give --mean, --std, --scale and --channels, a card with --card, or more "
-            f"labelled images (about {self._wanted(others[0]):,})"
+            f"undecided which preprocessing the model wants: of {best.total:,} images it gets "
+            f"right {listed}; give --mean, --std, --scale and --channels, a card with --card, or "
+            f"about {self._wanted(others):,} labelled images of classes that the model knows well"
         )
 
-    def _wanted(self, other: PreprocessingTrial) -> int:
-        """Return about how many images would tell the best from another one."""
-        best = self.trials[0]
+    def _wanted(self, others: Sequence[PreprocessingTrial]) -> int:
+        """Return about how many images would tell the best from all others."""
+        best, closest = self.trials[0], max(one.p for one in others)
         # p falls by about a power of ten for so many more images; more than this is a guess, too.
-        lacking = np.log(0.05) / np.log(min(max(other.p, 1e-9), 0.7))
+        lacking = np.log(0.05) / np.log(min(max(closest, 1e-9), 0.7))
         return int(best.total * min(10.0, max(2.0, lacking)))
 
 

@@ -70,12 +70,13 @@ class WorkerProgram:
         return cls(process, log, path, environment)
 
     def is_usable(self) -> bool:
-        """Say whether it lives, and is what would be started now.
+        """Say whether it lives, and is what would be started now."""
+        # Whoever needs a worker has imported this, and who starts one early has not.
+        from variegate.storage.member_file import VARIABLE
 
-        Where an archive was indexed in the meantime, the environment says where the index is.
-        """
-        now = (sys.path, dict(os.environ))
-        return (self.path, self.environment) == now and self.process.poll() is None
+        # With the job comes what has been indexed since.
+        then, now = ({**one, VARIABLE: ""} for one in (self.environment, os.environ))
+        return (self.path, then) == (sys.path, now) and self.process.poll() is None
 
     def stop(self) -> None:
         """End it at once."""

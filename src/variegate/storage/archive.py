@@ -46,19 +46,23 @@ class MemberIndex:
         places: where each is, in whatever way the archive counts.
         sizes: of their content, in bytes.
         skipped: members passed over, with reasons.
+        base: of places that the archive itself names, where it does not begin with its file.
     """
 
     keys: Sequence[str]
     places: Sequence[int]
     sizes: Sequence[int]
     skipped: list[tuple[str, str]]
+    base: int = 0
 
     @classmethod
-    def of(cls, members: Mapping[str, tuple[int, int]], skipped: list[tuple[str, str]]) -> Self:
+    def of(
+        cls, members: Mapping[str, tuple[int, int]], skipped: list[tuple[str, str]], base: int = 0
+    ) -> Self:
         """Return the index of members: key -> place and size."""
         keys = sorted(members)
         places, sizes = (array("Q", (members[key][which] for key in keys)) for which in (0, 1))
-        return cls(keys, places, sizes, skipped)
+        return cls(keys, places, sizes, skipped, base)
 
     def find(self, key: str) -> int | None:
         """Return the number of a member, or None."""

@@ -25,7 +25,7 @@ ONLY_READ = "VARIEGATE_INDEXED_BY_OTHERS"
 
 # Fewer are found again as fast as a file is opened.
 _FEWEST = 2_000
-_HEAD = struct.Struct("=QQQ")
+_HEAD = struct.Struct("=QQQq")
 _NUMBER = 8
 
 
@@ -61,7 +61,7 @@ def shared_index(path: str, read: Callable[[str], MemberIndex]) -> MemberIndex:
     """
     status = os.stat(path)  # noqa: PTH116 - one call, no object
     identity = f"{path}|{status.st_size}|{status.st_mtime_ns}"
-    known: dict[str, str] = json.loads(os.environ.get(VARIABLE, "{}"))
+    known = known_indexes()
     # One that cannot be used is no loss.
     with suppress(OSError, ValueError, KeyError):
         return _opened(known[identity])
@@ -73,8 +73,19 @@ def shared_index(path: str, read: Callable[[str], MemberIndex]) -> MemberIndex:
     except OSError:
         return index
     atexit.register(_remove, written, os.getpid())
-    os.environ[VARIABLE] = json.dumps({**known, identity: written})
+    use_indexes({**known, identity: written})
     return _opened(written)
+
+
+def known_indexes() -> dict[str, str]:
+    """Return the files with the indexes that this process knows of, by archive."""
+    known: dict[str, str] = json.loads(os.environ.get(VARIABLE, "{}"))
+    return known
+
+
+def use_indexes(known: dict[str, str]) -> None:
+    """Have this process, and those that it starts, find indexes."""
+    os.environ[VARIABLE] = json.dumps(known)
 
 
 def _written(index: MemberIndex) -> str:
@@ -87,7 +98,7 @@ def _written(index: MemberIndex) -> str:
     descriptor, path = tempfile.mkstemp(prefix="variegate-", suffix=".index")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(_HEAD.pack(len(index.keys), end, len(skipped)))
+            file.write(_HEAD.pack(len(index.keys), end, len(skipped), index.base))
             for numbers in (index.places, index.sizes, ends):
                 file.write(array("Q", numbers))
             file.writelines(_raw(index.keys))
@@ -110,7 +121,7 @@ def _opened(path: str) -> MemberIndex:
     """
     with Path(path).open("rb") as file:
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    count, length, more = _HEAD.unpack(data[: _HEAD.size])
+    count, length, more, base = _HEAD.unpack(data[: _HEAD.size])
     at = _HEAD.size
     columns = []
     for _ in range(3):
@@ -120,7 +131,7 @@ def _opened(path: str) -> MemberIndex:
     if len(rest) != more:
         raise ValueError(f"{path}: not whole")
     skipped = [(name, reason) for name, reason in json.loads(bytes(rest))]
-    return MemberIndex(MappedNames(names, columns[2]), columns[0], columns[1], skipped)
+    return MemberIndex(MappedNames(names, columns[2]), columns[0], columns[1], skipped, base)
 
 
 def _remove(path: str, process: int) -> None:

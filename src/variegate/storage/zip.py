@@ -1,13 +1,19 @@
-"""A zip file as a storage to read from, as it is: nothing is unpacked to disk."""
+"""A zip file as a storage to read from, as it is: nothing is unpacked to disk.
 
-import os
+Its directory is read once, and of that only where each member's entry stands is kept, for all
+processes of a run. Whoever reads a member reads its entry again.
+"""
+
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO, cast
 
 from variegate.errors import InputError
 from variegate.storage.archive import AGAIN, ArchiveStorage, MemberIndex, explained
 from variegate.storage.keys import hostile, printable
+from variegate.storage.member_file import shared_index
+from variegate.storage.zip_entry import OneMember, entry_size, stated_offset
 
 _ENCRYPTED = 0x1
 _UTF8_NAME = 0x800
@@ -18,13 +24,13 @@ _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 class ZipStorage(ArchiveStorage):
     """The members of the zip file at `path`."""
 
-    _archive: zipfile.ZipFile | None = None
-    _process = 0
-
     def open_read(self, key: str) -> BinaryIO:
-        index, number = self._members(), self._number(key)
-        archive, place = cast("zipfile.ZipFile", self._archive), self.place(key)
-        member = archive.infolist()[index.places[number]]
+        index, number, place = self._members(), self._number(key), self.place(key)
+        with explained(place):
+            archive = zipfile.ZipFile(
+                cast("BinaryIO", OneMember(self.path, index.places[number], index.base))
+            )
+        (member,) = archive.infolist()
         if member.flag_bits & _ENCRYPTED:
             raise InputError(f"{place}: encrypted; unpack the archive with its password first")
         if member.compress_type not in _METHODS:
@@ -36,8 +42,12 @@ class ZipStorage(ArchiveStorage):
             return cast("BinaryIO", archive.open(member))
 
     def doubts(self) -> Iterator[str]:
-        self._members()
-        members = cast("zipfile.ZipFile", self._archive).infolist()
+        index = self._members()
+        skipped = (name for name, _ in index.skipped)
+        if all(map(str.isascii, index.keys)) and all(map(str.isascii, skipped)):
+            return
+        with explained(printable(self.url)), zipfile.ZipFile(self.path) as archive:
+            members = archive.infolist()
         guessed = [name for member in members if not _is_stated(member, name := _name(member))]
         if guessed:
             names = "name is" if len(guessed) == 1 else "names are"
@@ -48,28 +58,32 @@ class ZipStorage(ArchiveStorage):
             )
 
     def _members(self) -> MemberIndex:
-        # A forked child shares its parent's file position, so it has to open the file for itself.
-        if self._index is None or self._process != os.getpid():
+        if self._index is None:
             with explained(printable(self.url)):
-                self._archive = zipfile.ZipFile(self.path)
-                self._index = _index_of(self._archive)
-            self._process = os.getpid()
+                self._index = shared_index(self.path, _read_index)
         return self._index
 
 
-def _index_of(archive: zipfile.ZipFile) -> MemberIndex:
-    """Return where members stand in the archive's directory."""
+def _read_index(path: str) -> MemberIndex:
+    """Return where members' entries stand in the archive's directory."""
     members: dict[str, tuple[int, int]] = {}
     skipped: list[tuple[str, str]] = []
-    for number, member in enumerate(archive.infolist()):
-        name = _name(member)
-        if problem := hostile(name):
-            skipped.append((name, problem))
-        elif not name.endswith("/"):
-            if name in members:
-                skipped.append((name, AGAIN))
-            members[name] = number, member.file_size
-    return MemberIndex.of(members, skipped)
+    base: int | None = None
+    with Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:
+        place = archive.start_dir
+        for member in archive.infolist():
+            name = _name(member)
+            if problem := hostile(name):
+                skipped.append((name, problem))
+            elif not name.endswith("/"):
+                if name in members:
+                    skipped.append((name, AGAIN))
+                members[name] = place, member.file_size
+            # Of a file with something in front of it, such as a program that unpacks it.
+            if base is None and (stated := stated_offset(file, place)) is not None:
+                base = member.header_offset - stated
+            place += entry_size(member)
+    return MemberIndex.of(members, skipped, base or 0)
 
 
 def _is_stated(member: zipfile.ZipInfo, name: str) -> bool:

@@ -173,5 +173,5 @@ def _more(found: SearchOutcome, settings: SearchSettings, available: int) -> str
     if found.stopped == "calls":
         return f"{how}; the budget ended it"
     if found.stopped == "n_max" and there > settings.n_max:
-        return f"{how}; {available:,} are there: raise n_max"
+        return f"{how}; {available - found.n:,} more are there: raise n_max"
     return f"{how}; all {available:,} were used" if found.stopped == "images" else how

@@ -1,6 +1,7 @@
 """What was found of a model's tolerance: `tolerance.json`, and the recipe that follows from it."""
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _ID = "urn:variegate:tolerance"
 
 # Where a model says what it is called.
-_NAMES = ("name", "file", "function", "url", "command")
+_NAMES = ("name", "file", "function", "url")
 
 Mode = Literal["correctness preserved", "prediction preserved"]
 
@@ -442,5 +443,7 @@ def _called(model: Mapping[str, Any]) -> str:
 
 
 def name_of(model: Mapping[str, Any]) -> str:
-    """Return the name of a model as it was given; empty where it has none."""
+    """Return the name of a model as it was given, a command's without folders; or nothing."""
+    if (command := model.get("command")) and not any(model.get(one) for one in _NAMES):
+        return " ".join(one.rpartition("/")[2] or one for one in shlex.split(str(command)))
     return next((str(model[one]) for one in _NAMES if model.get(one)), "")

@@ -370,9 +370,9 @@ class _Run:
             )
         if right < enough:
             self.notes.append(
-                f"the model is right on {right} images as they are, and an interval at "
-                f"{onset:.0%} that is closed on both sides takes {enough}: about "
-                f"{math.ceil(enough / share) - total:,} images more"
+                f"{right} images can be lost, and an interval at {onset:.0%} that is closed on "
+                f"both sides takes {enough}: about {math.ceil(enough / share) - total:,} images "
+                "more"
             )
 
     # Axes

@@ -7,12 +7,14 @@ originals of a run's own training folds, and every arm is asked about the same o
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from variegate.errors import OutputError, UsageError
+from variegate.formats.hints import Hints
 from variegate.models.metrics import Calibration, Confusion
 from variegate.recipes.recipe import Recipe
 from variegate.storage import printable
@@ -88,6 +90,7 @@ def prove(
         )
     arms = _arms(recipes, design)
     check_pairs(design.folds * design.seeds, len(arms) - 1)
+    run = replace(run, hints=_hints(run.hints, recipes))
     folder = _folder(output)
     proof = Proof(place=str(source), design=design)
     images = proof_images(source, folder, design, run, proof)
@@ -143,6 +146,24 @@ def _arms(recipes: Mapping[str, Recipe | Arm], design: ProofDesign) -> dict[str,
                 "recipe without them"
             )
     return arms
+
+
+def _hints(said: Hints, recipes: Mapping[str, Recipe | Arm]) -> Hints:
+    """Return what is said of the dataset, and what the recipes say: all arms read it alike.
+
+    Raises:
+        UsageError: two recipes read it in two ways.
+    """
+    made = {name: one.recipe if isinstance(one, Arm) else one for name, one in recipes.items()}
+    read = {name: said.over(one.hints) for name, one in made.items() if one is not None}
+    (first, hints), *others = read.items() or [("", said)]
+    for name, other in others:
+        if other != hints:
+            raise UsageError(
+                f"--recipe {name}: its hints are not those of {first!r}, and all arms read the "
+                "dataset alike; give both the same, or say them on the command line"
+            )
+    return hints
 
 
 def _folder(output: str | Path) -> Path:

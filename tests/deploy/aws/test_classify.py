@@ -4,13 +4,14 @@ import base64
 import fcntl
 import io
 import json
+import os
 import re
 from pathlib import Path
 
 import boto3
 import pytest
 import yaml
-from lambda_host import FunctionError
+from lambda_host import FunctionError, Sandbox
 from PIL import Image
 from small_aws import CREDENTIALS, for_this_python, run_sam
 from typer.testing import CliRunner
@@ -268,6 +269,22 @@ def test_events_of_both_versions_get_the_servers_answers(classifier, model, phot
     logged = [one for one in lambda_.told() if one.get("event") == "request"]
     assert logged[0]["client"] == "192.0.2.1"
     assert len(logged) == 6 + len(refused) + len(kinds) + 2
+
+
+def test_the_first_answer_of_a_fresh_process_costs_less_than_three_seconds(
+    classifier, photo, lambda_python, tmp_path
+):
+    """Of one processor, so that it does not matter what else the machine does."""
+    sandbox = Sandbox(lambda_python, classifier, CREDENTIALS, tmp_path / "log", 60.0, HANDLER)
+    try:
+        assert sandbox.call(event_v2(photo))["statusCode"] == 200
+        # The end of the name in brackets; then state is the first field, and 11 and 12 are times.
+        fields = Path(f"/proc/{sandbox.process.pid}/stat").read_text().rpartition(") ")[2].split()
+        ticks = int(fields[11]) + int(fields[12])
+        seconds = ticks / os.sysconf("SC_CLK_TCK")
+    finally:
+        sandbox.stop()
+    assert 0.1 < seconds < 3
 
 
 def test_a_model_from_a_bucket_with_keys_from_a_secret(classifier, model, photo, start, moto_url):

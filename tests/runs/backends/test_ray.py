@@ -4,6 +4,7 @@ Starting one takes many seconds, so all tests share it.
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -264,7 +265,12 @@ def test_the_command_line_says_no_more_than_it_does_locally(source, cluster, tmp
     command[-2:] = ["--backend", "ray", "--address", cluster.address]
     command[command.index(str(tmp_path / "out"))] = str(tmp_path / "2")
     there = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert there.stderr.replace(str(tmp_path / "2"), str(tmp_path / "out")) == local.stderr
+    # On a machine that is slow enough, either says how far it is.
+    said, wanted = (
+        re.sub(r"^[\d,]+ of 4 inputs, .*\n", "", one.stderr, flags=re.MULTILINE)
+        for one in (there, local)
+    )
+    assert said.replace(str(tmp_path / "2"), str(tmp_path / "out")) == wanted
 
 
 def test_nodes_with_other_libraries_are_refused(source, on_ray, tmp_path, monkeypatch):

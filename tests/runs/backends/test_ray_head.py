@@ -15,7 +15,7 @@ import servers
 from variegate.errors import UsageError
 from variegate.runs.backends import ray_head
 from variegate.runs.backends.ray_head import HeadWatch, check_head, watched
-from variegate.runs.backends.ray_room import Room
+from variegate.runs.backends.ray_room import Room, RoomWatch
 
 
 @pytest.fixture
@@ -210,3 +210,22 @@ def test_what_would_fit_is_said(room, sentence):
 def test_a_cluster_without_workers_is_said():
     sentence = "a task reserves 1 CPU, and no node of the cluster takes tasks"
     assert Room(1, None).lacking([{"memory": 1e9}]) == sentence
+
+
+def test_what_fits_nowhere_is_said_until_it_ends(caplog):
+    looks = []
+
+    def nodes():
+        looks.append(1)
+        if len(looks) > 2:
+            raise RuntimeError("the cluster is gone")
+        return [{"CPU": 1.0, "memory": 1e9}]
+
+    watch = RoomWatch(Room(4, None), nodes, first_told_s=0.01, told_every_s=0.01)
+    deadline = time.monotonic() + 10
+    while len(looks) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    watch.close()
+    said = [one for one in caplog.messages if one.startswith("no task has begun yet: a task res")]
+    assert len(said) == 2

@@ -23,6 +23,7 @@ from variegate.annotations.checks import (
     are_numbers,
     image_size_of,
     mend_box,
+    shares_problem,
     usable,
 )
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
@@ -411,6 +412,9 @@ def _object(
     raw = [number(cell) for cell in cells]
     if not are_numbers(raw):
         said.append(f"box {', '.join(cells)} is not four finite numbers; object left out")
+        return None
+    if problem := shares_problem(raw, size):
+        said.append(f"{problem}; object left out")
         return None
     values: Any = raw
     edges = edges_of(values) if columns.style == "sides" else tuple(values)

@@ -14,7 +14,7 @@ _IMAGES = (
     *("inputs", "input", "rgb", "original", "originals", "orig", "frames", "image_2"),
 )
 _MASKS = (
-    *("masks", "mask", "labels", "label", "annotations", "annotation", "annots", "annot"),
+    *("masks", "mask", "labels", "label", "annotations", "annotation", "annots", "annot", "ann"),
     *("gtfine", "gt", "groundtruth", "ground_truth", "ground-truth", "segmentations"),
     *("segmentation", "segs", "seg", "semantic", "targets", "mattes", "matte", "soft"),
     *("alphas", "alpha", "trimaps", "instances", "instance"),
@@ -33,6 +33,7 @@ _MASK_PREFIXES = ("", "gt_", "mask_", "label_", "seg_", "mask-", "gt-")
 _MASK_SUFFIXES = (
     *("", "_mask", "-mask", ".mask", "_masks", "_gt", "-gt", "_label", "_labels", "_seg"),
     *("_segmentation", "_gtfine_labelids", "_gtfine_labeltrainids", "_gtfine_instanceids"),
+    *("_instances", "_instance", "_semantic", "_labelmap"),
     *("_labelids", "_annotation", "_matte", "_alpha", "_l", "mask"),
 )
 # Without a folder of their own, masks must be called so.

@@ -31,7 +31,10 @@ _NUMBERED = re.compile(r"([^\W\d_][^\W\d]*?)[ _-]?\d+")
 _MOST_CLASSES = 100
 # Masks that are looked at.
 _SAMPLE = 10
-_BLENDS = "all of them but 0 are taken for the object; save masks without smoothing"
+_BLENDS = (
+    "all of them but 0 are taken for the object; save masks without smoothing, or say --masks "
+    "instances if that is right"
+)
 # This share of the images must be alone in a folder that has a folder of masks beside it.
 _ALONE = 0.5
 
@@ -48,6 +51,7 @@ class ObjectMasks(DatasetFormat):
 
     name: ClassVar[str] = "object-masks"
     heading: ClassVar[str] = "one mask file for each object"
+    takes: ClassVar[frozenset[str]] = frozenset(("masks",))
 
     images_folder: str
     masks_folder: str
@@ -59,16 +63,23 @@ class ObjectMasks(DatasetFormat):
     def recognise(cls, survey: Survey, storage: Storage, *, chosen: bool) -> Recognised:
         if (folders := _folders(survey, chosen=chosen)) is None:
             return NotThisFormat("images do not stand alone beside a folder of masks")
+        if survey.hints.masks not in (None, "instances"):
+            return NotThisFormat(f"its masks are those of objects, not {survey.hints.masks}")
         dataset_format = cls(
             root=survey.prefix,
             said=survey.hints.splits,
             images_folder=folders[0],
             masks_folder=folders[1],
         )
-        return dataset_format._completed(storage)
+        return dataset_format._completed(storage, is_said=survey.hints.masks == "instances")
 
-    def _completed(self, storage: Storage) -> DatasetFormat:
-        """Look through the listing: images by split, classes, the value of objects."""
+    def _completed(self, storage: Storage, *, is_said: bool) -> DatasetFormat:
+        """Look through the listing: images by split, classes, the value of objects.
+
+        Args:
+            storage: the dataset.
+            is_said: the user says that masks are those of objects, whatever values they have.
+        """
         images: Counter[str] = Counter()
         classes: Counter[tuple[str, str]] = Counter()
         some: list[str] = []
@@ -94,7 +105,10 @@ class ObjectMasks(DatasetFormat):
             by_folder=bool(by_folder),
             by_name=bool(by_name),
             value=_value(storage, some[0] if some else None),
-            notes=(*loss_notes(storage, some), *blend_notes(storage, some, _BLENDS)),
+            notes=(
+                *loss_notes(storage, some),
+                *(() if is_said else blend_notes(storage, some, _BLENDS)),
+            ),
         )
 
     def split(self, key: str) -> str | None:

@@ -194,6 +194,11 @@ class PascalVoc(PairedFormat):
         return annotation
 
     def _annotation(self, storage: Storage, key: str, root: Node, problems: Problems) -> Annotation:
+        if other := _other_image(storage, key, root):
+            problems.add(
+                root.line,
+                f"<filename> is {other!r}, another image; taken for the one it is called like",
+            )
         node = root.find("size")
         line = 1 if node is None else node.line
         size = self.settled(
@@ -290,6 +295,16 @@ def _is_about_another(storage: Storage, key: str, root: Node) -> bool:
         and extension != other_extension
         and storage.exists(folder + stem + other_extension)
     )
+
+
+def _other_image(storage: Storage, key: str, root: Node) -> str | None:
+    """Return the image beside this one that the file names instead of it, by another stem."""
+    folder, stem, _ = parts_of(key)
+    name = (root.word("filename") or "").replace("\\", "/").rpartition("/")[2]
+    _, other, extension = parts_of(name)
+    if other == stem or extension.lower() not in IMAGE_EXTENSIONS:
+        return None
+    return printable(name) if storage.exists(folder + name) else None
 
 
 def _pairs_by_masks(listed: Listed, masks: frozenset[str]) -> Pairs:

@@ -21,7 +21,7 @@ from typing import Any
 
 from variegate.annotations.annotation import Annotation, Object, Point
 from variegate.annotations.boxes import Box, around
-from variegate.annotations.checks import Problems, Size, mend_box, mend_ring, usable
+from variegate.annotations.checks import Problems, Size, mend_box, mend_ring, shares_problem, usable
 from variegate.formats.voc.xml import Node
 
 _EXACT = Context(prec=60)
@@ -66,6 +66,10 @@ class Reading:
         if None in raw:
             tag = _EDGES[raw.index(None)]
             say(f"expected a number as <{tag}>, found {bounds.word(tag)!r}; object left out")
+            return None
+        numbers = [number for number in raw if number is not None]
+        if problem := shares_problem(numbers, self.size):
+            say(f"{problem}; object left out")
             return None
         if raw[0] == raw[2] and raw[1] == raw[3]:
             say("box with no area; object left out")

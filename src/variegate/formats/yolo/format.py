@@ -8,6 +8,7 @@ What the lines hold (see `lines`) is told by data.yaml, where it says so (``kpt_
 ``task``), and by the lines.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from itertools import chain, islice
 from typing import ClassVar, Self
 
 from variegate.annotations.annotation import Annotation, Skeleton
-from variegate.annotations.checks import Problems, without_duplicates
+from variegate.annotations.checks import Problems, shown, without_duplicates
 from variegate.errors import InputError, LimitError
 from variegate.formats.base import NotThisFormat, Recognised, named
 from variegate.formats.hints import Hints
@@ -33,6 +34,9 @@ from variegate.storage import Storage, printable
 _FILE_LIMIT = 1 << 26
 # So many label files are looked at to tell what they hold; where no file names the classes, all.
 _LOOKED_AT = 1000
+_NUMBER = re.compile(r"(?<![\w.])[+-]?\d*\.?\d+(?![\w.])")
+# Numbers of a box.
+_BOX = 4
 _HEADINGS: dict[Task, str] = {
     "detect": "YOLO boxes",
     "segment": "YOLO polygons",
@@ -113,9 +117,8 @@ class Yolo(PairedFormat):
         guess = guess_task(chain(*sample))
         empty = not any(map(str.strip, chain(*sample)))
         if guess is None and not (empty and listed.others):
-            return NotThisFormat(
-                "the .txt files beside the images hold no numbers as YOLO has them"
-            )
+            reason = "the .txt files beside the images hold no numbers as YOLO has them"
+            return NotThisFormat(reason, question=_question(reason, chain(*sample)))
         config = read_config(storage, listed.others, pairs.folders.values(), hints.encoding)
         task, keypoints = guess or ("detect", None)
         task, keypoints = _settled(task, keypoints, config)
@@ -256,3 +259,16 @@ def _files(config: Config, splits: Splits) -> dict[str, str]:
         files[config.key] = "the description of the dataset"
     files |= dict.fromkeys(config.others, "a description of a part of the dataset")
     return {**files, **dict.fromkeys(config.lists, "a list of classes")}
+
+
+def _question(reason: str, lines: Iterable[str]) -> str | None:
+    """Return what to ask where lines hold numbers in another way, so that they may be labels."""
+    filled = [line for line in lines if line.strip()]
+    numeric = sum(len(_NUMBER.findall(line)) >= _BOX for line in filled)
+    if not numeric or numeric < len(filled) / 2:
+        return None
+    return (
+        f"{reason}, such as {shown(filled[0].strip())}: expected the number of a class and shares "
+        "of the image, with spaces between; write them so, or go on without labels with --format "
+        "unlabelled"
+    )

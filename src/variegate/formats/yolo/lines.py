@@ -28,6 +28,8 @@ TASKS: tuple[Task, ...] = ("detect", "segment", "obb", "pose", "dota")
 
 # Five digits after the point are the fewest that tools write.
 _SLACK = 1e-5
+# A box that is mostly outside may have somewhat more than 1.
+_MOST_SHARE = 2
 _NOT_FINITE = {"nan", "inf", "infinity"}
 # Lines that some tools of DOTA put above the objects.
 _HEADERS = ("imagesource:", "gsd:")
@@ -215,6 +217,9 @@ class Grammar:
         self, category: str, shares: Sequence[Ratio], size: Size, say: Say
     ) -> Object | None:
         if len(shares) == 4 or self.task == "pose":
+            if any(above > _MOST_SHARE * below for above, below in shares[:4]):
+                say("numbers look like pixels, expected shares of the image; object left out")
+                return None
             (x1, x2), (y1, y2) = (edges(shares[i], shares[i + 2], size[1 - i]) for i in (0, 1))
             box = usable(mend_box((x1, y1, x2, y2), size=size, slack=_slack(size)), say)
             if box is None:

@@ -19,6 +19,7 @@ from variegate.runs.job import Job, Shard
 from variegate.runs.launch import WorkerProgram, worker_program
 from variegate.runs.rows import Counts
 from variegate.storage.json import dumped
+from variegate.storage.member_file import known_indexes
 
 if TYPE_CHECKING:
     import subprocess
@@ -75,7 +76,8 @@ class WorkerProcess:
             ) from error
         worker = cls(program)
         Thread(target=worker._listen, args=(inbox,), daemon=True).start()
-        worker._send(job.to_json())
+        # One that was started early has not seen what was indexed since.
+        worker._send({"job": job.to_json(), "indexes": known_indexes()})
         return worker
 
     def _listen(self, inbox: "SimpleQueue[tuple[WorkerProcess, Message | None]]") -> None:

@@ -14,7 +14,7 @@ import logging
 import os
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -61,6 +61,9 @@ _SETTINGS = {
     # A machine whose cable is cut says nothing; by itself, Ray would wait for it for many minutes.
     "RAY_grpc_client_keepalive_time_ms": "10000",
     "RAY_grpc_client_keepalive_timeout_ms": "20000",
+    # Nodes that are asked too often for their taste say so, and are asked more seldom; gRPC would
+    # tell the user of it, in lines that only its authors can read.
+    "GRPC_VERBOSITY": "NONE",
     # A thread that still waits for a cluster that is gone must not start another.
     "RAY_ENABLE_AUTO_CONNECT": "0",
     # What Ray itself says of lost nodes would go to standard output, where results are.
@@ -190,16 +193,17 @@ class _Cluster:
         left = {place.start: place for place in places}
         room = RoomWatch(self.options.room, _resources)
         answers = watched(lambda: self._answers(tasks, retries), self.head.check)
-        for one in answers:
-            room.close()
-            answer = json.loads(one)
-            if "error" in answer:
-                text = answer["error"]
-                raise raised_elsewhere(answer["kind"], text) or UsageError(text)
-            # A task that ran twice tells twice.
-            for start, reports in answer["done"]:
-                if left.pop(start, None):
-                    yield from map(Report.from_json, reports)
+        with closing(room):
+            for one in answers:
+                room.close()
+                answer = json.loads(one)
+                if "error" in answer:
+                    text = answer["error"]
+                    raise raised_elsewhere(answer["kind"], text) or UsageError(text)
+                # A task that ran twice tells twice.
+                for start, reports in answer["done"]:
+                    if left.pop(start, None):
+                        yield from map(Report.from_json, reports)
         return list(left.values())
 
     def _answers(self, tasks: list[str], retries: int) -> Iterator[str]:

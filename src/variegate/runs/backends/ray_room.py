@@ -76,10 +76,14 @@ class RoomWatch:
     def _look(self) -> None:
         wait, more = self._times
         while not self._begun.wait(wait):
-            if lacking := self._room.lacking(self._nodes()):
+            try:
+                nodes = self._nodes()
+            except Exception:  # noqa: BLE001 - a cluster that is gone: others say so
+                return
+            if lacking := self._room.lacking(nodes):
                 _log.warning("no task has begun yet: %s; waiting for a node that does", lacking)
             wait = more
 
     def close(self) -> None:
-        """A task has begun."""
+        """A task has begun, or none will."""
         self._begun.set()

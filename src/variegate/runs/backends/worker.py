@@ -1,9 +1,9 @@
 """A worker process of the local back end.
 
-It reads one JSON value a line from standard input, first the job, then shards, and answers on
-standard output with {"ready": true}, {"at": source, "progress": counts}, {"report": report} or
-{"error": ...}. It ends at once when its input does, so that it never outlives the run that started
-it, even one that is killed.
+It reads one JSON value a line from standard input, first the job with the indexes of archives that
+there are, then shards, and answers on standard output with {"ready": true}, {"at": source,
+"progress": counts}, {"report": report} or {"error": ...}. It ends at once when its input does, so
+that it never outlives the run that started it, even one that is killed.
 """
 
 import json
@@ -23,7 +23,7 @@ from variegate.runs.job import Job, Shard
 from variegate.runs.rows import Counts
 from variegate.runs.worker import run_shard
 from variegate.storage.json import loaded
-from variegate.storage.member_file import ONLY_READ
+from variegate.storage.member_file import ONLY_READ, use_indexes
 
 # Often enough for a live progress bar, seldom enough to cost nothing.
 _PROGRESS_INTERVAL_S = 0.1
@@ -53,7 +53,9 @@ def _read(pipe: BinaryIO, lines: "SimpleQueue[bytes]") -> None:
 
 
 def _work(lines: "SimpleQueue[bytes]", answers: "_Answers") -> None:
-    job = Job.from_json(json.loads(lines.get()))
+    first = json.loads(lines.get())
+    job = Job.from_json(first["job"])
+    use_indexes(first["indexes"])
     answers.send({"ready": True})
     while True:
         shard = Shard.from_json(loaded(lines.get()))
