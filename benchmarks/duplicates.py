@@ -57,10 +57,11 @@ Beside it imagededup, in an environment of its own, on the same files: its perce
 64 bits at its usual distance, and its CNN at its usual similarity of .9, with MobileNetV2, for the
 network it would take by itself has to be loaded. Of its pairs those count that hold the original.
 
-*Planted:* 292 photos of clothing and hands and one file made of each, 18 files that are two photos
-stored in nine orientations, and 64 odd files, by `variegate prepare`. Found is what is in one
-group, or quarantined where it was cut off; by grade, where grade, flag or conflict of classes are
-told, too.
+*Planted:* up to 292 photos of clothing and hands and one file made of each, 18 files that are two
+photos stored in nine orientations, and 64 odd files, by `variegate prepare`. Found is what is in
+one group, or quarantined where it was cut off; by grade, where grade, flag or conflict of classes
+are told, too. Of what OpenCV saved as PNG, some pixels differ by a step from those that another
+decoder reads, which makes it a copy.
 
 *Many:* synthetic hashes and, up to 100,000, words, 1% of them of copies: time and peak memory of
 the search for candidates, which is all that grows with the heap; registration takes about 25 ms for
@@ -370,7 +371,8 @@ def main() -> None:
         _keep(asked.name, part(asked.name, quick=asked.quick, most=asked.images))
     elif asked.what == "collect":
         found, today = collected(), f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
-        python_of("imagededup")
+        if (KEPT / "photos.json").exists():
+            python_of("imagededup")
         versions = own_versions() | peer_versions()
         Measured(today, machine(), os.getloadavg()[1], versions, found).save("duplicates")
         print(found.markdown())

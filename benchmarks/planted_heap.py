@@ -63,6 +63,7 @@ def prepared(folder: Path, *, every: int = 1) -> dict[str, Any]:
             for one, best in groups.group.items()
             if one in heap.origins
         ),
+        "images": sum(map(len, heap.made.values())),
         "files": account.inputs,
         "kept": account.kept,
     }
