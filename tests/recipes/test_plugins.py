@@ -109,6 +109,17 @@ def test_another_version_of_it_is_another_job(plugin, photos_folder, tmp_path):
         augment(photos_folder, tmp_path / "out", recipe=made, options=Options(plugins=(plugin,)))
 
 
+def test_an_edit_that_is_taken_back_is_taken_back(plugin):
+    load_plugins([plugin])
+    first = TRANSFORMS["posterlike"]
+    plugin.write_text(STRIPES.replace('"level": int', '"level": 1 + int'))
+    load_plugins([plugin])
+    assert TRANSFORMS["posterlike"] is not first
+    plugin.write_text(STRIPES)
+    load_plugins([plugin])
+    assert TRANSFORMS["posterlike"] is first
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -16,10 +16,13 @@ from typing import Self
 
 from variegate.errors import RecipeError
 from variegate.transforms import all_transforms
-from variegate.transforms.base import TRANSFORMS
+from variegate.transforms.base import TRANSFORMS, Transform
 
 # Name of a transform -> name of the plugin file that brought it.
 _OWNERS: dict[str, str] = {}
+
+# Name of a plugin's module -> the transforms that it brought.
+_BROUGHT: dict[str, dict[str, type[Transform]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ def load_plugin(plugin: Plugin) -> None:
     """
     name = f"variegate_plugin_{plugin.sha256[:16]}"
     if name in sys.modules:
+        # Another version of the file may have come since, as in a notebook.
+        TRANSFORMS.update(_BROUGHT[name])
         return
     if plugin.text is None:
         raise RecipeError(
@@ -83,7 +88,7 @@ def load_plugin(plugin: Plugin) -> None:
     sys.modules[name] = module
     try:
         exec(compile(plugin.text, plugin.name, "exec"), module.__dict__)
-        _check_names(plugin, before)
+        _BROUGHT[name] = _check_names(plugin, before)
     except BaseException as error:
         del sys.modules[name]
         TRANSFORMS.clear()
@@ -93,8 +98,9 @@ def load_plugin(plugin: Plugin) -> None:
         raise RecipeError(f"{plugin.name}: {_fault(plugin.name, error)}") from error
 
 
-def _check_names(plugin: Plugin, before: dict[str, type]) -> None:
-    brought = [name for name, kind in TRANSFORMS.items() if before.get(name) is not kind]
+def _check_names(plugin: Plugin, before: dict[str, type[Transform]]) -> dict[str, type[Transform]]:
+    """Return what a plugin brought, if its names are its own."""
+    brought = {name: kind for name, kind in TRANSFORMS.items() if before.get(name) is not kind}
     if not brought:
         raise RecipeError(
             f"{plugin.name}: brings no transform; define a subclass of "
@@ -108,6 +114,7 @@ def _check_names(plugin: Plugin, before: dict[str, type]) -> None:
                 "choose another"
             )
     _OWNERS.update(dict.fromkeys(brought, plugin.name))
+    return brought
 
 
 def _fault(file: str, error: Exception) -> str:
