@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from rewriting import images, rewrite
 
 from variegate.annotations.annotation import Annotation, Object
+from variegate.annotations.checks import shares_problem
 from variegate.codecs import decode_mask, encode_mask
 from variegate.errors import InputError
 from variegate.formats import detect
@@ -94,7 +95,7 @@ BOXES = [
         "width": 40,
         "height": 30,
         "objects": {
-            "bbox": [[1, 2, 10, 20], [0.1, 0.2, 0.2, 0.1]],
+            "bbox": [[1, 2, 10, 20], [1.1, 0.2, 0.2, 0.1]],
             "categories": [3, 0],
             "area": [200, 0.02],
         },
@@ -122,8 +123,8 @@ def test_boxes_captions_and_other_fields_are_read(make):
             Object(category="3", box=(1, 2, 11, 22), extra={"area": 200}),
             Object(
                 category="0",
-                box=(0.1, 0.2, 0.1 + 0.2, 0.2 + 0.1),
-                extra={"area": 0.02, "bbox": [0.1, 0.2, 0.2, 0.1]},
+                box=(1.1, 0.2, 1.1 + 0.2, 0.2 + 0.1),
+                extra={"area": 0.02, "bbox": [1.1, 0.2, 0.2, 0.1]},
             ),
         ),
         extra={"text": "zwei Katzen, früh", "width": 40, "height": 30},
@@ -139,7 +140,7 @@ def test_what_is_written_is_what_was_read(make, tmp_path, extension):
     rows = [dict(row) for row in BOXES]
     if extension == ".parquet":
         # Arrow wants one type in a column.
-        boxes = [[1.0, 2.0, 10.0, 20.0], [0.1, 0.2, 0.2, 0.1]]
+        boxes = [[1.0, 2.0, 10.0, 20.0], [1.1, 0.2, 0.2, 0.1]]
         rows[0]["objects"] = {**rows[0]["objects"], "bbox": boxes, "area": [200.0, 0.02]}
         rows[1] |= {"width": 40, "height": 30}
     storage = make({key: rows})
@@ -401,6 +402,8 @@ boxes = st.tuples(numbers, numbers, st.floats(0.001, 9) | st.integers(1, 9), st.
 @settings(max_examples=100)
 @given(st.lists(boxes.map(list), min_size=1, max_size=4), st.booleans(), st.booleans())
 def test_boxes_come_back_exactly(raw, listed, numbered):
+    # Within the first pixel are none but shares of the image.
+    assume(not any(shares_problem(box, None) for box in raw))
     categories = [n if numbered else f"c{n}" for n in range(len(raw))]
     value = {"bbox": raw, "categories": categories, "id": list(range(len(raw)))}
     if listed:
