@@ -32,7 +32,7 @@ from variegate.models.predictors.onnx import OnnxPredictor
 from variegate.serving.settings import processors
 
 CONNECTIONS = (1, 8, 64)
-TURNS, TURN_S = 5, 10.0
+TURNS, TURN_S = 3, 5.0
 REQUESTS, HOSTILE_S = 20_000, 120.0
 METHOD = """
 Photos of 640 pixels as JPEG, in forms, from 1, 8 and 64 connections kept alive, by a load generator
