@@ -10,7 +10,7 @@ import pytest
 from sets import write_set
 
 from variegate.datasets.prepare.split_table import SplitTable
-from variegate.errors import InputError, UsageError
+from variegate.errors import InputError, OutputError, UsageError
 from variegate.recipes.recipe import Recipe
 from variegate.training import frozen_runs, trained_runs
 from variegate.training.loop import Trainer
@@ -108,6 +108,13 @@ def test_a_design_that_can_show_nothing_is_refused_before_it_is_run(images, tmp_
     design = ProofDesign(seeds=1, model="small")
     with pytest.raises(UsageError, match="can never show"):
         prove(images, tmp_path, ARMS, design=design)
+
+
+def test_a_bucket_is_no_place_for_a_proof(images, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match="s3://b/out: expected a folder of this machine"):
+        prove(images, "s3://b/out", {"light": Recipe.load("light")}, design=ProofDesign(quick=True))
+    assert not (tmp_path / "s3:").exists()
 
 
 def test_hints_of_recipes_say_how_the_set_is_read_and_may_not_differ(images, tmp_path):

@@ -13,11 +13,10 @@ from typing import Protocol
 
 import numpy as np
 
-from variegate.errors import OutputError, UsageError
+from variegate.errors import UsageError
 from variegate.formats.hints import Hints
 from variegate.models.metrics import Calibration, Confusion
 from variegate.recipes.recipe import Recipe
-from variegate.storage import printable
 from variegate.training.checkpoint import write_whole
 from variegate.training.comparison import (
     RightAnswers,
@@ -29,6 +28,7 @@ from variegate.training.comparison import (
 from variegate.training.corrupted_images import corrupted_places
 from variegate.training.frozen_runs import FrozenRuns
 from variegate.training.options import TrainingRun
+from variegate.training.output_folder import output_folder
 from variegate.training.proof import (
     BASELINE,
     TRIVIAL,
@@ -91,7 +91,7 @@ def prove(
     arms = _arms(recipes, design)
     check_pairs(design.folds * design.seeds, len(arms) - 1)
     run = replace(run, hints=_hints(run.hints, recipes))
-    folder = _folder(output)
+    folder = output_folder(output)
     proof = Proof(place=str(source), design=design)
     images = proof_images(source, folder, design, run, proof)
     proof.images, proof.classes = len(images.sources), images.classes
@@ -164,17 +164,6 @@ def _hints(said: Hints, recipes: Mapping[str, Recipe | Arm]) -> Hints:
                 "dataset alike; give both the same, or say them on the command line"
             )
     return hints
-
-
-def _folder(output: str | Path) -> Path:
-    folder = Path(output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{printable(str(output))}: no folder can be made there ({error.strerror})"
-        ) from error
-    return folder
 
 
 class _Contest:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from variegate.errors import OutputError, UsageError
+from variegate.errors import UsageError
 from variegate.models.card import ModelCard, ModelOutput
 from variegate.models.preprocessing import Preprocessing
 from variegate.recipes.recipe import Recipe
@@ -38,6 +38,7 @@ from variegate.training.loop import (
     checked_device,
 )
 from variegate.training.options import DEFAULT_RECIPE, Hyperparameters, TrainingRun
+from variegate.training.output_folder import output_folder
 from variegate.training.scores import HeldOutScores, held_out_scores
 from variegate.training.weights import load_weights
 
@@ -167,7 +168,7 @@ def train(
     checked_device(run.device)
     made = training_recipe(recipe, chosen.seed)
     run = replace(run, hints=run.hints.over(made.hints))
-    folder = _folder(output)
+    folder = output_folder(output)
     images = training_images(source, run, gray=chosen.gray, on_progress=on_look)
     input_ = input_of(images, chosen)
     # Of what torch draws: the head's first weights.
@@ -306,24 +307,6 @@ def plain(
     if most is not None and len(found) > most:
         found = [found[int(one)] for one in np.linspace(0, len(found) - 1, most)]
     return PlainItems(images.place, found, images.numbers, input_, limits)
-
-
-def _folder(output: str | Path) -> Path:
-    """Return the output's folder, made if need be.
-
-    Raises:
-        OutputError: it is none.
-    """
-    if "://" in str(output):
-        raise OutputError(f"{printable(str(output))}: expected a folder of this machine")
-    folder = Path(output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{printable(str(output))}: no folder can be made there ({error.strerror})"
-        ) from error
-    return folder
 
 
 def _first_epoch(folder: Path, identity: dict[str, Any], *, restart: bool) -> int:
