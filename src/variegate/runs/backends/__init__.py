@@ -7,7 +7,6 @@ group ``variegate.backends``.
 import importlib
 from collections.abc import Mapping
 from dataclasses import fields
-from importlib.metadata import entry_points
 
 from variegate.errors import RecipeError, did_you_mean
 from variegate.runs.backends.base import Backend
@@ -24,6 +23,8 @@ BACKENDS = {
 
 def backend_names() -> dict[str, str]:
     """Return where the class of every back end is, "module:Class", by the back end's name."""
+    from importlib.metadata import entry_points
+
     others = {plugin.name: plugin.value for plugin in entry_points(group="variegate.backends")}
     return others | BACKENDS
 
@@ -35,7 +36,8 @@ def make_backend(name: str, options: Mapping[str, object]) -> Backend:
         RecipeError: there is no such back end, or it has no such option.
         UsageError: it needs a package that is not installed.
     """
-    known = backend_names()
+    # To look for others takes some milliseconds.
+    known = BACKENDS if name in BACKENDS else backend_names()
     if name not in known:
         raise RecipeError(
             f"backend: expected one of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}"
