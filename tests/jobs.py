@@ -111,12 +111,17 @@ def _started(pid: int | None, program: str) -> list[int]:
 
 
 def _runs(pid: int, program: str) -> bool:
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    found = command(pid)
     # A zombie has no command.
-    return not command or f"variegate.runs.backends.{program} " in command
+    return found == "" or f"variegate.runs.backends.{program} " in (found or "")
+
+
+def command(pid: int) -> str | None:
+    """Return the command line of a process; None if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
 
 
 def peak_memory(pid: int) -> int:

@@ -19,6 +19,9 @@ _PROGRAM = (
 # One thread a worker: libraries that start more only take memory.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
+# Where OpenCV adds its own folder as it is imported, in every process for itself.
+_LIBRARY_PATH = "PATH" if sys.platform == "win32" else "LD_LIBRARY_PATH"
+
 WORKER = "variegate.runs.backends.worker"
 
 
@@ -44,8 +47,9 @@ class Surroundings:
         # Whoever needs a worker has imported this, and who starts one early has not.
         from variegate.storage.member_file import VARIABLE
 
-        # With the job comes what has been indexed since.
-        then, now = ({**one, VARIABLE: ""} for one in (self.environment, os.environ))
+        # With the job comes what has been indexed since; and OpenCV, once imported, names itself.
+        own = dict.fromkeys((VARIABLE, _LIBRARY_PATH), "")
+        then, now = ({**one, **own} for one in (self.environment, os.environ))
         return (self.path, then) == (sys.path, now)
 
 

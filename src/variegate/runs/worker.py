@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from importlib.metadata import entry_points
 from typing import Any
 
 import cv2
@@ -396,9 +397,6 @@ def _kind(name: str) -> type[Worker]:
     """Return the class of a kind of jobs."""
     known = KINDS
     if name not in KINDS:
-        # Looked for only where somebody needs it.
-        from importlib.metadata import entry_points
-
         known = {one.name: one.value for one in entry_points(group="variegate.jobs")}
     if name not in known:
         names = [*KINDS, *known]

@@ -10,6 +10,7 @@ module; importing it enters its `Transform` classes.
 import importlib
 import pkgutil
 from functools import cache
+from importlib.metadata import entry_points
 
 from variegate.errors import RecipeError, did_you_mean
 from variegate.transforms.base import FAMILIES, TRANSFORMS, Axis, Parameters, Transform
@@ -91,8 +92,6 @@ def _load(module: str) -> None:
 
 @cache
 def _load_plugins() -> None:
-    from importlib.metadata import entry_points
-
     # Once: to look for entry points takes 2 ms, and every drawn axis asks for its transform.
     for plugin in entry_points(group="variegate.transforms"):
         plugin.load()

@@ -7,6 +7,7 @@ group ``variegate.backends``.
 import importlib
 from collections.abc import Mapping
 from dataclasses import fields
+from importlib.metadata import entry_points
 
 from variegate.errors import RecipeError, did_you_mean
 from variegate.runs.backends.base import Backend
@@ -23,8 +24,6 @@ BACKENDS = {
 
 def backend_names() -> dict[str, str]:
     """Return where the class of every back end is, "module:Class", by the back end's name."""
-    from importlib.metadata import entry_points
-
     others = {plugin.name: plugin.value for plugin in entry_points(group="variegate.backends")}
     return others | BACKENDS
 

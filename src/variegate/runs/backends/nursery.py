@@ -5,6 +5,7 @@ the worker's standard input, output and error output; {"kill": number}; {"wait":
 answers with {"code": exit code}; {"end": true}. It begins with {"ready": true}.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -18,11 +19,16 @@ from typing import Any
 
 import cv2
 
+from variegate.recipes.recipe import Recipe
 from variegate.runs.backends import worker
 from variegate.runs.programs import WORKER, Surroundings, start_program
 
-# What nearly every worker imports when its job comes.
-importlib.import_module("variegate.runs.augmenter")
+# What nearly every worker imports and builds when its job comes.
+_AUGMENTER = "variegate.runs.augmenter"
+_COMMON_STEPS = (
+    *("flip", "rotate", "scale", "translate", "shear"),
+    *("brightness", "contrast", "gamma", "saturation"),
+)
 
 _MESSAGE_BYTES = 256
 _STREAMS = 3
@@ -34,6 +40,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Its threads would not be there in a fork.
     cv2.setNumThreads(1)
+    importlib.import_module(_AUGMENTER)
+    Recipe.from_data({"variants": {"sequence": [*_COMMON_STEPS]}})
+    # It is kept, and never looked through for garbage, which would copy it in every worker.
+    gc.freeze()
     if _Forks(socket.socket(fileno=os.dup(0))).serve():
         worker.main()
     else:
