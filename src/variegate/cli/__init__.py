@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+# The command that is run for a small dataset, too, where its start is felt.
+_RUNS = "augment"
+
 
 def __getattr__(name: str) -> Any:
     if name != "app":
@@ -42,16 +45,19 @@ def main() -> None:
             from variegate.runs.options import Options
 
             begun.enter_context(early_workers(Options()))
+            # The others would take a tenth of a second, and are not asked for.
+            importlib.import_module(f"{__name__}.{_RUNS}")
+        else:
+            __getattr__("app")
         from variegate.cli import application
 
-        __getattr__("app")
         application.main()
 
 
 def _will_run(arguments: Sequence[str]) -> bool:
-    """Say whether a command line has workers do what it wants, as far as can be told so early."""
+    """Say whether a command line has workers augment, as far as can be told so early."""
     given = [one for one in arguments if one != "--debug"]
     no_workers = ("-h", "--help", "-b", "--backend", "-w0", "--workers=0", "0")
-    return given[:1] == ["augment"] and not any(
+    return given[:1] == [_RUNS] and not any(
         one in no_workers or one.startswith("--backend=") for one in given
     )
