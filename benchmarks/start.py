@@ -10,11 +10,14 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness import HERE, WORK, Claim, Program, Result, interleave, number, ratio
 from photos import photos
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 METHOD = """
 Whole programs, with their files in the system's cache (`benchmarks/start.py`). The jobs make ten

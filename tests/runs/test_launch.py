@@ -1,16 +1,20 @@
 """Workers that are started before it is known what there is to do."""
 
+import pickle
 import signal
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import jobs
+from variegate.codecs import Limits
 from variegate.datasets.augment import augment
 from variegate.errors import UsageError
+from variegate.formats import Hints
 from variegate.runs import launch
 from variegate.runs.launch import WorkerSource, early_workers
 from variegate.runs.nursery import Nursery
@@ -64,11 +68,29 @@ def source():
 
 def test_a_worker_imports_only_what_a_shard_needs():
     code = (
-        "import sys, variegate.runs.backends.worker, variegate.runs.augmenter; "
+        "import sys, variegate.runs.backends.nursery, variegate.runs.augmenter; "
         f"print([name for name in {_NOT_NEEDED} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_options_are_made_without_what_a_run_needs():
+    code = (
+        "import sys, variegate; made = variegate.Options(workers=2); "
+        "print([one for one in ('numpy', 'pydantic', 'cv2') if one in sys.modules]); "
+        "print(made == variegate.Options(workers=2), made.hints.to_data(), made.limits)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", f"True {{}} {Limits()}"]
+
+
+def test_what_is_not_said_in_options_may_be_said_later():
+    options = replace(Options(), hints=Hints(encoding="gbk"))
+    assert options.hints == Hints(encoding="gbk")
+    assert replace(options, workers=3).hints == Hints(encoding="gbk")
+    assert options != Options()
+    assert pickle.loads(pickle.dumps(Options())).limits == Limits()
 
 
 def test_asking_for_augment_imports_no_kernels():
@@ -179,7 +201,10 @@ def test_a_worker_whose_nursery_is_killed_is_seen_to_be_dead(started, source):
 @FORKED
 def test_a_nursery_with_threads_forks_nothing(source, tmp_path, monkeypatch):
     # What a thread holds would be held forever in a fork.
-    thread = "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
+    thread = (
+        "import threading, time\n"
+        "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
+    )
     jobs.patched_workers(monkeypatch, tmp_path / "threads", thread)
     jobs.draw_set(tmp_path / "in", 4)
     seen = []
@@ -200,9 +225,7 @@ def test_forks_make_what_others_make(forks, tmp_path, monkeypatch):
     source = jobs.draw_set(tmp_path / "in", 6)
     options = Options(workers=2, shard_size=1)
     summary = augment(source, tmp_path / "out", recipe=jobs.recipe(), options=options)
-    here = augment(
-        source, tmp_path / "here", recipe=jobs.recipe(), options=Options(workers=0)
-    )
+    here = augment(source, tmp_path / "here", recipe=jobs.recipe(), options=Options(workers=0))
     assert summary.digest == here.digest
     assert jobs.left_over() == []
 

@@ -90,7 +90,9 @@ class Nursery:
             socket.send_fds(self._control, [message], [theirs, others, log.fileno()])
         os.close(theirs)
         os.close(others)
-        return ForkedProgram(self, self._asked, os.fdopen(stdin, "wb"), os.fdopen(stdout, "rb"), log)
+        return ForkedProgram(
+            self, self._asked, os.fdopen(stdin, "wb"), os.fdopen(stdout, "rb"), log
+        )
 
     def kill(self, number: int) -> None:
         """End a worker at once."""

@@ -88,11 +88,11 @@ class Options:
 
     format: str | None = None
     label_pattern: str | None = None
-    hints: "Hints" = _late(_no_hints)
+    hints: "Hints" = _late(_no_hints)  # noqa: RUF009 - a descriptor
     limit: int | None = None
     workers: int | None = None
     shard_size: int | None = None
-    limits: "Limits" = _late(_usual_limits)
+    limits: "Limits" = _late(_usual_limits)  # noqa: RUF009 - a descriptor
     raw_labels: bool = False
     strict: bool = False
     update: bool = False

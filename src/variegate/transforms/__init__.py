@@ -17,7 +17,7 @@ from variegate.transforms.base import FAMILIES, TRANSFORMS, Axis, Parameters, Tr
 
 __all__ = ["Axis", "Parameters", "Transform", "all_transforms", "find_transform"]
 
-# Where transforms are: those of files that are not here are found, too, once all have been looked at.
+# Where transforms are. What is not here is found, too, once all files have been looked at.
 _NAMES = {
     "adaptation": "fourier_adaptation histogram_match",
     "adaptive": "autocontrast clahe equalize",

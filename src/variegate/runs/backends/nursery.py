@@ -11,17 +11,20 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
 from variegate.recipes.recipe import Recipe
 from variegate.runs.backends import worker
 from variegate.runs.programs import WORKER, Surroundings, start_program
+
+if TYPE_CHECKING:
+    import subprocess
 
 # What nearly every worker imports and builds when its job comes.
 _AUGMENTER = "variegate.runs.augmenter"
@@ -124,5 +127,5 @@ class _Forks:
 def _is_alone() -> bool:
     """Say whether this process has one thread: what others hold is held forever in a fork."""
     with suppress(OSError):
-        return len(os.listdir("/proc/self/task")) == 1
+        return sum(1 for _ in Path("/proc/self/task").iterdir()) == 1
     return False

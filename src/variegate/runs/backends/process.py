@@ -1,8 +1,8 @@
 """One worker process, as the run that started it sees it.
 
-A worker is a program of its own (`variegate.runs.backends.worker`), or a fork of one, never of this
-process: a script that calls `variegate.augment` needs no ``if __name__ == "__main__"``, and a worker
-that is killed or crashes takes nothing with it.
+A worker is a program of its own (`variegate.runs.backends.worker`) or a fork of one, and never of
+this process: a script that calls `variegate.augment` needs no ``if __name__ == "__main__"``, and a
+worker that is killed or crashes takes nothing with it.
 """
 
 import json
