@@ -66,6 +66,7 @@ _LAST_GAP = 10
 _CAP, _CAP_AN_IMAGE = 476, 4
 # Levels about a threshold that are really asked, as many as there are calls for, of images that are
 # known to break so near to them.
+_TURNS, _REACH, _PORTION = 3, 8, 24
 _ABOUT, _NEAR = ((-4, -3, -2, -1, 0, 1, 2, 3, 4), (-4, -2, 0, 2, 4), (-3, 0, 3), (-2, 2)), 5
 # Without implication a level costs every image: with this share of them it costs no more in all.
 _SHARE_WITHOUT, _LEAST_WITHOUT = 0.28, 64
@@ -207,6 +208,8 @@ class _Search:
         for number, n in enumerate(sizes):
             self.n, last = n, number == len(sizes) - 1
             crossed = [self._crossing(_rank(q, n), _COARSE) for q in self.settings.quantiles]
+            if last:
+                crossed = [self._verified(_rank(q, n)) for q in self.settings.quantiles]
             if not last and number == 0:
                 # Early, while a search without implication can be afforded.
                 audit = self._audited([one.high for one in crossed if one.high <= LEVELS])
@@ -271,7 +274,7 @@ class _Search:
         while bounds.high - bounds.low > 1 + slack:
             if self.exhausted or (bounds.high - bounds.low <= _LAST_GAP and not self._affordable()):
                 break
-            at = self._estimate(rank)
+            at = self._estimate(rank, bounds.high)
             if ups + downs > _GUESSES:
                 at = (bounds.low + bounds.high) // 2
             elif at >= bounds.high:
@@ -288,7 +291,7 @@ class _Search:
         """Return a level at which `rank` images surely fail, close to the first such level."""
         bounds, step = self._sure(rank), 0
         while bounds.high - bounds.low > 1 + self.settings.slack and self._affordable():
-            estimate = self._estimate(rank)
+            estimate = self._estimate(rank, bounds.high)
             if estimate > LEVELS:
                 # The curve knows little of where nothing was asked.
                 estimate = (bounds.low + LEVELS + 1) // 2
@@ -302,7 +305,7 @@ class _Search:
         """Return a level at which surely fewer than `rank` fail, close to the last such level."""
         bounds, step = self._sure(rank), 0
         while bounds.high - bounds.low > 1 + self.settings.slack and self._affordable():
-            before = self._estimate(rank) - 1
+            before = self._estimate(rank, bounds.low + 1) - 1
             if before - bounds.low <= self.settings.slack:
                 break
             self._look(rank, max(min(before, bounds.high - 1 - step), bounds.low + 1), bounds)
@@ -346,21 +349,15 @@ class _Search:
         # Images that contradict themselves may contradict what was decided.
         bounds.low = min(bounds.low, bounds.high - 1)
 
-    def _estimate(self, rank: int) -> int:
+    def _estimate(self, rank: int, around: int) -> int:
         """Return the first level at which `rank` of the images can be expected to fail."""
-        curve = self._curve(_ROUNDS)
+        curve = self._curve(around, _ROUNDS)
         return int(np.searchsorted(curve, (rank - 0.5) / self.n))
 
     def _sure(self, rank: int) -> _Bounds:
-        """Return what the brackets tell about a crossing, without asking."""
-        n = self.n
-        passed, failed = self.answers.passed[:n], self.answers.failed[:n]
-        # Of one that contradicts itself, what lies between its answers is open.
-        fails, passes = np.maximum(failed, passed + 1), np.minimum(passed, failed - 1)
-        failing = np.bincount(fails, minlength=LEVELS + 2)[: LEVELS + 2].cumsum()
-        passing = np.bincount(passes, minlength=LEVELS + 2)[::-1].cumsum()[::-1]
-        low = np.flatnonzero(passing[: LEVELS + 1] > n - rank)
-        high = np.flatnonzero(failing[: LEVELS + 1] >= rank)
+        """Return what is known of a crossing, without asking."""
+        failing, passing = self.answers.counts(self.n)
+        low, high = np.flatnonzero(passing > self.n - rank), np.flatnonzero(failing >= rank)
         below = int(low[-1]) if len(low) else 0
         above = int(high[0]) if len(high) else LEVELS + 1
         return _Bounds(min(below, above - 1), above)
@@ -384,7 +381,8 @@ class _Search:
             needed = min((rank - failed) / share, (n - rank + 1 - passed) / (1 - share))
             chunk = min(len(rest), max(_LEAST_CHUNK, math.ceil(needed)))
             # First those that can be expected to decide it.
-            middles = (self.answers.passed[rest] + self.answers.failed[rest]).astype(np.int64)
+            near = self.answers.neighbours(level, n)
+            middles = (near.below + near.above)[rest]
             order = np.argsort(middles if share * n > rank else -middles, kind="stable")
             if chunk > self._left():
                 self.exhausted = True
@@ -404,6 +402,40 @@ class _Search:
             most = max(most, math.ceil(level))
         pair = self._pair(math.ceil(level))
         return Threshold(share, level, min(float(least), level), most and float(most), pair)
+
+    # Verifying
+
+    def _verified(self, rank: int) -> _Bounds:
+        """Return a crossing next to which what was implied from afar was really asked."""
+        bounds = self._crossing(rank, self.settings.slack)
+        for _ in range(_TURNS):
+            level = min(bounds.high, LEVELS)
+            if not self._verify(level):
+                break
+            bounds = self._crossing(rank, self.settings.slack)
+        return bounds
+
+    def _verify(self, level: int) -> int:
+        """Ask what is implied at a level by answers far from it, farthest first.
+
+        Returns:
+            how many were wrong.
+        """
+        near = self.answers.neighbours(level, self.n)
+        far = np.minimum(level - near.below, np.where(near.above > LEVELS, LEVELS, near.above - level))
+        known = self.answers.known(level, self.n)
+        doubted = np.flatnonzero((known.failed | known.passed) & (far > _REACH))
+        doubted = doubted[np.argsort(-far[doubted], kind="stable")]
+        wrong = 0
+        for start in range(0, len(doubted), _PORTION):
+            images = doubted[start : start + _PORTION]
+            if len(images) > self._left():
+                break
+            failed = self.answers.ask([(int(image), level) for image in images])
+            wrong += int((np.array(failed) != known.failed[images]).sum())
+            if wrong < _evidence(start + len(images)):
+                break
+        return wrong
 
     # Settling
 
@@ -468,7 +500,7 @@ class _Search:
     def _doubted(self, level: int) -> list[Cell]:
         """Return what was not asked at a level, of images that break near it."""
         answers, n = self.answers, self.n
-        ends = np.stack([answers.passed[:n], answers.failed[:n]])
+        ends = np.stack(answers.brackets(level, n))
         near = (np.abs(ends - level) <= _NEAR).all(axis=0) & (answers.given[:n, level] < 0)
         return [(int(image), level) for image in np.flatnonzero(near)]
 
@@ -484,18 +516,20 @@ class _Search:
 
     def _expected_rates(self, levels: Sequence[int]) -> list[float]:
         """Return which share fails at levels; images that are open count as the curve has it."""
-        answers, n, curve = self.answers, self.n, self._curve()
-        curve = np.append(curve, 1.0)
+        answers, n = self.answers, self.n
+        curve = np.append(self._curve(levels[len(levels) // 2]), 1.0)
         rates = []
         for level in levels:
-            known = answers.known(level, n)
+            known, near = answers.known(level, n), answers.neighbours(level, n)
             rest = known.open
-            # Those that contradict themselves may have passed above.
-            low = curve[np.minimum(answers.passed[rest], level)]
-            high = curve[np.maximum(answers.failed[rest], level)]
+            below, above = near.below[rest], near.above[rest]
+            low, high = curve[below], curve[above]
             inside = np.divide(
                 curve[level] - low, high - low, out=np.full(len(rest), 0.5), where=high > low
             )
+            # Where it recovers is anywhere in between.
+            recovers = near.failed_below[rest] & ~near.failed_above[rest]
+            inside = np.where(recovers, (above - level) / (above - below), inside)
             rates.append(float((known.failed.sum() + inside.sum()) / n))
         return rates
 
@@ -506,7 +540,7 @@ class _Search:
 
     def _between(self, share: float, bounds: _Bounds) -> float:
         """Return where the curve crosses a share, within the bounds."""
-        curve = self._curve()
+        curve = self._curve(bounds.high)
         inside = np.arange(bounds.low, bounds.high + 1)
         rates = np.maximum.accumulate(curve[bounds.low : bounds.high + 1])
         if rates[0] >= share or rates[-1] <= share:
@@ -515,9 +549,10 @@ class _Search:
         part = (share - rates[after - 1]) / (rates[after] - rates[after - 1])
         return float(inside[after - 1] + part)
 
-    def _curve(self, rounds: int = 60) -> Floats:
-        n = self.n
-        return failure_curve(self.answers.passed[:n], self.answers.failed[:n], LEVELS, rounds)
+    def _curve(self, around: int, rounds: int = 60) -> Floats:
+        """Return the share that fails at each level, by what is known of the images at one."""
+        passed, failed = self.answers.brackets(min(around, LEVELS), self.n)
+        return failure_curve(passed, failed, LEVELS, rounds)
 
     def _pair(self, level: int) -> tuple[Cell, Cell] | None:
         """Return the last success and the first failure of the image that fails next to a level.
@@ -559,7 +594,7 @@ class _Search:
             told = [
                 bool(self.answers.known(level, self.n).failed[image]) for image, level in audited
             ]
-            really = self.answers.ask(audited, brackets=False)
+            really = self.answers.ask(audited)
             asked += len(audited)
             failed_instead += sum(a and not b for a, b in zip(really, told, strict=True))
             passed_instead += sum(b and not a for a, b in zip(really, told, strict=True))
@@ -630,7 +665,7 @@ class _Search:
         self, thresholds: list[Threshold], stopped: str, *, audit: AuditCount, unconfirmed: bool
     ) -> SearchOutcome:
         answers, n = self.answers, self.n
-        curve = self._curve() if answers.implies else self._asked_curve()
+        curve = self._rising_curve() if answers.implies else self._asked_curve()
         band = [wilson(round(rate * n), n) for rate in curve]
         given = answers.given
         counts = [(level, int((given[:, level] >= 0).sum())) for level in self.levels]
@@ -652,12 +687,20 @@ class _Search:
             stopped=stopped,
         )
 
+    def _rising_curve(self) -> Floats:
+        """Return the share that fails at each level, by what is known there."""
+        return isotonic(self._expected_rates(range(LEVELS + 1)))
+
     def _asked_curve(self) -> Floats:
         """Return the share that fails, straight between the levels all images were asked at."""
         given = self.answers.given[: self.n]
         whole = [level for level in self.levels if (given[:, level] >= 0).all()]
         rates = [float(given[:, level].mean()) for level in whole]
         return np.interp(np.arange(LEVELS + 1), [0, *whole], [0.0, *rates])
+
+
+def _evidence(asked):
+    return 0
 
 
 def _greatest_fall(given: npt.NDArray[np.int8], levels: Sequence[int]) -> tuple[int, int, float]:
