@@ -64,10 +64,8 @@ _MOST_CALLS = 5
 _LAST_GAP = 10
 # No axis costs more: 1,500 calls of 256 images.
 _CAP, _CAP_AN_IMAGE = 476, 4
-# Levels about a threshold that are really asked, as many as there are calls for, of images that are
-# known to break so near to them.
 _TURNS, _REACH, _PORTION = 3, 8, 24
-_ABOUT, _NEAR = ((-4, -3, -2, -1, 0, 1, 2, 3, 4), (-4, -2, 0, 2, 4), (-3, 0, 3), (-2, 2)), 5
+_STEPS, _NEAR, _WINDOW, _SPARE = (0, 2, -2, 4, -4, 1, -1, 3, -3, 6, -6, 8, -8), 5, 16, 100
 # Without implication a level costs every image: with this share of them it costs no more in all.
 _SHARE_WITHOUT, _LEAST_WITHOUT = 0.28, 64
 # Levels beside the screen's that such a search asks about.
@@ -208,8 +206,6 @@ class _Search:
         for number, n in enumerate(sizes):
             self.n, last = n, number == len(sizes) - 1
             crossed = [self._crossing(_rank(q, n), _COARSE) for q in self.settings.quantiles]
-            if last:
-                crossed = [self._verified(_rank(q, n)) for q in self.settings.quantiles]
             if not last and number == 0:
                 # Early, while a search without implication can be afforded.
                 audit = self._audited([one.high for one in crossed if one.high <= LEVELS])
@@ -217,6 +213,7 @@ class _Search:
                     return [], "", audit
             last = last or self._too_dear(sizes[number + 1])
             if last or self.settings.width is not None:
+                self._pinpoint()
                 found = [self._threshold(one, looks) for one in self.settings.quantiles]
                 if self._narrow(found):
                     stopped = "width"
@@ -405,6 +402,32 @@ class _Search:
 
     # Verifying
 
+    def _pinpoint(self) -> None:
+        """Ask about what was implied, and next to the crossings, what decides where they are."""
+        crossed = [(q, self._verified(_rank(q, self.n))) for q in self.settings.quantiles]
+        levels = {q: self._between(q, one) for q, one in crossed if one.high <= LEVELS}
+        if not self._wavers(list(levels.values())):
+            return
+        # The last one first: more images lie about it.
+        for number, share in enumerate(reversed(levels)):
+            spare = _SPARE + (self._left() - _SPARE) // 3 * (number < len(levels) - 1)
+            self._ask_about(share, levels[share], spare)
+
+    def _ask_about(self, share: float, level: float, spare: int) -> None:
+        """Ask every image about the levels next to a crossing, as long as there are calls."""
+        asked = set[int]()
+        while True:
+            about = (round(level) + step for step in _STEPS)
+            at = next((one for one in about if 1 <= one <= LEVELS and one not in asked), None)
+            if at is None:
+                return
+            cells = list(dict.fromkeys([*self._undecided(at), *self._doubted(at)]))
+            if len(cells) > self._left() - spare:
+                return
+            self.answers.ask(cells)
+            asked.add(at)
+            level = self._isotonic_crossing(share, level)
+
     def _verified(self, rank: int) -> _Bounds:
         """Return a crossing next to which what was implied from afar was really asked."""
         bounds = self._crossing(rank, self.settings.slack)
@@ -440,15 +463,14 @@ class _Search:
     # Settling
 
     def _all_settled(self, found: Sequence[Threshold], looks: int) -> list[Threshold]:
-        if not self._wavers(found):
+        if not self._wavers([one.level for one in found if one.level is not None]):
             return list(found)
         # The last one first: more images lie about it.
         return [self._settled(one, looks) for one in reversed(found)][::-1]
 
-    def _wavers(self, found: Sequence[Threshold]) -> bool:
+    def _wavers(self, levels: Sequence[float]) -> bool:
         """Whether images contradict themselves next to where they break."""
-        levels = [round(one.level) for one in found if one.level is not None]
-        self._afford([self._doubted(level) for level in levels if 1 <= level <= LEVELS])
+        self._afford([self._doubted(max(1, round(level))) for level in levels])
         answers, n = self.answers, self.n
         return bool((answers.passed[:n] > answers.failed[:n]).any())
 
@@ -462,7 +484,10 @@ class _Search:
         self._afford(
             [self._doubted(int(end)) for end in (one.low, one.high) if end is not None and end >= 1]
         )
-        level = one.level if one.level is None else self._asked_about(one.quantile, one.level)
+        level = one.level
+        if level is not None:
+            self._ask_about(one.quantile, level, 0)
+            level = self._isotonic_crossing(one.quantile, level)
         least = min(one.low, float(self._sure(low).low)) if low >= 1 else 0.0
         most = None
         if one.high is not None and high <= self.n:
@@ -473,17 +498,6 @@ class _Search:
         most = None if most is None or most > LEVELS else most
         pair = one.pair if level is None else self._pair(math.ceil(level))
         return Threshold(one.quantile, level, least, most, pair)
-
-    def _asked_about(self, share: float, level: float) -> float:
-        """Return where a share is crossed, of levels about it that are asked of every image."""
-        for steps in _ABOUT:
-            about = [round(level) + step for step in steps]
-            about = [at for at in about if 1 <= at <= LEVELS]
-            doubted = [self._doubted(at) for at in about]
-            left = [self._undecided(at) for at in about]
-            if self._afford([*doubted, *left]) or self._afford(doubted):
-                return self._isotonic_crossing(share, about, level)
-        return level
 
     def _undecided(self, level: int) -> list[Cell]:
         """Return the images of which nothing is known at a level."""
@@ -504,15 +518,16 @@ class _Search:
         near = (np.abs(ends - level) <= _NEAR).all(axis=0) & (answers.given[:n, level] < 0)
         return [(int(image), level) for image in np.flatnonzero(near)]
 
-    def _isotonic_crossing(self, share: float, levels: Sequence[int], level: float) -> float:
-        """Return where the share is crossed between levels at which every image is known."""
-        rates = self._expected_rates(levels)
-        rising = isotonic(rates)
+    def _isotonic_crossing(self, share: float, level: float) -> float:
+        """Return where the share is crossed, close to a level."""
+        middle = round(level)
+        levels = range(max(0, middle - _WINDOW), min(LEVELS, middle + _WINDOW) + 1)
+        rising = isotonic(self._expected_rates(levels))
         if rising[0] >= share or rising[-1] < share:
             return level
         after = int(np.searchsorted(rising, share, side="left"))
         part = (share - rising[after - 1]) / (rising[after] - rising[after - 1])
-        return float(levels[after - 1] + part * (levels[after] - levels[after - 1]))
+        return float(levels[after - 1] + part)
 
     def _expected_rates(self, levels: Sequence[int]) -> list[float]:
         """Return which share fails at levels; images that are open count as the curve has it."""
