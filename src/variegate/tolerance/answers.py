@@ -125,9 +125,9 @@ class Answers:
         asked = given >= 0
         asked[:, 0] = True
         last = np.maximum.accumulate(np.where(asked, levels, 0), axis=1)
-        following = np.minimum.accumulate(
-            np.where(asked, levels, LEVELS + 1)[:, ::-1], axis=1
-        )[:, ::-1]
+        following = np.minimum.accumulate(np.where(asked, levels, LEVELS + 1)[:, ::-1], axis=1)[
+            :, ::-1
+        ]
         failed_last = np.take_along_axis(given, last, axis=1) == 1
         there = np.take_along_axis(given, np.minimum(following, LEVELS), axis=1) == 1
         failed_next = (following > LEVELS) | there
@@ -141,11 +141,13 @@ class Answers:
         """
         given, levels = self.given[:n], np.arange(LEVELS + 1)
         near = self.neighbours(level, n)
-        failing = np.where(level - near.below <= near.above - level, near.failed_below, near.failed_above)
+        nearer_below = level - near.below <= near.above - level
+        failing = np.where(nearer_below, near.failed_below, near.failed_above)
         passes, fails = given == 0, given == 1
         passes[:, 0] = True
         # One that fails is followed downwards to where it passes, one that passes upwards.
-        start = np.where(failing, np.where(passes & (levels <= level), levels, 0).max(axis=1), level)
+        last_pass = np.where(passes & (levels <= level), levels, 0).max(axis=1)
+        start = np.where(failing, last_pass, level)
         ends = np.where(fails & (levels > start[:, None]), levels, LEVELS + 1).min(axis=1)
         return np.where(passes & (levels < ends[:, None]), levels, 0).max(axis=1), ends
 

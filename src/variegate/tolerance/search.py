@@ -10,7 +10,8 @@ the others lie. So, for the q quantile of n images:
 2. *Race*: the smallest level at which at least floor(q n) + 1 of n images fail, galloping from the
    last estimate and then bisecting, with n = 64, 256, 1024, ... (64, 128, 256, ... where it may
    stop earlier). A level is asked about until it is decided, of images whose bracket does not
-   imply the answer.
+   imply the answer. What was implied there by answers far from the crossing is really asked, as an
+   image may fail, recover and fail again; where images waver, all are asked at levels about it.
 3. *Interval*: order statistics of the breakpoints, in the same way.
 4. *Audit*: some implied answers are really asked; if they are wrong to one side, the search is
    done again without implication.
@@ -64,8 +65,20 @@ _MOST_CALLS = 5
 _LAST_GAP = 10
 # No axis costs more: 1,500 calls of 256 images.
 _CAP, _CAP_AN_IMAGE = 476, 4
-_TURNS, _REACH, _PORTION = 3, 8, 24
-_STEPS, _NEAR, _WINDOW, _SPARE = (0, 2, -2, 4, -4, 1, -1, 3, -3, 6, -6, 8, -8), 5, 16, 100
+
+# What follows from an answer no more than so many levels away is taken for known at a crossing: on
+# the critical level images lie closer than at the onset, and one that is wrong moves it further.
+_REACH, _REACH_CRITICAL, _REACH_CRITICAL_FROM = 4, 1, 0.3
+# A crossing moves when what was implied there turns out wrong; so often it is followed.
+_TURNS = 3
+# Doubtful answers are asked in such portions, all of them only where images fail and pass again so
+# many levels further.
+_PORTION, _CONVINCING, _FAR = 24, 48, 8
+# Levels about a crossing at which every image is asked, as far as there are calls; `_NEAR`: images
+# that break so near to one are asked there, too. `_WINDOW`: what is pooled lies within so many.
+_STEPS, _NEAR, _WINDOW = (0, 2, -2, 4, -4, 1, -1, 3, -3, 6, -6, 8, -8), 5, 16
+# Calls that settling leaves to the intervals.
+_SPARE = 100
 # Without implication a level costs every image: with this share of them it costs no more in all.
 _SHARE_WITHOUT, _LEAST_WITHOUT = 0.28, 64
 # Levels beside the screen's that such a search asks about.
@@ -400,21 +413,66 @@ class _Search:
         pair = self._pair(math.ceil(level))
         return Threshold(share, level, min(float(least), level), most and float(most), pair)
 
-    # Verifying
+    # Where it crosses
 
     def _pinpoint(self) -> None:
-        """Ask about what was implied, and next to the crossings, what decides where they are."""
-        crossed = [(q, self._verified(_rank(q, self.n))) for q in self.settings.quantiles]
+        """Ask about what was implied at the crossings, and next to them where images waver."""
+        # The last one first: more images lie about it.
+        shares = self.settings.quantiles[::-1]
+        crossed = [(share, self._verified(_rank(share, self.n))) for share in shares]
         levels = {q: self._between(q, one) for q, one in crossed if one.high <= LEVELS}
         if not self._wavers(list(levels.values())):
             return
-        # The last one first: more images lie about it.
-        for number, share in enumerate(reversed(levels)):
-            spare = _SPARE + (self._left() - _SPARE) // 3 * (number < len(levels) - 1)
-            self._ask_about(share, levels[share], spare)
+        for number, (share, level) in enumerate(levels.items()):
+            rest = (self._left() - _SPARE) // 3 if number < len(levels) - 1 else 0
+            self._ask_about(share, level, _SPARE + rest)
+
+    def _verified(self, rank: int) -> _Bounds:
+        """Return a crossing next to which what was implied from afar was really asked."""
+        bounds = self._crossing(rank, self.settings.slack)
+        reach = _REACH_CRITICAL if rank > _REACH_CRITICAL_FROM * self.n else _REACH
+        for _ in range(_TURNS):
+            if not self._verify(min(bounds.high, LEVELS), reach):
+                break
+            bounds = self._crossing(rank, self.settings.slack)
+        return bounds
+
+    def _verify(self, level: int, reach: int) -> bool:
+        """Ask what is implied at a level by answers further from it than `reach`, farthest first.
+
+        An image that failed may have recovered, and one that passes later may fail here.
+
+        Returns:
+            whether any was wrong.
+        """
+        known, near = self.answers.known(level, self.n), self.answers.neighbours(level, self.n)
+        # What lies beyond the last level was not asked.
+        above = np.where(near.above > LEVELS, 0, near.above)
+        far = np.minimum(level - near.below, np.abs(above - level))
+        doubtful = np.flatnonzero((known.failed | known.passed) & (far > reach))
+        doubtful = doubtful[np.argsort(-far[doubtful], kind="stable")]
+        wrong = False
+        for start in range(0, len(doubtful), _PORTION):
+            images = doubtful[start : start + _PORTION]
+            if (start >= _CONVINCING and not self._recover()) or len(images) > self._left():
+                break
+            failed = self.answers.ask([(int(image), level) for image in images])
+            wrong = wrong or bool((np.array(failed) != known.failed[images]).any())
+        return wrong
+
+    def _recover(self) -> bool:
+        """Whether any image passes far above where it failed."""
+        answers, n = self.answers, self.n
+        return bool((answers.passed[:n] - answers.failed[:n] > _FAR).any())
+
+    def _wavers(self, levels: Sequence[float]) -> bool:
+        """Whether images contradict themselves, next to where they break or anywhere."""
+        self._afford([self._doubted(max(1, round(level))) for level in levels])
+        answers, n = self.answers, self.n
+        return bool((answers.passed[:n] > answers.failed[:n]).any())
 
     def _ask_about(self, share: float, level: float, spare: int) -> None:
-        """Ask every image about the levels next to a crossing, as long as there are calls."""
+        """Ask every image about levels next to a crossing, as long as there are calls."""
         asked = set[int]()
         while True:
             about = (round(level) + step for step in _STEPS)
@@ -428,38 +486,6 @@ class _Search:
             asked.add(at)
             level = self._isotonic_crossing(share, level)
 
-    def _verified(self, rank: int) -> _Bounds:
-        """Return a crossing next to which what was implied from afar was really asked."""
-        bounds = self._crossing(rank, self.settings.slack)
-        for _ in range(_TURNS):
-            level = min(bounds.high, LEVELS)
-            if not self._verify(level):
-                break
-            bounds = self._crossing(rank, self.settings.slack)
-        return bounds
-
-    def _verify(self, level: int) -> int:
-        """Ask what is implied at a level by answers far from it, farthest first.
-
-        Returns:
-            how many were wrong.
-        """
-        near = self.answers.neighbours(level, self.n)
-        far = np.minimum(level - near.below, np.where(near.above > LEVELS, LEVELS, near.above - level))
-        known = self.answers.known(level, self.n)
-        doubted = np.flatnonzero((known.failed | known.passed) & (far > _REACH))
-        doubted = doubted[np.argsort(-far[doubted], kind="stable")]
-        wrong = 0
-        for start in range(0, len(doubted), _PORTION):
-            images = doubted[start : start + _PORTION]
-            if len(images) > self._left():
-                break
-            failed = self.answers.ask([(int(image), level) for image in images])
-            wrong += int((np.array(failed) != known.failed[images]).sum())
-            if wrong < _evidence(start + len(images)):
-                break
-        return wrong
-
     # Settling
 
     def _all_settled(self, found: Sequence[Threshold], looks: int) -> list[Threshold]:
@@ -467,12 +493,6 @@ class _Search:
             return list(found)
         # The last one first: more images lie about it.
         return [self._settled(one, looks) for one in reversed(found)][::-1]
-
-    def _wavers(self, levels: Sequence[float]) -> bool:
-        """Whether images contradict themselves next to where they break."""
-        self._afford([self._doubted(max(1, round(level))) for level in levels])
-        answers, n = self.answers, self.n
-        return bool((answers.passed[:n] > answers.failed[:n]).any())
 
     def _settled(self, one: Threshold, looks: int) -> Threshold:
         """Return a threshold of which answers were asked, too, that others nearby implied.
@@ -712,10 +732,6 @@ class _Search:
         whole = [level for level in self.levels if (given[:, level] >= 0).all()]
         rates = [float(given[:, level].mean()) for level in whole]
         return np.interp(np.arange(LEVELS + 1), [0, *whole], [0.0, *rates])
-
-
-def _evidence(asked):
-    return 0
 
 
 def _greatest_fall(given: npt.NDArray[np.int8], levels: Sequence[int]) -> tuple[int, int, float]:
