@@ -77,8 +77,8 @@ _PORTION, _CONVINCING, _FAR = 24, 48, 8
 # Levels about a crossing at which every image is asked, as far as there are calls; `_NEAR`: images
 # that break so near to one are asked there, too. `_WINDOW`: what is pooled lies within so many.
 _STEPS, _NEAR, _WINDOW = (0, 2, -2, 4, -4, 1, -1, 3, -3, 6, -6, 8, -8), 5, 16
-# Calls that settling leaves to the intervals.
-_SPARE = 100
+# Calls that are left to the intervals: by settling, and by verifying where nothing is found.
+_SPARE, _KEPT = 100, 300
 # Without implication a level costs every image: with this share of them it costs no more in all.
 _SHARE_WITHOUT, _LEAST_WITHOUT = 0.28, 64
 # Levels beside the screen's that such a search asks about.
@@ -287,6 +287,9 @@ class _Search:
             at = self._estimate(rank, bounds.high)
             if ups + downs > _GUESSES:
                 at = (bounds.low + bounds.high) // 2
+            elif at > LEVELS and not downs:
+                # Whether it is reached at all is decided at the very end.
+                at = LEVELS
             elif at >= bounds.high:
                 at = bounds.high - 1 - max(slack, (1 << downs) - 1)
             else:
@@ -300,7 +303,10 @@ class _Search:
     def _at_most(self, rank: int) -> int:
         """Return a level at which `rank` images surely fail, close to the first such level."""
         bounds, step = self._sure(rank), 0
-        while bounds.high - bounds.low > 1 + self.settings.slack and self._affordable():
+        while bounds.high - bounds.low > 1 + self.settings.slack:
+            # A wide interval is better than an open one.
+            if not self._affordable() and (bounds.high <= LEVELS or self.exhausted):
+                break
             estimate = self._estimate(rank, bounds.high)
             if estimate > LEVELS:
                 # The curve knows little of where nothing was asked.
@@ -402,8 +408,9 @@ class _Search:
     def _threshold(self, share: float, looks: int) -> Threshold:
         bounds = self._crossing(_rank(share, self.n), self.settings.slack)
         low, high = self._ranks(share, looks)
-        least = self._at_least(low) if low >= 1 else 0
+        # Where calls run out, the upper end would be open, the lower one only further away.
         most = self._at_most(high) if high <= self.n else None
+        least = self._at_least(low) if low >= 1 else 0
         most = None if most is None or most > LEVELS else most
         if bounds.high > LEVELS:
             return Threshold(share, None, float(least), None, self._pair(LEVELS))
@@ -453,8 +460,10 @@ class _Search:
         doubtful = doubtful[np.argsort(-far[doubtful], kind="stable")]
         wrong = False
         for start in range(0, len(doubtful), _PORTION):
-            images = doubtful[start : start + _PORTION]
-            if (start >= _CONVINCING and not self._recover()) or len(images) > self._left():
+            images, recover = doubtful[start : start + _PORTION], self._recover()
+            # Where none is known to recover, the intervals come before more proof of it.
+            left = self._left() - (0 if recover else _KEPT)
+            if (start >= _CONVINCING and not recover) or len(images) > left:
                 break
             failed = self.answers.ask([(int(image), level) for image in images])
             wrong = wrong or bool((np.array(failed) != known.failed[images]).any())
