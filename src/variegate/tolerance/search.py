@@ -461,8 +461,8 @@ class _Search:
         wrong = False
         for start in range(0, len(doubtful), _PORTION):
             images, recover = doubtful[start : start + _PORTION], self._recover()
-            # Where none is known to recover, the intervals come before more proof of it.
-            left = self._left() - (0 if recover else _KEPT)
+            # Where none of the first recovers, the intervals come before more proof of it.
+            left = self._left() - (0 if recover or start == 0 else _KEPT)
             if (start >= _CONVINCING and not recover) or len(images) > left:
                 break
             failed = self.answers.ask([(int(image), level) for image in images])
