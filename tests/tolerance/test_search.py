@@ -188,7 +188,7 @@ def passing_again(seed, n=250):
     table = failing(points)
     rng = np.random.default_rng(seed)
     for image in rng.permutation(np.flatnonzero(points > 70))[: n // 6]:
-        start = int(rng.integers(25, 40))
+        start = int(rng.integers(14, 24))
         table[image, start : start + 14] = 1
     return table
 
@@ -200,9 +200,9 @@ def test_images_that_fail_recover_and_fail_again_do_not_move_the_critical_level(
         found, _ = run(table)
         if found.drop is None:
             rising = isotonic(table.mean(axis=0))
-            off.append(found.thresholds[1].level - np.interp(0.49, rising, np.arange(LEVELS + 1)))
-    assert len(off) >= 6
-    assert np.mean(np.abs(off)) <= 0.7
+            off.append(found.thresholds[1].level - int(np.searchsorted(rising, 0.49)))
+    assert len(off) >= 10
+    assert np.mean(np.abs(off)) <= 1
 
 
 def test_nothing_is_implied_between_answers_that_contradict_each_other():
