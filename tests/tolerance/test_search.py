@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from variegate.tolerance.answers import LEVELS
+from variegate.tolerance.answers import LEVELS, Answers
 from variegate.tolerance.search import SearchSettings, search
 from variegate.tolerance.statistics import (
     failure_curve,
@@ -180,6 +180,44 @@ def test_the_witnesses_were_really_asked():
         assert table[success] == 0
         assert table[failure] == 1
         assert success[1] < failure[1]
+
+
+def passing_again(seed, n=250):
+    """A sixth fails early, recovers over half of the axis, and fails again: no rate falls much."""
+    points = breakpoints(seed, n)
+    table = failing(points)
+    rng = np.random.default_rng(seed)
+    for image in rng.permutation(np.flatnonzero(points > 70))[: n // 6]:
+        start = int(rng.integers(14, 24))
+        table[image, start : start + 14] = 1
+    return table
+
+
+def test_images_that_fail_recover_and_fail_again_do_not_move_the_critical_level():
+    off = []
+    for seed in range(12):
+        table = passing_again(seed)
+        found, _ = run(table)
+        if found.drop is None:
+            rising = isotonic(table.mean(axis=0))
+            off.append(found.thresholds[1].level - int(np.searchsorted(rising, 0.49)))
+    assert len(off) >= 10
+    assert np.mean(np.abs(off)) <= 1
+
+
+def test_nothing_is_implied_between_answers_that_contradict_each_other():
+    table = failing([90])
+    table[0, 30:40] = 1
+    answers = Answers(Oracle(table), 1)
+    answers.ask([(0, 35), (0, 60)])
+    told = [answers.known(level, 1) for level in (20, 35, 50, 60, 80)]
+    assert [bool(one.failed[0]) for one in told] == [False, True, False, False, False]
+    assert [bool(one.passed[0]) for one in told] == [False, False, False, True, False]
+    failing_, passing = answers.counts(1)
+    assert [failing_[35], failing_[50], passing[50], passing[60]] == [1, 0, 0, 1]
+    for level, bracket in ((36, (0, 35)), (59, (60, 101))):
+        passed, failed = answers.brackets(level, 1)
+        assert (passed[0], failed[0]) == bracket
 
 
 # Statistics, against sums and published values

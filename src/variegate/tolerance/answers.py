@@ -2,7 +2,8 @@
 
 An image that passed a level passes the weaker ones, and one that failed fails the stronger ones:
 its *bracket* is the last level it passed and the first it failed. What lies outside of it is
-implied, not asked.
+implied, not asked. Some images fail, recover, and fail again: an answer tells nothing beyond the
+next one that contradicts it.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,6 +42,22 @@ class Known:
         return np.flatnonzero(~(self.failed | self.passed))
 
 
+@dataclass(frozen=True)
+class Neighbours:
+    """The closest levels at which some images were asked, at or below a level, and above it.
+
+    Attributes:
+        below: 0, where every image passes, if none was asked.
+        above: LEVELS + 1, as if the image failed there, if none was asked.
+        failed_below, failed_above: whether it failed there.
+    """
+
+    below: Whole
+    above: Whole
+    failed_below: Flags
+    failed_above: Flags
+
+
 class Answers:
     """All answers of one axis. See the module's docstring.
 
@@ -48,7 +65,7 @@ class Answers:
         calls: how many cells were asked.
         unusable: how many of them had no usable answer; they count as failures.
         implies: whether an answer tells about other levels of its image.
-        passed, failed: (N,), the brackets.
+        passed, failed: (N,), the last level each passed and the first it failed.
     """
 
     def __init__(self, ask: Ask, images: int, *, tau: float = TAU) -> None:
@@ -58,13 +75,8 @@ class Answers:
         self.failed = np.full(images, LEVELS + 1, np.int64)
         self.implies, self.calls, self.unusable = True, 0, 0
 
-    def ask(self, cells: Sequence[Cell], *, brackets: bool = True) -> list[bool]:
-        """Ask about cells that are not known yet; return for each of them whether it failed.
-
-        Args:
-            cells: which.
-            brackets: whether brackets follow; not where a bracket is put to the test.
-        """
+    def ask(self, cells: Sequence[Cell]) -> list[bool]:
+        """Ask about cells that are not known yet; return for each of them whether it failed."""
         new = [cell for cell in dict.fromkeys(cells) if self.given[cell] < 0]
         errors = self._ask(new) if new else []
         if len(errors) != len(new):
@@ -75,22 +87,69 @@ class Answers:
             # Written so that NaN is a failure.
             failed = not error < self._tau
             self.given[image, level] = failed
-            if brackets and failed:
+            if failed:
                 self.failed[image] = min(self.failed[image], level)
-            elif brackets:
+            else:
                 self.passed[image] = max(self.passed[image], level)
         return [bool(self.given[cell]) for cell in cells]
+
+    def neighbours(self, level: int, n: int) -> Neighbours:
+        """Return where the first n images were asked next to a level."""
+        given, images = self.given[:n], np.arange(n)
+        asked = given >= 0
+        asked[:, 0] = True
+        below = level - asked[:, level::-1].argmax(axis=1)
+        higher = asked[:, level + 1 :]
+        none = ~higher.any(axis=1)
+        above = np.full(n, LEVELS + 1)
+        if higher.shape[1]:
+            above = np.where(none, above, level + 1 + higher.argmax(axis=1))
+        failed_above = none | (given[images, np.minimum(above, LEVELS)] == 1)
+        return Neighbours(below, above, given[images, below] == 1, failed_above)
 
     def known(self, level: int, n: int) -> Known:
         """Return what is known of the first n images at a level."""
         given = self.given[:n, level]
-        failed, passed = given == 1, given == 0
-        if self.implies:
-            above, below = self.failed[:n] <= level, self.passed[:n] >= level
-            # Where an image passed above what it failed, nothing follows in between.
-            failed |= (given < 0) & above & ~below
-            passed |= (given < 0) & below & ~above
-        return Known(failed, passed)
+        if not self.implies:
+            return Known(given == 1, given == 0)
+        near = self.neighbours(level, n)
+        return Known(
+            (given == 1) | (given < 0) & near.failed_below & near.failed_above,
+            (given == 0) | (given < 0) & ~near.failed_below & ~near.failed_above,
+        )
+
+    def counts(self, n: int) -> tuple[Whole, Whole]:
+        """Return how many of the first n images are known to fail at each level, and to pass."""
+        given, levels = self.given[:n], np.arange(LEVELS + 1)
+        # Level by level: where it was asked last, and where it will be asked next.
+        asked = given >= 0
+        asked[:, 0] = True
+        last = np.maximum.accumulate(np.where(asked, levels, 0), axis=1)
+        following = np.minimum.accumulate(np.where(asked, levels, LEVELS + 1)[:, ::-1], axis=1)[
+            :, ::-1
+        ]
+        failed_last = np.take_along_axis(given, last, axis=1) == 1
+        there = np.take_along_axis(given, np.minimum(following, LEVELS), axis=1) == 1
+        failed_next = (following > LEVELS) | there
+        failing = (failed_last & failed_next).sum(axis=0)
+        return failing, (~failed_last & ~failed_next).sum(axis=0)
+
+    def brackets(self, level: int, n: int) -> tuple[Whole, Whole]:
+        """Return the last level that the first n images pass and the first they fail.
+
+        Of one that recovers, those next to where it was asked closest to a level.
+        """
+        given, levels = self.given[:n], np.arange(LEVELS + 1)
+        near = self.neighbours(level, n)
+        nearer_below = level - near.below <= near.above - level
+        failing = np.where(nearer_below, near.failed_below, near.failed_above)
+        passes, fails = given == 0, given == 1
+        passes[:, 0] = True
+        # One that fails is followed downwards to where it passes, one that passes upwards.
+        last_pass = np.where(passes & (levels <= level), levels, 0).max(axis=1)
+        start = np.where(failing, last_pass, level)
+        ends = np.where(fails & (levels > start[:, None]), levels, LEVELS + 1).min(axis=1)
+        return np.where(passes & (levels < ends[:, None]), levels, 0).max(axis=1), ends
 
     def implied(self, level: int, n: int) -> Whole:
         """Return the images whose answer at a level was implied, not asked."""

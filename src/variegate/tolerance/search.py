@@ -10,7 +10,8 @@ the others lie. So, for the q quantile of n images:
 2. *Race*: the smallest level at which at least floor(q n) + 1 of n images fail, galloping from the
    last estimate and then bisecting, with n = 64, 256, 1024, ... (64, 128, 256, ... where it may
    stop earlier). A level is asked about until it is decided, of images whose bracket does not
-   imply the answer.
+   imply the answer. What was implied there by answers far from the crossing is really asked, as an
+   image may fail, recover and fail again; where images waver, all are asked at levels about it.
 3. *Interval*: order statistics of the breakpoints, in the same way.
 4. *Audit*: some implied answers are really asked; if they are wrong to one side, the search is
    done again without implication.
@@ -64,9 +65,20 @@ _MOST_CALLS = 5
 _LAST_GAP = 10
 # No axis costs more: 1,500 calls of 256 images.
 _CAP, _CAP_AN_IMAGE = 476, 4
-# Levels about a threshold that are really asked, as many as there are calls for, of images that are
-# known to break so near to them.
-_ABOUT, _NEAR = ((-4, -3, -2, -1, 0, 1, 2, 3, 4), (-4, -2, 0, 2, 4), (-3, 0, 3), (-2, 2)), 5
+
+# What follows from an answer no more than so many levels away is taken for known at a crossing: on
+# the critical level images lie closer than at the onset, and one that is wrong moves it further.
+_REACH, _REACH_CRITICAL, _REACH_CRITICAL_FROM = 4, 1, 0.3
+# A crossing moves when what was implied there turns out wrong; so often it is followed.
+_TURNS = 3
+# Doubtful answers are asked in such portions, all of them only where images fail and pass again so
+# many levels further.
+_PORTION, _CONVINCING, _FAR = 24, 48, 8
+# Levels about a crossing at which every image is asked, as far as there are calls; `_NEAR`: images
+# that break so near to one are asked there, too. `_WINDOW`: what is pooled lies within so many.
+_STEPS, _NEAR, _WINDOW = (0, 2, -2, 4, -4, 1, -1, 3, -3, 6, -6, 8, -8), 5, 16
+# Calls that are left to the intervals: by settling, and by verifying where nothing is found.
+_SPARE, _KEPT = 100, 300
 # Without implication a level costs every image: with this share of them it costs no more in all.
 _SHARE_WITHOUT, _LEAST_WITHOUT = 0.28, 64
 # Levels beside the screen's that such a search asks about.
@@ -214,6 +226,7 @@ class _Search:
                     return [], "", audit
             last = last or self._too_dear(sizes[number + 1])
             if last or self.settings.width is not None:
+                self._pinpoint()
                 found = [self._threshold(one, looks) for one in self.settings.quantiles]
                 if self._narrow(found):
                     stopped = "width"
@@ -271,9 +284,12 @@ class _Search:
         while bounds.high - bounds.low > 1 + slack:
             if self.exhausted or (bounds.high - bounds.low <= _LAST_GAP and not self._affordable()):
                 break
-            at = self._estimate(rank)
+            at = self._estimate(rank, bounds.high)
             if ups + downs > _GUESSES:
                 at = (bounds.low + bounds.high) // 2
+            elif at > LEVELS and not downs:
+                # Whether it is reached at all is decided at the very end.
+                at = LEVELS
             elif at >= bounds.high:
                 at = bounds.high - 1 - max(slack, (1 << downs) - 1)
             else:
@@ -287,8 +303,11 @@ class _Search:
     def _at_most(self, rank: int) -> int:
         """Return a level at which `rank` images surely fail, close to the first such level."""
         bounds, step = self._sure(rank), 0
-        while bounds.high - bounds.low > 1 + self.settings.slack and self._affordable():
-            estimate = self._estimate(rank)
+        while bounds.high - bounds.low > 1 + self.settings.slack:
+            # A wide interval is better than an open one.
+            if not self._affordable() and (bounds.high <= LEVELS or self.exhausted):
+                break
+            estimate = self._estimate(rank, bounds.high)
             if estimate > LEVELS:
                 # The curve knows little of where nothing was asked.
                 estimate = (bounds.low + LEVELS + 1) // 2
@@ -302,7 +321,7 @@ class _Search:
         """Return a level at which surely fewer than `rank` fail, close to the last such level."""
         bounds, step = self._sure(rank), 0
         while bounds.high - bounds.low > 1 + self.settings.slack and self._affordable():
-            before = self._estimate(rank) - 1
+            before = self._estimate(rank, bounds.low + 1) - 1
             if before - bounds.low <= self.settings.slack:
                 break
             self._look(rank, max(min(before, bounds.high - 1 - step), bounds.low + 1), bounds)
@@ -346,21 +365,15 @@ class _Search:
         # Images that contradict themselves may contradict what was decided.
         bounds.low = min(bounds.low, bounds.high - 1)
 
-    def _estimate(self, rank: int) -> int:
+    def _estimate(self, rank: int, around: int) -> int:
         """Return the first level at which `rank` of the images can be expected to fail."""
-        curve = self._curve(_ROUNDS)
+        curve = self._curve(around, _ROUNDS)
         return int(np.searchsorted(curve, (rank - 0.5) / self.n))
 
     def _sure(self, rank: int) -> _Bounds:
-        """Return what the brackets tell about a crossing, without asking."""
-        n = self.n
-        passed, failed = self.answers.passed[:n], self.answers.failed[:n]
-        # Of one that contradicts itself, what lies between its answers is open.
-        fails, passes = np.maximum(failed, passed + 1), np.minimum(passed, failed - 1)
-        failing = np.bincount(fails, minlength=LEVELS + 2)[: LEVELS + 2].cumsum()
-        passing = np.bincount(passes, minlength=LEVELS + 2)[::-1].cumsum()[::-1]
-        low = np.flatnonzero(passing[: LEVELS + 1] > n - rank)
-        high = np.flatnonzero(failing[: LEVELS + 1] >= rank)
+        """Return what is known of a crossing, without asking."""
+        failing, passing = self.answers.counts(self.n)
+        low, high = np.flatnonzero(passing > self.n - rank), np.flatnonzero(failing >= rank)
         below = int(low[-1]) if len(low) else 0
         above = int(high[0]) if len(high) else LEVELS + 1
         return _Bounds(min(below, above - 1), above)
@@ -384,7 +397,8 @@ class _Search:
             needed = min((rank - failed) / share, (n - rank + 1 - passed) / (1 - share))
             chunk = min(len(rest), max(_LEAST_CHUNK, math.ceil(needed)))
             # First those that can be expected to decide it.
-            middles = (self.answers.passed[rest] + self.answers.failed[rest]).astype(np.int64)
+            near = self.answers.neighbours(level, n)
+            middles = (near.below + near.above)[rest]
             order = np.argsort(middles if share * n > rank else -middles, kind="stable")
             if chunk > self._left():
                 self.exhausted = True
@@ -394,8 +408,9 @@ class _Search:
     def _threshold(self, share: float, looks: int) -> Threshold:
         bounds = self._crossing(_rank(share, self.n), self.settings.slack)
         low, high = self._ranks(share, looks)
-        least = self._at_least(low) if low >= 1 else 0
+        # Where calls run out, the upper end would be open, the lower one only further away.
         most = self._at_most(high) if high <= self.n else None
+        least = self._at_least(low) if low >= 1 else 0
         most = None if most is None or most > LEVELS else most
         if bounds.high > LEVELS:
             return Threshold(share, None, float(least), None, self._pair(LEVELS))
@@ -405,20 +420,88 @@ class _Search:
         pair = self._pair(math.ceil(level))
         return Threshold(share, level, min(float(least), level), most and float(most), pair)
 
+    # Where it crosses
+
+    def _pinpoint(self) -> None:
+        """Ask about what was implied at the crossings, and next to them where images waver."""
+        # The last one first: more images lie about it.
+        shares = self.settings.quantiles[::-1]
+        crossed = [(share, self._verified(_rank(share, self.n))) for share in shares]
+        levels = {q: self._between(q, one) for q, one in crossed if one.high <= LEVELS}
+        if not self._wavers(list(levels.values())):
+            return
+        for number, (share, level) in enumerate(levels.items()):
+            rest = (self._left() - _SPARE) // 3 if number < len(levels) - 1 else 0
+            self._ask_about(share, level, _SPARE + rest)
+
+    def _verified(self, rank: int) -> _Bounds:
+        """Return a crossing next to which what was implied from afar was really asked."""
+        bounds = self._crossing(rank, self.settings.slack)
+        reach = _REACH_CRITICAL if rank > _REACH_CRITICAL_FROM * self.n else _REACH
+        for _ in range(_TURNS):
+            if not self._verify(min(bounds.high, LEVELS), reach):
+                break
+            bounds = self._crossing(rank, self.settings.slack)
+        return bounds
+
+    def _verify(self, level: int, reach: int) -> bool:
+        """Ask what is implied at a level by answers further from it than `reach`, farthest first.
+
+        An image that failed may have recovered, and one that passes later may fail here.
+
+        Returns:
+            whether any was wrong.
+        """
+        known, near = self.answers.known(level, self.n), self.answers.neighbours(level, self.n)
+        # What lies beyond the last level was not asked.
+        above = np.where(near.above > LEVELS, 0, near.above)
+        far = np.minimum(level - near.below, np.abs(above - level))
+        doubtful = np.flatnonzero((known.failed | known.passed) & (far > reach))
+        doubtful = doubtful[np.argsort(-far[doubtful], kind="stable")]
+        wrong = False
+        for start in range(0, len(doubtful), _PORTION):
+            images, recover = doubtful[start : start + _PORTION], self._recover()
+            # Where none of the first recovers, the intervals come before more proof of it.
+            left = self._left() - (0 if recover or start == 0 else _KEPT)
+            if (start >= _CONVINCING and not recover) or len(images) > left:
+                break
+            failed = self.answers.ask([(int(image), level) for image in images])
+            wrong = wrong or bool((np.array(failed) != known.failed[images]).any())
+        return wrong
+
+    def _recover(self) -> bool:
+        """Whether any image passes far above where it failed."""
+        answers, n = self.answers, self.n
+        return bool((answers.passed[:n] - answers.failed[:n] > _FAR).any())
+
+    def _wavers(self, levels: Sequence[float]) -> bool:
+        """Whether images contradict themselves, next to where they break or anywhere."""
+        self._afford([self._doubted(max(1, round(level))) for level in levels])
+        answers, n = self.answers, self.n
+        return bool((answers.passed[:n] > answers.failed[:n]).any())
+
+    def _ask_about(self, share: float, level: float, spare: int) -> None:
+        """Ask every image about levels next to a crossing, as long as there are calls."""
+        asked = set[int]()
+        while True:
+            about = (round(level) + step for step in _STEPS)
+            at = next((one for one in about if 1 <= one <= LEVELS and one not in asked), None)
+            if at is None:
+                return
+            cells = list(dict.fromkeys([*self._undecided(at), *self._doubted(at)]))
+            if len(cells) > self._left() - spare:
+                return
+            self.answers.ask(cells)
+            asked.add(at)
+            level = self._isotonic_crossing(share, level)
+
     # Settling
 
     def _all_settled(self, found: Sequence[Threshold], looks: int) -> list[Threshold]:
-        if not self._wavers(found):
+        if not self._wavers([one.level for one in found if one.level is not None]):
             return list(found)
         # The last one first: more images lie about it.
         return [self._settled(one, looks) for one in reversed(found)][::-1]
-
-    def _wavers(self, found: Sequence[Threshold]) -> bool:
-        """Whether images contradict themselves next to where they break."""
-        levels = [round(one.level) for one in found if one.level is not None]
-        self._afford([self._doubted(level) for level in levels if 1 <= level <= LEVELS])
-        answers, n = self.answers, self.n
-        return bool((answers.passed[:n] > answers.failed[:n]).any())
 
     def _settled(self, one: Threshold, looks: int) -> Threshold:
         """Return a threshold of which answers were asked, too, that others nearby implied.
@@ -430,7 +513,10 @@ class _Search:
         self._afford(
             [self._doubted(int(end)) for end in (one.low, one.high) if end is not None and end >= 1]
         )
-        level = one.level if one.level is None else self._asked_about(one.quantile, one.level)
+        level = one.level
+        if level is not None:
+            self._ask_about(one.quantile, level, 0)
+            level = self._isotonic_crossing(one.quantile, level)
         least = min(one.low, float(self._sure(low).low)) if low >= 1 else 0.0
         most = None
         if one.high is not None and high <= self.n:
@@ -441,17 +527,6 @@ class _Search:
         most = None if most is None or most > LEVELS else most
         pair = one.pair if level is None else self._pair(math.ceil(level))
         return Threshold(one.quantile, level, least, most, pair)
-
-    def _asked_about(self, share: float, level: float) -> float:
-        """Return where a share is crossed, of levels about it that are asked of every image."""
-        for steps in _ABOUT:
-            about = [round(level) + step for step in steps]
-            about = [at for at in about if 1 <= at <= LEVELS]
-            doubted = [self._doubted(at) for at in about]
-            left = [self._undecided(at) for at in about]
-            if self._afford([*doubted, *left]) or self._afford(doubted):
-                return self._isotonic_crossing(share, about, level)
-        return level
 
     def _undecided(self, level: int) -> list[Cell]:
         """Return the images of which nothing is known at a level."""
@@ -468,34 +543,37 @@ class _Search:
     def _doubted(self, level: int) -> list[Cell]:
         """Return what was not asked at a level, of images that break near it."""
         answers, n = self.answers, self.n
-        ends = np.stack([answers.passed[:n], answers.failed[:n]])
+        ends = np.stack(answers.brackets(level, n))
         near = (np.abs(ends - level) <= _NEAR).all(axis=0) & (answers.given[:n, level] < 0)
         return [(int(image), level) for image in np.flatnonzero(near)]
 
-    def _isotonic_crossing(self, share: float, levels: Sequence[int], level: float) -> float:
-        """Return where the share is crossed between levels at which every image is known."""
-        rates = self._expected_rates(levels)
-        rising = isotonic(rates)
+    def _isotonic_crossing(self, share: float, level: float) -> float:
+        """Return where the share is crossed, close to a level."""
+        middle = round(level)
+        levels = range(max(0, middle - _WINDOW), min(LEVELS, middle + _WINDOW) + 1)
+        rising = isotonic(self._expected_rates(levels))
         if rising[0] >= share or rising[-1] < share:
             return level
         after = int(np.searchsorted(rising, share, side="left"))
         part = (share - rising[after - 1]) / (rising[after] - rising[after - 1])
-        return float(levels[after - 1] + part * (levels[after] - levels[after - 1]))
+        return float(levels[after - 1] + part)
 
     def _expected_rates(self, levels: Sequence[int]) -> list[float]:
         """Return which share fails at levels; images that are open count as the curve has it."""
-        answers, n, curve = self.answers, self.n, self._curve()
-        curve = np.append(curve, 1.0)
+        answers, n = self.answers, self.n
+        curve = np.append(self._curve(levels[len(levels) // 2]), 1.0)
         rates = []
         for level in levels:
-            known = answers.known(level, n)
+            known, near = answers.known(level, n), answers.neighbours(level, n)
             rest = known.open
-            # Those that contradict themselves may have passed above.
-            low = curve[np.minimum(answers.passed[rest], level)]
-            high = curve[np.maximum(answers.failed[rest], level)]
+            below, above = near.below[rest], near.above[rest]
+            low, high = curve[below], curve[above]
             inside = np.divide(
                 curve[level] - low, high - low, out=np.full(len(rest), 0.5), where=high > low
             )
+            # Where it recovers is anywhere in between.
+            recovers = near.failed_below[rest] & ~near.failed_above[rest]
+            inside = np.where(recovers, (above - level) / (above - below), inside)
             rates.append(float((known.failed.sum() + inside.sum()) / n))
         return rates
 
@@ -506,7 +584,7 @@ class _Search:
 
     def _between(self, share: float, bounds: _Bounds) -> float:
         """Return where the curve crosses a share, within the bounds."""
-        curve = self._curve()
+        curve = self._curve(bounds.high)
         inside = np.arange(bounds.low, bounds.high + 1)
         rates = np.maximum.accumulate(curve[bounds.low : bounds.high + 1])
         if rates[0] >= share or rates[-1] <= share:
@@ -515,9 +593,10 @@ class _Search:
         part = (share - rates[after - 1]) / (rates[after] - rates[after - 1])
         return float(inside[after - 1] + part)
 
-    def _curve(self, rounds: int = 60) -> Floats:
-        n = self.n
-        return failure_curve(self.answers.passed[:n], self.answers.failed[:n], LEVELS, rounds)
+    def _curve(self, around: int, rounds: int = 60) -> Floats:
+        """Return the share that fails at each level, by what is known of the images at one."""
+        passed, failed = self.answers.brackets(min(around, LEVELS), self.n)
+        return failure_curve(passed, failed, LEVELS, rounds)
 
     def _pair(self, level: int) -> tuple[Cell, Cell] | None:
         """Return the last success and the first failure of the image that fails next to a level.
@@ -559,7 +638,7 @@ class _Search:
             told = [
                 bool(self.answers.known(level, self.n).failed[image]) for image, level in audited
             ]
-            really = self.answers.ask(audited, brackets=False)
+            really = self.answers.ask(audited)
             asked += len(audited)
             failed_instead += sum(a and not b for a, b in zip(really, told, strict=True))
             passed_instead += sum(b and not a for a, b in zip(really, told, strict=True))
@@ -630,7 +709,7 @@ class _Search:
         self, thresholds: list[Threshold], stopped: str, *, audit: AuditCount, unconfirmed: bool
     ) -> SearchOutcome:
         answers, n = self.answers, self.n
-        curve = self._curve() if answers.implies else self._asked_curve()
+        curve = self._rising_curve() if answers.implies else self._asked_curve()
         band = [wilson(round(rate * n), n) for rate in curve]
         given = answers.given
         counts = [(level, int((given[:, level] >= 0).sum())) for level in self.levels]
@@ -651,6 +730,10 @@ class _Search:
             unusable=answers.unusable,
             stopped=stopped,
         )
+
+    def _rising_curve(self) -> Floats:
+        """Return the share that fails at each level, by what is known there."""
+        return isotonic(self._expected_rates(range(LEVELS + 1)))
 
     def _asked_curve(self) -> Floats:
         """Return the share that fails, straight between the levels all images were asked at."""
