@@ -186,7 +186,12 @@ class Classifier:
 
     def best(self, probabilities: Floats, count: int) -> list[dict[str, object]]:
         """Return the likeliest classes: [{"class": name, "probability": from 0 to 1}, ...]."""
-        order = np.argsort(-probabilities, kind="stable")[:count]
+        least = 0.0
+        if count < len(probabilities):
+            # Few are wanted of many: the others need no order.
+            least = np.partition(probabilities, -count)[-count]
+        likely = np.flatnonzero(probabilities >= least)
+        order = likely[np.argsort(-probabilities[likely], kind="stable")][:count]
         return [
             {"class": self.classes[number], "probability": round(float(probabilities[number]), 6)}
             for number in order
