@@ -87,7 +87,9 @@ class Classifier:
         self._narrow = OnnxPredictor(path, self.card)
         # Alone on the machine, one image may use all of it; with others, each has a thread.
         self._wide = (
-            OnnxPredictor(path, self.card, threads=threads) if threads > 1 else self._narrow
+            OnnxPredictor(path, self.card, threads=threads, yielding=True)
+            if threads > 1
+            else self._narrow
         )
         self.most_at_a_time = 1 if self._wide.takes_one else None
         self._limits = limits or Limits()
