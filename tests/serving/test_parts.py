@@ -23,7 +23,6 @@ from variegate.serving.metrics import Metrics
 from variegate.serving.settings import KeyRing, ServerSettings
 from variegate.serving.sliders import SliderStep, small, transformed
 
-
 KIND = "multipart/form-data; boundary=b"
 
 
@@ -249,7 +248,9 @@ def split_up(*parts, boundary="b", end="--b--\r\n", **limits):
 
 
 def told(name, file=None):
-    return f'Content-Disposition: form-data; name="{name}"' + (f'; filename="{file}"' if file else "")
+    return f'Content-Disposition: form-data; name="{name}"' + (
+        f'; filename="{file}"' if file else ""
+    )
 
 
 def test_forms_are_taken_apart_as_they_were_put_together():

@@ -108,7 +108,9 @@ def test_threads_change_nothing(proven, images, tmp_path):
     found, output = proven
     two = prove(images, tmp_path, ARMS, design=DESIGN, run=replace(RUN, workers=2))
     assert two.verdicts == found.verdicts
-    made = [one.read_text().splitlines() for one in (tmp_path / "runs.jsonl", output / "runs.jsonl")]
+    made = [
+        one.read_text().splitlines() for one in (tmp_path / "runs.jsonl", output / "runs.jsonl")
+    ]
     assert made[0] == [line for line in made[1] if "cut o" not in line]
 
 

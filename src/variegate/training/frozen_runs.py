@@ -101,9 +101,7 @@ class FrozenRuns:
             total += pace * images * sum(arm == name for arm, _ in seeds)
         return total
 
-    def _outcome(
-        self, plain: np.ndarray, varied: np.ndarray | None, run: ProofRun
-    ) -> RunOutcome:
+    def _outcome(self, plain: np.ndarray, varied: np.ndarray | None, run: ProofRun) -> RunOutcome:
         learned, judged = self._images.parts(run.fold, search=run.search)
         labels = self._images.labels
         features, targets = plain[learned], labels[learned]
