@@ -94,18 +94,34 @@ def _read_children(task: Path) -> list[str]:
 def workers(pid: int | None = None) -> list[int]:
     """Return the worker processes that a process has started, zombies with them.
 
-    Its other children, such as the servers that tests share, are left out.
+    Those that were forked are children of a nursery. Other children, such as the servers that tests
+    share, are left out.
     """
-    return [child for child in children(pid) if _is_worker(child)]
+    nurseries = _started(pid, "nursery")
+    return [*_started(pid, "worker"), *(one for each in nurseries for one in children(each))]
 
 
-def _is_worker(pid: int) -> bool:
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+def left_over() -> list[int]:
+    """Return the processes that runs of this process have left behind."""
+    return [*workers(), *_started(None, "nursery")]
+
+
+def _started(pid: int | None, program: str) -> list[int]:
+    return [child for child in children(pid) if _runs(child, program)]
+
+
+def _runs(pid: int, program: str) -> bool:
+    found = command(pid)
     # A zombie has no command.
-    return not command or "variegate.runs.backends.worker" in command
+    return found == "" or f"variegate.runs.backends.{program} " in (found or "")
+
+
+def command(pid: int) -> str | None:
+    """Return the command line of a process; None if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
 
 
 def peak_memory(pid: int) -> int:

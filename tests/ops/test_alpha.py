@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from variegate.annotations.sample import Sample
-from variegate.transforms import TRANSFORMS
+from variegate.transforms import find_transform
 
 GEOMETRY = (
     {"rotate": {"angle_degrees": 33}},
@@ -30,7 +30,7 @@ def disc(opacity=255):
 
 def made(image, step, seed=3):
     ((name, parameters),) = step.items()
-    transform = TRANSFORMS[name](**parameters)
+    transform = find_transform(name)(**parameters)
     rng = np.random.default_rng(seed)
     drawn = transform.parameters(rng)
     return transform.operation(drawn, image.shape[:2]).apply(Sample(image)).image

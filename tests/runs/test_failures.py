@@ -52,7 +52,7 @@ def test_a_run_of_which_the_first_images_all_fail_in_one_step_stops(tmp_path, wo
         with pytest.raises(RecipeError, match=words):
             augment(source, tmp_path / "out", recipe=Recipe.parse(CROP), options=options)
     assert not (tmp_path / "out" / manifest.MANIFEST).exists()
-    assert jobs.workers() == []
+    assert jobs.left_over() == []
 
 
 @pytest.mark.parametrize("large", [0, FIRST_IMAGES - 1])

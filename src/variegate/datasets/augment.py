@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from variegate.runs.launch import early_workers
+from variegate.runs.launch import early_workers, kept
 from variegate.runs.options import Options
 
 if TYPE_CHECKING:
@@ -44,10 +44,11 @@ def augment(
     options = options or Options()
     with early_workers(options):
         # While they start: all that a run needs takes as long to import here.
-        from variegate.datasets.prepare.guard import without_leaks
-        from variegate.recipes.plugins import load_plugins
-        from variegate.runs.run import load_recipe, prepare, run
-        from variegate.storage import check_apart
+        with kept():
+            from variegate.datasets.prepare.guard import without_leaks
+            from variegate.recipes.plugins import load_plugins
+            from variegate.runs.run import load_recipe, prepare, run
+            from variegate.storage import check_apart
 
         plugins = load_plugins(options.plugins)
         loaded = load_recipe(recipe, seed)

@@ -104,7 +104,8 @@ class Hints(Spec):
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
-NO_HINTS = Hints()
+# Nothing to be checked, for which all that pydantic needs would have to be built.
+NO_HINTS = Hints.model_construct()
 
 
 def read_class_list(path: Path, encoding: str | None = None) -> tuple[str, ...]:

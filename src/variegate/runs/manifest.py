@@ -11,9 +11,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
+from threading import Thread
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
@@ -295,6 +296,18 @@ def _check_written(storage: Storage, sources: int) -> None:
             f"{storage.place(MANIFEST)}: tells of {told:,} of {sources:,} inputs; the parts that "
             "tell of all are kept; run the same command again"
         )
+
+
+def prepare_merge() -> None:
+    """Load what `merge` needs, while others work: it takes as long as some images do."""
+    Thread(target=_load).start()
+
+
+def _load() -> None:
+    # If it cannot be loaded, who needs it will say so.
+    with suppress(ImportError):
+        import pyarrow.json
+        import pyarrow.parquet  # noqa: F401
 
 
 def write_lines(file: BinaryIO, lines: Iterator[bytes], index: Mapping[str, str]) -> None:

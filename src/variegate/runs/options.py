@@ -3,10 +3,10 @@
 What is imported here is imported before anything is started.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 if TYPE_CHECKING:
     from variegate.codecs import Limits
@@ -15,6 +15,36 @@ if TYPE_CHECKING:
 
 # A worker says something after every output; the largest image takes a fraction of this.
 SILENCE_LIMIT_S = 300.0
+
+
+T = TypeVar("T")
+
+
+class _Late:
+    """A field whose default is made when it is first looked at: it takes long to import."""
+
+    def __init__(self, make: Callable[[], object]) -> None:
+        self._make = make
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> object:
+        if instance is None:
+            # The default of the dataclass: not made yet.
+            return None
+        values = instance.__dict__
+        if values[self._name] is None:
+            values[self._name] = self._make()
+        return values[self._name]
+
+    def __set__(self, instance: object, value: object) -> None:
+        instance.__dict__[self._name] = value
+
+
+def _late(make: Callable[[], T]) -> T:
+    """Return such a field, which is taken for its value."""
+    return cast("T", _Late(make))
 
 
 def _no_hints() -> "Hints":
@@ -29,7 +59,7 @@ def _usual_limits() -> "Limits":
     return Limits()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """How a dataset is read and a run is carried out; all have sensible defaults.
 
@@ -58,11 +88,11 @@ class Options:
 
     format: str | None = None
     label_pattern: str | None = None
-    hints: "Hints" = field(default_factory=_no_hints)
+    hints: "Hints" = _late(_no_hints)  # noqa: RUF009 - a descriptor
     limit: int | None = None
     workers: int | None = None
     shard_size: int | None = None
-    limits: "Limits" = field(default_factory=_usual_limits)
+    limits: "Limits" = _late(_usual_limits)  # noqa: RUF009 - a descriptor
     raw_labels: bool = False
     strict: bool = False
     update: bool = False

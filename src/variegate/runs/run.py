@@ -483,6 +483,7 @@ def _carry_out(
                 f"{target.url}: parts of the manifest vanish while the run goes on; "
                 "see that nothing else deletes files there, and run the same command again"
             )
+        manifest.prepare_merge()
         for report in opened.run(_shards(prepared, gaps, options, opened.parallel), tell):
             counts.add(report.counts)
             tell(Counts())

@@ -11,8 +11,8 @@ from variegate.annotations.sample import Size
 from variegate.ops import Operation
 from variegate.ops import chain_mix as ops
 from variegate.seeding import uniform
+from variegate.transforms import find_transform
 from variegate.transforms.base import (
-    TRANSFORMS,
     Bounds,
     Draw,
     Parameters,
@@ -120,7 +120,7 @@ class ChainMix(Chains, Transform):
 
 def _built(data: Mapping[str, Any], size: Size) -> Operation:
     drawn = Draw.from_json(data)
-    return TRANSFORMS[drawn.transform].operation(drawn.parameters, size)
+    return find_transform(drawn.transform).operation(drawn.parameters, size)
 
 
 def _rounded(weights: list[float]) -> list[float]:

@@ -74,7 +74,7 @@ def test_a_worker_killed_by_hand_costs_nothing(tmp_path, kind, shard_size):
     assert len(killed) == 2
     assert summary.digest == undisturbed.digest
     assert jobs.tree(tmp_path / "out") == jobs.tree(tmp_path / "undisturbed")
-    assert jobs.workers() == []
+    assert jobs.left_over() == []
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_source_on_which_workers_hang(culprit, source, tmp_path, monkeypatch):
     summary = augment(source, tmp_path / "out", recipe=jobs.recipe(jobs.TWO), options=options)
     reason = "the worker process died on it 2 times (silent for 6 s)"
     assert_only_the_culprit_is_missing(tmp_path / "out", summary, reason)
-    assert jobs.workers() == []
+    assert jobs.left_over() == []
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_workers_that_cannot_start_end_the_run_with_one_error(source, tmp_path, 
     with pytest.raises(UsageError, match=r"worker processes do not start .*no such library"):
         augment(source, tmp_path / "out", recipe=jobs.recipe(jobs.TWO), options=Options(workers=2))
     assert time.monotonic() - begun < 20
-    assert jobs.workers() == []
+    assert jobs.left_over() == []
 
 
 def test_no_python_to_start_workers_with(source, tmp_path, monkeypatch):
@@ -238,4 +238,4 @@ def test_an_error_in_the_callers_code_leaves_no_process(source, tmp_path):
             options=Options(workers=2),
             on_progress=fail,
         )
-    assert jobs.workers() == []
+    assert jobs.left_over() == []

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import io
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -10,10 +9,10 @@ from typing import Any, Self
 import cv2
 import msgspec
 import numpy as np
-from PIL import Image
 
 from variegate.codecs import Header, Limits, compression_of, decode, probe
 from variegate.datasets.prepare.channel_sums import histogram
+from variegate.datasets.prepare.exif import Shot, shot_of
 from variegate.datasets.prepare.hashes import dct_hash
 from variegate.datasets.prepare.words import TABLES, image_words
 from variegate.formats.conversion.filenames import KNOWN_EXTENSIONS, own_extension
@@ -31,7 +30,6 @@ _STRONG_EDGE, _NOISELESS = 24, 2
 _DARK, _BRIGHT = 0.01, 0.99
 # Luminance tables of the JPEG standard (ITU-T T.81, table K.1), summed: quality 50.
 _SUM_AT_50 = 3_688
-_CAMERA, _TIME, _EXIF_BLOCK, _TAKEN = (0x010F, 0x0110), 0x0132, 0x8769, 0x9003
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +149,7 @@ def measure(
     overview = _reduced(middle, _OVERVIEW_SIDE)
     figures = _figures(gray, middle)
     color = image.ndim == 3 and _has_color(image)
-    camera, taken = _exif(data) if keep_exif else (None, None)
+    shot = shot_of(data) if keep_exif else Shot()
     return Measures(
         kind=header.kind,
         extension_fits=_extension_fits(key, header.kind),
@@ -171,8 +169,8 @@ def measure(
         small=_small(middle),
         steps=round(_steps(gray), 6),
         features=base64.b64encode(seen(image)).decode() if seen else "",
-        camera=camera,
-        taken=taken,
+        camera=shot.camera,
+        taken=shot.taken,
         **figures,
     )
 
@@ -305,15 +303,3 @@ def _variance(values: np.ndarray) -> float:
 
 def _extension_fits(key: str, kind: str) -> bool:
     return own_extension(key).lower() in KNOWN_EXTENSIONS.get(kind, ())
-
-
-def _exif(data: bytes) -> tuple[str | None, str | None]:
-    """Return camera and time of EXIF, where they can be read."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            tags = image.getexif()
-            camera = " ".join(str(tags[tag]).strip("\0 ") for tag in _CAMERA if tag in tags)
-            taken = tags.get_ifd(_EXIF_BLOCK).get(_TAKEN) or tags.get(_TIME)
-    except Exception:  # noqa: BLE001 - whatever is wrong with a block that only adds
-        return None, None
-    return camera or None, str(taken).strip("\0 ") if taken else None

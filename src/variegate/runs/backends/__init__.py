@@ -35,7 +35,8 @@ def make_backend(name: str, options: Mapping[str, object]) -> Backend:
         RecipeError: there is no such back end, or it has no such option.
         UsageError: it needs a package that is not installed.
     """
-    known = backend_names()
+    # To look for others takes some milliseconds.
+    known = BACKENDS if name in BACKENDS else backend_names()
     if name not in known:
         raise RecipeError(
             f"backend: expected one of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}"

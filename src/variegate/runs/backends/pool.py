@@ -13,6 +13,7 @@ from variegate.errors import UsageError, raised_elsewhere
 from variegate.runs.backends.base import OnCounts
 from variegate.runs.backends.process import Message, WorkerProcess
 from variegate.runs.job import Job, Report, Shard
+from variegate.runs.launch import WorkerSource
 from variegate.runs.rows import Counts
 from variegate.runs.worker import finished_report, quarantine_shard
 
@@ -33,6 +34,7 @@ class Pool:
         self._silence_limit_s = silence_limit_s
         # What is still to be given, and how many workers died on it.
         self._work: Iterator[tuple[Shard, int]] = iter(())
+        self._source = WorkerSource()
         self._workers: list[WorkerProcess] = []
         self._inbox: SimpleQueue[tuple[WorkerProcess, Message | None]] = SimpleQueue()
         # What dead workers left: shards, and how many workers died on them.
@@ -41,6 +43,7 @@ class Pool:
 
     def close(self) -> None:
         """End all workers at once."""
+        self._source.close()
         for worker in self._workers:
             worker.stop()
         self._workers.clear()
@@ -62,7 +65,7 @@ class Pool:
                 for one in self._workers:
                     if one.is_silent(self._silence_limit_s):
                         one.hung = True
-                        one.process.kill()
+                        one.kill()
             else:
                 report = self._bury(worker) if message is None else self._hear(worker, message)
                 if report is not None:
@@ -80,7 +83,7 @@ class Pool:
             if work is None:
                 return
             if not idle:
-                idle.append(WorkerProcess.start(self._job, self._inbox))
+                idle.append(WorkerProcess.start(self._job, self._source, self._inbox))
                 self._workers += idle
             idle.pop().give(*work)
 

@@ -1,8 +1,8 @@
 """One worker process, as the run that started it sees it.
 
-A worker is a program of its own (`variegate.runs.backends.worker`), not a fork: a script that calls
-`variegate.augment` needs no ``if __name__ == "__main__"``, and a worker that is killed or crashes
-takes nothing with it.
+A worker is a program of its own (`variegate.runs.backends.worker`) or a fork of one, and never of
+this process: a script that calls `variegate.augment` needs no ``if __name__ == "__main__"``, and a
+worker that is killed or crashes takes nothing with it.
 """
 
 import json
@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from variegate.errors import UsageError
 from variegate.runs.job import Job, Shard
-from variegate.runs.launch import WorkerProgram, worker_program
+from variegate.runs.launch import WorkerSource
+from variegate.runs.nursery import ForkedProgram
+from variegate.runs.programs import WorkerProgram
 from variegate.runs.rows import Counts
 from variegate.storage.json import dumped
 from variegate.storage.member_file import known_indexes
 
 if TYPE_CHECKING:
-    import subprocess
     from queue import SimpleQueue
 
 _LAST_WORDS_BYTES = 4096
@@ -47,7 +48,7 @@ class WorkerProcess:
         hung: whether it was killed because it was silent for too long.
     """
 
-    program: WorkerProgram
+    program: ForkedProgram | WorkerProgram
     shard: Shard | None = None
     deaths: int = 0
     at: int | None = None
@@ -56,20 +57,20 @@ class WorkerProcess:
     hung: bool = False
     heard: float = field(default_factory=time.monotonic)
 
-    @property
-    def process(self) -> "subprocess.Popen[bytes]":
-        """The process itself."""
-        return self.program.process
-
     @classmethod
-    def start(cls, job: Job, inbox: "SimpleQueue[tuple[WorkerProcess, Message | None]]") -> Self:
-        """Start a worker; what it says goes to `inbox`, and at its end None.
+    def start(
+        cls,
+        job: Job,
+        source: WorkerSource,
+        inbox: "SimpleQueue[tuple[WorkerProcess, Message | None]]",
+    ) -> Self:
+        """Take a worker from `source`; what it says goes to `inbox`, and at its end None.
 
         Raises:
             UsageError: the system does not start it.
         """
         try:
-            program = worker_program()
+            program = source.worker()
         except OSError as error:
             raise UsageError(
                 f"worker processes do not start ({error}); use workers=0 to do without"
@@ -81,9 +82,8 @@ class WorkerProcess:
         return worker
 
     def _listen(self, inbox: "SimpleQueue[tuple[WorkerProcess, Message | None]]") -> None:
-        assert self.process.stdout is not None
         with suppress(OSError, ValueError):
-            for line in self.process.stdout:
+            for line in self.program.stdout:
                 inbox.put((self, json.loads(line)))
         inbox.put((self, None))
 
@@ -94,11 +94,10 @@ class WorkerProcess:
         self._send(shard.to_json())
 
     def _send(self, message: Message) -> None:
-        assert self.process.stdin is not None
         # A worker that has just died is noticed by the end of its answers.
         with suppress(BrokenPipeError):
-            self.process.stdin.write(dumped(message) + b"\n")
-            self.process.stdin.flush()
+            self.program.stdin.write(dumped(message) + b"\n")
+            self.program.stdin.flush()
 
     def hear(self) -> None:
         """Take note that it lives."""
@@ -112,7 +111,7 @@ class WorkerProcess:
 
     def cause_of_death(self) -> str:
         """Return how the process ended, after it has, with the last line of its error output."""
-        code = self.process.wait()
+        code = self.program.wait()
         if code < 0:
             hint = "; out of memory?" if Signals(-code).name == "SIGKILL" else ""
             return f"killed by {Signals(-code).name}{hint}"
@@ -120,6 +119,10 @@ class WorkerProcess:
         self.program.log.seek(max(0, size - _LAST_WORDS_BYTES))
         lines = self.program.log.read().decode(errors="replace").strip().splitlines()
         return f"ended with exit code {code}: {lines[-1] if lines else 'it said nothing'}"
+
+    def kill(self) -> None:
+        """Have it end at once, which its last message tells."""
+        self.program.kill()
 
     def stop(self) -> None:
         """End it at once."""
