@@ -61,7 +61,8 @@ loopback. Cold start: from the start of the process to the answer to a first mes
 of S3, with all settings and the recipe read; median of {starts}. Memory: the peak of the process
 (`VmHWM`) for photos of 12 megapixels from and to a store on loopback (moto), four random variants
 each. The function that classifies is packed with SqueezeNet; its start ends with the answer to an
-event of API Gateway with a photo. Lambda's CPUs differ from this one, and its disk is slower (`benchmarks/serverless.py`).
+event of API Gateway with a photo. Lambda's CPUs differ from this one, and its disk is slower
+(`benchmarks/serverless.py`).
 """
 
 
