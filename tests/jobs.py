@@ -94,16 +94,16 @@ def _read_children(task: Path) -> list[str]:
 def workers(pid: int | None = None) -> list[int]:
     """Return the worker processes that a process has started, zombies with them.
 
-    Those that were forked are children of a nursery. Other children, such as the servers that tests
+    Those that were forked are children of a server. Other children, such as the servers that tests
     share, are left out.
     """
-    nurseries = _started(pid, "nursery")
-    return [*_started(pid, "worker"), *(one for each in nurseries for one in children(each))]
+    servers = _started(pid, "fork_server")
+    return [*_started(pid, "worker"), *(one for each in servers for one in children(each))]
 
 
 def left_over() -> list[int]:
     """Return the processes that runs of this process have left behind."""
-    return [*workers(), *_started(None, "nursery")]
+    return [*workers(), *_started(None, "fork_server")]
 
 
 def _started(pid: int | None, program: str) -> list[int]:

@@ -16,8 +16,8 @@ from variegate.datasets.augment import augment
 from variegate.errors import UsageError
 from variegate.formats import Hints
 from variegate.runs import launch
+from variegate.runs.fork_server import ForkServer
 from variegate.runs.launch import WorkerSource, early_workers
-from variegate.runs.nursery import Nursery
 from variegate.runs.options import Options
 from variegate.runs.programs import WorkerProgram
 from variegate.storage import member_file
@@ -44,7 +44,7 @@ def started(monkeypatch):
 
         monkeypatch.setattr(kind, "start", staticmethod(noted))
 
-    noting(Nursery)
+    noting(ForkServer)
     noting(WorkerProgram)
     return programs
 
@@ -68,7 +68,7 @@ def source():
 
 def test_a_worker_imports_only_what_a_shard_needs():
     code = (
-        "import sys, variegate.runs.backends.nursery, variegate.runs.augmenter; "
+        "import sys, variegate.runs.backends.fork_server, variegate.runs.augmenter; "
         f"print([name for name in {_NOT_NEEDED} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -123,7 +123,7 @@ def test_what_was_started_for_a_run_is_not_started_again(started):
 
 
 @FORKED
-def test_a_nursery_that_was_started_early_is_used(started, source):
+def test_a_server_that_was_started_early_is_used(started, source):
     with early_workers(Options(workers=1)):
         source.worker()
         source.worker()
@@ -165,7 +165,7 @@ def test_opencv_which_names_its_own_folder_spoils_nothing():
         "from variegate.runs.options import Options\n"
         "with early_workers(Options(workers=1)):\n"
         "    early = [one for one in __import__('gc').get_objects()"
-        " if type(one).__name__ in ('Nursery', 'WorkerProgram')]\n"
+        " if type(one).__name__ in ('ForkServer', 'WorkerProgram')]\n"
         "    import cv2\n"
         "    print(len(early), early[0].is_usable())\n"
     )
@@ -179,7 +179,7 @@ def test_opencv_which_names_its_own_folder_spoils_nothing():
     [(lambda worker: worker.kill(), -signal.SIGKILL), (lambda worker: worker.stdin.close(), 0)],
     ids=["killed", "left"],
 )
-def test_a_nursery_knows_how_its_workers_ended(source, end, code):
+def test_a_server_knows_how_its_workers_ended(source, end, code):
     worker, other = source.worker(), source.worker()
     end(worker)
     assert worker.wait() == code
@@ -191,7 +191,7 @@ def test_a_nursery_knows_how_its_workers_ended(source, end, code):
 
 
 @FORKED
-def test_a_worker_whose_nursery_is_killed_is_seen_to_be_dead(started, source):
+def test_a_worker_whose_server_is_killed_is_seen_to_be_dead(started, source):
     worker = source.worker()
     started[0].process.kill()
     assert worker.stdout.read() == b""
@@ -199,7 +199,7 @@ def test_a_worker_whose_nursery_is_killed_is_seen_to_be_dead(started, source):
 
 
 @FORKED
-def test_a_nursery_with_threads_forks_nothing(source, tmp_path, monkeypatch):
+def test_a_server_with_threads_forks_nothing(source, tmp_path, monkeypatch):
     # What a thread holds would be held forever in a fork.
     thread = (
         "import threading, time\n"

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TypeVar
 
-from variegate.runs.nursery import ForkedProgram, Nursery
+from variegate.runs.fork_server import ForkedProgram, ForkServer
 from variegate.runs.options import Options
 from variegate.runs.programs import WorkerProgram
 
@@ -22,9 +22,11 @@ FORKS = sys.platform == "linux"
 # A run may turn out to be refused, done already, or small.
 _MOST_EARLY = 2
 
-P = TypeVar("P", Nursery, WorkerProgram)
+P = TypeVar("P", ForkServer, WorkerProgram)
 
-_EARLY: ContextVar[list[Nursery | WorkerProgram] | None] = ContextVar("early workers", default=None)
+_EARLY: ContextVar[list[ForkServer | WorkerProgram] | None] = ContextVar(
+    "early workers", default=None
+)
 
 
 @contextmanager
@@ -37,11 +39,11 @@ def early_workers(options: Options) -> Iterator[None]:
     wanted = 0
     if options.backend == "local":
         wanted = _MOST_EARLY if options.workers is None else min(options.workers, _MOST_EARLY)
-    early: list[Nursery | WorkerProgram] = []
+    early: list[ForkServer | WorkerProgram] = []
     # Where none can be started, the run itself says so when it needs one.
     with suppress(OSError):
         if FORKS and wanted:
-            early.append(Nursery.start())
+            early.append(ForkServer.start())
         else:
             for _ in range(wanted):
                 early.append(WorkerProgram.start())  # noqa: PERF401 - those before a failure count
@@ -74,7 +76,7 @@ class WorkerSource:
     """
 
     def __init__(self) -> None:
-        self._nurseries: list[Nursery] = []
+        self._servers: list[ForkServer] = []
 
     def worker(self) -> ForkedProgram | WorkerProgram:
         """Return a worker that nobody has yet.
@@ -85,16 +87,16 @@ class WorkerSource:
         if not FORKS:
             early = _early(WorkerProgram)
             return WorkerProgram.start() if early is None else early
-        if not self._nurseries or not self._nurseries[-1].is_usable():
-            found = _early(Nursery)
-            self._nurseries.append(Nursery.start() if found is None else found)
-        return self._nurseries[-1].fork()
+        if not self._servers or not self._servers[-1].is_usable():
+            found = _early(ForkServer)
+            self._servers.append(ForkServer.start() if found is None else found)
+        return self._servers[-1].fork()
 
     def close(self) -> None:
         """End all that were forked."""
-        for nursery in self._nurseries:
-            nursery.stop()
-        self._nurseries.clear()
+        for server in self._servers:
+            server.stop()
+        self._servers.clear()
 
 
 def _early(kind: type[P]) -> P | None:

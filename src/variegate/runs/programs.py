@@ -26,7 +26,7 @@ WORKER = "variegate.runs.backends.worker"
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Inherited:
     """What a process inherits from the one that starts it.
 
     Attributes:
@@ -53,7 +53,7 @@ class Surroundings:
         return (self.path, then) == (sys.path, now)
 
 
-def start_program(program: str, around: Surroundings, **streams: Any) -> "subprocess.Popen[bytes]":
+def start_program(program: str, around: Inherited, **streams: Any) -> "subprocess.Popen[bytes]":
     """Start the module `program`, which has a function `main`.
 
     Raises:
@@ -82,7 +82,7 @@ class WorkerProgram:
     """
 
     def __init__(
-        self, process: "subprocess.Popen[bytes]", log: IO[bytes], around: Surroundings
+        self, process: "subprocess.Popen[bytes]", log: IO[bytes], around: Inherited
     ) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -98,7 +98,7 @@ class WorkerProgram:
         Raises:
             OSError: the system does not.
         """
-        around, log = Surroundings.now(), new_log()
+        around, log = Inherited.now(), new_log()
         try:
             process = start_program(
                 WORKER, around, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log

@@ -15,9 +15,9 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
 
 from variegate.errors import UsageError
+from variegate.runs.fork_server import ForkedProgram
 from variegate.runs.job import Job, Shard
 from variegate.runs.launch import WorkerSource
-from variegate.runs.nursery import ForkedProgram
 from variegate.runs.programs import WorkerProgram
 from variegate.runs.rows import Counts
 from variegate.storage.json import dumped

@@ -1,7 +1,7 @@
 """Workers that are forked from one program, which has imported for all of them.
 
 A worker imports for longer than it works on a small dataset, and all of them import the same. Where
-the system can, one program of this machine imports once (`variegate.runs.backends.nursery`), and
+the system can, one program imports once (`variegate.runs.backends.fork_server`) and
 forks as many workers as are asked for. It works on nothing itself, so that nothing kills it, and it
 knows how each of its workers ended.
 """
@@ -12,18 +12,18 @@ import subprocess
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from variegate.runs.programs import Surroundings, close_all, new_log, start_program
+from variegate.runs.programs import Inherited, close_all, new_log, start_program
 
 if TYPE_CHECKING:
     import socket
 
-_PROGRAM = "variegate.runs.backends.nursery"
+_PROGRAM = "variegate.runs.backends.fork_server"
 
 # The longest thing that it says.
 _MESSAGE_BYTES = 256
 
 
-class Nursery:
+class ForkServer:
     """A program that forks workers.
 
     Attributes:
@@ -36,7 +36,7 @@ class Nursery:
         process: "subprocess.Popen[bytes]",
         log: IO[bytes],
         control: "socket.socket",
-        around: Surroundings,
+        around: Inherited,
     ) -> None:
         self.process, self.log = process, log
         self._control = control
@@ -54,7 +54,7 @@ class Nursery:
         # Not needed where nothing is forked.
         import socket
 
-        around, log = Surroundings.now(), new_log()
+        around, log = Inherited.now(), new_log()
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             process = start_program(
@@ -142,29 +142,29 @@ class ForkedProgram:
 
     def __init__(
         self,
-        nursery: Nursery,
+        server: ForkServer,
         number: int,
         stdin: IO[bytes],
         stdout: IO[bytes],
         log: IO[bytes],
     ) -> None:
         self.stdin, self.stdout, self.log = stdin, stdout, log
-        self._nursery = nursery
+        self._server = server
         self._number = number
         self._code: int | None = None
 
     def kill(self) -> None:
         """End it at once; it may not have ended yet."""
-        self._nursery.kill(self._number)
+        self._server.kill(self._number)
 
     def wait(self) -> int:
         """Wait for its end; return its exit code, or less than 0 for a signal."""
         if self._code is None:
-            self._code = self._nursery.wait(self._number)
+            self._code = self._server.wait(self._number)
         if self._code is None:
-            # It went as its nursery did.
+            # It went as its server did.
             close_all(self.log)
-            self._code, self.log = self._nursery.process.wait(), self._nursery.log
+            self._code, self.log = self._server.process.wait(), self._server.log
         return self._code
 
     def stop(self) -> None:
@@ -172,5 +172,5 @@ class ForkedProgram:
         self.kill()
         self.wait()
         close_all(self.stdin, self.stdout)
-        if self.log is not self._nursery.log:
+        if self.log is not self._server.log:
             close_all(self.log)

@@ -1,4 +1,4 @@
-"""The program that forks the workers of the local back end (`variegate.runs.nursery`).
+"""The program that forks the workers of the local back end (`variegate.runs.fork_server`).
 
 Its standard input is a socket, on which it is asked, a JSON value a message: {"fork": number}, with
 the worker's standard input, output and error output; {"kill": number}; {"wait": number}, which it
@@ -21,7 +21,7 @@ import cv2
 
 from variegate.recipes.recipe import Recipe
 from variegate.runs.backends import worker
-from variegate.runs.programs import WORKER, Surroundings, start_program
+from variegate.runs.programs import WORKER, Inherited, start_program
 
 if TYPE_CHECKING:
     import subprocess
@@ -108,7 +108,7 @@ class _Forks:
     def _start(self, files: Sequence[int]) -> int:
         """Start a worker anew."""
         stdin, stdout, stderr = files
-        around = Surroundings.now()
+        around = Inherited.now()
         made = start_program(WORKER, around, stdin=stdin, stdout=stdout, stderr=stderr)
         self._started.append(made)
         return made.pid
