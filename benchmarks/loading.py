@@ -46,7 +46,7 @@ CONTENDERS = {
 
 def run(*, quick: bool) -> Result:
     """Run the benchmark."""
-    count, rounds = (40, 2) if quick else (200, 11)
+    count, rounds = (40, 2) if quick else (200, 7)
     folder, items = photos(count), count * DRAWS
     tar = packed(folder)
     contenders = {

@@ -19,7 +19,7 @@ from results import PAGE, Measured, machine, own_versions, page
 NAMES = (
     *("transform_only", "new_pixels", "new_geometry", "whole_job", "power_set", "memory", "labels"),
     *("start", "kernels", "storage", "cluster", "serverless", "fidelity", "corruptions", "splits"),
-    *("duplicates", "audit_rate", "listing", "serving", "encoders", "loading"),
+    *("duplicates", "audit_rate", "listing", "serving", "encoders", "loading", "proof_time"),
     *("tolerance_search", "tolerance_comparison", "tolerance_models"),
 )
 

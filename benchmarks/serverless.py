@@ -1,5 +1,6 @@
-"""The function behind a bucket: its size, its cold start, its memory, its time an image."""
+"""The functions on Lambda: size and cold start of both; memory and time of the one of a bucket."""
 
+import base64
 import contextlib
 import json
 import os
@@ -15,20 +16,25 @@ from statistics import median
 import cv2
 import numpy as np
 
+import photos
 from harness import Claim, Result, number
 from variegate.codecs import encode
 from variegate.deploy.aws import cost
+from variegate.deploy.aws.classify import DeployedModel, write_classify_project
 from variegate.deploy.aws.package import LIMIT
 from variegate.deploy.aws.project import write_project
+from variegate.models.card import card_path
 from variegate.recipes.recipe import Recipe
 from variegate.seeding import generator
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "deploy" / "aws"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "deploy" / "aws")]
 
-# The small Lambda that the tests drive the function with.
+# The small Lambda that the tests drive the functions with, and a model.
 from lambda_host import Sandbox  # noqa: E402
 from small_aws import CREDENTIALS, LAMBDA, for_this_python, free_port  # noqa: E402
+
+import served  # noqa: E402
 
 STARTS, CALLS = 7, 5
 LARGE, USUAL = (3_000, 4_000), (1_200, 1_600)
@@ -54,7 +60,9 @@ own `awslambdaric` and boto3), without compiled files, as on Lambda; driven thro
 loopback. Cold start: from the start of the process to the answer to a first message, a test event
 of S3, with all settings and the recipe read; median of {starts}. Memory: the peak of the process
 (`VmHWM`) for photos of 12 megapixels from and to a store on loopback (moto), four random variants
-each. Lambda's CPUs differ from this one, and its disk is slower (`benchmarks/serverless.py`).
+each. The function that classifies is packed with SqueezeNet; its start ends with the answer to an
+event of API Gateway with a photo. Lambda's CPUs differ from this one, and its disk is slower
+(`benchmarks/serverless.py`).
 """
 
 
@@ -65,6 +73,8 @@ def run(*, quick: bool) -> Result:
         starts = [cold_start(artefact, url, Path(folder)) for _ in range(2 if quick else STARTS)]
         large = work(artefact, url, Path(folder), LARGE, quick=quick)
         usual = work(artefact, url, Path(folder), USUAL, quick=quick)
+        classifier, classifier_size = packed_classifier(Path(folder))
+        first = [first_answer(classifier, Path(folder)) for _ in range(2 if quick else STARTS)]
     rows = [
         ("size, unpacked, MB", number(size / 2**20)),
         ("cold start, s", f"{median(starts):.2f} ({min(starts):.2f} to {max(starts):.2f})"),
@@ -73,6 +83,10 @@ def run(*, quick: bool) -> Result:
         ("seconds, 12 megapixels, 4 variants", f"{large.seconds:.2f}"),
         ("memory, 2 megapixels, MB", number(usual.most / 2**20)),
         ("seconds, 2 megapixels, 4 variants", f"{usual.seconds:.2f}"),
+    ]
+    rows += [
+        ("classify: size, unpacked, MB", number(classifier_size / 2**20)),
+        ("classify: cold start, s", f"{median(first):.2f} ({min(first):.2f} to {max(first):.2f})"),
     ]
     for megapixels, name in ((12, "12"), (2, "2")):
         taken = cost.trial(Recipe.parse(RECIPE), megapixels)
@@ -83,16 +97,30 @@ def run(*, quick: bool) -> Result:
         Claim.at_most("cold start", 2, median(starts), " s"),
         Claim.at_most("memory, 12 megapixels, 4 variants", 512, large.most / 2**20, " MB"),
         Claim.at_most("size, unpacked", LIMIT / 2**20, size / 2**20, " MB"),
+        Claim.at_most("classify: cold start", 3, median(first), " s"),
+        Claim.at_most("classify: size, unpacked", LIMIT / 2**20, classifier_size / 2**20, " MB"),
     ]
     method = METHOD.format(starts=STARTS)
-    return Result("The function on Lambda", method, ("figure", ""), rows, claims)
+    return Result("The functions on Lambda", method, ("figure", ""), rows, claims)
 
 
 def packed(folder: Path) -> tuple[Path, int]:
     """Pack the function; return its folder and its size in bytes."""
     write_project(folder / "project", Recipe.parse(RECIPE), python="3.13")
-    for_this_python(folder / "project")
-    code, target = folder / "project" / "function", folder / "artefact"
+    return built(folder / "project", folder / "artefact")
+
+
+def packed_classifier(folder: Path) -> tuple[Path, int]:
+    """Pack the function that classifies; return its folder and its size in bytes."""
+    model = served.squeezenet(photos.data(), folder / "model")
+    write_classify_project(folder / "classify", DeployedModel(model, card_path(model)))
+    return built(folder / "classify", folder / "classifier")
+
+
+def built(project: Path, target: Path) -> tuple[Path, int]:
+    """Make what Lambda gets of a project; return its folder and its size in bytes."""
+    for_this_python(project)
+    code = project / "function"
     # As the function's Makefile does it.
     command = [sys.executable, "-m", "variegate.deploy.aws.package", ".", str(target)]
     subprocess.run(command, cwd=code, env=without_path(), check=True)
@@ -167,6 +195,28 @@ def cold_start(artefact: Path, url: str, folder: Path) -> float:
     one = sandbox(artefact, url, folder)
     try:
         assert one.call(message("images/gone.jpg")) == {"batchItemFailures": []}
+        return time.monotonic() - begun
+    finally:
+        one.stop()
+
+
+def first_answer(artefact: Path, folder: Path) -> float:
+    """Return the seconds until a first photo is classified."""
+    sent = min(photos.data().glob("coco_mini/images/val2017/*.jpg")).read_bytes()
+    event = {
+        "version": "2.0",
+        "rawPath": "/classify",
+        "rawQueryString": "",
+        "headers": {"host": "bench", "content-type": "image/jpeg"},
+        "requestContext": {"http": {"method": "POST", "path": "/classify", "sourceIp": "::1"}},
+        "body": base64.b64encode(sent).decode(),
+        "isBase64Encoded": True,
+    }
+    begun = time.monotonic()
+    python, log = LAMBDA / "bin" / "python", folder / "classify.log"
+    one = Sandbox(python, artefact, {**CREDENTIALS}, log, 120.0, "entry.handler")
+    try:
+        assert one.call(event)["statusCode"] == 200
         return time.monotonic() - begun
     finally:
         one.stop()

@@ -9,6 +9,7 @@ import variegate  # noqa: E402
 from variegate.codecs import decode, encode  # noqa: E402
 from variegate.datasets import samples  # noqa: E402
 from variegate.datasets.torch import IMAGENET, dataset, normalize, to_tensor  # noqa: E402
+from variegate.datasets.torch.tensors import ByteTensors  # noqa: E402
 from variegate.errors import RecipeError  # noqa: E402
 from variegate.recipes.recipe import Recipe  # noqa: E402
 from variegate.runs.manifest import rows  # noqa: E402
@@ -83,6 +84,18 @@ def test_statistics_make_mean_zero_and_deviation_one():
     expected = (tensor[1] - mean[1]) / deviation[1]
     torch.testing.assert_close(normalize(tensor)[1], expected)
     assert to_tensor(np.zeros((4, 5), np.uint8)).shape == (1, 4, 5)
+
+
+@pytest.mark.parametrize("shape", [(9, 7), (9, 7, 1), (9, 7, 3), (9, 7, 4)])
+@pytest.mark.parametrize("statistics", [None, ((0.4,), (0.3,))])
+def test_bytes_become_tensors_as_step_by_step(shape, statistics):
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    stepwise = to_tensor(image)
+    if statistics is not None:
+        stepwise = normalize(stepwise, statistics)
+    assert torch.equal(ByteTensors(statistics).of(image), stepwise)
+    # Seen from its end, as a flip may leave it.
+    assert torch.equal(ByteTensors(None).of(image[:, ::-1]), to_tensor(image[:, ::-1]))
 
 
 def test_objects_come_as_detectors_take_them(data_dir):

@@ -1,11 +1,14 @@
 """The parts of a server, each alone: queue, keys, marks, gate, metrics."""
 
 import asyncio
+import contextlib
 import threading
 import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import served
 from variegate.errors import InputError, UsageError
@@ -13,11 +16,14 @@ from variegate.models.card import ModelCard, card_path
 from variegate.models.predictors.onnx import OnnxPredictor
 from variegate.serving.batches import Batcher
 from variegate.serving.faults import RequestError
+from variegate.serving.forms import form_parts
 from variegate.serving.gate import BodyGate
 from variegate.serving.marks import AxisMarks, Mark, read_marks
 from variegate.serving.metrics import Metrics
 from variegate.serving.settings import KeyRing, ServerSettings
 from variegate.serving.sliders import SliderStep, small, transformed
+
+KIND = "multipart/form-data; boundary=b"
 
 
 class Work:
@@ -232,3 +238,80 @@ def test_a_slider_at_zero_changes_nothing(photos):
     large = np.zeros((3000, 4000, 3), np.uint8)
     assert small(large).shape == (866, 1155, 3)
     assert small(photos[0]) is photos[0]
+
+
+def split_up(*parts, boundary="b", end="--b--\r\n", **limits):
+    body = "".join(f"--{boundary}\r\n{head}\r\n\r\n{data}\r\n" for head, data in parts) + end
+    limits = {"max_files": 2, "max_fields": 2, **limits}
+    kind = f"multipart/form-data; boundary={boundary}"
+    return form_parts(kind, body.encode("latin-1"), **limits)
+
+
+def told(name, file=None):
+    return f'Content-Disposition: form-data; name="{name}"' + (
+        f'; filename="{file}"' if file else ""
+    )
+
+
+def test_forms_are_taken_apart_as_they_were_put_together():
+    data = "a\r\n--\r\n--bb\0\xff\r\n"
+    parts = split_up(
+        (f"Content-Type: image/jpeg\r\n{told('x', 'a; b.jpg')}", data.replace("--bb", "--c")),
+        (told("top"), "3"),
+        (told("y", "none.jpg"), ""),
+        end="--b--\r\nwhat comes after it",
+    )
+    assert [(one.name, one.file) for one in parts] == [
+        ("x", "a; b.jpg"),
+        ("top", None),
+        ("y", "none.jpg"),
+    ]
+    assert parts[0].data == data.replace("--bb", "--c").encode("latin-1")
+    assert parts[1].text == "3"
+    assert parts[2].data == b""
+    assert split_up(end="--b--") == []
+
+
+@pytest.mark.parametrize(
+    ("make", "status"),
+    [
+        (lambda: split_up((told("x", "a"), "1"), end=""), 400),
+        (lambda: split_up((told("x", "a"), "1"), end="--b"), 400),
+        (lambda: split_up((told("x", "a"), "1"), end="--bad\r\n\r\n\r\n--b--"), 400),
+        (lambda: split_up(("Content-Type: text/plain", "1")), 400),
+        (lambda: split_up(("X: " + "x" * 20_000, "1")), 400),
+        (lambda: split_up(boundary="", end=""), 400),
+        (lambda: split_up(boundary="b" * 300), 400),
+        (lambda: split_up(*[(told("x"), "1")] * 3), 400),
+        (lambda: split_up((told("x"), "1" * (2 << 20))), 400),
+        (lambda: split_up(*[(told("x", "a"), "1")] * 3), 413),
+        (lambda: form_parts(KIND, b"no form", max_files=1, max_fields=1), 400),
+        (lambda: form_parts(KIND, b"before\r\n--b--", max_files=1, max_fields=1), 400),
+    ],
+)
+def test_forms_that_are_none_are_refused(make, status):
+    with pytest.raises(RequestError, match="form") as caught:
+        make()
+    assert caught.value.status == status
+
+
+@given(st.binary(max_size=200))
+def test_whatever_is_sent_as_a_form_is_read_or_refused(noise):
+    text = told("x", "a").encode()
+    for body in (noise, b"--b\r\n" + noise, b"--b\r\n" + text + b"\r\n\r\n" + noise + b"\r\n--b--"):
+        with contextlib.suppress(RequestError):
+            for one in form_parts(KIND, body, max_files=9, max_fields=9):
+                assert one.data in body
+
+
+def test_now_and_then_alone_is_not_alone():
+    seen = []
+    batcher = Batcher(lambda items, alone: seen.append(alone) or items, workers=2, batch=1, limit=9)
+    for number in range(6):
+        assert batcher.submit([number])[0].result(30) == number
+        time.sleep(0.02)
+    batcher.submit([6, 7])[1].result(30)
+    batcher.close()
+    assert seen[:3] == [False] * 3
+    assert seen[5] is True
+    assert not any(seen[7:])

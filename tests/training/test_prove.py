@@ -104,6 +104,16 @@ def test_runs_that_are_there_are_not_made_again(proven, images, monkeypatch):
     assert again.verdicts == found.verdicts
 
 
+def test_threads_change_nothing(proven, images, tmp_path):
+    found, output = proven
+    two = prove(images, tmp_path, ARMS, design=DESIGN, run=replace(RUN, workers=2))
+    assert two.verdicts == found.verdicts
+    made = [
+        one.read_text().splitlines() for one in (tmp_path / "runs.jsonl", output / "runs.jsonl")
+    ]
+    assert made[0] == [line for line in made[1] if "cut o" not in line]
+
+
 def test_a_design_that_can_show_nothing_is_refused_before_it_is_run(images, tmp_path):
     design = ProofDesign(seeds=1, model="small")
     with pytest.raises(UsageError, match="can never show"):

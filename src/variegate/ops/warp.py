@@ -223,7 +223,32 @@ def averaged(image: Image, matrix: Matrix, view: View) -> Image:
     if view.interpolation == "nearest" or down == across == 1:
         return image
     size = (max(1, round(width / across)), max(1, round(height / down)))
+    if image.dtype == np.uint8:
+        if (down, across) == (1, 2) and not width % 2:
+            return _halved_across(image)
+        if (down, across) == (2, 1) and not height % 2:
+            return cv2.addWeighted(image[::2], 0.5, image[1::2], 0.5, 0)
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _halved_across(image: Image) -> Image:
+    """Return the means of pairs of pixels, to the last bit those of cv2.INTER_AREA.
+
+    That sums one value after the other where only one side is halved; this takes a third of its
+    time (benchmarks/loading.py).
+    """
+    whole = np.ascontiguousarray(in_four_channels(image))
+    # One number for each pixel: single bytes are slow to pick out.
+    pixels = whole.view(np.uint32)[:, :, 0] if whole.ndim == 3 and whole.shape[2] == 4 else whole
+    left, right = (
+        np.ascontiguousarray(pixels[:, first::2]).view(np.uint8).reshape(len(whole), -1)
+        for first in (0, 1)
+    )
+    mean = cv2.addWeighted(left, 0.5, right, 0.5, 0)
+    if pixels is whole:
+        return mean
+    mean = mean.reshape(len(whole), -1, 4)
+    return mean if image.shape[2] == 4 else cv2.cvtColor(mean, cv2.COLOR_RGBA2RGB)
 
 
 def _resampled(image: Image, matrix: Matrix, size: Size, view: View) -> Image:

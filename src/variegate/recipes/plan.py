@@ -21,6 +21,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import islice
 
 import numpy as np
 
@@ -80,8 +81,9 @@ def draw_variants(
     placed: bool = False,
     mirrors: bool = True,
     forbidden: Forbidden = NOTHING_FORBIDDEN,
+    only: int | None = None,
 ) -> list[Variant]:
-    """Draw all variants of one image.
+    """Draw all variants of one image, or one of them.
 
     Args:
         policy: how transforms combine.
@@ -96,6 +98,7 @@ def draw_variants(
         placed: whether it is known where things are in the image, which no mixture may move.
         mirrors: without it what makes a mirror image is left out.
         forbidden: steps that this image does not get, and those that it may be mixed with.
+        only: index of the one that is drawn, which comes out as it does among all.
 
     Raises:
         ImageError: a transform of several images was drawn, and there is no other.
@@ -103,7 +106,8 @@ def draw_variants(
     place = Place(seed, key)
     draws = _Draws(place, pool, bare=bare, objects=objects, placed=placed)
     made = []
-    for index, chain in enumerate(chains(policy, place)):
+    numbered = enumerate(chains(policy, place))
+    for index, chain in numbered if only is None else islice(numbered, only, only + 1):
         kept, mirrored = allowed(draws.of(chain), key, forbidden)
         drawn = (*kept, *finish)
         drawn = drawn if mirrors and mirrored else _unmirrored(drawn, size)

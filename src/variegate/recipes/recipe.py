@@ -261,8 +261,9 @@ class Recipe(Spec):
         placed: bool = False,
         mirrors: bool = True,
         forbidden: Forbidden = NOTHING_FORBIDDEN,
+        only: int | None = None,
     ) -> list[Variant]:
-        """Draw the variants of the image `key` of (height, width) `size`.
+        """Draw the variants of the image `key` of (height, width) `size`, or one of them.
 
         Args:
             key, size: of the image.
@@ -272,6 +273,7 @@ class Recipe(Spec):
             placed: whether it is known where things are in it, which no mixture may move.
             mirrors: without it what makes a mirror image is left out.
             forbidden: steps that the image does not get, and those that it may be mixed with.
+            only: index of the one that is drawn.
 
         Raises:
             ImageError: others are needed, and there are none.
@@ -288,6 +290,7 @@ class Recipe(Spec):
             placed=placed,
             mirrors=mirrors,
             forbidden=forbidden,
+            only=only,
         )
 
     def variants(self, image: Image, *, key: str) -> Iterator[tuple[Variant, Image]]:

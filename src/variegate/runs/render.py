@@ -114,8 +114,7 @@ class Renderer:
         """
         data = self.input.read(source.key, limit=self.limits.max_bytes)
         rendering = _Rendering(self, source, data, "png")
-        planned = [variant for variant in rendering.plan() if variant.index == index]
-        return next(rendering.samples(planned))[1]
+        return next(rendering.samples(rendering.plan(index)))[1]
 
     def sample(self, source: Source, file_format: str) -> Sample:
         """Return a source as it was photographed, with its labels."""
@@ -150,8 +149,8 @@ class _Rendering:
         self._readable = {one.key: one for one in source.partners}
         self._partners: dict[str, Sample] = {}
 
-    def plan(self) -> list[Variant]:
-        """Draw the variants."""
+    def plan(self, only: int | None = None) -> list[Variant]:
+        """Draw the variants, or the one of an index."""
         recipe, images = self._renderer.recipe, (self._source, *self._source.partners)
         forbidden = (
             {one.key: steps_for(recipe.forbid, classes_of(one)) for one in images}
@@ -170,6 +169,7 @@ class _Rendering:
                 placed=self._renderer.objects or _has_mask(self._source),
                 mirrors=self._renderer.annotation_writer.mirrors,
                 forbidden=forbidden,
+                only=only,
             )
             wanted = {key for variant in planned for key in variant.parents}
             broken = [key for key in sorted(wanted) if not self._can_read(key)]

@@ -130,6 +130,13 @@ def create_app(
 def _add_routes(app: "FastAPI", service: Service) -> None:
     from fastapi import Request, Response
     from fastapi.responses import JSONResponse
+    from fastapi.routing import APIRoute
+
+    class WholeRequestRoute(APIRoute):
+        """A route whose function takes the request as it is: nothing is read out of it before."""
+
+        def get_route_handler(self) -> Callable[[Request], Any]:
+            return self.endpoint
 
     def answers(
         work: Callable[[Request], Awaitable[dict[str, Any]]],
@@ -145,7 +152,15 @@ def _add_routes(app: "FastAPI", service: Service) -> None:
         ("/try", "try", service.try_steps),
         ("/sweep", "sweep", service.sweep),
     ):
-        app.post(path, name=name, responses=_ERRORS, openapi_extra=_BODY)(answers(work))
+        app.router.add_api_route(
+            path,
+            answers(work),
+            name=name,
+            methods=["POST"],
+            responses=_ERRORS,
+            openapi_extra=_BODY,
+            route_class_override=WholeRequestRoute,
+        )
     _add_readings(app, service)
     if service.settings.page:
 

@@ -20,14 +20,17 @@ Result = TypeVar("Result")
 # Of an item's time, in which the last one counts so much: a moving average.
 _WEIGHT = 0.1
 _LONGEST_S = 60
+# Items that were alone one after the other, from which on the next is taken for alone as well: of
+# many clients' one is alone by chance now and then.
+_LONE = 3
 
 
 class Batcher(Generic[Item, Result]):
     """Threads that work on what is submitted.
 
     Attributes:
-        work: what they do: (items, whether nothing else is going on) -> a result or an exception
-            for each item.
+        work: what they do: (items, whether nothing else is going on, nor was of late) -> a result
+            or an exception for each item.
         dropped: items that nobody waited for any more when their turn came.
     """
 
@@ -45,7 +48,7 @@ class Batcher(Generic[Item, Result]):
         self._waiting: deque[tuple[Item, Future[Result]]] = deque()
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._busy = 0
+        self._busy = self._lone = 0
         self._closed = False
         self._item_s = 0.0
 
@@ -90,7 +93,7 @@ class Batcher(Generic[Item, Result]):
     def _run(self) -> None:
         while taken := self._take():
             live = [one for one in taken if one[1].set_running_or_notify_cancel()]
-            alone = self._busy == 1 and not self._waiting
+            alone = self._seems_alone(len(taken))
             begun = time.perf_counter()
             if live:
                 self._settle(live, alone)
@@ -101,6 +104,12 @@ class Batcher(Generic[Item, Result]):
                 if live:
                     self._item_s += (each - self._item_s) * (_WEIGHT if self._item_s else 1)
                 self._changed.notify_all()
+
+    def _seems_alone(self, count: int) -> bool:
+        with self._changed:
+            alone = count == 1 and self._busy == 1 and not self._waiting
+            self._lone = self._lone + 1 if alone else 0
+            return self._lone > _LONE
 
     def _take(self) -> list[tuple[Item, "Future[Result]"]]:
         """Wait for items; nothing once the queue is closed and empty."""

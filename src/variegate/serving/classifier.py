@@ -87,7 +87,9 @@ class Classifier:
         self._narrow = OnnxPredictor(path, self.card)
         # Alone on the machine, one image may use all of it; with others, each has a thread.
         self._wide = (
-            OnnxPredictor(path, self.card, threads=threads) if threads > 1 else self._narrow
+            OnnxPredictor(path, self.card, threads=threads, yielding=True)
+            if threads > 1
+            else self._narrow
         )
         self.most_at_a_time = 1 if self._wide.takes_one else None
         self._limits = limits or Limits()
@@ -186,7 +188,12 @@ class Classifier:
 
     def best(self, probabilities: Floats, count: int) -> list[dict[str, object]]:
         """Return the likeliest classes: [{"class": name, "probability": from 0 to 1}, ...]."""
-        order = np.argsort(-probabilities, kind="stable")[:count]
+        least = 0.0
+        if count < len(probabilities):
+            # Few are wanted of many: the others need no order.
+            least = np.partition(probabilities, -count)[-count]
+        likely = np.flatnonzero(probabilities >= least)
+        order = likely[np.argsort(-probabilities[likely], kind="stable")][:count]
         return [
             {"class": self.classes[number], "probability": round(float(probabilities[number]), 6)}
             for number in order

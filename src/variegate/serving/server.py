@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,7 @@ def serve(loaded: LoadedModel, *, host: str, port: int, on_start: Callable[[str]
         raise UsageError(
             f"{host}:{port}: cannot be listened on; is another server there? Choose a --port"
         ) from None
+    bound = _prompt(bound)
     # Whoever is told the URL may come at once; the first answer is given a moment later.
     bound.listen(_MOST_CONNECTIONS)
     named = f"[{host}]" if ":" in host else host
@@ -123,3 +125,16 @@ def serve(loaded: LoadedModel, *, host: str, port: int, on_start: Callable[[str]
         for number, handler in before.items():
             signal.signal(number, handler)
         bound.close()
+
+
+def _prompt(bound: socket.socket) -> socket.socket:
+    """Return a socket whose connections send at once what is written to them.
+
+    An answer is written in two pieces. asyncio lets none wait for the client's acknowledgement of
+    the one before, which takes 40 ms, but only where a socket says that it is TCP's; uvicorn's does
+    not.
+    """
+    tcp = socket.socket(bound.family, bound.type, socket.IPPROTO_TCP, fileno=bound.detach())
+    # Connections inherit it on most systems; asyncio sets it wherever they do not.
+    tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return tcp

@@ -1,6 +1,7 @@
 """What the routes of a server do: images in, classes out, through the queue before the model."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -89,7 +90,7 @@ class Service:
     async def _upload(self, request: "Request") -> Upload:
         body = await request.body()
         kind = header(request.scope, b"content-type")
-        return await read_upload(kind, body, max_files=self.settings.max_files)
+        return read_upload(kind, body, max_files=self.settings.max_files)
 
     def _top(self, request: "Request", upload: Upload) -> int:
         given = request.query_params.get("top", upload.fields.get("top", str(self.settings.top)))
@@ -204,9 +205,37 @@ class Service:
 
 async def _all(futures: Sequence["Future[Classified]"]) -> list[Classified | Exception]:
     """Wait for all; whoever cancels this cancels them."""
-    waited = [asyncio.wrap_future(future) for future in futures]
-    found = await asyncio.gather(*waited, return_exceptions=True)
-    return [one if isinstance(one, Classified | Exception) else _lost(one) for one in found]
+    loop = asyncio.get_running_loop()
+    settled, left = loop.create_future(), len(futures)
+
+    def settle() -> None:
+        nonlocal left
+        left -= 1
+        if not left and not settled.done():
+            settled.set_result(None)
+
+    def tell(_: object) -> None:
+        # The loop is closed where the server ends before its work does.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle)
+
+    for future in futures:
+        future.add_done_callback(tell)
+    try:
+        await settled
+    finally:
+        for future in futures:
+            future.cancel()
+    return [_outcome(one) for one in futures]
+
+
+def _outcome(future: "Future[Classified]") -> Classified | Exception:
+    if future.cancelled():
+        return PredictionError("the work was lost")
+    error = future.exception()
+    if error is None:
+        return future.result()
+    return error if isinstance(error, Exception) else _lost(error)
 
 
 def _lost(error: BaseException) -> Exception:

@@ -103,7 +103,7 @@ def prove(
     limits = run.hints.decoding(run.limits)
     runs: ProofRuns
     if design.quick:
-        runs = FrozenRuns(images, arms, design, limits)
+        runs = FrozenRuns(images, arms, design, limits, workers=run.workers)
     else:
         bench = TrainingBench(images, arms, design, limits, run.device)
         runs = TrainedRuns(bench, workers=run.workers)

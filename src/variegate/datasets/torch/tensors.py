@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import torch
 
@@ -63,6 +64,47 @@ def normalize(tensor: torch.Tensor, statistics: Statistics = IMAGENET) -> torch.
             )
     mean, deviation = (torch.tensor(list(values)).view(-1, 1, 1) for values in statistics)
     return (tensor - mean) / deviation
+
+
+class ByteTensors:
+    """Makes tensors of images: `to_tensor` and `normalize` at once, and the same to the last bit.
+
+    A byte has 256 values, so what becomes of each is known beforehand.
+    """
+
+    def __init__(self, statistics: Statistics | None) -> None:
+        """Make one.
+
+        Args:
+            statistics: for `normalize`; None to leave values between 0 and 1.
+        """
+        self._statistics = statistics
+        self._tables: dict[int, np.ndarray] = {}
+
+    def of(self, image: Image) -> torch.Tensor:
+        """Return an image as (C, H, W) float32.
+
+        Args:
+            image: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) uint8.
+
+        Raises:
+            ShapeError: there are as many statistics as there are channels in other images.
+        """
+        planes = cv2.split(np.ascontiguousarray(image))
+        values = np.empty((len(planes), *image.shape[:2]), np.float32)
+        for plane, table, place in zip(planes, self._of_channels(len(planes)), values, strict=True):
+            cv2.LUT(plane, table, dst=place)
+        return torch.from_numpy(values)
+
+    def _of_channels(self, count: int) -> np.ndarray:
+        """Return (C, 256), what becomes of each value in each channel."""
+        if count not in self._tables:
+            every = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], count, axis=2)
+            tensor = to_tensor(every)
+            if self._statistics is not None:
+                tensor = normalize(tensor, self._statistics)
+            self._tables[count] = np.ascontiguousarray(tensor.numpy().reshape(count, 256))
+        return self._tables[count]
 
 
 def described(

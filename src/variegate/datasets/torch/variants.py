@@ -17,11 +17,10 @@ from variegate.datasets.torch.options import ItemOptions, OnError
 from variegate.datasets.torch.parts import parts_of_sources
 from variegate.datasets.torch.shared import SharedCounts, SharedNumbers
 from variegate.datasets.torch.tensors import (
+    ByteTensors,
     Channels,
     Statistics,
     described,
-    normalize,
-    to_tensor,
     with_channels,
 )
 from variegate.errors import ImageError, InputError, RecipeError
@@ -133,6 +132,7 @@ class VariantDataset(Dataset[tuple[torch.Tensor, Any]]):
         self._epoch = SharedNumbers([0])
         self._skipped = SharedCounts(len(sources)) if options.on_error == "skip" else None
         self._made: tuple[int, Renderer] | None = None
+        self._tensors = ByteTensors(options.statistics)
 
     def __len__(self) -> int:
         return len(self.sources) * self.recipe.count()
@@ -219,10 +219,7 @@ class VariantDataset(Dataset[tuple[torch.Tensor, Any]]):
             label = self._label(source, sample)
         except ImageError as error:
             raise type(error)(f"{key_to_text(source.key)}: {error}") from error
-        tensor = to_tensor(with_channels(sample.image, self.options.channels))
-        if self.options.statistics is not None:
-            tensor = normalize(tensor, self.options.statistics)
-        return tensor, label
+        return self._tensors.of(with_channels(sample.image, self.options.channels)), label
 
     @property
     def _renderer(self) -> Renderer:

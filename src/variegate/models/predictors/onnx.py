@@ -19,20 +19,24 @@ from variegate.models.predictors.decoders import outputs_of
 class OnnxPredictor(ArrayPredictor):
     """A model in an ONNX file, asked through onnxruntime on the processor."""
 
-    def __init__(self, path: Path, card: ModelCard, *, threads: int = 1) -> None:
+    def __init__(
+        self, path: Path, card: ModelCard, *, threads: int = 1, yielding: bool = False
+    ) -> None:
         """Load the model.
 
         Args:
             path: of the file.
             card: what it takes and answers.
             threads: of onnxruntime.
+            yielding: leave the processor to others between two images, instead of spinning until
+                the next one comes.
 
         Raises:
             InputError: it is no ONNX model that can be run.
             UsageError: the card does not fit it.
         """
         super().__init__(path, card)
-        self._session = session(path, threads=threads)
+        self._session = session(path, threads=threads, yielding=yielding)
         known = {one.name for one in self._session.get_inputs()}
         self._input = card.input.name or self._session.get_inputs()[0].name
         if self._input not in known:
@@ -80,8 +84,8 @@ class OnnxPredictor(ArrayPredictor):
             raise PredictionError(f"the model failed: {' '.join(str(error).split())}") from error
 
 
-def session(path: Path, *, threads: int = 1) -> Any:
-    """Return an onnxruntime session of a model file.
+def session(path: Path, *, threads: int = 1, yielding: bool = False) -> Any:
+    """Return an onnxruntime session of a model file; see `OnnxPredictor`.
 
     Raises:
         InputError: it is no ONNX model that can be run.
@@ -94,6 +98,8 @@ def session(path: Path, *, threads: int = 1) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
     options.log_severity_level = 3
+    if yielding:
+        options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
         return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
     except Exception as error:
