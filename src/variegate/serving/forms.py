@@ -1,16 +1,16 @@
-"""Forms of the kind multipart/form-data, in one piece: RFC 7578, with the delimiters of RFC 2046.
+"""Forms of the kind multipart/form-data, in one piece (RFC 7578).
 
-The body is there and bounded, so that its parts are found by searching it, each of them once.
+The body is there and bounded, so that python-multipart is given it at once: Starlette's reader
+would take it piece by piece, with a task and a temporary file for each part.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from variegate.serving.faults import RequestError
 
 # RFC 2046 asks for no more than 70.
 _LONGEST_BOUNDARY = 256
-_LONGEST_HEAD = 16 << 10
 _LARGEST_FIELD = 1 << 20
 _DISPOSITION = b"content-disposition"
 
@@ -43,19 +43,18 @@ def form_parts(
     Raises:
         RequestError: 400, it is broken or cut off, or has too many fields; 413, too many files.
     """
-    parts: list[FormPart] = []
-    files = 0
-    for head, begin, end in _places(_boundary(content_type), body):
-        name, file = _named(head)
-        files += file is not None
-        if files > max_files:
-            raise RequestError(413, f"Too many files in the form; the limit is {max_files:,}")
-        if len(parts) - files >= max_fields:
-            raise _broken(f"it has more than {max_fields:,} fields")
-        if file is None and end - begin > _LARGEST_FIELD:
-            raise _broken(f"a field has more than {_LARGEST_FIELD:,} bytes")
-        parts.append(FormPart(name, file, body[begin:end]))
-    return parts
+    from python_multipart.exceptions import MultipartParseError
+    from python_multipart.multipart import MultipartParser
+
+    reader = _Reader(max_files, max_fields)
+    try:
+        parser = MultipartParser(_boundary(content_type), reader.callbacks())
+        parser.write(body)
+    except MultipartParseError as error:
+        raise _broken(str(error)[:200]) from error
+    if not reader.ended:
+        raise RequestError(400, "the form is cut off: its last boundary is missing")
+    return reader.parts
 
 
 def _boundary(content_type: str) -> bytes:
@@ -67,47 +66,81 @@ def _boundary(content_type: str) -> bytes:
     return found
 
 
-def _places(boundary: bytes, body: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield each part's head, and where its content begins and ends."""
-    delimiter = b"\r\n--" + boundary
-    # The first one needs no line before it.
-    if body.startswith(delimiter[2:]):
-        at = len(delimiter) - 2
-    else:
-        at = body.find(delimiter)
-        if at < 0 or body[:at].strip(b"\r\n"):
-            raise _broken("it does not begin with its boundary")
-        at += len(delimiter)
-    while body[at : at + 2] != b"--":
-        line = body.find(b"\r\n", at, at + _LONGEST_HEAD)
-        if line < 0:
-            raise _cut_off()
-        if body[at:line].strip(b" \t"):
-            raise _broken("something follows its boundary")
-        # A part without a head would have an empty line here.
-        ends = body.find(b"\r\n\r\n", line, line + _LONGEST_HEAD)
-        if ends < 0:
-            raise _cut_off() if len(body) - line < _LONGEST_HEAD else _broken("a head is too long")
-        begin = ends + 4
-        at = body.find(delimiter, begin - 2)
-        if at < 0:
-            raise _cut_off()
-        yield body[line + 2 : ends], begin, max(begin, at)
-        at += len(delimiter)
+@dataclass(slots=True)
+class _Reader:
+    """What python-multipart tells, put together.
 
+    Attributes:
+        max_files, max_fields: how many there may be.
+        parts: that are whole.
+        ended: whether the last boundary was there.
+    """
 
-def _named(head: bytes) -> tuple[str, str | None]:
-    """Return the name of a part's field, and of its file."""
-    from python_multipart.multipart import parse_options_header
+    max_files: int
+    max_fields: int
+    parts: list[FormPart] = field(default_factory=list)
+    ended: bool = False
+    _key: bytes = b""
+    _value: bytes = b""
+    _named: tuple[str, str | None] | None = None
+    _pieces: list[bytes] = field(default_factory=list)
+    _bytes: int = 0
 
-    for line in head.split(b"\r\n"):
-        key, _, value = line.partition(b":")
-        if key.strip().lower() == _DISPOSITION:
-            told = parse_options_header(value.strip())[1]
+    def callbacks(self) -> Any:
+        """Return what it calls, by the names that it knows."""
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": self._header_field,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._headers_finished,
+            "on_part_data": self._data,
+            "on_part_end": self._part_end,
+            "on_end": self._end,
+        }
+
+    def _begin(self) -> None:
+        self._named, self._pieces, self._bytes = None, [], 0
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._key += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        from python_multipart.multipart import parse_options_header
+
+        if self._key.strip().lower() == _DISPOSITION:
+            told = parse_options_header(self._value.strip())[1]
             if b"name" in told:
                 file = told.get(b"filename")
-                return _text(told[b"name"]), None if file is None else _text(file)
-    raise _broken('the Content-Disposition of a part has no "name"')
+                self._named = _text(told[b"name"]), None if file is None else _text(file)
+        self._key = self._value = b""
+
+    def _headers_finished(self) -> None:
+        if self._named is None:
+            raise _broken('the Content-Disposition of a part has no "name"')
+        files = sum(one.file is not None for one in self.parts)
+        if self._named[1] is not None and files >= self.max_files:
+            raise RequestError(413, f"Too many files in the form; the limit is {self.max_files:,}")
+        if self._named[1] is None and len(self.parts) - files >= self.max_fields:
+            raise _broken(f"it has more than {self.max_fields:,} fields")
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        assert self._named is not None
+        self._pieces.append(data[start:end])
+        self._bytes += end - start
+        if self._named[1] is None and self._bytes > _LARGEST_FIELD:
+            raise _broken(f"a field has more than {_LARGEST_FIELD:,} bytes")
+
+    def _part_end(self) -> None:
+        assert self._named is not None
+        self.parts.append(FormPart(*self._named, b"".join(self._pieces)))
+        self._pieces = []
+
+    def _end(self) -> None:
+        self.ended = True
 
 
 def _text(data: bytes) -> str:
@@ -119,7 +152,3 @@ def _text(data: bytes) -> str:
 
 def _broken(why: str) -> RequestError:
     return RequestError(400, f"the form cannot be read: {why}")
-
-
-def _cut_off() -> RequestError:
-    return RequestError(400, "the form is cut off: its last boundary is missing")
