@@ -12,25 +12,30 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from variegate.codecs import Header, Limits, compression_of, decode, probe
+from variegate.codecs import Header, Limits, decode, luminance_steps, probe
 from variegate.datasets.prepare.channel_sums import histogram
 from variegate.datasets.prepare.hashes import dct_hash
 from variegate.datasets.prepare.words import TABLES, image_words
 from variegate.formats.conversion.filenames import KNOWN_EXTENSIONS, own_extension
 
-# Of images that can be decoded at a fraction of their size the longer side may become so small.
-_LEAST_REDUCED = 480
-_GRAY_SIDE = 512
+# Longest side of the gray overview of which hash and words are made.
+_OVERVIEW_SIDE = 192
+# Of images that can be decoded at a fraction of their size the longer side may become so small; of
+# long ones, which may be banners of small letters; and as a model sees them.
+_LEAST_REDUCED, _LEAST_OF_LONG, _LEAST_SEEN = _OVERVIEW_SIDE, 512, 480
+_LONG = 2.0
+# Longest side at which pixels are compared with their neighbors.
+_FLAT_SIDE = 512
 _DIGEST_BYTES = 16
-# Longest side of what hash and words are made of: large images are read once.
-_OVERVIEW_SIDE = 224
-# Longest side and JPEG quality: about 4 kB.
-_SMALL_SIDE, _SMALL_QUALITY = 192, 75
+# Of the overview as it is kept: about 6 kB.
+_SMALL_QUALITY = 90
 _SPARSE = 16
 _STRONG_EDGE, _NOISELESS = 24, 2
 _DARK, _BRIGHT = 0.01, 0.99
 # Luminance tables of the JPEG standard (ITU-T T.81, table K.1), summed: quality 50.
 _SUM_AT_50 = 3_688
+#: Contrast below which there is nothing in an image to compare: only identical ones are duplicates.
+LEAST_CONTRAST = 0.01
 _CAMERA, _TIME, _EXIF_BLOCK, _TAKEN = (0x010F, 0x0110), 0x0132, 0x8769, 0x9003
 
 
@@ -50,16 +55,17 @@ class Measures:
         brightness: mean gray value, 0 to 1.
         dark, bright: gray values of which 1% are darker, and 1% brighter.
         contrast: deviation of the gray values, 0 to 1.
-        sharpness: variance of the Laplacian of the gray image, longest side at most 512.
+        sharpness: variance of the Laplacian of the gray image, longest side at most 192.
         entropy: of the gray values, bits, 0 to 8.
         flat: share of pixels that equal their neighbors right and below.
         steps: share of the strong edges that lie between areas without noise on both sides: lines
             and letters as they are drawn, not an object before a plain background, whose edge is
-            soft.
+            soft. 0 for JPEG files, which blur and ripple all edges.
         colors: distinct colors of 4,096 pixels, in 4,096 steps.
         quality: estimate of a JPEG file's; None for other files.
         bytes_digest: of the file, 16 bytes in hexadecimal digits.
-        pixels_digest: of size and pixels, decoded; None if they were decoded at a reduced size.
+        pixels_digest: of size and pixels, decoded; None if they were decoded at a reduced size, as
+            JPEG files are from 384 pixels on.
         hash: `dct_hash`, hexadecimal digits.
         words: `image_words`, big endian, Base64.
         small: the gray image, longest side at most 192, a JPEG file in Base64: by it others can be
@@ -144,13 +150,20 @@ def measure(
         ImageError: it cannot be decoded.
     """
     header = probe(data, limits)
-    reduce = reduction(header, _LEAST_REDUCED)
+    longest, shortest = max(header.height, header.width), min(header.height, header.width)
+    least = _LEAST_OF_LONG if longest >= _LONG * shortest else _LEAST_REDUCED
+    reduce = reduction(header, least)
     image = decode(data, limits=limits, reduce=reduce)
     gray = gray_of(image)
-    middle = _reduced(gray, _GRAY_SIDE)
-    overview = _reduced(middle, _OVERVIEW_SIDE)
-    figures = _figures(gray, middle)
+    overview = _reduced(gray, _OVERVIEW_SIDE)
+    figures = _figures(gray, overview)
+    is_jpeg = header.kind == "jpeg"
     color = image.ndim == 3 and _has_color(image)
+    digest = None
+    if reduce == 1:
+        digest = _digest(image, color=color)
+    elif figures["contrast"] < LEAST_CONTRAST:
+        digest = pixels_digest(decode(data, limits=limits))
     camera, taken = _exif(data) if keep_exif else (None, None)
     return Measures(
         kind=header.kind,
@@ -163,14 +176,14 @@ def measure(
         bits=header.bits,
         mode="color" if color else "gray",
         colors=_colors(image),
-        quality=jpeg_quality(data) if header.kind == "jpeg" else None,
-        bytes_digest=hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest(),
-        pixels_digest=_digest(image, color=color) if reduce == 1 else None,
+        quality=jpeg_quality(data) if is_jpeg else None,
+        bytes_digest=hashlib.sha256(data).digest()[:_DIGEST_BYTES].hex(),
+        pixels_digest=digest,
         hash=dct_hash(overview).hex(),
         words=base64.b64encode(image_words(overview).astype(">u4").tobytes()).decode(),
-        small=_small(middle),
-        steps=round(_steps(gray), 6),
-        features=base64.b64encode(seen(image)).decode() if seen else "",
+        small=_small(overview),
+        steps=0.0 if is_jpeg else round(_steps(gray), 6),
+        features=base64.b64encode(seen(_for_model(data, header, limits))).decode() if seen else "",
         camera=camera,
         taken=taken,
         **figures,
@@ -183,6 +196,10 @@ def reduction(header: Header, least: int) -> int:
         return 1
     longest = max(header.height, header.width)
     return max(one for one in (1, 2, 4, 8) if one == 1 or longest >= one * least)
+
+
+def _for_model(data: bytes, header: Header, limits: Limits) -> np.ndarray:
+    return decode(data, limits=limits, reduce=reduction(header, _LEAST_SEEN))
 
 
 def gray_of(image: np.ndarray) -> np.ndarray:
@@ -201,7 +218,6 @@ def pixels_digest(image: np.ndarray) -> str:
 def _digest(image: np.ndarray, *, color: bool) -> str:
     if image.ndim == 3 and not color:
         image = np.ascontiguousarray(image[..., 0])
-    # Twice as fast as BLAKE2 wherever processors have instructions for it.
     digest = hashlib.sha256(str(image.shape).encode())
     digest.update(image.data)
     return digest.digest()[:_DIGEST_BYTES].hex()
@@ -212,11 +228,11 @@ def jpeg_quality(data: bytes) -> int | None:
 
     Below 20 it says too much: the largest steps are cut off at 255.
     """
-    found = compression_of(data)
-    if found is None or 0 not in found.tables:
+    steps = luminance_steps(data)
+    if steps is None:
         return None
     # libjpeg: each step is (step at 50 * scale + 50) / 100, scale 5000 / q below 50, else 200 - 2q.
-    scale = 100 * sum(found.tables[0]) / _SUM_AT_50
+    scale = 100 * sum(steps) / _SUM_AT_50
     quality = 5_000 / scale if scale > 100 else (200 - scale) / 2
     return int(np.clip(round(quality), 1, 100))
 
@@ -243,9 +259,8 @@ def _cut(image: np.ndarray, axis: int, start: int, stop: int) -> np.ndarray:
     return image[start:stop] if axis == 0 else image[:, start:stop]
 
 
-def _small(gray: np.ndarray) -> str:
-    small = _reduced(gray, _SMALL_SIDE)
-    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _SMALL_QUALITY])
+def _small(overview: np.ndarray) -> str:
+    _, data = cv2.imencode(".jpg", overview, [cv2.IMWRITE_JPEG_QUALITY, _SMALL_QUALITY])
     return base64.b64encode(data.tobytes()).decode()
 
 
@@ -275,28 +290,31 @@ def _colors(image: np.ndarray) -> int:
     return int(np.count_nonzero(np.bincount(codes.ravel())))
 
 
-def _figures(gray: np.ndarray, small: np.ndarray) -> dict[str, float]:
+def _figures(gray: np.ndarray, overview: np.ndarray) -> dict[str, float]:
     counts = histogram(gray, 0)
     shares: np.ndarray = counts / gray.size
     values = np.arange(256) / 255
     mean = float(shares @ values)
     summed: np.ndarray = np.cumsum(shares)
     seen = shares[shares > 0]
-    flat = 0.0
-    if min(small.shape) > 1:
-        same = small[:-1, :-1]
-        below, right = (cv2.absdiff(same, one) for one in (small[1:, :-1], small[:-1, 1:]))
-        flat = 1 - cv2.countNonZero(cv2.bitwise_or(below, right)) / same.size
     figures = {
         "brightness": mean,
         "dark": float(values[int(np.searchsorted(summed, _DARK))]),
         "bright": float(values[min(255, int(np.searchsorted(summed, _BRIGHT)))]),
         "contrast": max(0.0, float(shares @ values**2) - mean**2) ** 0.5,
-        "sharpness": _variance(cv2.Laplacian(small, cv2.CV_16S)),
+        "sharpness": _variance(cv2.Laplacian(overview, cv2.CV_16S)),
         "entropy": max(0.0, float(-(seen * np.log2(seen)).sum())),
-        "flat": flat,
+        "flat": _flat(_reduced(gray, _FLAT_SIDE)),
     }
     return {name: round(value, 6) for name, value in figures.items()}
+
+
+def _flat(gray: np.ndarray) -> float:
+    if min(gray.shape) < 2:
+        return 0.0
+    same = gray[:-1, :-1]
+    below, right = (cv2.absdiff(same, one) for one in (gray[1:, :-1], gray[:-1, 1:]))
+    return 1 - cv2.countNonZero(cv2.bitwise_or(below, right)) / same.size
 
 
 def _variance(values: np.ndarray) -> float:
