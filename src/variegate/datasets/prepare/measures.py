@@ -15,14 +15,12 @@ from PIL import Image
 from variegate.codecs import Header, Limits, decode, luminance_steps, probe
 from variegate.datasets.prepare.channel_sums import histogram
 from variegate.datasets.prepare.hashes import dct_hash
-from variegate.datasets.prepare.words import TABLES, image_words
+from variegate.datasets.prepare.words import SIDE, TABLES, image_words
 from variegate.formats.conversion.filenames import KNOWN_EXTENSIONS, own_extension
 
-# Longest side of the gray overview of which hash and words are made.
-_OVERVIEW_SIDE = 192
 # Of images that can be decoded at a fraction of their size the longer side may become so small; of
 # long ones, which may be banners of small letters; and as a model sees them.
-_LEAST_REDUCED, _LEAST_OF_LONG, _LEAST_SEEN = _OVERVIEW_SIDE, 512, 480
+_LEAST_REDUCED, _LEAST_OF_LONG, _LEAST_SEEN = SIDE, 512, 480
 _LONG = 2.0
 # Longest side at which pixels are compared with their neighbors.
 _FLAT_SIDE = 512
@@ -155,7 +153,7 @@ def measure(
     reduce = reduction(header, least)
     image = decode(data, limits=limits, reduce=reduce)
     gray = gray_of(image)
-    overview = _reduced(gray, _OVERVIEW_SIDE)
+    overview = _reduced(gray, SIDE)
     figures = _figures(gray, overview)
     is_jpeg = header.kind == "jpeg"
     color = image.ndim == 3 and _has_color(image)

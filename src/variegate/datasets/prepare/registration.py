@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from variegate.datasets.prepare.hashes import ORIENTATIONS
-from variegate.datasets.prepare.words import mirrored, rooted
+from variegate.datasets.prepare.sift import mirrored, sift_features
 
 # Longest side on which images are laid over each other, and the least, to which small ones grow.
 _SIDE, _LEAST_SIDE = 400, 256
@@ -90,12 +90,7 @@ class Frame:
     @cached_property
     def features(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions, (N, 2), corner of the first pixel at 0, and rooted descriptors, (N, 128)."""
-        sift = cv2.SIFT.create(nfeatures=_FEATURES, contrastThreshold=_CONTRAST)
-        points, found = sift.detectAndCompute(self._bytes, None)
-        if found is None:
-            return np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32)
-        places = np.array([point.pt for point in points], np.float32) + 0.5
-        return places, rooted(found)
+        return sift_features(self._bytes, _FEATURES, _CONTRAST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
