@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from photos import data
-from variegate.datasets.prepare import spots as detection
+from variegate.datasets.prepare.spots import find_spots
 from variegate.datasets.prepare.words import FEATURES, SIDE, descriptions, scaled
 
 PHOTOS, DIMENSIONS = 80, 16
@@ -35,10 +35,11 @@ _VALUES = """
 
 
 @cache
-def basis() -> np.ndarray:
-    """Return the usual description, and then each direction: (D, 1 + DIMENSIONS) float32."""
-    read = np.frombuffer(base64.b64decode(_VALUES), "<f2")
-    return np.asarray(read.reshape(-1, 1 + DIMENSIONS), np.float32)
+def basis() -> tuple[np.ndarray, np.ndarray]:
+    """Return the usual description, (D,) float32, and the directions, (D, DIMENSIONS)."""
+    read = np.frombuffer(base64.b64decode(_VALUES), "<f2").astype(np.float32)
+    usual, *directions = read.reshape(1 + DIMENSIONS, -1)
+    return usual, np.stack(directions, axis=1)
 '''
 
 
@@ -62,7 +63,7 @@ def main() -> None:
     both = np.concatenate(seen)
     usual = both.mean(axis=0)
     directions = _discriminants(both, np.concatenate(changes))
-    values = np.concatenate([usual[:, None], directions], axis=1).astype("<f2")
+    values = np.concatenate([usual[None], directions.T]).astype("<f2")
     text = base64.b64encode(values.tobytes()).decode()
     print(_TEXT.format(dimensions=DIMENSIONS, values="\n".join(textwrap.wrap(text, 96))), end="")
 
@@ -70,7 +71,7 @@ def main() -> None:
 def _spots(gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return x, y and the logarithm of the radius in pixels of the image, and descriptions."""
     resized = scaled(gray)
-    found = detection.find_spots(resized, FEATURES)
+    found = find_spots(resized, FEATURES)
     if found is None:
         return np.zeros((0, 3)), np.zeros((0, 1))
     reduced = 2.0 ** np.round(np.log2(resized.shape[1] / (found.last[:, 0] + 1)))

@@ -30,6 +30,8 @@ _SMALL_QUALITY = 90
 _SPARSE = 16
 _STRONG_EDGE, _NOISELESS = 24, 2
 _DARK, _BRIGHT = 0.01, 0.99
+_VALUES = np.arange(256) / 255
+_SQUARES = _VALUES**2
 # Luminance tables of the JPEG standard (ITU-T T.81, table K.1), summed: quality 50.
 _SUM_AT_50 = 3_688
 #: Contrast below which there is nothing in an image to compare: only identical ones are duplicates.
@@ -283,25 +285,32 @@ def _differs(image: np.ndarray) -> bool:
 
 def _colors(image: np.ndarray) -> int:
     step = max(1, int((image.shape[0] * image.shape[1] / 4_096) ** 0.5))
-    seen = image[::step, ::step].astype(np.uint16) >> 4
-    codes = seen if seen.ndim == 2 else (seen[..., 0] << 8) | (seen[..., 1] << 4) | seen[..., 2]
+    seen = image[::step, ::step] & np.uint8(0xF0)
+    if seen.ndim == 3:
+        red, green, blue = cv2.split(seen)
+        return _distinct((red.astype(np.uint16) << 4) | green | (blue >> 4))
+    return _distinct(seen)
+
+
+def _distinct(codes: np.ndarray) -> int:
     return int(np.count_nonzero(np.bincount(codes.ravel())))
 
 
 def _figures(gray: np.ndarray, overview: np.ndarray) -> dict[str, float]:
     counts = histogram(gray, 0)
     shares: np.ndarray = counts / gray.size
-    values = np.arange(256) / 255
-    mean = float(shares @ values)
+    mean, square = float(shares @ _VALUES), float(shares @ _SQUARES)
     summed: np.ndarray = np.cumsum(shares)
-    seen = shares[shares > 0]
+    seen = shares[counts > 0]
+    dark, bright = np.searchsorted(summed, (_DARK, _BRIGHT)).tolist()
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(overview, cv2.CV_16S))
     figures = {
         "brightness": mean,
-        "dark": float(values[int(np.searchsorted(summed, _DARK))]),
-        "bright": float(values[min(255, int(np.searchsorted(summed, _BRIGHT)))]),
-        "contrast": max(0.0, float(shares @ values**2) - mean**2) ** 0.5,
-        "sharpness": _variance(cv2.Laplacian(overview, cv2.CV_16S)),
-        "entropy": max(0.0, float(-(seen * np.log2(seen)).sum())),
+        "dark": dark / 255,
+        "bright": min(255, bright) / 255,
+        "contrast": max(0.0, square - mean**2) ** 0.5,
+        "sharpness": float(deviation[0, 0]) ** 2,
+        "entropy": max(0.0, -float(seen @ np.log2(seen))),
         "flat": _flat(_reduced(gray, _FLAT_SIDE)),
     }
     return {name: round(value, 6) for name, value in figures.items()}
@@ -313,10 +322,6 @@ def _flat(gray: np.ndarray) -> float:
     same = gray[:-1, :-1]
     below, right = (cv2.absdiff(same, one) for one in (gray[1:, :-1], gray[:-1, 1:]))
     return 1 - cv2.countNonZero(cv2.bitwise_or(below, right)) / same.size
-
-
-def _variance(values: np.ndarray) -> float:
-    return max(0.0, cv2.norm(values, cv2.NORM_L2SQR) / values.size - cv2.mean(values)[0] ** 2)
 
 
 def _extension_fits(key: str, kind: str) -> bool:

@@ -5,7 +5,6 @@ SIFT takes them (Lowe 2004). To cost less than decoding, the image is halved as 
 blurred enough, each size has two differences only, and what is compared across sizes is scaled.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -21,6 +20,8 @@ _LEAST_SIDE = 6
 _LEAST_DIFFERENCE = 0.6
 # Longer over shorter curvature, squared sum over product, from which a spot is a place on an edge.
 _EDGE = 12.1
+# Least curvature across sizes.
+_FLAT = 1e-3
 # Pixels beyond which nothing is read: interpolation may look at the next one.
 _MARGIN = 1.05
 
@@ -57,16 +58,6 @@ class _Plane:
     sigma: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Peaks:
-    """Largest differences of a plane: where, and the differences there before and after it."""
-
-    plane: _Plane
-    places: np.ndarray
-    finer: np.ndarray
-    coarser: np.ndarray
-
-
 def find_spots(gray: np.ndarray, most: int) -> Spots | None:
     """Find the strongest spots of an image.
 
@@ -77,50 +68,53 @@ def find_spots(gray: np.ndarray, most: int) -> Spots | None:
     Returns:
         None where there is none.
     """
-    found = list(_peaks(_planes(gray)))
-    counts = [len(one.places) for one in found]
-    if not sum(counts):
+    planes = _planes(gray)
+    near = [cv2.dilate(one.difference, None) for one in planes]
+    found = [_peaks(one, top) for one, top in zip(planes[1:-1], near[1:-1], strict=True)]
+    plane = np.repeat(np.arange(1, len(found) + 1), [len(one) for one in found])
+    if not len(plane):
         return None
-    shapes = [one.plane.image.shape for one in found]
-    starts, rows = _sums([h * w for h, w in shapes]), _sums([h for h, _ in shapes])
-    table = np.array([(*s, o, r) for s, o, r in zip(shapes, starts, rows, strict=False)])
-    height, width, start, row = np.repeat(table, counts, axis=0).T
-    sigma = np.repeat([one.plane.sigma for one in found], counts)
-    place = np.concatenate([one.places for one in found])
-    y, x = place // width, place % width
-    inside = np.flatnonzero((y > 0) & (x > 0) & (y < height - 1) & (x < width - 1))
-    place, wide = (place + start)[inside], width[inside]
-    flat = np.concatenate([one.plane.difference.ravel() for one in found])
-    around = (0, -1, 1, -wide, wide, wide + 1, -wide - 1, wide - 1, 1 - wide)
-    peak, *sides = flat[np.stack([place + one for one in around])]
-    finer, coarser = (
-        np.concatenate(some)[inside]
-        for some in ([one.finer for one in found], [one.coarser for one in found])
-    )
-    bends = [2 * peak - a - b for a, b in (sides[:2], sides[2:4], (finer, coarser))]
-    twist = 0.25 * (sides[4] + sides[5] - sides[6] - sides[7])
-    sound = np.flatnonzero((bends[0] + bends[1]) ** 2 < _EDGE * (bends[0] * bends[1] - twist**2))
-    chosen = sound[np.argsort(-peak[sound], kind="stable")[:most]]
+    heights, widths = np.array([one.image.shape for one in planes]).T
+    starts = np.cumsum(heights * widths) - heights * widths
+    wide = widths[plane]
+    y, x = np.divmod(np.concatenate(found), wide)
+    at = starts[plane] + y * wide + x
+    flat = np.concatenate([one.difference.ravel() for one in planes])
+    tops = np.concatenate([one.ravel() for one in near])
+    # Planes come in pairs of one size: the one before or the one after has another.
+    odd = plane % 2
+    finer = tops[starts[plane - 1] + (y << 1 - odd) * widths[plane - 1] + (x << 1 - odd)]
+    coarser = tops[starts[plane + 1] + (y >> odd) * widths[plane + 1] + (x >> odd)]
+    peak, left, right = flat[np.stack((at, at - 1, at + 1))]
+    above, over, beside = flat[np.stack((at - wide, at - wide - 1, at - wide + 1))]
+    below, under, other = flat[np.stack((at + wide, at + wide + 1, at + wide - 1))]
+    bend_x, bend_y = left + right - 2 * peak, above + below - 2 * peak
+    twist = 0.25 * (over + under - beside - other)
+    bent = bend_x * bend_y - twist * twist
+    is_sound = (bend_x + bend_y) ** 2 < _EDGE * bent
+    sound = np.flatnonzero(is_sound & (peak >= finer) & (peak >= coarser))
+    best = sound[np.argsort(-peak[sound], kind="stable")[:most]]
+    plane = plane[best]
     # The top of a parabola through three differences, in x, y and size.
-    x_top, y_top, size_top = (
-        np.clip(0.5 * (b - a)[chosen] / np.maximum(bend[chosen], 1e-3), -0.5, 0.5)
-        for bend, (a, b) in zip(bends, (sides[:2], sides[2:4], (finer, coarser)), strict=True)
-    )
-    kept = inside[chosen]
-    single = np.float32
+    bend_size = np.minimum(finer + coarser - 2 * peak, -_FLAT)
+    move = np.stack([(left - right) / bend_x, (above - below) / bend_y, (finer - coarser) / bend_size])
+    move = np.clip(0.5 * move[:, best], -0.5, 0.5)
+    sizes = np.stack([widths, heights], axis=1, dtype=np.float32) - np.float32(_MARGIN)
+    sigmas = np.array([one.sigma for one in planes], np.float32)
+    rows = np.cumsum(heights) - heights
     return Spots(
-        image=_stacked([one.plane.image for one in found]),
-        places=np.stack([x[kept] + x_top, y[kept] + y_top], axis=1, dtype=single),
-        radii=(sigma[kept] * _STEP**size_top).astype(single),
-        rows=row[kept].astype(single),
-        last=np.stack([width[kept] - _MARGIN, height[kept] - _MARGIN], axis=1, dtype=single),
+        image=_stacked([one.image for one in planes]),
+        places=np.stack([x[best] + move[0], y[best] + move[1]], axis=1, dtype=np.float32),
+        radii=sigmas[plane] * np.exp2(0.5 * move[2]),
+        rows=rows[plane].astype(np.float32),
+        last=sizes[plane],
     )
 
 
 def _planes(gray: np.ndarray) -> list[_Plane]:
     planes: list[_Plane] = []
     blur = (_SIGMA**2 - _SIGMA_AS_IT_IS**2) ** 0.5
-    image = _blurred(gray.astype(np.float32), blur)
+    image = _blurred(gray, blur)
     for _ in range(_OCTAVES):
         if min(image.shape) < _LEAST_SIDE:
             break
@@ -132,20 +126,14 @@ def _planes(gray: np.ndarray) -> list[_Plane]:
     return planes
 
 
-def _peaks(planes: list[_Plane]) -> Iterator[_Peaks]:
-    """Yield the peaks of all planes but the first and the last."""
-    for number in range(1, len(planes) - 1):
-        finer, plane, coarser = planes[number - 1 : number + 2]
-        own, before, after = plane.difference, finer.difference, coarser.difference
-        if number % 2:
-            after = cv2.resize(after, own.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        else:
-            before = _half(before)
-        top = cv2.dilate(cv2.max(cv2.max(before, after), own), None)
-        is_top = cv2.compare(own, top, cv2.CMP_GE)
-        places = np.flatnonzero(is_top.view(bool))
-        places = places[own.ravel()[places] > _LEAST_DIFFERENCE]
-        yield _Peaks(plane, places, before.ravel()[places], after.ravel()[places])
+def _peaks(plane: _Plane, top: np.ndarray) -> np.ndarray:
+    """Return the places of a plane's largest differences, none of them on its border."""
+    is_top = np.zeros(top.shape, bool)
+    inner = (slice(1, -1), slice(1, -1))
+    np.greater_equal(
+        plane.difference[inner], np.maximum(top[inner], _LEAST_DIFFERENCE), out=is_top[inner]
+    )
+    return np.flatnonzero(is_top)
 
 
 def _stacked(images: list[np.ndarray]) -> np.ndarray:
@@ -157,10 +145,6 @@ def _stacked(images: list[np.ndarray]) -> np.ndarray:
     return made
 
 
-def _sums(values: list[int]) -> list[int]:
-    return [0, *np.cumsum(values).tolist()]
-
-
 def _half(image: np.ndarray) -> np.ndarray:
     height, width = image.shape
     size = ((width + 1) // 2, (height + 1) // 2)
@@ -169,9 +153,9 @@ def _half(image: np.ndarray) -> np.ndarray:
 
 def _blurred(image: np.ndarray, sigma: float) -> np.ndarray:
     kernel = _kernel(sigma)
-    return cv2.sepFilter2D(image, -1, kernel, kernel)
+    return cv2.sepFilter2D(image, cv2.CV_32F, kernel, kernel)
 
 
 @cache
 def _kernel(sigma: float) -> np.ndarray:
-    return cv2.getGaussianKernel(2 * int(np.ceil(3 * sigma)) + 1, sigma, cv2.CV_32F)
+    return cv2.getGaussianKernel(2 * int(np.ceil(2 * sigma)) + 1, sigma, cv2.CV_32F)

@@ -25,8 +25,8 @@ FEATURES, TABLES = 128, 3
 SIDE = 192
 _WORD_BITS = 32
 # Radii of the rings, times that of the spot; values on each, and frequencies that are looked at.
-_RINGS, _ANGLES, _FREQUENCIES = (1.6, 3.2, 4.8, 6.4), 16, 5
-_BETWEEN_RINGS, _LENGTHS, _ASIDE = 4, 4, 3
+_RINGS, _ANGLES, _FREQUENCIES = (1.6, 3.2, 4.8, 6.4), 12, 4
+_ASIDE = 3
 # Deviation, in gray values, below which contrast is not made equal.
 _LEAST_DEVIATION = 2.0
 _PROJECTION_SEED = 20_240_611
@@ -44,9 +44,9 @@ def image_words(gray: np.ndarray) -> np.ndarray:
     spots = find_spots(scaled(gray), FEATURES)
     if spots is None or not len(spots):
         return np.zeros((0, TABLES), np.uint32)
-    described = descriptions(spots)
-    # By OpenCV, in this thread: a library of linear algebra would wake others for so little.
-    projected = cv2.gemm(described - basis()[:, 0], _projection(), 1.0, None, 0.0)
+    usual, directions = basis()
+    # In two steps, each too small for a library of linear algebra to wake other threads.
+    projected = (descriptions(spots) - usual) @ directions @ _projection()
     signs = (projected > 0).reshape(-1, TABLES, _WORD_BITS)
     packed = np.packbits(signs, axis=2).view(">u4")[:, :, 0]
     return packed.astype(np.uint32)
@@ -67,19 +67,20 @@ def descriptions(spots: Spots) -> np.ndarray:
     rings = _rings(spots).reshape(-1, _ANGLES)
     # The means, then real and imaginary parts of the frequencies.
     waves = cv2.gemm(rings, _waves(), 1.0, None, 0.0).reshape(len(spots), len(_RINGS), -1)
-    means, real, imaginary = np.split(waves, (1, 1 + _FREQUENCIES), axis=2)
-    lengths = np.sqrt(real**2 + imaginary**2)
+    means, parts = waves[..., 0], waves[..., 1:].reshape(len(spots), len(_RINGS), 2, -1)
+    squares = parts * parts
+    lengths = np.sqrt(squares[:, :, 0] + squares[:, :, 1])
     # Products of two shall not be ruled by what is strong already.
-    less = 1 / np.sqrt(np.maximum(lengths, 1e-6))
-    real, imaginary = real * less, imaginary * less
-    a, b = real[:, 1:, :_BETWEEN_RINGS], imaginary[:, 1:, :_BETWEEN_RINGS]
-    c, d = real[:, :-1, :_BETWEEN_RINGS], imaginary[:, :-1, :_BETWEEN_RINGS]
+    parts = parts / np.sqrt(np.maximum(lengths, 1e-6))[:, :, None]
+    real, imaginary = parts[:, :, 0], parts[:, :, 1]
+    a, b = real[:, 1:], imaginary[:, 1:]
+    c, d = real[:, :-1], imaginary[:, :-1]
     # The first frequency twice against the second.
     first, second = real[..., 0], imaginary[..., 0]
-    along, across = first**2 - second**2, 2 * first * second
+    along, across = first * first - second * second, 2 * first * second
     found = (
         means,
-        lengths[..., :_LENGTHS],
+        lengths,
         a * c + b * d,
         np.abs(b * c - a * d)[..., :_ASIDE],
         along * real[..., 1] + across * imaginary[..., 1],
@@ -90,18 +91,17 @@ def descriptions(spots: Spots) -> np.ndarray:
 
 def _rings(spots: Spots) -> np.ndarray:
     """Return the values on rings around spots, (N, rings * angles), of equal light and contrast."""
-    x, y = (
-        np.clip(
-            spots.places[:, one, None] + spots.radii[:, None] * _directions()[:, one],
-            0,
-            spots.last[:, one, None],
-        )
-        for one in (0, 1)
-    )
-    values = cv2.remap(spots.image, x, y + spots.rows[:, None], cv2.INTER_LINEAR)
+    x, y = (spots.radii[:, None] * one for one in _directions())
+    for place, one in ((x, 0), (y, 1)):
+        place += spots.places[:, one, None]
+        np.maximum(place, 0, out=place)
+        np.minimum(place, spots.last[:, one, None], out=place)
+    y += spots.rows[:, None]
+    values = cv2.remap(spots.image, x, y, cv2.INTER_LINEAR)
     values -= values.mean(axis=1, keepdims=True)
-    deviation = np.sqrt((values * values).mean(axis=1, keepdims=True))
-    return np.asarray(values / (deviation + _LEAST_DEVIATION))
+    variance = np.einsum("ij,ij->i", values, values) / values.shape[1]
+    values /= (np.sqrt(variance) + _LEAST_DEVIATION)[:, None]
+    return values
 
 
 @cache
@@ -109,7 +109,7 @@ def _directions() -> np.ndarray:
     angles = np.arange(_ANGLES) * 2 * np.pi / _ANGLES
     unit = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     rings = np.array(_RINGS)[:, None, None] * unit
-    return np.asarray(rings.reshape(-1, 2), np.float32)
+    return np.ascontiguousarray(rings.reshape(-1, 2).T, np.float32)
 
 
 @cache
@@ -124,5 +124,4 @@ def _waves() -> np.ndarray:
 def _projection() -> np.ndarray:
     """Return random directions among those in which spots differ most."""
     rng = generator(_PROJECTION_SEED, "words")
-    mixed = rng.normal(size=(DIMENSIONS, TABLES * _WORD_BITS))
-    return np.asarray(basis()[:, 1:] @ mixed, np.float32)
+    return np.asarray(rng.normal(size=(DIMENSIONS, TABLES * _WORD_BITS)), np.float32)
