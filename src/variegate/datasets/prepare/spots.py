@@ -20,6 +20,8 @@ _LEAST_SIDE = 6
 _LEAST_DIFFERENCE = 0.6
 # Longer over shorter curvature, squared sum over product, from which a spot is a place on an edge.
 _EDGE = 12.1
+# A pixel and its neighbors in a row.
+_THREE = np.array([[-1], [0], [1]])
 # Least curvature across sizes.
 _FLAT = 1e-3
 # Pixels beyond which nothing is read: interpolation may look at the next one.
@@ -76,34 +78,39 @@ def find_spots(gray: np.ndarray, most: int) -> Spots | None:
         return None
     heights, widths = np.array([one.image.shape for one in planes]).T
     starts = np.cumsum(heights * widths) - heights * widths
-    wide = widths[plane]
-    y, x = np.divmod(np.concatenate(found), wide)
-    at = starts[plane] + y * wide + x
+    place = np.concatenate(found)
+    y, x = np.divmod(place, widths[plane])
     flat = np.concatenate([one.difference.ravel() for one in planes])
     tops = np.concatenate([one.ravel() for one in near])
     # Planes come in pairs of one size: the one before or the one after has another.
-    odd = plane % 2
-    finer = tops[starts[plane - 1] + (y << 1 - odd) * widths[plane - 1] + (x << 1 - odd)]
-    coarser = tops[starts[plane + 1] + (y >> odd) * widths[plane + 1] + (x >> odd)]
-    peak, left, right = flat[np.stack((at, at - 1, at + 1))]
-    above, over, beside = flat[np.stack((at - wide, at - wide - 1, at - wide + 1))]
-    below, under, other = flat[np.stack((at + wide, at + wide + 1, at + wide - 1))]
+    odd = plane & 1
+    before = starts[plane - 1] + (y << 1 - odd) * widths[plane - 1] + (x << 1 - odd)
+    after = starts[plane + 1] + (y >> odd) * widths[plane + 1] + (x >> odd)
+    at = starts[plane] + place
+    peak, finer, coarser = flat[at], tops[before], tops[after]
+    largest = np.flatnonzero(peak >= np.maximum(finer, coarser))
+    at, plane, x, y = at[largest], plane[largest], x[largest], y[largest]
+    peak, finer, coarser = peak[largest], finer[largest], coarser[largest]
+    wide = widths[plane]
+    over, above, beside = flat[at - wide + _THREE]
+    left, _, right = flat[at + _THREE]
+    other, below, under = flat[at + wide + _THREE]
     bend_x, bend_y = left + right - 2 * peak, above + below - 2 * peak
     twist = 0.25 * (over + under - beside - other)
     bent = bend_x * bend_y - twist * twist
-    is_sound = (bend_x + bend_y) ** 2 < _EDGE * bent
-    sound = np.flatnonzero(is_sound & (peak >= finer) & (peak >= coarser))
+    sound = np.flatnonzero((bend_x + bend_y) ** 2 < _EDGE * bent)
     best = sound[np.argsort(-peak[sound], kind="stable")[:most]]
     plane = plane[best]
     # The top of a parabola through three differences, in x, y and size.
     bend_size = np.minimum(finer + coarser - 2 * peak, -_FLAT)
-    move = np.stack([(left - right) / bend_x, (above - below) / bend_y, (finer - coarser) / bend_size])
-    move = np.clip(0.5 * move[:, best], -0.5, 0.5)
+    slopes = np.stack([left - right, above - below, finer - coarser])
+    move = slopes[:, best] / np.stack([bend_x, bend_y, bend_size])[:, best]
+    move = np.minimum(np.maximum(0.5 * move, -0.5), 0.5)
     sizes = np.stack([widths, heights], axis=1, dtype=np.float32) - np.float32(_MARGIN)
     sigmas = np.array([one.sigma for one in planes], np.float32)
-    rows = np.cumsum(heights) - heights
+    rows = np.cumsum(heights) - heights - heights[0]
     return Spots(
-        image=_stacked([one.image for one in planes]),
+        image=_stacked([one.image for one in planes[1:-1]]),
         places=np.stack([x[best] + move[0], y[best] + move[1]], axis=1, dtype=np.float32),
         radii=sigmas[plane] * np.exp2(0.5 * move[2]),
         rows=rows[plane].astype(np.float32),
