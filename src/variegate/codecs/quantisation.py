@@ -43,8 +43,8 @@ def compression_of(data: bytes) -> Compression | None:
 
 def luminance_steps(data: bytes) -> tuple[int, ...] | None:
     """Return a JPEG file's first quantisation table, in the file's order; None without one."""
-    for marker, start, stop in segments(data):
-        at = start + 4
+    for marker, start, end in segments(data):
+        at, stop = start + 4, min(end, len(data))
         while marker == _TABLES and at < stop:
             kind = ">64H" if data[at] >> 4 else ">64B"
             size = struct.calcsize(kind)

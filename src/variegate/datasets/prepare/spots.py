@@ -2,7 +2,8 @@
 
 Blobs of any size: the largest differences between an image and itself blurred more and more, as
 SIFT takes them (Lowe 2004). To cost less than decoding, the image is halved as soon as it is
-blurred enough, each size has two differences only, and what is compared across sizes is scaled.
+blurred enough, and each size has two differences only. What is largest is so among its neighbors and
+the largest near it in the planes before and after, whose sizes may be others.
 """
 
 from dataclasses import dataclass
@@ -21,9 +22,9 @@ _LEAST_DIFFERENCE = 0.6
 # Longer over shorter curvature, squared sum over product, from which a spot is a place on an edge.
 _EDGE = 12.1
 # A pixel and its neighbors in a row.
-_THREE = np.array([[-1], [0], [1]])
-# Least curvature across sizes.
-_FLAT = 1e-3
+_THREE = np.array([-1, 0, 1])
+# Least curvature that is divided by.
+_LEAST_BEND = 1e-3
 # Pixels beyond which nothing is read: interpolation may look at the next one.
 _MARGIN = 1.05
 
@@ -60,6 +61,24 @@ class _Plane:
     sigma: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Peaks:
+    """The largest differences of all planes but the first and the last.
+
+    Attributes:
+        plane, x, y: where each is, (N,).
+        around: (3, 3, N): it and its neighbors, row by row.
+        finer, coarser: the largest difference near it in the planes before and after.
+    """
+
+    plane: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    around: np.ndarray
+    finer: np.ndarray
+    coarser: np.ndarray
+
+
 def find_spots(gray: np.ndarray, most: int) -> Spots | None:
     """Find the strongest spots of an image.
 
@@ -71,50 +90,29 @@ def find_spots(gray: np.ndarray, most: int) -> Spots | None:
         None where there is none.
     """
     planes = _planes(gray)
-    near = [cv2.dilate(one.difference, None) for one in planes]
-    found = [_peaks(one, top) for one, top in zip(planes[1:-1], near[1:-1], strict=True)]
-    plane = np.repeat(np.arange(1, len(found) + 1), [len(one) for one in found])
-    if not len(plane):
+    found = _peaks(planes)
+    if found is None:
         return None
-    heights, widths = np.array([one.image.shape for one in planes]).T
-    starts = np.cumsum(heights * widths) - heights * widths
-    place = np.concatenate(found)
-    y, x = np.divmod(place, widths[plane])
-    flat = np.concatenate([one.difference.ravel() for one in planes])
-    tops = np.concatenate([one.ravel() for one in near])
-    # Planes come in pairs of one size: the one before or the one after has another.
-    odd = plane & 1
-    before = starts[plane - 1] + (y << 1 - odd) * widths[plane - 1] + (x << 1 - odd)
-    after = starts[plane + 1] + (y >> odd) * widths[plane + 1] + (x >> odd)
-    at = starts[plane] + place
-    peak, finer, coarser = flat[at], tops[before], tops[after]
-    largest = np.flatnonzero(peak >= np.maximum(finer, coarser))
-    at, plane, x, y = at[largest], plane[largest], x[largest], y[largest]
-    peak, finer, coarser = peak[largest], finer[largest], coarser[largest]
-    wide = widths[plane]
-    over, above, beside = flat[at - wide + _THREE]
-    left, _, right = flat[at + _THREE]
-    other, below, under = flat[at + wide + _THREE]
-    bend_x, bend_y = left + right - 2 * peak, above + below - 2 * peak
+    (over, above, beside), (left, peak, right), (other, below, under) = found.around
+    bends = np.stack([left + right, above + below, found.finer + found.coarser]) - 2 * peak
     twist = 0.25 * (over + under - beside - other)
-    bent = bend_x * bend_y - twist * twist
-    sound = np.flatnonzero((bend_x + bend_y) ** 2 < _EDGE * bent)
+    bent = bends[0] * bends[1] - twist * twist
+    sound = np.flatnonzero((bends[0] + bends[1]) ** 2 < _EDGE * bent)
     best = sound[np.argsort(-peak[sound], kind="stable")[:most]]
-    plane = plane[best]
     # The top of a parabola through three differences, in x, y and size.
-    bend_size = np.minimum(finer + coarser - 2 * peak, -_FLAT)
-    slopes = np.stack([left - right, above - below, finer - coarser])
-    move = slopes[:, best] / np.stack([bend_x, bend_y, bend_size])[:, best]
-    move = np.minimum(np.maximum(0.5 * move, -0.5), 0.5)
-    sizes = np.stack([widths, heights], axis=1, dtype=np.float32) - np.float32(_MARGIN)
+    slopes = np.stack([left - right, above - below, found.finer - found.coarser])[:, best]
+    move = 0.5 * slopes / np.minimum(bends[:, best], -_LEAST_BEND)
+    move = np.minimum(np.maximum(move, -0.5), 0.5)
+    plane, places = found.plane[best], np.stack([found.x[best], found.y[best]])
+    sizes = np.array([one.image.shape[::-1] for one in planes], np.float32)
     sigmas = np.array([one.sigma for one in planes], np.float32)
-    rows = np.cumsum(heights) - heights - heights[0]
+    rows = np.cumsum(sizes[:, 1]) - sizes[:, 1] - sizes[0, 1]
     return Spots(
         image=_stacked([one.image for one in planes[1:-1]]),
-        places=np.stack([x[best] + move[0], y[best] + move[1]], axis=1, dtype=np.float32),
+        places=np.asarray((places + move[:2]).T, np.float32),
         radii=sigmas[plane] * np.exp2(0.5 * move[2]),
-        rows=rows[plane].astype(np.float32),
-        last=sizes[plane],
+        rows=rows[plane],
+        last=(sizes - np.float32(_MARGIN))[plane],
     )
 
 
@@ -133,14 +131,39 @@ def _planes(gray: np.ndarray) -> list[_Plane]:
     return planes
 
 
-def _peaks(plane: _Plane, top: np.ndarray) -> np.ndarray:
-    """Return the places of a plane's largest differences, none of them on its border."""
-    is_top = np.zeros(top.shape, bool)
+def _peaks(planes: list[_Plane]) -> _Peaks | None:
+    near = [cv2.dilate(one.difference, None) for one in planes]
+    found = [_tops(one, top) for one, top in zip(planes[1:-1], near[1:-1], strict=True)]
+    plane = np.repeat(np.arange(1, len(found) + 1), [len(one) for one in found])
+    if not len(plane):
+        return None
+    heights, widths = np.array([one.image.shape for one in planes]).T
+    starts = np.cumsum(heights * widths) - heights * widths
+    place = np.concatenate(found)
+    y, x = np.divmod(place, widths[plane])
+    # Planes come in pairs of one size: the one before or the one after has another.
+    odd = plane & 1
+    before = starts[plane - 1] + (y << 1 - odd) * widths[plane - 1] + (x << 1 - odd)
+    after = starts[plane + 1] + (y >> odd) * widths[plane + 1] + (x >> odd)
+    at = starts[plane] + place
+    tops = np.concatenate([one.ravel() for one in near])
+    finer, coarser = tops[before], tops[after]
+    kept = np.flatnonzero(tops[at] >= np.maximum(finer, coarser))
+    if not len(kept):
+        return None
+    flat = np.concatenate([one.difference.ravel() for one in planes])
+    rows = widths[plane[kept]] * _THREE[:, None]
+    around = flat[at[kept] + rows[:, None] + _THREE[:, None]]
+    return _Peaks(plane[kept], x[kept], y[kept], around, finer[kept], coarser[kept])
+
+
+def _tops(plane: _Plane, near: np.ndarray) -> np.ndarray:
+    """Return the places where a difference is the largest one near, none of them on the border."""
+    found = np.zeros(near.shape, bool)
     inner = (slice(1, -1), slice(1, -1))
-    np.greater_equal(
-        plane.difference[inner], np.maximum(top[inner], _LEAST_DIFFERENCE), out=is_top[inner]
-    )
-    return np.flatnonzero(is_top)
+    least = np.maximum(near[inner], _LEAST_DIFFERENCE)
+    np.greater_equal(plane.difference[inner], least, out=found[inner])
+    return np.flatnonzero(found)
 
 
 def _stacked(images: list[np.ndarray]) -> np.ndarray:
