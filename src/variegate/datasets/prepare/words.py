@@ -29,6 +29,8 @@ _RINGS, _ANGLES, _FREQUENCIES = (1.6, 3.2, 4.8, 6.4), 12, 4
 _ASIDE = 3
 # Deviation, in gray values, below which contrast is not made equal.
 _LEAST_DEVIATION = 2.0
+# Gray values by which a plain margin may differ, where it was compressed with loss.
+_PLAIN = 8
 _PROJECTION_SEED = 20_240_611
 
 
@@ -41,7 +43,7 @@ def image_words(gray: np.ndarray) -> np.ndarray:
     Returns:
         (N, TABLES) uint32, N at most FEATURES; fewer where there is little to see.
     """
-    spots = find_spots(scaled(gray), FEATURES)
+    spots = find_spots(scaled(_content(gray)), FEATURES)
     if spots is None or not len(spots):
         return np.zeros((0, TABLES), np.uint32)
     usual, directions = basis()
@@ -50,6 +52,22 @@ def image_words(gray: np.ndarray) -> np.ndarray:
     signs = (projected > 0).reshape(-1, TABLES, _WORD_BITS)
     packed = np.packbits(signs, axis=2).view(">u4")[:, :, 0]
     return packed.astype(np.uint32)
+
+
+def _content(gray: np.ndarray) -> np.ndarray:
+    """Return an image without plain margins: what was padded is as large as it was before."""
+    edges = (gray[0], gray[-1], gray[:, 0], gray[:, -1])
+    if min(int(np.ptp(edge)) for edge in edges) > _PLAIN:
+        return gray
+    (top, bottom), (left, right) = (_not_plain(gray, axis) for axis in (1, 0))
+    return np.ascontiguousarray(gray[top:bottom, left:right])
+
+
+def _not_plain(gray: np.ndarray, axis: int) -> tuple[int, int]:
+    """Return where the rows (axis 1) or columns begin and end that are more than a margin."""
+    most, least = (cv2.reduce(gray, axis, way) for way in (cv2.REDUCE_MAX, cv2.REDUCE_MIN))
+    found = np.flatnonzero(most - least > _PLAIN)
+    return (int(found[0]), int(found[-1]) + 1) if len(found) else (0, gray.shape[1 - axis])
 
 
 def scaled(gray: np.ndarray) -> np.ndarray:
