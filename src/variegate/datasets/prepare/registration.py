@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from variegate.datasets.prepare.hashes import ORIENTATIONS
-from variegate.datasets.prepare.sift import mirrored, sift_features
+from variegate.datasets.prepare.sift import mirrored, rooted, sift_features
 
 # Longest side on which images are laid over each other, and the least, to which small ones grow.
 _SIDE, _LEAST_SIDE = 400, 256
@@ -87,9 +87,14 @@ class Frame:
         """(32, 32) float32."""
         return cv2.resize(self.gray, (32, 32), interpolation=cv2.INTER_AREA)
 
-    @cached_property
+    @property
     def features(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions, (N, 2), corner of the first pixel at 0, and rooted descriptors, (N, 128)."""
+        places, descriptors = self._features
+        return places, rooted(descriptors)
+
+    @cached_property
+    def _features(self) -> tuple[np.ndarray, np.ndarray]:
         return sift_features(self._bytes, _FEATURES, _CONTRAST)
 
 

@@ -18,20 +18,21 @@ def sift_features(
         least_contrast: as SIFT takes it.
 
     Returns:
-        Positions, (N, 2) float32, corner of the first pixel at 0, and rooted descriptors, (N, 128).
+        Positions, (N, 2) float32, corner of the first pixel at 0, and descriptors, (N, 128) uint8.
     """
     sift = cv2.SIFT.create(nfeatures=most, contrastThreshold=least_contrast)
     points, found = sift.detectAndCompute(gray, None)
     if found is None:
-        return np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32)
+        return np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8)
     places = np.array([point.pt for point in points], np.float32) + 0.5
-    return places, _rooted(found)
+    # They are whole numbers up to 255.
+    return places, found.astype(np.uint8)
 
 
-def _rooted(descriptors: np.ndarray) -> np.ndarray:
+def rooted(descriptors: np.ndarray) -> np.ndarray:
     """Return the square roots of descriptors with a sum of 1 (RootSIFT; Arandjelovic 2012)."""
-    sums = np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6)
-    return np.asarray(np.sqrt(descriptors / sums))
+    values = descriptors.astype(np.float32)
+    return np.sqrt(values / np.maximum(values.sum(axis=1, keepdims=True), 1e-6))
 
 
 def mirrored(descriptors: np.ndarray) -> np.ndarray:
