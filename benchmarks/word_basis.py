@@ -21,7 +21,7 @@ PHOTOS, DIMENSIONS = 80, 16
 _SHARES = (0.1, 0.2, 0.3)
 # Distance over radius, and doublings of the radius, up to which two spots are one.
 _NEAR, _ALIKE = 0.6, 0.3
-_TEXT = '''"""The directions in which what is around spots differs most. Made by benchmarks/word_basis.py."""
+_TEXT = '''"""The directions in which what is around spots differs most. By word_basis.py."""
 
 import base64
 from functools import cache
@@ -76,7 +76,9 @@ def _spots(gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros((0, 3)), np.zeros((0, 1))
     reduced = 2.0 ** np.round(np.log2(resized.shape[1] / (found.last[:, 0] + 1)))
     scale = (reduced * max(gray.shape) / SIDE)[:, None]
-    places = np.concatenate([(found.places + 0.5) * scale, np.log2(found.radii[:, None] * scale)], 1)
+    places = np.concatenate(
+        [(found.places + 0.5) * scale, np.log2(found.radii[:, None] * scale)], 1
+    )
     return places.astype(float), descriptions(found)
 
 

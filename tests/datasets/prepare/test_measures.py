@@ -17,7 +17,9 @@ def test_the_quality_of_a_jpeg_is_the_one_it_was_written_with(photos, quality, t
 
 
 @pytest.mark.parametrize(("quality", "progressive"), [(5, False), (60, True), (100, False)])
-def test_luminance_steps_are_those_that_another_reader_finds(photos, quality, progressive, tmp_path):
+def test_luminance_steps_are_those_that_another_reader_finds(
+    photos, quality, progressive, tmp_path
+):
     path = tmp_path / "a.jpg"
     Image.fromarray(photos[0]).save(path, quality=quality, progressive=progressive)
     with Image.open(path) as image:

@@ -2,8 +2,8 @@
 
 Blobs of any size: the largest differences between an image and itself blurred more and more, as
 SIFT takes them (Lowe 2004). To cost less than decoding, the image is halved as soon as it is
-blurred enough, and each size has two differences only. What is largest is so among its neighbors and
-the largest near it in the planes before and after, whose sizes may be others.
+blurred enough, and each size has two differences only. A spot is where a difference is
+larger than all near it, also of the blurs before and after.
 """
 
 from dataclasses import dataclass

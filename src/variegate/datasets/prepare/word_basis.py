@@ -1,4 +1,4 @@
-"""The directions in which what is around spots differs most. Made by benchmarks/word_basis.py."""
+"""The directions in which what is around spots differs most. By word_basis.py."""
 
 import base64
 from functools import cache
