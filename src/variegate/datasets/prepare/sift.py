@@ -7,9 +7,11 @@ import numpy as np
 _CELLS, _DIRECTIONS = 4, 8
 
 
-def sift_features(
-    gray: np.ndarray, most: int, least_contrast: float
-) -> tuple[np.ndarray, np.ndarray]:
+#: Positions and descriptors.
+Features = tuple[np.ndarray, np.ndarray]
+
+
+def sift_features(gray: np.ndarray, most: int, least_contrast: float) -> Features:
     """Return the features of an image.
 
     Args:
