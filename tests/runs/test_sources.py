@@ -66,6 +66,18 @@ def test_shards_cover_their_ranges_and_nothing_else(many, size):
         assert found == [s for start, stop in ranges for s in listing.sources(start, stop)]
 
 
+def test_the_last_shards_are_smaller_so_that_all_end_together(many):
+    with listed(many) as listing:
+        shards = list(listing.shards([(0, 100), (104, 1_204)], 40, parallel=3))
+    lengths = [len(shard.sources) for shard in shards]
+    numbers = [n for shard in shards for n in range(shard.start, shard.stop)]
+    assert numbers == [*range(100), *range(104, 1_204)]
+    assert lengths[:10] == [40, 40, 20, *[40] * 7]
+    assert lengths[-5:-1] == [10] * 4
+    assert 1 <= lengths[-1] <= 10
+    assert lengths[3:] == sorted(lengths[3:], reverse=True)
+
+
 def test_the_identity_tells_what_changed(tmp_path):
     def identity(keys, content=b"x"):
         nonlocal count

@@ -40,8 +40,9 @@ def leaks(
         option(
             "--group",
             "What belongs together besides: a column of a CSV file in SET (patient) or elsewhere "
-            "(meta.csv:patient), folder, folder:N, a folder of variegate audit (what shows the "
-            "same or was photographed again), or a regex with a group. Repeatable.",
+            "(meta.csv:patient), folder, folder:N, burst:SECONDS (by EXIF), a folder of variegate "
+            "audit (what shows the same or was photographed again), or a regex with a group. "
+            "Repeatable.",
             metavar="RULE",
         ),
     ] = None,

@@ -65,9 +65,9 @@ def split(
         option(
             "--group",
             "What belongs together and is never divided: a column of a CSV file in IN (patient) or "
-            "elsewhere (meta.csv:patient), folder, folder:N (level N), a folder of variegate audit "
-            "(what shows the same or was photographed again), or a regex with a group. "
-            "Repeatable. Exports of one original (.rf.) always do.",
+            "elsewhere (meta.csv:patient), folder, folder:N (level N), burst:SECONDS (by EXIF), a "
+            "folder of variegate audit (what shows the same or was photographed again), or a regex "
+            "with a group. Repeatable. Exports of one original (.rf.) always do.",
             _SPLIT,
             "RULE",
         ),

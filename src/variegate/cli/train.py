@@ -38,8 +38,8 @@ Groups = Annotated[
     option(
         "--group",
         "What belongs together, and must not be on two sides: a column of a CSV file in SET "
-        "(patient) or elsewhere (meta.csv:patient), folder, folder:N, or a regex with a group. "
-        "Repeatable.",
+        "(patient) or elsewhere (meta.csv:patient), folder, folder:N, burst:SECONDS (by EXIF), or "
+        "a regex with a group. Repeatable.",
         "Input",
         "RULE",
     ),

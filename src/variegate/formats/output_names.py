@@ -15,6 +15,7 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from itertools import accumulate
 
 from variegate.codecs import EXTENSIONS, MASK_EXTENSION
@@ -161,6 +162,8 @@ class CollisionCheck:
         return _parts(key, self._extension, self._own_extensions)
 
 
+# The results of one source ask for the same parts one after the other.
+@lru_cache(maxsize=16)
 def _parts(key: str, extension: str, own_extensions: tuple[str, ...]) -> tuple[str, str, str]:
     """Return the folder with its slash, the stem, and the extension of the output."""
     cut = key.rfind("/") + 1

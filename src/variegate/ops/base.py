@@ -28,7 +28,7 @@ class Operation(ABC):
         image, targets = self.apply_image(sample.image), sample.targets
         if targets is not None:
             targets = self.apply_targets(targets, sample.size)
-        return replace(sample, image=image, targets=targets)
+        return Sample(image, sample.labels, targets)
 
     def apply_targets(self, targets: Targets, size: Size) -> Targets:
         """Return what becomes of the targets of an image of (height, width) `size`."""

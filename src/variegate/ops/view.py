@@ -54,7 +54,10 @@ class View:
         if self.interpolation and other.interpolation and self.interpolation != other.interpolation:
             return None
         edge = self if self.border else other
-        return View(edge.border, edge.fill, self.interpolation or other.interpolation, edge.gray)
+        interpolation = self.interpolation or other.interpolation
+        if edge.interpolation == interpolation:
+            return edge
+        return View(edge.border, edge.fill, interpolation, edge.gray)
 
     @property
     def gray_fill(self) -> int:

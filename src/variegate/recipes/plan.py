@@ -18,14 +18,16 @@ The rules of `fuse`, for pointwise P, geometric G and anything A:
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
 
-from variegate.annotations.sample import Sample, Size
+from variegate.annotations.sample import Image, Sample, Size
 from variegate.errors import ImageError, StepError
 from variegate.ops import Geometric, Identity, Operation, Pointwise, Warp
+from variegate.ops.surroundings import surroundings_of
 from variegate.ops.warp import shrinkage
 from variegate.recipes.forbidden import NOTHING_FORBIDDEN, Forbidden, allowed
 from variegate.recipes.policies import Chain, Node, Place, Step, chains
@@ -328,24 +330,36 @@ def _from_reduced(
     return (*operations[:place], warp.from_reduced(size, small), *operations[place + 1 :])
 
 
+_Around = AbstractContextManager[None]
+_ALONE = nullcontext()
+
+
+def _around(image: Image, operations: Collection[Operation]) -> _Around:
+    """Return what the operations on an image share, if several are warps."""
+    several = sum(isinstance(one, Warp) for one in operations) > 1
+    return (surroundings_of(image) if several else None) or _ALONE
+
+
 def _walk(
     root: _Node, source: Sample, partner: Callable[[str], Sample] | None, size: Size
 ) -> Iterator[tuple[Variant, Sample]]:
     # A stack instead of recursion: a parent's image is let go with the last of its children.
-    waiting: list[tuple[_Node, Operation, Sample]] = [(root, Identity(), source)]
+    waiting: list[tuple[_Node, Operation, Sample, _Around]] = [(root, Identity(), source, _ALONE)]
     del source
     while waiting:
-        node, operation, parent = waiting.pop()
+        node, operation, parent, around = waiting.pop()
         try:
-            sample = applied(operation, parent, partner)
+            with around:
+                sample = applied(operation, parent, partner)
         except StepError as error:
             reason = str(error).partition(": ")[2]
             raise StepError(f"step {_step_name(node, operation, size)}: {reason}") from error
-        del parent
+        del parent, around
         for variant in node.ends:
             yield variant, sample
-        waiting += [(child, op, sample) for op, child in reversed(node.children.items())]
-        del sample
+        around = _around(sample.image, node.children)
+        waiting += [(child, op, sample, around) for op, child in reversed(node.children.items())]
+        del sample, around
 
 
 def _step_name(node: _Node, operation: Operation, size: Size) -> str:

@@ -16,6 +16,7 @@ A recipe is data: nothing in it is evaluated, and what it does not know is an er
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -225,6 +226,10 @@ class Recipe(Spec):
 
     def count(self) -> int:
         """Return how many variants every image gets."""
+        return self._count
+
+    @cached_property
+    def _count(self) -> int:
         return count(self.policy)
 
     @property

@@ -148,7 +148,8 @@ class Counts:
     def add(self, other: "Counts") -> None:
         """Count what `other` counts, too."""
         for name in _COUNTED:
-            self._count(name, getattr(other, name))
+            if number := getattr(other, name):
+                self._count(name, number)
 
     def negative(self) -> "Counts":
         """Return what takes these counts back."""

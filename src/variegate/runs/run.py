@@ -33,7 +33,7 @@ from variegate.runs.failures import FirstFailures
 from variegate.runs.file_notes import file_notes
 from variegate.runs.forbidden_steps import forbid_notes
 from variegate.runs.identity import record_of
-from variegate.runs.job import Job
+from variegate.runs.job import Job, Shard
 from variegate.runs.lock import BucketLock, OutputLock, lock_of
 from variegate.runs.options import Options
 from variegate.runs.rows import Counts, Row
@@ -375,8 +375,7 @@ def run(
         # What cannot be reached is found out before anything is written.
         try:
             with chosen_backend(options).opened(job) as opened, lock.held() as target:
-                size = _shard_size(prepared, options, opened.parallel)
-                before = _carry_out(opened, prepared, target, size, on_progress)
+                before = _carry_out(opened, prepared, target, options, on_progress)
                 lock.pack(target)
         except (InputError, OutputError):
             # Where there are no locks, another run of this job may have been quicker, and have
@@ -449,7 +448,7 @@ def _carry_out(
     opened: Opened,
     prepared: Prepared,
     target: Storage,
-    shard_size: int,
+    options: Options,
     on_progress: Callable[[Progress], None] | None,
 ) -> Counts:
     """Do all that is not done yet; return what was done before."""
@@ -484,7 +483,7 @@ def _carry_out(
                 f"{target.url}: parts of the manifest vanish while the run goes on; "
                 "see that nothing else deletes files there, and run the same command again"
             )
-        for report in opened.run(prepared.listing.shards(iter(gaps), shard_size), tell):
+        for report in opened.run(_shards(prepared, gaps, options, opened.parallel), tell):
             counts.add(report.counts)
             tell(Counts())
             first.look(report.start, report.stop, report.part)
@@ -492,14 +491,17 @@ def _carry_out(
     return before
 
 
-def _shard_size(prepared: Prepared, options: Options, parallel: int) -> int:
-    """Return the number of sources in a shard, for a number of shards worked on at a time."""
+def _shards(
+    prepared: Prepared, gaps: list[tuple[int, int]], options: Options, parallel: int
+) -> Iterator[Shard]:
+    """Cut what is to be done into shards, for a number of them worked on at a time."""
     if options.shard_size is not None:
-        return options.shard_size
+        return prepared.listing.shards(gaps, options.shard_size)
     total = prepared.listing.total
     even = total // (parallel * _SHARDS_PER_WORKER)
     fitting = _SHARD_OUTPUTS // prepared.recipe.count()
-    return max(1, min(even, fitting), total // _MOST_PARTS)
+    size = max(1, min(even, fitting), total // _MOST_PARTS)
+    return prepared.listing.shards(gaps, size, parallel=parallel)
 
 
 def _finish(target: Storage, prepared: Prepared) -> None:

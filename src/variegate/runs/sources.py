@@ -9,7 +9,7 @@ import hashlib
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import IO, Any, Self
@@ -81,12 +81,26 @@ class Listing:
             for line in lines[max(0, start - first) :]:
                 yield source_from_json(loaded(line))
 
-    def shards(self, ranges: Iterator[tuple[int, int]], size: int) -> Iterator[Shard]:
-        """Cut ranges of sources into shards of at most `size`."""
-        for start, stop in ranges:
+    def shards(
+        self, ranges: Iterable[tuple[int, int]], size: int, *, parallel: int | None = None
+    ) -> Iterator[Shard]:
+        """Cut ranges of sources into shards.
+
+        Args:
+            ranges: of numbers, from the first to before the second.
+            size: of a shard, at most.
+            parallel: how many are worked on at a time: the last shards are smaller, down to a
+                quarter, so that nobody waits long for whoever got the last. None for equal ones.
+        """
+        known = list(ranges)
+        left = sum(stop - start for start, stop in known)
+        for start, stop in known:
             sources = self._with_partners(start, stop)
-            for first in range(start, stop, size):
-                yield Shard(first, tuple(islice(sources, size)))
+            while start < stop:
+                even = left // (2 * parallel) if parallel else size
+                taken = min(size, max(even, size // 4, 1), stop - start)
+                yield Shard(start, tuple(islice(sources, taken)))
+                start, left = start + taken, left - taken
 
     def _with_partners(self, start: int, stop: int) -> Iterator[Source]:
         """Yield sources with those of which results may be made together with them."""

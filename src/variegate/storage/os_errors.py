@@ -2,8 +2,7 @@
 
 import errno
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -95,18 +94,29 @@ class _Side:
     otherwise: str
 
 
-@contextmanager
-def _told(side: _Side, place: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        number = error.errno or 0
+class _Told:
+    """A block whose `OSError` is told as one of ours. No generator: every file enters it."""
+
+    __slots__ = ("_place", "_side")
+
+    def __init__(self, side: _Side, place: str) -> None:
+        self._side, self._place = side, place
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if not isinstance(error, OSError):
+            return
+        side, number = self._side, error.errno or 0
         unknown = f"{side.otherwise} ({error.strerror or error}); check the disk and the path"
-        kind = side.kinds.get(number, side.kind)
-        raise kind(f"{place}: {side.meanings.get(number, unknown)}") from error
+        told = side.kinds.get(number, side.kind)
+        raise told(f"{self._place}: {side.meanings.get(number, unknown)}") from error
 
 
-reading = partial(_told, _Side(UnavailableError, _LASTING, _READING, "cannot be read"))
+reading = partial(_Told, _Side(UnavailableError, _LASTING, _READING, "cannot be read"))
 """Turn an OSError inside the block into an `InputError` that says what went wrong at a place."""
-writing = partial(_told, _Side(OutputError, _OF_THE_NAME, _WRITING, "cannot be written"))
+writing = partial(_Told, _Side(OutputError, _OF_THE_NAME, _WRITING, "cannot be written"))
 """Turn an OSError inside the block into an `OutputError` that says what went wrong at a place."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from variegate.datasets.inspection.copies import original_of
 from variegate.datasets.prepare.audit_rule import AuditRule, is_audit
+from variegate.datasets.prepare.burst_rule import BurstRule, is_burst
 from variegate.datasets.prepare.group_rule import GroupRule
 from variegate.errors import InputError, UsageError
 from variegate.formats import Source
@@ -21,8 +22,8 @@ from variegate.formats.table.file import FILE_NAMES
 from variegate.storage import Storage, open_storage, printable
 
 _KINDS = (
-    "original, folder, folder:N, a column (patient or FILE.csv:patient), a folder of variegate "
-    "audit, or a regular expression with a group"
+    "original, folder, folder:N, burst:SECONDS, a column (patient or FILE.csv:patient), a "
+    "folder of variegate audit, or a regular expression with a group"
 )
 _TABLES = (".csv", ".tsv")
 _MOST_TABLES = 20
@@ -171,6 +172,8 @@ def _rule(text: str, storage: Storage) -> GroupRule:
     if found := _FOLDER.fullmatch(text):
         level = int(found[1] or 0)
         return FolderRule(text, f"the folder at level {level}" if level else "the folder", level)
+    if is_burst(text):
+        return BurstRule(text, storage)
     if is_audit(text):
         return AuditRule(text, storage)
     if found := _IN_FILE.fullmatch(text):

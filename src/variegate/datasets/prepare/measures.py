@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import io
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -10,10 +9,10 @@ from typing import Any, Self
 import cv2
 import msgspec
 import numpy as np
-from PIL import Image
 
 from variegate.codecs import Header, Limits, decode, luminance_steps, probe
 from variegate.datasets.prepare.channel_sums import histogram
+from variegate.datasets.prepare.exif import Shot, shot_of
 from variegate.datasets.prepare.hashes import dct_hash
 from variegate.datasets.prepare.words import SIDE, TABLES, image_words
 from variegate.formats.conversion.filenames import KNOWN_EXTENSIONS, own_extension
@@ -36,7 +35,6 @@ _SQUARES = _VALUES**2
 _SUM_AT_50 = 3_688
 #: Contrast below which there is nothing in an image to compare: only identical ones are duplicates.
 LEAST_CONTRAST = 0.01
-_CAMERA, _TIME, _EXIF_BLOCK, _TAKEN = (0x010F, 0x0110), 0x0132, 0x8769, 0x9003
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +162,7 @@ def measure(
         digest = _digest(image, color=color)
     elif figures["contrast"] < LEAST_CONTRAST:
         digest = pixels_digest(decode(data, limits=limits))
-    camera, taken = _exif(data) if keep_exif else (None, None)
+    shot = shot_of(data) if keep_exif else Shot()
     return Measures(
         kind=header.kind,
         extension_fits=_extension_fits(key, header.kind),
@@ -184,8 +182,8 @@ def measure(
         small=_small(overview),
         steps=0.0 if is_jpeg else round(_steps(gray), 6),
         features=base64.b64encode(seen(_for_model(data, header, limits))).decode() if seen else "",
-        camera=camera,
-        taken=taken,
+        camera=shot.camera,
+        taken=shot.taken,
         **figures,
     )
 
@@ -326,15 +324,3 @@ def _flat(gray: np.ndarray) -> float:
 
 def _extension_fits(key: str, kind: str) -> bool:
     return own_extension(key).lower() in KNOWN_EXTENSIONS.get(kind, ())
-
-
-def _exif(data: bytes) -> tuple[str | None, str | None]:
-    """Return camera and time of EXIF, where they can be read."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            tags = image.getexif()
-            camera = " ".join(str(tags[tag]).strip("\0 ") for tag in _CAMERA if tag in tags)
-            taken = tags.get_ifd(_EXIF_BLOCK).get(_TAKEN) or tags.get(_TIME)
-    except Exception:  # noqa: BLE001 - whatever is wrong with a block that only adds
-        return None, None
-    return camera or None, str(taken).strip("\0 ") if taken else None
