@@ -2,8 +2,8 @@
 
 A line of JSON says what it is of, and one follows for each image: its measures, digests, hash and
 words, and a small gray image of it, 8 to 14 kB in all. New images are registered with the
-small one. Of 40 photos and 15 files made of each, all are found again and no stranger is; of copies
-and edits 2% are told as photographed again, a grade too low, where the file itself would tell. The
+small one. Of 12 photos and 15 files made of each, all are found again and none as another photo;
+one is told as photographed again, a grade too low, where the file itself would tell. The
 digest of an image's pixels is known where it was decoded in full: an image with the pixels of a
 JPEG file is told as a copy of that.
 """
