@@ -15,8 +15,9 @@ _SIDES = (420, 1_600, 4_000)
 METHOD = f"""
 {PHOTOS} photos of the test data as they are, about 420 pixels, then {LARGE} of them enlarged to a
 longest side of 1,600 and 4,000 pixels (JPEG, quality 90). Each is decoded in full, and then
-measured as an audit does it: decoded, in part where that is enough, with figures, digests, hash and
-words. Processor time of this thread, photo by photo, so other programs slow both alike.
+measured as an audit does it: decoded at a fraction of its size where that is enough, with figures,
+digests, hash and words. Processor time of this thread, photo by photo, so other programs slow both
+alike.
 """
 
 

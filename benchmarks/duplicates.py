@@ -19,6 +19,7 @@ import time
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -246,7 +247,7 @@ def part(name: str, *, quick: bool, most: int = PHOTOS) -> Any:
         chosen = _paths()
         count = 20 if quick else most
         images = [cv2.imread(str(chosen[n * len(chosen) // count])) for n in range(count)]
-        return found_in(images, ALL, peers=True)
+        return found_in(images, ALL, peers=True, keep=partial(_keep, name))
     images = look_alikes(name)
     return found_in(images[: 10 if quick else most], FEW, peers=False)
 
@@ -261,9 +262,15 @@ def look_alikes(name: str) -> list[np.ndarray]:
     return [cv2.imread(str(path)) for path in sorted(data().glob(LOOK_ALIKES[name]))]
 
 
-def found_in(images: list[np.ndarray], edits: dict[str, Edit], *, peers: bool) -> dict[str, Any]:
+def found_in(
+    images: list[np.ndarray],
+    edits: dict[str, Edit],
+    *,
+    peers: bool,
+    keep: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> dict[str, Any]:
     """Return recall by edit, false and right pairs in groups, images photographed again; of peers,
-    recall and false pairs.
+    recall and false pairs. All but these is kept before they begin.
     """
     folder = Path(tempfile.mkdtemp(prefix="duplicates-"))
     try:
@@ -275,11 +282,19 @@ def found_in(images: list[np.ndarray], edits: dict[str, Edit], *, peers: bool) -
                 options = [cv2.IMWRITE_JPEG_QUALITY, 95]
                 cv2.imwrite(str(heap / f"{one:04d}_{place:02d}.jpg"), edit(image), options)
         audit(heap, folder / "out")
-        text = (folder / "out" / GROUPS).read_text()
         names = list(edits)
-        beside = {name: _peer(name, heap, names, len(images)) for name in PEER_NAMES if peers}
+        found = _counted((folder / "out" / GROUPS).read_text(), names, len(images))
+        if peers:
+            # What is found is kept, even if a peer fails or is stopped.
+            keep(found)
+            beside = {name: _peer(name, heap, names, len(images)) for name in PEER_NAMES}
+            found["peers"] = beside
+        return found
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _counted(text: str, names: list[str], count: int) -> dict[str, Any]:
     hits, pairs, again = Counter[str](), Counter[bool](), 0
     for group in map(json.loads, text.splitlines()):
         keys = [group["representative"], *(one["key"] for one in group["members"])]
@@ -297,12 +312,12 @@ def found_in(images: list[np.ndarray], edits: dict[str, Edit], *, peers: bool) -
                 print("false:", one, other, group["representative"], file=sys.stderr, flush=True)
             pairs[one[:4] == other[:4]] += 1
     return {
-        "images": len(images),
-        "recall": {name: hits[name] / len(images) for name in names},
+        "images": count,
+        "recall": {name: hits[name] / count for name in names},
         "false": pairs[False],
         "right": pairs[True],
         "again": again,
-        "peers": beside,
+        "peers": {},
     }
 
 

@@ -15,7 +15,7 @@ from variegate.codecs.masks import MASK_EXTENSION, decode_mask, encode_mask, los
 from variegate.codecs.metadata import with_exif, without_metadata
 from variegate.codecs.pixels import upright
 from variegate.codecs.png import read_palette
-from variegate.codecs.quantisation import compression_of
+from variegate.codecs.quantisation import compression_of, luminance_steps
 from variegate.codecs.sniff import EXTENSIONS, IMAGE_EXTENSIONS, kind_of
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "is_plain",
     "kind_of",
     "lossy_mask",
+    "luminance_steps",
     "probe",
     "read_palette",
     "upright",

@@ -106,6 +106,11 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     )
 
 
+def segments(data: bytes) -> list[tuple[int, int, int]]:
+    """Return marker, start and stop of each segment before the pixels."""
+    return _scan(data).segments
+
+
 def _scan(data: bytes) -> _Header:
     """Walk over the segments up to the first scan."""
     header = _Header()

@@ -6,7 +6,8 @@ import pytest
 
 from variegate.datasets.prepare.candidates import hash_pairs, word_pairs
 from variegate.datasets.prepare.hashes import ORIENTATIONS, dct_hash, distances, oriented
-from variegate.datasets.prepare.words import TABLES, image_words, mirrored
+from variegate.datasets.prepare.sift import mirrored
+from variegate.datasets.prepare.words import TABLES, image_words
 from variegate.seeding import generator
 
 

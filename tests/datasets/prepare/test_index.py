@@ -29,7 +29,10 @@ def index(data_dir, tmp_path_factory):
     new = folder / "new"
     shutil.copy(chosen[0], new / "bytes.jpg")
     photos = [cv2.imread(str(path)) for path in chosen]
-    cv2.imwrite(str(new / "pixels.png"), photos[1])
+    (folder / "old" / "1.jpg").unlink()
+    cv2.imwrite(str(folder / "old" / "1.png"), photos[1])
+    cv2.imwrite(str(new / "pixels.png"), photos[1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    cv2.imwrite(str(new / "pixels of a JPEG.png"), photos[2])
     half = cv2.resize(photos[2], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(new / "copy.jpg"), half)
     cv2.imwrite(str(new / "mirrored.jpg"), cv2.flip(photos[3], 1))
@@ -52,7 +55,9 @@ def test_every_planted_one_is_found_by_its_grade_and_no_stranger(known):
     found, lines = known
     assert {one["key"]: (one["known"], one["grade"]) for one in lines} == {
         "bytes.jpg": ("0.jpg", "bytes"),
-        "pixels.png": ("1.jpg", "pixels"),
+        "pixels.png": ("1.png", "pixels"),
+        # Of JPEG files no index knows all pixels.
+        "pixels of a JPEG.png": ("2.jpg", "copy"),
         "copy.jpg": ("2.jpg", "copy"),
         "mirrored.jpg": ("3.jpg", "edit"),
         "part.jpg": ("4.jpg", "edit"),
@@ -60,7 +65,7 @@ def test_every_planted_one_is_found_by_its_grade_and_no_stranger(known):
     assert {grade: one.images for grade, one in found.against.found.items()} == {
         "bytes": 1,
         "pixels": 1,
-        "copy": 1,
+        "copy": 2,
         "edit": 2,
         "again": 0,
     }
@@ -105,7 +110,7 @@ def test_what_is_no_index_is_named(index, tmp_path):
         ("hello", "damaged"),
         (text[: len(text) // 2], "damaged"),
         ("\n".join(text.splitlines()[:-1]) + "\n", "ends early, after 4 of 5"),
-        (text.replace('"variegate_index":2', '"variegate_index":9'), "another version"),
+        (text.replace('"variegate_index":3', '"variegate_index":9'), "another version"),
         ("[]\n", "damaged"),
     ):
         other.write_text(damaged)
@@ -120,5 +125,5 @@ def test_the_command_tells_what_is_known(index, tmp_path, run):
         *("--against", index / "audited"),
     )
     assert told.exit_code == 0
-    assert "known already: 5 images" in told.output
+    assert "known already: 6 images" in told.output
     assert "Known already" in (tmp_path / "out/audit.html").read_text()

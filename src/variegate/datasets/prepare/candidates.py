@@ -2,9 +2,9 @@
 
 Two indexes, both arrays that are sorted and searched. Hashes find copies, also mirrored and turned
 by quarters: some of their bits make a key, and images with a key in common are compared in full;
-several tables have keys of other bits, so that a few flipped bits spoil only some. Words of local
-features (see `variegate.datasets.prepare.words`) find crops, turns and everything else: images
-with several words in common.
+several tables have keys of other bits, so that a few flipped bits spoil only some. Words
+(see `variegate.datasets.prepare.words`) find crops, turns and everything else: images with several
+words in common.
 
 An index entry that many images share is met by each of them only up to a number, its first ones: a
 thousand copies of one image give thousands of pairs, and not half a million.

@@ -16,8 +16,8 @@ from variegate.errors import ImageError, InputError
 from variegate.storage import Storage
 
 _LEAST_SIDE = 400
-# Frames that are kept, half a megabyte each with their features.
-_KEPT = 768
+# Frames that are kept, a fifth of a megabyte each with their features.
+_KEPT = 1_536
 
 
 class FrameSource(Protocol):

@@ -11,14 +11,11 @@ from variegate.datasets.prepare.candidates import hash_pairs, word_pairs
 from variegate.datasets.prepare.comparison import Comparison, Frames
 from variegate.datasets.prepare.detail import is_enlarged_or_padded
 from variegate.datasets.prepare.groups import Found, Group, Grouper
-from variegate.datasets.prepare.measures import Measures
+from variegate.datasets.prepare.measures import LEAST_CONTRAST, Measures
 from variegate.datasets.prepare.neighbors import near_pairs
 from variegate.datasets.prepare.relations import Relation
 from variegate.datasets.prepare.words import TABLES
 from variegate.storage import Storage
-
-# Images in which there is nothing to compare: only identical ones are duplicates.
-_LEAST_CONTRAST = 0.01
 
 
 @dataclass(slots=True)
@@ -53,7 +50,7 @@ class Collection:
         self._bytes.append(bytes.fromhex(one.bytes_digest))
         pixels = one.pixels_digest
         self._pixels.append(None if pixels is None else bytes.fromhex(pixels))
-        self._plain.append(one.contrast < _LEAST_CONTRAST)
+        self._plain.append(one.contrast < LEAST_CONTRAST)
         self._features.append(one.feature_bytes)
         self.qualities.append(one.quality)
 

@@ -10,26 +10,31 @@ import cv2
 import msgspec
 import numpy as np
 
-from variegate.codecs import Header, Limits, compression_of, decode, probe
+from variegate.codecs import Header, Limits, decode, luminance_steps, probe
 from variegate.datasets.prepare.channel_sums import histogram
 from variegate.datasets.prepare.exif import Shot, shot_of
 from variegate.datasets.prepare.hashes import dct_hash
-from variegate.datasets.prepare.words import TABLES, image_words
+from variegate.datasets.prepare.words import SIDE, TABLES, image_words
 from variegate.formats.conversion.filenames import KNOWN_EXTENSIONS, own_extension
 
-# Of images that can be decoded at a fraction of their size the longer side may become so small.
-_LEAST_REDUCED = 480
-_GRAY_SIDE = 512
+# Of images that can be decoded at a fraction of their size the longer side may become so small; of
+# long ones, which may be banners of small letters; and as a model sees them.
+_LEAST_REDUCED, _LEAST_OF_LONG, _LEAST_SEEN = SIDE, 512, 480
+_LONG = 2.0
+# Longest side at which pixels are compared with their neighbors.
+_FLAT_SIDE = 512
 _DIGEST_BYTES = 16
-# Longest side of what hash and words are made of: large images are read once.
-_OVERVIEW_SIDE = 224
-# Longest side and JPEG quality: about 4 kB.
-_SMALL_SIDE, _SMALL_QUALITY = 192, 75
+# Of the overview as it is kept: about 6 kB.
+_SMALL_QUALITY = 90
 _SPARSE = 16
 _STRONG_EDGE, _NOISELESS = 24, 2
 _DARK, _BRIGHT = 0.01, 0.99
+_VALUES = np.arange(256) / 255
+_SQUARES = _VALUES**2
 # Luminance tables of the JPEG standard (ITU-T T.81, table K.1), summed: quality 50.
 _SUM_AT_50 = 3_688
+#: Contrast below which there is nothing in an image to compare: only identical ones are duplicates.
+LEAST_CONTRAST = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +53,17 @@ class Measures:
         brightness: mean gray value, 0 to 1.
         dark, bright: gray values of which 1% are darker, and 1% brighter.
         contrast: deviation of the gray values, 0 to 1.
-        sharpness: variance of the Laplacian of the gray image, longest side at most 512.
+        sharpness: variance of the Laplacian of the gray image, longest side at most 192.
         entropy: of the gray values, bits, 0 to 8.
         flat: share of pixels that equal their neighbors right and below.
         steps: share of the strong edges that lie between areas without noise on both sides: lines
             and letters as they are drawn, not an object before a plain background, whose edge is
-            soft.
+            soft. 0 for JPEG files, which blur and ripple all edges.
         colors: distinct colors of 4,096 pixels, in 4,096 steps.
         quality: estimate of a JPEG file's; None for other files.
         bytes_digest: of the file, 16 bytes in hexadecimal digits.
-        pixels_digest: of size and pixels, decoded; None if they were decoded at a reduced size.
+        pixels_digest: of size and pixels, decoded; None if they were decoded at a reduced size, as
+            JPEG files are from 384 pixels on.
         hash: `dct_hash`, hexadecimal digits.
         words: `image_words`, big endian, Base64.
         small: the gray image, longest side at most 192, a JPEG file in Base64: by it others can be
@@ -142,13 +148,20 @@ def measure(
         ImageError: it cannot be decoded.
     """
     header = probe(data, limits)
-    reduce = reduction(header, _LEAST_REDUCED)
+    longest, shortest = max(header.height, header.width), min(header.height, header.width)
+    least = _LEAST_OF_LONG if longest >= _LONG * shortest else _LEAST_REDUCED
+    reduce = reduction(header, least)
     image = decode(data, limits=limits, reduce=reduce)
     gray = gray_of(image)
-    middle = _reduced(gray, _GRAY_SIDE)
-    overview = _reduced(middle, _OVERVIEW_SIDE)
-    figures = _figures(gray, middle)
+    overview = _reduced(gray, SIDE)
+    figures = _figures(gray, overview)
+    is_jpeg = header.kind == "jpeg"
     color = image.ndim == 3 and _has_color(image)
+    digest = None
+    if reduce == 1:
+        digest = _digest(image, color=color)
+    elif figures["contrast"] < LEAST_CONTRAST:
+        digest = pixels_digest(decode(data, limits=limits))
     shot = shot_of(data) if keep_exif else Shot()
     return Measures(
         kind=header.kind,
@@ -161,14 +174,14 @@ def measure(
         bits=header.bits,
         mode="color" if color else "gray",
         colors=_colors(image),
-        quality=jpeg_quality(data) if header.kind == "jpeg" else None,
-        bytes_digest=hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest(),
-        pixels_digest=_digest(image, color=color) if reduce == 1 else None,
+        quality=jpeg_quality(data) if is_jpeg else None,
+        bytes_digest=hashlib.sha256(data).digest()[:_DIGEST_BYTES].hex(),
+        pixels_digest=digest,
         hash=dct_hash(overview).hex(),
         words=base64.b64encode(image_words(overview).astype(">u4").tobytes()).decode(),
-        small=_small(middle),
-        steps=round(_steps(gray), 6),
-        features=base64.b64encode(seen(image)).decode() if seen else "",
+        small=_small(overview),
+        steps=0.0 if is_jpeg else round(_steps(gray), 6),
+        features=base64.b64encode(seen(_for_model(data, header, limits))).decode() if seen else "",
         camera=shot.camera,
         taken=shot.taken,
         **figures,
@@ -181,6 +194,10 @@ def reduction(header: Header, least: int) -> int:
         return 1
     longest = max(header.height, header.width)
     return max(one for one in (1, 2, 4, 8) if one == 1 or longest >= one * least)
+
+
+def _for_model(data: bytes, header: Header, limits: Limits) -> np.ndarray:
+    return decode(data, limits=limits, reduce=reduction(header, _LEAST_SEEN))
 
 
 def gray_of(image: np.ndarray) -> np.ndarray:
@@ -199,7 +216,6 @@ def pixels_digest(image: np.ndarray) -> str:
 def _digest(image: np.ndarray, *, color: bool) -> str:
     if image.ndim == 3 and not color:
         image = np.ascontiguousarray(image[..., 0])
-    # Twice as fast as BLAKE2 wherever processors have instructions for it.
     digest = hashlib.sha256(str(image.shape).encode())
     digest.update(image.data)
     return digest.digest()[:_DIGEST_BYTES].hex()
@@ -210,11 +226,11 @@ def jpeg_quality(data: bytes) -> int | None:
 
     Below 20 it says too much: the largest steps are cut off at 255.
     """
-    found = compression_of(data)
-    if found is None or 0 not in found.tables:
+    steps = luminance_steps(data)
+    if steps is None:
         return None
     # libjpeg: each step is (step at 50 * scale + 50) / 100, scale 5000 / q below 50, else 200 - 2q.
-    scale = 100 * sum(found.tables[0]) / _SUM_AT_50
+    scale = 100 * sum(steps) / _SUM_AT_50
     quality = 5_000 / scale if scale > 100 else (200 - scale) / 2
     return int(np.clip(round(quality), 1, 100))
 
@@ -241,9 +257,8 @@ def _cut(image: np.ndarray, axis: int, start: int, stop: int) -> np.ndarray:
     return image[start:stop] if axis == 0 else image[:, start:stop]
 
 
-def _small(gray: np.ndarray) -> str:
-    small = _reduced(gray, _SMALL_SIDE)
-    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _SMALL_QUALITY])
+def _small(overview: np.ndarray) -> str:
+    _, data = cv2.imencode(".jpg", overview, [cv2.IMWRITE_JPEG_QUALITY, _SMALL_QUALITY])
     return base64.b64encode(data.tobytes()).decode()
 
 
@@ -268,37 +283,43 @@ def _differs(image: np.ndarray) -> bool:
 
 def _colors(image: np.ndarray) -> int:
     step = max(1, int((image.shape[0] * image.shape[1] / 4_096) ** 0.5))
-    seen = image[::step, ::step].astype(np.uint16) >> 4
-    codes = seen if seen.ndim == 2 else (seen[..., 0] << 8) | (seen[..., 1] << 4) | seen[..., 2]
+    seen = image[::step, ::step] & np.uint8(0xF0)
+    if seen.ndim == 3:
+        red, green, blue = cv2.split(seen)
+        return _distinct((red.astype(np.uint16) << 4) | green | (blue >> 4))
+    return _distinct(seen)
+
+
+def _distinct(codes: np.ndarray) -> int:
     return int(np.count_nonzero(np.bincount(codes.ravel())))
 
 
-def _figures(gray: np.ndarray, small: np.ndarray) -> dict[str, float]:
+def _figures(gray: np.ndarray, overview: np.ndarray) -> dict[str, float]:
     counts = histogram(gray, 0)
     shares: np.ndarray = counts / gray.size
-    values = np.arange(256) / 255
-    mean = float(shares @ values)
+    mean, square = float(shares @ _VALUES), float(shares @ _SQUARES)
     summed: np.ndarray = np.cumsum(shares)
-    seen = shares[shares > 0]
-    flat = 0.0
-    if min(small.shape) > 1:
-        same = small[:-1, :-1]
-        below, right = (cv2.absdiff(same, one) for one in (small[1:, :-1], small[:-1, 1:]))
-        flat = 1 - cv2.countNonZero(cv2.bitwise_or(below, right)) / same.size
+    seen = shares[counts > 0]
+    dark, bright = np.searchsorted(summed, (_DARK, _BRIGHT)).tolist()
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(overview, cv2.CV_16S))
     figures = {
         "brightness": mean,
-        "dark": float(values[int(np.searchsorted(summed, _DARK))]),
-        "bright": float(values[min(255, int(np.searchsorted(summed, _BRIGHT)))]),
-        "contrast": max(0.0, float(shares @ values**2) - mean**2) ** 0.5,
-        "sharpness": _variance(cv2.Laplacian(small, cv2.CV_16S)),
-        "entropy": max(0.0, float(-(seen * np.log2(seen)).sum())),
-        "flat": flat,
+        "dark": dark / 255,
+        "bright": min(255, bright) / 255,
+        "contrast": max(0.0, square - mean**2) ** 0.5,
+        "sharpness": float(deviation[0, 0]) ** 2,
+        "entropy": max(0.0, -float(seen @ np.log2(seen))),
+        "flat": _flat(_reduced(gray, _FLAT_SIDE)),
     }
     return {name: round(value, 6) for name, value in figures.items()}
 
 
-def _variance(values: np.ndarray) -> float:
-    return max(0.0, cv2.norm(values, cv2.NORM_L2SQR) / values.size - cv2.mean(values)[0] ** 2)
+def _flat(gray: np.ndarray) -> float:
+    if min(gray.shape) < 2:
+        return 0.0
+    same = gray[:-1, :-1]
+    below, right = (cv2.absdiff(same, one) for one in (gray[1:, :-1], gray[:-1, 1:]))
+    return 1 - cv2.countNonZero(cv2.bitwise_or(below, right)) / same.size
 
 
 def _extension_fits(key: str, kind: str) -> bool:

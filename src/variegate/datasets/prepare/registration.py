@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from variegate.datasets.prepare.hashes import ORIENTATIONS
-from variegate.datasets.prepare.words import mirrored, rooted
+from variegate.datasets.prepare.sift import Features, mirrored, rooted, sift_features
 
 # Longest side on which images are laid over each other, and the least, to which small ones grow.
 _SIDE, _LEAST_SIDE = 400, 256
@@ -87,15 +87,15 @@ class Frame:
         """(32, 32) float32."""
         return cv2.resize(self.gray, (32, 32), interpolation=cv2.INTER_AREA)
 
-    @cached_property
-    def features(self) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def features(self) -> Features:
         """Positions, (N, 2), corner of the first pixel at 0, and rooted descriptors, (N, 128)."""
-        sift = cv2.SIFT.create(nfeatures=_FEATURES, contrastThreshold=_CONTRAST)
-        points, found = sift.detectAndCompute(self._bytes, None)
-        if found is None:
-            return np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32)
-        places = np.array([point.pt for point in points], np.float32) + 0.5
-        return places, rooted(found)
+        places, descriptors = self._features
+        return places, rooted(descriptors)
+
+    @cached_property
+    def _features(self) -> Features:
+        return sift_features(self._bytes, _FEATURES, _CONTRAST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +137,9 @@ def register(first: Frame, second: Frame) -> Match | None:
     best = _best([_judged(first, second, one, 0) for one in _whole_maps(first, second)])
     if best is not None and best.agreement >= _GOOD:
         return best
+    features = first.features, second.features
     for mirror in (False, True):
-        found = _feature_map(first, second, mirror=mirror)
+        found = _feature_map(*features, mirror=mirror)
         if found is not None:
             matrix, inliers = found
             best = _best([best, _refined(first, second, matrix, inliers)])
@@ -187,9 +188,11 @@ def _correlation(one: np.ndarray, other: np.ndarray) -> float:
     return float((a * b).sum()) / norm if norm > 1e-6 else 0.0
 
 
-def _feature_map(first: Frame, second: Frame, *, mirror: bool) -> tuple[np.ndarray, int] | None:
+def _feature_map(
+    first: Features, second: Features, *, mirror: bool
+) -> tuple[np.ndarray, int] | None:
     """Return the affine map that the features of two images agree on, and how many do."""
-    (places, known), (others, asked) = first.features, second.features
+    (places, known), (others, asked) = first, second
     if min(len(known), len(asked)) < _LEAST_INLIERS:
         return None
     if mirror:

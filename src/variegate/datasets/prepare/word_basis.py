@@ -1,0 +1,42 @@
+"""The directions in which what is around spots differs most. By word_basis.py."""
+
+import base64
+from functools import cache
+
+import numpy as np
+
+DIMENSIONS = 16
+_VALUES = """
+0pJcHEOZ/pIDNHUvxScYIpA2DzOsLgQtWTezMz8xSzAfOIg0mDIxMf40mDBYKa0mQzanMWAuaS0IN7MyizAjL4corygaJdEt
+2izzKXMuKS0WLO8PDRoPHhQgXCkTLlQvgjC/vTBAMLWtNzww77QuMhG1ZDn8K4AurTObJnkklCufMkYwWin4LZYv47FaNtWq
+/zCzoyIstimKsa8wlCzTLB2o+atlrDerDiIUMDUmTKXUp9croDVNNVgwsCpDqWgsVCjWKHM0i7a+KXCt7TxcOHk7SEALQ309
+QDv3LRE+xzngMOGgcD1QOv82fzLruI6zj7TTuIA3HTWasaYvwDA4LwoyqjRjsSSyFjfWJ1OwcLausb6vlqlwKPw08CuIpoyz
+Prgos+KwPTYIuNKxi6mOsr8+PLvbvLy20jl7tcu0zSw7LOA0QzCwLEEj0TGUpJKw+DuSPY47Xi7xN+k46DjUpgAz4DE4NFKu
+ATS0tTqn1yg2N6MwG6L6qm1AeUKGPUo2MjPgrH8ltyyLK5Cz1K9bLey1W8SWPqVD6rbjwLS1NjxpuZ+9ALKrsRm637iLtUG0
+0zievae/e8AlNwe6a7spuWMzZrEDtESxVTbfOSg8XDG2rS8p+zCrIDixxDyIPng3KzI5JESk8jI3NFI5/UC1pe69crM/uzo1
+HbzyOjqyIrdEP724WLPGtB46T7lGt0u2l7g8sDWtgLWNt0EwaTKLr8i3pLDzNSShryy2suMxPCWsMBu5Wag7smgvAbFJugk8
+LTOSttmyhCSKtc+nQq1HtRs4ESUKP71EY8FwP0LA973rw3O66r3lwPnCQMBGvMS9Ar7Iu7W1LECCvQGpvD0sQNmyZDduNwM6
+6aQSNXEjS7mlPFC49bnbtLS097SStl457iW/rEKuLbw6vHa3w6X1Lvs4+iiDtU4ycL7VQE1I/MRhvd+5Jz16P+o28zt5MKFB
+iD7EOvg2HzpAPLW/6L+uO4A+CrvsuqsxqjittGi0OzVCvPE9jrVErUC4pAy1MZcxcDS9tfI17y7atrC4RbT2syKwNRwrtuYz
+hjdluZ/Iez40QAw87cAUR2s+fTtvJflDRzoSN1owzz3DvIq9NzCGQH29Dr6WmjVDzrbRuDYzSDqMuf28nTFGu3+4XinRt2Wy
+gqt8spC4nTUdMbW9976RuUq0yykeKxgvdKwvvlFAvUc5wPXEFLajQZm7lrpgwvE4Q7eksuy/u7jPLqg9FTZBQ0VC6UI7OiVA
+pD5NPiU2xjbqOeu6J8BUwYC5nbmFLharkLMUtcS13jVetC23NTVMuOWwejAGs9gwErv9NwC8Y8i0SeBK1L2cxFM6YkKuwvq9
+g7+ROlq/RrMIuz8yRztxQsm4XrU9QVpFHzcFOk89nz+8FTcqK6oAwN0ncrJzwEUzUq02vL6gm7qMurg4uTfcPu882DN1MREs
+na8XNN6uYr08vhK+FcHMwBy4U8AbQla5ZLzavXw59a/qub+4fDGPsDwzLjY6PcQ95K0OtFwxrjmZsiAufDbiM8Q4HjkBQck/
+qTiyPR0yRjSkNB4xwrRJnwBH40chQiQ8KywzvUA7+yypsT7A0rlpQde5EC7Ftks+LrohPVM2Ezlstaw7ajkqNp8uOa6HLzs1
+2jw/tUq467SSNXCwNqQxM8GvxS8qMMO5WLpnrCayCLVns25DXkMKwwDBSzTdMWs1sbgBqCE1B7WsKU48uj8QyY5HAMWhw+O/
+bzvwxHzB0EUVr/K+HrXeQVE4YzlvQOvDe8UaRtlAr7qXu1ZAVjyQNfCyEzs9wuBBxDuNwEXAXbO8t7Ks5LzKsoMvuzaLPWVA
+8TphNRUtgrccOuCyiD2iyBE8s0iLRuzE7LuEO4REccatNXQztkCMwTs5hLQ/wp1HmbvgPwPI90f7rXu6SMIPQKo88LFGO+C5
+szpOPDc6y6yoOXs4VSwaPzqoHbmJsYMjN7lpMJCrNyrvLSSPv6iyrbJHtUT8OqBGNbkBpRDCgUKfPka7kMHSQUQ/Ybixtyq/
+scBGNBS1CsiUwbNAQEJ1wQy2RTQNPumyc8Ykwv7FL8Zxv+zCSMG9vSA8wq5csxAy+UQORXE5KbTXrFs11Lo8NHDBtUfVSO7I
+0MHxNU4+Cjv2vCA5CLliPeK0Bz7AuGqr5UIru5W+MjknQ7HAX7tbriezHjTFNwTARzuVx1DEG0gJyLS+WUS7wfyxVLBqOCS6
+2zMhwD7BLS5kOA==
+"""
+
+
+@cache
+def basis() -> tuple[np.ndarray, np.ndarray]:
+    """Return the usual description, (D,) float32, and the directions, (D, DIMENSIONS)."""
+    read = np.frombuffer(base64.b64decode(_VALUES), "<f2").astype(np.float32)
+    usual, *directions = read.reshape(1 + DIMENSIONS, -1)
+    return usual, np.stack(directions, axis=1)
