@@ -76,8 +76,8 @@ def _bursts(storage: Storage, gap_s: float) -> dict[str, str]:
         if moment is not None:
             # Without a camera's name, images in one folder are taken for one camera's.
             camera = (shot.camera or "", shot.serial or "")
-            by = camera if any(camera) else ("", "", entry.key.rpartition("/")[0])
-            shots.append((by, moment, entry.key))
+            folder = "" if any(camera) else entry.key.rpartition("/")[0]
+            shots.append(((*camera, folder), moment, entry.key))
     names: dict[str, str] = {}
     before: tuple[tuple[str, ...], float] | None = None
     first = ""
