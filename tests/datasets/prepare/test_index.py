@@ -1,5 +1,6 @@
 """What was audited before is recognised by its index alone: its files are gone."""
 
+import csv
 import json
 import shutil
 
@@ -9,7 +10,9 @@ import pytest
 from variegate import Options
 from variegate.datasets.prepare.audit import IMAGES, KNOWN, audit
 from variegate.datasets.prepare.index import INDEX
-from variegate.errors import InputError
+from variegate.datasets.prepare.leaks import leaks
+from variegate.datasets.prepare.prepare import prepare_dataset
+from variegate.errors import InputError, RecipeError, UsageError
 
 _HERE = Options(workers=0)
 PHOTOS = 5
@@ -127,3 +130,35 @@ def test_the_command_tells_what_is_known(index, tmp_path, run):
     assert told.exit_code == 0
     assert "known already: 6 images" in told.output
     assert "Known already" in (tmp_path / "out/audit.html").read_text()
+
+
+def test_prepare_leaves_out_what_an_index_knows_and_can_be_told_otherwise(index, tmp_path):
+    new, clean = index / "new", tmp_path / "clean"
+    account = prepare_dataset(new, clean, options=_HERE, against=index / "audited")
+    kept = {path.stem for path in clean.glob("*.*g")}
+    assert kept == {f"stranger {number}" for number in range(PHOTOS)}
+    assert (account.inputs, account.kept) == (PHOTOS + 6, PHOTOS)
+    assert account.duplicates + account.left_out == 6
+    decisions = tmp_path / "clean.audit" / "decisions.csv"
+    with decisions.open(newline="") as file:
+        rows = {row["file"]: row for row in csv.DictReader(file)}
+    assert "1.png" in rows["pixels.png"]["reason"]
+    assert {row["decision"] for key, row in rows.items() if key[:8] != "stranger"} == {"remove"}
+    # A person wants one of them all the same.
+    edited = tmp_path / "edited.csv"
+    edited.write_text(
+        "".join(
+            line.replace(",remove,", ",keep,") if line.startswith("mirrored.jpg,") else line
+            for line in decisions.read_text().splitlines(keepends=True)
+        )
+    )
+    prepare_dataset(new, clean, options=_HERE, decisions=edited)
+    assert {path.stem for path in clean.glob("*.*g")} == kept | {"mirrored"}
+    with pytest.raises(RecipeError, match="--against: it proposes decisions"):
+        prepare_dataset(new, clean, options=_HERE, decisions=edited, against=index / "audited")
+
+
+@pytest.mark.parametrize("place", ["audited", f"audited/{INDEX}"])
+def test_leaks_says_who_compares_with_an_index(index, place):
+    with pytest.raises(UsageError, match=r"variegate audit .* --against .* finds what both have"):
+        leaks(index / "new", against=index / place)

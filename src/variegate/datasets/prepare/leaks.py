@@ -14,8 +14,10 @@ import numpy as np
 
 from variegate.codecs import Limits, decode
 from variegate.datasets.inspection.figures import Faults, count_fault, kind_of_problem
+from variegate.datasets.prepare.audit_rule import is_audit
 from variegate.datasets.prepare.group_rule import GroupRule
 from variegate.datasets.prepare.group_rules import OriginalRule, group_rules
+from variegate.datasets.prepare.index import INDEX
 from variegate.datasets.prepare.leak_marks import (
     BYTES,
     DERIVED,
@@ -145,6 +147,11 @@ def leaks(
     there = None if against is None else without_password(str(against))
     if here == there:
         raise UsageError(f"--against {there}: expected another dataset than the first")
+    if against is not None and _is_index(str(against)):
+        raise UsageError(
+            f"--against {there}: an index of variegate audit holds no images; variegate audit "
+            f"{here} --against {there} finds what both have, by grade"
+        )
     report = LeakReport(place=here, against=there)
     with SharedMarks() as marks:
         if against is None:
@@ -167,6 +174,10 @@ def leaks(
             _write(marks, wanted, Path(csv))
             report.csv = str(csv)
     return report
+
+
+def _is_index(place: str) -> bool:
+    return place.rstrip("/").endswith(INDEX) or is_audit(place)
 
 
 def _look(
