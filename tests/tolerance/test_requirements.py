@@ -26,7 +26,8 @@ def outcomes(found, text):
 def test_what_is_planted_below_inside_and_above_the_interval(found):
     one = found.axis("brightness+").thresholds[0]
     low, high = one.low.intensity, one.high.intensity
-    for at, outcome in ((low - 0.005, "kept"), (low, "kept"), (high + 0.005, "broken")):
+    below = max(0.0, low - 0.005)
+    for at, outcome in ((below, "kept"), (low, "kept"), (high + 0.005, "broken")):
         assert outcomes(found, f"axes: {{brightness+: {at}}}") == [outcome]
     inside = (low + high) / 2
     assert outcomes(found, f"axes: {{brightness+: {inside}}}") == ["not shown"]

@@ -17,7 +17,7 @@ from variegate.annotations.splits import canonical_split
 from variegate.codecs.sniff import IMAGE_EXTENSIONS
 from variegate.errors import InputError
 from variegate.storage.base import Entry, OnSkip, Storage, log_skip
-from variegate.storage.keys import check_key
+from variegate.storage.keys import TEMPORARY_PREFIX, check_key
 from variegate.storage.local import LocalStorage
 from variegate.storage.os_errors import writing
 from variegate.storage.pack import write_tar
@@ -165,7 +165,11 @@ def fold_shards(storage: Storage) -> int:
             storage.delete(entry.key)
         path = Path(storage.root, folder)
         with writing(storage.place(folder)):
-            for place, _, _ in os.walk(path, topdown=False):
+            for place, _, names in os.walk(path, topdown=False):
+                # Of a killed run that was still waiting for the disk.
+                for name in names:
+                    if name.startswith(TEMPORARY_PREFIX):
+                        Path(place, name).unlink(missing_ok=True)
                 Path(place).rmdir()
             Path(storage.root, packed).rename(path)
     return len(folders)

@@ -155,7 +155,8 @@ def wait_for_work_on(name: str, output: Path, running: "subprocess.Popen[str]") 
         found = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True)
         programs = [command_line(int(pid)) for pid in found.stdout.split()]
         done = len(list(output.glob(".variegate/parts/*")))
-        if done > 5 and any("variegate.runs.backends.worker" in one for one in programs):
+        # Workers are forked from the program of this name.
+        if done > 5 and any("variegate.runs.backends.fork_server" in one for one in programs):
             return done
         time.sleep(0.01)
 
