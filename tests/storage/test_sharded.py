@@ -211,7 +211,7 @@ def test_folding_goes_on_wherever_it_was_stopped(results, tmp_path, monkeypatch)
 
 
 def test_an_unfinished_file_of_a_killed_run_is_in_no_shard_and_in_nobodys_way(tmp_path):
-    results = open_storage(tmp_path / "out")
+    results = open_storage(tmp_path / "out", create=True)
     results.write("a.tar/x/1.jpg", b"1")
     (tmp_path / "out" / "a.tar" / "x" / ".variegate-tmp-0123").write_bytes(b"unfinished")
     assert fold_shards(results) == 1
