@@ -15,12 +15,6 @@ from variegate.datasets.prepare.registration import Match
 Grade = Literal["bytes", "pixels", "copy", "edit", "again"]
 GRADES: tuple[Grade, ...] = ("bytes", "pixels", "copy", "edit", "again")
 
-# Measured on the sets in benchmarks/duplicates.py. Where the whole of one image lies on the whole
-# of another, re-shots stay below .81 (components) and .945 with an agreement of .64 (hands); blur
-# and strong compression of 96 x 96 pixels come down to .89 with .72.
-_WHOLE = ((0.955, 0.5), (0.88, 0.72))
-# Where features had to bring them together, re-shots reach .988, lossless edits .994 and more.
-_PART = ((0.9895, 0.55),)
 # One image shows most of the other: fields of view that overlap are photographed again.
 _INSIDE = 0.8
 # The same thing, photographed again: so many features in so many places agree.
@@ -72,8 +66,7 @@ class Relation:
 def grade_of(match: Match) -> Grade | None:
     """Return the grade of a match that is not of identical pixels; None where it is no relation."""
     inside = max(match.overlap, match.covered) >= _INSIDE
-    levels = _PART if match.inliers else _WHOLE
-    if inside and any(match.closeness >= c and match.agreement >= a for c, a in levels):
+    if inside and match.same_exposure:
         whole = min(match.overlap, match.covered) >= _WHOLE_SHARE and not _turned(match)
         return "copy" if whole and match.agreement >= _CAPTIONED else "edit"
     if (
