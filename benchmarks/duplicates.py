@@ -52,7 +52,8 @@ METHOD = f"""
 `variegate audit`. A pair is found when its two images are in one group; a pair of two
 different photos in a group is false. Then the sets of look-alikes, components (96 x 96), hands
 (100 x 100) and blood cells, each image beside a copy of JPEG quality 60, its mirror image and a
-crop of 70% of each side.
+crop of 70% of each side. 50 of the 250 components show an empty table, of which nobody can tell
+whether it is the same photo: .8 is all of the others.
 
 Beside it imagededup, in an environment of its own, on the same files: its perceptual hash of
 64 bits at its usual distance, and its CNN at its usual similarity of .9, with MobileNetV2, for the
@@ -65,7 +66,7 @@ are told, too. Of what OpenCV saved as PNG, some pixels differ by a step from th
 decoder reads, which makes it a copy.
 
 *Many:* synthetic hashes and, up to 100,000, words, 1% of them of copies: time and peak memory of
-the search for candidates, which is all that grows with the heap; registration takes about 25 ms for
+the search for candidates, which is all that grows with the heap; registration takes about 13 ms for
 each candidate. imagededup searches as many hashes of 64 bits.
 """
 

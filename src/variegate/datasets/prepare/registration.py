@@ -45,6 +45,10 @@ _MOST_STRETCH, _MOST_SCALE = 1.8, 12.0
 # below .81 (components) and .945 with an agreement of .64 (hands); blur and strong compression of
 # 96 x 96 pixels come down to .89 with .72.
 _WHOLE = ((0.955, 0.5), (0.88, 0.72))
+# The whole on the whole may be sure where features that fit a little better are not: those follow
+# the noise of compression. Of 220 hands and components at JPEG quality 60 they agree by .02 more at
+# most, of two images of one hand by .13.
+_SURER = 0.05
 # Where features had to bring them together, re-shots reach .988, lossless edits .994 and more.
 _PART = ((0.9895, 0.55),)
 
@@ -162,9 +166,10 @@ def register(first: Frame, second: Frame) -> Match | None:
 
 
 def _best(found: list[Match | None]) -> Match | None:
-    # The whole on the whole may be sure, where features that fit a little better are not.
-    known = (one for one in found if one)
-    return max(known, key=lambda one: (one.same_exposure, one.agreement), default=None)
+    def fit(one: Match) -> float:
+        return one.agreement + (_SURER if one.same_exposure else 0.0)
+
+    return max((one for one in found if one), key=fit, default=None)
 
 
 def _coarse_match(first: Frame, second: Frame) -> Match | None:
