@@ -15,6 +15,9 @@ import variegate
 from variegate.cli import app
 from variegate.reports.notebook import notebook_text
 
+# What all of them look at is made once, not once a worker.
+pytestmark = pytest.mark.xdist_group("notebook")
+
 # The kernel's own warnings are none of this process's.
 RUN = """
 import sys, nbformat, nbclient

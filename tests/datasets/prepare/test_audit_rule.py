@@ -19,6 +19,9 @@ from variegate.errors import InputError
 from variegate.formats import detect
 from variegate.storage import open_storage
 
+# What all of them look at is made once, not once a worker.
+pytestmark = pytest.mark.xdist_group("audit_rule")
+
 ALONE = Options(workers=0)
 
 
