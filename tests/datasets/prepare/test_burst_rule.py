@@ -64,7 +64,11 @@ def test_two_cameras_and_two_bodies_of_one_kind_are_apart(tmp_path):
 def test_without_a_camera_only_images_of_one_folder_are_together(tmp_path):
     for name in ("x/a", "x/b", "y/c"):
         shot(tmp_path / f"{name}.jpg", "2024:05:17 10:11:12", camera=None)
-    found, _ = names(tmp_path)
+    found, notes = names(tmp_path)
+    (note,) = notes
+    assert note.startswith(
+        "burst:2: 3 images name no camera in EXIF: those of one folder are taken"
+    )
     assert found == {"x/a.jpg": "x/a.jpg", "x/b.jpg": "x/a.jpg", "y/c.jpg": "y/c.jpg"}
 
 

@@ -39,7 +39,7 @@ class BurstRule(GroupRule):
         self.description = (
             f"images that one camera took within {self._gap_s:g} seconds of each other (EXIF)"
         )
-        self._names = _bursts(storage, self._gap_s)
+        self._names, self._nameless = _bursts(storage, self._gap_s)
         if not self._names:
             raise InputError(
                 f"--group {text}: no image in {printable(storage.url)} says when it was taken "
@@ -60,6 +60,12 @@ class BurstRule(GroupRule):
                 f"{self.text}: {images} of {self._images:,} with no camera's time in EXIF: each is "
                 "a group of its own"
             )
+        if self._nameless:
+            images = counted(self._nameless, "image names", "images name")
+            yield (
+                f"{self.text}: {images} no camera in EXIF: those of one folder are taken for one "
+                "camera's; name what they share with another --group"
+            )
 
 
 def is_burst(text: str) -> bool:
@@ -67,8 +73,11 @@ def is_burst(text: str) -> bool:
     return _RULE.fullmatch(text) is not None
 
 
-def _bursts(storage: Storage, gap_s: float) -> dict[str, str]:
-    """Return the name of the burst of every image with a time: its first image's key."""
+def _bursts(storage: Storage, gap_s: float) -> tuple[dict[str, str], int]:
+    """Return the name of the burst of every image with a time, its first image's key; and how many
+    of them name no camera.
+    """
+    nameless = 0
     shots: list[tuple[tuple[str, ...], float, str]] = []
     for entry in storage.list(on_skip=_unheeded):
         shot = _shot(storage, entry.key)
@@ -76,6 +85,7 @@ def _bursts(storage: Storage, gap_s: float) -> dict[str, str]:
         if moment is not None:
             # Without a camera's name, images in one folder are taken for one camera's.
             camera = (shot.camera or "", shot.serial or "")
+            nameless += not any(camera)
             folder = "" if any(camera) else entry.key.rpartition("/")[0]
             shots.append(((*camera, folder), moment, entry.key))
     names: dict[str, str] = {}
@@ -86,7 +96,7 @@ def _bursts(storage: Storage, gap_s: float) -> dict[str, str]:
             first = key
         names[key] = first
         before = by, moment
-    return names
+    return names, nameless
 
 
 def _shot(storage: Storage, key: str) -> Shot:

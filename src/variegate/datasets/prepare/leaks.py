@@ -150,7 +150,7 @@ def leaks(
     if against is not None and _is_index(str(against)):
         raise UsageError(
             f"--against {there}: an index of variegate audit holds no images; variegate audit "
-            f"{here} --against {there} finds what both have, by grade"
+            f"{here} OUT --against {there} finds what both have, by grade"
         )
     report = LeakReport(place=here, against=there)
     with SharedMarks() as marks:
